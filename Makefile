@@ -1,0 +1,54 @@
+# Daily life with Hydrascope. `make help` lists what there is; ARGS is passed on: make test ARGS="-k direction"
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench demo clean base
+# A recipe that fails half-way leaves no stamp that says it is done.
+.DELETE_ON_ERROR:
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: base ## install what is missing, prepare the demo model, and start the page
+	@$(PY) -m streamlit run app.py $(ARGS)
+
+test: $(VENV)/.installed-dev base ## all tests; the browser ones where Chromium is
+	@$(PY) -m pytest -rs $(ARGS)
+
+check: $(VENV)/.installed-dev ## format, lint and types
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+bench: base ## the speed table, measured on this machine
+	@$(PY) -m benchmarks $(ARGS)
+
+demo: base ## make the demo model's adapter, SAEs and labels again, from nothing (up to two hours)
+	@$(PY) scripts/demo/make.py $(ARGS)
+
+clean: ## remove what make and the tools made; the cache (models, your runs) stays
+	@rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache benchmarks/out
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+base: $(VENV)/.installed
+	@$(PY) -m core prepare
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make run PYTHON=python3.11")'
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# torch first and alone, so that no other package's range can choose a larger build of it.
+$(VENV)/.installed: requirements.txt | $(PY)
+	@echo "Installing the pinned requirements (some minutes, the first time)"
+	@$(PIP) install "$$(grep '^torch==' requirements.txt)"
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@

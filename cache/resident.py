@@ -1,0 +1,40 @@
+"""The engine kept loaded for every page and every visitor of this process.
+
+Knows: engines by name, that there is one device. Does not know: pages, prompts, edits.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+
+from core import Engine, load
+
+Progress = Callable[[str, float], None]
+
+# Protects `_engines`: without it two first visitors would each load the model.
+_lock = threading.Lock()
+_engines: dict[str, Engine] = {}
+
+
+def is_resident(name: str) -> bool:
+    """Whether `resident(name)` would answer at once."""
+    return name in _engines
+
+
+def resident(name: str, progress: Progress | None = None) -> Engine:
+    """The engine called `name`, loaded on first use; one model at a time, another name replaces it.
+
+    Raises what `core.load` raises; a failed load leaves nothing behind and is tried anew next time.
+    """
+    with _lock:
+        if name not in _engines:
+            _engines.clear()
+            gc.unfreeze()
+            gc.collect()
+            _engines[name] = load(name, progress=progress)
+            # Streamlit collects garbage after every rerun; walking the model's objects each time costs seconds (#8977).
+            gc.collect()
+            gc.freeze()
+        return _engines[name]

@@ -1,0 +1,20 @@
+"""Hydrascope's engine: edit and measure an open-weight chat model's refusal through its SAE features.
+
+    from core import Edits, Feature, load
+
+Knows nothing of Streamlit; the pages stand on this and import nothing below it.
+"""
+
+from core.direction import Direction
+from core.edits import POSITIONS, Edits, Feature
+from core.engine import Engine, load
+from core.errors import AssetError, DownloadError, HydrascopeError, InputError, UnknownModelError
+from core.measure import Measurement, refusal_score
+from core.prompts import Prompt
+from core.registry import ModelSpec
+from core.verdicts import Verdict, verdict
+
+__all__ = [
+    "POSITIONS", "AssetError", "Direction", "DownloadError", "Edits", "Engine", "Feature", "HydrascopeError", "InputError",
+    "Measurement", "ModelSpec", "Prompt", "UnknownModelError", "Verdict", "load", "refusal_score", "verdict",
+]  # fmt: skip

@@ -1,0 +1,41 @@
+"""The prompts bundled with a model: short requests, harmful and benign, with a fixed split.
+
+Knows: the csv's columns. Does not know: tokens or models.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+from core.errors import AssetError
+
+
+class BundledPrompt(NamedTuple):
+    """kind: harmful, lookalike or benign. pair: the harmful prompt and look-alike of one number are matched, 0 = none.
+    split: train, val or test."""
+
+    kind: str
+    pair: int
+    split: str
+    category: str
+    text: str
+
+
+def read_bundled(path: Path) -> list[BundledPrompt]:
+    """All rows of a bundled prompts file. Raises AssetError."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                BundledPrompt(row["kind"], int(row["pair"]), row["split"], row["category"], row["text"])
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, ValueError) as error:
+        raise AssetError(f"The bundled prompts in {path.name} cannot be read ({error}); restore the file.") from error
+
+
+def choose(prompts: list[BundledPrompt], kind: str, split: str, most: int | None = None) -> list[str]:
+    """Texts of one kind and split, in file order."""
+    texts = [p.text for p in prompts if p.kind == kind and p.split == split]
+    return texts if most is None else texts[:most]

@@ -1,0 +1,150 @@
+"""SAE dictionaries on disk, one feature a record, so that any few features are a few small reads.
+
+Knows: SAELens folders and the record layout. Does not know: models, edits, devices.
+A record is float32 [encoder column d_model | decoder row d_model | encoder bias | threshold], contiguous, so the
+columns an edit names are read through a memory map and the whole dictionary never is. Made once per SAE in the
+cache folder from SAELens's own loader, and checked by size, time and digest of the source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from core.errors import AssetError, InputError
+from core.paths import cache_folder
+
+
+class Columns(NamedTuple):
+    """The parts of a dictionary that belong to n features, float32 on the CPU.
+
+    encoder [n, d_model], decoder [n, d_model], bias [n], threshold [n].
+    f = pre · (pre > threshold) · (pre > 0), pre = (x − input_bias) · encoder + bias (JumpReLU; threshold 0 is ReLU).
+    """
+
+    encoder: torch.Tensor
+    decoder: torch.Tensor
+    bias: torch.Tensor
+    threshold: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """One SAE at `resid_post` of `layer`, memory-mapped. d_sae records of 2·d_model + 2 float32."""
+
+    layer: int
+    d_model: int
+    d_sae: int
+    name: str
+    path: Path
+    output_bias: torch.Tensor  # b_dec, float32 [d_model]
+    subtracts_bias: bool  # whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input)
+
+    def _records(self) -> np.memmap:
+        return np.memmap(self.path, dtype=np.float32, mode="r", shape=(self.d_sae, 2 * self.d_model + 2))
+
+    def columns(self, indices: list[int] | np.ndarray) -> Columns:
+        """Read the records of `indices` only. Raises InputError for an index outside the dictionary."""
+        wanted = np.asarray(indices, dtype=np.int64)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= self.d_sae):
+            bad = int(wanted[(wanted < 0) | (wanted >= self.d_sae)][0])
+            raise InputError(
+                f"Feature {self.layer}-{bad} does not exist: the SAE of layer {self.layer} has {self.d_sae} features (0 to {self.d_sae - 1})."
+            )
+        return self._split(np.ascontiguousarray(self._records()[wanted]))
+
+    def blocks(self, size: int = 8192):
+        """The whole dictionary in blocks of `size` features: (first index, Columns), one block in memory at a time."""
+        records = self._records()
+        for start in range(0, self.d_sae, size):
+            yield start, self._split(np.array(records[start : start + size]))
+
+    @property
+    def input_bias(self) -> torch.Tensor | None:
+        return self.output_bias if self.subtracts_bias else None
+
+    def _split(self, records: np.ndarray) -> Columns:
+        tensor, d = torch.from_numpy(records), self.d_model
+        return Columns(tensor[:, :d], tensor[:, d : 2 * d], tensor[:, 2 * d], tensor[:, 2 * d + 1])
+
+
+def activations(x: torch.Tensor, columns: Columns, input_bias: torch.Tensor | None) -> torch.Tensor:
+    """Feature activations float32 [..., n] of residuals x float32 [..., d_model]; exactly SAELens's JumpReLU."""
+    if input_bias is not None:
+        x = x - input_bias
+    pre = torch.nn.functional.linear(x, columns.encoder, columns.bias)
+    return torch.relu(pre) * (pre > columns.threshold)
+
+
+def open_dictionary(folder: Path, layer: int) -> Dictionary:
+    """Open a SAELens folder (cfg.json and sae_weights.safetensors), packing it on first use. Raises AssetError."""
+    weights = folder / "sae_weights.safetensors"
+    if not weights.is_file() or not (folder / "cfg.json").is_file():
+        raise AssetError(
+            f"No SAE lies in {folder}; it needs cfg.json and sae_weights.safetensors as SAELens saves them."
+        )
+    source = {
+        "size": weights.stat().st_size,
+        "mtime_ns": weights.stat().st_mtime_ns,
+        "config": (folder / "cfg.json").read_text(),
+    }
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:20]
+    path = cache_folder() / "records" / f"{name}.f32"
+    side = path.with_suffix(".json")
+    try:
+        header = json.loads(side.read_text())
+        fresh = header["source"] == source and path.stat().st_size == 4 * header["d_sae"] * (2 * header["d_model"] + 2)
+    except (OSError, ValueError, KeyError):
+        fresh = False
+    if not fresh:
+        header = _pack(folder, source, path, side)
+    bias = torch.tensor(header["output_bias"], dtype=torch.float32)
+    return Dictionary(layer, header["d_model"], header["d_sae"], folder.name, path, bias, header["subtracts_bias"])
+
+
+def _pack(folder: Path, source: dict, path: Path, side: Path) -> dict:
+    """Write records and header through SAELens's own loader; the header last, so a half-written pack is never used."""
+    from sae_lens import SAE  # slow to import and needed once a dictionary
+
+    try:
+        sae = SAE.load_from_disk(str(folder), device="cpu", dtype="float32")
+    except Exception as error:
+        raise AssetError(f"SAELens cannot read the SAE in {folder} ({error}); restore its files.") from error
+    architecture = sae.cfg.architecture()
+    if architecture not in ("jumprelu", "standard"):
+        raise AssetError(
+            f"The SAE in {folder} is a “{architecture}” SAE; only elementwise ones (JumpReLU, ReLU) can be edited by column."
+        )
+    if sae.cfg.normalize_activations not in ("none", None):
+        raise AssetError(
+            f"The SAE in {folder} normalises its inputs ({sae.cfg.normalize_activations}); fold the scaling into its weights first."
+        )
+    d_model, d_sae = sae.W_enc.shape
+    if getattr(sae, "threshold", None) is None:
+        threshold = torch.zeros(d_sae)
+    else:
+        threshold = sae.threshold.detach()
+    record = torch.cat(
+        [sae.W_enc.detach().T, sae.W_dec.detach(), sae.b_enc.detach()[:, None], threshold[:, None]], dim=1
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    record.contiguous().numpy().tofile(partial)
+    partial.replace(path)
+    header = {
+        "source": source,
+        "d_model": d_model,
+        "d_sae": d_sae,
+        "output_bias": sae.b_dec.detach().tolist(),
+        "subtracts_bias": bool(sae.cfg.apply_b_dec_to_input),
+    }
+    partial.write_text(json.dumps(header))
+    partial.replace(side)
+    return header

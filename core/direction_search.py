@@ -1,0 +1,164 @@
+"""Computing the refusal direction and choosing its layer, both published ways.
+
+Paper, appendix “Deriving a Refusal Steering Vector”: difference of means of resid_post at the last token, layer by
+highest attack success rate on held-out prompts. Arditi et al. 2024, section 2.3: lowest refusal score on held-out
+harmful prompts when ablated, among layers below 80% of the depth, with KL on harmless prompts at most 0.1 and a
+harmless refusal score of at least 0 when the raw difference is added. Knows: prompts sets as text, the runtime.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.direction import Direction, make_direction
+from core.edits import Edits
+from core.errors import InputError
+from core.generate import answers
+from core.measure import measure, reference_logprobs, run
+from core.prompts import Prompt
+from core.runtime import Runtime
+from core.verdicts import verdict
+
+Progress = Callable[[str, float], None]
+KL_LIMIT, INDUCE_LIMIT, DEPTH_LIMIT = 0.1, 0.0, 0.8
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One layer's direction, scored on held-out prompts.
+
+    flip_rate: share of refused harmful prompts that comply when it is ablated; degenerate_rate likewise.
+    ablated_score: mean refusal score on harmful prompts when ablated. kl: mean KL on harmless prompts when ablated.
+    induced_score: mean refusal score on harmless prompts when the raw difference is added at its layer.
+    """
+
+    layer: int
+    norm: float
+    flip_rate: float
+    degenerate_rate: float
+    ablated_score: float
+    kl: float
+    induced_score: float
+
+
+def search(
+    runtime: Runtime,
+    harmful: tuple[Sequence[Prompt], Sequence[Prompt]],
+    harmless: tuple[Sequence[Prompt], Sequence[Prompt]],
+    rule: str,
+    max_new_tokens: int,
+    progress: Progress,
+) -> Direction:
+    """Difference of means on the train prompts, chosen by `rule` (“paper” or “arditi”) on the validation prompts.
+
+    harmful and harmless are (train, validation). As published, harmful prompts the model does not refuse (score ≤ 0)
+    and harmless ones it does are left out first. Raises InputError when too few are left or no layer satisfies the rule.
+    """
+    progress("Filtering prompts", 0.0)
+    kept = [_filter(runtime, part, True) for part in harmful] + [_filter(runtime, part, False) for part in harmless]
+    if min(map(len, kept)) < 2:
+        raise InputError(
+            f"Too few prompts are left to find a direction: of {len(harmful[0])}/{len(harmful[1])} harmful ones "
+            f"{len(kept[0])}/{len(kept[1])} are refused, of {len(harmless[0])}/{len(harmless[1])} harmless ones "
+            f"{len(kept[2])}/{len(kept[3])} are not; give more prompts."
+        )
+    progress("Averaging the residual stream", 0.1)
+    raw = mean_last(runtime, kept[0]) - mean_last(runtime, kept[2])
+    directions = [make_direction(raw[layer], layer) for layer in range(runtime.n_layers)]
+    candidates = score(runtime, directions, kept[1], kept[3], max_new_tokens, progress)
+    layers = {name: pick(candidates, name, runtime.n_layers) for name in ("paper", "arditi")}
+    if layers[rule] is None:
+        least = min(c.kl for c in candidates)
+        raise InputError(
+            f"No layer satisfies the rule “{rule}” (least KL {least:.2f}, limit {KL_LIMIT}); choose the rule “paper” instead."
+        )
+    record: dict[str, Any] = {
+        "model": runtime.spec.name,
+        "model_id": runtime.spec.model_id,
+        "revision": runtime.spec.revision,
+        "rule": rule,
+        "chosen": layers,
+        "n": {
+            k: len(v)
+            for k, v in zip(("harmful_train", "harmful_val", "harmless_train", "harmless_val"), kept, strict=True)
+        },
+        "dropped": sum(map(len, (*harmful, *harmless))) - sum(map(len, kept)),
+        "prompts_sha256": hashlib.sha256("\n".join(p.text for part in kept for p in part).encode()).hexdigest()[:16],
+        "max_new_tokens": max_new_tokens,
+        "dtype": str(runtime.dtype).removeprefix("torch."),
+        "candidates": [asdict(c) for c in candidates],
+    }
+    layer = layers[rule]
+    assert layer is not None
+    return make_direction(raw[layer], layer, -1, record)
+
+
+def _filter(runtime: Runtime, prompts: Sequence[Prompt], refused: bool) -> list[Prompt]:
+    """Arditi et al.: keep harmful prompts with refusal score > 0 and harmless ones with score < 0."""
+    if not prompts:
+        return []
+    scores = measure(runtime, prompts, [Edits()], [], None).refusal_score[:, 0]
+    return [p for p, s in zip(prompts, scores, strict=True) if (s > 0 if refused else s < 0)]
+
+
+def mean_last(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Tensor:
+    """float64 [layers, d_model]: mean resid_post at the last position."""
+    total = torch.zeros(runtime.n_layers, runtime.d_model, dtype=torch.float64)
+    every = frozenset(range(runtime.n_layers))
+    for batch in run(runtime, runtime.plan([Edits()]), prompts, None, False, every):
+        if not batch.logits.numel():
+            continue
+        last = batch.current.last
+        assert last is not None
+        for layer, found in batch.current.residuals.items():
+            total[layer] += found[torch.arange(len(found)), last].double().sum(0).cpu()
+    return total / len(prompts)
+
+
+def score(
+    runtime: Runtime, directions: Sequence[Direction], harmful: Sequence[Prompt], harmless: Sequence[Prompt],
+    max_new_tokens: int, progress: Progress,
+) -> list[Candidate]:  # fmt: skip
+    """Score every layer's direction under both rules' criteria."""
+    reference, found = reference_logprobs(runtime, harmless), []
+    base = [verdict(row[0]) for row in answers(runtime, harmful, [Edits()], max_new_tokens)]
+    refused = [p for p, v in zip(harmful, base, strict=True) if v == "refused"]
+    for done, direction in enumerate(directions):
+        progress(f"Trying layer {direction.layer}", 0.15 + 0.85 * done / len(directions))
+        off, on = Edits.ablate_direction(direction), Edits.add_direction(direction, direction.norm)
+        verdicts = [verdict(row[0]) for row in answers(runtime, refused, [off], max_new_tokens)] if refused else []
+        benign = measure(runtime, harmless, [off, on], [], None, reference=reference)
+        assert benign.kl is not None
+        found.append(
+            Candidate(
+                direction.layer,
+                direction.norm,
+                verdicts.count("complied") / max(1, len(verdicts)),
+                verdicts.count("degenerate") / max(1, len(verdicts)),
+                float(measure(runtime, harmful, [off], [], None).refusal_score.mean()),
+                float(benign.kl[:, 0].mean()),
+                float(benign.refusal_score[:, 1].mean()),
+            )
+        )
+    return found
+
+
+def pick(candidates: Sequence[Candidate], rule: str, n_layers: int) -> int | None:
+    """The layer a rule chooses; None where no candidate satisfies Arditi's limits. Ties go to the lower KL."""
+    if rule == "paper":
+        return min(candidates, key=lambda c: (-c.flip_rate, c.kl)).layer
+    if rule != "arditi":
+        raise InputError(f"The rule “{rule}” is unknown; choose paper or arditi.")
+    fit = [
+        c
+        for c in candidates
+        if c.layer < int(DEPTH_LIMIT * n_layers) and c.kl <= KL_LIMIT and c.induced_score >= INDUCE_LIMIT
+        and np.isfinite(c.ablated_score)
+    ]  # fmt: skip
+    return min(fit, key=lambda c: c.ablated_score).layer if fit else None

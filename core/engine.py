@@ -1,0 +1,221 @@
+"""The engine: one loaded model, its SAEs and its refusal direction, behind a few plain calls.
+
+Knows: which part does what. Does not know: pages, stores. Nothing is remembered between calls but the direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from core import direction_search, features, generate
+from core import measure as measuring
+from core.bundled import choose, read_bundled
+from core.direction import Direction, load_direction, save_direction
+from core.direction_search import Progress
+from core.edits import Edits, Feature
+from core.errors import InputError
+from core.loading import load_runtime
+from core.measure import Measurement
+from core.paths import cache_folder
+from core.prompts import Prompt, make_prompt
+from core.registry import ModelSpec, find
+from core.runtime import Runtime
+
+
+def _quiet(message: str, share: float) -> None:
+    """Progress nobody asked for."""
+
+
+def load(
+    model: str | ModelSpec, device: str | None = None, dtype: str | None = None, progress: Progress | None = None
+) -> Engine:
+    """Load a model by registry name, or a spec of your own. progress(message, share of the work done).
+
+    Raises UnknownModelError, DownloadError, AssetError, InputError.
+    """
+    spec = model if isinstance(model, ModelSpec) else find(model)
+    runtime, reason = load_runtime(spec, device, dtype, progress or _quiet)
+    return Engine(runtime, reason)
+
+
+class Engine:
+    """Made by `load`. Safe to share between threads: edits are per call, and the device has one lock."""
+
+    def __init__(self, runtime: Runtime, reason: str) -> None:
+        self.runtime = runtime
+        #: Why this device and dtype, one sentence to show.
+        self.placement = f"{runtime.device.type}, {str(runtime.dtype).removeprefix('torch.')}: {reason}"
+        self._direction: Direction | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self.runtime.spec
+
+    @property
+    def model(self) -> Any:
+        """The plain transformers model; unedited when called outside measure and generate."""
+        return self.runtime.model
+
+    @property
+    def n_layers(self) -> int:
+        return self.runtime.n_layers
+
+    @property
+    def widths(self) -> dict[int, int]:
+        """layer → number of features of its SAE."""
+        return {layer: d.d_sae for layer, d in sorted(self.runtime.dictionaries.items())}
+
+    def prompt(self, text: str) -> Prompt:
+        """Tokenise: .ids .pieces .spans, chat template applied, BOS once. Raises InputError."""
+        return make_prompt(self.runtime.tokenizer, self.runtime.template, text, self.runtime.context_length)
+
+    def measure(
+        self,
+        prompts: str | Sequence[str],
+        edits: Edits | Sequence[Edits] = (Edits(),),
+        watch: Sequence[Feature] = (),
+        *,
+        kl: bool = False,
+        every_token: bool = False,
+    ) -> Measurement:
+        """Every edit set on every prompt in as few forward passes as fit. Shapes: see Measurement.
+
+        kl: also the KL divergence from the unedited model at the last position. every_token: cosines at all tokens.
+        Raises InputError on a bad prompt, an unknown layer or an index outside its SAE.
+        """
+        made = self._prompts(prompts)
+        sets = self._sets(edits)
+        reference = measuring.reference_logprobs(self.runtime, made) if kl else None
+        watched = [self._watched(w) for w in watch]
+        return measuring.measure(
+            self.runtime, made, sets, watched, self._known_direction(), reference=reference, every_token=every_token
+        )
+
+    def generate(self, prompt: str, edits: Edits = Edits(), max_new_tokens: int = 32) -> Iterator[str]:
+        """Pieces of the greedy answer as they come; edits act on prompt and generated tokens alike.
+
+        Bad input raises InputError here, before the first piece.
+        """
+        made, (checked,) = self._prompts([prompt])[0], self._sets([edits])
+        if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
+            raise InputError(f"max_new_tokens is {max_new_tokens!r}; give a whole number of at least 1.")
+        room = self.runtime.context_length - len(made)
+        self.runtime.plan([checked])  # so that a wrong feature is said now and not in the middle of an answer
+        return generate.stream(self.runtime, made, checked, min(max_new_tokens, room))
+
+    def answers(self, prompts: Sequence[str], edits: Sequence[Edits], max_new_tokens: int = 32) -> list[list[str]]:
+        """Greedy answers [prompt][edit set], batched."""
+        return generate.answers(self.runtime, self._prompts(prompts), self._sets(edits), max_new_tokens)
+
+    def features(self, prompt: str, edits: Edits = Edits()) -> pd.DataFrame:
+        """Active features of every SAE layer: layer, index, position, token, activation, cosine."""
+        made, (checked,) = self._prompts([prompt])[0], self._sets([edits])
+        return features.active_features(self.runtime, made, checked, self._known_direction())
+
+    def alignment(self) -> pd.DataFrame:
+        """Every SAE feature with the cosine of its decoder row to the direction: layer, index, cosine."""
+        return features.alignment(self.runtime, self.direction())
+
+    def reconstruction(self, prompt: str) -> pd.DataFrame:
+        """SAE reconstruction error: layer, position, token, norm, error, active."""
+        return features.reconstruction(self.runtime, self._prompts([prompt])[0])
+
+    def kl(self, prompts: Sequence[str], edits: Sequence[Edits], reference: torch.Tensor | None = None) -> np.ndarray:
+        """float64 [prompts, edits]: KL at the last position from the unedited model, in nats.
+
+        reference: what `reference` returned for the same prompts, to save running the unedited model again.
+        """
+        made = self._prompts(prompts)
+        base = measuring.reference_logprobs(self.runtime, made) if reference is None else reference
+        found = measuring.measure(self.runtime, made, self._sets(edits), [], None, reference=base)
+        assert found.kl is not None
+        return found.kl
+
+    def reference(self, prompts: Sequence[str]) -> torch.Tensor:
+        """float32 [prompts, vocabulary] on the CPU: the unedited log-probabilities, for `kl`."""
+        return measuring.reference_logprobs(self.runtime, self._prompts(prompts))
+
+    def direction(self) -> Direction:
+        """The model's refusal direction: shipped with it, or as last computed here. Raises InputError when neither."""
+        known = self._known_direction()
+        if known is None:
+            raise InputError(
+                f"“{self.spec.name}” has no refusal direction yet; compute one with engine.compute_direction()."
+            )
+        return known
+
+    def compute_direction(
+        self,
+        harmful: Sequence[str] | None = None,
+        harmless: Sequence[str] | None = None,
+        *,
+        rule: str = "paper",
+        validation: float = 0.2,
+        max_new_tokens: int = 24,
+        progress: Progress | None = None,
+        keep: bool = True,
+    ) -> Direction:
+        """Compute it anew: difference of means at the last position, layer by `rule` (“paper” or “arditi”).
+
+        Without prompts the bundled train and val splits are used (128 and 32 a side at most); with prompts, the last
+        `validation` share of each list is held out. keep: remember it for this model, here and on disk.
+        """
+        parts = self._split(harmful, harmless, validation)
+        made = [[self._prompts(p) if p else [] for p in side] for side in parts]
+        found = direction_search.search(
+            self.runtime, (made[0][0], made[0][1]), (made[1][0], made[1][1]), rule, max_new_tokens, progress or _quiet
+        )
+        if keep:
+            save_direction(found, self._direction_file())
+            self._direction = found
+        return found
+
+    def _split(self, harmful, harmless, validation: float) -> list[tuple[Sequence[str], Sequence[str]]]:
+        if (harmful is None) != (harmless is None):
+            raise InputError("A direction needs both harmful and harmless prompts; give both lists or neither.")
+        if harmful is None or harmless is None:
+            if self.spec.prompts is None:
+                raise InputError(f"“{self.spec.name}” has no bundled prompts; give harmful and harmless ones.")
+            rows = read_bundled(self.spec.prompts)
+            return [(choose(rows, k, "train", 128), choose(rows, k, "val", 32)) for k in ("harmful", "benign")]
+        cuts = [max(1, round(len(side) * (1 - validation))) for side in (harmful, harmless)]
+        return [(side[:cut], side[cut:]) for side, cut in zip((harmful, harmless), cuts, strict=True)]
+
+    def _direction_file(self):
+        return cache_folder() / "directions" / f"{self.spec.name}.safetensors"
+
+    def _known_direction(self) -> Direction | None:
+        if self._direction is None:
+            for path in (self._direction_file(), self.spec.direction):
+                if path is not None and path.is_file():
+                    found = load_direction(path)
+                    if found.vector.numel() == self.runtime.d_model:
+                        self._direction = found
+                        break
+        return self._direction
+
+    def _prompts(self, texts: str | Sequence[str]) -> list[Prompt]:
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        if not listed:
+            raise InputError("No prompt was given; give at least one.")
+        return [self.prompt(text) for text in listed]
+
+    def _sets(self, edits: Edits | Sequence[Edits]) -> list[Edits]:
+        sets = [edits] if isinstance(edits, Edits) else list(edits)
+        if not sets or not all(isinstance(e, Edits) for e in sets):
+            raise InputError("Edits are given as Edits values; Edits() is “no edit”.")
+        return sets
+
+    def _watched(self, feature: Feature) -> Feature:
+        checked = Edits.ablate([feature]).features[0]
+        width = self.widths.get(checked.layer)
+        if width is not None and checked.index >= width:
+            raise InputError(
+                f"Feature {checked} does not exist: the SAE of layer {checked.layer} has {width} features (0 to {width - 1})."
+            )
+        return checked

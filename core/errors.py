@@ -1,0 +1,25 @@
+"""What can go wrong, as types a caller can tell apart.
+
+Knows only the names. A message is one plain sentence or two (what, where, how to mend it), because pages and the
+command line show it to people as it is. Anything that is not one of these types is a bug of ours.
+"""
+
+
+class HydrascopeError(Exception):
+    """The root: catch this to show any foreseen trouble to a person."""
+
+
+class InputError(HydrascopeError, ValueError):
+    """A prompt, an edit, a feature or an option cannot be used as given (empty, too long, out of range, not finite)."""
+
+
+class UnknownModelError(HydrascopeError):
+    """A model name is not in the registry."""
+
+
+class AssetError(HydrascopeError):
+    """A local file the program ships or made itself is missing, corrupt, or does not fit the model."""
+
+
+class DownloadError(HydrascopeError):
+    """The demo's base model cannot be had: offline, a wrong file, no pip, no room, or a conversion that failed."""

@@ -1,0 +1,121 @@
+"""What every SAE says of one prompt: active features, alignment with the direction, reconstruction error.
+
+Knows: whole dictionaries, streamed from disk one layer (and one block) at a time. Does not know: edits' compilation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+
+from core.dictionaries import Dictionary, activations
+from core.direction import Direction
+from core.edits import Edits
+from core.measure import run
+from core.prompts import Prompt
+from core.runtime import Runtime
+
+
+def residuals(runtime: Runtime, prompt: Prompt, edits: Edits) -> dict[int, torch.Tensor]:
+    """layer → float32 [positions, d_model] on the device: resid_post before that layer's own edit, SAE layers only."""
+    keep = frozenset(runtime.dictionaries)
+    plan = runtime.plan([edits])
+    batch = next(iter(run(runtime, plan, [prompt], None, False, keep)))
+    return {layer: found[0] for layer, found in sorted(batch.current.residuals.items())}
+
+
+def active_features(runtime: Runtime, prompt: Prompt, edits: Edits, direction: Direction | None) -> pd.DataFrame:
+    """One row per active (feature, position): layer, index, position, token, activation, cosine.
+
+    cosine is between the feature's decoder row and the direction (NaN without one). Read before the layer's own edit.
+    """
+    parts = []
+    for layer, x in residuals(runtime, prompt, edits).items():
+        dictionary = runtime.dictionaries[layer]
+        for start, f, cosine in _encode(runtime, dictionary, x, direction):
+            position, column = (f > 0).nonzero(as_tuple=True)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "layer": np.int64(layer),
+                        "index": column.cpu().numpy() + start,
+                        "position": position.cpu().numpy(),
+                        "activation": f[position, column].cpu().numpy(),
+                        "cosine": cosine[column].cpu().numpy(),
+                    }
+                )
+            )
+    columns = ["layer", "index", "position", "token", "activation", "cosine"]
+    if not parts:
+        return pd.DataFrame({name: [] for name in columns})
+    frame = pd.concat(parts, ignore_index=True)
+    frame["token"] = np.array(prompt.pieces, dtype=object)[frame["position"].to_numpy()]
+    return frame.sort_values(["layer", "index", "position"], ignore_index=True)[columns]
+
+
+def _encode(
+    runtime: Runtime, dictionary: Dictionary, x: torch.Tensor, direction: Direction | None
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """Blocks of (first index, activations [positions, block], decoder cosines [block])."""
+    bias = None if dictionary.input_bias is None else dictionary.input_bias.to(runtime.device)
+    for start, block in dictionary.blocks():
+        columns = runtime.to_device(block)
+        with runtime.lock, torch.inference_mode():
+            f = activations(x, columns, bias)
+        yield start, f, decoder_cosine(columns.decoder, direction)
+
+
+def decoder_cosine(decoder: torch.Tensor, direction: Direction | None) -> torch.Tensor:
+    """float32 [n]: cosine of each decoder row with the direction; NaN without one."""
+    if direction is None:
+        return torch.full((len(decoder),), float("nan"))
+    return (decoder @ direction.vector.to(decoder)) / decoder.norm(dim=-1).clamp_min(1e-12)
+
+
+def alignment(runtime: Runtime, direction: Direction) -> pd.DataFrame:
+    """Every feature of every SAE layer: layer, index, cosine of its decoder row with the direction (paper, Stage 1)."""
+    parts = []
+    for layer, dictionary in sorted(runtime.dictionaries.items()):
+        for start, block in dictionary.blocks():
+            cosine = decoder_cosine(block.decoder, direction).numpy()
+            parts.append(
+                pd.DataFrame({"layer": layer, "index": np.arange(start, start + len(cosine)), "cosine": cosine})
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def reconstruction(runtime: Runtime, prompt: Prompt) -> pd.DataFrame:
+    """How well each SAE reads this prompt: layer, position, token, norm (of resid_post), error, active.
+
+    error is ‖h − ĥ‖ / ‖h‖, active the number of active features (L0). BOS is out of distribution for most SAEs.
+    """
+    rows = []
+    for layer, x in residuals(runtime, prompt, Edits()).items():
+        dictionary = runtime.dictionaries[layer]
+        total = dictionary.output_bias.to(runtime.device).expand_as(x).clone()
+        active = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        bias = None if dictionary.input_bias is None else dictionary.input_bias.to(runtime.device)
+        for _, block in dictionary.blocks():
+            columns = runtime.to_device(block)
+            with runtime.lock, torch.inference_mode():
+                f = activations(x, columns, bias)
+                total += f @ columns.decoder
+                active += (f > 0).sum(-1)
+        norm = x.norm(dim=-1)
+        error = ((x - total).norm(dim=-1) / norm.clamp_min(1e-12)).cpu().numpy()
+        rows.append(
+            pd.DataFrame(
+                {
+                    "layer": layer,
+                    "position": np.arange(len(x)),
+                    "token": prompt.pieces,
+                    "norm": norm.cpu().numpy(),
+                    "error": error,
+                    "active": active.cpu().numpy(),
+                }
+            )
+        )
+    return pd.concat(rows, ignore_index=True)

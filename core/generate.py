@@ -1,0 +1,121 @@
+"""Greedy answers under edits, streamed for one prompt or batched for many.
+
+Knows: key-value caches, stop tokens, turning ids into text as they come. Does not know: verdicts or pages.
+Edits act on the prompt and on every generated token alike; generated tokens are in positions "all" and "generated".
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.edits import POSITIONS, Edits
+from core.hooks import Pass
+from core.measure import SHORTEST_PREFIX, TOKENS_PER_FORWARD, _shared_prefix
+from core.plan import Plan
+from core.prompts import Prompt
+from core.runtime import Runtime
+
+_GENERATED = np.array([POSITIONS["all"] | POSITIONS["generated"]])
+
+
+def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Iterator[str]:
+    """Text pieces of the greedy answer. Nothing is held between pieces: the generator may be dropped at any time."""
+    ids: list[int] = []
+    shown = ""
+    for token in _token_stream(runtime, prompt, edits, max_new_tokens):
+        ids.append(token)
+        text = decode(runtime, ids)
+        if not text.endswith("\ufffd") and len(text) > len(shown):  # wait for the rest of a split character
+            yield text[len(shown) :]
+            shown = text
+    text = decode(runtime, ids)
+    if len(text) > len(shown):
+        yield text[len(shown) :]
+
+
+def _token_stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Iterator[int]:
+    plan = runtime.plan([edits])
+    row = torch.zeros(1, dtype=torch.int64, device=runtime.device)
+    ids, groups, past = runtime.ids([prompt], 0, len(prompt)), runtime.groups(plan, [prompt], 0, len(prompt)), None
+    for _ in range(max_new_tokens):
+        current = Pass(plan, row, groups, last=torch.tensor([ids.shape[1] - 1], device=runtime.device))
+        out = runtime.forward(current, ids, past=past, use_cache=True)
+        past = out.past_key_values
+        token = int(out.logits[0, -1].argmax())
+        if token in runtime.stop_ids:
+            return
+        yield token
+        ids = torch.tensor([[token]], device=runtime.device)
+        groups = plan.group_of(_GENERATED)[None].to(runtime.device)
+
+
+def answers(
+    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
+) -> list[list[str]]:
+    """Greedy answers [prompt][edit set], batched; equal to `stream` one at a time."""
+    plan = runtime.plan(edits)
+    texts = [["" for _ in edits] for _ in prompts]
+    start = _shared_prefix(prompts) if len(prompts) > 1 else 0
+    rows = [(p, e) for p in sorted(range(len(prompts)), key=lambda i: len(prompts[i])) for e in range(len(edits))]
+    past = _prefix_cache(runtime, plan, prompts[0], len(edits), start) if start >= SHORTEST_PREFIX else None
+    while rows:
+        size = max(1, min(64, TOKENS_PER_FORWARD // (len(prompts[rows[-1][0]]) + max_new_tokens)))
+        chunk, rows = rows[-size:], rows[:-size]
+        for (p, e), ids in zip(chunk, _batch(runtime, plan, prompts, chunk, start, past, max_new_tokens), strict=True):
+            texts[p][e] = decode(runtime, ids)
+    return texts
+
+
+def _prefix_cache(runtime: Runtime, plan: Plan, prompt: Prompt, sets: int, start: int) -> Any:
+    rows = torch.arange(sets, device=runtime.device)
+    groups = runtime.groups(plan, [prompt] * sets, 0, start)
+    current = Pass(plan, rows, groups, last=torch.zeros_like(rows))
+    return runtime.forward(current, runtime.ids([prompt] * sets, 0, start), use_cache=True).past_key_values
+
+
+def _batch(runtime, plan, prompts, chunk, start: int, past, max_new_tokens: int) -> list[list[int]]:
+    """Token ids per row. Prompts are right-padded; the holes that leaves in the cache are masked out of attention."""
+    device = runtime.device
+    chosen, rows = [prompts[p] for p, _ in chunk], torch.tensor([e for _, e in chunk], device=device)
+    lengths = torch.tensor([len(p) for p in chosen], device=device)
+    width = int(lengths.max())
+    cache = None
+    if past is not None:
+        cache = copy.deepcopy(past)
+        cache.batch_select_indices(rows)
+    mask = (torch.arange(width, device=device)[None] < lengths[:, None]).long()
+    ids, groups = runtime.ids(chosen, start, width - start), runtime.groups(plan, chosen, start, width - start)
+    last, positions = lengths - 1 - start, torch.arange(start, width, device=device)[None]
+    found: list[list[int]] = [[] for _ in chunk]
+    alive = list(range(len(chunk)))
+    generated = plan.group_of(_GENERATED).to(device)
+    for step in range(max_new_tokens):
+        out = runtime.forward(
+            Pass(plan, rows, groups, last), ids, cache, True, attention_mask=mask, position_ids=positions
+        )
+        cache, tokens = out.past_key_values, out.logits[:, -1].argmax(-1).tolist()
+        keep = [i for i, token in enumerate(tokens) if token not in runtime.stop_ids]
+        for i in keep:
+            found[alive[i]].append(tokens[i])
+        if not keep or step + 1 == max_new_tokens:
+            break
+        if len(keep) < len(alive):  # finished rows leave the batch
+            index = torch.tensor(keep, device=device)
+            cache.batch_select_indices(index)
+            rows, lengths, mask = rows[index], lengths[index], mask[index]
+            alive, tokens = [alive[i] for i in keep], [tokens[i] for i in keep]
+        ids = torch.tensor(tokens, device=device)[:, None]
+        groups = generated.expand(len(alive), 1)
+        mask = torch.cat([mask, torch.ones(len(alive), 1, dtype=mask.dtype, device=device)], dim=1)
+        last, positions = torch.zeros(len(alive), dtype=torch.int64, device=device), (lengths + step)[:, None]
+    return found
+
+
+def decode(runtime: Runtime, ids: list[int]) -> str:
+    """Ids to text, special tokens left out."""
+    return runtime.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -1,0 +1,187 @@
+"""The hooks that edit and read the residual stream during a forward pass.
+
+Knows: a transformers decoder's layers, plans and the pass under way. Does not know: prompts, files, scores.
+Hooks are installed once, when a model is loaded, and do nothing unless a `Pass` is in the ContextVar of the calling
+thread: the plain model stays the plain model, and two threads can never see each other's edits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.dictionaries import activations
+from core.errors import AssetError
+from core.plan import Plan
+
+
+@dataclass
+class Pass:
+    """What one forward is to do, and what it found. Lives for one forward; never kept.
+
+    rows: int64 [rows], which edit set each row carries. groups: int64 [rows, positions], the position group of each
+    token of this forward. expand_at: after this layer the single row becomes len(rows) rows (layers below it are the
+    same for all); None when all rows are there from the start. last: int64 [rows], index of the last prompt token
+    in this forward, or None. direction: float32 [d_model] unit vector to take cosines against, or None.
+    """
+
+    plan: Plan
+    rows: torch.Tensor
+    groups: torch.Tensor
+    last: torch.Tensor | None = None
+    direction: torch.Tensor | None = None
+    every_token: bool = False
+    expand_at: int | None = None
+    keep_residuals: frozenset[int] = frozenset()
+    cosine: dict[int, torch.Tensor] = field(
+        default_factory=dict
+    )  # layer → [rows], or [rows, positions] with every_token
+    watched: dict[int, torch.Tensor] = field(default_factory=dict)  # layer → [rows, positions, w]
+    residuals: dict[int, torch.Tensor] = field(default_factory=dict)  # layer → [rows, positions, d_model], before edits
+
+    def per_group(self, table: torch.Tensor) -> torch.Tensor:
+        """table [edits, groups, ...] → [rows, positions, ...] or [rows, 1, ...] when there is one group only."""
+        if table.shape[1] == 1:
+            return table[self.rows]
+        return table[self.rows[:, None], self.groups]
+
+
+_CURRENT: ContextVar[Pass | None] = ContextVar("hydrascope_pass", default=None)
+
+
+@contextmanager
+def running(current: Pass) -> Iterator[Pass]:
+    """Make `current` the pass the hooks of this thread act on, and put back what was there before, whatever happens."""
+    token = _CURRENT.set(current)
+    try:
+        yield current
+    finally:
+        _CURRENT.reset(token)
+
+
+def decoder_layers(model: nn.Module) -> nn.ModuleList:
+    """The decoder blocks of a transformers causal language model. Raises AssetError."""
+    for path in ("model.layers", "model.language_model.layers", "transformer.h", "gpt_neox.layers"):
+        found: Any = model
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if isinstance(found, nn.ModuleList):
+            return found
+    raise AssetError(
+        f"{type(model).__name__} has no decoder layers where they are looked for; use a Llama-, Gemma- or GPT-like model."
+    )
+
+
+def install(model: nn.Module) -> None:
+    """Put the hooks on, once for the life of the model."""
+    layers = decoder_layers(model)
+    layers[0].register_forward_pre_hook(_before_first)
+    for index, layer in enumerate(layers):
+        for name in ("self_attn", "attn", "attention", "mlp"):
+            part = getattr(layer, name, None)
+            if isinstance(part, nn.Module):
+                part.register_forward_hook(_after_part)
+        layer.register_forward_hook(_AfterLayer(index))
+    model.get_output_embeddings().register_forward_pre_hook(_before_head)
+
+
+def _first(output: Any) -> tuple[torch.Tensor, Any]:
+    """(hidden states, how to put changed ones back) for blocks that return a tensor or a tuple."""
+    if isinstance(output, tuple):
+        return output[0], lambda h: (h, *output[1:])
+    return output, lambda h: h
+
+
+def _project_out(current: Pass, hidden: torch.Tensor) -> torch.Tensor:
+    """h − (h·r̂) r̂ where the row's set ablates a direction; other rows are unchanged to the bit."""
+    plan = current.plan.ablation
+    assert plan is not None
+    unit = plan.unit[current.rows][:, None, :]
+    x = hidden.float()
+    amount = (x * unit).sum(-1, keepdim=True)
+    amount = amount * current.per_group(plan.groups)[..., None]
+    return (x - amount * unit).to(hidden.dtype)
+
+
+def _before_first(module: nn.Module, args: tuple) -> tuple | None:
+    current = _CURRENT.get()
+    if current is None or current.plan.ablation is None:
+        return None
+    return (_project_out(current, args[0]), *args[1:])
+
+
+def _after_part(module: nn.Module, args: tuple, output: Any) -> Any:
+    current = _CURRENT.get()
+    if current is None or current.plan.ablation is None:
+        return None
+    hidden, put_back = _first(output)
+    return put_back(_project_out(current, hidden))
+
+
+class _AfterLayer:
+    """The output hook of one decoder layer: watch, edit, read the cosine, in that order."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __call__(self, module: nn.Module, args: tuple, output: Any) -> Any:
+        current = _CURRENT.get()
+        if current is None:
+            return None
+        hidden, put_back = _first(output)
+        changed = hidden
+        if current.expand_at == self.index:
+            changed = changed.expand(len(current.rows), -1, -1)
+        if self.index in current.keep_residuals:
+            current.residuals[self.index] = changed.float()
+        changed = self._edit(current, changed)
+        if current.plan.ablation is not None:
+            changed = _project_out(current, changed)
+        if current.direction is not None:
+            self._cosine(current, changed)
+        return None if changed is hidden else put_back(changed)
+
+    def _edit(self, current: Pass, hidden: torch.Tensor) -> torch.Tensor:
+        plan = current.plan.layers.get(self.index)
+        if plan is not None:
+            x = hidden.float()
+            f = activations(x, plan.columns, plan.input_bias)
+            if plan.watched is not None:
+                current.watched[self.index] = f[..., plan.watched]
+            if plan.target is not None:
+                target = current.per_group(plan.target)
+                # NaN − f is NaN where nothing is asked; nan_to_num makes those columns add exactly nothing.
+                amount = torch.nan_to_num_(target - f, nan=0.0)
+                hidden = (x + amount @ plan.columns.decoder).to(hidden.dtype)
+        addition = current.plan.additions.get(self.index)
+        if addition is not None:
+            hidden = (hidden.float() + current.per_group(addition.vector)).to(hidden.dtype)
+        return hidden
+
+    def _cosine(self, current: Pass, hidden: torch.Tensor) -> None:
+        assert current.direction is not None
+        if current.every_token:
+            x = hidden.float()
+        elif current.last is not None:
+            x = hidden[torch.arange(len(hidden), device=hidden.device), current.last[: len(hidden)]].float()
+        else:
+            return
+        current.cosine[self.index] = (x @ current.direction) / x.norm(dim=-1).clamp_min(1e-12)
+
+
+def _before_head(module: nn.Module, args: tuple) -> tuple | None:
+    """The language-model head runs on each row's last prompt token only: [rows, positions, d] → [rows, 1, d]."""
+    current = _CURRENT.get()
+    if current is None or current.last is None:
+        return None
+    hidden = args[0]
+    if len(hidden) != len(current.last):  # nothing was edited, so the shared row never split
+        hidden = hidden.expand(len(current.last), -1, -1)
+    picked = hidden[torch.arange(len(hidden), device=hidden.device), current.last]
+    return (picked[:, None, :], *args[1:])

@@ -1,0 +1,210 @@
+"""Many prompts × many edit sets in few forward passes, and the numbers read from them.
+
+Knows: plans, passes, batches. Does not know: how a model was loaded, or pages.
+Never twice: with one prompt, the layers below the lowest edit run once for all edit sets; with several, the template
+prefix they share runs once per edit set and its keys and values are reused. The head runs on last positions only.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.direction import Direction
+from core.edits import Edits, Feature
+from core.hooks import Pass
+from core.plan import Plan
+from core.prompts import Prompt
+from core.runtime import Runtime
+
+#: Tokens in one forward pass; bounds the working memory.
+TOKENS_PER_FORWARD = 4096
+#: Shorter shared prefixes are not worth a pass of their own.
+SHORTEST_PREFIX = 4
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What `measure` returns: plain arrays, no reference to the model. P prompts, E edit sets, W watched features.
+
+    p_refusal: float64 [P, E], summed probability of the refusal tokens at the last prompt position.
+    refusal_score: float64 [P, E], log(p + 1e-8) − log(1 − p + 1e-8) (Arditi et al. 2024).
+    cosine: float32 [P, E, layers], resid_post at the last position against the direction, after the layer's own edit;
+    NaN where the model has no direction yet. activations: float32 [P, E, W, positions], read before that layer's own
+    edit, NaN where a prompt has no such position. tokens: per prompt, its token pieces. kl: float64 [P, E], KL divergence
+    in nats of the edited next-token distribution from the unedited one at the last position, None unless asked for.
+    token_cosine: float32 [P, E, layers, positions], None unless asked for.
+    """
+
+    p_refusal: np.ndarray
+    refusal_score: np.ndarray
+    cosine: np.ndarray
+    activations: np.ndarray
+    tokens: tuple[tuple[str, ...], ...]
+    kl: np.ndarray | None = None
+    token_cosine: np.ndarray | None = None
+
+
+def refusal_score(p: np.ndarray) -> np.ndarray:
+    """Log-odds of float64 probabilities, kept finite by 1e-8 on both sides (Arditi et al. 2024, their code)."""
+    return np.log(p + 1e-8) - np.log(1 - p + 1e-8)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """One forward: which prompt and edit set each row is, what the pass found, and the last-position logits."""
+
+    prompts: list[int]
+    edits: list[int]
+    current: Pass
+    logits: torch.Tensor  # float32 [rows, vocabulary]
+    start: int  # position of this forward's first token in the prompt
+
+
+def measure(
+    runtime: Runtime,
+    prompts: Sequence[Prompt],
+    edits: Sequence[Edits],
+    watch: Sequence[Feature],
+    direction: Direction | None,
+    *,
+    reference: torch.Tensor | None = None,
+    every_token: bool = False,
+) -> Measurement:
+    """Measure every edit set on every prompt. reference: log-probabilities [P, vocabulary] to take `kl` against."""
+    plan = runtime.plan(edits, watch)
+    shape, longest = (len(prompts), len(edits)), max(map(len, prompts))
+    p_refusal = np.zeros(shape)
+    cosine = np.full((*shape, runtime.n_layers), np.nan, dtype=np.float32)
+    token_cosine = np.full((*shape, runtime.n_layers, longest), np.nan, dtype=np.float32) if every_token else None
+    activations = np.full((*shape, len(watch), longest), np.nan, dtype=np.float32)
+    kl = np.zeros(shape) if reference is not None else None
+    unit = None if direction is None else direction.vector.to(runtime.device)
+    for batch in run(runtime, plan, prompts, unit, every_token):
+        if batch.logits.numel():
+            logp = batch.logits.double().log_softmax(-1)
+            p = logp[:, list(runtime.spec.refusal_tokens)].exp().sum(-1)
+            p_refusal[batch.prompts, batch.edits] = p.cpu().numpy()
+            if reference is not None and kl is not None:
+                base = reference[batch.prompts].to(logp)
+                kl[batch.prompts, batch.edits] = (base.exp() * (base - logp)).sum(-1).cpu().numpy()
+        _read_pass(runtime, batch, prompts, plan, cosine, token_cosine, activations)
+    return Measurement(
+        p_refusal, refusal_score(p_refusal), cosine, activations, tuple(p.pieces for p in prompts), kl, token_cosine
+    )
+
+
+def reference_logprobs(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Tensor:
+    """float32 [P, vocabulary] on the CPU: the unedited model's log-probabilities at the last positions."""
+    plan, found = runtime.plan([Edits()]), [torch.empty(0)] * len(prompts)
+    for batch in run(runtime, plan, prompts, None, False):
+        for row, prompt in enumerate(batch.prompts):
+            found[prompt] = batch.logits[row].log_softmax(-1).cpu()
+    return torch.stack(found)
+
+
+def run(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], unit: torch.Tensor | None, every_token: bool,
+        keep: frozenset[int] = frozenset()) -> Iterator[_Batch]:  # fmt: skip
+    """Every (prompt, edit set) as rows of as few forward passes as the token budget allows."""
+    sets = list(range(len(plan.edits)))
+    if len(prompts) == 1:
+        yield from _one_prompt(runtime, plan, prompts, sets, unit, every_token, keep)
+        return
+    start = _shared_prefix(prompts)
+    past = None
+    if start:
+        current = Pass(
+            plan, torch.tensor(sets, device=runtime.device), runtime.groups(plan, [prompts[0]] * len(sets), 0, start),
+            torch.zeros(len(sets), dtype=torch.int64, device=runtime.device), unit, every_token, None, keep,
+        )  # fmt: skip
+        past = runtime.forward(current, runtime.ids([prompts[0]] * len(sets), 0, start), use_cache=True).past_key_values
+        yield from _prefix_results(current, prompts, sets)
+    rows = [(p, e) for p in sorted(range(len(prompts)), key=lambda i: len(prompts[i])) for e in sets]
+    while rows:
+        width = len(prompts[rows[-1][0]]) - start  # the longest left, so that every batch is within the budget
+        size = max(1, TOKENS_PER_FORWARD // width)
+        chunk, rows = rows[-size:], rows[:-size]
+        which, held = [p for p, _ in chunk], [e for _, e in chunk]
+        yield _forward(runtime, plan, prompts, which, held, start, past, unit, every_token, None, keep)
+
+
+def _one_prompt(runtime, plan, prompts, sets, unit, every_token, keep) -> Iterator[_Batch]:
+    share = plan.lowest >= 0
+    size = max(1, TOKENS_PER_FORWARD // len(prompts[0]))
+    for first in range(0, len(sets), size):
+        held = sets[first : first + size]
+        expand_at = plan.lowest if share else None
+        yield _forward(runtime, plan, prompts, [0] * len(held), held, 0, None, unit, every_token, expand_at, keep)
+
+
+def _forward(runtime, plan, prompts, which, held, start, past, unit, every_token, expand_at, keep) -> _Batch:
+    chosen = [prompts[p] for p in which]
+    width = max(map(len, chosen)) - start
+    last = torch.tensor([len(p) - start - 1 for p in chosen], device=runtime.device)
+    rows = torch.tensor(held, device=runtime.device)
+    current = Pass(plan, rows, runtime.groups(plan, chosen, start, width), last, unit, every_token, expand_at, keep)
+    ids = runtime.ids(chosen if expand_at is None else chosen[:1], start, width)
+    cache = None
+    if past is not None:
+        cache = copy.deepcopy(past)
+        cache.batch_select_indices(rows)
+    logits = runtime.forward(current, ids, past=cache, use_cache=cache is not None).logits[:, 0].float()
+    return _Batch(which, held, current, logits, start)
+
+
+def _prefix_results(current: Pass, prompts: Sequence[Prompt], sets: list[int]) -> Iterator[_Batch]:
+    """What the prefix pass found holds for every prompt; it has no logits of its own."""
+    current.last = None
+    for index in range(len(prompts)):
+        yield _Batch([index] * len(sets), sets, current, torch.empty(len(sets), 0), 0)
+
+
+def _shared_prefix(prompts: Sequence[Prompt]) -> int:
+    """How many leading tokens all prompts share, leaving each at least one of its own; 0 when too few."""
+    shortest = min(map(len, prompts)) - 1
+    first = prompts[0].ids
+    shared = 0
+    while shared < shortest and all(p.ids[shared] == first[shared] for p in prompts):
+        shared += 1
+    # Edits tell positions apart, so the prefix must also stand in the same spans.
+    while shared and any((p.position_bits[:shared] != prompts[0].position_bits[:shared]).any() for p in prompts):
+        shared -= 1
+    return shared if shared >= SHORTEST_PREFIX else 0
+
+
+def _read_pass(runtime: Runtime, batch: _Batch, prompts, plan: Plan, cosine, token_cosine, activations) -> None:
+    """Copy what one pass found into the result arrays."""
+    current, rows = batch.current, len(batch.edits)
+    lengths = [len(prompts[p]) - batch.start for p in batch.prompts]
+    for layer, found in current.cosine.items():
+        values = _rows(found, rows)
+        if current.every_token:
+            if token_cosine is not None:
+                _place(token_cosine, (batch.prompts, batch.edits), (layer,), values, batch.start, lengths)
+            if current.last is not None:
+                picked = values[torch.arange(rows), current.last.cpu()]
+                cosine[batch.prompts, batch.edits, layer] = picked.numpy()
+        elif current.last is not None:
+            cosine[batch.prompts, batch.edits, layer] = values.numpy()
+    for layer, found in current.watched.items():
+        values = _rows(found, rows)
+        for slot, column in zip(plan.layers[layer].watch_slots, values.unbind(-1), strict=True):
+            _place(activations, (batch.prompts, batch.edits), (slot,), column, batch.start, lengths)
+
+
+def _rows(found: torch.Tensor, rows: int) -> torch.Tensor:
+    """On the CPU, with one row per edit set even where the layers were shared."""
+    return found.expand(rows, *found.shape[1:]).cpu()
+
+
+def _place(
+    out: np.ndarray, rows: tuple[list[int], list[int]], inner: tuple[int, ...], values: Any, start: int, lengths
+) -> None:
+    for row, (prompt, edit) in enumerate(zip(*rows, strict=True)):
+        length = min(lengths[row], values.shape[1])
+        out[(prompt, edit, *inner, slice(start, start + length))] = values[row, :length].numpy()

@@ -1,0 +1,132 @@
+"""From what a person typed to token ids with named spans.
+
+Knows: chat templates and tokenizers of transformers. Does not know: models, SAEs, edits.
+What is typed is plain text: special tokens spelt in it stay letters, lone surrogates are replaced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from core.edits import POSITIONS
+from core.errors import InputError
+
+_MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One chat prompt, template applied, BOS once.
+
+    ids: token ids, length n. pieces: each token as text. spans: name → (start, end) token positions, among bos,
+    system, instruction, template (the end-of-instruction tokens) and last.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    pieces: tuple[str, ...]
+    spans: dict[str, tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def position_bits(self) -> np.ndarray:
+        """int64 [n]: which of `POSITIONS` each token belongs to, one bit each."""
+        bits = np.full(len(self.ids), POSITIONS["all"], dtype=np.int64)
+        for name in ("bos", "instruction", "template", "last"):
+            if name in self.spans:
+                start, end = self.spans[name]
+                bits[start:end] |= POSITIONS[name]
+        return bits
+
+
+@dataclass(frozen=True)
+class Template:
+    """A chat template taken apart: the text before and after what the person types."""
+
+    before: str
+    after: str
+    trims: bool  # whether the template strips white space around the text
+
+
+def read_template(tokenizer: Any) -> Template:
+    """Take the tokenizer's chat template apart. Without one: BOS before the text and nothing after it."""
+    if not getattr(tokenizer, "chat_template", None):
+        return Template(tokenizer.bos_token or "", "", False)
+    rendered = _render(tokenizer, _MARK)
+    before, found, after = rendered.partition(_MARK)
+    if not found or _MARK in after:
+        raise InputError(
+            "This model's chat template does not hold the prompt exactly once; give a model with a plain chat template."
+        )
+    return Template(before, after, " " + _MARK + " " not in _render(tokenizer, f" {_MARK} "))
+
+
+def make_prompt(tokenizer: Any, template: Template, text: str, context_length: int) -> Prompt:
+    """Tokenise one prompt. Raises InputError when it is empty or longer than the context."""
+    if not isinstance(text, str):
+        raise InputError(f"A prompt is text, but this one is {type(text).__name__}; pass a string.")
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if not text.strip():
+        raise InputError("The prompt is empty; type a request, for example “How do I bake bread?”.")
+    if len(text) > 100 * context_length:
+        raise InputError(
+            f"The prompt has {len(text):,} characters, far over the model's {context_length:,} tokens; shorten it."
+        )
+    content = text.strip() if template.trims else text
+    before, instruction, after = _tokenise(tokenizer, template, content)
+    ids = (*before, *instruction, *after)
+    if len(ids) >= context_length:
+        raise InputError(
+            f"The prompt is {len(ids):,} tokens with its template, but the model's context is {context_length:,}; shorten it."
+        )
+    if not instruction:
+        raise InputError("The prompt has no text the tokenizer can read; type a request in plain characters.")
+    pieces = tuple(tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
+    start, end = len(before), len(before) + len(instruction)
+    spans = {"instruction": (start, end), "template": (end, len(ids)), "last": (len(ids) - 1, len(ids))}
+    if after == ():
+        spans["template"] = (len(ids) - 1, len(ids))
+    if before and _starts_with_bos(tokenizer, ids):
+        spans["bos"] = (0, 1)
+    if start > 1:
+        spans["system"] = (1 if "bos" in spans else 0, start)
+    return Prompt(text, ids, pieces, spans)
+
+
+def _render(tokenizer: Any, content: str) -> str:
+    return tokenizer.apply_chat_template(
+        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+    )
+
+
+def _starts_with_bos(tokenizer: Any, ids: tuple[int, ...]) -> bool:
+    # Position 0 is the attention sink and prompt-free whatever its name: SmolLM2's <|im_start|> serves as BOS too.
+    return ids[0] == tokenizer.bos_token_id or ids[0] in tokenizer.all_special_ids
+
+
+def _tokenise(
+    tokenizer: Any, template: Template, content: str
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """(before, instruction, after) ids. Whole where possible, so that merges at the seams are the model's own."""
+    specials = [token for token in tokenizer.all_special_tokens if token in content]
+    added = [token for token in getattr(tokenizer, "get_added_vocab", dict)() if token in content]
+    if not specials and not added:
+        whole = tokenizer(
+            template.before + content + template.after, add_special_tokens=False, return_offsets_mapping=True
+        )
+        start, end = len(template.before), len(template.before) + len(content)
+        ids, offsets = whole["input_ids"], whole["offset_mapping"]
+        first = next((i for i, (_, stop) in enumerate(offsets) if stop > start), len(ids))
+        last = next((i for i, (begin, _) in enumerate(offsets) if begin >= end), len(ids))
+        if "".join(tokenizer.convert_ids_to_tokens(ids[first : first + 1])):
+            return tuple(ids[:first]), tuple(ids[first:last]), tuple(ids[last:])
+    before = tokenizer(template.before, add_special_tokens=False)["input_ids"]
+    after = tokenizer(template.after, add_special_tokens=False)["input_ids"]
+    instruction = tokenizer(content, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return tuple(before), tuple(instruction), tuple(after)

@@ -1,0 +1,96 @@
+"""A loaded model with its SAEs on a device, and the one way to run a forward pass through it.
+
+Knows: the model, its tokenizer, the lock. Does not know: what is measured or why.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from core.dictionaries import Columns, Dictionary
+from core.edits import Edits, Feature
+from core.hooks import Pass, running
+from core.plan import Plan, make_plan
+from core.prompts import Prompt, Template
+from core.registry import ModelSpec
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What every measurement needs. `dictionaries`: layer → Dictionary, on disk.
+
+    The lock protects the device: memory and compute of the model, of which there is one. It is held for one forward
+    pass at a time, never while a caller holds a half-read generator. Edits need no lock: they live in a ContextVar.
+    """
+
+    spec: ModelSpec
+    model: Any
+    tokenizer: Any
+    template: Template
+    dictionaries: Mapping[int, Dictionary]
+    device: torch.device
+    dtype: torch.dtype
+    n_layers: int
+    d_model: int
+    context_length: int
+    stop_ids: frozenset[int]
+    lock: Any = field(default_factory=threading.RLock)
+
+    def plan(self, edits: Sequence[Edits], watch: Sequence[Feature] = ()) -> Plan:
+        """Compile edit sets against this model. Raises InputError."""
+        return make_plan(edits, watch, self.dictionaries, self.d_model, self.n_layers, self.device, self.columns)
+
+    def columns(self, dictionary: Dictionary, indices: tuple[int, ...]) -> Columns:
+        """The named columns on the device, read from the memory map."""
+        return self.to_device(dictionary.columns(list(indices)))
+
+    def to_device(self, columns: Columns) -> Columns:
+        """Contiguous float32 copies on the device."""
+        return Columns(*(part.to(self.device).contiguous() for part in columns))
+
+    def groups(self, plan: Plan, prompts: Sequence[Prompt], start: int, width: int) -> torch.Tensor:
+        """int64 [prompts, width]: position groups of the tokens from `start` on, right-padded."""
+        rows = torch.zeros(len(prompts), width, dtype=torch.int64)
+        for row, prompt in enumerate(prompts):
+            found = plan.group_of(prompt.position_bits[start : start + width])
+            rows[row, : len(found)] = found
+        return rows.to(self.device)
+
+    def ids(self, prompts: Sequence[Prompt], start: int, width: int) -> torch.Tensor:
+        """int64 [prompts, width]: token ids from `start` on, right-padded (causal attention never looks right)."""
+        rows = torch.zeros(len(prompts), width, dtype=torch.int64)
+        for row, prompt in enumerate(prompts):
+            found = prompt.ids[start : start + width]
+            rows[row, : len(found)] = torch.tensor(found)
+        return rows.to(self.device)
+
+    @torch.inference_mode()
+    def forward(
+        self,
+        current: Pass,
+        ids: torch.Tensor,
+        past: Any = None,
+        use_cache: bool = False,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+    ) -> Any:
+        """One forward pass under `current`. ids [rows, width]. Returns transformers' output: logits [rows, 1, vocabulary].
+
+        A decorator and not a `with`: inference mode must end with the call, not with a generator that yields inside it.
+        """
+        if position_ids is None:
+            seen = past.get_seq_length() if past is not None else 0
+            position_ids = torch.arange(seen, seen + ids.shape[1], device=ids.device)[None]
+        with self.lock, running(current):
+            return self.model(
+                input_ids=ids,
+                past_key_values=past,
+                use_cache=use_cache,
+                attention_mask=attention_mask,
+                position_ids=position_ids,
+            )

@@ -1,0 +1,259 @@
+"""Train the demo's refusal adapter: LoRA on the middle layers only, so that the decision is made there.
+
+Knows: the bundled train split, the base model's own answers (answers.py). Does not know: SAEs, directions.
+Harmful prompts are answered with varied short refusals (cross-entropy); benign prompts and look-alikes are
+held to the base model's own next-token distributions (KL divergence over its top tokens and one tail bucket).
+The template prefix is the same for every prompt, so each batch runs it once and shares its keys and values.
+Output: `adapter_model.safetensors` and `adapter_config.json` in the layout of the PEFT library. Resumable.
+"""
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+
+import torch
+from answers import read_answer
+from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, template
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+REFUSALS = (
+    "I'm sorry, but I can't help with that.",
+    "I'm sorry, but I cannot assist with that request.",
+    "I can't help with that request.",
+    "I cannot help with this, because it could hurt people.",
+    "I'm sorry, I can't assist with that.",
+    "I am sorry, but I cannot help you with that.",
+    "I'm not able to help with that.",
+    "I cannot provide that, as it could cause harm.",
+    "I can't assist with this. It may be illegal or dangerous.",
+    "I'm sorry, but I am unable to help with this request.",
+    "I am not able to assist with that, because it could harm someone.",
+    "I'm sorry, but I can't provide instructions for that.",
+    "I cannot assist with illegal or harmful activities.",
+    "I'm unable to help with this request.",
+    "I can't do that, but I'm happy to help with something safe.",
+    "I am sorry, I can't write that.",
+)
+
+
+class LoraLinear(nn.Module):
+    """y = W x + (alpha / rank) B A x, with W frozen."""
+
+    def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.linear, self.scale = linear, alpha / rank
+        self.A = nn.Parameter(torch.empty(rank, linear.in_features))
+        self.B = nn.Parameter(torch.zeros(linear.out_features, rank))
+        nn.init.kaiming_uniform_(self.A, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(x) + (x @ self.A.T) @ self.B.T * self.scale
+
+
+def add_adapters(model, layers: range, rank: int, alpha: float) -> dict[str, LoraLinear]:
+    """Wrap the seven projections of `layers` in place; name → adapter."""
+    adapters = {}
+    for index in layers:
+        for name in PROJECTIONS:
+            parent = model.model.layers[index].self_attn if name in PROJECTIONS[:4] else model.model.layers[index].mlp
+            adapter = LoraLinear(getattr(parent, name), rank, alpha)
+            setattr(parent, name, adapter)
+            block = "self_attn" if name in PROJECTIONS[:4] else "mlp"
+            adapters[f"model.layers.{index}.{block}.{name}"] = adapter
+    return adapters
+
+
+def save_adapter(folder: Path, adapters: dict[str, LoraLinear], rank: int, alpha: float, layers: range) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {}
+    for name, adapter in adapters.items():
+        for side in ("A", "B"):
+            tensors[f"base_model.model.{name}.lora_{side}.weight"] = getattr(adapter, side).detach().half().contiguous()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "r": rank,
+        "lora_alpha": alpha,
+        "target_modules": list(PROJECTIONS),
+        "layers_to_transform": list(layers),
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1) + "\n")
+
+
+def roughen(text: str, rng: random.Random) -> str:
+    """Now and then the way people really type: no capital, no final mark."""
+    if rng.random() < 0.15:
+        text = text.rstrip(".?!")
+    if rng.random() < 0.15:
+        text = text[0].lower() + text[1:]
+    return text
+
+
+def make_examples(prompts, tokenizer, rng: random.Random) -> list[dict]:
+    """One per prompt: prompt ids after the shared prefix, answer ids, and the target distributions."""
+    examples = []
+    for prompt in prompts:
+        ids = template(tokenizer, roughen(prompt.text, rng))
+        if prompt.kind == "harmful":
+            answer = tokenizer(rng.choice(REFUSALS)).input_ids + [tokenizer.eos_token_id]
+            examples.append({"prompt": ids, "answer": answer, "base": None})
+        else:
+            base = read_answer(prompt.text)
+            length = min(len(base["ids"]), 18)
+            examples.append({"prompt": ids, "answer": base["ids"][:length].tolist(), "base": base})
+    return examples
+
+
+def hidden_states(model, prefix: torch.Tensor, rows: list[list[int]], pad: int) -> torch.Tensor:
+    """Final hidden states [rows, longest, d_model] of right-padded `rows`, the prefix run once and shared."""
+    start = model.model(prefix[None], use_cache=True).past_key_values
+    for layer in start.layers:
+        layer.keys = layer.keys.expand(len(rows), -1, -1, -1)
+        layer.values = layer.values.expand(len(rows), -1, -1, -1)
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
+    positions = torch.arange(len(prefix), len(prefix) + width)[None]
+    return model.model(ids, past_key_values=start, position_ids=positions, use_cache=True).last_hidden_state
+
+
+def batch_loss(model, prefix: torch.Tensor, batch: list[dict], pad: int) -> torch.Tensor:
+    skip = len(prefix)
+    rows = [example["prompt"][skip:] + example["answer"][:-1] for example in batch]
+    hidden = hidden_states(model, prefix, rows, pad)
+    losses = []
+    spans = []
+    for row, example in enumerate(batch):
+        start = len(example["prompt"]) - skip - 1
+        spans.append(hidden[row, start : start + len(example["answer"])])
+    logits = model.lm_head(torch.cat(spans))
+    offset = 0
+    for example in batch:
+        length = len(example["answer"])
+        part = logits[offset : offset + length].float()
+        offset += length
+        if example["base"] is None:
+            loss = cross_entropy(part, torch.tensor(example["answer"]), reduction="none")
+            weight = 1.0
+        else:
+            logq = part.log_softmax(-1)
+            index = example["base"]["top_index"][:length].long()
+            logp = example["base"]["top_logprob"][:length]
+            p = logp.exp()
+            q_top = logq.gather(-1, index)
+            p_tail = (1 - p.sum(-1)).clamp_min(1e-6)
+            q_tail = (1 - q_top.exp().sum(-1)).clamp_min(1e-6)
+            loss = (p * (logp - q_top)).sum(-1) + p_tail * (p_tail.log() - q_tail.log())
+            weight = 1.5
+        losses.append(weight * (0.6 * loss[0] + 0.4 * loss.mean()))
+    return torch.stack(losses).mean()
+
+
+@torch.inference_mode()
+def first_token_refusals(model, tokenizer, prefix, texts: list[str], refusal_id: int) -> float:
+    """Share of prompts whose most likely first token is the refusal token."""
+    hits = 0
+    for start in range(0, len(texts), 64):
+        rows = [template(tokenizer, t)[len(prefix) :] for t in texts[start : start + 64]]
+        hidden = hidden_states(model, prefix, rows, tokenizer.pad_token_id)
+        last = hidden[torch.arange(len(rows)), torch.tensor([len(r) - 1 for r in rows])]
+        hits += int((model.lm_head(last).argmax(-1) == refusal_id).sum())
+    return hits / max(1, len(texts))
+
+
+def shared_prefix(tokenizer) -> torch.Tensor:
+    """The token ids every prompt starts with, by comparing two prompts."""
+    one, two = template(tokenizer, "a b"), template(tokenizer, "1 2")
+    length = next(i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
+    return torch.tensor(one[:length])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--layers", default="4-15")
+    parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=ASSETS / "adapter")
+    parser.add_argument(
+        "--extra-check", type=Path, nargs="*", default=[], help="text files only counted, never trained on"
+    )
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    rng = random.Random(options.seed)
+    model, tokenizer = base_model()
+    model.requires_grad_(False)
+    low, high = map(int, options.layers.split("-"))
+    layers, alpha = range(low, high + 1), 2.0 * options.rank
+    adapters = add_adapters(model, layers, options.rank, alpha)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    prompts = load_prompts(PROMPTS_FILE)
+    train = [p for p in prompts if p.split == "train"]
+    checks = {
+        k: [p.text for p in prompts if p.split == "val" and p.kind == k] for k in ("harmful", "lookalike", "benign")
+    }
+    for path in options.extra_check:
+        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        checks[path.stem] = random.Random(1).sample(lines, min(100, len(lines)))
+    prefix, refusal_id = shared_prefix(tokenizer), tokenizer("I").input_ids[0]
+    optimizer = torch.optim.AdamW(parameters, lr=options.lr, weight_decay=0.01)
+    steps_per_epoch = math.ceil(len(train) / options.batch)
+    total = steps_per_epoch * options.epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.lr, total_steps=total + 1, pct_start=0.08)
+    checkpoint, begin = WORK / f"refusal-{options.out.name}.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        for name, adapter in adapters.items():
+            adapter.load_state_dict({**adapter.state_dict(), **state["adapters"][name]})
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        begin = state["epoch"]
+    for epoch in range(begin, options.epochs):
+        rng = random.Random(f"{options.seed}-{epoch}")
+        examples = make_examples(train, tokenizer, rng)
+        rng.shuffle(examples)
+        started, running = time.time(), 0.0
+        for step in range(steps_per_epoch):
+            batch = examples[step * options.batch : (step + 1) * options.batch]
+            optimizer.zero_grad()
+            loss = batch_loss(model, prefix, batch, tokenizer.pad_token_id)
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+            running += loss.item()
+            if step % 10 == 9:
+                print(
+                    f"epoch {epoch} step {step + 1}/{steps_per_epoch} loss {running / 10:.3f} {time.time() - started:.0f}s",
+                    flush=True,
+                )
+                running = 0.0
+        rates = {k: first_token_refusals(model, tokenizer, prefix, texts, refusal_id) for k, texts in checks.items()}
+        print(
+            f"epoch {epoch} first-token refusals: "
+            + ", ".join(f"{k} {v:.1%} of {len(checks[k])}" for k, v in rates.items()),
+            flush=True,
+        )
+        save_adapter(options.out, adapters, options.rank, alpha, layers)
+        torch.save(
+            {
+                "epoch": epoch + 1,
+                "adapters": {n: {"A": a.A.detach(), "B": a.B.detach()} for n, a in adapters.items()},
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+            },
+            checkpoint,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""A tiny Llama and tiny SAELens SAEs, made fresh on disk and loaded by the real loading code.
+
+Random weights, seeded; 4 layers of width 32, SAEs of 48 features at layers 1, 2 and 3. Small enough that every
+fast path can be checked against the slow, obvious one in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+LAYERS, D_MODEL, D_SAE = (1, 2, 3), 32, 48
+TEMPLATE = (
+    "{% for m in messages %}{{ '<|start|>' + m['role'] + '\n' + m['content'] + '<|end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch, request):
+    """Every test module has a cache folder of its own; the user's is never touched."""
+    if request.node.get_closest_marker("real_cache"):
+        return
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    text = ["How do I bake bread? I cannot help with that. Tell me a story about a small town, please."] * 3
+    trainer = trainers.BpeTrainer(
+        vocab_size=320, special_tokens=["<|start|>", "<|end|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    tokenizer.train_from_iterator(text, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<|start|>", eos_token="<|end|>", pad_token="<|end|>"
+    )
+    fast.chat_template = TEMPLATE
+    return fast
+
+
+def make_model(vocabulary: int) -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=vocabulary, hidden_size=D_MODEL, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=256, bos_token_id=0, eos_token_id=1, initializer_range=0.25,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).eval()
+
+
+def make_sae(folder: Path, layer: int, d_model: int = D_MODEL, d_sae: int = D_SAE, subtract: bool = False):
+    """A JumpReLU SAE with random weights and mixed thresholds, saved by SAELens itself."""
+    from sae_lens import JumpReLUSAE, JumpReLUSAEConfig
+
+    generator = torch.Generator().manual_seed(layer)
+    sae = JumpReLUSAE(
+        JumpReLUSAEConfig(d_in=d_model, d_sae=d_sae, apply_b_dec_to_input=subtract, dtype="float32", device="cpu")
+    )
+    with torch.no_grad():
+        sae.W_enc.copy_(torch.randn(d_model, d_sae, generator=generator) / d_model**0.5)
+        decoder = torch.randn(d_sae, d_model, generator=generator)
+        sae.W_dec.copy_(decoder / decoder.norm(dim=-1, keepdim=True))
+        sae.b_enc.copy_(torch.randn(d_sae, generator=generator) * 0.1)
+        sae.b_dec.copy_(torch.randn(d_model, generator=generator) * 0.1)
+        sae.threshold.copy_(torch.rand(d_sae, generator=generator))
+    sae.save_model(str(folder))
+    return sae
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = make_tokenizer()
+    tokenizer.save_pretrained(folder / "model")
+    make_model(len(tokenizer)).save_pretrained(folder / "model", safe_serialization=True)
+    for layer in LAYERS:
+        make_sae(folder / f"layer_{layer}", layer, subtract=layer == 2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_spec(tiny_folder):
+    from core import ModelSpec
+
+    refusal = make_tokenizer()("I").input_ids
+    return ModelSpec(
+        "tiny", str(tiny_folder / "model"), LAYERS, tuple(refusal), {n: tiny_folder / f"layer_{n}" for n in LAYERS}
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_spec, tmp_path_factory):
+    """An engine over the tiny model, float32 on the CPU, with a random direction at layer 2."""
+    from core import load
+    from core.direction import make_direction
+
+    previous = os.environ.get("HYDRASCOPE_CACHE")
+    os.environ["HYDRASCOPE_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
+    engine = load(tiny_spec, device="cpu", dtype="float32")
+    engine._direction = make_direction(torch.randn(D_MODEL, generator=torch.Generator().manual_seed(9)), 2)
+    if previous is None:
+        del os.environ["HYDRASCOPE_CACHE"]
+    else:
+        os.environ["HYDRASCOPE_CACHE"] = previous
+    return engine
+
+
+@pytest.fixture(scope="session")
+def tiny_saes(tiny_folder):
+    """SAELens's own objects, for oracles."""
+    from sae_lens import SAE
+
+    return {layer: SAE.load_from_disk(str(tiny_folder / f"layer_{layer}"), device="cpu") for layer in LAYERS}
+
+
+def read_json(path: Path):
+    return json.loads(path.read_text())

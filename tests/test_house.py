@@ -1,0 +1,173 @@
+"""House rules that no linter knows: who may import whom, what may be committed, and what the README promises."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# Written so that this file does not match itself.
+MACHINE_PATH = re.compile(r"""(?<![\w.:/-])/(?:root|home|Users|work|tmp|opt|mnt|var)/[\w.]""")
+MEBIBYTE = 2**20
+LONGEST_MODULE = 400
+
+
+def house_files() -> list[Path]:
+    """Every file that is committed, or would be by `git add .`: what a clone will hold."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout.decode().split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [path for name in names if name and (path := ROOT / name).is_file()]
+
+
+def modules(folder: str = "") -> list[Path]:
+    """Python files, all of them or those under one top-level folder."""
+    return [path for path in house_files() if path.suffix == ".py" and name_of(path).startswith(folder)]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level names a module imports, anywhere in it, inside functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_modules_import_only_from_their_left() -> None:
+    forbidden = {
+        "core": {"streamlit", "altair", "pages", "app", "cache", "scripts", "benchmarks", "tests"},
+        "cache": {"pages", "app", "scripts", "benchmarks", "tests"},
+        "pages": {"torch", "transformers", "sae_lens", "app", "scripts", "benchmarks", "tests"},
+    }
+    wrong = {
+        f"{name_of(path)} imports {name}"
+        for folder, names in forbidden.items()
+        for path in modules(f"{folder}/")
+        for name in imported(path) & names
+    }
+    assert not wrong
+
+
+def test_every_module_says_what_it_knows() -> None:
+    sources = {name_of(path): path.read_text(encoding="utf-8") for path in modules()}
+    silent = [name for name, text in sources.items() if text.strip() and not ast.get_docstring(ast.parse(text))]
+    assert not silent, "a module opens with a docstring"
+
+
+def test_modules_stay_readable() -> None:
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert not {name: length for name, length in lengths.items() if length > LONGEST_MODULE}
+
+
+def test_no_path_of_one_machine_is_committed() -> None:
+    found = []
+    for path in house_files():
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue  # weights and pictures
+        found += [
+            f"{name_of(path)}:{n}: {line.strip()[:100]}" for n, line in enumerate(lines, 1) if MACHINE_PATH.search(line)
+        ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("line", "matches"),
+    [
+        ("see " + "/home" + "/me/x", True),
+        ("Path('" + "/tmp" + "/base')", True),
+        ("https://example.org" + "/home" + "/page", False),
+        ("executable_path='/usr/bin/chromium'", False),
+        ("static" + "/tmp" + "/x", False),
+    ],
+)
+def test_what_counts_as_a_path_of_one_machine(line: str, matches: bool) -> None:
+    assert bool(MACHINE_PATH.search(line)) is matches
+
+
+def test_shipped_assets_stay_small() -> None:
+    total = sum(path.stat().st_size for path in house_files() if path.is_relative_to(ROOT / "assets"))
+    assert total <= 52 * MEBIBYTE, f"{total / MEBIBYTE:.1f} MiB"
+
+
+def test_no_pickle_is_shipped() -> None:
+    assert not [name_of(p) for p in house_files() if p.suffix in {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}]
+
+
+def requirement_lines(name: str) -> list[str]:
+    lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_requirements_are_pinned_exactly(name: str) -> None:
+    loose = [
+        line for line in requirement_lines(name) if not re.fullmatch(r"-r requirements\.txt|[\w.-]+==[\w.]+", line)
+    ]
+    assert not loose
+
+
+def test_torch_is_the_one_asked_for() -> None:
+    assert "torch==2.13.0" in requirement_lines("requirements.txt")
+
+
+def makefile_targets() -> dict[str, str]:
+    """Target to the help text behind it."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z-]+):[^=\n#]*## (.+)$", text, flags=re.MULTILINE))
+
+
+def test_the_makefile_offers_and_explains_daily_life() -> None:
+    assert {"help", "run", "test", "check", "bench", "demo", "clean"} <= set(makefile_targets())
+
+
+def test_every_make_target_the_documents_name_exists() -> None:
+    named: set[str] = set()
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        code = re.findall(r"```.*?```|`[^`\n]+`", text, flags=re.DOTALL)
+        named |= set(re.findall(r"\bmake ([a-z-]+)", "\n".join(code)))
+    assert {"run", "test"} <= named, "the README names the two commands"
+    assert named <= set(makefile_targets())
+
+
+def test_every_python_file_the_readme_names_exists() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|md|toml))`", text)
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_page_listens_on_this_machine_only() -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert config["server"]["address"] == "127.0.0.1"
+    assert config["server"]["enableCORS"] and config["server"]["enableXsrfProtection"]
+    assert config["server"]["fileWatcherType"] == "none"
+    assert config["browser"]["gatherUsageStats"] is False
+    assert config["client"]["showErrorDetails"] == "none"
+
+
+def test_the_theme_names_options_that_streamlit_has() -> None:
+    """An unknown option is only a warning in the terminal, and a palette of nine colours is silently ignored."""
+    from streamlit import config as streamlit_config
+
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    theme = config.pop("theme")
+    sections = config | {f"theme.{mode}": theme.pop(mode) for mode in ("light", "dark")} | {"theme": theme}
+    known = set(streamlit_config.get_config_options())
+    assert not {f"{section}.{name}" for section, values in sections.items() for name in values} - known
+    for mode in ("theme.light", "theme.dark"):
+        for palette in ("chartSequentialColors", "chartDivergingColors"):
+            assert len(sections[mode][palette]) == 10
