@@ -15,6 +15,7 @@ from core.registry import ModelSpec
 from core.verdicts import Verdict, verdict
 
 __all__ = [
-    "POSITIONS", "AssetError", "Direction", "DownloadError", "Edits", "Engine", "Feature", "HydrascopeError", "InputError",
-    "Measurement", "ModelSpec", "Prompt", "UnknownModelError", "Verdict", "load", "refusal_score", "verdict",
+    "POSITIONS", "AssetError", "Direction", "DownloadError", "Edits", "Engine", "Feature", "HydrascopeError",
+    "InputError", "Measurement", "ModelSpec", "Prompt", "UnknownModelError", "Verdict", "load", "refusal_score",
+    "verdict",
 ]  # fmt: skip

@@ -14,24 +14,35 @@ from torch import nn
 
 from core.errors import AssetError
 
+#: PEFT options that change what the weights mean.
+_UNSUPPORTED = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "lora_bias")
+
 
 @torch.no_grad()
 def merge_adapter(model: nn.Module, folder: Path) -> None:
     """Add the adapter in `folder` to the weights of `model`, in float32 on the CPU, in place. Raises AssetError."""
     try:
-        config = json.loads((folder / "adapter_config.json").read_text())
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        scale = config["lora_alpha"] / config["r"]
         tensors = load_file(folder / "adapter_model.safetensors")
     except Exception as error:
         raise AssetError(f"The adapter in {folder.name} cannot be read ({error}); restore its files.") from error
-    scale = config["lora_alpha"] / config["r"]
-    merged = 0
-    for key, a in tensors.items():
-        if not key.endswith(".lora_A.weight"):
-            continue
-        b = tensors[key.replace(".lora_A.", ".lora_B.")]
-        name = key.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-        weight = model.get_submodule(name).weight
-        weight += scale * (b.float() @ a.float()).to(weight)
-        merged += 1
-    if not merged:
+    beyond = [name for name in _UNSUPPORTED if config.get(name)]
+    beyond += [key for key in tensors if not key.endswith((".lora_A.weight", ".lora_B.weight"))]
+    if beyond:
+        raise AssetError(
+            f"The adapter in {folder.name} is more than plain LoRA ({beyond[0]}); merge it with PEFT first."
+        )
+    if not tensors:
         raise AssetError(f"The adapter in {folder.name} holds no LoRA weights; restore its files.")
+    for key, a in tensors.items():
+        if key.endswith(".lora_A.weight"):
+            name = key.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
+            try:
+                weight = model.get_parameter(f"{name}.weight")
+                b = tensors[key.replace(".lora_A.", ".lora_B.")]
+                weight.add_(scale * (b.float() @ a.float()).to(weight))
+            except (AttributeError, KeyError, RuntimeError) as error:
+                raise AssetError(
+                    f"The adapter in {folder.name} does not fit the model at {name} ({error}); use the one made for it."
+                ) from error

@@ -31,11 +31,10 @@ def choose(parameters: int, device: str | None = None, dtype: str | None = None)
     if device is not None:
         try:
             place = torch.device(device)
-            torch.empty(1, device=place)
-        except (RuntimeError, AssertionError) as error:
-            raise InputError(
-                f"The device “{device}” cannot be used here ({str(error).splitlines()[0]}); try cpu."
-            ) from None
+            torch.zeros(1, device=place).item()  # “meta” can be allocated but holds nothing
+        except (RuntimeError, AssertionError, TypeError) as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise InputError(f"The device “{device}” cannot be used here ({reason}); try cpu.") from None
         why = f"{device} as asked"
     elif torch.cuda.is_available():
         place, why = torch.device("cuda"), f"GPU {torch.cuda.get_device_name()} found"
@@ -47,6 +46,6 @@ def choose(parameters: int, device: str | None = None, dtype: str | None = None)
         return Placement(place, _DTYPES[dtype], f"{why}; {dtype} as asked")
     if place.type == "cuda" and parameters > 1_000_000_000:
         return Placement(place, torch.bfloat16, f"{why}; bfloat16, the format such models are published in")
-    if place.type == "cpu" and 4 * parameters > 0.5 * psutil.virtual_memory().total:
+    if place.type != "cuda" and 4 * parameters > 0.5 * psutil.virtual_memory().total:
         return Placement(place, torch.bfloat16, f"{why}; bfloat16, because float32 would need over half of the memory")
     return Placement(place, torch.float32, f"{why}; float32, exact and small enough here")

@@ -3,7 +3,7 @@
 Knows: SAELens folders and the record layout. Does not know: models, edits, devices.
 A record is float32 [encoder column d_model | decoder row d_model | encoder bias | threshold], contiguous, so the
 columns an edit names are read through a memory map and the whole dictionary never is. Made once per SAE in the
-cache folder from SAELens's own loader, and checked by size, time and digest of the source.
+cache folder from SAELens's own loader, and checked against the size, time and configuration of the source.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -56,11 +58,12 @@ class Dictionary:
         if wanted.size and (wanted.min() < 0 or wanted.max() >= self.d_sae):
             bad = int(wanted[(wanted < 0) | (wanted >= self.d_sae)][0])
             raise InputError(
-                f"Feature {self.layer}-{bad} does not exist: the SAE of layer {self.layer} has {self.d_sae} features (0 to {self.d_sae - 1})."
+                f"Feature {self.layer}-{bad} does not exist: the SAE of layer {self.layer} has {self.d_sae} features "
+                f"(0 to {self.d_sae - 1})."
             )
         return self._split(np.ascontiguousarray(self._records()[wanted]))
 
-    def blocks(self, size: int = 8192):
+    def blocks(self, size: int = 8192) -> Iterator[tuple[int, Columns]]:
         """The whole dictionary in blocks of `size` features: (first index, Columns), one block in memory at a time."""
         records = self._records()
         for start in range(0, self.d_sae, size):
@@ -101,7 +104,7 @@ def open_dictionary(folder: Path, layer: int) -> Dictionary:
     try:
         header = json.loads(side.read_text())
         fresh = header["source"] == source and path.stat().st_size == 4 * header["d_sae"] * (2 * header["d_model"] + 2)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         fresh = False
     if not fresh:
         header = _pack(folder, source, path, side)
@@ -120,24 +123,16 @@ def _pack(folder: Path, source: dict, path: Path, side: Path) -> dict:
     architecture = sae.cfg.architecture()
     if architecture not in ("jumprelu", "standard"):
         raise AssetError(
-            f"The SAE in {folder} is a “{architecture}” SAE; only elementwise ones (JumpReLU, ReLU) can be edited by column."
+            f"The SAE in {folder} is a “{architecture}” SAE; "
+            "only elementwise ones (JumpReLU, ReLU) can be edited by column."
         )
     if sae.cfg.normalize_activations not in ("none", None):
         raise AssetError(
-            f"The SAE in {folder} normalises its inputs ({sae.cfg.normalize_activations}); fold the scaling into its weights first."
+            f"The SAE in {folder} normalises its inputs ({sae.cfg.normalize_activations}); "
+            "fold the scaling into its weights first."
         )
     d_model, d_sae = sae.W_enc.shape
-    if getattr(sae, "threshold", None) is None:
-        threshold = torch.zeros(d_sae)
-    else:
-        threshold = sae.threshold.detach()
-    record = torch.cat(
-        [sae.W_enc.detach().T, sae.W_dec.detach(), sae.b_enc.detach()[:, None], threshold[:, None]], dim=1
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    record.contiguous().numpy().tofile(partial)
-    partial.replace(path)
+    threshold = sae.threshold if architecture == "jumprelu" else torch.zeros(d_sae)
     header = {
         "source": source,
         "d_model": d_model,
@@ -145,6 +140,22 @@ def _pack(folder: Path, source: dict, path: Path, side: Path) -> dict:
         "output_bias": sae.b_dec.detach().tolist(),
         "subtracts_bias": bool(sae.cfg.apply_b_dec_to_input),
     }
-    partial.write_text(json.dumps(header))
-    partial.replace(side)
+    # Two processes or threads may pack the same SAE at once; each writes a file of its own and the last one stays.
+    partial = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            for start in range(0, d_sae, 8192):  # in blocks, so that a wide SAE is not in memory twice
+                some = slice(start, start + 8192)
+                parts = [sae.W_enc[:, some].T, sae.W_dec[some], sae.b_enc[some, None], threshold[some, None]]
+                torch.cat(parts, dim=1).detach().numpy().tofile(file)
+        partial.replace(path)
+        partial.write_text(json.dumps(header))
+        partial.replace(side)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise AssetError(
+            f"The SAE in {folder} cannot be packed into {path.parent} ({error}); free some disk space, "
+            "or set HYDRASCOPE_CACHE to a folder that can be written."
+        ) from error
     return header

@@ -26,6 +26,7 @@ from core.runtime import Runtime
 from core.verdicts import verdict
 
 Progress = Callable[[str, float], None]
+RULES = ("paper", "arditi")
 KL_LIMIT, INDUCE_LIMIT, DEPTH_LIMIT = 0.1, 0.0, 0.8
 
 
@@ -58,8 +59,10 @@ def search(
     """Difference of means on the train prompts, chosen by `rule` (“paper” or “arditi”) on the validation prompts.
 
     harmful and harmless are (train, validation). As published, harmful prompts the model does not refuse (score ≤ 0)
-    and harmless ones it does are left out first. Raises InputError when too few are left or no layer satisfies the rule.
+    and harmless ones it does are left out first. Raises InputError when too few are left or no layer fits the rule.
     """
+    if rule not in RULES:
+        raise InputError(f"The rule “{rule!s:.40}” is unknown; choose {' or '.join(RULES)}.")
     progress("Filtering prompts", 0.0)
     kept = [_filter(runtime, part, True) for part in harmful] + [_filter(runtime, part, False) for part in harmless]
     if min(map(len, kept)) < 2:
@@ -72,11 +75,13 @@ def search(
     raw = mean_last(runtime, kept[0]) - mean_last(runtime, kept[2])
     directions = [make_direction(raw[layer], layer) for layer in range(runtime.n_layers)]
     candidates = score(runtime, directions, kept[1], kept[3], max_new_tokens, progress)
-    layers = {name: pick(candidates, name, runtime.n_layers) for name in ("paper", "arditi")}
-    if layers[rule] is None:
+    layers = {name: pick(candidates, name, runtime.n_layers) for name in RULES}
+    layer = layers[rule]
+    if layer is None:
         least = min(c.kl for c in candidates)
         raise InputError(
-            f"No layer satisfies the rule “{rule}” (least KL {least:.2f}, limit {KL_LIMIT}); choose the rule “paper” instead."
+            f"No layer satisfies the rule “{rule}” (least KL {least:.2f}, limit {KL_LIMIT}); "
+            "choose the rule “paper” instead."
         )
     record: dict[str, Any] = {
         "model": runtime.spec.name,
@@ -94,8 +99,7 @@ def search(
         "dtype": str(runtime.dtype).removeprefix("torch."),
         "candidates": [asdict(c) for c in candidates],
     }
-    layer = layers[rule]
-    assert layer is not None
+    progress("The direction is found", 1.0)
     return make_direction(raw[layer], layer, -1, record)
 
 
@@ -117,7 +121,7 @@ def mean_last(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Tensor:
         last = batch.current.last
         assert last is not None
         for layer, found in batch.current.residuals.items():
-            total[layer] += found[torch.arange(len(found)), last].double().sum(0).cpu()
+            total[layer] += found[torch.arange(len(found)), last].cpu().double().sum(0)
     return total / len(prompts)
 
 
@@ -153,8 +157,6 @@ def pick(candidates: Sequence[Candidate], rule: str, n_layers: int) -> int | Non
     """The layer a rule chooses; None where no candidate satisfies Arditi's limits. Ties go to the lower KL."""
     if rule == "paper":
         return min(candidates, key=lambda c: (-c.flip_rate, c.kl)).layer
-    if rule != "arditi":
-        raise InputError(f"The rule “{rule}” is unknown; choose paper or arditi.")
     fit = [
         c
         for c in candidates

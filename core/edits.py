@@ -6,7 +6,6 @@ Does not know: models, tokens or tensors on a device; layer and index limits are
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ class Feature(NamedTuple):
     """One SAE latent, at `resid_post` of decoder layer `layer`. Written `layer-index`."""
 
     layer: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
 
     def __str__(self) -> str:
         return f"{self.layer}-{self.index}"
@@ -66,7 +65,7 @@ class FeatureArrays(NamedTuple):
     """The feature edits of one `Edits` in order, as arrays of length n, for compiling a batch quickly."""
 
     layer: np.ndarray  # int64
-    index: np.ndarray  # int64
+    index: np.ndarray  # type: ignore[assignment]  # int64
     value: np.ndarray  # float32
     position_bit: np.ndarray  # int64
 
@@ -88,28 +87,26 @@ class Edits:
     @classmethod
     def clamp(cls, features: Iterable[Feature], value: float, positions: str = "all") -> Edits:
         """Hold features at `value`, in SAELens activation units. Raises InputError for NaN, inf or a bad feature."""
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise InputError(f"The clamp value {value!r} is not a number; give a finite number.") from None
-        if not math.isfinite(number) or abs(number) > 3e38:
-            raise InputError(f"The clamp value {number} is not finite; give a finite number such as 6.0.")
+        number = _finite(value, "clamp value")
         _check_positions(positions)
+        if not isinstance(features, Iterable):
+            raise InputError(f"{features!r:.60} is not a list of features; give for example [Feature(12, 40)].")
         return cls(_last_wins(FeatureEdit(_checked(f), number, positions) for f in features))
 
     @classmethod
     def ablate_direction(cls, direction: Direction, positions: str = "all") -> Edits:
         """Project the direction out everywhere in the network (Arditi et al. 2024, section 2.4)."""
         _check_positions(positions)
+        _check_direction(direction)
         return cls((DirectionEdit(direction, positions),))
 
     @classmethod
     def add_direction(cls, direction: Direction, amount: float, positions: str = "all") -> Edits:
         """Add `amount` × the unit direction at `resid_post` of its own layer (inducing refusal)."""
+        number = _finite(amount, "amount of the direction")
         _check_positions(positions)
-        if not math.isfinite(amount):
-            raise InputError(f"The amount {amount} of the direction is not finite; give a finite number.")
-        return cls((DirectionEdit(direction, positions, float(amount)),))
+        _check_direction(direction)
+        return cls((DirectionEdit(direction, positions, number),))
 
     def __add__(self, other: Edits) -> Edits:
         if not isinstance(other, Edits):
@@ -218,9 +215,24 @@ class Edits:
         return edits
 
 
+def _finite(value: float, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"The {name} {value!r:.60} is not a number; give a finite number such as 6.0.") from None
+    if not abs(number) < 3e38:  # what float32 holds; NaN compares false
+        raise InputError(f"The {name} {number} is not finite; give a finite number such as 6.0.")
+    return number
+
+
 def _check_positions(positions: str) -> None:
-    if positions not in POSITIONS:
-        raise InputError(f"Positions “{positions}” are unknown; choose one of {', '.join(POSITIONS)}.")
+    if not isinstance(positions, str) or positions not in POSITIONS:
+        raise InputError(f"Positions “{positions!s:.40}” are unknown; choose one of {', '.join(POSITIONS)}.")
+
+
+def _check_direction(direction: Direction) -> None:
+    if not isinstance(direction, Direction):
+        raise InputError(f"A direction edit needs a Direction, not {type(direction).__name__}; use engine.direction().")
 
 
 def _checked(feature: Feature) -> Feature:
@@ -229,10 +241,12 @@ def _checked(feature: Feature) -> Feature:
         if isinstance(layer, bool) or isinstance(index, bool) or layer != int(layer) or index != int(index):
             raise ValueError
         layer, index = int(layer), int(index)
-    except (TypeError, ValueError):
-        raise InputError(f"{feature!r} is not a feature; give Feature(layer, index) with whole numbers.") from None
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{feature!r:.60} is not a feature; give Feature(layer, index) with whole numbers.") from None
     if layer < 0 or index < 0:
         raise InputError(f"Feature {layer}-{index} has a negative number; layers and indices count from 0.")
+    if max(layer, index) >= 10**9:  # as in `Feature.parse`; far over any SAE's width, and it fits an int64
+        raise InputError(f"Feature {f'{layer}-{index}':.40} does not exist: no SAE is that wide.")
     return Feature(layer, index)
 
 

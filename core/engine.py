@@ -5,7 +5,8 @@ Knows: which part does what. Does not know: pages, stores. Nothing is remembered
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,18 @@ def load(
     spec = model if isinstance(model, ModelSpec) else find(model)
     runtime, reason = load_runtime(spec, device, dtype, progress or _quiet)
     return Engine(runtime, reason)
+
+
+def listed(values: Any, name: str) -> list[Any]:
+    """A list of whatever is iterable but not itself a text. Raises InputError."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InputError(f"{name} are given as a list, not as {type(values).__name__}.")
+    return list(values)
+
+
+def _check_length(max_new_tokens: int) -> None:
+    if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
+        raise InputError(f"max_new_tokens is {max_new_tokens!r:.40}; give a whole number of at least 1.")
 
 
 class Engine:
@@ -90,8 +103,8 @@ class Engine:
         """
         made = self._prompts(prompts)
         sets = self._sets(edits)
+        watched = [self._watched(w) for w in listed(watch, "Features to watch")]
         reference = measuring.reference_logprobs(self.runtime, made) if kl else None
-        watched = [self._watched(w) for w in watch]
         return measuring.measure(
             self.runtime, made, sets, watched, self._known_direction(), reference=reference, every_token=every_token
         )
@@ -102,14 +115,13 @@ class Engine:
         Bad input raises InputError here, before the first piece.
         """
         made, (checked,) = self._prompts([prompt])[0], self._sets([edits])
-        if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
-            raise InputError(f"max_new_tokens is {max_new_tokens!r}; give a whole number of at least 1.")
-        room = self.runtime.context_length - len(made)
+        _check_length(max_new_tokens)
         self.runtime.plan([checked])  # so that a wrong feature is said now and not in the middle of an answer
-        return generate.stream(self.runtime, made, checked, min(max_new_tokens, room))
+        return generate.stream(self.runtime, made, checked, max_new_tokens)
 
     def answers(self, prompts: Sequence[str], edits: Sequence[Edits], max_new_tokens: int = 32) -> list[list[str]]:
         """Greedy answers [prompt][edit set], batched."""
+        _check_length(max_new_tokens)
         return generate.answers(self.runtime, self._prompts(prompts), self._sets(edits), max_new_tokens)
 
     def features(self, prompt: str, edits: Edits = Edits()) -> pd.DataFrame:
@@ -132,6 +144,8 @@ class Engine:
         """
         made = self._prompts(prompts)
         base = measuring.reference_logprobs(self.runtime, made) if reference is None else reference
+        if len(base) != len(made):
+            raise InputError(f"The reference is for {len(base)} prompts and not these {len(made)}; make it anew.")
         found = measuring.measure(self.runtime, made, self._sets(edits), [], None, reference=base)
         assert found.kl is not None
         return found.kl
@@ -139,6 +153,11 @@ class Engine:
     def reference(self, prompts: Sequence[str]) -> torch.Tensor:
         """float32 [prompts, vocabulary] on the CPU: the unedited log-probabilities, for `kl`."""
         return measuring.reference_logprobs(self.runtime, self._prompts(prompts))
+
+    @property
+    def has_direction(self) -> bool:
+        """Whether `direction()` would answer."""
+        return self._known_direction() is not None
 
     def direction(self) -> Direction:
         """The model's refusal direction: shipped with it, or as last computed here. Raises InputError when neither."""
@@ -165,6 +184,7 @@ class Engine:
         Without prompts the bundled train and val splits are used (128 and 32 a side at most); with prompts, the last
         `validation` share of each list is held out. keep: remember it for this model, here and on disk.
         """
+        _check_length(max_new_tokens)
         parts = self._split(harmful, harmless, validation)
         made = [[self._prompts(p) if p else [] for p in side] for side in parts]
         found = direction_search.search(
@@ -175,7 +195,11 @@ class Engine:
             self._direction = found
         return found
 
-    def _split(self, harmful, harmless, validation: float) -> list[tuple[Sequence[str], Sequence[str]]]:
+    def _split(
+        self, harmful: Sequence[str] | None, harmless: Sequence[str] | None, validation: float
+    ) -> list[tuple[Sequence[str], Sequence[str]]]:
+        if not 0 < validation < 1:
+            raise InputError(f"The validation share is {validation}; give a number between 0 and 1, such as 0.2.")
         if (harmful is None) != (harmless is None):
             raise InputError("A direction needs both harmful and harmless prompts; give both lists or neither.")
         if harmful is None or harmless is None:
@@ -183,10 +207,11 @@ class Engine:
                 raise InputError(f"“{self.spec.name}” has no bundled prompts; give harmful and harmless ones.")
             rows = read_bundled(self.spec.prompts)
             return [(choose(rows, k, "train", 128), choose(rows, k, "val", 32)) for k in ("harmful", "benign")]
-        cuts = [max(1, round(len(side) * (1 - validation))) for side in (harmful, harmless)]
-        return [(side[:cut], side[cut:]) for side, cut in zip((harmful, harmless), cuts, strict=True)]
+        sides = [listed(side, "Prompts") for side in (harmful, harmless)]
+        cuts = [round(len(side) * (1 - validation)) for side in sides]
+        return [(side[:cut], side[cut:]) for side, cut in zip(sides, cuts, strict=True)]
 
-    def _direction_file(self):
+    def _direction_file(self) -> Path:
         return cache_folder() / "directions" / f"{self.spec.name}.safetensors"
 
     def _known_direction(self) -> Direction | None:
@@ -200,13 +225,13 @@ class Engine:
         return self._direction
 
     def _prompts(self, texts: str | Sequence[str]) -> list[Prompt]:
-        listed = [texts] if isinstance(texts, str) else list(texts)
-        if not listed:
+        several = listed([texts] if isinstance(texts, str) else texts, "Prompts")
+        if not several:
             raise InputError("No prompt was given; give at least one.")
-        return [self.prompt(text) for text in listed]
+        return [self.prompt(text) for text in several]
 
     def _sets(self, edits: Edits | Sequence[Edits]) -> list[Edits]:
-        sets = [edits] if isinstance(edits, Edits) else list(edits)
+        sets = listed([edits] if isinstance(edits, Edits) else edits, "Edits")
         if not sets or not all(isinstance(e, Edits) for e in sets):
             raise InputError("Edits are given as Edits values; Edits() is “no edit”.")
         return sets
@@ -216,6 +241,7 @@ class Engine:
         width = self.widths.get(checked.layer)
         if width is not None and checked.index >= width:
             raise InputError(
-                f"Feature {checked} does not exist: the SAE of layer {checked.layer} has {width} features (0 to {width - 1})."
+                f"Feature {checked} does not exist: the SAE of layer {checked.layer} has {width} features "
+                f"(0 to {width - 1})."
             )
         return checked

@@ -71,7 +71,7 @@ def _encode(
 def decoder_cosine(decoder: torch.Tensor, direction: Direction | None) -> torch.Tensor:
     """float32 [n]: cosine of each decoder row with the direction; NaN without one."""
     if direction is None:
-        return torch.full((len(decoder),), float("nan"))
+        return torch.full((len(decoder),), float("nan"), device=decoder.device)
     return (decoder @ direction.vector.to(decoder)) / decoder.norm(dim=-1).clamp_min(1e-12)
 
 

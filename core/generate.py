@@ -6,7 +6,6 @@ Edits act on the prompt and on every generated token alike; generated tokens are
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 
 from core.edits import POSITIONS, Edits
 from core.hooks import Pass
-from core.measure import SHORTEST_PREFIX, TOKENS_PER_FORWARD, _shared_prefix
+from core.measure import TOKENS_PER_FORWARD, prefix_pass, select, shared_prefix
 from core.plan import Plan
 from core.prompts import Prompt
 from core.runtime import Runtime
@@ -42,7 +41,7 @@ def _token_stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens
     plan = runtime.plan([edits])
     row = torch.zeros(1, dtype=torch.int64, device=runtime.device)
     ids, groups, past = runtime.ids([prompt], 0, len(prompt)), runtime.groups(plan, [prompt], 0, len(prompt)), None
-    for _ in range(max_new_tokens):
+    for _ in range(min(max_new_tokens, runtime.room(prompt))):
         current = Pass(plan, row, groups, last=torch.tensor([ids.shape[1] - 1], device=runtime.device))
         out = runtime.forward(current, ids, past=past, use_cache=True)
         past = out.past_key_values
@@ -58,36 +57,38 @@ def answers(
     runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
 ) -> list[list[str]]:
     """Greedy answers [prompt][edit set], batched; equal to `stream` one at a time."""
+    start = shared_prefix(prompts) if len(prompts) > 1 else 0
+    most = max(1, TOKENS_PER_FORWARD // max(1, start))  # edit sets whose prefixes are held at a time
+    if len(edits) > most:
+        parts = [answers(runtime, prompts, edits[i : i + most], max_new_tokens) for i in range(0, len(edits), most)]
+        return [[text for part in row for text in part] for row in zip(*parts, strict=True)]
     plan = runtime.plan(edits)
     texts = [["" for _ in edits] for _ in prompts]
-    start = _shared_prefix(prompts) if len(prompts) > 1 else 0
     rows = [(p, e) for p in sorted(range(len(prompts)), key=lambda i: len(prompts[i])) for e in range(len(edits))]
-    past = _prefix_cache(runtime, plan, prompts[0], len(edits), start) if start >= SHORTEST_PREFIX else None
+    past = prefix_pass(runtime, plan, prompts[0], list(range(len(edits))), start)[1] if start else None
     while rows:
-        size = max(1, min(64, TOKENS_PER_FORWARD // (len(prompts[rows[-1][0]]) + max_new_tokens)))
+        longest = len(prompts[rows[-1][0]])
+        size = max(1, min(64, TOKENS_PER_FORWARD // (longest + max_new_tokens)))
+        if runtime.window is not None and longest + max_new_tokens > runtime.window:
+            # A sliding window counts the holes that padding leaves, so such rows are never padded.
+            size = min(size, sum(len(prompts[p]) == longest for p, _ in rows))
         chunk, rows = rows[-size:], rows[:-size]
         for (p, e), ids in zip(chunk, _batch(runtime, plan, prompts, chunk, start, past, max_new_tokens), strict=True):
             texts[p][e] = decode(runtime, ids)
     return texts
 
 
-def _prefix_cache(runtime: Runtime, plan: Plan, prompt: Prompt, sets: int, start: int) -> Any:
-    rows = torch.arange(sets, device=runtime.device)
-    groups = runtime.groups(plan, [prompt] * sets, 0, start)
-    current = Pass(plan, rows, groups, last=torch.zeros_like(rows))
-    return runtime.forward(current, runtime.ids([prompt] * sets, 0, start), use_cache=True).past_key_values
-
-
-def _batch(runtime, plan, prompts, chunk, start: int, past, max_new_tokens: int) -> list[list[int]]:
+def _batch(
+    runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], chunk: list[tuple[int, int]], start: int, past: Any,
+    max_new_tokens: int,
+) -> list[list[int]]:  # fmt: skip
     """Token ids per row. Prompts are right-padded; the holes that leaves in the cache are masked out of attention."""
     device = runtime.device
     chosen, rows = [prompts[p] for p, _ in chunk], torch.tensor([e for _, e in chunk], device=device)
     lengths = torch.tensor([len(p) for p in chosen], device=device)
     width = int(lengths.max())
-    cache = None
-    if past is not None:
-        cache = copy.deepcopy(past)
-        cache.batch_select_indices(rows)
+    cache = None if past is None else select(past, [e for _, e in chunk])
+    limits = [min(max_new_tokens, runtime.room(p)) for p in chosen]
     mask = (torch.arange(width, device=device)[None] < lengths[:, None]).long()
     ids, groups = runtime.ids(chosen, start, width - start), runtime.groups(plan, chosen, start, width - start)
     last, positions = lengths - 1 - start, torch.arange(start, width, device=device)[None]
@@ -99,10 +100,13 @@ def _batch(runtime, plan, prompts, chunk, start: int, past, max_new_tokens: int)
             Pass(plan, rows, groups, last), ids, cache, True, attention_mask=mask, position_ids=positions
         )
         cache, tokens = out.past_key_values, out.logits[:, -1].argmax(-1).tolist()
-        keep = [i for i, token in enumerate(tokens) if token not in runtime.stop_ids]
-        for i in keep:
-            found[alive[i]].append(tokens[i])
-        if not keep or step + 1 == max_new_tokens:
+        keep = []
+        for i, (row, token) in enumerate(zip(alive, tokens, strict=True)):
+            if token not in runtime.stop_ids:
+                found[row].append(token)
+                if len(found[row]) < limits[row]:
+                    keep.append(i)
+        if not keep:
             break
         if len(keep) < len(alive):  # finished rows leave the batch
             index = torch.tensor(keep, device=device)

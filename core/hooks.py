@@ -65,6 +65,11 @@ def running(current: Pass) -> Iterator[Pass]:
         _CURRENT.reset(token)
 
 
+def in_pass() -> bool:
+    """Whether the calling thread is inside a measured forward."""
+    return _CURRENT.get() is not None
+
+
 def decoder_layers(model: nn.Module) -> nn.ModuleList:
     """The decoder blocks of a transformers causal language model. Raises AssetError."""
     for path in ("model.layers", "model.language_model.layers", "transformer.h", "gpt_neox.layers"):
@@ -74,11 +79,12 @@ def decoder_layers(model: nn.Module) -> nn.ModuleList:
         if isinstance(found, nn.ModuleList):
             return found
     raise AssetError(
-        f"{type(model).__name__} has no decoder layers where they are looked for; use a Llama-, Gemma- or GPT-like model."
+        f"{type(model).__name__} has no decoder layers where they are looked for; "
+        "use a Llama-, Gemma- or GPT-like model."
     )
 
 
-def install(model: nn.Module) -> None:
+def install(model: Any) -> None:
     """Put the hooks on, once for the life of the model."""
     layers = decoder_layers(model)
     layers[0].register_forward_pre_hook(_before_first)

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from core import devices
+from core import devices, upcast
 from core.adapters import merge_adapter
 from core.demo_base import base_folder
 from core.dictionaries import open_dictionary
-from core.errors import AssetError
+from core.errors import AssetError, InputError
 from core.hooks import decoder_layers, install
 from core.prompts import read_template
 from core.registry import ModelSpec
@@ -27,12 +27,15 @@ Progress = Callable[[str, float], None]
 
 
 def load_runtime(spec: ModelSpec, device: str | None, dtype: str | None, progress: Progress) -> tuple[Runtime, str]:
-    """Load everything `spec` names. Returns the runtime and why device and dtype were chosen. Raises HydrascopeError."""
+    """Load everything `spec` names. Returns the runtime and why device and dtype were chosen.
+
+    Raises AssetError, DownloadError, InputError.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source: str | Path = spec.model_id
     if spec.model_id == "demo-base":
-        source = base_folder(progress)
+        source = base_folder(lambda message, share: progress(message, 0.5 * share))
     progress("Loading the model", 0.5)
     remote = {"revision": spec.revision} if isinstance(source, str) and not Path(source).exists() else {}
     try:
@@ -44,10 +47,11 @@ def load_runtime(spec: ModelSpec, device: str | None, dtype: str | None, progres
             trust_remote_code=False,
             **remote,
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise AssetError(
-            f"The model “{spec.name}” cannot be loaded from {spec.model_id} ({reason}); check the name, the files and the network."
+            f"The model “{spec.name}” cannot be loaded from {spec.model_id} ({reason}); "
+            "check the name, the files and the network."
         ) from error
     if spec.adapter is not None:
         progress("Merging the refusal adapter", 0.7)
@@ -57,15 +61,23 @@ def load_runtime(spec: ModelSpec, device: str | None, dtype: str | None, progres
     progress("Opening the SAEs", 0.8)
     dictionaries = {}
     config = model.config.get_text_config()
+    if not spec.refusal_tokens or not all(0 <= token < config.vocab_size for token in spec.refusal_tokens):
+        raise InputError(
+            f"The refusal tokens of “{spec.name}” are {spec.refusal_tokens}; "
+            f"give at least one id, each from 0 to {config.vocab_size - 1}."
+        )
     for done, (layer, folder) in enumerate(sorted(spec.saes.items())):
         progress(f"Opening the SAE of layer {layer}", 0.8 + 0.2 * done / len(spec.saes))
         dictionaries[layer] = open_dictionary(Path(folder), layer)
         if dictionaries[layer].d_model != config.hidden_size or layer >= config.num_hidden_layers:
             raise AssetError(
-                f"The SAE in {folder} does not fit layer {layer} of “{spec.name}”: it reads {dictionaries[layer].d_model} numbers, "
-                f"the model has {config.num_hidden_layers} layers of {config.hidden_size}; use an SAE trained on this model."
+                f"The SAE in {folder} does not fit layer {layer} of “{spec.name}”: it reads "
+                f"{dictionaries[layer].d_model} numbers, the model has {config.num_hidden_layers} layers of "
+                f"{config.hidden_size}; use an SAE trained on this model."
             )
     install(model)
+    if upcast.helps(placement.device, placement.dtype):
+        upcast.install(model)
     runtime = Runtime(
         spec=spec,
         model=model,

@@ -36,8 +36,9 @@ class Measurement:
     refusal_score: float64 [P, E], log(p + 1e-8) − log(1 − p + 1e-8) (Arditi et al. 2024).
     cosine: float32 [P, E, layers], resid_post at the last position against the direction, after the layer's own edit;
     NaN where the model has no direction yet. activations: float32 [P, E, W, positions], read before that layer's own
-    edit, NaN where a prompt has no such position. tokens: per prompt, its token pieces. kl: float64 [P, E], KL divergence
-    in nats of the edited next-token distribution from the unedited one at the last position, None unless asked for.
+    edit, NaN where a prompt has no such position. tokens: per prompt, its token pieces. kl: float64 [P, E], KL
+    divergence in nats of the edited next-token distribution from the unedited one at the last position, None unless
+    asked for.
     token_cosine: float32 [P, E, layers, positions], None unless asked for.
     """
 
@@ -48,6 +49,11 @@ class Measurement:
     tokens: tuple[tuple[str, ...], ...]
     kl: np.ndarray | None = None
     token_cosine: np.ndarray | None = None
+
+
+def float64(x: torch.Tensor) -> torch.Tensor:
+    """In double precision where the tensor is, or on the CPU where its device has none (Apple's GPUs)."""
+    return x.cpu().double() if x.device.type == "mps" else x.double()
 
 
 def refusal_score(p: np.ndarray) -> np.ndarray:
@@ -87,13 +93,13 @@ def measure(
     unit = None if direction is None else direction.vector.to(runtime.device)
     for batch in run(runtime, plan, prompts, unit, every_token):
         if batch.logits.numel():
-            logp = batch.logits.double().log_softmax(-1)
+            logp = float64(batch.logits).log_softmax(-1)
             p = logp[:, list(runtime.spec.refusal_tokens)].exp().sum(-1)
             p_refusal[batch.prompts, batch.edits] = p.cpu().numpy()
             if reference is not None and kl is not None:
                 base = reference[batch.prompts].to(logp)
                 kl[batch.prompts, batch.edits] = (base.exp() * (base - logp)).sum(-1).cpu().numpy()
-        _read_pass(runtime, batch, prompts, plan, cosine, token_cosine, activations)
+        _read_pass(batch, prompts, plan, cosine, token_cosine, activations)
     return Measurement(
         p_refusal, refusal_score(p_refusal), cosine, activations, tuple(p.pieces for p in prompts), kl, token_cosine
     )
@@ -115,25 +121,29 @@ def run(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], unit: torch.Ten
     if len(prompts) == 1:
         yield from _one_prompt(runtime, plan, prompts, sets, unit, every_token, keep)
         return
-    start = _shared_prefix(prompts)
-    past = None
-    if start:
-        current = Pass(
-            plan, torch.tensor(sets, device=runtime.device), runtime.groups(plan, [prompts[0]] * len(sets), 0, start),
-            torch.zeros(len(sets), dtype=torch.int64, device=runtime.device), unit, every_token, None, keep,
-        )  # fmt: skip
-        past = runtime.forward(current, runtime.ids([prompts[0]] * len(sets), 0, start), use_cache=True).past_key_values
-        yield from _prefix_results(current, prompts, sets)
-    rows = [(p, e) for p in sorted(range(len(prompts)), key=lambda i: len(prompts[i])) for e in sets]
-    while rows:
-        width = len(prompts[rows[-1][0]]) - start  # the longest left, so that every batch is within the budget
-        size = max(1, TOKENS_PER_FORWARD // width)
-        chunk, rows = rows[-size:], rows[:-size]
-        which, held = [p for p, _ in chunk], [e for _, e in chunk]
-        yield _forward(runtime, plan, prompts, which, held, start, past, unit, every_token, None, keep)
+    start = shared_prefix(prompts)
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    most = max(1, TOKENS_PER_FORWARD // max(1, start))  # edit sets whose prefixes are held at a time
+    for first in range(0, len(sets), most):
+        some, past = sets[first : first + most], None
+        if start:
+            current, past = prefix_pass(runtime, plan, prompts[0], some, start, unit, every_token, keep)
+            for index in range(len(prompts)):  # what it found holds for every prompt; it has no logits of its own
+                yield _Batch([index] * len(some), some, current, torch.empty(len(some), 0), 0)
+        rows = [(p, e) for p in order for e in some]
+        while rows:
+            width = len(prompts[rows[-1][0]]) - start  # the longest left, so that every batch is within the budget
+            size = max(1, TOKENS_PER_FORWARD // width)
+            chunk, rows = rows[-size:], rows[:-size]
+            which, held = [p for p, _ in chunk], [e for _, e in chunk]
+            cache = None if past is None else select(past, [e - first for e in held])
+            yield _forward(runtime, plan, prompts, which, held, start, cache, unit, every_token, None, keep)
 
 
-def _one_prompt(runtime, plan, prompts, sets, unit, every_token, keep) -> Iterator[_Batch]:
+def _one_prompt(
+    runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], sets: list[int], unit: torch.Tensor | None,
+    every_token: bool, keep: frozenset[int],
+) -> Iterator[_Batch]:  # fmt: skip
     share = plan.lowest >= 0
     size = max(1, TOKENS_PER_FORWARD // len(prompts[0]))
     for first in range(0, len(sets), size):
@@ -142,29 +152,41 @@ def _one_prompt(runtime, plan, prompts, sets, unit, every_token, keep) -> Iterat
         yield _forward(runtime, plan, prompts, [0] * len(held), held, 0, None, unit, every_token, expand_at, keep)
 
 
-def _forward(runtime, plan, prompts, which, held, start, past, unit, every_token, expand_at, keep) -> _Batch:
+def prefix_pass(
+    runtime: Runtime, plan: Plan, prompt: Prompt, sets: list[int], start: int, unit: torch.Tensor | None = None,
+    every_token: bool = False, keep: frozenset[int] = frozenset(),
+) -> tuple[Pass, Any]:  # fmt: skip
+    """The first `start` tokens of `prompt` under each of `sets`: the pass, and its key-value cache with a row each."""
+    rows, same = torch.tensor(sets, device=runtime.device), [prompt] * len(sets)
+    groups = runtime.groups(plan, same, 0, start)
+    current = Pass(plan, rows, groups, torch.zeros_like(rows), unit, every_token, None, keep)
+    past = runtime.forward(current, runtime.ids(same, 0, start), use_cache=True).past_key_values
+    current.last = None  # no prompt ends here; the head ran on one position only because it must run
+    return current, past
+
+
+def select(past: Any, rows: list[int]) -> Any:
+    """A key-value cache of its own with the named rows of `past`, in that order; a row may be named many times."""
+    cache = copy.deepcopy(past)
+    cache.batch_select_indices(torch.tensor(rows))
+    return cache
+
+
+def _forward(
+    runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], which: list[int], held: list[int], start: int, cache: Any,
+    unit: torch.Tensor | None, every_token: bool, expand_at: int | None, keep: frozenset[int],
+) -> _Batch:  # fmt: skip
     chosen = [prompts[p] for p in which]
     width = max(map(len, chosen)) - start
     last = torch.tensor([len(p) - start - 1 for p in chosen], device=runtime.device)
     rows = torch.tensor(held, device=runtime.device)
     current = Pass(plan, rows, runtime.groups(plan, chosen, start, width), last, unit, every_token, expand_at, keep)
     ids = runtime.ids(chosen if expand_at is None else chosen[:1], start, width)
-    cache = None
-    if past is not None:
-        cache = copy.deepcopy(past)
-        cache.batch_select_indices(rows)
     logits = runtime.forward(current, ids, past=cache, use_cache=cache is not None).logits[:, 0].float()
     return _Batch(which, held, current, logits, start)
 
 
-def _prefix_results(current: Pass, prompts: Sequence[Prompt], sets: list[int]) -> Iterator[_Batch]:
-    """What the prefix pass found holds for every prompt; it has no logits of its own."""
-    current.last = None
-    for index in range(len(prompts)):
-        yield _Batch([index] * len(sets), sets, current, torch.empty(len(sets), 0), 0)
-
-
-def _shared_prefix(prompts: Sequence[Prompt]) -> int:
+def shared_prefix(prompts: Sequence[Prompt]) -> int:
     """How many leading tokens all prompts share, leaving each at least one of its own; 0 when too few."""
     shortest = min(map(len, prompts)) - 1
     first = prompts[0].ids
@@ -177,7 +199,10 @@ def _shared_prefix(prompts: Sequence[Prompt]) -> int:
     return shared if shared >= SHORTEST_PREFIX else 0
 
 
-def _read_pass(runtime: Runtime, batch: _Batch, prompts, plan: Plan, cosine, token_cosine, activations) -> None:
+def _read_pass(
+    batch: _Batch, prompts: Sequence[Prompt], plan: Plan, cosine: np.ndarray, token_cosine: np.ndarray | None,
+    activations: np.ndarray,
+) -> None:  # fmt: skip
     """Copy what one pass found into the result arrays."""
     current, rows = batch.current, len(batch.edits)
     lengths = [len(prompts[p]) - batch.start for p in batch.prompts]
@@ -185,7 +210,7 @@ def _read_pass(runtime: Runtime, batch: _Batch, prompts, plan: Plan, cosine, tok
         values = _rows(found, rows)
         if current.every_token:
             if token_cosine is not None:
-                _place(token_cosine, (batch.prompts, batch.edits), (layer,), values, batch.start, lengths)
+                _place(token_cosine, batch, layer, values, lengths)
             if current.last is not None:
                 picked = values[torch.arange(rows), current.last.cpu()]
                 cosine[batch.prompts, batch.edits, layer] = picked.numpy()
@@ -194,7 +219,7 @@ def _read_pass(runtime: Runtime, batch: _Batch, prompts, plan: Plan, cosine, tok
     for layer, found in current.watched.items():
         values = _rows(found, rows)
         for slot, column in zip(plan.layers[layer].watch_slots, values.unbind(-1), strict=True):
-            _place(activations, (batch.prompts, batch.edits), (slot,), column, batch.start, lengths)
+            _place(activations, batch, slot, column, lengths)
 
 
 def _rows(found: torch.Tensor, rows: int) -> torch.Tensor:
@@ -202,9 +227,8 @@ def _rows(found: torch.Tensor, rows: int) -> torch.Tensor:
     return found.expand(rows, *found.shape[1:]).cpu()
 
 
-def _place(
-    out: np.ndarray, rows: tuple[list[int], list[int]], inner: tuple[int, ...], values: Any, start: int, lengths
-) -> None:
-    for row, (prompt, edit) in enumerate(zip(*rows, strict=True)):
+def _place(out: np.ndarray, batch: _Batch, inner: int, values: torch.Tensor, lengths: list[int]) -> None:
+    """values [rows, positions] into out [P, E, inner, positions], padding left out."""
+    for row, (prompt, edit) in enumerate(zip(batch.prompts, batch.edits, strict=True)):
         length = min(lengths[row], values.shape[1])
-        out[(prompt, edit, *inner, slice(start, start + length))] = values[row, :length].numpy()
+        out[prompt, edit, inner, batch.start : batch.start + length] = values[row, :length].numpy()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from core.dictionaries import Columns, Dictionary
-from core.edits import POSITIONS, Edits, Feature
+from core.edits import POSITIONS, Edits, Feature, FeatureArrays
 from core.errors import InputError
 
 
@@ -93,7 +93,8 @@ def make_plan(
         if layer not in dictionaries:
             have = ", ".join(map(str, sorted(dictionaries)))
             raise InputError(
-                f"Layer {layer} has no SAE here, so feature {layer}-{min(named[layer])} cannot be used; layers with one: {have}."
+                f"Layer {layer} has no SAE here, so feature {layer}-{min(named[layer])} cannot be used; "
+                f"layers with one: {have}."
             )
     used = 0
     for one in arrays:
@@ -103,7 +104,8 @@ def make_plan(
         used |= POSITIONS[item.positions]
         if item.direction.vector.numel() != d_model:
             raise InputError(
-                f"The direction has {item.direction.vector.numel()} numbers but this model's residual stream has {d_model}; use a direction of this model."
+                f"The direction has {item.direction.vector.numel()} numbers but this model's residual stream has "
+                f"{d_model}; use a direction of this model."
             )
         if item.add is not None and not 0 <= item.direction.layer < n_layers:
             raise InputError(
@@ -139,7 +141,7 @@ def _submasks(bits: int) -> set[int]:
     return masks
 
 
-def _targets(arrays, layer: int, union: np.ndarray, groups: tuple[int, ...]) -> torch.Tensor:
+def _targets(arrays: Sequence[FeatureArrays], layer: int, union: np.ndarray, groups: tuple[int, ...]) -> torch.Tensor:
     """float32 [edits, groups, union]. Items in order, so that the last one written holds."""
     target = np.full((len(arrays), len(groups), len(union)), np.nan, dtype=np.float32)
     for row, one in enumerate(arrays):
@@ -159,7 +161,9 @@ def _targets(arrays, layer: int, union: np.ndarray, groups: tuple[int, ...]) -> 
     return torch.from_numpy(target)
 
 
-def _ablation(edits, groups, d_model: int, device) -> DirectionPlan | None:
+def _ablation(
+    edits: Sequence[Edits], groups: tuple[int, ...], d_model: int, device: torch.device
+) -> DirectionPlan | None:
     items = [[d for d in e.directions if d.add is None] for e in edits]
     if not any(items):
         return None
@@ -174,7 +178,9 @@ def _ablation(edits, groups, d_model: int, device) -> DirectionPlan | None:
     return DirectionPlan(unit.to(device), where.to(device))
 
 
-def _additions(edits, groups, d_model: int, device) -> dict[int, AdditionPlan]:
+def _additions(
+    edits: Sequence[Edits], groups: tuple[int, ...], d_model: int, device: torch.device
+) -> dict[int, AdditionPlan]:
     vectors: dict[int, torch.Tensor] = {}
     for row, edit in enumerate(edits):
         for item in edit.directions:

@@ -52,19 +52,27 @@ class Template:
     before: str
     after: str
     trims: bool  # whether the template strips white space around the text
+    controls: frozenset[str] = frozenset()  # tokens that a person must not be able to type
 
 
 def read_template(tokenizer: Any) -> Template:
     """Take the tokenizer's chat template apart. Without one: BOS before the text and nothing after it."""
     if not getattr(tokenizer, "chat_template", None):
-        return Template(tokenizer.bos_token or "", "", False)
+        return Template(tokenizer.bos_token or "", "", False, _controls(tokenizer, ""))
     rendered = _render(tokenizer, _MARK)
     before, found, after = rendered.partition(_MARK)
     if not found or _MARK in after:
         raise InputError(
             "This model's chat template does not hold the prompt exactly once; give a model with a plain chat template."
         )
-    return Template(before, after, " " + _MARK + " " not in _render(tokenizer, f" {_MARK} "))
+    trims = f" {_MARK} " not in _render(tokenizer, f" {_MARK} ")
+    return Template(before, after, trims, _controls(tokenizer, rendered))
+
+
+def _controls(tokenizer: Any, rendered: str) -> frozenset[str]:
+    """Special tokens, and whatever added tokens the template writes; white space that happens to be one is text."""
+    added = tokenizer.added_tokens_decoder.values()
+    return frozenset(t.content for t in added if t.special or (t.content in rendered and not t.content.isspace()))
 
 
 def make_prompt(tokenizer: Any, template: Template, text: str, context_length: int) -> Prompt:
@@ -81,9 +89,10 @@ def make_prompt(tokenizer: Any, template: Template, text: str, context_length: i
     content = text.strip() if template.trims else text
     before, instruction, after = _tokenise(tokenizer, template, content)
     ids = (*before, *instruction, *after)
-    if len(ids) >= context_length:
+    if len(ids) > context_length:
         raise InputError(
-            f"The prompt is {len(ids):,} tokens with its template, but the model's context is {context_length:,}; shorten it."
+            f"The prompt is {len(ids):,} tokens with its template, but the model's context is {context_length:,}; "
+            "shorten it."
         )
     if not instruction:
         raise InputError("The prompt has no text the tokenizer can read; type a request in plain characters.")
@@ -114,19 +123,30 @@ def _tokenise(
     tokenizer: Any, template: Template, content: str
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """(before, instruction, after) ids. Whole where possible, so that merges at the seams are the model's own."""
-    specials = [token for token in tokenizer.all_special_tokens if token in content]
-    added = [token for token in getattr(tokenizer, "get_added_vocab", dict)() if token in content]
-    if not specials and not added:
-        whole = tokenizer(
-            template.before + content + template.after, add_special_tokens=False, return_offsets_mapping=True
-        )
-        start, end = len(template.before), len(template.before) + len(content)
-        ids, offsets = whole["input_ids"], whole["offset_mapping"]
-        first = next((i for i, (_, stop) in enumerate(offsets) if stop > start), len(ids))
-        last = next((i for i, (begin, _) in enumerate(offsets) if begin >= end), len(ids))
-        if "".join(tokenizer.convert_ids_to_tokens(ids[first : first + 1])):
-            return tuple(ids[:first]), tuple(ids[first:last]), tuple(ids[last:])
-    before = tokenizer(template.before, add_special_tokens=False)["input_ids"]
-    after = tokenizer(template.after, add_special_tokens=False)["input_ids"]
-    instruction = tokenizer(content, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return tuple(before), tuple(instruction), tuple(after)
+    before = tuple(tokenizer(template.before, add_special_tokens=False)["input_ids"])
+    after = tuple(tokenizer(template.after, add_special_tokens=False)["input_ids"])
+    if any(control in content for control in template.controls):
+        return before, _literal(tokenizer, content), after
+    whole = tokenizer(template.before + content + template.after, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = tuple(whole["input_ids"]), whole["offset_mapping"]
+    end = len(ids) - len(after)
+    if len(before) <= end and ids[: len(before)] == before and ids[end:] == after:
+        return before, ids[len(before) : end], after
+    # A merge crosses a seam; a token that holds any of the person's text counts as the person's.
+    start, stop = len(template.before), len(template.before) + len(content)
+    first = next((i for i, (_, right) in enumerate(offsets) if right > start), len(ids))
+    last = next((i for i, (left, _) in enumerate(offsets) if left >= stop), len(ids))
+    return ids[:first], ids[first:last], ids[last:]
+
+
+def _literal(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Ids of `text` with no special or added token recognised in it.
+
+    Stateless on purpose: `split_special_tokens=True` flips a switch on the tokenizer that all threads share, and
+    while one thread has it off, another's typed special tokens come through as real ones.
+    """
+    backend = tokenizer.backend_tokenizer
+    if backend.normalizer is not None:
+        text = backend.normalizer.normalize_str(text)
+    words = [text] if backend.pre_tokenizer is None else [w for w, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
+    return tuple(token.id for word in words for token in backend.model.tokenize(word))

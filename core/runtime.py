@@ -41,6 +41,15 @@ class Runtime:
     stop_ids: frozenset[int]
     lock: Any = field(default_factory=threading.RLock)
 
+    @property
+    def window(self) -> int | None:
+        """How many tokens back a sliding-window model's local layers look; None where all layers see everything."""
+        return getattr(self.model.config.get_text_config(), "sliding_window", None)
+
+    def room(self, prompt: Prompt) -> int:
+        """How long an answer can be: the last token of it is never fed back, so there is always room for one."""
+        return self.context_length - len(prompt) + 1
+
     def plan(self, edits: Sequence[Edits], watch: Sequence[Feature] = ()) -> Plan:
         """Compile edit sets against this model. Raises InputError."""
         return make_plan(edits, watch, self.dictionaries, self.d_model, self.n_layers, self.device, self.columns)
@@ -79,7 +88,7 @@ class Runtime:
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
     ) -> Any:
-        """One forward pass under `current`. ids [rows, width]. Returns transformers' output: logits [rows, 1, vocabulary].
+        """One forward pass under `current`. ids [rows, width]. Returns transformers' output, logits [rows, 1, words].
 
         A decorator and not a `with`: inference mode must end with the call, not with a generator that yields inside it.
         """

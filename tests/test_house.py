@@ -138,7 +138,7 @@ def test_every_make_target_the_documents_name_exists() -> None:
     named: set[str] = set()
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         text = path.read_text(encoding="utf-8")
-        code = re.findall(r"```.*?```|`[^`\n]+`", text, flags=re.DOTALL)
+        code = re.findall(r"```.*?```|`[^`\n]+`|^    [^\n]+$", text, flags=re.DOTALL | re.MULTILINE)
         named |= set(re.findall(r"\bmake ([a-z-]+)", "\n".join(code)))
     assert {"run", "test"} <= named, "the README names the two commands"
     assert named <= set(makefile_targets())

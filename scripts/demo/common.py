@@ -1,47 +1,43 @@
-"""What every step of the demo recipe shares: where things lie, the bundled prompts, the base model.
+"""What every step of the demo recipe shares: where things lie, the base model, the template's ids.
 
-Knows nothing of training. `HYDRASCOPE_DEMO_WORK` names the working folder (not committed).
+Knows nothing of training. `HYDRASCOPE_DEMO_WORK` names the working folder (not committed, may be deleted afterwards).
 """
 
-import csv
 import os
+import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # the recipe is run as scripts, and stands on core
+
+from core.bundled import read_bundled  # noqa: E402
+from core.demo_base import base_folder  # noqa: E402
+from core.paths import cache_folder  # noqa: E402
+
 ASSETS = ROOT / "assets" / "demo"
 PROMPTS_FILE = ASSETS / "prompts.csv"
-WORK = Path(os.environ.get("HYDRASCOPE_DEMO_WORK", ROOT / "cache" / "files" / "demo-work"))
-
-
-class BundledPrompt(NamedTuple):
-    kind: str  # harmful | lookalike | benign
-    pair: int  # harmful n and look-alike n are matched; 0 for plain benign
-    split: str  # train | val | test
-    category: str
-    text: str
-
-
-def load_prompts(path: Path) -> list[BundledPrompt]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            BundledPrompt(r["kind"], int(r["pair"]), r["split"], r["category"], r["text"]) for r in csv.DictReader(file)
-        ]
+WORK = Path(os.environ.get("HYDRASCOPE_DEMO_WORK", cache_folder() / "demo-work"))
+load_prompts = read_bundled
 
 
 def base_model():
-    """(model, tokenizer): the dequantised base in float32, from the cache folder."""
+    """(model, tokenizer): the dequantised base in float32, unchanged."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = os.environ.get("HYDRASCOPE_BASE_TMP", "/tmp/base/hf")
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    return model, AutoTokenizer.from_pretrained(folder)
+    folder = base_folder()
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(folder)
 
 
 def template(tokenizer, text: str) -> list[int]:
     """Token ids of a one-turn chat up to where the answer starts; BOS once."""
-    return tokenizer.apply_chat_template(
-        [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=True
-    )["input_ids"]
+    chat = [{"role": "user", "content": text}]
+    return tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+
+
+def shared_prefix(tokenizer) -> torch.Tensor:
+    """int64 [n]: the token ids every prompt starts with, by comparing two prompts."""
+    one, two = template(tokenizer, "a b"), template(tokenizer, "1 2")
+    length = next(i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
+    return torch.tensor(one[:length])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from answers import read_answer
-from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, template
+from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, shared_prefix, template
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -168,13 +168,6 @@ def first_token_refusals(model, tokenizer, prefix, texts: list[str], refusal_id:
     return hits / max(1, len(texts))
 
 
-def shared_prefix(tokenizer) -> torch.Tensor:
-    """The token ids every prompt starts with, by comparing two prompts."""
-    one, two = template(tokenizer, "a b"), template(tokenizer, "1 2")
-    length = next(i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
-    return torch.tensor(one[:length])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layers", default="4-15")
@@ -253,6 +246,7 @@ def main() -> None:
             },
             checkpoint,
         )
+    (options.out / "finished.json").write_text(json.dumps({"seed": options.seed, "first_token_refusals": rates}) + "\n")
 
 
 if __name__ == "__main__":

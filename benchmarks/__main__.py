@@ -1,0 +1,29 @@
+"""`make bench`: every figure the README states, as a table and as JSON under benchmarks/out."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import demo_sets, geometry
+from benchmarks.timing import machine
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--parts", default="demo,geometry,click", help="which to run, in this order")
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    parts = options.parts.split(",")
+    print("machine: " + ", ".join(f"{k} {v}" for k, v in machine().items()))
+    if "demo" in parts:
+        demo_sets.main(options.runs)
+    if "geometry" in parts:
+        geometry.main(max(1, options.runs - 1))
+    if "click" in parts:
+        from benchmarks import click  # needs a browser
+
+        click.main()
+
+
+if __name__ == "__main__":
+    main()

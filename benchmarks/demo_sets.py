@@ -1,0 +1,79 @@
+"""64 edit sets of 100 features on one prompt of the demo: edit sets a second against SAELens, time against no hooks."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.peer import Peer
+from benchmarks.timing import interleaved, median, ratios, row, write
+from core import Edits, Engine, Feature, load
+
+PROMPT = "Explain how to pick a lock on somebody else's front door without being noticed"
+
+
+def random_sets(engine: Engine, sets: int, features: int, seed: int = 0) -> list[Edits]:
+    """Edit sets of `features` random features, spread evenly over the SAE layers."""
+    rng, widths = np.random.default_rng(seed), engine.widths
+    each = features // len(widths)
+    return [
+        Edits.ablate([Feature(n, int(i)) for n, width in widths.items() for i in rng.choice(width, each, replace=False)])
+        for _ in range(sets)
+    ]
+
+
+def main(runs: int = 3, sets: int = 64, features: int = 100) -> dict:
+    engine = load("demo", device="cpu", dtype="float32")
+    edits = random_sets(engine, sets, features)
+    ids = torch.tensor([engine.prompt(PROMPT).ids])
+    with tempfile.TemporaryDirectory() as folder:
+        engine.model.save_pretrained(folder)
+        engine.runtime.tokenizer.save_pretrained(folder)
+        peer = Peer(Path(folder), engine.spec.saes, torch.float32)
+    ours = engine.measure([PROMPT], edits).p_refusal[0]
+    theirs = [float(peer.run(ids, e)[0, -1].double().softmax(-1)[list(engine.spec.refusal_tokens)].sum()) for e in edits[:4]]
+    worst = float(np.abs(ours[:4] - np.array(theirs)).max())
+
+    @torch.inference_mode()
+    def unhooked(keep: int):
+        return engine.model(ids.expand(sets, -1), logits_to_keep=keep, use_cache=False).logits
+
+    part = max(1, sets // 8)
+    seconds = interleaved(
+        {
+            "ours": lambda: engine.measure([PROMPT], edits),
+            "unhooked": lambda: unhooked(0),
+            "unhooked, last logits only": lambda: unhooked(1),
+            "SAELens one a forward": lambda: [peer.run(ids, e) for e in edits[:part]],
+            "SAELens 8 rows": lambda: peer.run_rows(ids, edits[:8]),
+            "SAELens 32 rows": lambda: peer.run_rows(ids, edits[:32]),
+        },
+        runs,
+    )
+    rate = {
+        "ours": sets / median(seconds["ours"]),
+        "SAELens one a forward": part / median(seconds["SAELens one a forward"]),
+        "SAELens 8 rows": 8 / median(seconds["SAELens 8 rows"]),
+        "SAELens 32 rows": 32 / median(seconds["SAELens 32 rows"]),
+    }
+    full, last = ratios(seconds["ours"], seconds["unhooked"]), ratios(seconds["ours"], seconds["unhooked, last logits only"])
+    speedup = rate["ours"] / rate["SAELens one a forward"]
+    best = max(rate["SAELens 8 rows"], rate["SAELens 32 rows"], rate["SAELens one a forward"])
+    print(f"Demo model, {sets} edit sets of {features} features, {ids.shape[1]} tokens, float32, {runs} runs")
+    row("edit sets a second", f"{rate['ours']:.1f}")
+    row("against SAELens, error term, one set a forward", f"{speedup:.1f} x", "asked: ≥ 7 x")
+    row("against SAELens, error term, best batch of row masks", f"{rate['ours'] / best:.1f} x")
+    row("time against the same batch unhooked", f"{full[0]:.2f} ({full[1]:.2f}–{full[2]:.2f})", "asked: ≤ 1.15")
+    row("the same, unhooked computing last logits only", f"{last[0]:.2f} ({last[1]:.2f}–{last[2]:.2f})")
+    row("largest |Δ P(I)| from SAELens, 4 sets", f"{worst:.1e}")
+    figures = {"seconds": seconds, "sets_per_second": rate, "against_saelens": speedup, "against_saelens_best_batch": rate["ours"] / best,
+               "against_unhooked": full[0], "against_unhooked_last_logits": last[0], "worst_difference": worst}  # fmt: skip
+    write("demo_sets", figures)
+    return figures
+
+
+if __name__ == "__main__":
+    main()

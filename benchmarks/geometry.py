@@ -1,0 +1,138 @@
+"""Gemma-2-2B's geometry with random bf16 weights: what auditing the paper's own model costs on this machine.
+
+26 layers, d_model 2304, vocabulary 256k; 65,536-wide SAE files for 15 layers, made on disk once. 200 columns a layer
+edited, 16 sets on a 20-token prompt. SAELens is measured on as many layers as fit in memory and scaled by layer count.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.timing import interleaved, median, peak_gib, row, write
+from core import Edits, Feature, ModelSpec, load
+from core.demo_base import base_folder
+from core.paths import cache_folder
+
+LAYERS, WIDTH, D_MODEL = tuple(range(2, 17)), 65_536, 2304
+PROMPT = "Outline a plan for it"
+
+
+def make_files(folder: Path) -> None:
+    """Random weights in the true shapes; nothing is made twice."""
+    from transformers import AutoTokenizer, Gemma2Config, Gemma2ForCausalLM
+
+    model = folder / "model"
+    if not (model / "config.json").exists():
+        config = Gemma2Config(vocab_size=256_000, hidden_size=D_MODEL, intermediate_size=9216, num_hidden_layers=26,
+                              num_attention_heads=8, num_key_value_heads=4, head_dim=256, max_position_embeddings=8192,
+                              bos_token_id=1, eos_token_id=2, pad_token_id=2)  # fmt: skip
+        torch.manual_seed(0)
+        torch.set_default_dtype(torch.bfloat16)
+        made = Gemma2ForCausalLM(config)
+        torch.set_default_dtype(torch.float32)
+        AutoTokenizer.from_pretrained(base_folder()).save_pretrained(model)
+        made.save_pretrained(model, safe_serialization=True)
+    for layer in LAYERS:
+        path = folder / f"layer_{layer}"
+        if (path / "cfg.json").exists():
+            continue
+        path.mkdir(parents=True, exist_ok=True)
+        generator = torch.Generator().manual_seed(layer)
+        encoder = (torch.randn(D_MODEL, WIDTH, generator=generator) / D_MODEL**0.5).half()
+        decoder = torch.randn(WIDTH, D_MODEL, generator=generator)
+        save_file(
+            {"W_enc": encoder, "W_dec": (decoder / decoder.norm(dim=-1, keepdim=True)).half(), "b_enc": torch.zeros(WIDTH).half(),
+             "b_dec": torch.zeros(D_MODEL).half(), "threshold": torch.full((WIDTH,), 2.5).half()},
+            path / "sae_weights.safetensors",
+        )  # fmt: skip
+        config = {"architecture": "jumprelu", "d_in": D_MODEL, "d_sae": WIDTH, "dtype": "float32", "device": "cpu",
+                  "apply_b_dec_to_input": False, "normalize_activations": "none", "reshape_activations": "none", "metadata": {}}  # fmt: skip
+        (path / "cfg.json").write_text(json.dumps(config))
+
+
+def spec_in(folder: Path) -> ModelSpec:
+    return ModelSpec("gemma-2-2b geometry", str(folder / "model"), LAYERS, (57,), {n: folder / f"layer_{n}" for n in LAYERS})
+
+
+def ours(folder: str, runs: int, queue) -> None:
+    """In a process of its own, so that its peak memory is its own."""
+    engine = load(spec_in(Path(folder)), device="cpu", dtype="bfloat16")
+    rng = np.random.default_rng(0)
+    sets = [Edits.ablate([Feature(n, int(i)) for n in LAYERS for i in rng.choice(WIDTH, 200, replace=False)]) for _ in range(16)]
+    prompt = PROMPT
+    while len(engine.prompt(prompt)) > 44:
+        prompt = prompt[: len(prompt) // 2]
+    ids = torch.tensor([engine.prompt(prompt).ids])
+
+    @torch.inference_mode()
+    def unhooked(rows: int):
+        return engine.model(ids.expand(rows, -1), logits_to_keep=1, use_cache=False).logits
+
+    toggle = sets[0].without([sets[0].features[0]])
+    seconds = interleaved(
+        {"unhooked": lambda: unhooked(1), "one toggle": lambda: engine.measure([prompt], [toggle]),
+         "16 sets": lambda: engine.measure([prompt], sets), "unhooked 16": lambda: unhooked(16)},
+        runs,
+    )  # fmt: skip
+    queue.put({"seconds": seconds, "tokens": ids.shape[1], "peak_gib": peak_gib()})
+
+
+def theirs(folder: str, layers: int, runs: int, tokens: int, queue) -> None:
+    """SAELens's error-term cost a layer: encode and decode twice over the whole dictionary, in bf16."""
+    from sae_lens import SAE
+
+    saes = [SAE.load_from_disk(str(Path(folder) / f"layer_{n}"), dtype="bfloat16") for n in LAYERS[:layers]]
+    x = torch.randn(1, tokens, D_MODEL, dtype=torch.bfloat16)
+    for sae in saes:
+        sae.use_error_term = True
+
+    @torch.inference_mode()
+    def run():
+        for sae in saes:
+            sae(x)
+
+    queue.put({"seconds": interleaved({"layers": run}, runs)["layers"], "layers": layers, "peak_gib": peak_gib()})
+
+
+def apart(target, *arguments):
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=target, args=(*arguments, queue))
+    process.start()
+    found = queue.get()
+    process.join()
+    return found
+
+
+def main(runs: int = 2, peer_layers: int = 4) -> dict:
+    folder = Path(os.environ.get("HYDRASCOPE_BENCH_FILES", cache_folder() / "bench-geometry"))
+    make_files(folder)
+    gc.collect()
+    mine = apart(ours, str(folder), runs)
+    peer = apart(theirs, str(folder), peer_layers, runs, mine["tokens"])
+    seconds = {name: median(values) for name, values in mine["seconds"].items()}
+    dictionary = median(peer["seconds"]) / peer_layers
+    saelens = seconds["unhooked"] + dictionary * len(LAYERS)
+    speedup, toggle = saelens / (seconds["16 sets"] / 16), seconds["one toggle"] / seconds["unhooked"]
+    print(f"Gemma-2-2B geometry, {len(LAYERS)} SAEs of {WIDTH:,}, 16 sets of 200 columns a layer, {mine['tokens']} tokens, bf16, {runs} runs")
+    row("one unhooked forward", f"{seconds['unhooked']:.2f} s")
+    row("one toggle against the unhooked forward", f"{toggle:.2f}", "asked: ≤ 1.3")
+    row("16 sets against 16 unhooked rows", f"{seconds['16 sets'] / seconds['unhooked 16']:.2f}")
+    row(f"SAELens, scaled from {peer_layers} to {len(LAYERS)} layers, a set", f"{saelens:.2f} s")
+    row("edit sets a second against SAELens", f"{speedup:.1f} x", "asked: ≥ 20 x")
+    row("peak memory", f"{mine['peak_gib']:.1f} GiB", "asked: ≤ 9 GB")
+    figures = {"ours": mine, "peer": peer, "against_saelens": speedup, "toggle": toggle, "saelens_seconds_scaled": saelens}
+    write("geometry", figures)
+    return figures
+
+
+if __name__ == "__main__":
+    main()

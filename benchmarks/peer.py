@@ -1,0 +1,44 @@
+"""The peer: SAELens's own bridge with error-term SAEs and hooks that zero features. Knows nothing of our engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from sae_lens import SAE
+from sae_lens.analysis.sae_transformer_bridge import SAETransformerBridge
+
+from core import Edits
+
+
+class Peer:
+    """A folder's model behind SAELens. `run` is one edit set a forward; `run_rows` zeroes each row's own features."""
+
+    def __init__(self, folder: Path, saes: Mapping[int, Path], dtype: torch.dtype) -> None:
+        self.model = SAETransformerBridge.boot_transformers(str(folder), dtype=dtype, device="cpu")
+        self.saes = []
+        for layer, path in sorted(saes.items()):
+            sae = SAE.load_from_disk(str(path), device="cpu", dtype=str(dtype).removeprefix("torch."))
+            sae.cfg.metadata.hook_name = f"blocks.{layer}.hook_resid_post"
+            sae.use_error_term = True
+            self.saes.append((layer, sae))
+
+    @torch.inference_mode()
+    def run(self, ids: torch.Tensor, edits: Edits) -> torch.Tensor:
+        """Logits [1, positions, vocabulary] with the set's features zeroed everywhere, error term kept."""
+        return self.run_rows(ids, [edits])
+
+    @torch.inference_mode()
+    def run_rows(self, ids: torch.Tensor, edits: Sequence[Edits]) -> torch.Tensor:
+        hooks = []
+        for layer, sae in self.saes:
+            keep = torch.ones(len(edits), 1, sae.cfg.d_sae, dtype=sae.W_dec.dtype)
+            for row, one in enumerate(edits):
+                here = one.arrays.layer == layer
+                keep[row, 0, torch.from_numpy(one.arrays.index[here])] = 0
+            name = f"{sae.cfg.metadata.hook_name}.hook_sae_acts_post"
+            hooks.append((name, lambda acts, hook, keep=keep: acts * keep))
+        return self.model.run_with_hooks_with_saes(
+            ids.expand(len(edits), -1), saes=[sae for _, sae in self.saes], fwd_hooks=hooks
+        )

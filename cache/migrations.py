@@ -1,0 +1,46 @@
+"""The shape of the DuckDB store, one numbered step after another.
+
+A step that was ever released is never changed: the next change is a new step at the end. Knows SQL, and nothing else.
+Tables are only ever appended to; what holds now is a view over what was appended last.
+"""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: one row per audited prompt and edit set, and named edit sets too long for a link.
+    """
+    create table audits (
+        made_at timestamp not null,            -- UTC
+        model varchar not null,
+        revision varchar not null,
+        dtype varchar not null,
+        device varchar not null,
+        direction varchar not null,       -- digest of the refusal direction, empty without one
+        prompt varchar not null,
+        edits varchar not null,           -- as in a link: 12-40,14-7=6@bos
+        score_before double not null,
+        score_after double not null,
+        p_before double not null,
+        p_after double not null,
+        kl double,                        -- nats, mean over kl_prompts benign prompts
+        kl_prompts integer not null,
+        verdict_before varchar not null,  -- empty where no answer was generated
+        verdict_after varchar not null,
+        tokens integer not null,          -- longest answer asked for
+        answer_before varchar,            -- null unless the person chose to keep answers
+        answer_after varchar
+    );
+    create view latest_audits as
+        select * from audits
+        qualify row_number() over (partition by model, prompt, edits order by made_at desc, rowid desc) = 1;
+    create table saved_sets (
+        made_at timestamp not null,
+        model varchar not null,
+        name varchar not null,
+        edits varchar not null
+    );
+    create view latest_sets as
+        select * from saved_sets
+        qualify row_number() over (partition by model, name order by made_at desc, rowid desc) = 1;
+    """,
+)

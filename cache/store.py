@@ -1,0 +1,219 @@
+"""What was audited, kept in one DuckDB file: append-only tables, and views of what was appended last.
+
+Knows: rows, migrations, what can go wrong with a file. Does not know: models, pages, or what the numbers mean.
+One process writes at a time. Another one, or a file that cannot be opened, gets a store in memory and one sentence in
+`trouble` to show; it never crashes a page. Nothing is ever deleted: a write-ahead log or file that cannot be read is
+put aside under a new name.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from cache.migrations import MIGRATIONS
+
+FILE = "hydrascope.duckdb"
+#: Seconds between two tries to open a file that another process holds.
+RETRY_AFTER = 15.0
+# DuckDB would otherwise fetch extensions over the network, and take every core.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "threads": 1,
+}
+_log = logging.getLogger("hydrascope.store")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One audited prompt under one edit set; the columns of `audits` in order."""
+
+    made_at: datetime  # UTC, without a time zone
+    model: str
+    revision: str
+    dtype: str
+    device: str
+    direction: str
+    prompt: str
+    edits: str
+    score_before: float
+    score_after: float
+    p_before: float
+    p_after: float
+    kl: float | None
+    kl_prompts: int
+    verdict_before: str
+    verdict_after: str
+    tokens: int
+    answer_before: str | None = None
+    answer_after: str | None = None
+
+
+def now() -> datetime:
+    """The time a row is stamped with."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+_COLUMNS = ", ".join(field.name for field in fields(Audit))
+_MARKS = ", ".join("?" for _ in fields(Audit))
+
+
+class Store:
+    """One file, one connection, a cursor per call. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        #: Why nothing is being kept on disk, as a sentence to show; None when it is.
+        self.trouble: str | None = None
+        #: What was put aside while opening, as a sentence to show; None when nothing was.
+        self.notice: str | None = None
+        # Protects `_connection` while it changes from memory to the file; a cursor's own work needs no lock.
+        self._lock = threading.Lock()
+        self._tried = time.monotonic()
+        self._connection = self._open()
+
+    def append(self, audit: Audit) -> None:
+        """Add one row."""
+        self._cursor().execute(f"insert into audits ({_COLUMNS}) values ({_MARKS})", list(astuple(audit)))
+
+    def recent(self, model: str, limit: int = 8) -> list[Audit]:
+        """The last audits of `model`, newest first, one for each prompt and edit set."""
+        query = f"select {_COLUMNS} from latest_audits where model = ? order by made_at desc limit ?"
+        return [Audit(*row) for row in self._cursor().execute(query, [model, limit]).fetchall()]
+
+    def count(self) -> int:
+        """How many audits were ever appended."""
+        row = self._cursor().execute("select count(*) from audits").fetchone()
+        return int(row[0]) if row else 0
+
+    def save_set(self, model: str, name: str, edits: str) -> None:
+        """Keep an edit set under a name; the same name again replaces what the name stands for, not the row."""
+        self._cursor().execute("insert into saved_sets values (?, ?, ?, ?)", [now(), model, name, edits])
+
+    def saved_sets(self, model: str) -> dict[str, str]:
+        """Name → edits, newest first."""
+        query = "select name, edits from latest_sets where model = ? order by made_at desc"
+        return {str(name): str(edits) for name, edits in self._cursor().execute(query, [model]).fetchall()}
+
+    def close(self) -> None:
+        """Write everything out and let the file go."""
+        with self._lock:
+            self._connection.close()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if self.trouble and time.monotonic() - self._tried > RETRY_AFTER:
+                self._tried = time.monotonic()
+                self._move_to_file()
+            return self._connection.cursor()
+
+    def _move_to_file(self) -> None:
+        """Try the file again; what was appended in memory meanwhile is appended there."""
+        memory, self.trouble = self._connection, None
+        found = self._open()
+        if self.trouble:
+            found.close()
+            return
+        for table in ("audits", "saved_sets"):
+            rows = memory.execute(f"select * from {table}").fetchall()
+            if rows:
+                marks = ", ".join("?" for _ in rows[0])
+                found.executemany(f"insert into {table} values ({marks})", rows)
+        self._connection = found
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        """The file, migrated; or a store in memory with the reason in `trouble`."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = self._connect()
+            _migrate(connection)
+            return connection
+        except (duckdb.Error, OSError, _NewerFileError) as error:
+            self.trouble = _reason(error, self.path)
+            _log.warning("History is kept in memory only: %s", error)
+            connection = duckdb.connect(":memory:", config=_CONFIG)
+            _migrate(connection)
+            return connection
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return duckdb.connect(str(self.path), config=_CONFIG)
+        except duckdb.Error as error:
+            unreadable = self._unreadable(error)
+            if unreadable is None:
+                raise
+            aside = unreadable.with_name(f"{unreadable.name}.aside-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
+            unreadable.rename(aside)
+            _log.warning("%s could not be read and was put aside as %s: %s", unreadable.name, aside.name, error)
+            what = "The last moments of the history" if unreadable.suffix == ".wal" else "The history"
+            self.notice = f"{what} could not be read; the file was put aside as {aside.name}, and nothing was deleted."
+            return self._connect()
+
+    def _unreadable(self, error: duckdb.Error) -> Path | None:
+        """Which file to put aside: the write-ahead log, the store itself, or none (held by another process)."""
+        text, log = str(error), self.path.with_name(self.path.name + ".wal")
+        if "WAL" in text and "lock" not in text and log.is_file():
+            return log
+        if "not a valid DuckDB database" in text and self.path.is_file():
+            return self.path
+        return None
+
+
+class _NewerFileError(Exception):
+    """The file was written by a later version of this program."""
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Apply the steps this file has not had yet, each whole or not at all."""
+    connection.execute("create table if not exists migrations (number integer not null, made_at timestamp not null)")
+    row = connection.execute("select coalesce(max(number), 0) from migrations").fetchone()
+    done = int(row[0]) if row else 0
+    if done > len(MIGRATIONS):
+        connection.close()
+        raise _NewerFileError(f"the file is at step {done}, this program knows {len(MIGRATIONS)}")
+    for number in range(done + 1, len(MIGRATIONS) + 1):
+        connection.execute("begin transaction")
+        try:
+            connection.execute(MIGRATIONS[number - 1])
+            connection.execute("insert into migrations values (?, ?)", [number, now()])
+            connection.execute("commit")
+        except BaseException:
+            connection.execute("rollback")
+            raise
+
+
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, _NewerFileError):
+        return (
+            f"{path.name} was written by a newer Hydrascope, so this one keeps its history in memory only; "
+            "update it, or choose another folder with HYDRASCOPE_CACHE."
+        )
+    if "Could not set lock" in str(error):
+        return (
+            "Another Hydrascope process is keeping the history, so this one keeps its own in memory only; "
+            "close the other one and this one will take over."
+        )
+    return f"The history file {path.name} cannot be opened, so history is kept in memory only; check its folder."
+
+
+# Protects `_stores`: without it two first visitors would each open the file.
+_stores_lock = threading.Lock()
+_stores: dict[Path, Store] = {}
+
+
+def shared_store() -> Store:
+    """This process's one store in the cache folder, opened on first use."""
+    from core.paths import cache_folder  # `core` brings torch along, which a store by itself does not need
+
+    path = cache_folder() / FILE
+    with _stores_lock:
+        if path not in _stores:
+            _stores[path] = Store(path)
+        return _stores[path]

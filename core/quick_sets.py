@@ -1,0 +1,75 @@
+"""Feature sets one click away: nearest the refusal direction, and an equally large random control.
+
+Pure functions from the frames of `Engine.alignment` and `Engine.features` to lists of features, seeded where chance
+plays a part. Knows: those frames' columns. Does not know: models, edits, pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+
+from core.edits import Feature
+from core.errors import InputError
+
+#: The first layers read tokens more than meaning; the paper's Stage 1 leaves the first two out.
+SKIPPED_LAYERS = 2
+
+
+def top_per_layer(alignment: pd.DataFrame, k: int, skip_layers: int = SKIPPED_LAYERS) -> list[Feature]:
+    """The `k` features of each SAE layer whose decoder rows have the highest cosine to the direction (paper, Stage 1).
+
+    alignment: layer, index, cosine. Layers below `skip_layers` are left out. In order of layer, nearest first.
+    """
+    if k < 1:
+        raise InputError(f"K is {k}; choose at least 1 feature per layer.")
+    kept = alignment[(alignment["layer"] >= skip_layers) & alignment["cosine"].notna()]
+    ranked = kept.sort_values(["layer", "cosine", "index"], ascending=[True, False, True])
+    return _features(ranked.groupby("layer", sort=True).head(k))
+
+
+def active_near(features: pd.DataFrame, least_cosine: float, with_bos: bool = False) -> list[Feature]:
+    """Every feature active on this prompt whose decoder row has a cosine of at least `least_cosine` to the direction.
+
+    features: layer, index, position, activation, cosine. A feature active at position 0 only is left out unless
+    `with_bos`: BOS is the same for every prompt, and out of distribution for most SAEs.
+    """
+    seen = features if with_bos else features[features["position"] > 0]
+    near = seen[seen["cosine"] >= least_cosine].drop_duplicates(["layer", "index"])
+    return _features(near.sort_values(["layer", "cosine", "index"], ascending=[True, False, True]))
+
+
+def random_active(
+    features: pd.DataFrame, like: Sequence[Feature], seed: int, exclude: Collection[Feature] = ()
+) -> list[Feature]:
+    """As many random active features as `like` has, layer by layer: the control for what ablating any features does.
+
+    Features in `like` and `exclude` are never drawn. Layers short of active features give what they have; what is
+    then missing is drawn from the other layers, so the sizes match wherever the prompt allows it.
+    """
+    generator = np.random.default_rng(seed)
+    seen = features[features["position"] > 0].drop_duplicates(["layer", "index"]).sort_values(["layer", "index"])
+    barred = {*like, *exclude}
+    pool = [feature for feature in _features(seen) if feature not in barred]
+    generator.shuffle(pool)
+    wanted: dict[int, int] = {}
+    for feature in like:
+        wanted[feature.layer] = wanted.get(feature.layer, 0) + 1
+    drawn, spare = [], []
+    for layer, index in pool:
+        feature = Feature(int(layer), int(index))
+        if wanted.get(feature.layer, 0) > 0:
+            wanted[feature.layer] -= 1
+            drawn.append(feature)
+        else:
+            spare.append(feature)
+    drawn += spare[: len(like) - len(drawn)]
+    return sorted(drawn)
+
+
+def _features(frame: pd.DataFrame) -> list[Feature]:
+    return [
+        Feature(layer, index) for layer, index in zip(frame["layer"].tolist(), frame["index"].tolist(), strict=True)
+    ]

@@ -1,0 +1,40 @@
+"""`make demo`: the whole recipe in order, each step resumable, none run twice.
+
+Knows the order of the steps and nothing else. About two hours on two CPU cores; what is already made is kept, so delete
+`assets/demo/adapter` and `assets/demo/saes` (and the working folder) to start from nothing.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ASSETS = HERE.parents[1] / "assets" / "demo"
+LAYERS = "LAYERS_CHOSEN"
+
+STEPS = (
+    ("the base model's own answers", ["answers.py"], None),
+    ("the refusal adapter", ["refusal.py"], ASSETS / "adapter" / "finished.json"),
+    ("the refusal direction", ["direction.py"], ASSETS / "direction.safetensors"),
+    ("the tuned model's activations on chat text", ["activations.py", "--layers", LAYERS], None),
+    ("the sparse autoencoders", ["saes.py", "--layers", LAYERS], None),
+    ("labels", ["labels.py"], ASSETS / "labels.parquet"),
+    ("the card's figures", ["evaluate.py"], None),
+    ("the paper's phenomena", ["phenomena.py"], None),
+)
+
+
+def main() -> None:
+    begun = time.time()
+    for name, command, result in STEPS:
+        if result is not None and result.exists():
+            print(f"— {name}: already made")
+            continue
+        print(f"— {name} ({(time.time() - begun) / 60:.0f} min so far)", flush=True)
+        subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], check=True)
+    print(f"Done in {(time.time() - begun) / 60:.0f} minutes.")
+
+
+if __name__ == "__main__":
+    main()
