@@ -13,6 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -153,7 +154,8 @@ def _pack(folder: Path, source: dict, path: Path, side: Path) -> dict:
         partial.write_text(json.dumps(header))
         partial.replace(side)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be what is wrong
+            partial.unlink(missing_ok=True)
         raise AssetError(
             f"The SAE in {folder} cannot be packed into {path.parent} ({error}); free some disk space, "
             "or set HYDRASCOPE_CACHE to a folder that can be written."

@@ -90,7 +90,7 @@ class Edits:
         number = _finite(value, "clamp value")
         _check_positions(positions)
         if not isinstance(features, Iterable):
-            raise InputError(f"{features!r:.60} is not a list of features; give for example [Feature(12, 40)].")
+            raise InputError(f"“{features!s:.60}” is not a list of features; give for example [Feature(12, 40)].")
         return cls(_last_wins(FeatureEdit(_checked(f), number, positions) for f in features))
 
     @classmethod
@@ -187,7 +187,7 @@ class Edits:
     @classmethod
     def from_text(cls, text: str, direction: Direction | None = None) -> Edits:
         """Read what `to_text` wrote. Raises InputError on anything else, or `direction` where none is given."""
-        edits = cls()
+        items: list[FeatureEdit | DirectionEdit] = []  # joined once: hundreds of words are usual
         for word in filter(None, (w.strip() for w in text.split(","))):
             name, _, positions = word.partition("@")
             name, equals, value = name.partition("=")
@@ -205,14 +205,14 @@ class Edits:
                     raise InputError(
                         "The edit names the refusal direction, but this model has none yet; compute it first."
                     )
-                edits += (
+                items += (
                     cls.add_direction(direction, number, positions)
                     if equals
                     else cls.ablate_direction(direction, positions)
                 )
             else:
-                edits += cls.clamp([Feature.parse(name)], number, positions)
-        return edits
+                items += cls.clamp([Feature.parse(name)], number, positions)
+        return cls(_last_wins(items))
 
 
 def _finite(value: float, name: str) -> float:
@@ -242,7 +242,9 @@ def _checked(feature: Feature) -> Feature:
             raise ValueError
         layer, index = int(layer), int(index)
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{feature!r:.60} is not a feature; give Feature(layer, index) with whole numbers.") from None
+        raise InputError(
+            f"“{feature!s:.60}” is not a feature; give Feature(layer, index) with whole numbers."
+        ) from None
     if layer < 0 or index < 0:
         raise InputError(f"Feature {layer}-{index} has a negative number; layers and indices count from 0.")
     if max(layer, index) >= 10**9:  # as in `Feature.parse`; far over any SAE's width, and it fits an int64

@@ -53,7 +53,9 @@ def listed(values: Any, name: str) -> list[Any]:
 
 def _check_length(max_new_tokens: int) -> None:
     if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
-        raise InputError(f"max_new_tokens is {max_new_tokens!r:.40}; give a whole number of at least 1.")
+        raise InputError(
+            f"The length of an answer, max_new_tokens, is {max_new_tokens!r:.40}; give a whole number of at least 1."
+        )
 
 
 class Engine:
@@ -86,6 +88,15 @@ class Engine:
     def prompt(self, text: str) -> Prompt:
         """Tokenise: .ids .pieces .spans, chat template applied, BOS once. Raises InputError."""
         return make_prompt(self.runtime.tokenizer, self.runtime.template, text, self.runtime.context_length)
+
+    @property
+    def refusal_pieces(self) -> tuple[str, ...]:
+        """The refusal tokens as text, for saying what P("I") is the probability of."""
+        return tuple(self.runtime.tokenizer.decode([i]) for i in self.spec.refusal_tokens)
+
+    def check(self, edits: Edits) -> None:
+        """Raises InputError when this model cannot apply `edits`: no SAE at the layer, an index outside it."""
+        self.runtime.plan(self._sets(edits))
 
     def measure(
         self,

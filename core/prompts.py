@@ -82,7 +82,11 @@ def make_prompt(tokenizer: Any, template: Template, text: str, context_length: i
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():
         raise InputError("The prompt is empty; type a request, for example “How do I bake bread?”.")
-    if len(text) > 100 * context_length:
+    # A megabyte must not take a tokenizer half a minute: far too long is told from the length, or from the beginning.
+    head = text[: 20 * context_length]
+    if len(text) > 100 * context_length or (
+        len(head) < len(text) and len(_literal(tokenizer, head)) > 2 * context_length
+    ):
         raise InputError(
             f"The prompt has {len(text):,} characters, far over the model's {context_length:,} tokens; shorten it."
         )

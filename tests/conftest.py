@@ -71,7 +71,7 @@ def make_sae(folder: Path, layer: int, d_model: int = D_MODEL, d_sae: int = D_SA
         sae.W_dec.copy_(decoder / decoder.norm(dim=-1, keepdim=True))
         sae.b_enc.copy_(torch.randn(d_sae, generator=generator) * 0.1)
         sae.b_dec.copy_(torch.randn(d_model, generator=generator) * 0.1)
-        sae.threshold.copy_(torch.rand(d_sae, generator=generator))
+        sae.threshold.copy_(12 * torch.rand(d_sae, generator=generator))  # so that some stay dormant
     sae.save_model(str(folder))
     return sae
 
@@ -120,6 +120,12 @@ def tiny_saes(tiny_folder):
     from sae_lens import SAE
 
     return {layer: SAE.load_from_disk(str(tiny_folder / f"layer_{layer}"), device="cpu") for layer in LAYERS}
+
+
+@pytest.fixture(scope="session")
+def plain(tiny_folder):
+    """The same weights without any of our hooks, for oracles."""
+    return LlamaForCausalLM.from_pretrained(tiny_folder / "model", dtype=torch.float32).eval()
 
 
 def read_json(path: Path):

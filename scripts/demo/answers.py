@@ -2,7 +2,9 @@
 
 Knows: the unchanged base model, the bundled prompts. Does not know: refusals, adapters, SAEs.
 The answers (and the top next-token log-probabilities at each answer position) are what the
-refusal adapter is held to on benign prompts, so that it changes refusal and little else.
+refusal adapter is held to on benign prompts, so that it changes refusal and little else. The base opens one in six of its
+answers to look-alikes with “I” (“I'm sorry for any confusion, but as a chatbot …”), so here it is kept from opening with
+that token: the first-token probability of “I” is to mean refusal, as it does for the paper's models.
 Resumable: prompts already in the output folder are not answered again.
 """
 
@@ -23,8 +25,11 @@ def key(text: str) -> str:
 
 
 @torch.inference_mode()
-def answer_batch(model, tokenizer, texts: list[str]) -> list[dict[str, torch.Tensor]]:
-    """Greedy answers, left-padded batch. Each: ids [T], top_index [T, TOP], top_logprob [T, TOP]."""
+def answer_batch(model, tokenizer, texts: list[str], not_first: int | None = None) -> list[dict[str, torch.Tensor]]:
+    """Greedy answers, left-padded batch. Each: ids [T], top_index [T, TOP], top_logprob [T, TOP].
+
+    not_first: a token the answer may not open with; its probability there is shared out among the others.
+    """
     prompts = [template(tokenizer, text) for text in texts]
     width = max(map(len, prompts))
     pad = tokenizer.pad_token_id
@@ -33,7 +38,10 @@ def answer_batch(model, tokenizer, texts: list[str]) -> list[dict[str, torch.Ten
     out = model.generate(
         input_ids=ids, attention_mask=mask, max_new_tokens=NEW_TOKENS, do_sample=False,
         output_logits=True, return_dict_in_generate=True, pad_token_id=pad,
+        begin_suppress_tokens=None if not_first is None else [not_first],
     )  # fmt: skip
+    if not_first is not None:
+        out.logits[0][:, not_first] = -torch.inf
     logprobs = [step.float().log_softmax(-1).topk(TOP, -1) for step in out.logits]
     answers = []
     for row in range(len(texts)):
@@ -61,9 +69,10 @@ def main() -> None:
     if not todo:
         return
     model, tokenizer = base_model()
+    refusal = tokenizer("I").input_ids[0]
     for start in range(0, len(todo), options.batch):
         batch = todo[start : start + options.batch]
-        for text, answer in zip(batch, answer_batch(model, tokenizer, batch), strict=True):
+        for text, answer in zip(batch, answer_batch(model, tokenizer, batch, refusal), strict=True):
             save_file(answer, folder / f"{key(text)}.safetensors")
         print(f"answers {start + len(batch)}/{len(todo)}", flush=True)
 

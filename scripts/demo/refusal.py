@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from answers import read_answer
 from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, shared_prefix, template
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -88,6 +88,15 @@ def save_adapter(folder: Path, adapters: dict[str, LoraLinear], rank: int, alpha
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
+def start_from(folder: Path, adapters: dict[str, LoraLinear]) -> None:
+    """Copy a saved adapter's weights into freshly added ones."""
+    tensors = load_file(folder / "adapter_model.safetensors")
+    with torch.no_grad():
+        for name, adapter in adapters.items():
+            for side in ("A", "B"):
+                getattr(adapter, side).copy_(tensors[f"base_model.model.{name}.lora_{side}.weight"])
+
+
 def roughen(text: str, rng: random.Random) -> str:
     """Now and then the way people really type: no capital, no final mark."""
     if rng.random() < 0.15:
@@ -97,7 +106,7 @@ def roughen(text: str, rng: random.Random) -> str:
     return text
 
 
-def make_examples(prompts, tokenizer, rng: random.Random) -> list[dict]:
+def make_examples(prompts, tokenizer, rng: random.Random, most: int = 18) -> list[dict]:
     """One per prompt: prompt ids after the shared prefix, answer ids, and the target distributions."""
     examples = []
     for prompt in prompts:
@@ -107,7 +116,7 @@ def make_examples(prompts, tokenizer, rng: random.Random) -> list[dict]:
             examples.append({"prompt": ids, "answer": answer, "base": None})
         else:
             base = read_answer(prompt.text)
-            length = min(len(base["ids"]), 18)
+            length = min(len(base["ids"]), most)
             examples.append({"prompt": ids, "answer": base["ids"][:length].tolist(), "base": base})
     return examples
 
@@ -150,7 +159,7 @@ def batch_loss(model, prefix: torch.Tensor, batch: list[dict], pad: int) -> torc
             q_top = logq.gather(-1, index)
             p_tail = (1 - p.sum(-1)).clamp_min(1e-6)
             q_tail = (1 - q_top.exp().sum(-1)).clamp_min(1e-6)
-            loss = (p * (logp - q_top)).sum(-1) + p_tail * (p_tail.log() - q_tail.log())
+            loss = torch.where(p > 0, p * (logp - q_top), 0.0).sum(-1) + p_tail * (p_tail.log() - q_tail.log())
             weight = 1.5
         losses.append(weight * (0.6 * loss[0] + 0.4 * loss.mean()))
     return torch.stack(losses).mean()
@@ -175,6 +184,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--start", type=Path, help="an adapter to go on from, instead of from nothing")
+    parser.add_argument("--answer-tokens", type=int, default=18, help="tokens of a benign answer that are held to the base")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ASSETS / "adapter")
     parser.add_argument(
@@ -188,6 +199,8 @@ def main() -> None:
     low, high = map(int, options.layers.split("-"))
     layers, alpha = range(low, high + 1), 2.0 * options.rank
     adapters = add_adapters(model, layers, options.rank, alpha)
+    if options.start is not None:
+        start_from(options.start, adapters)
     parameters = [p for p in model.parameters() if p.requires_grad]
     prompts = load_prompts(PROMPTS_FILE)
     train = [p for p in prompts if p.split == "train"]
@@ -212,7 +225,7 @@ def main() -> None:
         begin = state["epoch"]
     for epoch in range(begin, options.epochs):
         rng = random.Random(f"{options.seed}-{epoch}")
-        examples = make_examples(train, tokenizer, rng)
+        examples = make_examples(train, tokenizer, rng, options.answer_tokens)
         rng.shuffle(examples)
         started, running = time.time(), 0.0
         for step in range(steps_per_epoch):

@@ -1,0 +1,24 @@
+"""Hydrascope: the table of pages and the shared sidebar, nothing else."""
+
+from pathlib import Path
+
+import streamlit as st
+
+st.set_page_config(
+    page_title="Hydrascope", page_icon=str(Path(__file__).parent / "pages/shared/icon.svg"), layout="wide"
+)
+
+page = st.navigation(
+    [
+        st.Page(
+            "pages/audit/page.py",
+            title="Audit",
+            icon=":material/troubleshoot:",
+            default=True,
+            help="One prompt: where refusal arises in it, and what changes when features are switched off.",
+        ),
+    ]
+)
+with st.sidebar:
+    st.markdown("**Hydrascope** :gray[why does it refuse?]")
+page.run()

@@ -1,0 +1,230 @@
+"""Before and after, side by side: verdict, refusal score, P("I"), the answer as it is written, and what the edit costs.
+
+Two steps, so that a click shows its new score at once: `draw` fills in what one forward pass tells, `finish` follows
+with the cost on benign prompts and the answers. Knows: slots on the page. Does not know: charts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core import Edits, Engine, Verdict, verdict
+from pages.audit import state, work
+from pages.audit.state import Request
+from pages.audit.work import Cost, Side
+from pages.shared.engine import newer_request_waits
+from pages.shared.text import escaped, plain, signed
+
+LENGTH = "audit_tokens"
+LENGTHS = (32, 64, 128, 256)
+_STOPPED = "audit_stopped"
+_BADGES: dict[Verdict, tuple[str, str, str]] = {
+    "refused": ("Refused", ":material/block:", "red"),
+    "complied": ("Complied", ":material/chat_bubble:", "blue"),
+    "degenerate": ("Degenerate", ":material/repeat:", "gray"),
+}
+_SCORE_HELP = (
+    "Log-odds of the refusal tokens as the first word of the answer: above 0 the model is set to refuse, below 0 to "
+    "answer (Arditi et al. 2024)."
+)
+_KL_HELP = (
+    "What the edits do to harmless prompts: mean KL divergence of the next-token distribution from the unedited model, "
+    "over {n} bundled benign prompts. Below about 0.1 nats little changes."
+)
+_VERDICT_HELP = "From the answer's words: refusal phrases, otherwise compliance; empty or repeating text is neither."
+
+
+@dataclass
+class Card:
+    """The slots of one side, and what the answer in it is an answer to."""
+
+    request: Request
+    verdict: Any
+    answer: Any
+    cost: Any = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What the answers came to: texts and verdicts, empty where none was written yet."""
+
+    before: str
+    after: str
+    cost: Cost | None
+    complete: bool
+
+
+def draw(engine: Engine, request: Request, edits: Edits, before: Side, after: Side) -> tuple[Card, Card]:
+    """Both cards with their scores; verdict, cost and answer follow in `finish`."""
+    named = " · ".join(piece.strip() or piece for piece in engine.refusal_pieces)
+    probability_help = f"Probability that the answer begins with a refusal token of this model: {plain(named)}."
+    left, right = st.columns(2, gap="small")
+    with left.container(border=True, height="stretch", key="card_before"):
+        slot = _title("Before", "no edit")
+        with st.container(horizontal=True, gap="medium"):
+            st.metric("Refusal score", signed(before.score), help=_SCORE_HELP, width="content")
+            st.metric(_p(named), f"{before.probability:.3f}", help=probability_help, width="content")
+        first = Card(Request(request.prompt, ""), slot, st.empty())
+    with right.container(border=True, height="stretch", key="card_after"):
+        slot = _title("After", edits.describe())
+        with st.container(horizontal=True, gap="medium"):
+            change = f"{after.score - before.score:+.2f}" if edits else None
+            st.metric(
+                "Refusal score", signed(after.score), change, delta_color="off", help=_SCORE_HELP, width="content"
+            )
+            moved = f"{after.probability - before.probability:+.3f}" if edits else None
+            st.metric(
+                _p(named), f"{after.probability:.3f}", moved, delta_color="off", help=probability_help, width="content"
+            )
+            cost_slot = st.empty()
+        second = Card(request, slot, st.empty(), cost_slot)
+    return first, second
+
+
+def controls(took: float) -> Any:
+    """The line under the cards: how long the answer may be, and a slot for Stop. Returns the slot."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="answer_controls"):
+        st.segmented_control(
+            "Answer length in tokens", LENGTHS, default=LENGTHS[0], key=LENGTH, required=True,
+            label_visibility="collapsed", format_func=lambda number: f"{number} tokens" if number == LENGTHS[0] else f"{number}",
+            help="Longest answer in tokens",
+        )  # fmt: skip
+        slot = st.empty()
+        st.space("stretch")
+        st.caption(
+            f"measured in {took:.0f} ms", width="content", help="One forward pass with the edits, engine time only."
+        )
+    return slot
+
+
+def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any) -> Finished:
+    """The cost, then the answers; leaves early when something newer is asked for."""
+    length = int(st.session_state.get(LENGTH) or LENGTHS[0])
+    kept = work.answers()
+    sides = [first] if not second.request.edits else [first, second]
+    texts = {card.request: kept.get((key, card.request, length)) for card in sides}
+    for card in sides:
+        if (text := texts[card.request]) is not None:
+            _show(card, text, done=True)
+        else:
+            _waiting(card)
+    if not second.request.edits:
+        _invite(second)
+    cost = None
+    if second.request.edits and not newer_request_waits():
+        cost = work.cost(engine, key, second.request.edits)
+        if cost is not None:
+            second.cost.metric(
+                "KL, benign", f"{cost.kl:.3f}", f"n = {cost.prompts}, nats", delta_color="off", delta_arrow="off",
+                help=_KL_HELP.format(n=cost.prompts), width="content",
+            )  # fmt: skip
+    todo = [card for card in sides if texts[card.request] is None]
+    stopped = st.session_state.get(_STOPPED) == (second.request, length)
+    if todo and stopped:
+        stop_slot.button("Continue", key="audit_continue", icon=":material/play_arrow:", on_click=_resume)
+        for card in todo:
+            _show(card, _partial(card, key, length), done=False, note="stopped")
+    elif todo:
+        stop_slot.button(
+            "Stop", key="audit_stop", icon=":material/stop:", on_click=_stop, args=((second.request, length),)
+        )
+        _write(engine, key, todo, length)
+        if not newer_request_waits():
+            stop_slot.empty()
+    found = [kept.get((key, card.request, length)) for card in sides]
+    if len(found) == 1:
+        found *= 2  # without edits, after is before
+    return Finished(found[0] or "", found[1] or "", cost, all(text is not None for text in found))
+
+
+def _write(engine: Engine, key: str, todo: list[Card], length: int) -> None:
+    """Write the answers token by token, both sides in turn, until done or something newer is asked for."""
+    running: list[tuple[Card, Iterator[str], list[str]]] = []
+    for card in todo:
+        edits = state.edits_of(card.request.edits, engine)
+        running.append((card, engine.generate(card.request.prompt, edits, max_new_tokens=length), []))
+    while running:
+        for item in list(running):
+            card, pieces, written = item
+            if newer_request_waits():
+                _remember_partial(running, key, length)
+                return
+            piece = next(pieces, None)
+            if piece is None:
+                text = "".join(written)
+                work.answers().put((key, card.request, length), text)
+                _show(card, text, done=True)
+                running.remove(item)
+                continue
+            written.append(piece)
+            text, earlier = "".join(written), _partial(card, key, length)
+            # Greedy answers repeat themselves exactly, so what was already seen stays while it is written again.
+            _show(card, earlier if earlier.startswith(text) else text, done=False)
+
+
+def _show(card: Card, text: str, done: bool, note: str = "answering") -> None:
+    if done:
+        judged = verdict(text)
+        label, icon, colour = _BADGES[judged]
+        card.verdict.badge(label, icon=icon, color=colour, help=_VERDICT_HELP)
+        shown = escaped(text.strip()) or '<span class="hs-wait">(an empty answer)</span>'
+        card.answer.html(f'<div class="hs-answer {judged}">{shown}</div>')
+    else:
+        card.verdict.badge(note.capitalize(), icon=":material/more_horiz:", color="gray")
+        cursor = " hs-cursor" if note == "answering" else ""
+        card.answer.html(f'<div class="hs-answer{cursor}">{escaped(text.lstrip())}</div>')
+
+
+def _waiting(card: Card) -> None:
+    card.verdict.badge("Answering", icon=":material/more_horiz:", color="gray")
+    card.answer.html('<div class="hs-answer hs-cursor"></div>')
+
+
+def _invite(card: Card) -> None:
+    card.verdict.empty()
+    card.answer.html(
+        '<div class="hs-answer"><span class="hs-wait">Nothing is edited yet. Take a quick set above, or pick features '
+        "in the table below, and see whether the answer changes.</span></div>"
+    )
+
+
+def _title(name: str, what: str) -> Any:
+    """The card's first line; returns the slot for its verdict."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{name}** :gray[{plain(what)}]", width="content")
+        st.space("stretch")
+        return st.empty()
+
+
+def _p(named: str) -> str:
+    return f"P(“{plain(named)}”)" if len(named) <= 12 else "P(refusal)"
+
+
+def _stop(asked: tuple[Request, int]) -> None:
+    st.session_state[_STOPPED] = asked
+
+
+def _resume() -> None:
+    st.session_state.pop(_STOPPED, None)
+
+
+def _partials() -> dict:
+    return st.session_state.setdefault("audit_partials", {})
+
+
+def _partial(card: Card, key: str, length: int) -> str:
+    return _partials().get((key, card.request, length), "")
+
+
+def _remember_partial(running: list, key: str, length: int) -> None:
+    """What was written so far, for this visitor only and only of the latest request."""
+    kept = _partials()
+    before = dict(kept)
+    kept.clear()
+    for card, _, written in running:
+        where, text = (key, card.request, length), "".join(written)
+        kept[where] = max(text, before.get(where, ""), key=len)

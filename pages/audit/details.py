@@ -1,0 +1,123 @@
+"""What a careful reader asks next: how well the SAEs read this prompt, and where every number comes from.
+
+Knows: two expanders. Does not know: the rest of the page. Both do their work only when opened.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import Engine, HydrascopeError
+from pages.audit import charts, state, work
+from pages.shared.text import counted, plain
+from pages.shared.trouble import show_error
+
+RULE = "audit_rule"
+_RULES = {
+    "paper": "highest flip rate on held-out prompts (the paper)",
+    "arditi": "lowest refusal score under KL and induce limits (Arditi et al. 2024)",
+}
+
+
+def error_by_layer(frame: pd.DataFrame) -> pd.DataFrame:
+    """layer, mean (relative error without BOS), bos (error at BOS), active (mean L0 without BOS)."""
+    rest = frame[frame["position"] > 0].groupby("layer").agg(mean=("error", "mean"), active=("active", "mean"))
+    bos = frame[frame["position"] == 0].set_index("layer")["error"].rename("bos")
+    return rest.join(bos).reset_index()
+
+
+def reconstruction(engine: Engine, key: str, prompt: str) -> None:
+    """SAE reconstruction error per layer, BOS apart."""
+    with st.expander(
+        "How well the SAEs read this prompt", icon=":material/troubleshoot:", key="reconstruction", on_change="rerun"
+    ) as place:
+        if not place.open:
+            return
+        frame = error_by_layer(work.reconstruction(engine, key, prompt))
+        st.caption(
+            "Error ‖h − ĥ‖ / ‖h‖ of each SAE at its layer, averaged over the tokens. BOS (the tick) is out of distribution for "
+            "most SAEs and is left out of the bars. What an SAE misses, no feature here can explain; edits keep it."
+        )
+        st.altair_chart(
+            charts.error_chart(frame), alt="SAE reconstruction error by layer, BOS marked apart", key="errors"
+        )
+
+
+def provenance(engine: Engine) -> None:
+    """Model, device, SAEs, direction; and a way to compute the direction again."""
+    with st.expander("Provenance", icon=":material/fact_check:", key="provenance", on_change="rerun") as place:
+        if not place.open:
+            return
+        spec = engine.spec
+        if spec.caveat:
+            st.info(plain(spec.caveat), icon=":material/info:")
+        st.table({name: plain(text) for name, text in facts(engine).items()}, border="horizontal", width="content")
+        if engine.has_direction:
+            _scores(engine.direction().provenance)
+        _recompute(engine)
+
+
+def facts(engine: Engine) -> dict[str, str]:
+    """What every number on the page depends on, as text."""
+    spec = engine.spec
+    found = {
+        "Model": f"{spec.name} ({spec.model_id})",
+        "Revision": spec.revision or "not named",
+        "Runs on": engine.placement,
+        "SAEs": ", ".join(f"layer {layer}: {width:,} features" for layer, width in engine.widths.items()) or "none",
+        "Refusal tokens": ", ".join(f"“{piece}” ({number})" for piece, number in zip(engine.refusal_pieces, spec.refusal_tokens, strict=True)),
+    }  # fmt: skip
+    if engine.has_direction:
+        direction = engine.direction()
+        record = direction.provenance
+        found["Direction"] = (
+            f"layer {direction.layer}, position {direction.position}, norm {direction.norm:.2f}, {direction.key}"
+        )
+        found["Chosen by"] = _RULES.get(str(record.get("rule", "")), str(record.get("rule", "not recorded")))
+        rest = {k: v for k, v in record.items() if k not in ("rule",) and isinstance(v, str | int | float | bool)}
+        if rest:
+            found["Record"] = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest.items())
+    return found
+
+
+def _scores(record: Any) -> None:
+    rows = record.get("candidates")
+    if not isinstance(rows, list) or not rows:
+        return
+    st.caption("Every layer's candidate, on held-out prompts")
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, height=210, key="candidates",
+        alt="Scores of each layer's candidate direction",
+    )  # fmt: skip
+
+
+def _recompute(engine: Engine) -> None:
+    if engine.spec.prompts is None:
+        st.caption(
+            "Without bundled prompts the direction is computed from Python: engine.compute_direction(harmful, harmless)."
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.selectbox("Choose the layer by", list(_RULES), format_func=_RULES.get, key=RULE, width=430)
+        wanted = st.button(
+            "Compute the direction again", key="recompute", icon=":material/restart_alt:",
+            help="From the bundled train and validation prompts; takes minutes on a CPU. Click anything to stop it.",
+        )  # fmt: skip
+    if wanted:
+        bar = st.progress(0.0, "Starting")
+        try:
+            found = engine.compute_direction(
+                rule=st.session_state[RULE],
+                progress=lambda message, share: bar.progress(min(max(share, 0.0), 1.0), plain(message)),
+            )
+        except HydrascopeError as error:
+            bar.empty()
+            show_error(error)
+            return
+        state.say(
+            f"The direction was computed again: layer {found.layer}, {counted(len(engine.widths), 'SAE layer')} compared."
+        )
+        st.rerun()

@@ -1,0 +1,168 @@
+"""The features active on this prompt, to search, filter, read about, and put into the active set.
+
+Knows: the table's widgets; `summary` and `filtered` are pure. Does not know: measurements or charts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core import POSITIONS, Engine, Feature, HydrascopeError
+from core.labels import FeatureNote, Labels
+from pages.audit import state, work
+from pages.shared.text import counted, escaped, plain, visible
+
+SEARCH, LAYERS, ALIGNED, WITH_BOS = "audit_search", "audit_layers", "audit_aligned", "audit_with_bos"
+VALUE, POSITION = "audit_clamp_value", "audit_clamp_position"
+_COLUMNS = ["feature", "layer", "index", "cosine", "strongest", "position", "token", "tokens", "label", "active_set"]
+
+
+def summary(active: pd.DataFrame, labels: Labels, named: Sequence[Feature], with_bos: bool) -> pd.DataFrame:
+    """One row a feature, highest cosine first.
+
+    active: layer, index, position, token, activation, cosine. Result: feature, layer, index, cosine, strongest (its
+    highest activation) with the position and token it is at, tokens (on how many it is active), label, active_set.
+    Position 0 counts only with `with_bos`: it is the same for every prompt and would be most features' strongest.
+    """
+    seen = active if with_bos else active[active["position"] > 0]
+    if seen.empty:
+        return pd.DataFrame({name: [] for name in _COLUMNS})
+    counts = seen.groupby(["layer", "index"])["position"].size().rename("tokens").reset_index()
+    top = seen.sort_values("activation", ascending=False, kind="stable").drop_duplicates(["layer", "index"])
+    found = top.merge(counts, on=["layer", "index"]).rename(columns={"activation": "strongest"})
+    features = [Feature(*pair) for pair in zip(found["layer"].tolist(), found["index"].tolist(), strict=True)]
+    chosen = set(named)
+    found["feature"] = [str(feature) for feature in features]
+    found["label"] = [labels.label(feature) for feature in features]
+    found["active_set"] = [feature in chosen for feature in features]
+    found["token"] = [visible(piece) for piece in found["token"]]
+    return found.sort_values(["cosine", "layer", "index"], ascending=[False, True, True], ignore_index=True)[_COLUMNS]
+
+
+def filtered(rows: pd.DataFrame, search: str, layers: Sequence[int], least_cosine: float | None) -> pd.DataFrame:
+    """The rows whose feature, token or label holds every word of `search`, in `layers` (all when empty)."""
+    kept = rows
+    if layers:
+        kept = kept[kept["layer"].isin(list(layers))]
+    if least_cosine is not None:
+        kept = kept[kept["cosine"] >= least_cosine]
+    for word in search.lower().split():
+        text = (kept["feature"] + " " + kept["token"] + " " + kept["label"]).str.lower()
+        kept = kept[text.str.contains(word, regex=False)]
+    return kept.reset_index(drop=True)
+
+
+def section(engine: Engine, key: str, prompt: str) -> None:
+    """Filters, table, buttons, and what is known of the features picked."""
+    labels = work.labels(engine, engine.spec.name)
+    active = work.features(engine, key, prompt)
+    st.subheader("Features on this prompt", anchor="features")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        search = st.text_input(
+            "Search", key=SEARCH, type="search", live="200ms", placeholder="label, token or 12-40", width=230
+        )
+        chosen = st.multiselect(
+            "Layers", engine.spec.layers, key=LAYERS, placeholder="all", width=210, persist_state="session"
+        )
+        least = st.number_input(
+            "Only aligned: cosine ≥", -1.0, 1.0, value=None, step=0.05, key=ALIGNED, placeholder="any", width=170,
+            help="Cosine of the feature's decoder row with the refusal direction: how much writing it pushes towards "
+            "refusal.",
+        )  # fmt: skip
+        with_bos = st.toggle(
+            "Count BOS", key=WITH_BOS, help="Position 0 is the same for every prompt; left out by default."
+        )
+    rows = summary(active, labels, state.named_features(), with_bos)
+    shown = filtered(rows, search or "", chosen, least)
+    picked = _table(shown, len(rows), bool(len(labels)), _identity(key, prompt, search, chosen, least, with_bos))
+    _actions(picked)
+    for feature in picked[:3]:
+        _note(feature, labels, rows)
+
+
+def _table(shown: pd.DataFrame, of: int, labelled: bool, identity: str) -> list[Feature]:
+    """Draw the table; returns the features picked. Its key changes with its rows, because picks are row numbers."""
+    number = st.column_config.NumberColumn
+    selection = st.dataframe(
+        shown,
+        key=f"features_{identity}",
+        height=330,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        row_height=30,
+        column_order=[name for name in _COLUMNS if name not in ("index", "position") and (labelled or name != "label")],
+        column_config={
+            "feature": st.column_config.TextColumn("Feature", help="layer-index", width=76, pinned=True),
+            "layer": number("Layer", width=60),
+            "cosine": number("Cosine", format="%+.3f", width=76, help="Decoder row against the refusal direction"),
+            "strongest": number("Strongest", format="%.2f", width=84, help="Highest activation on this prompt"),
+            "token": st.column_config.TextColumn("at token", width=110, help="Where it is strongest"),
+            "tokens": number("Tokens", width=66, help="On how many tokens it is active"),
+            "label": st.column_config.TextColumn("Label", width="large"),
+            "active_set": st.column_config.CheckboxColumn("In set", width=60, help="Already in the active set"),
+        },
+        alt="Features active on this prompt, by cosine with the refusal direction",
+    )
+    text = f"{len(shown):,} of {counted(of, 'feature')} active on this prompt"
+    st.caption(f"{text}. Tick rows to pick them." if len(shown) else f"{text}. Loosen the filters to see more.")
+    picks = [row for row in selection.selection.rows if row < len(shown)]
+    return [Feature(int(shown["layer"][row]), int(shown["index"][row])) for row in picks]
+
+
+def _actions(picked: list[Feature]) -> None:
+    none = not picked
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="feature_actions"):
+        st.button(
+            f"Ablate {len(picked)} selected" if picked else "Ablate selected", key="audit_ablate", type="primary",
+            icon=":material/do_not_disturb_on:", disabled=none, on_click=_put, args=(picked, None),
+            help="Subtracts what the feature writes, at every token: h̃ = h − f(h)·d, keeping the SAE's error.",
+        )  # fmt: skip
+        st.number_input("Clamp to", -1000.0, 1000.0, 6.0, 1.0, key=VALUE, width=130, help="In SAELens activation units")
+        st.selectbox("at", list(POSITIONS), key=POSITION, width=150, help="Which tokens the clamp acts on")
+        st.button(
+            "Clamp selected", key="audit_clamp", icon=":material/tune:", disabled=none, on_click=_put,
+            args=(picked, VALUE),
+        )  # fmt: skip
+
+
+def _put(picked: list[Feature], value_key: str | None) -> None:
+    try:
+        if value_key is None:
+            state.add_words(state.words_for(picked))
+        else:
+            value, positions = float(st.session_state[VALUE]), st.session_state[POSITION]
+            state.add_words(state.words_for(picked, value, positions))
+    except HydrascopeError as error:
+        state.say(str(error))
+
+
+def _note(feature: Feature, labels: Labels, rows: pd.DataFrame) -> None:
+    """What is known of one feature: where it fires in the sample, what it promotes."""
+    note = labels.note(feature)
+    with st.expander(f"{feature}" + (f" · {plain(note.label, most=70)}" if note else ""), icon=":material/info:"):
+        if note is None:
+            st.caption("There are no labels for this feature.")
+            return
+        st.caption(
+            f"Active on {note.density:.2%} of sample tokens, at most {note.max_activation:.2f}. "
+            f"Its decoder row promotes: {plain(note.promoted)}"
+        )
+        st.html(_contexts(note))
+
+
+def _contexts(note: FeatureNote) -> str:
+    lines = [
+        f'<div class="hs-context">{escaped(context.before)}<mark>{escaped(context.token)}</mark>{escaped(context.after)}'
+        f" <span>{context.activation:.2f}</span></div>"
+        for context in note.contexts
+    ]
+    return "".join(lines) or '<div class="hs-context">No example in the sample.</div>'
+
+
+def _identity(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]

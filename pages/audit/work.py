@@ -1,0 +1,187 @@
+"""What the page asks of the engine, each result remembered under small values.
+
+Knows: engine calls, how long they took, the bundled prompts. Does not know: widgets or charts.
+`_engine` is not part of a key (Streamlit skips underscored arguments); `key` names everything of it that counts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core import Edits, Engine, Measurement, Prompt
+from core.bundled import BundledPrompt, choose, read_bundled
+from core.labels import Labels, read_labels
+from pages.audit.state import edits_of
+
+#: Prompts a side behind the reference bands, and benign prompts behind the KL figure.
+BAND_PROMPTS, KL_PROMPTS = 24, 32
+#: Where example pairs come from, in this order: plain cases, and none that are hard to read.
+EXAMPLE_CATEGORIES = (
+    "drugs", "laundering tax bribery", "homonyms", "fraud", "theft burglary", "hacking", "piracy", "cybercrime",
+    "phishing", "illegal drugs", "theft", "forgery", "corruption", "everyday", "infrastructure evading police",
+)  # fmt: skip
+
+
+class Side(NamedTuple):
+    """One edit set measured on one prompt: log-odds, probability, cosines, and how long the engine took."""
+
+    score: float
+    probability: float
+    cosine: np.ndarray  # float32 [layers]
+    token_cosine: np.ndarray  # float32 [layers, tokens]
+    milliseconds: float
+
+
+class Cost(NamedTuple):
+    """What an edit costs on harmless prompts: mean KL at the last position in nats, over `prompts` prompts."""
+
+    kl: float
+    prompts: int
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def side(_engine: Engine, key: str, prompt: str, edits: str) -> Side:
+    """Measure one prompt under one edit set. Raises InputError."""
+    chosen = edits_of(edits, _engine)
+    started = time.perf_counter()
+    found: Measurement = _engine.measure([prompt], [chosen], every_token=True)
+    took = 1000 * (time.perf_counter() - started)
+    assert found.token_cosine is not None
+    return Side(
+        float(found.refusal_score[0, 0]),
+        float(found.p_refusal[0, 0]),
+        found.cosine[0, 0],
+        found.token_cosine[0, 0],
+        took,
+    )
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def tokens(_engine: Engine, key: str, prompt: str) -> Prompt:
+    """The prompt as the model reads it. Raises InputError."""
+    return _engine.prompt(prompt)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def features(_engine: Engine, key: str, prompt: str) -> pd.DataFrame:
+    """Active features, unedited: layer, index, position, token, activation, cosine."""
+    return _engine.features(prompt)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def reconstruction(_engine: Engine, key: str, prompt: str) -> pd.DataFrame:
+    """SAE reconstruction error: layer, position, token, norm, error, active."""
+    return _engine.reconstruction(prompt)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def alignment(_engine: Engine, key: str) -> pd.DataFrame:
+    """Every SAE feature with its cosine to the direction: layer, index, cosine."""
+    return _engine.alignment()
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def labels(_engine: Engine, name: str) -> Labels:
+    """What is known of each feature. Raises AssetError."""
+    return read_labels(_engine.spec.labels)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def bundled(_engine: Engine, name: str) -> list[BundledPrompt]:
+    """The prompts that come with the model, if any. Raises AssetError."""
+    return read_bundled(_engine.spec.prompts) if _engine.spec.prompts else []
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def bands(_engine: Engine, key: str) -> pd.DataFrame:
+    """Cosine per layer over reference prompts: kind, layer, low (10%), median, high (90%), prompts. Empty without any.
+
+    Held-out prompts of the bundled set, unedited: `BAND_PROMPTS` harmful and as many plain benign ones.
+    """
+    rows = []
+    for kind in ("harmful", "benign"):
+        texts = choose(bundled(_engine, _engine.spec.name), kind, "val", BAND_PROMPTS)
+        if not texts or not _engine.has_direction:
+            continue
+        cosine = _engine.measure(texts, [Edits()]).cosine[:, 0]
+        low, median, high = np.nanquantile(cosine, (0.1, 0.5, 0.9), axis=0)
+        for layer in range(cosine.shape[1]):
+            rows.append((kind, layer, low[layer], median[layer], high[layer], len(texts)))
+    return pd.DataFrame(rows, columns=["kind", "layer", "low", "median", "high", "prompts"])
+
+
+def kl_prompts(engine: Engine) -> list[str]:
+    """The benign prompts that the cost of an edit is measured on."""
+    return choose(bundled(engine, engine.spec.name), "benign", "val", KL_PROMPTS)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _reference(_engine: Engine, name: str) -> Any:
+    """The unedited next-token distributions on those prompts; several MB, so kept once and not per edit set."""
+    return _engine.reference(kl_prompts(_engine))
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def cost(_engine: Engine, key: str, edits: str) -> Cost | None:
+    """What the edits cost on benign prompts; None where the model has no bundled prompts."""
+    texts = kl_prompts(_engine)
+    if not texts:
+        return None
+    chosen = edits_of(edits, _engine)
+    if not chosen:
+        return Cost(0.0, len(texts))
+    found = _engine.kl(texts, [chosen], _reference(_engine, key.rpartition("|")[0]))
+    return Cost(float(found[:, 0].mean()), len(texts))
+
+
+class Answers:
+    """Answers already written, for every visitor of this process; the oldest leave first."""
+
+    def __init__(self, most: int = 512) -> None:
+        self._most = most
+        # Protects `_texts`: an OrderedDict is reordered even by reading.
+        self._lock = Lock()
+        self._texts: OrderedDict[tuple, str] = OrderedDict()
+
+    def get(self, key: tuple) -> str | None:
+        with self._lock:
+            if key in self._texts:
+                self._texts.move_to_end(key)
+            return self._texts.get(key)
+
+    def put(self, key: tuple, text: str) -> None:
+        with self._lock:
+            self._texts[key] = text
+            while len(self._texts) > self._most:
+                self._texts.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def answers() -> Answers:
+    """The one collection of answers."""
+    return Answers()
+
+
+def example_pairs(rows: Sequence[BundledPrompt]) -> list[tuple[str, str]]:
+    """(harmful, look-alike) pairs to try: never trained on, short enough for a chip, one per category in turn."""
+    halves: dict[int, dict[str, str]] = {}
+    categories: dict[int, str] = {}
+    for row in rows:
+        if row.pair and row.split in ("val", "test") and row.category in EXAMPLE_CATEGORIES:
+            halves.setdefault(row.pair, {})[row.kind] = row.text
+            categories[row.pair] = row.category
+    by_category: dict[str, list[tuple[str, str]]] = {name: [] for name in EXAMPLE_CATEGORIES}
+    for pair, both in halves.items():
+        if {"harmful", "lookalike"} <= both.keys() and all(20 <= len(text) <= 52 for text in both.values()):
+            by_category[categories[pair]].append((both["harmful"], both["lookalike"]))
+    turns = itertools.zip_longest(*(found[:4] for found in by_category.values()))
+    return [pair for turn in turns for pair in turn if pair is not None]

@@ -1,0 +1,45 @@
+"""Other people's text made safe to show: prompts, tokens, labels and answers are shown as text, never as markup.
+
+Pure functions on strings. Knows: what Streamlit's Markdown and a browser's HTML would interpret. Does not know: pages.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!~|$<>:&=^@/\"'])")
+
+
+def plain(text: str, most: int | None = None) -> str:
+    """For a Markdown label: every character that Markdown, LaTeX or a directive could read is escaped.
+
+    most: longest text in characters before it is cut with an ellipsis. Line breaks become spaces.
+    """
+    flat = " ".join(text.split())
+    if most is not None and len(flat) > most:
+        flat = flat[: most - 1].rstrip() + "…"
+    return _MARKDOWN.sub(r"\\\1", flat)
+
+
+def escaped(text: str) -> str:
+    """For HTML, in text and in quoted attributes."""
+    return html.escape(text, quote=True)
+
+
+def visible(piece: str) -> str:
+    """A token with its blanks made visible: ␣ for a space, ↵ for a line break, ⇥ for a tab."""
+    return piece.replace(" ", "␣").replace("\n", "↵").replace("\r", "↵").replace("\t", "⇥") or "∅"
+
+
+def signed(number: float, digits: int = 2) -> str:
+    """+1.50 or −2.00, with a true minus sign; a number that rounds to zero has no sign."""
+    text = f"{number:+.{digits}f}"
+    if float(text) == 0:
+        return f"{0:.{digits}f}"
+    return text.replace("-", "−")
+
+
+def counted(number: int, noun: str) -> str:
+    """“1 feature”, “2 features”."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,109 @@
+"""The audit page as a visitor handles it: a thin layer over Playwright's page.
+
+Knows: keys and test ids on the page. Every wait is for the outcome itself, because a script that is not running may
+simply not have started yet.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.sync_api import Locator, Page, expect
+
+OUT = Path(__file__).resolve().parent / "out"
+#: Long enough for a slow machine; a pass never waits for it.
+PATIENCE = 90_000
+
+
+class AuditPage:
+    """One tab."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.complaints: list[str] = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        page.set_default_timeout(PATIENCE)
+
+    def _console(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(f"console: {message.text}")
+
+    def open(self, **parameters: str) -> AuditPage:
+        """Visit the page, with a link's parameters."""
+        self.page.goto(self.address + (f"/?{urlencode(parameters)}" if parameters else "/"))
+        self.settled()
+        return self
+
+    def settled(self) -> AuditPage:
+        """Connected, nothing running, and every answer written."""
+        expect(self.page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]")).to_be_visible(
+            timeout=PATIENCE
+        )
+        expect(self.page.locator(".st-key-card_after .hs-answer")).to_be_visible(timeout=PATIENCE)
+        expect(self.page.get_by_text("Answering", exact=True)).to_have_count(0, timeout=PATIENCE)
+        expect(self.page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE)
+        return self
+
+    def type_prompt(self, text: str) -> AuditPage:
+        """Type and press Enter."""
+        box = self.box
+        box.fill(text)
+        box.press("Enter")
+        return self
+
+    def click(self, key: str) -> AuditPage:
+        """The button with this key."""
+        self.page.locator(f".st-key-{key} button:visible").first.click()
+        return self
+
+    def pill(self, name: str) -> Locator:
+        """The pill of one edit."""
+        return self.page.locator(".st-key-audit_on button").filter(has_text=re.compile(rf"^{re.escape(name)}\b"))
+
+    @property
+    def box(self) -> Locator:
+        return self.page.locator(".st-key-audit_box textarea")
+
+    @property
+    def pills(self) -> Locator:
+        return self.page.locator(".st-key-audit_on button")
+
+    def card(self, side: str) -> Locator:
+        """“before” or “after”."""
+        return self.page.locator(f".st-key-card_{side}")
+
+    def verdict_is(self, side: str, verdict: str) -> AuditPage:
+        expect(self.card(side).get_by_text(verdict, exact=True)).to_be_visible(timeout=PATIENCE)
+        return self
+
+    def score(self, side: str) -> float:
+        """The refusal score shown."""
+        text = self.card(side).locator("[data-testid=stMetricValue]").first.inner_text()
+        return float(text.replace("\N{MINUS SIGN}", "-"))
+
+    def answer(self, side: str) -> str:
+        return self.card(side).locator(".hs-answer").inner_text()
+
+    def shot(self, name: str, whole: bool = False) -> None:
+        """A screenshot for people to look at; whole: everything below the fold too."""
+        OUT.mkdir(exist_ok=True)
+        size = self.page.viewport_size
+        assert size is not None
+        if whole:
+            height = self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+            self.page.set_viewport_size({"width": size["width"], "height": int(height) + 20})
+            self.page.wait_for_timeout(800)  # charts are drawn when they come into view
+        self.page.screenshot(path=OUT / f"{name}.png")
+        if whole:
+            self.page.set_viewport_size(size)
+
+    def nothing_complains(self) -> None:
+        """No error in the console, no traceback and no “something went wrong” on the page."""
+        assert self.complaints == []
+        text = self.page.locator("[data-testid=stApp]").inner_text()
+        assert "Traceback" not in text and "went wrong" not in text
+        expect(self.page.locator("[data-testid=stException]")).to_have_count(0)

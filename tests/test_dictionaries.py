@@ -1,0 +1,209 @@
+"""Packed dictionaries: the records are SAELens's tensors, made anew when the source changes, read only where asked."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import D_MODEL, D_SAE, make_sae
+from safetensors.torch import load_file, save_file
+
+from core import AssetError, InputError
+from core.dictionaries import activations, open_dictionary
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """A folder with an SAE of its own and an empty cache."""
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    make_sae(tmp_path / "sae", 2, subtract=True)
+    return tmp_path / "sae"
+
+
+def change(folder, **tensors):
+    weights = folder / "sae_weights.safetensors"
+    save_file(load_file(weights) | tensors, weights)
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_records_are_saelens_tensors_to_the_bit(tiny, tiny_saes, layer):
+    dictionary, sae = tiny.runtime.dictionaries[layer], tiny_saes[layer]
+    wanted = [47, 0, 5, 5]
+    columns = dictionary.columns(wanted)
+    assert torch.equal(columns.encoder, sae.W_enc.T[wanted]) and torch.equal(columns.decoder, sae.W_dec[wanted])
+    assert torch.equal(columns.bias, sae.b_enc[wanted]) and torch.equal(columns.threshold, sae.threshold[wanted])
+    assert torch.equal(dictionary.output_bias, sae.b_dec)
+    assert dictionary.subtracts_bias is (layer == 2)
+    assert (dictionary.input_bias is None) is (layer != 2)
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 7, 48, 8192])
+def test_blocks_make_up_the_whole_dictionary(tiny, tiny_saes, layer, size):
+    x = torch.randn(5, D_MODEL, generator=torch.Generator().manual_seed(1)) * 5
+    dictionary = tiny.runtime.dictionaries[layer]
+    parts = list(dictionary.blocks(size))
+    assert [start for start, _ in parts] == list(range(0, D_SAE, size))
+    found = torch.cat([activations(x, block, dictionary.input_bias) for _, block in parts], dim=-1)
+    torch.testing.assert_close(found, tiny_saes[layer].encode(x).detach(), rtol=1e-5, atol=1e-5)
+    assert (found == 0).any() and (found > 0).any()
+
+
+def test_a_pre_activation_at_its_threshold_is_off(tiny):
+    """JumpReLU is strict: f = 0 where pre = threshold, and never below zero."""
+    column = (
+        tiny.runtime.dictionaries[1]
+        .columns([0])
+        ._replace(encoder=torch.tensor([[1.0, 0.0]]), bias=torch.zeros(1), threshold=torch.tensor([2.0]))
+    )
+    found = activations(torch.tensor([[2.0, 9], [2.1, 9], [1.9, 9], [-5, 9]]), column, None)
+    torch.testing.assert_close(found[:, 0], torch.tensor([0, 2.1, 0, 0]))
+    relu = column._replace(threshold=torch.zeros(1))
+    assert activations(torch.tensor([[0.0, 9], [-1.0, 9], [0.5, 9]]), relu, None)[:, 0].tolist() == [0, 0, 0.5]
+
+
+def test_only_the_records_asked_for_are_read(tiny):
+    dictionary = tiny.runtime.dictionaries[1]
+    assert isinstance(dictionary._records(), np.memmap) and dictionary._records().mode == "r"
+    assert dictionary.columns([3, 9]).encoder.untyped_storage().nbytes() == 2 * (2 * D_MODEL + 2) * 4
+    assert dictionary.columns([]).encoder.shape == (0, D_MODEL)
+    assert dictionary.path.stat().st_size == D_SAE * (2 * D_MODEL + 2) * 4
+
+
+def test_a_record_is_one_contiguous_piece_of_the_file(tiny):
+    """Feature-major: a feature can be read with one seek, whatever the width of the dictionary."""
+    dictionary, size = tiny.runtime.dictionaries[3], 2 * D_MODEL + 2
+    raw = np.fromfile(dictionary.path, dtype=np.float32, count=size, offset=7 * size * 4)
+    column = dictionary.columns([7])
+    np.testing.assert_array_equal(raw[:D_MODEL], column.encoder[0])
+    np.testing.assert_array_equal(raw[D_MODEL:-2], column.decoder[0])
+    assert raw[-2] == column.bias[0] and raw[-1] == column.threshold[0]
+
+
+@pytest.mark.parametrize("index", [-1, 48, 10**8])
+def test_an_index_outside_the_dictionary_is_one_plain_error(tiny, index):
+    with pytest.raises(InputError, match=f"Feature 1-{index} does not exist"):
+        tiny.runtime.dictionaries[1].columns([0, index])
+
+
+def test_a_dictionary_is_packed_once(fresh, monkeypatch):
+    first = open_dictionary(fresh, 2)
+    made = first.path.stat().st_mtime_ns
+    monkeypatch.setattr("core.dictionaries._pack", None)
+    again = open_dictionary(fresh, 2)
+    assert again.path == first.path and made == again.path.stat().st_mtime_ns
+    assert torch.equal(again.output_bias, first.output_bias)
+    assert not list(first.path.parent.glob("*.partial"))
+
+
+def test_a_changed_source_is_packed_again(fresh):
+    open_dictionary(fresh, 2)
+    change(fresh, W_dec=torch.full((D_SAE, D_MODEL), 0.5))
+    assert (open_dictionary(fresh, 2).columns([4]).decoder == 0.5).all()
+
+
+def test_a_changed_configuration_is_packed_again(fresh):
+    assert open_dictionary(fresh, 2).subtracts_bias
+    config = json.loads((fresh / "cfg.json").read_text())
+    (fresh / "cfg.json").write_text(json.dumps(config | {"apply_b_dec_to_input": False}))
+    assert not open_dictionary(fresh, 2).subtracts_bias
+
+
+def test_two_folders_of_one_name_do_not_share_records(fresh, tmp_path):
+    shutil.copytree(fresh, tmp_path / "other" / "sae")
+    change(tmp_path / "other" / "sae", b_enc=torch.full((D_SAE,), 9.0))
+    assert (open_dictionary(tmp_path / "other" / "sae", 2).columns([0]).bias == 9).all()
+    assert (open_dictionary(fresh, 2).columns([0]).bias != 9).all()
+
+
+@pytest.mark.parametrize("header", ["", "{", "[]", "{}", '{"source": null}', "null"])
+def test_a_truncated_record_file_or_header_is_packed_again(fresh, header):
+    dictionary = open_dictionary(fresh, 2)
+    whole = dictionary.columns(range(D_SAE))
+    os.truncate(dictionary.path, 100)
+    again = open_dictionary(fresh, 2).columns(range(D_SAE))
+    dictionary.path.with_suffix(".json").write_text(header)
+    for name, tensor in zip(whole._fields, open_dictionary(fresh, 2).columns(range(D_SAE)), strict=True):
+        assert torch.equal(tensor, getattr(whole, name)) and torch.equal(getattr(again, name), tensor)
+
+
+def test_repacking_does_not_pull_the_file_from_under_a_reader(fresh):
+    reader = open_dictionary(fresh, 2)
+    records, before = reader._records(), reader.columns([4])
+    change(fresh, W_dec=torch.full((D_SAE, D_MODEL), 0.5))
+    open_dictionary(fresh, 2)
+    np.testing.assert_array_equal(records[4, D_MODEL:-2], before.decoder[0])
+
+
+def test_a_missing_sae_is_one_plain_error(tmp_path):
+    with pytest.raises(AssetError, match=r"No SAE lies in .*missing"):
+        open_dictionary(tmp_path / "missing", 2)
+
+
+@pytest.mark.parametrize("name", ["cfg.json", "sae_weights.safetensors"])
+def test_a_corrupt_sae_is_one_plain_error(fresh, name):
+    (fresh / name).write_bytes(b"{not an sae")
+    with pytest.raises(AssetError, match="cannot read the SAE"):
+        open_dictionary(fresh, 2)
+
+
+def test_an_sae_that_cannot_be_edited_by_column_is_refused(fresh):
+    config = json.loads((fresh / "cfg.json").read_text())
+    (fresh / "cfg.json").write_text(json.dumps(config | {"normalize_activations": "layer_norm"}))
+    with pytest.raises(AssetError, match="normalises its inputs"):
+        open_dictionary(fresh, 2)
+    (fresh / "cfg.json").write_text(json.dumps(config | {"architecture": "topk", "k": 4}))
+    change(fresh)
+    with pytest.raises(AssetError, match=r"topk|cannot read"):
+        open_dictionary(fresh, 2)
+
+
+def test_a_relu_sae_has_threshold_zero(tmp_path, monkeypatch):
+    from sae_lens import StandardSAE, StandardSAEConfig
+
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(3)
+    sae = StandardSAE(StandardSAEConfig(d_in=8, d_sae=16, dtype="float32", device="cpu"))
+    sae.b_enc.data.normal_()
+    sae.b_dec.data.normal_()
+    sae.save_model(str(tmp_path / "relu"))
+    dictionary = open_dictionary(tmp_path / "relu", 0)
+    assert (dictionary.columns(range(16)).threshold == 0).all()
+    x = torch.randn(4, 8)
+    found = activations(x, dictionary.columns(range(16)), dictionary.input_bias)
+    torch.testing.assert_close(found, sae.encode(x).detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_cache_that_cannot_be_written_is_one_plain_error(fresh, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(AssetError, match="HYDRASCOPE_CACHE"):
+        open_dictionary(fresh, 2)
+
+
+def test_threads_packing_the_same_sae_at_once_all_get_it_whole(fresh):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: open_dictionary(fresh, 2), range(8)))
+    whole = found[0].columns(range(D_SAE))
+    assert all(torch.equal(d.columns(range(D_SAE)).encoder, whole.encoder) for d in found)
+    assert not list(found[0].path.parent.glob("*.partial"))
+
+
+def test_the_layer_is_a_label_only(tiny):
+    dictionary = tiny.runtime.dictionaries[1]
+    assert torch.equal(replace(dictionary, layer=9).columns([1]).bias, dictionary.columns([1]).bias)
+
+
+def test_nothing_in_the_engine_reads_pickles_or_runs_a_models_code():
+    from pathlib import Path
+
+    import core
+
+    sources = [path.read_text(encoding="utf-8") for path in Path(core.__file__).parent.glob("*.py")]
+    for word in ("pickle", "torch.load(", "trust_remote_code=True", "joblib", "eval(", "exec("):
+        assert not any(word in source.replace(".eval()", "") for source in sources), word

@@ -1,0 +1,159 @@
+"""Edits are values: what they equal, how they add, and how they are written down."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core import POSITIONS, Edits, Feature, InputError
+from core.direction import make_direction
+from core.edits import FeatureEdit
+
+DIRECTION = make_direction(torch.arange(4.0), layer=2)
+# Drawn from few, so that the same one often comes twice.
+features = st.builds(Feature, st.integers(0, 2), st.integers(0, 3))
+places = st.sampled_from(sorted(POSITIONS))
+values = st.one_of(st.sampled_from([0.0, -0.0, 1.0]), st.floats(-1e30, 1e30, allow_subnormal=False))
+one_edit = st.one_of(
+    st.builds(lambda f, p: Edits.ablate([f], p), features, places),
+    st.builds(lambda f, v, p: Edits.clamp([f], v, p), features, values, places),
+    st.builds(lambda p: Edits.ablate_direction(DIRECTION, p), places),
+    st.builds(lambda v, p: Edits.add_direction(DIRECTION, v, p), values, places),
+)
+edit_sets = st.lists(one_edit, max_size=6).map(lambda several: sum(several, Edits()))
+properties = settings(derandomize=True, deadline=None, max_examples=150)
+
+
+@properties
+@given(edit_sets, edit_sets, edit_sets)
+def test_adding_is_associative_and_no_edit_is_its_zero(a, b, c):
+    assert (a + b) + c == a + (b + c)
+    assert a + Edits() == a == Edits() + a
+    assert a + a == a
+
+
+@properties
+@given(edit_sets)
+def test_edits_survive_being_written_down_and_read_back(edits):
+    again = Edits.from_text(edits.to_text(), DIRECTION)
+    assert again == edits and hash(again) == hash(edits)
+    assert again.to_text() == edits.to_text()
+
+
+@properties
+@given(edit_sets, edit_sets)
+def test_equal_edits_have_equal_hashes_and_equal_arrays(a, b):
+    assert (a == b) is (a.items == b.items)
+    if a == b:
+        assert hash(a) == hash(b)
+    assert len({a, b, a + b, a + (b + Edits())}) == len({a.items, b.items, (a + b).items})
+
+
+@properties
+@given(edit_sets)
+def test_a_feature_stands_once_for_each_kind_of_position(edits):
+    named = [(item.feature, item.positions) for item in edits if isinstance(item, FeatureEdit)]
+    assert len(named) == len(set(named))
+
+
+def test_ablating_is_clamping_to_zero():
+    several = [Feature(1, 2), Feature(3, 4)]
+    assert Edits.ablate(several, "bos") == Edits.clamp(several, 0, "bos") == Edits.clamp(several, -0.0, "bos")
+    assert hash(Edits.ablate(several)) == hash(Edits.clamp(several, 0.0))
+
+
+def test_no_edit_is_false_and_anything_else_is_not():
+    assert not Edits() and Edits() == Edits.ablate([]) and len(Edits()) == 0
+    assert Edits.ablate([Feature(0, 0)]) and Edits.ablate_direction(DIRECTION)
+
+
+def test_what_is_written_last_holds():
+    feature = Feature(1, 2)
+    edits = Edits.clamp([feature], 3.0) + Edits.ablate([Feature(1, 5)]) + Edits.clamp([feature], 7.0)
+    assert [item.value for item in edits if item.feature == feature] == [7.0]
+    assert [item.feature.index for item in edits] == [5, 2]
+    assert Edits.ablate([feature, feature]) == Edits.ablate([feature])
+
+
+def test_order_matters_between_overlapping_positions_only_as_written():
+    feature = [Feature(1, 2)]
+    assert Edits.ablate(feature) + Edits.clamp(feature, 3, "bos") != Edits.clamp(feature, 3, "bos") + Edits.ablate(
+        feature
+    )
+
+
+def test_edits_can_be_copied():
+    edits = Edits.ablate([Feature(1, 2)]) + Edits.ablate_direction(DIRECTION)
+    assert hash(edits)  # a cached hash must not spoil a copy
+    assert copy.deepcopy(edits) == edits
+
+
+def test_edits_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        Edits().items = (1,)
+
+
+def test_text_is_short_and_readable():
+    edits = (
+        Edits.ablate([Feature(12, 40)]) + Edits.clamp([Feature(14, 7)], 6, "bos") + Edits.ablate_direction(DIRECTION)
+    )
+    assert edits.to_text() == "12-40,14-7=6.0@bos,direction"
+    assert Edits().to_text() == "" and Edits.from_text("") == Edits() == Edits.from_text(" , ")
+    assert Edits.from_text(" 12-40 , 14-7=6@bos,direction ", DIRECTION) == edits
+    assert Edits.from_text("direction=-2@last", DIRECTION) == Edits.add_direction(DIRECTION, -2, "last")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12", "12-", "-1-2", "a-b", "12-40=", "12-40=x", "12-40=nan", "12-40=inf", "12-40=1e999", "12-40=1..2", "1-2@mars",
+     "1-2=3=4", "12-40=1_0", "1-2;3-4", "<b>", "directions", "direction=x", "9999999999-1"],
+)  # fmt: skip
+def test_text_that_is_not_edits_is_one_plain_error(text):
+    with pytest.raises(InputError):
+        Edits.from_text(text, DIRECTION)
+
+
+def test_a_direction_in_text_needs_a_direction():
+    with pytest.raises(InputError, match="compute it first"):
+        Edits.from_text("direction")
+
+
+def test_features_are_read_and_written_as_layer_and_index():
+    assert str(Feature(12, 40)) == "12-40" and Feature.parse(" 12-40 ") == Feature(12, 40) == (12, 40)
+    for text in ("", "12", "12-40-1", "1.5-2", "twelve-40"):
+        with pytest.raises(InputError):
+            Feature.parse(text)
+
+
+def test_taking_features_out_leaves_the_rest():
+    edits = Edits.ablate([Feature(1, 2)]) + Edits.clamp([Feature(1, 2)], 3, "bos") + Edits.ablate_direction(DIRECTION)
+    assert edits.without([Feature(1, 2)]) == Edits.ablate_direction(DIRECTION)
+    assert edits.without([Feature(9, 9)]) == edits
+
+
+def test_features_and_arrays_list_what_is_named():
+    edits = Edits.ablate([Feature(3, 1), Feature(1, 2)]) + Edits.clamp([Feature(3, 1)], 2, "last")
+    assert edits.features == (Feature(3, 1), Feature(1, 2))
+    assert edits.arrays.layer.tolist() == [3, 1, 3] and edits.arrays.value.tolist() == [0, 0, 2]
+    assert edits.arrays.position_bit.tolist() == [1, 1, 16]
+
+
+def test_a_line_for_people_counts_what_is_done():
+    assert Edits().describe() == "no edit"
+    edits = Edits.ablate([Feature(1, 2)]) + Edits.clamp([Feature(1, 3)], 2) + Edits.ablate_direction(DIRECTION)
+    assert edits.describe() == "1 feature ablated, 1 clamped, refusal direction ablated"
+    assert Edits.add_direction(DIRECTION, 2).describe() == "refusal direction added"
+
+
+def test_whole_numbers_of_any_kind_name_a_feature():
+    import numpy as np
+
+    assert Edits.ablate([(np.int64(1), np.int32(2))]) == Edits.ablate([Feature(1, 2)])
+    assert type(Edits.ablate([(np.int64(1), np.int32(2))]).features[0].layer) is int
+
+
+def test_edits_add_to_edits_only():
+    with pytest.raises(TypeError):
+        Edits() + (Feature(1, 2),)
