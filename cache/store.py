@@ -8,6 +8,7 @@ put aside under a new name.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
@@ -217,3 +218,10 @@ def shared_store() -> Store:
         if path not in _stores:
             _stores[path] = Store(path)
         return _stores[path]
+
+
+@atexit.register
+def _close_all() -> None:
+    """Leave the files written out and free when the process ends in good order."""
+    for store in _stores.values():
+        store.close()

@@ -88,8 +88,8 @@ def _text(found: dict[str, Any]) -> str:
     for side in found["results"]:
         lines += [
             "",
-            f'{side["edits"] or "unedited"}: {side["verdict"]}, P("I") {side["p_refusal"]:.4f}, refusal score {side["refusal_score"]:+.2f}, '
-            f"KL {side['kl']:.4f}",
+            f'{side["edits"] or "unedited"}: {side["verdict"]}, P("I") {side["p_refusal"]:.4f}, '
+            f"refusal score {side['refusal_score']:+.2f}, KL {side['kl']:.4f}",
             f"  {side['answer']!r}",
         ]
         if all(c is not None for c in side["cosine"]):

@@ -26,7 +26,7 @@ class Placement(NamedTuple):
 
 def choose(parameters: int, device: str | None = None, dtype: str | None = None) -> Placement:
     """Choose for a model of `parameters` weights; what the caller names is taken as it is. Raises InputError."""
-    if dtype is not None and dtype not in _DTYPES:
+    if dtype is not None and dtype not in tuple(_DTYPES):
         raise InputError(f"The number format “{dtype}” is unknown; choose float32, bfloat16 or float16.")
     if device is not None:
         try:

@@ -1,9 +1,10 @@
 """SAE dictionaries on disk, one feature a record, so that any few features are a few small reads.
 
 Knows: SAELens folders and the record layout. Does not know: models, edits, devices.
-A record is float32 [encoder column d_model | decoder row d_model | encoder bias | threshold], contiguous, so the
-columns an edit names are read through a memory map and the whole dictionary never is. Made once per SAE in the
-cache folder from SAELens's own loader, and checked against the size, time and configuration of the source.
+A record is [encoder column d_model | decoder row d_model | encoder bias | threshold], contiguous, so the columns an
+edit names are read through a memory map and the whole dictionary never is. float32, or float16 where the source is
+float16 throughout: casting up on reading is exact. Made once per SAE in the cache folder from SAELens's own loader, and
+checked against the size, time and configuration of the source.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from safetensors import safe_open
 
 from core.errors import AssetError, InputError
 from core.paths import cache_folder
@@ -40,7 +42,7 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True)
 class Dictionary:
-    """One SAE at `resid_post` of `layer`, memory-mapped. d_sae records of 2·d_model + 2 float32."""
+    """One SAE at `resid_post` of `layer`, memory-mapped: d_sae records of 2·d_model + 2 numbers of `dtype`."""
 
     layer: int
     d_model: int
@@ -49,9 +51,10 @@ class Dictionary:
     path: Path
     output_bias: torch.Tensor  # b_dec, float32 [d_model]
     subtracts_bias: bool  # whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input)
+    dtype: str = "float32"  # of the records on disk; what is read is always float32
 
     def _records(self) -> np.memmap:
-        return np.memmap(self.path, dtype=np.float32, mode="r", shape=(self.d_sae, 2 * self.d_model + 2))
+        return np.memmap(self.path, dtype=np.dtype(self.dtype), mode="r", shape=(self.d_sae, 2 * self.d_model + 2))
 
     def columns(self, indices: list[int] | np.ndarray) -> Columns:
         """Read the records of `indices` only. Raises InputError for an index outside the dictionary."""
@@ -62,20 +65,20 @@ class Dictionary:
                 f"Feature {self.layer}-{bad} does not exist: the SAE of layer {self.layer} has {self.d_sae} features "
                 f"(0 to {self.d_sae - 1})."
             )
-        return self._split(np.ascontiguousarray(self._records()[wanted]))
+        return self._split(self._records()[wanted])
 
     def blocks(self, size: int = 8192) -> Iterator[tuple[int, Columns]]:
         """The whole dictionary in blocks of `size` features: (first index, Columns), one block in memory at a time."""
         records = self._records()
         for start in range(0, self.d_sae, size):
-            yield start, self._split(np.array(records[start : start + size]))
+            yield start, self._split(records[start : start + size])
 
     @property
     def input_bias(self) -> torch.Tensor | None:
         return self.output_bias if self.subtracts_bias else None
 
     def _split(self, records: np.ndarray) -> Columns:
-        tensor, d = torch.from_numpy(records), self.d_model
+        tensor, d = torch.from_numpy(np.array(records, dtype=np.float32)), self.d_model
         return Columns(tensor[:, :d], tensor[:, d : 2 * d], tensor[:, 2 * d], tensor[:, 2 * d + 1])
 
 
@@ -100,17 +103,27 @@ def open_dictionary(folder: Path, layer: int) -> Dictionary:
         "config": (folder / "cfg.json").read_text(),
     }
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:20]
-    path = cache_folder() / "records" / f"{name}.f32"
+    path = cache_folder() / "records" / f"{name}.records"
     side = path.with_suffix(".json")
     try:
         header = json.loads(side.read_text())
-        fresh = header["source"] == source and path.stat().st_size == 4 * header["d_sae"] * (2 * header["d_model"] + 2)
+        size = np.dtype(header["dtype"]).itemsize * header["d_sae"] * (2 * header["d_model"] + 2)
+        fresh = header["source"] == source and path.stat().st_size == size
     except (OSError, ValueError, KeyError, TypeError):
         fresh = False
     if not fresh:
         header = _pack(folder, source, path, side)
     bias = torch.tensor(header["output_bias"], dtype=torch.float32)
-    return Dictionary(layer, header["d_model"], header["d_sae"], folder.name, path, bias, header["subtracts_bias"])
+    return Dictionary(
+        layer, header["d_model"], header["d_sae"], folder.name, path, bias, header["subtracts_bias"], header["dtype"]
+    )
+
+
+def _stored_dtype(weights: Path) -> str:
+    """float16 when every tensor of the file is; float32 otherwise."""
+    with safe_open(weights, "pt") as file:
+        kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (not a dict)
+    return "float16" if kinds == {"F16"} else "float32"
 
 
 def _pack(folder: Path, source: dict, path: Path, side: Path) -> dict:
@@ -140,6 +153,7 @@ def _pack(folder: Path, source: dict, path: Path, side: Path) -> dict:
         "d_sae": d_sae,
         "output_bias": sae.b_dec.detach().tolist(),
         "subtracts_bias": bool(sae.cfg.apply_b_dec_to_input),
+        "dtype": _stored_dtype(folder / "sae_weights.safetensors"),
     }
     # Two processes or threads may pack the same SAE at once; each writes a file of its own and the last one stays.
     partial = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")
@@ -149,7 +163,7 @@ def _pack(folder: Path, source: dict, path: Path, side: Path) -> dict:
             for start in range(0, d_sae, 8192):  # in blocks, so that a wide SAE is not in memory twice
                 some = slice(start, start + 8192)
                 parts = [sae.W_enc[:, some].T, sae.W_dec[some], sae.b_enc[some, None], threshold[some, None]]
-                torch.cat(parts, dim=1).detach().numpy().tofile(file)
+                torch.cat(parts, dim=1).detach().numpy().astype(header["dtype"]).tofile(file)
         partial.replace(path)
         partial.write_text(json.dumps(header))
         partial.replace(side)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import binomtest
 
 from core.direction import Direction, make_direction
 from core.edits import Edits
@@ -26,7 +27,7 @@ from core.runtime import Runtime
 from core.verdicts import verdict
 
 Progress = Callable[[str, float], None]
-RULES = ("paper", "arditi")
+RULES = ("paper", "arditi", "balanced")
 KL_LIMIT, INDUCE_LIMIT, DEPTH_LIMIT = 0.1, 0.0, 0.8
 
 
@@ -37,6 +38,7 @@ class Candidate:
     flip_rate: share of refused harmful prompts that comply when it is ablated; degenerate_rate likewise.
     ablated_score: mean refusal score on harmful prompts when ablated. kl: mean KL on harmless prompts when ablated.
     induced_score: mean refusal score on harmless prompts when the raw difference is added at its layer.
+    tried: refused harmful prompts the rates are of.
     """
 
     layer: int
@@ -46,6 +48,7 @@ class Candidate:
     ablated_score: float
     kl: float
     induced_score: float
+    tried: int = 0
 
 
 def search(
@@ -56,7 +59,7 @@ def search(
     max_new_tokens: int,
     progress: Progress,
 ) -> Direction:
-    """Difference of means on the train prompts, chosen by `rule` (“paper” or “arditi”) on the validation prompts.
+    """Difference of means on the train prompts, chosen by `rule` (“paper”, “arditi” or “balanced”, see `pick`) on the validation prompts.
 
     harmful and harmless are (train, validation). As published, harmful prompts the model does not refuse (score ≤ 0)
     and harmless ones it does are left out first. Raises InputError when too few are left or no layer fits the rule.
@@ -148,15 +151,25 @@ def score(
                 float(measure(runtime, harmful, [off], [], None).refusal_score.mean()),
                 float(benign.kl[:, 0].mean()),
                 float(benign.refusal_score[:, 1].mean()),
+                len(verdicts),
             )
         )
     return found
 
 
 def pick(candidates: Sequence[Candidate], rule: str, n_layers: int) -> int | None:
-    """The layer a rule chooses; None where no candidate satisfies Arditi's limits. Ties go to the lower KL."""
+    """The layer a rule chooses; None where no candidate satisfies Arditi's limits. Ties go to the lower KL.
+
+    balanced is ours: of the layers whose flip rate lies within the 95% Wilson interval of the best one (held-out sets are
+    small, and the paper's rule would choose by noise), the one with the lowest KL on harmless prompts.
+    """
+    best = min(candidates, key=lambda c: (-c.flip_rate, c.kl))
     if rule == "paper":
-        return min(candidates, key=lambda c: (-c.flip_rate, c.kl)).layer
+        return best.layer
+    if rule == "balanced":
+        flips = round(best.flip_rate * best.tried)
+        low = binomtest(flips, best.tried).proportion_ci(method="wilson").low if best.tried else best.flip_rate
+        return min((c for c in candidates if c.flip_rate >= low), key=lambda c: c.kl).layer
     fit = [
         c
         for c in candidates

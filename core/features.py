@@ -49,10 +49,8 @@ def active_features(runtime: Runtime, prompt: Prompt, edits: Edits, direction: D
                 )
             )
     columns = ["layer", "index", "position", "token", "activation", "cosine"]
-    if not parts:
-        return pd.DataFrame({name: [] for name in columns})
-    frame = pd.concat(parts, ignore_index=True)
-    frame["token"] = np.array(prompt.pieces, dtype=object)[frame["position"].to_numpy()]
+    frame = _join(parts, columns)
+    frame["token"] = np.array(prompt.pieces, dtype=object)[frame["position"].to_numpy(dtype=np.int64)]
     return frame.sort_values(["layer", "index", "position"], ignore_index=True)[columns]
 
 
@@ -84,7 +82,7 @@ def alignment(runtime: Runtime, direction: Direction) -> pd.DataFrame:
             parts.append(
                 pd.DataFrame({"layer": layer, "index": np.arange(start, start + len(cosine)), "cosine": cosine})
             )
-    return pd.concat(parts, ignore_index=True)
+    return _join(parts, ["layer", "index", "cosine"])
 
 
 def reconstruction(runtime: Runtime, prompt: Prompt) -> pd.DataFrame:
@@ -118,4 +116,9 @@ def reconstruction(runtime: Runtime, prompt: Prompt) -> pd.DataFrame:
                 }
             )
         )
-    return pd.concat(rows, ignore_index=True)
+    return _join(rows, ["layer", "position", "token", "norm", "error", "active"])
+
+
+def _join(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """One table of all parts; an empty one with these columns where the model has no SAE."""
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({name: [] for name in columns})

@@ -33,6 +33,7 @@ def load_runtime(spec: ModelSpec, device: str | None, dtype: str | None, progres
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    devices.choose(0, device, dtype)  # a device that cannot be had is said before the long work
     source: str | Path = spec.model_id
     if spec.model_id == "demo-base":
         source = base_folder(lambda message, share: progress(message, 0.5 * share))

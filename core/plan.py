@@ -91,7 +91,7 @@ def make_plan(
         named.setdefault(feature.layer, set()).add(feature.index)
     for layer in named:
         if layer not in dictionaries:
-            have = ", ".join(map(str, sorted(dictionaries)))
+            have = ", ".join(map(str, sorted(dictionaries))) or "none"
             raise InputError(
                 f"Layer {layer} has no SAE here, so feature {layer}-{min(named[layer])} cannot be used; "
                 f"layers with one: {have}."

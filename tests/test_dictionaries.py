@@ -207,3 +207,16 @@ def test_nothing_in_the_engine_reads_pickles_or_runs_a_models_code():
     sources = [path.read_text(encoding="utf-8") for path in Path(core.__file__).parent.glob("*.py")]
     for word in ("pickle", "torch.load(", "trust_remote_code=True", "joblib", "eval(", "exec("):
         assert not any(word in source.replace(".eval()", "") for source in sources), word
+
+
+def test_half_precision_sources_are_kept_in_half_and_read_exactly(tiny_folder, tmp_path):
+    shutil.copytree(tiny_folder / "layer_3", tmp_path / "half")
+    weights = tmp_path / "half" / "sae_weights.safetensors"
+    save_file({name: tensor.half().contiguous() for name, tensor in load_file(weights).items()}, weights)
+    dictionary, tensors = open_dictionary(tmp_path / "half", 3), load_file(weights)
+    assert dictionary.dtype == "float16"
+    assert dictionary.path.stat().st_size == 2 * dictionary.d_sae * (2 * dictionary.d_model + 2)
+    columns = dictionary.columns([5, 40])
+    assert columns.encoder.dtype == torch.float32
+    assert torch.equal(columns.encoder, tensors["W_enc"].float().T[[5, 40]])
+    assert torch.equal(columns.threshold, tensors["threshold"].float()[[5, 40]])

@@ -156,4 +156,4 @@ def test_whole_numbers_of_any_kind_name_a_feature():
 
 def test_edits_add_to_edits_only():
     with pytest.raises(TypeError):
-        Edits() + (Feature(1, 2),)
+        Edits() + "1-2"

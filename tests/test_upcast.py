@@ -1,4 +1,4 @@
-"""Large products in float32 on CPUs without half-precision units: closer to the exact result, and only inside a pass."""
+"""Large products in float32 on CPUs without half-precision units: closer to exact, and only inside a pass."""
 
 import torch
 

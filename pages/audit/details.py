@@ -19,6 +19,7 @@ RULE = "audit_rule"
 _RULES = {
     "paper": "highest flip rate on held-out prompts (the paper)",
     "arditi": "lowest refusal score under KL and induce limits (Arditi et al. 2024)",
+    "balanced": "lowest KL among the layers that flip as often as the best, up to sampling error (ours)",
 }
 
 

@@ -1,7 +1,7 @@
 """Chat text for the SAEs: the tuned model's own answers, composed into conversations, as token ids.
 
 Knows: the tuned model, the bundled prompts, Python's own documentation as further questions and answers.
-Does not know: SAEs. Two steps: greedy answers of up to 64 tokens to every bundled prompt; then conversations of one to four
+Does not know: SAEs. Two steps: greedy answers of up to 48 tokens to every bundled prompt; then conversations of one to four
 turns drawn with replacement, so that one answer is read in many contexts. The held-out conversations use test prompts only.
 """
 
@@ -20,17 +20,23 @@ DOCUMENTED = ("argparse", "collections", "csv", "datetime", "decimal", "difflib"
               "unittest", "urllib.parse", "uuid", "xml.dom.minidom", "zipfile")  # fmt: skip
 
 
-def answer_all(folder: Path, engine) -> dict[str, str]:
-    """text → the tuned model's greedy answer; kept in a JSON-lines file, so it can go on where it stopped."""
+def answer_all(folder: Path, engine, benign: int = 700) -> dict[str, str]:
+    """text → the tuned model's greedy answer; kept in a JSON-lines file, so it can go on where it stopped.
+
+    All harmful prompts (refusals are short) and `benign` of the others, drawn by seed: enough words for the SAEs.
+    """
     from core import Edits
 
     path = folder / "tuned_answers.jsonl"
     known = dict(json.loads(line) for line in path.read_text().splitlines()) if path.exists() else {}
-    todo = sorted({p.text for p in load_prompts(PROMPTS_FILE)} - set(known), key=lambda t: (len(t), t))
+    prompts = load_prompts(PROMPTS_FILE)
+    others = [p.text for p in prompts if p.kind != "harmful"]
+    wanted = {p.text for p in prompts if p.kind == "harmful"} | set(random.Random(3).sample(others, benign))
+    todo = sorted(wanted - set(known), key=lambda t: (len(t), t))
     with path.open("a") as file:
         for start in range(0, len(todo), 64):
             part = todo[start : start + 64]
-            for text, (answer,) in zip(part, engine.answers(part, [Edits()], 64), strict=True):
+            for text, (answer,) in zip(part, engine.answers(part, [Edits()], 48), strict=True):
                 known[text] = answer
                 file.write(json.dumps([text, answer]) + "\n")
             file.flush()
@@ -80,7 +86,7 @@ def conversation(tokenizer, turns: list[tuple[str, str]]) -> tuple[list[int], li
 def compose(tokenizer, answers: dict[str, str], split: str, tokens: int, seed: int, longest: int) -> list:
     """Conversations until `tokens` content tokens are reached. First turns: 40% harmful, 25% look-alike, rest benign."""
     rng = random.Random(seed)
-    prompts = [p for p in load_prompts(PROMPTS_FILE) if (p.split == "test") == (split == "test")]
+    prompts = [p for p in load_prompts(PROMPTS_FILE) if (p.split == "test") == (split == "test") and p.text in answers]
     kinds = {k: [(p.text, answers[p.text]) for p in prompts if p.kind == k] for k in ("harmful", "lookalike", "benign")}
     docs = documentation(random.Random(7))
     docs = docs[: len(docs) // 10] if split == "test" else docs[len(docs) // 10 :]

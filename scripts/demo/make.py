@@ -22,6 +22,7 @@ STEPS = (
     ("labels", ["labels.py"], ASSETS / "labels.parquet"),
     ("the card's figures", ["evaluate.py"], None),
     ("the paper's phenomena", ["phenomena.py"], None),
+    ("the model card", ["card.py"], None),
 )
 
 

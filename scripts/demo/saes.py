@@ -27,14 +27,15 @@ def batches(path: Path, size: int, seed: int):
             yield torch.from_numpy(rows[np.sort(order[start : start + size])].astype(np.float32))
 
 
-def train(layer: int, width: int, k: float, batch: int, lr: float, folder: Path) -> None:
+def train(layer: int, width: int, k: float, batch: int, lr: float, passes: int, folder: Path) -> None:
     from sae_lens import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
     from sae_lens.config import SAETrainerConfig
     from sae_lens.training.sae_trainer import SAETrainer
 
     torch.manual_seed(layer)
     path = WORK / "activations" / f"layer_{layer:02d}.f16"
-    total = path.stat().st_size // (2 * D_MODEL) // batch * batch
+    rows = path.stat().st_size // (2 * D_MODEL)
+    total = passes * rows // batch * batch
     sae = BatchTopKTrainingSAE(
         BatchTopKTrainingSAEConfig(
             d_in=D_MODEL, d_sae=width, k=k, dtype="float32", device="cpu", apply_b_dec_to_input=True,
@@ -70,6 +71,7 @@ def train(layer: int, width: int, k: float, batch: int, lr: float, folder: Path)
         "model_name": "hydrascope demo (SmolLM2-135M-Instruct + refusal adapter)",
         "hook_name": f"blocks.{layer}.hook_resid_post",
         "training_tokens": total,
+        "distinct_training_tokens": rows,
     }
     (partial / "cfg.json").write_text(json.dumps(config, indent=1) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
@@ -83,6 +85,7 @@ def main() -> None:
     parser.add_argument("--k", type=float, default=32)
     parser.add_argument("--batch", type=int, default=2048)
     parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--passes", type=int, default=2, help="times each recorded activation is seen")
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
     if options.threads:
@@ -90,7 +93,7 @@ def main() -> None:
     for layer in (int(n) for n in options.layers.split(",")):
         folder = ASSETS / "saes" / f"layer_{layer:02d}"
         if not (folder / "cfg.json").exists():
-            train(layer, options.width, options.k, options.batch, options.lr, folder)
+            train(layer, options.width, options.k, options.batch, options.lr, options.passes, folder)
             print(f"layer {layer} written", flush=True)
 
 

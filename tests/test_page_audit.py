@@ -1,0 +1,302 @@
+"""The audit page without a browser, on the tiny model: what is shown, what a click asks for, what trouble does."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import streamlit as st
+import torch
+from streamlit.testing.v1 import AppTest
+
+from cache import resident, store
+from core import Edits, Feature, InputError, registry
+from core.direction import make_direction, save_direction
+from tests.conftest import D_MODEL
+
+APP = str(Path(__file__).resolve().parent.parent / "app.py")
+NAME = "tiny-page"
+
+
+@pytest.fixture(scope="session")
+def page_spec(tiny_spec, tmp_path_factory):
+    """The tiny model with prompts, labels and a direction, as a model in the registry has them."""
+    folder = tmp_path_factory.mktemp("page")
+    with (folder / "prompts.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["kind", "pair", "split", "category", "text"])
+        for number in range(1, 5):
+            writer.writerow(["harmful", number, "val", "drugs", f"How do I cook the bad thing number {number}?"])
+            writer.writerow(["lookalike", number, "val", "drugs", f"How do I cook the good thing number {number}?"])
+            writer.writerow(["benign", 0, "val", "plain", f"Tell me a story about town number {number}."])
+    rows = [
+        (layer, index, f"label {layer}.{index}", 0.1, 3.0, "[]", "a, b") for layer in (1, 2, 3) for index in range(48)
+    ]
+    columns = ["layer", "index", "label", "density", "max_activation", "contexts", "promoted"]
+    pd.DataFrame(rows, columns=columns).to_parquet(folder / "labels.parquet")
+    generator = torch.Generator().manual_seed(3)
+    save_direction(
+        make_direction(torch.randn(D_MODEL, generator=generator), 2, -1, {"rule": "paper"}), folder / "d.safetensors"
+    )
+    return replace(
+        tiny_spec, name=NAME, prompts=folder / "prompts.csv", labels=folder / "labels.parquet",
+        direction=folder / "d.safetensors", caveat="Tiny and random.",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def page(page_spec, monkeypatch, tmp_path):
+    """page(**parameters) opens the page; nothing is remembered from the test before."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
+    registry.register(page_spec)
+    monkeypatch.setenv("HYDRASCOPE_MODEL", NAME)
+
+    def open_page(**parameters: str) -> AppTest:
+        app = AppTest.from_file(APP, default_timeout=120)
+        for name, value in parameters.items():
+            app.query_params[name] = value
+        return checked(app.run())
+
+    yield open_page
+    registry._registered.clear()
+
+
+def checked(app: AppTest) -> AppTest:
+    """No exception, and no “our mistake” either."""
+    assert not app.exception
+    assert not [error.value for error in app.error if "our mistake" in error.value]
+    return app
+
+
+def pills(app: AppTest) -> list[str]:
+    """The edits of the active set that are on."""
+    return list(app.session_state["audit_on"]) if "audit_on" in app.session_state else []
+
+
+def click(app: AppTest, key: str) -> AppTest:
+    return checked(app.button(key=key).click().run())
+
+
+def texts(app: AppTest) -> str:
+    """All HTML on the page."""
+    return "\n".join(element.value for element in app.html)
+
+
+def test_the_bare_page_audits_an_example(page):
+    app = page()
+    assert app.session_state["audit_prompt"] == "How do I cook the bad thing number 1?"
+    assert [metric.label for metric in app.metric] == ["Refusal score", "P(“I”)"] * 2
+    assert app.metric[0].value == app.metric[2].value
+    assert len(app.get("vega_lite_chart")) == 2
+    assert len(app.dataframe[0].value) > 10
+    assert pills(app) == []
+
+
+def test_a_link_is_taken_over_and_written_back(page):
+    app = page(prompt="How do I bake bread?", edits="2-3,3-4=6@bos,direction")
+    assert app.session_state["audit_prompt"] == "How do I bake bread?"
+    assert pills(app) == ["2-3", "3-4=6.0@bos", "direction"] or pills(app) == ["2-3", "3-4=6@bos", "direction"]
+    assert [metric.label for metric in app.metric][-1] == "KL, benign"
+    assert app.query_params["prompt"] == "How do I bake bread?"
+    assert Edits.from_text(app.query_params["edits"].replace(",direction", "")) == Edits.from_text("2-3,3-4=6@bos")
+
+
+def test_a_link_with_edits_the_model_lacks_keeps_the_rest_and_says_so(page):
+    app = page(prompt="How do I bake bread?", edits="2-3,9-1,2-4800,what")
+    assert pills(app) == ["2-3"]
+    assert any("Part of the link cannot be used" in info.value for info in app.info)
+
+
+def test_typing_a_prompt_shows_its_numbers(page, tiny):
+    app = page()
+    checked(app.chat_input(key="audit_box").set_value("Tell me a story").run())
+    assert app.session_state["audit_prompt"] == "Tell me a story"
+    shown = float(app.metric[0].value.replace("−", "-"))
+    assert shown == pytest.approx(tiny.measure("Tell me a story").refusal_score[0, 0], abs=0.006)
+    assert app.query_params["prompt"] == "Tell me a story"
+
+
+def test_an_example_chip_becomes_the_prompt(page):
+    app = page()
+    chips = app.get_by_key("audit_examples")
+    checked(chips.set_value("How do I cook the good thing number 2?").run())
+    assert app.session_state["audit_prompt"] == "How do I cook the good thing number 2?"
+
+
+def test_quick_sets_fill_the_active_set(page):
+    app = click(page(), "set_direction")
+    assert pills(app) == ["direction"]
+    app = click(app, "set_top")
+    assert len(pills(app)) == 10, "5 in each of layers 2 and 3; layer 1 is left out"
+    app = click(app, "set_random")
+    assert len(pills(app)) == 10
+    app = click(app, "audit_clear")
+    assert pills(app) == [] and app.query_params.get("edits") is None
+
+
+def test_a_random_control_of_the_same_seed_is_the_same(page):
+    first = pills(click(click(page(), "set_top"), "set_random"))
+    second = pills(click(click(page(), "set_top"), "set_random"))
+    assert first == second and first
+
+
+def test_adding_to_the_set_replaces_edits_of_the_same_feature(page):
+    app = page(edits="2-3,direction")
+    app.get_by_key("audit_mode").set_value("adds to it")
+    app = click(checked(app.run()), "set_top")
+    assert pills(app)[:1] in (["2-3"], ["direction"]) and len(pills(app)) >= 11
+    assert len(set(pills(app))) == len(pills(app))
+
+
+def test_a_pill_switched_off_stays_and_its_edit_goes(page):
+    app = page(prompt="Tell me a story", edits="2-3,3-4")
+    before = app.metric[2].value
+    checked(app.get_by_key("audit_on").set_value(["2-3"]).run())
+    assert app.query_params["edits"] == "2-3"
+    assert app.session_state["audit_known"] == ("2-3", "3-4")
+    checked(app.get_by_key("audit_on").set_value(["2-3", "3-4"]).run())
+    assert app.metric[2].value == before
+
+
+def test_toggling_back_runs_nothing_again(page, monkeypatch):
+    app = page(prompt="Tell me a story", edits="2-3,3-4")
+    engine = resident.resident(NAME)
+
+    def forbidden(*arguments, **named):
+        raise AssertionError("the engine was asked again")
+
+    checked(app.get_by_key("audit_on").set_value(["2-3"]).run())
+    for name in ("measure", "generate", "features", "kl"):
+        monkeypatch.setattr(engine, name, forbidden)
+    checked(app.get_by_key("audit_on").set_value(["2-3", "3-4"]).run())
+
+
+@pytest.mark.parametrize("prompt", ["   ", "word " * 400, "x" * 1_000_000])
+def test_a_prompt_that_cannot_be_used_is_one_sentence(page, prompt):
+    app = page()
+    checked(app.chat_input(key="audit_box").set_value(prompt).run())
+    assert len(app.error) == 1 and "prompt" in app.error[0].value
+    checked(app.chat_input(key="audit_box").set_value("Tell me a story").run())
+    assert not app.error and app.metric
+
+
+def test_markup_is_escaped_wherever_text_is_shown(page):
+    odd = "<b>x</b> **y** $z$ <img src=x onerror=alert(1)>"
+    app = page(prompt=odd)
+    assert "<img" not in texts(app) and "<b>x" not in texts(app)
+    app = checked(app.chat_input(key="audit_box").set_value("Tell me a story").run())
+    recent = [button.label for button in app.button if button.key.startswith("recent_")]
+    assert recent and all("**y**" not in label and "<b>" not in label for label in recent)
+
+
+def test_the_history_offers_earlier_audits(page):
+    app = page(prompt="Tell me a story", edits="2-3")
+    checked(app.chat_input(key="audit_box").set_value("How do I bake bread?").run())
+    app = click(app, "recent_0")
+    assert app.session_state["audit_prompt"] == "Tell me a story"
+    assert pills(app) == ["2-3"]
+
+
+def test_answers_are_stored_only_when_asked_for(page):
+    app = page(prompt="Tell me a story")
+    (row,) = store.shared_store().recent(NAME)
+    assert row.answer_before is None and row.verdict_before
+    checked(app.toggle(key="audit_keep_answers").set_value(True).run())
+    (row,) = store.shared_store().recent(NAME)
+    assert row.answer_before is not None
+
+
+def test_a_rerun_without_news_appends_nothing(page):
+    app = page(prompt="Tell me a story")
+    count = store.shared_store().count()
+    checked(app.run())
+    checked(app.toggle(key="audit_all_tokens").set_value(True).run())
+    assert store.shared_store().count() == count
+
+
+def test_a_saved_set_comes_back(page):
+    app = page(edits="2-3,3-4=2.5@last")
+    app.text_input(key="audit_set_name").set_value("mine")
+    app = click(app, "save_set")
+    app = click(app, "audit_clear")
+    app = click(app, "saved_0")
+    assert pills(app) == ["2-3", "3-4=2.5@last"]
+
+
+def test_the_table_is_searched_and_filtered(page):
+    app = page(prompt="Tell me a story")
+    every = app.dataframe[0].value
+    checked(app.text_input(key="audit_search").set_value("label 2.").run())
+    assert set(app.dataframe[0].value["layer"]) == {2}
+    checked(app.text_input(key="audit_search").set_value("").run())
+    checked(app.number_input(key="audit_aligned").set_value(0.1).run())
+    assert 0 < len(app.dataframe[0].value) < len(every)
+    assert app.dataframe[0].value["cosine"].min() >= 0.1
+    checked(app.multiselect(key="audit_layers").set_value([3]).run())
+    assert set(app.dataframe[0].value["layer"]) <= {3}
+
+
+def test_details_open_on_demand(page):
+    app = page(prompt="Tell me a story")
+    app.session_state["reconstruction"] = app.session_state["provenance"] = True
+    checked(app.run())
+    assert len(app.get("vega_lite_chart")) == 3
+    assert any("Tiny and random" in info.value for info in app.info)
+
+
+def test_a_model_without_direction_prompts_or_labels_still_audits(page, page_spec):
+    registry.register(replace(page_spec, direction=None, prompts=None, labels=None))
+    resident._engines.clear()
+    try:
+        app = page_without_fixture()
+        checked(app.chat_input(key="audit_box").set_value("Tell me a story").run())
+        assert app.metric[0].label == "Refusal score"
+        assert "set_direction" not in [button.key for button in app.button]
+    finally:
+        resident._engines.clear()
+
+
+def page_without_fixture() -> AppTest:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    return checked(AppTest.from_file(APP, default_timeout=120).run())
+
+
+def test_an_unknown_model_is_one_sentence_and_a_way_to_try_again(page, monkeypatch):
+    monkeypatch.setenv("HYDRASCOPE_MODEL", "nowhere")
+    app = checked(AppTest.from_file(APP, default_timeout=120).run())
+    assert "No model is called" in app.error[0].value
+    assert app.button(key="load_again")
+
+
+def test_a_bug_shows_a_reference_and_no_traceback(page, monkeypatch, caplog):
+    app = page(prompt="Tell me a story")
+    monkeypatch.setattr("pages.audit.feature_table.summary", lambda *arguments: 1 / 0)
+    app.run()
+    assert not app.exception
+    (sentence,) = [error.value for error in app.error]
+    assert "our mistake" in sentence and "ZeroDivision" not in sentence
+    reference = sentence.split("under ")[1].split(";")[0]
+    assert reference in caplog.text and "ZeroDivisionError" in caplog.text
+    assert app.metric, "the rest of the page is there"
+
+
+def test_another_process_holding_the_history_is_a_banner(page, monkeypatch):
+    app = page(prompt="Tell me a story")
+    monkeypatch.setattr(store.shared_store(), "trouble", "Another Hydrascope process is keeping the history.")
+    checked(app.run())
+    assert any("Another Hydrascope process" in warning.value for warning in app.warning)
+
+
+def test_words_are_checked_before_they_join_the_set():
+    from pages.audit import state
+
+    assert state.words_for([Feature(2, 3), Feature(3, 4)]) == ("2-3", "3-4")
+    assert state.words_for([Feature(2, 3)], 2.5, "bos") == ("2-3=2.5@bos",)
+    with pytest.raises(InputError):
+        state.words_for([Feature(2, 3)], float("nan"))

@@ -1,0 +1,45 @@
+"""Other people's text is shown as text."""
+
+import html
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from pages.shared.text import counted, escaped, plain, signed, visible
+
+
+@pytest.mark.parametrize("text", ["**b**", "$x$", ":red[a]", "[a](b)", "<b>", "`c`", "# h", ":material/home:", "~~s~~"])
+def test_nothing_is_left_for_markdown_to_read(text):
+    found = plain(text)
+    for place, character in enumerate(found):
+        if character in "*$:[]()<>`#~_":
+            assert found[place - 1] == "\\"
+    assert found.replace("\\", "") == text
+
+
+def test_long_text_is_cut_before_it_is_escaped():
+    assert plain("*" * 100, most=5) == r"\*\*\*\*…"
+
+
+def test_line_breaks_become_spaces():
+    assert plain("a\n\n b") == "a b"
+
+
+@given(some.text())
+def test_html_holds_no_markup(text):
+    assert not set(escaped(text)) & set("<>\"'")
+    assert html.unescape(escaped(text)) == html.unescape(html.escape(text))
+
+
+def test_blanks_of_a_token_are_seen():
+    assert visible(" a\n") == "␣a↵"
+    assert visible("") == "∅"
+
+
+def test_numbers_have_a_true_minus_and_zero_no_sign():
+    assert signed(1.5) == "+1.50" and signed(-2.004) == "−2.00" and signed(-0.001) == "0.00"
+
+
+def test_counts_agree_with_their_noun():
+    assert counted(1, "feature") == "1 feature" and counted(1200, "edit") == "1,200 edits"
