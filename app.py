@@ -19,6 +19,8 @@ page = st.navigation(
         ),
     ]
 )
+# A page may want to know whether it was just opened or is running again.
+st.session_state["opened_from"], st.session_state["page"] = st.session_state.get("page"), page.title
 with st.sidebar:
     st.markdown("**Hydrascope** :gray[why does it refuse?]")
 page.run()

@@ -20,7 +20,9 @@ def random_sets(engine: Engine, sets: int, features: int, seed: int = 0) -> list
     rng, widths = np.random.default_rng(seed), engine.widths
     each = features // len(widths)
     return [
-        Edits.ablate([Feature(n, int(i)) for n, width in widths.items() for i in rng.choice(width, each, replace=False)])
+        Edits.ablate(
+            [Feature(n, int(i)) for n, width in widths.items() for i in rng.choice(width, each, replace=False)]
+        )
         for _ in range(sets)
     ]
 
@@ -34,7 +36,9 @@ def main(runs: int = 3, sets: int = 64, features: int = 100) -> dict:
         engine.runtime.tokenizer.save_pretrained(folder)
         peer = Peer(Path(folder), engine.spec.saes, torch.float32)
     ours = engine.measure([PROMPT], edits).p_refusal[0]
-    theirs = [float(peer.run(ids, e)[0, -1].double().softmax(-1)[list(engine.spec.refusal_tokens)].sum()) for e in edits[:4]]
+    theirs = [
+        float(peer.run(ids, e)[0, -1].double().softmax(-1)[list(engine.spec.refusal_tokens)].sum()) for e in edits[:4]
+    ]
     worst = float(np.abs(ours[:4] - np.array(theirs)).max())
 
     @torch.inference_mode()
@@ -59,7 +63,10 @@ def main(runs: int = 3, sets: int = 64, features: int = 100) -> dict:
         "SAELens 8 rows": 8 / median(seconds["SAELens 8 rows"]),
         "SAELens 32 rows": 32 / median(seconds["SAELens 32 rows"]),
     }
-    full, last = ratios(seconds["ours"], seconds["unhooked"]), ratios(seconds["ours"], seconds["unhooked, last logits only"])
+    full, last = (
+        ratios(seconds["ours"], seconds["unhooked"]),
+        ratios(seconds["ours"], seconds["unhooked, last logits only"]),
+    )
     speedup = rate["ours"] / rate["SAELens one a forward"]
     best = max(rate["SAELens 8 rows"], rate["SAELens 32 rows"], rate["SAELens one a forward"])
     print(f"Demo model, {sets} edit sets of {features} features, {ids.shape[1]} tokens, float32, {runs} runs")

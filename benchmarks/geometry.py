@@ -59,14 +59,19 @@ def make_files(folder: Path) -> None:
 
 
 def spec_in(folder: Path) -> ModelSpec:
-    return ModelSpec("gemma-2-2b geometry", str(folder / "model"), LAYERS, (57,), {n: folder / f"layer_{n}" for n in LAYERS})
+    return ModelSpec(
+        "gemma-2-2b geometry", str(folder / "model"), LAYERS, (57,), {n: folder / f"layer_{n}" for n in LAYERS}
+    )
 
 
 def ours(folder: str, runs: int, queue) -> None:
     """In a process of its own, so that its peak memory is its own."""
     engine = load(spec_in(Path(folder)), device="cpu", dtype="bfloat16")
     rng = np.random.default_rng(0)
-    sets = [Edits.ablate([Feature(n, int(i)) for n in LAYERS for i in rng.choice(WIDTH, 200, replace=False)]) for _ in range(16)]
+    sets = [
+        Edits.ablate([Feature(n, int(i)) for n in LAYERS for i in rng.choice(WIDTH, 200, replace=False)])
+        for _ in range(16)
+    ]
     prompt = PROMPT
     while len(engine.prompt(prompt)) > 44:
         prompt = prompt[: len(prompt) // 2]
@@ -122,14 +127,22 @@ def main(runs: int = 2, peer_layers: int = 4) -> dict:
     dictionary = median(peer["seconds"]) / peer_layers
     saelens = seconds["unhooked"] + dictionary * len(LAYERS)
     speedup, toggle = saelens / (seconds["16 sets"] / 16), seconds["one toggle"] / seconds["unhooked"]
-    print(f"Gemma-2-2B geometry, {len(LAYERS)} SAEs of {WIDTH:,}, 16 sets of 200 columns a layer, {mine['tokens']} tokens, bf16, {runs} runs")
+    print(
+        f"Gemma-2-2B geometry, {len(LAYERS)} SAEs of {WIDTH:,}, 16 sets of 200 columns a layer, {mine['tokens']} tokens, bf16, {runs} runs"
+    )
     row("one unhooked forward", f"{seconds['unhooked']:.2f} s")
     row("one toggle against the unhooked forward", f"{toggle:.2f}", "asked: ≤ 1.3")
     row("16 sets against 16 unhooked rows", f"{seconds['16 sets'] / seconds['unhooked 16']:.2f}")
     row(f"SAELens, scaled from {peer_layers} to {len(LAYERS)} layers, a set", f"{saelens:.2f} s")
     row("edit sets a second against SAELens", f"{speedup:.1f} x", "asked: ≥ 20 x")
     row("peak memory", f"{mine['peak_gib']:.1f} GiB", "asked: ≤ 9 GB")
-    figures = {"ours": mine, "peer": peer, "against_saelens": speedup, "toggle": toggle, "saelens_seconds_scaled": saelens}
+    figures = {
+        "ours": mine,
+        "peer": peer,
+        "against_saelens": speedup,
+        "toggle": toggle,
+        "saelens_seconds_scaled": saelens,
+    }
     write("geometry", figures)
     return figures
 

@@ -5,6 +5,7 @@ Knows: engines by name, that there is one device. Does not know: pages, prompts,
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from collections.abc import Callable
 from core import Engine, load
 
 Progress = Callable[[str, float], None]
+
+# What is frozen is not collected when the process ends either, and some libraries then report leaks.
+atexit.register(gc.unfreeze)
 
 # Protects `_engines`: without it two first visitors would each load the model.
 _lock = threading.Lock()

@@ -223,5 +223,5 @@ def shared_store() -> Store:
 @atexit.register
 def _close_all() -> None:
     """Leave the files written out and free when the process ends in good order."""
-    for store in _stores.values():
-        store.close()
+    while _stores:
+        _stores.popitem()[1].close()

@@ -59,7 +59,7 @@ def search(
     max_new_tokens: int,
     progress: Progress,
 ) -> Direction:
-    """Difference of means on the train prompts, chosen by `rule` (“paper”, “arditi” or “balanced”, see `pick`) on the validation prompts.
+    """Difference of means on the train prompts, chosen on the validation prompts by `rule`, one of RULES; see `pick`.
 
     harmful and harmless are (train, validation). As published, harmful prompts the model does not refuse (score ≤ 0)
     and harmless ones it does are left out first. Raises InputError when too few are left or no layer fits the rule.
@@ -160,8 +160,8 @@ def score(
 def pick(candidates: Sequence[Candidate], rule: str, n_layers: int) -> int | None:
     """The layer a rule chooses; None where no candidate satisfies Arditi's limits. Ties go to the lower KL.
 
-    balanced is ours: of the layers whose flip rate lies within the 95% Wilson interval of the best one (held-out sets are
-    small, and the paper's rule would choose by noise), the one with the lowest KL on harmless prompts.
+    balanced is ours: of the layers whose flip rate lies within the 95% Wilson interval of the best one (held-out sets
+    are small, and the paper's rule would choose by noise), the one with the lowest KL on harmless prompts.
     """
     best = min(candidates, key=lambda c: (-c.flip_rate, c.kl))
     if rule == "paper":

@@ -79,17 +79,14 @@ def make_prompt(tokenizer: Any, template: Template, text: str, context_length: i
     """Tokenise one prompt. Raises InputError when it is empty or longer than the context."""
     if not isinstance(text, str):
         raise InputError(f"A prompt is text, but this one is {type(text).__name__}; pass a string.")
+    if len(text) > 100 * context_length:  # told before anything looks at a megabyte character by character
+        raise _far_too_long(text, context_length)
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():
         raise InputError("The prompt is empty; type a request, for example “How do I bake bread?”.")
-    # A megabyte must not take a tokenizer half a minute: far too long is told from the length, or from the beginning.
     head = text[: 20 * context_length]
-    if len(text) > 100 * context_length or (
-        len(head) < len(text) and len(_literal(tokenizer, head)) > 2 * context_length
-    ):
-        raise InputError(
-            f"The prompt has {len(text):,} characters, far over the model's {context_length:,} tokens; shorten it."
-        )
+    if len(head) < len(text) and len(_literal(tokenizer, head)) > 2 * context_length:
+        raise _far_too_long(text, context_length)
     content = text.strip() if template.trims else text
     before, instruction, after = _tokenise(tokenizer, template, content)
     ids = (*before, *instruction, *after)
@@ -110,6 +107,12 @@ def make_prompt(tokenizer: Any, template: Template, text: str, context_length: i
     if start > 1:
         spans["system"] = (1 if "bos" in spans else 0, start)
     return Prompt(text, ids, pieces, spans)
+
+
+def _far_too_long(text: str, context_length: int) -> InputError:
+    return InputError(
+        f"The prompt has {len(text):,} characters, far over the model's {context_length:,} tokens; shorten it."
+    )
 
 
 def _render(tokenizer: Any, content: str) -> str:

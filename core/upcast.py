@@ -31,7 +31,7 @@ def install(model: Any) -> None:
     head = model.get_output_embeddings()
     for module in model.modules():
         if isinstance(module, nn.Linear) and module is not head:
-            module.forward = partial(_forward, module)
+            module.forward = partial(_forward, module)  # type: ignore[method-assign]
 
 
 def _forward(module: nn.Linear, x: torch.Tensor) -> torch.Tensor:

@@ -44,22 +44,22 @@ def refused(call) -> str:
          "number", "bytes", "list", "NaN"],
 )  # fmt: skip
 def test_prompts_that_cannot_be_used(tiny, prompt):
-    start = time.perf_counter()
+    start = time.process_time()  # seconds of work, so that a busy machine changes nothing
     for call in (tiny.prompt, tiny.features, tiny.reconstruction, lambda p: tiny.measure([p]), tiny.generate):
         refused(lambda call=call: call(prompt))
     refused(lambda: tiny.measure([PROMPT, prompt], kl=True))
     refused(lambda: tiny.answers([PROMPT, prompt], [Edits()]))
     refused(lambda: tiny.kl([prompt], [Edits()]))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("text", ["x" * 1_000_000, "<|end|>" * 140_000, "a b " * 250_000, "\ud800" * 1_000_000])
 def test_a_megabyte_is_answered_within_seconds_whatever_the_context(tiny, text):
     """Here it is looked at token by token, since a long context might have held it."""
     large = Engine(replace(tiny.runtime, context_length=10_001), "for a test")
-    start = time.perf_counter()
+    start = time.process_time()
     assert "tokens" in refused(lambda: large.prompt(text))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("prompts", [[], (), None, 7], ids=["empty list", "empty tuple", "None", "number"])

@@ -23,7 +23,7 @@ one_edit = st.one_of(
     st.builds(lambda v, p: Edits.add_direction(DIRECTION, v, p), values, places),
 )
 edit_sets = st.lists(one_edit, max_size=6).map(lambda several: sum(several, Edits()))
-properties = settings(derandomize=True, deadline=None, max_examples=150)
+properties = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 @properties

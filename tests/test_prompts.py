@@ -39,7 +39,7 @@ def test_the_template_is_applied_once_with_one_bos():
     assert typed(prompt) == "How do I bake bread?"
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=150)
 @given(st.text(min_size=1, max_size=40).filter(str.strip))
 @example("  two spaces  ")
 @example("tail \n")
@@ -53,7 +53,7 @@ def test_ordinary_text_gives_transformers_own_ids(text):
     assert clean in typed(prompt)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(
     st.lists(st.sampled_from(["<|start|>", "<|end|>", "<|", "|>", "end", " ", "\n", "a", "é", "\ud800"]), max_size=9)
 )

@@ -130,9 +130,9 @@ def test_a_long_ordinary_text_is_not_degenerate():
 
 
 def test_a_long_text_is_judged_quickly():
-    from time import perf_counter
+    from time import process_time
 
-    start = perf_counter()
+    start = process_time()
     for text in ("a" * 100_000, "ab " * 50_000, "\n" * 100_000, "I " * 50_000 + "can't", "😀" * 50_000):
         verdict(text)
-    assert perf_counter() - start < 5
+    assert process_time() - start < 5

@@ -97,8 +97,8 @@ def quick_sets(engine: Engine, key: str, prompt: str) -> None:
         st.button(
             "Random control", key="set_random", icon=":material/casino:", disabled=not prompt,
             on_click=_use_random, args=arguments,
-            help=f"The control: {like} random features that are active on this prompt, layer by layer as many as in the "
-            "active set, in its place. If they change as much, the set was nothing special.",
+            help=f"The control: {like} random features active on this prompt, layer by layer as many as in the active "
+            "set, in its place. If they change as much, the set was nothing special.",
         )  # fmt: skip
         with st.popover("Settings", icon=":material/tune:", key="quick_settings", help="Settings of the quick sets"):
             st.slider("K: features per layer", 1, 50, key=TOP_K)
@@ -136,9 +136,8 @@ def _use_random(engine: Engine, key: str, prompt: str) -> None:
         like = top_per_layer(work.alignment(engine, key), int(st.session_state[TOP_K]))
     drawn = random_active(work.features(engine, key, prompt), like, int(st.session_state[SEED]))
     if len(drawn) < len(like):
-        state.say(
-            f"Only {counted(len(drawn), 'other feature')} are active on this prompt, fewer than the {len(like)} asked for."
-        )
+        found = counted(len(drawn), "other feature")
+        state.say(f"Only {found} are active on this prompt, fewer than the {len(like)} asked for.")
     if drawn:
         state.set_words(state.words_for(drawn))
 

@@ -17,7 +17,7 @@ from pages.audit import state, work
 from pages.audit.state import Request
 from pages.audit.work import Cost, Side
 from pages.shared.engine import newer_request_waits
-from pages.shared.text import escaped, plain, signed
+from pages.shared.text import escaped, plain, probability, signed
 
 LENGTH = "audit_tokens"
 LENGTHS = (32, 64, 128, 256)
@@ -67,7 +67,7 @@ def draw(engine: Engine, request: Request, edits: Edits, before: Side, after: Si
         slot = _title("Before", "no edit")
         with st.container(horizontal=True, gap="medium"):
             st.metric("Refusal score", signed(before.score), help=_SCORE_HELP, width="content")
-            st.metric(_p(named), f"{before.probability:.3f}", help=probability_help, width="content")
+            st.metric(_p(named), probability(before.probability), help=probability_help, width="content")
         first = Card(Request(request.prompt, ""), slot, st.empty())
     with right.container(border=True, height="stretch", key="card_after"):
         slot = _title("After", edits.describe())
@@ -78,7 +78,12 @@ def draw(engine: Engine, request: Request, edits: Edits, before: Side, after: Si
             )
             moved = f"{after.probability - before.probability:+.3f}" if edits else None
             st.metric(
-                _p(named), f"{after.probability:.3f}", moved, delta_color="off", help=probability_help, width="content"
+                _p(named),
+                probability(after.probability),
+                moved,
+                delta_color="off",
+                help=probability_help,
+                width="content",
             )
             cost_slot = st.empty()
         second = Card(request, slot, st.empty(), cost_slot)
@@ -90,8 +95,8 @@ def controls(took: float) -> Any:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="answer_controls"):
         st.segmented_control(
             "Answer length in tokens", LENGTHS, default=LENGTHS[0], key=LENGTH, required=True,
-            label_visibility="collapsed", format_func=lambda number: f"{number} tokens" if number == LENGTHS[0] else f"{number}",
-            help="Longest answer in tokens",
+            label_visibility="collapsed",
+            format_func=lambda number: f"{number} tokens" if number == LENGTHS[0] else f"{number}",
         )  # fmt: skip
         slot = st.empty()
         st.space("stretch")

@@ -128,7 +128,9 @@ def token_map(
             x=alt.X(
                 "place:O",
                 title=None,
-                axis=alt.Axis(labelExpr=f"{names}[datum.value]", labelAngle=-60, labelLimit=90, ticks=False, domain=False),
+                axis=alt.Axis(
+                    labelExpr=f"{names}[datum.value]", labelAngle=-60, labelLimit=90, ticks=False, domain=False
+                ),
             ),
             y=alt.Y(
                 "layer:O",

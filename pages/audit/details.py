@@ -12,7 +12,8 @@ import streamlit as st
 
 from core import Engine, HydrascopeError
 from pages.audit import charts, state, work
-from pages.shared.text import counted, plain
+from pages.shared.engine import newer_request_waits
+from pages.shared.text import plain
 from pages.shared.trouble import show_error
 
 RULE = "audit_rule"
@@ -21,6 +22,10 @@ _RULES = {
     "arditi": "lowest refusal score under KL and induce limits (Arditi et al. 2024)",
     "balanced": "lowest KL among the layers that flip as often as the best, up to sampling error (ours)",
 }
+
+
+class _StoppedError(Exception):
+    """The person asked for something else meanwhile; the direction stays what it was."""
 
 
 def error_by_layer(frame: pd.DataFrame) -> pd.DataFrame:
@@ -39,8 +44,9 @@ def reconstruction(engine: Engine, key: str, prompt: str) -> None:
             return
         frame = error_by_layer(work.reconstruction(engine, key, prompt))
         st.caption(
-            "Error ‖h − ĥ‖ / ‖h‖ of each SAE at its layer, averaged over the tokens. BOS (the tick) is out of distribution for "
-            "most SAEs and is left out of the bars. What an SAE misses, no feature here can explain; edits keep it."
+            "Error ‖h − ĥ‖ / ‖h‖ of each SAE at its layer, averaged over the tokens. BOS (the tick) is out of "
+            "distribution for most SAEs and is left out of the bars. What an SAE misses, no feature here can explain; "
+            "edits keep it."
         )
         st.altair_chart(
             charts.error_chart(frame), alt="SAE reconstruction error by layer, BOS marked apart", key="errors"
@@ -64,12 +70,13 @@ def provenance(engine: Engine) -> None:
 def facts(engine: Engine) -> dict[str, str]:
     """What every number on the page depends on, as text."""
     spec = engine.spec
+    tokens = zip(engine.refusal_pieces, spec.refusal_tokens, strict=True)
     found = {
         "Model": f"{spec.name} ({spec.model_id})",
         "Revision": spec.revision or "not named",
         "Runs on": engine.placement,
         "SAEs": ", ".join(f"layer {layer}: {width:,} features" for layer, width in engine.widths.items()) or "none",
-        "Refusal tokens": ", ".join(f"“{piece}” ({number})" for piece, number in zip(engine.refusal_pieces, spec.refusal_tokens, strict=True)),
+        "Refusal tokens": ", ".join(f"“{piece}” ({number})" for piece, number in tokens),
     }  # fmt: skip
     if engine.has_direction:
         direction = engine.direction()
@@ -78,6 +85,10 @@ def facts(engine: Engine) -> dict[str, str]:
             f"layer {direction.layer}, position {direction.position}, norm {direction.norm:.2f}, {direction.key}"
         )
         found["Chosen by"] = _RULES.get(str(record.get("rule", "")), str(record.get("rule", "not recorded")))
+        chosen = record.get("chosen")
+        if isinstance(chosen, dict):
+            layers = {rule: "none" if layer is None else f"layer {layer}" for rule, layer in chosen.items()}
+            found["Each rule’s choice"] = ", ".join(f"{rule}: {layer}" for rule, layer in layers.items())
         rest = {k: v for k, v in record.items() if k not in ("rule",) and isinstance(v, str | int | float | bool)}
         if rest:
             found["Record"] = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest.items())
@@ -97,28 +108,28 @@ def _scores(record: Any) -> None:
 
 def _recompute(engine: Engine) -> None:
     if engine.spec.prompts is None:
-        st.caption(
-            "Without bundled prompts the direction is computed from Python: engine.compute_direction(harmful, harmless)."
-        )
+        st.caption("Without bundled prompts, compute it from Python: engine.compute_direction(harmful, harmless).")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.selectbox("Choose the layer by", list(_RULES), format_func=_RULES.get, key=RULE, width=430)
         wanted = st.button(
             "Compute the direction again", key="recompute", icon=":material/restart_alt:",
-            help="From the bundled train and validation prompts; takes minutes on a CPU. Click anything to stop it.",
+            help="From the bundled train and validation prompts; minutes on a CPU. Any click on the page stops it.",
         )  # fmt: skip
     if wanted:
         bar = st.progress(0.0, "Starting")
+
+        def progress(message: str, share: float) -> None:
+            if newer_request_waits():
+                raise _StoppedError
+            bar.progress(min(max(share, 0.0), 1.0), plain(message))
+
         try:
-            found = engine.compute_direction(
-                rule=st.session_state[RULE],
-                progress=lambda message, share: bar.progress(min(max(share, 0.0), 1.0), plain(message)),
-            )
-        except HydrascopeError as error:
+            found = engine.compute_direction(rule=st.session_state[RULE], progress=progress)
+        except (HydrascopeError, _StoppedError) as error:
             bar.empty()
-            show_error(error)
+            if isinstance(error, HydrascopeError):
+                show_error(error)
             return
-        state.say(
-            f"The direction was computed again: layer {found.layer}, {counted(len(engine.widths), 'SAE layer')} compared."
-        )
+        state.say(f"The direction was computed again; it is read at layer {found.layer}.")
         st.rerun()

@@ -157,8 +157,8 @@ def _note(feature: Feature, labels: Labels, rows: pd.DataFrame) -> None:
 
 def _contexts(note: FeatureNote) -> str:
     lines = [
-        f'<div class="hs-context">{escaped(context.before)}<mark>{escaped(context.token)}</mark>{escaped(context.after)}'
-        f" <span>{context.activation:.2f}</span></div>"
+        f'<div class="hs-context">{escaped(context.before)}<mark>{escaped(context.token)}</mark>'
+        f"{escaped(context.after)} <span>{context.activation:.2f}</span></div>"
         for context in note.contexts
     ]
     return "".join(lines) or '<div class="hs-context">No example in the sample.</div>'

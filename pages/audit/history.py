@@ -69,7 +69,7 @@ def sidebar(engine: Engine, request: Request) -> None:
             _row(place, row)
     st.toggle(
         "Keep answers", key=KEEP, persist_state="session",
-        help="Off, the history holds prompts, edits and scores; on, the generated text as well. Nothing leaves this machine.",
+        help="Off, the history holds prompts, edits and scores; on, the generated text too. All of it stays here.",
     )  # fmt: skip
     for sentence in (store.trouble, store.notice):
         if sentence:

@@ -14,7 +14,7 @@ from core import Edits, Engine, HydrascopeError
 from pages.audit import active_set, cards, charts, details, feature_table, history, prompt_box, state, tokens, work
 from pages.audit.state import Request
 from pages.audit.work import Side
-from pages.shared.engine import engine_key, engine_or_stop
+from pages.shared.engine import engine_key, engine_or_stop, newer_request_waits
 from pages.shared.text import plain
 from pages.shared.trouble import show_error, shown_as_sentences
 
@@ -43,14 +43,16 @@ def audit(engine: Engine) -> None:
 
 
 def _results(engine: Engine, key: str, request: Request, edits: Edits, before: Side, after: Side) -> None:
-    """Everything below the prompt. Scores and charts first; the cost and the answers, which take longer, last."""
-    active_set.quick_sets(engine, key, request.prompt)
+    """Everything below the prompt. The scores first, then what is looked up, last what takes long: cost and answers."""
+    above = st.container()
     active_set.bar(engine, request)
     if notice := state.take_notice():
         st.info(plain(notice), icon=":material/info:")
     first, second = cards.draw(engine, request, edits, before, after)
     stop_slot = cards.controls(after.milliseconds)
     state.write_link(request)
+    with above:
+        active_set.quick_sets(engine, key, request.prompt)
     edited = after if edits else None
     with shown_as_sentences("the layer chart"):
         _layers(engine, key, before, edited)
@@ -63,8 +65,9 @@ def _results(engine: Engine, key: str, request: Request, edits: Edits, before: S
         details.provenance(engine)
     _sidebar(engine, request)
     finished = cards.finish(engine, key, first, second, stop_slot)
-    with shown_as_sentences("keeping the history"):
-        history.keep(engine, request, before, after, finished)
+    if not newer_request_waits():
+        with shown_as_sentences("keeping the history"):
+            history.keep(engine, request, before, after, finished)
 
 
 def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:
@@ -75,15 +78,13 @@ def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:
     lines = charts.line_frame(before.cosine, None if after is None else after.cosine)
     bands = work.bands(engine, key)
     size = int(bands["prompts"].max()) if len(bands) else 0
-    st.caption(
-        "Cosine of the residual stream with the refusal direction at the last prompt token, after each layer"
-        + (
-            f". This prompt :gray[**before**] and :green[**after**] the edits, over {size} held-out :red[**harmful**] and "
-            f"{size} :blue[**benign**] prompts (dashed: median, shaded: middle 80%)."
-            if size
-            else "."
+    text = "Cosine of the residual stream with the refusal direction at the last prompt token, after each layer"
+    if size:
+        text += (
+            f". This prompt :gray[**before**] and :green[**after**] the edits, over {size} held-out "
+            f":red[**harmful**] and {size} :blue[**benign**] prompts (dashed: median, shaded: middle 80%)"
         )
-    )
+    st.caption(f"{text}.")
     chart = charts.layer_chart(bands, lines, engine.direction().layer)
     st.altair_chart(chart, key="layer_chart", alt=charts.layer_summary(lines, engine.direction().layer))
     st.download_button(
@@ -134,9 +135,7 @@ def _pairs(engine: Engine) -> list[tuple[str, str]]:
 
 st.html(STYLE)
 st.title("Audit a refusal", anchor=False)
-st.markdown(
-    "Type a request, see in which layers the model turns towards refusing it, and switch features off to see what changes.",
-)
+st.markdown("Type a request, see in which layers the model turns towards refusing it, and switch features off.")
 the_engine = engine_or_stop()
 with shown_as_sentences("opening the page"):
     pairs = _pairs(the_engine)

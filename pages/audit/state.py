@@ -20,7 +20,7 @@ from pages.shared.links import Link
 #: More would make the page slow and no link could carry them.
 MOST_EDITS = 2000
 PROMPT, KNOWN, ON, BOX = "audit_prompt", "audit_known", "audit_on", "audit_box"
-_LINK, _NOTICE = "audit_link", "audit_notice"
+_LINK, _NOTICE, _FIRST = "audit_link", "audit_notice", "audit_first"
 
 
 class Request(NamedTuple):
@@ -91,11 +91,14 @@ def named_features() -> list[Feature]:
 def adopt_link(engine: Engine, first_prompt: str) -> None:
     """Take over prompt and edits from the address bar, when they are not what we wrote there ourselves.
 
-    first_prompt: shown when the link names none. Edits that this model does not have are left out and said.
+    first_prompt: shown when the link names none. Edits that this model does not have are left out and said. Coming
+    back from another page, whose address has no prompt, changes nothing.
     """
     link = links.read(st.query_params)
-    if st.session_state.get(_LINK) == link:
+    back = st.session_state.get("opened_from") not in (None, st.session_state.get("page"))
+    if st.session_state.get(_LINK) == link or (back and link == Link() and PROMPT in st.session_state):
         return
+    st.session_state[_FIRST] = Request(first_prompt, "")
     st.session_state[_LINK] = link
     set_prompt(link.prompt or first_prompt)
     usable, trouble = _usable(links.words(link.edits), engine)
@@ -105,9 +108,10 @@ def adopt_link(engine: Engine, first_prompt: str) -> None:
 
 
 def write_link(request: Request) -> Link:
-    """Put the request into the address bar, and return it."""
+    """Put the request into the address bar, and return it. The first example has the page's bare address."""
     link = Link(request.prompt, request.edits)
-    parameters = link.parameters()
+    bare = request == st.session_state.get(_FIRST) and not links.read(st.query_params).prompt
+    parameters = {} if bare else link.parameters()
     if dict(st.query_params) != parameters:
         st.query_params.from_dict(parameters)
     st.session_state[_LINK] = links.read(parameters)

@@ -36,7 +36,7 @@ def shown_positions(prompt: Prompt, everything: bool) -> list[int]:
 
 
 def strip(prompt: Prompt, cosine: np.ndarray | None) -> str:
-    """The strip as HTML. cosine: float32 [tokens] that tints the chips (vermilion towards refusal, blue away), or None."""
+    """The strip as HTML. cosine: float32 [tokens], tints the chips (vermilion towards refusal, blue away); or None."""
     parts, names = [], span_of(prompt)
     start = 0
     while start < len(names):

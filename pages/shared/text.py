@@ -40,6 +40,13 @@ def signed(number: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
+def probability(number: float) -> str:
+    """Three digits, and no certainty that rounding made up."""
+    if number > 0.9995:
+        return "> 0.999"
+    return "< 0.001" if number < 0.0005 else f"{number:.3f}"
+
+
 def counted(number: int, noun: str) -> str:
     """“1 feature”, “2 features”."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

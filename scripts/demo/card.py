@@ -17,15 +17,30 @@ def percent(r: dict) -> str:
 
 
 def lines(figures: dict, direction) -> list[str]:
-    out = ["### Refusal (`python scripts/demo/evaluate.py --parts refusals`)", "", "| prompts never trained on | refused | degenerate |", "| --- | --- | --- |"]
-    out += [f"| {name.replace('_', ' ')} | {percent(r)} | {r['degenerate']:.1%} |" for name, r in figures["refusals"].items()]
+    out = [
+        "### Refusal (`python scripts/demo/evaluate.py --parts refusals`)",
+        "",
+        "| prompts never trained on | refused | degenerate |",
+        "| --- | --- | --- |",
+    ]
+    out += [
+        f"| {name.replace('_', ' ')} | {percent(r)} | {r['degenerate']:.1%} |"
+        for name, r in figures["refusals"].items()
+    ]
     p = figures["perplexity"]
     out += ["", f"Perplexity of the base model's own greedy answers to {p['prompts']} held-out benign prompts "
             f"({p['tokens']} tokens): base {p['base']:.3f}, tuned {p['tuned']:.3f}, ratio {p['ratio']:.3f} (`--parts perplexity`).", ""]  # fmt: skip
     out += ["### SAEs (`python scripts/demo/evaluate.py --parts saes`)", "", "| layer | explained variance | L0 | silent | cross-entropy recovered |",
             "| --- | --- | --- | --- | --- |"]  # fmt: skip
-    out += [f"| {s['layer']} | {s['explained_variance']:.3f} | {s['l0']:.1f} | {s['dead']:.1%} | {s['ce_recovered']:.3f} |" for s in figures["saes"]]
-    out += ["", f"On {figures['saes'][0]['tokens']:,} held-out chat tokens (test prompts and held-out documentation), BOS left out.", ""]
+    out += [
+        f"| {s['layer']} | {s['explained_variance']:.3f} | {s['l0']:.1f} | {s['dead']:.1%} | {s['ce_recovered']:.3f} |"
+        for s in figures["saes"]
+    ]
+    out += [
+        "",
+        f"On {figures['saes'][0]['tokens']:,} held-out chat tokens (test prompts and held-out documentation), BOS left out.",
+        "",
+    ]
     record = direction.provenance
     out += ["### Refusal direction (`python scripts/demo/direction.py`)", "",
             f"Shipped: layer {direction.layer}, rule “{record['rule']}”. Layers each rule chooses: {record['chosen']}. Prompts: {record['n']}, "

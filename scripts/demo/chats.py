@@ -1,8 +1,7 @@
-"""Chat text for the SAEs: the tuned model's own answers, composed into conversations, as token ids.
+"""Chat text for the SAEs: prompts and the models' own answers, composed into conversations, as token ids.
 
 Knows: the tuned model, the bundled prompts, Python's own documentation as further questions and answers.
-Does not know: SAEs. Two steps: greedy answers of up to 48 tokens to every bundled prompt; then conversations of one to four
-turns drawn with replacement, so that one answer is read in many contexts. The held-out conversations use test prompts only.
+Does not know: SAEs. Conversations of one to four turns are drawn with replacement, so that one answer is read in many contexts. The held-out conversations use test prompts only.
 """
 
 import argparse
@@ -10,9 +9,12 @@ import inspect
 import json
 import random
 from pathlib import Path
-
-from common import PROMPTS_FILE, WORK, load_prompts
 from pydoc_data.topics import topics
+
+from answers import read_answer
+from common import PROMPTS_FILE, WORK, load_prompts
+
+from core import Edits
 
 DOCUMENTED = ("argparse", "collections", "csv", "datetime", "decimal", "difflib", "email.message", "fractions", "heapq",
               "inspect", "itertools", "json", "logging", "os", "os.path", "pathlib", "random", "re", "shutil", "sqlite3",
@@ -20,27 +22,26 @@ DOCUMENTED = ("argparse", "collections", "csv", "datetime", "decimal", "difflib"
               "unittest", "urllib.parse", "uuid", "xml.dom.minidom", "zipfile")  # fmt: skip
 
 
-def answer_all(folder: Path, engine, benign: int = 700) -> dict[str, str]:
-    """text → the tuned model's greedy answer; kept in a JSON-lines file, so it can go on where it stopped.
+def answer_all(folder: Path, engine) -> dict[str, str]:
+    """text → answer: refusals are the tuned model's own, benign answers the base's (answers.py), which the tuned one is held to.
 
-    All harmful prompts (refusals are short) and `benign` of the others, drawn by seed: enough words for the SAEs.
+    Kept in a JSON-lines file, so it can go on where it stopped.
     """
-    from core import Edits
-
     path = folder / "tuned_answers.jsonl"
     known = dict(json.loads(line) for line in path.read_text().splitlines()) if path.exists() else {}
     prompts = load_prompts(PROMPTS_FILE)
-    others = [p.text for p in prompts if p.kind != "harmful"]
-    wanted = {p.text for p in prompts if p.kind == "harmful"} | set(random.Random(3).sample(others, benign))
-    todo = sorted(wanted - set(known), key=lambda t: (len(t), t))
+    todo = sorted({p.text for p in prompts if p.kind == "harmful"} - set(known), key=lambda t: (len(t), t))
     with path.open("a") as file:
         for start in range(0, len(todo), 64):
             part = todo[start : start + 64]
-            for text, (answer,) in zip(part, engine.answers(part, [Edits()], 48), strict=True):
+            for text, (answer,) in zip(part, engine.answers(part, [Edits()], 20), strict=True):
                 known[text] = answer
                 file.write(json.dumps([text, answer]) + "\n")
             file.flush()
             print(f"tuned answers {start + len(part)}/{len(todo)}", flush=True)
+    tokenizer = engine.runtime.tokenizer
+    for text in {p.text for p in prompts if p.kind != "harmful"} - set(known):
+        known[text] = tokenizer.decode(read_answer(text)["ids"], skip_special_tokens=True)
     return known
 
 
@@ -57,7 +58,7 @@ def documentation(rng: random.Random) -> list[tuple[str, str]]:
         module = __import__(name, fromlist=["_"])
         for attribute, member in sorted(vars(module).items()):
             doc = inspect.getdoc(member) if inspect.isclass(member) or inspect.isroutine(member) else None
-            if doc and 60 < len(doc) and not attribute.startswith("_"):
+            if doc and len(doc) > 60 and not attribute.startswith("_"):
                 pairs.append((rng.choice(("What does {} do?", "Explain {}.")).format(f"{name}.{attribute}"), doc[:700]))
     rng.shuffle(pairs)
     return pairs
@@ -86,7 +87,7 @@ def conversation(tokenizer, turns: list[tuple[str, str]]) -> tuple[list[int], li
 def compose(tokenizer, answers: dict[str, str], split: str, tokens: int, seed: int, longest: int) -> list:
     """Conversations until `tokens` content tokens are reached. First turns: 40% harmful, 25% look-alike, rest benign."""
     rng = random.Random(seed)
-    prompts = [p for p in load_prompts(PROMPTS_FILE) if (p.split == "test") == (split == "test") and p.text in answers]
+    prompts = [p for p in load_prompts(PROMPTS_FILE) if (p.split == "test") == (split == "test")]
     kinds = {k: [(p.text, answers[p.text]) for p in prompts if p.kind == k] for k in ("harmful", "lookalike", "benign")}
     docs = documentation(random.Random(7))
     docs = docs[: len(docs) // 10] if split == "test" else docs[len(docs) // 10 :]

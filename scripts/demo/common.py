@@ -27,7 +27,9 @@ def base_model():
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = base_folder()
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(folder)
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(
+        folder
+    )
 
 
 def template(tokenizer, text: str) -> list[int]:

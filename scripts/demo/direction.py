@@ -32,7 +32,9 @@ def main() -> None:
     if options.quick:
         quick(engine, options.quick)
         return
-    found = engine.compute_direction(rule="balanced", progress=lambda m, s: print(f"{s:4.0%} {m}", flush=True), keep=False)
+    found = engine.compute_direction(
+        rule="balanced", progress=lambda m, s: print(f"{s:4.0%} {m}", flush=True), keep=False
+    )
     save_direction(found, ASSETS / "direction.safetensors")
     for c in found.provenance["candidates"]:
         print(c)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from answers import answer_batch
-from chats import compose
+from chats import answer_all, compose
 from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, shared_prefix
 from scipy.stats import binomtest
 from torch.nn.functional import cross_entropy
@@ -80,7 +80,7 @@ def sae_quality(engine, tokens: int) -> list[dict]:
     from sae_lens import SAE
 
     tokenizer, model = engine.runtime.tokenizer, engine.model
-    answers = dict(json.loads(line) for line in (WORK / "tuned_answers.jsonl").read_text().splitlines())
+    answers = answer_all(WORK, engine)
     prefix = shared_prefix(tokenizer)
     conversations = compose(tokenizer, answers, "test", tokens, 1, 320)
     rows = [torch.tensor([prefix.tolist() + ids]) for ids, _ in conversations]

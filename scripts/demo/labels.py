@@ -10,7 +10,7 @@ import json
 import numpy as np
 import pandas as pd
 import torch
-from chats import compose
+from chats import answer_all, compose
 from common import ASSETS, WORK, shared_prefix
 
 from core import load
@@ -23,7 +23,7 @@ TOP, BEFORE, AFTER = 4, 6, 3
 def collect(engine, tokens: int):
     """(pieces [n], conversation number [n], position [n], layer → residuals [n, d_model])."""
     tokenizer, model = engine.runtime.tokenizer, engine.model.model
-    answers = dict(json.loads(line) for line in (WORK / "tuned_answers.jsonl").read_text().splitlines())
+    answers = answer_all(WORK, engine)
     prefix = shared_prefix(tokenizer)
     conversations = compose(tokenizer, answers, "train", tokens, 2, 200)
     grabbed: dict[int, list[torch.Tensor]] = {n: [] for n in engine.spec.layers}
@@ -59,6 +59,7 @@ def main() -> None:
     vocabulary = [engine.runtime.tokenizer.decode([i]) for i in range(len(unembed))]
     fixed = position < len(shared_prefix(engine.runtime.tokenizer))
     seen_once = ~fixed | (number == 0)  # the fixed prefix counts once
+    begins = np.flatnonzero(np.diff(number, prepend=-1)).tolist()  # conversation → its first row
     rows = []
     for layer, x in residual.items():
         dictionary = engine.runtime.dictionaries[layer]
@@ -71,10 +72,9 @@ def main() -> None:
             for i in range(f.shape[1]):
                 contexts, words, used = [], [], set()
                 for v, r in zip(value[:, i].tolist(), where[top[:, i].numpy()].tolist(), strict=True):
-                    if v <= 0:
+                    if v <= 0 or len(words) == 10:
                         break
-                    same = number == number[r]
-                    low = max(r - BEFORE, int(np.argmax(same)))
+                    low = max(r - BEFORE, begins[number[r]])
                     after = [pieces[j] for j in range(r + 1, min(r + 1 + AFTER, len(pieces))) if number[j] == number[r]]
                     before = "".join(pieces[low:r])
                     if (before, pieces[r]) in used:
@@ -85,7 +85,7 @@ def main() -> None:
                             {"before": before, "token": pieces[r], "after": "".join(after), "activation": round(v, 2)}
                         )
                     words.append(pieces[r].strip() or repr(pieces[r])[1:-1])
-                top_words = pd.Series(words[:10]).value_counts(sort=True).index[:3].tolist() if words else []
+                top_words = pd.Series(words).value_counts(sort=True).index[:3].tolist() if words else []
                 out = [vocabulary[j].strip() or repr(vocabulary[j])[1:-1] for j in promoted[i].tolist()]
                 rows.append(
                     {

@@ -112,7 +112,7 @@ def make_examples(prompts, tokenizer, rng: random.Random, most: int = 18) -> lis
     for prompt in prompts:
         ids = template(tokenizer, roughen(prompt.text, rng))
         if prompt.kind == "harmful":
-            answer = tokenizer(rng.choice(REFUSALS)).input_ids + [tokenizer.eos_token_id]
+            answer = [*tokenizer(rng.choice(REFUSALS)).input_ids, tokenizer.eos_token_id]
             examples.append({"prompt": ids, "answer": answer, "base": None})
         else:
             base = read_answer(prompt.text)
@@ -185,7 +185,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--start", type=Path, help="an adapter to go on from, instead of from nothing")
-    parser.add_argument("--answer-tokens", type=int, default=18, help="tokens of a benign answer that are held to the base")
+    parser.add_argument(
+        "--answer-tokens", type=int, default=18, help="tokens of a benign answer that are held to the base"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ASSETS / "adapter")
     parser.add_argument(

@@ -47,7 +47,7 @@ def train(layer: int, width: int, k: float, batch: int, lr: float, passes: int, 
         sae.b_dec.copy_(sample.mean(0) * (D_MODEL**0.5 / sample.norm(dim=-1).mean()))
     trainer = SAETrainer(
         cfg=SAETrainerConfig(
-            total_training_samples=total, train_batch_size_samples=batch, lr=lr, lr_warm_up_steps=20,
+            total_training_samples=total, train_batch_size_samples=batch, lr=lr, lr_end=lr / 10, lr_warm_up_steps=20,
             lr_decay_steps=total // batch // 4, dead_feature_window=60, n_batches_for_norm_estimate=8,
         ),
         sae=sae,

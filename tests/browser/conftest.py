@@ -1,47 +1,16 @@
 """A real server on the real demo model, and a real Chromium.
 
-Skipped with the reason where either is missing; with `HYDRASCOPE_REQUIRE_BROWSER` set, that fails instead. The server
-has a cache folder of its own, with the demo base linked into it, so that no test writes into anybody's history.
+Skipped with the reason where either is missing; with `HYDRASCOPE_REQUIRE_BROWSER` set, that fails instead.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from core.paths import assets_folder, cache_folder
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
-# Read before any test changes the environment: where this machine keeps the demo base.
-REAL_CACHE = cache_folder()
-
-
-def missing() -> str | None:
-    """Why these tests cannot run here, or None."""
-    try:
-        import playwright.sync_api  # noqa: F401
-    except ImportError:
-        return "Playwright is not installed (requirements-dev.txt)"
-    if not Path(CHROMIUM).exists():
-        return "there is no Chromium (Debian: apt install chromium)"
-    if not (assets_folder() / "demo" / "adapter" / "adapter_model.safetensors").is_file():
-        return "the demo model's weights are not in assets/demo (make demo)"
-    if not list((assets_folder() / "demo").glob("saes/layer_*/sae_weights.safetensors")):
-        return "the demo model's SAEs are not in assets/demo (make demo)"
-    if not any((REAL_CACHE / "base").glob("*/config.json")):
-        return "the demo base is not prepared (python -m core prepare)"
-    return None
+from tests.browser.server import CHROMIUM, missing, running_server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,49 +20,6 @@ def possible() -> None:
         pytest.fail(f"The browser tests are required here, but {reason}.")
     if reason:
         pytest.skip(f"browser tests: {reason}")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-@contextmanager
-def running_server(folder: Path) -> Iterator[str]:
-    """A page on a free port; yields its address. Its output lies in `server.log` in `folder`."""
-    cache = folder / "cache"
-    cache.mkdir(parents=True)
-    for shared in ("base", "records"):
-        (REAL_CACHE / shared).mkdir(parents=True, exist_ok=True)
-        (cache / shared).symlink_to(REAL_CACHE / shared)
-    port = free_port()
-    environment = os.environ | {"HYDRASCOPE_CACHE": str(cache)}
-    environment.pop("HYDRASCOPE_MODEL", None)
-    command = [
-        sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
-        "--server.headless", "true", "--global.e2eTest", "true",
-    ]  # fmt: skip
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            _wait_until_healthy(server, port, folder / "server.log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-def _wait_until_healthy(server: subprocess.Popen, port: int, log: Path) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
-                if answer.read() == b"ok":
-                    return
-        except OSError:
-            time.sleep(0.1)
-        assert server.poll() is None, log.read_text()
-    raise AssertionError(f"the server did not start: {log.read_text()}")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from core.bundled import read_bundled
 from core.paths import assets_folder
 from tests.browser.audit_page import PATIENCE
-from tests.browser.conftest import running_server
+from tests.browser.server import running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
