@@ -27,7 +27,7 @@ def batches(path: Path, size: int, seed: int):
             yield torch.from_numpy(rows[np.sort(order[start : start + size])].astype(np.float32))
 
 
-def train(layer: int, width: int, k: float, batch: int, lr: float, passes: int, folder: Path) -> None:
+def train(layer: int, width: int, k: float, batch: int, lr: float, passes: float, folder: Path) -> None:
     from sae_lens import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
     from sae_lens.config import SAETrainerConfig
     from sae_lens.training.sae_trainer import SAETrainer
@@ -35,7 +35,7 @@ def train(layer: int, width: int, k: float, batch: int, lr: float, passes: int, 
     torch.manual_seed(layer)
     path = WORK / "activations" / f"layer_{layer:02d}.f16"
     rows = path.stat().st_size // (2 * D_MODEL)
-    total = passes * rows // batch * batch
+    total = int(passes * rows) // batch * batch
     sae = BatchTopKTrainingSAE(
         BatchTopKTrainingSAEConfig(
             d_in=D_MODEL, d_sae=width, k=k, dtype="float32", device="cpu", apply_b_dec_to_input=True,
@@ -47,8 +47,8 @@ def train(layer: int, width: int, k: float, batch: int, lr: float, passes: int, 
         sae.b_dec.copy_(sample.mean(0) * (D_MODEL**0.5 / sample.norm(dim=-1).mean()))
     trainer = SAETrainer(
         cfg=SAETrainerConfig(
-            total_training_samples=total, train_batch_size_samples=batch, lr=lr, lr_end=lr / 10, lr_warm_up_steps=20,
-            lr_decay_steps=total // batch // 4, dead_feature_window=60, n_batches_for_norm_estimate=8,
+            total_training_samples=total, train_batch_size_samples=batch, lr=lr, lr_end=lr / 10, lr_warm_up_steps=30,
+            lr_decay_steps=total // batch // 4, dead_feature_window=120, n_batches_for_norm_estimate=8,
         ),
         sae=sae,
         data_provider=batches(path, batch, layer),
@@ -82,10 +82,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layers", required=True)
     parser.add_argument("--width", type=int, default=2048)
-    parser.add_argument("--k", type=float, default=32)
-    parser.add_argument("--batch", type=int, default=2048)
-    parser.add_argument("--lr", type=float, default=8e-4)
-    parser.add_argument("--passes", type=int, default=2, help="times each recorded activation is seen")
+    parser.add_argument("--k", type=float, default=56)
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--lr", type=float, default=1.2e-3)
+    parser.add_argument("--passes", type=float, default=2, help="times each recorded activation is seen")
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
     if options.threads:
