@@ -5,6 +5,7 @@ Knows: two expanders. Does not know: the rest of the page. Both do their work on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -75,7 +76,7 @@ def facts(engine: Engine) -> dict[str, str]:
         "Model": f"{spec.name} ({spec.model_id})",
         "Revision": spec.revision or "not named",
         "Runs on": engine.placement,
-        "SAEs": ", ".join(f"layer {layer}: {width:,} features" for layer, width in engine.widths.items()) or "none",
+        "SAEs": _widths(engine.widths),
         "Refusal tokens": ", ".join(f"“{piece}” ({number})" for piece, number in tokens),
     }  # fmt: skip
     if engine.has_direction:
@@ -95,13 +96,23 @@ def facts(engine: Engine) -> dict[str, str]:
     return found
 
 
+def _widths(widths: Mapping[int, int]) -> str:
+    """“layers 4, 6, 8 with 2,048 features each”, or layer by layer where they differ."""
+    if not widths:
+        return "none"
+    if len(set(widths.values())) == 1:
+        return f"layers {', '.join(map(str, widths))} with {next(iter(widths.values())):,} features each"
+    return ", ".join(f"layer {layer}: {width:,} features" for layer, width in widths.items())
+
+
 def _scores(record: Any) -> None:
     rows = record.get("candidates")
     if not isinstance(rows, list) or not rows:
         return
     st.caption("Every layer's candidate, on held-out prompts")
     st.dataframe(
-        pd.DataFrame(rows), hide_index=True, height=210, key="candidates",
+        pd.DataFrame(rows).set_index("layer"), height=210, key="candidates",
+        column_config={"_index": st.column_config.NumberColumn("layer")},
         alt="Scores of each layer's candidate direction",
     )  # fmt: skip
 

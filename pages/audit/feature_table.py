@@ -18,7 +18,7 @@ from pages.shared.text import counted, escaped, plain, visible
 
 SEARCH, LAYERS, ALIGNED, WITH_BOS = "audit_search", "audit_layers", "audit_aligned", "audit_with_bos"
 VALUE, POSITION = "audit_clamp_value", "audit_clamp_position"
-_COLUMNS = ["feature", "layer", "index", "cosine", "strongest", "position", "token", "tokens", "label", "active_set"]
+_COLUMNS = ["feature", "active_set", "layer", "index", "cosine", "strongest", "position", "token", "tokens", "label"]
 
 
 def summary(active: pd.DataFrame, labels: Labels, named: Sequence[Feature], with_bos: bool) -> pd.DataFrame:

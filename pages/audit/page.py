@@ -103,7 +103,12 @@ def _tokens(engine: Engine, key: str, request: Request, before: Side, after: Sid
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if after is not None:
             view = st.segmented_control(
-                "Show", ["before", "after", "difference"], default="after", key=VIEW, required=True
+                "Show",
+                ["before", "after", "difference"],
+                default="after",
+                key=VIEW,
+                required=True,
+                label_visibility="collapsed",
             )
         else:
             view = "before"
