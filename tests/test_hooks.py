@@ -4,7 +4,7 @@ import pytest
 import torch
 from oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 
-from core import Edits, Feature
+from core import Edits, Feature, load
 from core.hooks import _CURRENT, decoder_layers
 
 # Two float32 routes to the same logits (size about 10): sums in another order. The issue allows 1e-4.
@@ -117,12 +117,16 @@ def test_the_model_is_the_plain_one_outside_a_pass(tiny, plain):
     assert _CURRENT.get() is None
 
 
-def test_hooks_are_installed_once_however_much_is_measured(tiny):
+def test_hooks_are_installed_once_however_much_is_measured(tiny, tiny_spec):
+    fresh = load(
+        tiny_spec, device="cpu", dtype="float32"
+    )  # transformers adds hooks of its own once asked for hidden states
+
     def count():
-        return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in tiny.model.modules())
+        return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in fresh.model.modules())
 
     before = count()
-    tiny.measure(list(PROMPTS), [Edits.ablate(EVERY), Edits.ablate_direction(tiny.direction())])
+    fresh.measure(list(PROMPTS), [Edits.ablate(EVERY), Edits.ablate_direction(tiny.direction())])
     assert count() == before == 4 * 3 + 2  # attention, MLP and block; the first block's input; the head
 
 
