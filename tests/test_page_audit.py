@@ -276,7 +276,7 @@ def test_an_unknown_model_is_one_sentence_and_a_way_to_try_again(page, monkeypat
 
 def test_a_bug_shows_a_reference_and_no_traceback(page, monkeypatch, caplog):
     app = page(prompt="Tell me a story")
-    monkeypatch.setattr("pages.audit.feature_table.summary", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("pages.audit.feature_table.filtered", lambda *arguments: 1 / 0)
     app.run()
     assert not app.exception
     (sentence,) = [error.value for error in app.error]

@@ -18,14 +18,15 @@ from pages.shared.text import counted, escaped, plain, visible
 
 SEARCH, LAYERS, ALIGNED, WITH_BOS = "audit_search", "audit_layers", "audit_aligned", "audit_with_bos"
 VALUE, POSITION = "audit_clamp_value", "audit_clamp_position"
-_COLUMNS = ["feature", "active_set", "layer", "index", "cosine", "strongest", "position", "token", "tokens", "label"]
+_COLUMNS = ["feature", "layer", "index", "cosine", "strongest", "position", "token", "tokens", "label"]
+_SHOWN = ["feature", "active_set", "layer", "cosine", "strongest", "token", "tokens", "label"]
 
 
-def summary(active: pd.DataFrame, labels: Labels, named: Sequence[Feature], with_bos: bool) -> pd.DataFrame:
+def summary(active: pd.DataFrame, labels: Labels, with_bos: bool) -> pd.DataFrame:
     """One row a feature, highest cosine first.
 
     active: layer, index, position, token, activation, cosine. Result: feature, layer, index, cosine, strongest (its
-    highest activation) with the position and token it is at, tokens (on how many it is active), label, active_set.
+    highest activation) with the position and token it is at, tokens (on how many it is active), label.
     Position 0 counts only with `with_bos`: it is the same for every prompt and would be most features' strongest.
     """
     seen = active if with_bos else active[active["position"] > 0]
@@ -35,10 +36,8 @@ def summary(active: pd.DataFrame, labels: Labels, named: Sequence[Feature], with
     top = seen.sort_values("activation", ascending=False, kind="stable").drop_duplicates(["layer", "index"])
     found = top.merge(counts, on=["layer", "index"]).rename(columns={"activation": "strongest"})
     features = [Feature(*pair) for pair in zip(found["layer"].tolist(), found["index"].tolist(), strict=True)]
-    chosen = set(named)
     found["feature"] = [str(feature) for feature in features]
     found["label"] = [labels.label(feature) for feature in features]
-    found["active_set"] = [feature in chosen for feature in features]
     found["token"] = [visible(piece) for piece in found["token"]]
     return found.sort_values(["cosine", "layer", "index"], ascending=[False, True, True], ignore_index=True)[_COLUMNS]
 
@@ -59,7 +58,6 @@ def filtered(rows: pd.DataFrame, search: str, layers: Sequence[int], least_cosin
 def section(engine: Engine, key: str, prompt: str) -> None:
     """Filters, table, buttons, and what is known of the features picked."""
     labels = work.labels(engine, engine.spec.name)
-    active = work.features(engine, key, prompt)
     st.subheader("Features on this prompt", anchor="features")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         search = st.text_input(
@@ -76,12 +74,20 @@ def section(engine: Engine, key: str, prompt: str) -> None:
         with_bos = st.toggle(
             "Count BOS", key=WITH_BOS, help="Position 0 is the same for every prompt; left out by default."
         )
-    rows = summary(active, labels, state.named_features(), with_bos)
+    rows = _rows(engine, key, prompt, with_bos)
     shown = filtered(rows, search or "", chosen, least)
+    named = {str(feature) for feature in state.named_features()}
+    shown.insert(0, "active_set", shown["feature"].isin(named))
     picked = _table(shown, len(rows), bool(len(labels)), _identity(key, prompt, search, chosen, least, with_bos))
     _actions(picked)
     for feature in picked[:3]:
-        _note(feature, labels, rows)
+        _note(feature, labels, alone=len(picked) == 1)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _rows(_engine: Engine, key: str, prompt: str, with_bos: bool) -> pd.DataFrame:
+    """The summary, remembered: a filter or a toggle does not change it."""
+    return summary(work.features(_engine, key, prompt), work.labels(_engine, _engine.spec.name), with_bos)
 
 
 def _table(shown: pd.DataFrame, of: int, labelled: bool, identity: str) -> list[Feature]:
@@ -95,7 +101,7 @@ def _table(shown: pd.DataFrame, of: int, labelled: bool, identity: str) -> list[
         on_select="rerun",
         selection_mode="multi-row",
         row_height=30,
-        column_order=[name for name in _COLUMNS if name not in ("index", "position") and (labelled or name != "label")],
+        column_order=[name for name in _SHOWN if labelled or name != "label"],
         column_config={
             "feature": st.column_config.TextColumn("Feature", help="layer-index", width=76, pinned=True),
             "layer": number("Layer", width=60),
@@ -141,10 +147,12 @@ def _put(picked: list[Feature], value_key: str | None) -> None:
         state.say(str(error))
 
 
-def _note(feature: Feature, labels: Labels, rows: pd.DataFrame) -> None:
+def _note(feature: Feature, labels: Labels, alone: bool) -> None:
     """What is known of one feature: where it fires in the sample, what it promotes."""
     note = labels.note(feature)
-    with st.expander(f"{feature}" + (f" · {plain(note.label, most=70)}" if note else ""), icon=":material/info:"):
+    with st.expander(
+        f"{feature}" + (f" · {plain(note.label, most=70)}" if note else ""), icon=":material/info:", expanded=alone
+    ):
         if note is None:
             st.caption("There are no labels for this feature.")
             return

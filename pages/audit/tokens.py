@@ -12,6 +12,7 @@ import numpy as np
 from core import Prompt
 from pages.shared.text import counted, escaped, visible
 
+MOST_SHOWN = 160
 _NAMES = {
     "bos": ("BOS", "Position 0: the same for every prompt, and out of distribution for most SAEs."),
     "system": ("system", "What the chat template puts before every prompt."),
@@ -30,9 +31,14 @@ def span_of(prompt: Prompt) -> list[str]:
 
 
 def shown_positions(prompt: Prompt, everything: bool) -> list[int]:
-    """Positions for the map: all, or only instruction and template (the rest is the same for every prompt)."""
+    """Positions for the map: all, or only instruction and template (the rest is the same for every prompt).
+
+    The last `MOST_SHOWN` of them: a browser draws no more cells than that well, and the last ones decide.
+    """
     names = span_of(prompt)
-    return [place for place, name in enumerate(names) if everything or name in ("instruction", "template")]
+    return [place for place, name in enumerate(names) if everything or name in ("instruction", "template")][
+        -MOST_SHOWN:
+    ]
 
 
 def strip(prompt: Prompt, cosine: np.ndarray | None) -> str:

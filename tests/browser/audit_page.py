@@ -15,7 +15,8 @@ from playwright.sync_api import Locator, Page, expect
 
 OUT = Path(__file__).resolve().parent / "out"
 #: Long enough for a slow machine; a pass never waits for it.
-PATIENCE = 90_000
+PATIENCE = 40_000
+expect.set_options(timeout=PATIENCE)
 
 
 class AuditPage:
@@ -55,6 +56,11 @@ class AuditPage:
         box.press("Enter")
         return self
 
+    def prompt_is(self, text: str) -> AuditPage:
+        """Wait until the page shows `text` as the prompt being audited: in its address, not in the box alone."""
+        expect(self.page).to_have_url(re.compile(f"prompt={re.escape(quote(text, safe=''))}|{_plus(text)}"))
+        return self
+
     def click(self, key: str) -> AuditPage:
         """The button with this key."""
         self.page.locator(f".st-key-{key} button:visible").first.click()
@@ -77,7 +83,9 @@ class AuditPage:
         return self.page.locator(f".st-key-card_{side}")
 
     def verdict_is(self, side: str, verdict: str) -> AuditPage:
-        expect(self.card(side).get_by_text(verdict, exact=True)).to_be_visible(timeout=PATIENCE)
+        # the badge holds its icon's name as text too, so its end is what is compared
+        shown = self.card(side).get_by_text(re.compile(rf"{verdict}\s*$")).first
+        expect(shown).to_be_visible(timeout=PATIENCE)
         return self
 
     def score(self, side: str) -> float:
