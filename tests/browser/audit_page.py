@@ -58,7 +58,9 @@ class AuditPage:
 
     def prompt_is(self, text: str) -> AuditPage:
         """Wait until the page shows `text` as the prompt being audited: in its address, not in the box alone."""
-        expect(self.page).to_have_url(re.compile(f"prompt={re.escape(quote(text, safe=''))}|{_plus(text)}"))
+        self.page.wait_for_function(
+            "text => new URLSearchParams(location.search).get('prompt') === text", arg=text, timeout=PATIENCE
+        )
         return self
 
     def click(self, key: str) -> AuditPage:
