@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 OUT = Path(__file__).resolve().parent / "out"
 #: Long enough for a slow machine; a pass never waits for it.
-PATIENCE = 40_000
+PATIENCE = 90_000
 expect.set_options(timeout=PATIENCE)
 
 
