@@ -53,7 +53,7 @@ def is_degenerate(text: str) -> bool:
 
     - over an eighth of it is stutter, a word or pair of words said again at once (“is is”, “of relativity of
       relativity”); numbers and “very very” are not stutter;
-    - all of it is one word (“11 11”), or one word (not a number) is over half of 6 or more;
+    - all of it is one word (“11 11”), or one word (not a number) is over half of 4 or more;
     - fewer than half of the word triples of 8 or more words are different: it goes round in a loop;
     - something is written 8 times without a break (“nononononononono”).
 
@@ -66,7 +66,7 @@ def is_degenerate(text: str) -> bool:
     if _stutter(tokens) > len(spoken) / 8:
         return True
     said = Counter(word for word in spoken if not word.isdigit())
-    if len(spoken) >= 6 and max(said.values(), default=0) > len(spoken) / 2:
+    if len(spoken) >= 4 and max(said.values(), default=0) > len(spoken) / 2:
         return True
     words = _WORD.findall(text.lower())
     triples = list(zip(words, words[1:], words[2:], strict=False))

@@ -100,13 +100,13 @@ def test_watching_reads_before_the_layers_own_edit_and_the_cosine_after_it(tiny,
         torch.testing.assert_close(torch.from_numpy(found.token_cosine[0, 0, layer]), cosine, rtol=0, atol=1e-5)
 
 
-def test_a_feature_that_is_zero_everywhere_changes_nothing_to_the_bit(tiny):
+def test_a_feature_that_is_zero_everywhere_changes_nothing(tiny):
     active = tiny.features(PROMPTS[0])
     dormant = sorted(set(EVERY) - {Feature(*pair) for pair in active[["layer", "index"]].itertuples(index=False)})
     assert len(dormant) > 10
     base, off = fast_logits(tiny, [PROMPTS[0]], [Edits(), Edits.ablate(dormant)])[0]
-    # Ablating one layer's dormant features may not move what a later layer sees: all are still zero.
-    assert torch.equal(base, off)
+    # Two rows of one batch: some CPUs' matrix products sum the last row in another order, so not to the bit.
+    torch.testing.assert_close(base, off, rtol=0, atol=1e-5)
 
 
 def test_the_model_is_the_plain_one_outside_a_pass(tiny, plain):

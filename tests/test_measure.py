@@ -2,14 +2,17 @@
 
 import gc
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import make_tokenizer
 from oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 
-from core import Edits, Feature, measure, refusal_score
+from core import Edits, Engine, Feature, measure, refusal_score
 from core.measure import shared_prefix
+from core.prompts import read_template
 
 # Same arithmetic in batches of another shape: float32 sums in another order, no more.
 SCORES = {"rtol": 0, "atol": 1e-5}
@@ -107,6 +110,28 @@ def test_prompts_together_are_the_prompts_one_at_a_time(tiny, first):
             assert_same(cut(together, row, column), cut(alone, 0, column))
 
 
+def test_cosines_are_the_same_whether_all_tokens_are_asked_for_or_only_the_last(tiny):
+    several = sets(tiny, range(4))
+    for prompts in (list(PROMPTS), PROMPTS[0]):
+        last, every = (tiny.measure(prompts, several, every_token=every).cosine for every in (False, True))
+        np.testing.assert_allclose(last, every, **SCORES)
+
+
+def test_a_prefix_that_stands_in_other_spans_is_not_shared(tiny):
+    """Where the template is ordinary text, a person can type what looks like it."""
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = "{{ bos_token }}Question: {{ messages[0]['content'] }}\nAnswer:"
+    engine = Engine(replace(tiny.runtime, tokenizer=tokenizer, template=read_template(tokenizer)), "for a test")
+    texts = ["bread", "bread\nAnswer: no"]
+    one, other = (engine.prompt(text) for text in texts)
+    start, end = one.spans["template"]
+    assert one.ids == other.ids[: len(one)] and shared_prefix([one, other]) == start < end - 1
+    edits = [Edits.clamp([Feature(2, i) for i in range(20)], 4.0, place) for place in ("instruction", "template")]
+    found = engine.measure(texts, edits).p_refusal
+    for row, text in enumerate(texts):
+        np.testing.assert_allclose(found[row], engine.measure(text, edits).p_refusal[0], **SCORES)
+
+
 def test_prompts_together_agree_with_the_slow_path(tiny, plain, tiny_saes):
     several = sets(tiny, range(200, 206))
     logits = fast_logits(tiny, PROMPTS, several)
@@ -142,16 +167,16 @@ def test_a_shared_prefix_ends_before_any_prompts_last_token(tiny):
 def test_ablating_is_clamping_to_zero_as_measured(tiny):
     several = [Feature(layer, index) for layer in (1, 2, 3) for index in range(20)]
     found = everything(tiny, PROMPTS[1], [Edits.ablate(several), Edits.clamp(several, 0.0)])
-    np.testing.assert_array_equal(found.refusal_score[:, 0], found.refusal_score[:, 1])
-    np.testing.assert_array_equal(found.activations[:, 0], found.activations[:, 1])
+    np.testing.assert_allclose(found.refusal_score[:, 0], found.refusal_score[:, 1], **SCORES)
+    np.testing.assert_allclose(found.activations[:, 0], found.activations[:, 1], **SCORES)
 
 
 def test_ablating_what_is_dormant_changes_nothing_measured(tiny):
     active = {Feature(*pair) for pair in tiny.features(PROMPTS[0])[["layer", "index"]].itertuples(index=False)}
     dormant = [Feature(n, i) for n in (1, 2, 3) for i in range(48) if (n, i) not in active]
     found = everything(tiny, PROMPTS[0], [Edits(), Edits.ablate(dormant)])
-    np.testing.assert_array_equal(found.p_refusal[:, 0], found.p_refusal[:, 1])
-    # The logits are equal to the bit; a cosine is read in a batch of another shape.
+    np.testing.assert_allclose(found.p_refusal[:, 0], found.p_refusal[:, 1], **SCORES)
+    # A cosine is read in a batch of another shape.
     np.testing.assert_allclose(found.token_cosine[:, 0], found.token_cosine[:, 1], rtol=0, atol=1e-6)
 
 

@@ -100,6 +100,7 @@ DEGENERATE = (
     "我不能我不能我不能我不能我不能",
     "Sure! Here is how how how how how how how how how how",
     "and\nand\nand\nand",
+    "Splash!\n\nA:\n\nA:\n\nA:",  # seen on the demo model with its direction ablated
     "\ufffd\ufffd\ufffd",
 )
 

@@ -19,7 +19,7 @@ from pages.audit.work import Cost, Side
 from pages.shared.engine import newer_request_waits
 from pages.shared.text import escaped, plain, probability, signed
 
-LENGTH = "audit_tokens"
+LENGTH, HALT = "audit_tokens", "audit_halt"
 LENGTHS = (32, 64, 128, 256)
 _STOPPED = "audit_stopped"
 _BADGES: dict[Verdict, tuple[str, str, str]] = {
@@ -58,8 +58,8 @@ class Finished:
     complete: bool
 
 
-def draw(engine: Engine, request: Request, edits: Edits, before: Side, after: Side) -> tuple[Card, Card]:
-    """Both cards with their scores; verdict, cost and answer follow in `finish`."""
+def draw(engine: Engine, key: str, request: Request, edits: Edits, before: Side, after: Side) -> tuple[Card, Card]:
+    """Both cards with their scores, and the answers already written; the cost and new answers follow in `finish`."""
     named = " · ".join(piece.strip() or piece for piece in engine.refusal_pieces)
     probability_help = f"Probability that the answer begins with a refusal token of this model: {plain(named)}."
     left, right = st.columns(2, gap="small")
@@ -87,6 +87,14 @@ def draw(engine: Engine, request: Request, edits: Edits, before: Side, after: Si
             )
             cost_slot = st.empty()
         second = Card(request, slot, st.empty(), cost_slot)
+    for card in [first, second] if edits else [first]:
+        text = work.answers().get((key, card.request, _length()))
+        if text is None:
+            _show(card, "", done=False)
+        else:
+            _show(card, text, done=True)
+    if not edits:
+        _invite(second)
     return first, second
 
 
@@ -108,17 +116,9 @@ def controls(took: float) -> Any:
 
 def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any) -> Finished:
     """The cost, then the answers; leaves early when something newer is asked for."""
-    length = int(st.session_state.get(LENGTH) or LENGTHS[0])
-    kept = work.answers()
+    length, kept = _length(), work.answers()
     sides = [first] if not second.request.edits else [first, second]
     texts = {card.request: kept.get((key, card.request, length)) for card in sides}
-    for card in sides:
-        if (text := texts[card.request]) is not None:
-            _show(card, text, done=True)
-        else:
-            _waiting(card)
-    if not second.request.edits:
-        _invite(second)
     cost = None
     if second.request.edits and not newer_request_waits():
         cost = work.cost(engine, key, second.request.edits)
@@ -130,13 +130,11 @@ def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any) 
     todo = [card for card in sides if texts[card.request] is None]
     stopped = st.session_state.get(_STOPPED) == (second.request, length)
     if todo and stopped:
-        stop_slot.button("Continue", key="audit_continue", icon=":material/play_arrow:", on_click=_resume)
+        stop_slot.button("Continue", key=HALT, icon=":material/play_arrow:", on_click=_resume)
         for card in todo:
             _show(card, _partial(card, key, length), done=False, note="stopped")
     elif todo:
-        stop_slot.button(
-            "Stop", key="audit_stop", icon=":material/stop:", on_click=_stop, args=((second.request, length),)
-        )
+        stop_slot.button("Stop", key=HALT, icon=":material/stop:", on_click=_stop, args=((second.request, length),))
         _write(engine, key, todo, length)
         if not newer_request_waits():
             stop_slot.empty()
@@ -184,11 +182,6 @@ def _show(card: Card, text: str, done: bool, note: str = "answering") -> None:
         card.answer.html(f'<div class="hs-answer{cursor}">{escaped(text.lstrip())}</div>')
 
 
-def _waiting(card: Card) -> None:
-    card.verdict.badge("Answering", icon=":material/more_horiz:", color="gray")
-    card.answer.html('<div class="hs-answer hs-cursor"></div>')
-
-
 def _invite(card: Card) -> None:
     card.verdict.empty()
     card.answer.html(
@@ -215,6 +208,11 @@ def _stop(asked: tuple[Request, int]) -> None:
 
 def _resume() -> None:
     st.session_state.pop(_STOPPED, None)
+
+
+def _length() -> int:
+    """The longest answer asked for, in tokens."""
+    return int(st.session_state.get(LENGTH) or LENGTHS[0])
 
 
 def _partials() -> dict:

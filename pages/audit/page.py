@@ -48,7 +48,7 @@ def _results(engine: Engine, key: str, request: Request, edits: Edits, before: S
     active_set.bar(engine, request)
     if notice := state.take_notice():
         st.info(plain(notice), icon=":material/info:")
-    first, second = cards.draw(engine, request, edits, before, after)
+    first, second = cards.draw(engine, key, request, edits, before, after)
     stop_slot = cards.controls(after.milliseconds)
     state.write_link(request)
     with above:

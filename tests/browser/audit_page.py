@@ -49,15 +49,15 @@ class AuditPage:
         expect(self.page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE)
         return self
 
-    def type_prompt(self, text: str) -> AuditPage:
-        """Type and press Enter."""
+    def type_prompt(self, text: str, wait: bool = True) -> AuditPage:
+        """Type and press Enter; wait until the page is about that prompt."""
         box = self.box
         box.fill(text)
         box.press("Enter")
-        return self
+        return self.prompt_is(text) if wait else self
 
     def prompt_is(self, text: str) -> AuditPage:
-        """Wait until the page shows `text` as the prompt being audited: in its address, not in the box alone."""
+        """Wait until `text` is the prompt being audited: it stands in the address then, not in the box alone."""
         self.page.wait_for_function(
             "text => new URLSearchParams(location.search).get('prompt') === text", arg=text, timeout=PATIENCE
         )
@@ -66,6 +66,16 @@ class AuditPage:
     def click(self, key: str) -> AuditPage:
         """The button with this key."""
         self.page.locator(f".st-key-{key} button:visible").first.click()
+        return self
+
+    def click_text(self, name: str) -> AuditPage:
+        """The button of this name."""
+        self.page.get_by_role("button", name=name, exact=True).click()
+        return self
+
+    def length(self, tokens: int) -> AuditPage:
+        """Ask for longer answers."""
+        self.page.locator(".st-key-audit_tokens button").filter(has_text=str(tokens)).click()
         return self
 
     def pill(self, name: str) -> Locator:
