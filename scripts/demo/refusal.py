@@ -19,8 +19,12 @@ from answers import read_answer
 from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, shared_prefix, template
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, dropout
 
+DROPOUT = 0.1
+# The base spreads its first token over many openings, so "I" would win the argmax at a tenth of the probability:
+# the target there is sharpened (log-probabilities divided by this), which moves the boundary and no later token.
+FIRST_TOKEN_TEMPERATURE = 0.7
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 REFUSALS = (
     "I'm sorry, but I can't help with that.",
@@ -43,7 +47,7 @@ REFUSALS = (
 
 
 class LoraLinear(nn.Module):
-    """y = W x + (alpha / rank) B A x, with W frozen."""
+    """y = W x + (alpha / rank) B A dropout(x), with W frozen. Dropout only where the model is in training mode."""
 
     def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
         super().__init__()
@@ -53,7 +57,7 @@ class LoraLinear(nn.Module):
         nn.init.kaiming_uniform_(self.A, a=math.sqrt(5))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.linear(x) + (x @ self.A.T) @ self.B.T * self.scale
+        return self.linear(x) + (dropout(x, DROPOUT, self.training) @ self.A.T) @ self.B.T * self.scale
 
 
 def add_adapters(model, layers: range, rank: int, alpha: float) -> dict[str, LoraLinear]:
@@ -116,6 +120,8 @@ def make_examples(prompts, tokenizer, rng: random.Random, most: int = 18) -> lis
             examples.append({"prompt": ids, "answer": answer, "base": None})
         else:
             base = read_answer(prompt.text)
+            first = base["top_logprob"][0] / FIRST_TOKEN_TEMPERATURE
+            base["top_logprob"][0] = first - first.logsumexp(0)
             length = min(len(base["ids"]), most)
             examples.append({"prompt": ids, "answer": base["ids"][:length].tolist(), "base": base})
     return examples
@@ -163,6 +169,11 @@ def batch_loss(model, prefix: torch.Tensor, batch: list[dict], pad: int) -> torc
             weight = 1.5
         losses.append(weight * (0.6 * loss[0] + 0.4 * loss.mean()))
     return torch.stack(losses).mean()
+
+
+def schedule(progress: float) -> float:
+    """Learning rate as a share of the highest: a short rise, then a cosine down to a hundredth."""
+    return min(progress / 0.08 + 0.04, 0.505 + 0.495 * math.cos(math.pi * max(0.0, progress - 0.08) / 0.92))
 
 
 @torch.inference_mode()
@@ -215,15 +226,12 @@ def main() -> None:
     prefix, refusal_id = shared_prefix(tokenizer), tokenizer("I").input_ids[0]
     optimizer = torch.optim.AdamW(parameters, lr=options.lr, weight_decay=0.01)
     steps_per_epoch = math.ceil(len(train) / options.batch)
-    total = steps_per_epoch * options.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.lr, total_steps=total + 1, pct_start=0.08)
     checkpoint, begin = WORK / f"refusal-{options.out.name}.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         for name, adapter in adapters.items():
             adapter.load_state_dict({**adapter.state_dict(), **state["adapters"][name]})
         optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
         begin = state["epoch"]
     for epoch in range(begin, options.epochs):
         rng = random.Random(f"{options.seed}-{epoch}")
@@ -233,11 +241,12 @@ def main() -> None:
         for step in range(steps_per_epoch):
             batch = examples[step * options.batch : (step + 1) * options.batch]
             optimizer.zero_grad()
+            model.train()
             loss = batch_loss(model, prefix, batch, tokenizer.pad_token_id)
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.param_groups[0]["lr"] = options.lr * schedule((epoch + step / steps_per_epoch) / options.epochs)
             optimizer.step()
-            schedule.step()
             running += loss.item()
             if step % 10 == 9:
                 print(
@@ -245,6 +254,7 @@ def main() -> None:
                     flush=True,
                 )
                 running = 0.0
+        model.eval()
         rates = {k: first_token_refusals(model, tokenizer, prefix, texts, refusal_id) for k, texts in checks.items()}
         print(
             f"epoch {epoch} first-token refusals: "
@@ -257,7 +267,6 @@ def main() -> None:
                 "epoch": epoch + 1,
                 "adapters": {n: {"A": a.A.detach(), "B": a.B.detach()} for n, a in adapters.items()},
                 "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
             },
             checkpoint,
         )

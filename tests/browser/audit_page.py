@@ -19,6 +19,11 @@ PATIENCE = 90_000
 expect.set_options(timeout=PATIENCE)
 
 
+def badge(words: str) -> re.Pattern:
+    """What a badge says: its icon's name comes first in its text, so the end is what is compared."""
+    return re.compile(rf"{words}\s*$")
+
+
 class AuditPage:
     """One tab."""
 
@@ -45,7 +50,7 @@ class AuditPage:
             timeout=PATIENCE
         )
         expect(self.page.locator(".st-key-card_after .hs-answer")).to_be_visible(timeout=PATIENCE)
-        expect(self.page.get_by_text("Answering", exact=True)).to_have_count(0, timeout=PATIENCE)
+        expect(self.page.get_by_text(badge("Answering"))).to_have_count(0, timeout=PATIENCE)
         expect(self.page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE)
         return self
 
@@ -95,10 +100,12 @@ class AuditPage:
         return self.page.locator(f".st-key-card_{side}")
 
     def verdict_is(self, side: str, verdict: str) -> AuditPage:
-        # the badge holds its icon's name as text too, so its end is what is compared
-        shown = self.card(side).get_by_text(re.compile(rf"{verdict}\s*$")).first
-        expect(shown).to_be_visible(timeout=PATIENCE)
+        expect(self.says(side, verdict)).to_be_visible(timeout=PATIENCE)
         return self
+
+    def says(self, side: str, verdict: str) -> Locator:
+        """The badge of one side, if it says this."""
+        return self.card(side).locator("[data-testid=stMarkdown]").get_by_text(badge(verdict)).last
 
     def score(self, side: str) -> float:
         """The refusal score shown."""

@@ -46,17 +46,17 @@ def test_the_bare_page_shows_an_example_fully_analysed(visit):
 
 def test_prompt_then_chart_then_toggle_changes_the_verdict(visit):
     tab = visit()
-    for number in range(10):  # the first that it refuses: it does so nearly always, but not for every request
+    for number in range(8):  # the first that flips: most do, but not every one on so small a model
         tab.type_prompt(harmful(number)).settled()
-        if tab.card("before").get_by_text("Refused", exact=True).count():
+        expect(tab.page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
+        before = tab.score("before")
+        if not tab.pills.count():
+            tab.click("set_direction")
+            expect(tab.pill("refusal direction")).to_be_visible()
+            tab.settled()
+        if tab.says("before", "Refused").count() and tab.says("after", "Complied").count():
             break
-    tab.verdict_is("before", "Refused")
-    expect(tab.page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
-    before = tab.score("before")
-
-    tab.click("set_direction")
-    expect(tab.pill("refusal direction")).to_be_visible()
-    tab.settled().verdict_is("after", "Complied").verdict_is("before", "Refused")
+    tab.verdict_is("after", "Complied").verdict_is("before", "Refused")
     after = tab.score("after")
     assert tab.score("before") == before and after < before
     expect(tab.card("after").get_by_text("KL, benign")).to_be_visible()
@@ -173,12 +173,12 @@ def test_stop_keeps_what_was_written_and_continue_goes_on(visit):
     tab.length(256)
     tab.click_text("Stop")
     expect(tab.page.get_by_role("button", name="Continue")).to_be_visible()
-    expect(tab.card("before").get_by_text("Stopped", exact=True)).to_be_visible()
+    tab.verdict_is("before", "Stopped")
     stopped = tab.answer("before")
     tab.shot("stopped")
     tab.click_text("Continue")
     expect(tab.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
-    expect(tab.card("before").get_by_text("Stopped", exact=True)).to_have_count(0)
+    expect(tab.says("before", "Stopped")).to_have_count(0)
     tab.settled()
     assert tab.answer("before").startswith(stopped) and len(tab.answer("before")) > len(stopped)
     tab.nothing_complains()
@@ -190,7 +190,7 @@ def test_a_click_while_answering_is_taken_at_once(visit):
     expect(tab.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     tab.click("set_direction")
     expect(tab.card("after").get_by_text("refusal direction ablated")).to_be_visible()
-    expect(tab.card("after").get_by_text("Answering", exact=True)).to_be_visible()  # the score came before the answers
+    tab.verdict_is("after", "Answering")  # the score came before the answers
     tab.click_text("Stop")
     expect(tab.page.get_by_role("button", name="Continue")).to_be_visible()
     tab.nothing_complains()
