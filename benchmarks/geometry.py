@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.timing import interleaved, median, peak_gib, row, write
+from benchmarks.timing import interleaved, median, peak_gigabytes, row, write
 from core import Edits, Feature, ModelSpec, load
 from core.demo_base import base_folder
 from core.paths import cache_folder
 
 LAYERS, WIDTH, D_MODEL = tuple(range(2, 17)), 65_536, 2304
-PROMPT = "Outline a plan for it"
+TEMPLATE = "<|im_start|>user\n{{ messages[0]['content'] }}<|im_end|>\n<|im_start|>assistant\n"
+PROMPT = "Outline a plan for a quiet house by the sea."  # 20 tokens in this template; `ours` holds it
 
 
 def make_files(folder: Path) -> None:
@@ -38,7 +39,9 @@ def make_files(folder: Path) -> None:
         torch.set_default_dtype(torch.bfloat16)
         made = Gemma2ForCausalLM(config)
         torch.set_default_dtype(torch.float32)
-        AutoTokenizer.from_pretrained(base_folder()).save_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(base_folder())
+        tokenizer.chat_template = TEMPLATE
+        tokenizer.save_pretrained(model)
         made.save_pretrained(model, safe_serialization=True)
     for layer in LAYERS:
         path = folder / f"layer_{layer}"
@@ -72,10 +75,8 @@ def ours(folder: str, runs: int, queue) -> None:
         Edits.ablate([Feature(n, int(i)) for n in LAYERS for i in rng.choice(WIDTH, 200, replace=False)])
         for _ in range(16)
     ]
-    prompt = PROMPT
-    while len(engine.prompt(prompt)) > 44:
-        prompt = prompt[: len(prompt) // 2]
-    ids = torch.tensor([engine.prompt(prompt).ids])
+    ids = torch.tensor([engine.prompt(PROMPT).ids])
+    assert ids.shape[1] == 20, ids.shape
 
     @torch.inference_mode()
     def unhooked(rows: int):
@@ -83,11 +84,11 @@ def ours(folder: str, runs: int, queue) -> None:
 
     toggle = sets[0].without([sets[0].features[0]])
     seconds = interleaved(
-        {"unhooked": lambda: unhooked(1), "one toggle": lambda: engine.measure([prompt], [toggle]),
-         "16 sets": lambda: engine.measure([prompt], sets), "unhooked 16": lambda: unhooked(16)},
+        {"unhooked": lambda: unhooked(1), "one toggle": lambda: engine.measure([PROMPT], [toggle]),
+         "16 sets": lambda: engine.measure([PROMPT], sets), "unhooked 16": lambda: unhooked(16)},
         runs,
     )  # fmt: skip
-    queue.put({"seconds": seconds, "tokens": ids.shape[1], "peak_gib": peak_gib()})
+    queue.put({"seconds": seconds, "tokens": ids.shape[1], "peak_gigabytes": peak_gigabytes()})
 
 
 def theirs(folder: str, layers: int, runs: int, tokens: int, queue) -> None:
@@ -104,7 +105,7 @@ def theirs(folder: str, layers: int, runs: int, tokens: int, queue) -> None:
         for sae in saes:
             sae(x)
 
-    queue.put({"seconds": interleaved({"layers": run}, runs)["layers"], "layers": layers, "peak_gib": peak_gib()})
+    queue.put({"seconds": interleaved({"layers": run}, runs)["layers"], "layers": layers, "peak_gigabytes": peak_gigabytes()})
 
 
 def apart(target, *arguments):
@@ -135,7 +136,7 @@ def main(runs: int = 2, peer_layers: int = 4) -> dict:
     row("16 sets against 16 unhooked rows", f"{seconds['16 sets'] / seconds['unhooked 16']:.2f}")
     row(f"SAELens, scaled from {peer_layers} to {len(LAYERS)} layers, a set", f"{saelens:.2f} s")
     row("edit sets a second against SAELens", f"{speedup:.1f} x", "asked: ≥ 20 x")
-    row("peak memory", f"{mine['peak_gib']:.1f} GiB", "asked: ≤ 9 GB")
+    row("peak memory", f"{mine['peak_gigabytes']:.1f} GB", "asked: ≤ 9 GB")
     figures = {
         "ours": mine,
         "peer": peer,
