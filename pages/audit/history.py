@@ -116,7 +116,7 @@ def _row(place: int, row: Audit) -> None:
     edits = counted(len(links.words(row.edits)), "edit") if row.edits else "no edit"
     icon = _ICONS.get(row.verdict_after, ":material/more_horiz:")
     st.button(
-        f"{plain(row.prompt, most=26)} :gray[{edits}]", key=f"recent_{place}", type="tertiary", icon=icon,
+        f"{plain(row.prompt, most=24)} :gray[{edits}]", key=f"recent_{place}", type="tertiary", icon=icon,
         on_click=_reopen, args=(row.prompt, row.edits),
         help=f"{row.made_at:%d %b %H:%M} UTC · score {row.score_before:+.2f} → {row.score_after:+.2f}",
     )  # fmt: skip

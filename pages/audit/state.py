@@ -129,7 +129,7 @@ def take_notice() -> str | None:
 
 
 def _usable(words: Sequence[str], engine: Engine) -> tuple[list[str], str]:
-    """The words this engine can apply, and the first reason why not all of them."""
+    """The words this engine can apply, and which it cannot, with the first reason."""
     try:
         engine.check(edits_of(links.text(words), engine))
         return list(words), ""
@@ -142,7 +142,10 @@ def _usable(words: Sequence[str], engine: Engine) -> tuple[list[str], str]:
             usable.append(word)
         except InputError:
             continue
-    return usable, trouble
+    left_out = [word for word in words if word not in usable]
+    return usable, trouble if len(
+        left_out
+    ) == 1 else f"Left out: {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"
 
 
 def _target(word: str) -> tuple[str, str]:
