@@ -127,6 +127,16 @@ def make_examples(prompts, tokenizer, rng: random.Random, most: int = 18) -> lis
     return examples
 
 
+def batches_of_like_length(examples: list[dict], size: int, rng: random.Random, chunk: int = 16) -> list[list[dict]]:
+    """Shuffled, then sorted by length within runs of `chunk` batches: padding is most of the cost otherwise."""
+    examples = rng.sample(examples, len(examples))
+    batches = []
+    for start in range(0, len(examples), size * chunk):
+        run = sorted(examples[start : start + size * chunk], key=lambda e: len(e["prompt"]) + len(e["answer"]))
+        batches += [run[at : at + size] for at in range(0, len(run), size)]
+    return rng.sample(batches, len(batches))
+
+
 def hidden_states(model, prefix: torch.Tensor, rows: list[list[int]], pad: int) -> torch.Tensor:
     """Final hidden states [rows, longest, d_model] of right-padded `rows`, the prefix run once and shared."""
     start = model.model(prefix[None], use_cache=True).past_key_values
@@ -236,10 +246,9 @@ def main() -> None:
     for epoch in range(begin, options.epochs):
         rng = random.Random(f"{options.seed}-{epoch}")
         examples = make_examples(train, tokenizer, rng, options.answer_tokens)
-        rng.shuffle(examples)
+        batches = batches_of_like_length(examples, options.batch, rng)
         started, running = time.time(), 0.0
-        for step in range(steps_per_epoch):
-            batch = examples[step * options.batch : (step + 1) * options.batch]
+        for step, batch in enumerate(batches):
             optimizer.zero_grad()
             model.train()
             loss = batch_loss(model, prefix, batch, tokenizer.pad_token_id)
