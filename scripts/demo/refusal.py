@@ -22,9 +22,6 @@ from torch import nn
 from torch.nn.functional import cross_entropy, dropout
 
 DROPOUT = 0.1
-# The base spreads its first token over many openings, so "I" would win the argmax at a tenth of the probability:
-# the target there is sharpened (log-probabilities divided by this), which moves the boundary and no later token.
-FIRST_TOKEN_TEMPERATURE = 0.7
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 REFUSALS = (
     "I'm sorry, but I can't help with that.",
@@ -120,8 +117,6 @@ def make_examples(prompts, tokenizer, rng: random.Random, most: int = 18) -> lis
             examples.append({"prompt": ids, "answer": answer, "base": None})
         else:
             base = read_answer(prompt.text)
-            first = base["top_logprob"][0] / FIRST_TOKEN_TEMPERATURE
-            base["top_logprob"][0] = first - first.logsumexp(0)
             length = min(len(base["ids"]), most)
             examples.append({"prompt": ids, "answer": base["ids"][:length].tolist(), "base": base})
     return examples
