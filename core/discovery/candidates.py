@@ -1,0 +1,58 @@
+"""Stage 1: the smallest top-K set whose ablation flips each prompt (paper, “Selecting a Top-K candidate set”).
+
+Knows: feature sets by K, answers and verdicts. Does not know: how features are ranked (`core.quick_sets`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from core.discovery.screening import Answer
+from core.edits import Edits, Feature
+from core.errors import InputError
+from core.verdicts import Verdict, verdict
+
+#: K = 10, 20 … 200 features a layer (paper).
+STEPS = tuple(range(10, 201, 10))
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Stage 1 for one prompt. `k`: the smallest K that flips it, or None; `tried`: every K tried with its verdict."""
+
+    text: str
+    k: int | None
+    tried: tuple[tuple[int, Verdict], ...]
+    answer: str
+
+
+def first_flips(
+    texts: Sequence[str],
+    pool: Callable[[int], Sequence[Feature]],
+    answer: Answer,
+    steps: Sequence[int] = STEPS,
+    chunk: int = 64,
+) -> list[Flip]:
+    """Raise K until the answer is complied with; degenerate is not a flip. Prompts still refusing go on together.
+
+    pool: K → the candidate set. `answer` of the result is the flipped one, or the last tried.
+    Raises InputError where the steps do not rise.
+    """
+    if not steps or steps[0] < 1 or any(a >= b for a, b in pairwise(steps)):
+        raise InputError("K must start at 1 or more and rise from step to step; mend the settings.")
+    tried: list[list[tuple[int, Verdict]]] = [[] for _ in texts]
+    flipped: list[int | None] = [None] * len(texts)
+    said, todo = [""] * len(texts), list(range(len(texts)))
+    for k in steps:
+        edits = Edits.ablate(pool(k))
+        for start in range(0, len(todo), chunk):
+            part = todo[start : start + chunk]
+            for place, (text,) in zip(part, answer([texts[i] for i in part], [edits]), strict=True):
+                said[place] = text
+                tried[place].append((k, verdict(text)))
+                if tried[place][-1][1] == "complied":
+                    flipped[place] = k
+        todo = [place for place in todo if flipped[place] is None]
+    return [Flip(t, k, tuple(v), s) for t, k, v, s in zip(texts, flipped, tried, said, strict=True)]

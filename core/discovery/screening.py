@@ -1,0 +1,73 @@
+"""Stage 0: which prompts a run is about (paper, “Dataset”): harmful ones refused unedited, benign ones answered.
+
+Knows: texts, verdicts, and a function that answers. Does not know: files, features or the store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from core.edits import Edits
+from core.errors import InputError
+from core.verdicts import Verdict, verdict
+
+#: Prompts × edit sets → greedy answers [prompt][edit set]; `Engine.answers` with its length bound.
+Answer = Callable[[Sequence[str], Sequence[Edits]], list[list[str]]]
+Kind = Literal["harmful", "benign"]
+#: The verdict that keeps a prompt of each kind.
+WANTED: dict[Kind, tuple[Verdict, ...]] = {"harmful": ("refused",), "benign": ("complied",)}
+
+
+@dataclass(frozen=True)
+class Screened:
+    """One prompt: kept, or dropped for `reason` (a verdict, “repeated”, or the sentence of the error it met)."""
+
+    text: str
+    kind: Kind
+    kept: bool
+    reason: str
+    answer: str
+
+
+def screen(
+    texts: Sequence[str], kind: Kind, answer: Answer, check: Callable[[str], object], chunk: int = 64
+) -> list[Screened]:
+    """Judge each text's unedited answer. In the order given; a text that stands twice counts once.
+
+    check: raises InputError for a text the model cannot take (too long, empty); it is dropped with that sentence.
+    """
+    found: dict[int, Screened] = {}
+    seen: set[str] = set()
+    todo: list[int] = []
+    for place, text in enumerate(texts):
+        if text in seen:
+            found[place] = Screened(text, kind, False, "repeated", "")
+            continue
+        seen.add(text)
+        try:
+            check(text)
+        except InputError as error:
+            found[place] = Screened(text, kind, False, str(error), "")
+            continue
+        todo.append(place)
+    for start in range(0, len(todo), chunk):
+        part = todo[start : start + chunk]
+        for place, (said,) in zip(part, answer([texts[i] for i in part], [Edits()]), strict=True):
+            judged = verdict(said)
+            found[place] = Screened(texts[place], kind, judged in WANTED[kind], judged, said)
+    return [found[place] for place in range(len(texts))]
+
+
+def summary(screened: Sequence[Screened]) -> str:
+    """How many were kept, and how many dropped for what, in one sentence."""
+    kept = sum(s.kept for s in screened)
+    reasons = Counter(
+        s.reason if s.reason in ("refused", "complied", "degenerate", "repeated") else "unusable"
+        for s in screened
+        if not s.kept
+    )
+    dropped = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
+    return f"{kept} of {len(screened)} kept" + (f"; dropped: {dropped}." if dropped else ".")
