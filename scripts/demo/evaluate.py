@@ -12,16 +12,15 @@ import torch
 from answers import answer_batch
 from chats import answer_all, compose
 from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, shared_prefix
-from scipy.stats import binomtest
 from torch.nn.functional import cross_entropy
 
 from core import Edits, load, verdict
+from core.discovery import statistics
 
 
 def rate(hits: int, n: int) -> dict:
     """A rate with its n and 95% Wilson interval."""
-    low, high = binomtest(hits, n).proportion_ci(method="wilson")
-    return {"rate": hits / n, "n": n, "low": low, "high": high}
+    return statistics.rate(hits, n)._asdict()
 
 
 def show(name: str, r: dict) -> None:
