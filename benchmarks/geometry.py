@@ -105,7 +105,9 @@ def theirs(folder: str, layers: int, runs: int, tokens: int, queue) -> None:
         for sae in saes:
             sae(x)
 
-    queue.put({"seconds": interleaved({"layers": run}, runs)["layers"], "layers": layers, "peak_gigabytes": peak_gigabytes()})
+    queue.put(
+        {"seconds": interleaved({"layers": run}, runs)["layers"], "layers": layers, "peak_gigabytes": peak_gigabytes()}
+    )
 
 
 def apart(target, *arguments):
