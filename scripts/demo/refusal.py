@@ -22,6 +22,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy, dropout
 
 DROPOUT = 0.1
+# The base spreads its first token over many openings, so "I" wins the argmax at a tenth of the probability. Sharpening
+# the target there (log-probabilities divided by this) moves the boundary between refusing and answering, and nothing
+# else: see docs/log.md for what 0.7 and 1 gave.
+FIRST_TOKEN_TEMPERATURE = 0.75
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 REFUSALS = (
     "I'm sorry, but I can't help with that.",
@@ -117,6 +121,8 @@ def make_examples(prompts, tokenizer, rng: random.Random, most: int = 18) -> lis
             examples.append({"prompt": ids, "answer": answer, "base": None})
         else:
             base = read_answer(prompt.text)
+            first = base["top_logprob"][0] / FIRST_TOKEN_TEMPERATURE
+            base["top_logprob"][0] = first - first.logsumexp(0)
             length = min(len(base["ids"]), most)
             examples.append({"prompt": ids, "answer": base["ids"][:length].tolist(), "base": base})
     return examples
