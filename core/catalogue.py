@@ -3,7 +3,8 @@
 Knows: hub names, layers, refusal tokens and what the paper used. Does not know: how anything is loaded. SAEs are named
 as SAELens names them, so what a suite holds is SAELens's to say (`core.suites`).
 A name is “model” for its first suite, or “model/suite”; “model/suite-l0-50” where a suite is published at several
-sparsities takes, in every layer, the one nearest to 50 active features a token.
+sparsities takes, in every layer, the one nearest to 50 active features a token. “+no-system” at the end leaves out the
+system block that a model's chat template writes before every request.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Suite:
 
 @dataclass(frozen=True)
 class KnownModel:
-    """refusal_tokens: of “I”. steering_layer: the paper's, None for models it did not use. excluded: layers its
-    Stage 1 leaves out. gated: whether the hub wants its licence accepted. trained_on: what the suites were trained on.
+    """refusal_tokens: of “I”. steering_layer: the paper's, None for models it did not use. gated: whether the hub wants
+    its licence accepted. system_block: whether its chat template writes one unasked.
     """
 
     name: str
@@ -42,23 +43,31 @@ class KnownModel:
     refusal_tokens: tuple[int, ...]
     suites: tuple[Suite, ...]
     steering_layer: int | None = None
-    excluded: tuple[int, ...] = (0, 1)
     gated: bool = True
     caveat: str = ""
+    system_block: bool = False
+
+
+#: What a name ends with where the system block is left out.
+NO_SYSTEM = "+no-system"
 
 
 class Choice(NamedTuple):
-    """A model with one of its suites; l0: which sparsity was asked for, None for the suite's own."""
+    """A model with one of its suites; l0: which sparsity was asked for, None for the suite's own. no_system: without
+    the system block its chat template writes.
+    """
 
     model: KnownModel
     suite: Suite
-    l0: int | None
+    l0: int | None = None
+    no_system: bool = False
 
     @property
     def name(self) -> str:
         own = self.suite is self.model.suites[0] and self.l0 is None
         suffix = "" if self.l0 is None else f"-l0-{self.l0}"
-        return self.model.name if own else f"{self.model.name}/{self.suite.name}{suffix}"
+        named = self.model.name if own else f"{self.model.name}/{self.suite.name}{suffix}"
+        return named + (NO_SYSTEM if self.no_system else "")
 
     def saes(self, layers: tuple[int, ...] | None = None) -> dict[int, SaeRef]:
         """layer → its SAE. Raises InputError for a layer the suite does not have."""
@@ -128,6 +137,7 @@ MODELS: tuple[KnownModel, ...] = (
     KnownModel(
         "llama-3.1-8b-instruct", "meta-llama/Llama-3.1-8B-Instruct", (40,),
         (_llama_scope("8x", "32k", _LLAMA), _llama_scope("32x", "131k", _LLAMA)), steering_layer=13, caveat=_BASE_SAES,
+        system_block=True,
     ),
     KnownModel(
         "gemma-3-270m-it", "google/gemma-3-270m-it", (236777,), _gemma_scope_2("270m", 18, (5, 9, 12, 15)),
@@ -146,17 +156,20 @@ MODELS: tuple[KnownModel, ...] = (
 
 def names() -> tuple[str, ...]:
     """Every model, and each with its further suites."""
-    return tuple(Choice(model, suite, None).name for model in MODELS for suite in model.suites)
+    return tuple(Choice(model, suite).name for model in MODELS for suite in model.suites)
 
 
 def choose(name: str) -> Choice:
     """The model and suite of a name. Raises UnknownModelError."""
-    head, _, rest = name.partition("/")
+    given, no_system = name.removesuffix(NO_SYSTEM), name.endswith(NO_SYSTEM)
+    head, _, rest = given.partition("/")
     model = next((model for model in MODELS if model.name == head), None)
     if model is None:
         raise UnknownModelError(f"No model is called “{head:.60}”; known: {', '.join(m.name for m in MODELS)}.")
+    if no_system and not model.system_block:
+        raise UnknownModelError(f"{head} writes no system block of its own; leave “{NO_SYSTEM}” out.")
     if not rest:
-        return Choice(model, model.suites[0], None)
+        return Choice(model, model.suites[0], None, no_system)
     found = re.fullmatch(r"(.+?)(?:-l0-(\d+))?", rest)
     suite = next((suite for suite in model.suites if found and suite.name == found[1]), None)
     if suite is None or (found and found[2] and suite.sparser is None):
@@ -164,4 +177,4 @@ def choose(name: str) -> Choice:
             f"{head} has no SAE suite “{rest:.60}”; choose one of {', '.join(s.name for s in model.suites)}"
             + (", with -l0-N for another sparsity." if any(s.sparser for s in model.suites) else ".")
         )
-    return Choice(model, suite, int(found[2]) if found and found[2] else None)
+    return Choice(model, suite, int(found[2]) if found and found[2] else None, no_system)

@@ -1,9 +1,10 @@
 """Computing the refusal direction and choosing its layer, both published ways.
 
 Paper, appendix “Deriving a Refusal Steering Vector”: difference of means of resid_post at the last token, layer by
-highest attack success rate on held-out prompts. Arditi et al. 2024, section 2.3: lowest refusal score on held-out
-harmful prompts when ablated, among layers below 80% of the depth, with KL on harmless prompts at most 0.1 and a
-harmless refusal score of at least 0 when the raw difference is added. Knows: prompts sets as text, the runtime.
+highest attack success rate on held-out prompts, or the layer it reports for a model it used. Arditi et al. 2024, section
+2.3: lowest refusal score on held-out harmful prompts when ablated, among layers below 80% of the depth, with KL on
+harmless prompts at most 0.1 and a harmless refusal score of at least 0 when the raw difference is added. Knows: prompts
+sets as text, the runtime.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from core.verdicts import verdict
 
 Progress = Callable[[str, float], None]
 RULES = ("paper", "arditi", "balanced")
+PUBLISHED = "published"  # the layer the paper reports; nothing is chosen, so that layer alone is scored
 KL_LIMIT, INDUCE_LIMIT, DEPTH_LIMIT = 0.1, 0.0, 0.8
 
 
@@ -60,12 +62,16 @@ def search(
     progress: Progress,
 ) -> Direction:
     """Difference of means on the train prompts, chosen on the validation prompts by `rule`, one of RULES; see `pick`.
+    Or at the spec's steering layer, with `rule` PUBLISHED.
 
     harmful and harmless are (train, validation). As published, harmful prompts the model does not refuse (score ≤ 0)
     and harmless ones it does are left out first. Raises InputError when too few are left or no layer fits the rule.
     """
-    if rule not in RULES:
-        raise InputError(f"The rule “{rule!s:.40}” is unknown; choose {' or '.join(RULES)}.")
+    if rule not in (*RULES, PUBLISHED):
+        raise InputError(f"The rule “{rule!s:.40}” is unknown; choose {' or '.join((*RULES, PUBLISHED))}.")
+    steering = runtime.spec.steering_layer
+    if rule == PUBLISHED and (steering is None or not 0 <= steering < runtime.n_layers):
+        raise InputError(f"No layer is published for “{runtime.spec.name}”; choose {' or '.join(RULES)}.")
     progress("Filtering prompts", 0.0)
     kept = [_filter(runtime, part, True) for part in harmful] + [_filter(runtime, part, False) for part in harmless]
     if min(map(len, kept)) < 2:
@@ -77,8 +83,9 @@ def search(
     progress("Averaging the residual stream", 0.1)
     raw = mean_last(runtime, kept[0]) - mean_last(runtime, kept[2])
     directions = [make_direction(raw[layer], layer) for layer in range(runtime.n_layers)]
-    candidates = score(runtime, directions, kept[1], kept[3], max_new_tokens, progress)
-    layers = {name: pick(candidates, name, runtime.n_layers) for name in RULES}
+    tried = directions if rule != PUBLISHED else [one for one in directions if one.layer == steering]
+    candidates = score(runtime, tried, kept[1], kept[3], max_new_tokens, progress)
+    layers = {PUBLISHED: steering} if rule == PUBLISHED else {r: pick(candidates, r, runtime.n_layers) for r in RULES}
     layer = layers[rule]
     if layer is None:
         least = min(c.kl for c in candidates)

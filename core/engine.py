@@ -228,18 +228,23 @@ class Engine:
         harmful: Sequence[str] | None = None,
         harmless: Sequence[str] | None = None,
         *,
-        rule: str = "paper",
+        rule: str | None = None,
         validation: float = 0.2,
         max_new_tokens: int = 24,
         progress: Progress | None = None,
         keep: bool = True,
     ) -> Direction:
-        """Compute it anew: difference of means at the last position, layer by `rule` (“paper” or “arditi”).
+        """Compute it anew: difference of means at the last position, layer by `rule` (“paper”, “arditi”, “balanced”).
+
+        “published”: at the layer the paper reports. None: that where there is one (`ModelSpec.steering_layer`), else
+        “paper”.
 
         Without prompts the bundled train and val splits are used (128 and 32 a side at most); with prompts, the last
         `validation` share of each list is held out. keep: remember it for this model, here and on disk.
         """
         check_length(max_new_tokens)
+        if rule is None:
+            rule = "paper" if self.spec.steering_layer is None else direction_search.PUBLISHED
         parts = self._split(harmful, harmless, validation)
         made = [[self._prompts(p) if p else [] for p in side] for side in parts]
         found = direction_search.search(

@@ -97,7 +97,7 @@ def load_runtime(
         spec=spec,
         model=model,
         tokenizer=tokenizer,
-        template=read_template(tokenizer),
+        template=read_template(tokenizer, spec.system),
         dictionaries=dictionaries,
         device=placement.device,
         dtype=placement.dtype,

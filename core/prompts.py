@@ -18,6 +18,7 @@ from core.edits import POSITIONS
 from core.errors import InputError
 
 _MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart
+_DATE = "26 Jul 2024"  # what Llama 3.1's template writes where it is told no date
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,43 @@ class Template:
     after: str
     trims: bool  # whether the template strips white space around the text
     controls: frozenset[str] = frozenset()  # tokens that a person must not be able to type
+    system: str | None = None  # the system prompt: None as the template writes it, "" without its block
+    written: str = ""  # what the template itself writes before the text; `before`, but for a block that was cut out
 
 
-def read_template(tokenizer: Any) -> Template:
-    """Take the tokenizer's chat template apart. Without one: BOS before the text and nothing after it."""
+def read_template(tokenizer: Any, system: str | None = None) -> Template:
+    """Take the tokenizer's chat template apart. Without one: BOS before the text and nothing after it.
+
+    system: words for the system prompt, "" to leave out the block that some templates always write (Llama 3.1's with
+    its dates), None for what the template does by itself. Raises InputError where there is no place for it.
+    """
     if not getattr(tokenizer, "chat_template", None):
-        return Template(tokenizer.bos_token or "", "", False, _controls(tokenizer, ""))
-    rendered = _render(tokenizer, _MARK)
-    before, found, after = rendered.partition(_MARK)
+        if system:
+            raise InputError("This model has no chat template, so it takes no system prompt; leave it out.")
+        before = tokenizer.bos_token or ""
+        return Template(before, "", False, _controls(tokenizer, ""), system, before)
+    rendered = _render(tokenizer, _MARK, system)
+    written, found, after = rendered.partition(_MARK)
     if not found or _MARK in after:
         raise InputError(
             "This model's chat template does not hold the prompt exactly once; give a model with a plain chat template."
         )
-    trims = f" {_MARK} " not in _render(tokenizer, f" {_MARK} ")
-    return Template(before, after, trims, _controls(tokenizer, rendered))
+    trims = f" {_MARK} " not in _render(tokenizer, f" {_MARK} ", system)
+    controls = _controls(tokenizer, rendered)
+    before = _without_block(tokenizer, written, controls) if system == "" else written
+    return Template(before, after, trims, controls, system, written)
+
+
+def _without_block(tokenizer: Any, before: str, controls: frozenset[str]) -> str:
+    """`before` with only the last turn's opening left after BOS.
+
+    Turns begin with a control token each; the one that begins the first turn begins the person's too.
+    """
+    bos = tokenizer.bos_token or ""
+    for start in (len(bos) if before.startswith(bos) else 0, 0):  # some models' BOS is what opens a turn
+        if opening := max((c for c in controls if before.startswith(c, start)), key=len, default=""):
+            return before[:start] + before[before.rindex(opening) :]
+    return before
 
 
 def _controls(tokenizer: Any, rendered: str) -> frozenset[str]:
@@ -141,7 +165,7 @@ def _history(tokenizer: Any, template: Template, said: Conversation, earlier: li
         raise InputError("This model has no chat template to hold a conversation; ask in a single message.")
     marks = [f"{_MARK}{number}{_MARK}" for number in range(len(said.turns))]
     messages = [{"role": turn.role, "content": mark} for turn, mark in zip(said.turns, marks, strict=True)]
-    rest, around = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True), []
+    rest, around = _apply(tokenizer, messages, template.system), []
     for mark in marks:
         part, found, rest = rest.partition(mark)
         around.append(part)
@@ -149,10 +173,11 @@ def _history(tokenizer: Any, template: Template, said: Conversation, earlier: li
             raise InputError(
                 "This model's chat template does not hold each turn of a conversation once; ask in a single message."
             )
-    if rest != template.after or around[0] != template.before:
+    if rest != template.after or around[0] != template.written:
         raise InputError(
             "This model's chat template writes a conversation unlike a single request; ask in a single message."
         )
+    around[0] = template.before
     fixed = [tuple(tokenizer(part, add_special_tokens=False)["input_ids"]) for part in around]
     text = "".join(part + typed for part, typed in zip(around, [*earlier, ""], strict=True))
     if not any(control in typed for typed in earlier for control in template.controls):
@@ -191,10 +216,20 @@ def _far_too_long(text: str, context_length: int) -> InputError:
     )
 
 
-def _render(tokenizer: Any, content: str) -> str:
-    return tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-    )
+def _render(tokenizer: Any, content: str, system: str | None) -> str:
+    return _apply(tokenizer, [{"role": "user", "content": content}], system)
+
+
+def _apply(tokenizer: Any, messages: list[dict[str, str]], system: str | None) -> str:
+    """The chat template's text. Raises InputError where it has no place for a system prompt."""
+    turns = [{"role": "system", "content": system}, *messages] if system else messages
+    try:
+        # Some templates write today's date; the numbers must not change with the day.
+        return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, date_string=_DATE)
+    except Exception as error:
+        if not system:
+            raise
+        raise InputError(f"This model's chat template takes no system prompt ({error}); leave it out.") from error
 
 
 def _starts_with_bos(tokenizer: Any, ids: tuple[int, ...]) -> bool:

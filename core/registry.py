@@ -7,6 +7,7 @@ load them.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,8 @@ class ModelSpec:
     direction: file of the shipped refusal direction. prompts: csv of bundled prompts (kind, split, text).
     labels: what is known of each feature without a network. neuronpedia: layer → “model/source” of its SAE's pages
     there, for layers that have any. steering_layer: where the paper adds and removes the direction, None for models it
-    did not use. excluded_layers: those its Stage 1 leaves out. caveat: what to bear in mind with this model.
+    did not use. caveat: what to bear in mind with this model. system: the
+    system prompt; None as the chat template writes it, "" without the block that some templates always write.
     """
 
     name: str
@@ -43,8 +45,8 @@ class ModelSpec:
     neuronpedia: Mapping[int, str] = field(default_factory=dict, hash=False)
     revision: str | None = None
     steering_layer: int | None = None
-    excluded_layers: tuple[int, ...] = (0, 1)
     caveat: str = ""
+    system: str | None = None
 
 
 def _demo() -> ModelSpec:
@@ -99,7 +101,7 @@ def find(name: str) -> ModelSpec:
         return _registered[name]
     if name == "demo":
         return _demo()
-    if str(name).partition("/")[0] not in {model.name for model in catalogue.MODELS}:
+    if re.split("[/+]", str(name))[0] not in {model.name for model in catalogue.MODELS}:
         known = dict.fromkeys(("demo", *_registered, *(model.name for model in catalogue.MODELS)))
         raise UnknownModelError(
             f"No model is called “{str(name)[:60]}”; known: {', '.join(known)}. Or pass a ModelSpec of your own."
@@ -123,6 +125,6 @@ def from_catalogue(name: str, layers: tuple[int, ...] | None = None) -> ModelSpe
         prompts=assets_folder() / "demo" / "prompts.csv",
         neuronpedia={layer: source.format(layer=layer) for layer in saes} if source else {},
         steering_layer=chosen.model.steering_layer,
-        excluded_layers=chosen.model.excluded,
         caveat=chosen.model.caveat,
+        system="" if chosen.no_system else None,
     )

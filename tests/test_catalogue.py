@@ -28,7 +28,7 @@ def test_pages_on_neuronpedia_are_those_saelens_names(name, layer):
 
 def test_the_papers_layers_and_steering_layers():
     gemma, llama = find("gemma-2-2b-it"), find("llama-3.1-8b-instruct")
-    assert (gemma.steering_layer, gemma.layers, gemma.excluded_layers) == (16, tuple(range(2, 17)), (0, 1))
+    assert (gemma.steering_layer, gemma.layers) == (16, tuple(range(2, 17)))
     assert (llama.steering_layer, llama.layers) == (13, tuple(range(2, 14)))
     assert gemma.refusal_tokens == (235285,) and llama.refusal_tokens == (40,)
 
@@ -93,3 +93,15 @@ def test_a_release_elsewhere_than_at_the_residual_stream_is_refused(release):
 def test_what_reads_before_a_layer_belongs_to_the_layer_below():
     layers = residual_saes("gpt2-small-res-jb")
     assert layers[4] == (SaeRef("gpt2-small-res-jb", "blocks.5.hook_resid_pre"),) and -1 not in layers
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b-instruct", "llama-3.1-8b-instruct/32x"])
+def test_a_system_block_can_be_left_out_by_name(name):
+    bare = find(name + "+no-system")
+    assert (bare.system, bare.name, find(name).system) == ("", name + "+no-system", None)
+    assert bare.saes == find(name).saes
+
+
+def test_what_writes_no_system_block_has_none_to_leave_out():
+    with pytest.raises(UnknownModelError, match="gemma-2-2b-it writes no system block"):
+        find("gemma-2-2b-it/16k+no-system")

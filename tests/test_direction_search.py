@@ -134,6 +134,20 @@ def test_a_search_finds_the_difference_of_means_and_keeps_its_record(refusing, s
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and all(isinstance(m, str) for m, _ in seen)
 
 
+def test_where_the_paper_names_a_layer_that_is_the_usual_one(refusing, sorted_texts):
+    free = refusing.compute_direction(*sorted_texts[1:], keep=False, max_new_tokens=FAST)
+    layer = (free.layer + 1) % 4
+    named = Engine(replace(refusing.runtime, spec=replace(refusing.spec, steering_layer=layer)), "its layer is known")
+    found = named.compute_direction(*sorted_texts[1:], keep=False, max_new_tokens=FAST)
+    record = found.provenance
+    assert found.layer == layer and record["rule"] == "published" and record["chosen"] == {"published": layer}
+    assert record["candidates"] == [c for c in free.provenance["candidates"] if c["layer"] == layer]
+    assert named.compute_direction(*sorted_texts[1:], rule="paper", keep=False, max_new_tokens=FAST) == free
+    for engine in (refusing, Engine(replace(refusing.runtime, spec=replace(refusing.spec, steering_layer=4)), "above")):
+        with pytest.raises(InputError, match="No layer is published"):
+            engine.compute_direction(*sorted_texts[1:], rule="published", max_new_tokens=FAST)
+
+
 def test_a_kept_direction_is_there_at_the_next_start(refusing, sorted_texts):
     found = refusing.compute_direction(*sorted_texts[1:], max_new_tokens=FAST)
     again = Engine(refusing.runtime, "the next start").direction()
@@ -195,7 +209,7 @@ def test_too_few_prompts_are_said_so(refusing, sorted_texts):
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"rule": "best"}, {"rule": None}, {"validation": 0}, {"validation": 1}, {"validation": float("nan")},
+        {"rule": "best"}, {"validation": 0}, {"validation": 1}, {"validation": float("nan")},
         {"harmful": None}, {"harmless": None}, {"harmful": "How?"}, {"harmful": 7}, {"harmful": [""] * 9},
         {"harmful": None, "harmless": None},
     ],

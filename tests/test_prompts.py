@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core import InputError
+from core.conversation import Conversation, Turn
 from core.edits import POSITIONS
 from core.prompts import make_prompt, read_template
 
@@ -160,3 +161,55 @@ def test_odd_characters_are_text(text):
 
 def test_prompts_are_values():
     assert made("hello") == made("hello") != made("hello!")
+
+
+BLOCK = "<|start|>system\nBe kind.<|end|>" + TOKENIZER.chat_template
+OWN = (
+    "{% if messages[0]['role'] == 'system' %}<|start|>system\n{{ messages[0]['content'] }}<|end|>"
+    "{% set messages = messages[1:] %}{% else %}<|start|>system\nBe kind.<|end|>{% endif %}" + TOKENIZER.chat_template
+)
+
+
+@pytest.mark.parametrize("template", [BLOCK, TOKENIZER.chat_template], ids=["block", "none"])
+def test_a_system_block_can_be_left_out(template):
+    tokenizer = with_template(template)
+    bare = make_prompt(tokenizer, read_template(tokenizer, ""), "hello", 64)
+    assert "".join(bare.pieces) == "<|start|>user\nhello<|end|>\n<|start|>assistant\n"
+    assert bare.ids == by_transformers("hello", TOKENIZER) and bare.spans["bos"] == (0, 1)
+
+
+def test_a_system_prompt_of_ones_own_stands_where_the_template_puts_it():
+    tokenizer = with_template(OWN)
+    said = [{"role": "system", "content": "Answer in rhyme."}, {"role": "user", "content": "hello"}]
+    expected = tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=True, return_dict=False)
+    own = make_prompt(tokenizer, read_template(tokenizer, "Answer in rhyme."), "hello", 99)
+    assert own.ids == tuple(expected) and own.ids != made("hello", tokenizer, 99).ids
+    turns = Conversation((Turn("user", "a"), Turn("assistant", "b"), Turn("user", "hello")))
+    longer = make_prompt(tokenizer, read_template(tokenizer, "Answer in rhyme."), turns, 99)
+    start, end = longer.spans["system"]
+    assert "".join(longer.pieces[start:end]).endswith("Answer in rhyme.<|end|><|start|>user\n")
+
+
+def test_a_conversation_without_the_block_has_none():
+    tokenizer = with_template(BLOCK)
+    turns = Conversation((Turn("user", "a"), Turn("assistant", "b"), Turn("user", "hello")))
+    bare = make_prompt(tokenizer, read_template(tokenizer, ""), turns, 99)
+    whole = make_prompt(tokenizer, read_template(tokenizer), turns, 99)
+    assert "".join(whole.pieces) == "<|start|>system\nBe kind.<|end|>" + "".join(bare.pieces)
+
+
+NO_SYSTEM = (
+    "{{ raise_exception('System role not supported') if messages[0]['role'] == 'system' }}{{ messages[-1]['content'] }}"
+)
+
+
+@pytest.mark.parametrize("template", [None, NO_SYSTEM], ids=["no template", "refuses"])
+def test_a_model_that_takes_no_system_prompt_says_so(template):
+    with pytest.raises(InputError, match=r"takes no system prompt.*; leave it out|so it takes no system prompt"):
+        read_template(with_template(template), "Be kind.")
+
+
+def test_the_numbers_do_not_change_with_the_day():
+    tokenizer = with_template("{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}"
+                              "{% endif %}{{ date_string }} " + TOKENIZER.chat_template)  # fmt: skip
+    assert "".join(made("hello", tokenizer, 99).pieces).startswith("26 Jul 2024 ")

@@ -41,8 +41,11 @@ TEXTS = tuple(
 
 
 def spec_of(name, layers=LAYERS):
-    """As in the catalogue, but for the refusal token: tiny vocabularies end before the real ones' “I”."""
-    return replace(from_catalogue(name, layers), refusal_tokens=(40,))
+    """As in the catalogue, but for the refusal token (tiny vocabularies end before the real ones' “I”) and the
+    steering layer, which lies above a tiny model's layers.
+    """
+    spec = from_catalogue(name, layers)
+    return replace(spec, refusal_tokens=(40,), steering_layer=None if spec.steering_layer is None else 4)
 
 
 def serve(hub, folder, name, layers=LAYERS, d_model=D_MODEL):
@@ -157,6 +160,9 @@ def test_features_are_saelens_encodings(suite):
 def test_the_direction_is_the_difference_of_means(suite):
     engine, _, _, sides = suite
     direction = engine.direction()
+    # The paper's models at the paper's layer, the others where the paper's rule says.
+    rule = "paper" if engine.spec.steering_layer is None else "published"
+    assert direction.provenance["rule"] == rule and engine.spec.steering_layer in (None, direction.layer)
     # As compute_direction takes them: the last fifth of each list is held out to choose the layer.
     training = [side[: round(0.8 * len(side))] for side in sides]
     means = [
@@ -264,3 +270,17 @@ def test_an_sae_at_another_place_is_refused(tiny_spec, tmp_path):
 def test_a_layer_the_suite_does_not_have_is_said_before_anything_loads():
     with pytest.raises(InputError, match="has no SAE"):
         spec_of("gemma-3-1b-it/65k-medium", (8,))
+
+
+def test_llamas_system_block_can_be_left_out(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    serve(hub, tmp_path, "llama-3.1-8b-instruct", (2,))
+    with_block, bare = (
+        load(replace(from_catalogue(name, (2,)), refusal_tokens=(40,)), device="cpu")
+        for name in ("llama-3.1-8b-instruct", "llama-3.1-8b-instruct+no-system")
+    )
+    assert bare.spec.name == "llama-3.1-8b-instruct+no-system"
+    alone, whole = ("".join(engine.prompt("Bake bread").pieces) for engine in (bare, with_block))
+    user = "<|start_header_id|>user<|end_header_id|>\n\nBake bread<|eot_id|>"
+    assert alone == f"<|begin_of_text|>{user}<|start_header_id|>assistant<|end_header_id|>\n\n"
+    assert "Today Date: 26 Jul 2024" in whole and whole.endswith(alone.removeprefix("<|begin_of_text|>"))

@@ -21,6 +21,7 @@ RULE = "audit_rule"
 _RULES = {
     "paper": "highest flip rate on held-out prompts (the paper)",
     "arditi": "lowest refusal score under KL and induce limits (Arditi et al. 2024)",
+    "published": "the layer the paper reports for this model",
     "balanced": "lowest KL among the layers that flip as often as the best, up to sampling error (ours)",
 }
 
@@ -122,7 +123,10 @@ def _recompute(engine: Engine) -> None:
         st.caption("Without bundled prompts, compute it from Python: engine.compute_direction(harmful, harmless).")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.selectbox("Choose the layer by", list(_RULES), format_func=_RULES.get, key=RULE, width=430)
+        rules = [rule for rule in _RULES if rule != "published"]
+        if engine.spec.steering_layer is not None:
+            rules.insert(0, "published")  # the usual one where there is one, and by far the quickest
+        st.selectbox("Choose the layer by", rules, format_func=_RULES.get, key=RULE, width=430)
         wanted = st.button(
             "Compute the direction" + (" again" if engine.has_direction else ""), key="recompute",
             icon=":material/restart_alt:",

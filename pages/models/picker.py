@@ -68,7 +68,12 @@ def _suite(known: KnownModel) -> ModelSpec:
     left, right = st.columns([1, 2], gap="medium")
     with left:
         suite = suites[str(st.selectbox("SAE suite", list(suites), key=f"{SUITE}_{known.name}"))]
-    name = Choice(known, suite, None).name
+    bare = known.system_block and st.checkbox(
+        "Without the system block", key=f"models_bare_{known.name}",
+        help="This model's chat template writes a system block with two dates before every request. Left out, a "
+        "request stands alone, as in much of the literature; a direction computed with it does not count without it.",
+    )  # fmt: skip
+    name = Choice(known, suite, no_system=bare).name
     with right:
         chosen = st.multiselect(
             "Layers with SAEs", list(suite.layers), default=list(suite.layers), key=f"{LAYERS}_{name}",
