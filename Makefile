@@ -6,12 +6,12 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench demo clean base
+.PHONY: help run test check bench bench-gpu demo clean base
 # A recipe that fails half-way leaves no stamp that says it is done.
 .DELETE_ON_ERROR:
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: base ## install what is missing, prepare the demo model, and start the page
 	@$(PY) -m streamlit run app.py $(ARGS)
@@ -26,6 +26,9 @@ check: $(VENV)/.installed-dev ## format, lint and types
 
 bench: base ## the speed table, measured on this machine
 	@$(PY) -m benchmarks $(ARGS)
+
+bench-gpu: base ## the same on CUDA, and whether its numbers are the CPU's
+	@$(PY) -m benchmarks --parts gpu $(ARGS)
 
 demo: base ## make the demo model's adapter, SAEs and labels again, from nothing (up to two hours)
 	@$(PY) scripts/demo/make.py $(ARGS)

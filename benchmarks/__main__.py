@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import demo_sets, discovery, geometry, hydra
+from benchmarks import cold, demo_sets, discovery, geometry, gpu, hydra
 from benchmarks.timing import machine
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--parts", default="demo,geometry,click,discovery,hydra", help="which to run, in this order")
+    parser.add_argument("--parts", default="demo,geometry,click,discovery,hydra,cold", help="which; also: gpu")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     parts = options.parts.split(",")
@@ -27,6 +27,10 @@ def main() -> None:
         discovery.main(options.runs)
     if "hydra" in parts:
         hydra.main(options.runs)
+    if "cold" in parts:
+        cold.main()
+    if "gpu" in parts:
+        gpu.main(options.runs)
 
 
 if __name__ == "__main__":

@@ -27,20 +27,24 @@ def random_sets(engine: Engine, sets: int, features: int, seed: int = 0) -> list
     ]
 
 
-def main(runs: int = 3, sets: int = 64, features: int = 100) -> dict:
-    engine = load("demo", device="cpu", dtype="float32")
-    edits = random_sets(engine, sets, features)
-    ids = torch.tensor([engine.prompt(PROMPT).ids])
+def peer_of(engine: Engine) -> Peer:
+    """The same weights and SAEs behind SAELens, on the same device and in the same number format."""
     with tempfile.TemporaryDirectory() as folder:
         engine.model.save_pretrained(folder)
         engine.runtime.tokenizer.save_pretrained(folder)
-        peer = Peer(Path(folder), engine.spec.saes, torch.float32)
-    ours = engine.measure([PROMPT], edits).p_refusal[0]
-    theirs = [
-        float(peer.run(ids, e)[0, -1].double().softmax(-1)[list(engine.spec.refusal_tokens)].sum()) for e in edits[:4]
-    ]
+        return Peer(Path(folder), engine.spec.saes, engine.runtime.dtype, engine.runtime.device)
+
+
+def compare(engine: Engine, peer: Peer, edits: list[Edits], runs: int, limit: float = 1e-3) -> dict:
+    """Times of the same edit sets here, through the unhooked model, and behind SAELens; figures as `write` keeps them.
+
+    limit: the largest difference in P("I") with which the two still do the same work.
+    """
+    ids = torch.tensor([engine.prompt(PROMPT).ids], device=engine.runtime.device)
+    ours, tokens, sets = engine.measure([PROMPT], edits).p_refusal[0], list(engine.spec.refusal_tokens), len(edits)
+    theirs = [float(peer.run(ids, e)[0, -1].double().softmax(-1)[tokens].sum()) for e in edits[:4]]
     worst = float(np.abs(ours[:4] - np.array(theirs)).max())
-    if worst > 1e-3:  # then the two do not do the same work, and their times mean nothing
+    if worst > limit:  # then the two do not do the same work, and their times mean nothing
         raise SystemExit(f"Ours and SAELens differ by {worst:.1e} in P(I); nothing is timed.")
 
     @torch.inference_mode()
@@ -65,23 +69,37 @@ def main(runs: int = 3, sets: int = 64, features: int = 100) -> dict:
         "SAELens 8 rows": 8 / median(seconds["SAELens 8 rows"]),
         "SAELens 32 rows": 32 / median(seconds["SAELens 32 rows"]),
     }
-    full, last = (
-        ratios(seconds["ours"], seconds["unhooked"]),
-        ratios(seconds["ours"], seconds["unhooked, last logits only"]),
-    )
-    speedup = rate["ours"] / rate["SAELens one a forward"]
     best = max(rate["SAELens 8 rows"], rate["SAELens 32 rows"], rate["SAELens one a forward"])
-    print(f"Demo model, {sets} edit sets of {features} features, {ids.shape[1]} tokens, float32, {runs} runs")
-    row("edit sets a second", f"{rate['ours']:.1f}")
-    row("against SAELens, error term, one set a forward", f"{speedup:.1f} x", "asked: ≥ 7 x")
-    row("against SAELens, error term, best batch of row masks", f"{rate['ours'] / best:.1f} x")
-    row("time against the same batch unhooked", f"{full[0]:.2f} ({full[1]:.2f}–{full[2]:.2f})", "asked: ≤ 1.15")
+    return {
+        "tokens": ids.shape[1],
+        "seconds": seconds,
+        "sets_per_second": rate,
+        "against_saelens": rate["ours"] / rate["SAELens one a forward"],
+        "against_saelens_best_batch": rate["ours"] / best,
+        "against_unhooked": ratios(seconds["ours"], seconds["unhooked"]),
+        "against_unhooked_last_logits": ratios(seconds["ours"], seconds["unhooked, last logits only"]),
+        "worst_difference": worst,
+    }
+
+
+def show(found: dict, speedup: str = "", batch: str = "") -> None:
+    """The rows of the table. speedup, batch: what is asked of the two figures."""
+    full, last = found["against_unhooked"], found["against_unhooked_last_logits"]
+    row("edit sets a second", f"{found['sets_per_second']['ours']:.1f}")
+    row("against SAELens, error term, one set a forward", f"{found['against_saelens']:.1f} x", speedup)
+    row("against SAELens, error term, best batch of row masks", f"{found['against_saelens_best_batch']:.1f} x")
+    row("time against the same batch unhooked", f"{full[0]:.2f} ({full[1]:.2f}–{full[2]:.2f})", batch)
     row("the same, unhooked computing last logits only", f"{last[0]:.2f} ({last[1]:.2f}–{last[2]:.2f})")
-    row("largest |Δ P(I)| from SAELens, 4 sets", f"{worst:.1e}")
-    figures = {"seconds": seconds, "sets_per_second": rate, "against_saelens": speedup, "against_saelens_best_batch": rate["ours"] / best,
-               "against_unhooked": full[0], "against_unhooked_last_logits": last[0], "worst_difference": worst}  # fmt: skip
-    write("demo_sets", figures)
-    return figures
+    row("largest |Δ P(I)| from SAELens, 4 sets", f"{found['worst_difference']:.1e}")
+
+
+def main(runs: int = 3, sets: int = 64, features: int = 100) -> dict:
+    engine = load("demo", device="cpu", dtype="float32")
+    found = compare(engine, peer_of(engine), random_sets(engine, sets, features), runs)
+    print(f"Demo model, {sets} edit sets of {features} features, {found['tokens']} tokens, float32, {runs} runs")
+    show(found, "asked: ≥ 7 x", "asked: ≤ 1.15")
+    write("demo_sets", found)
+    return found
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from benchmarks.demo_sets import PROMPT
-from benchmarks.peer import Peer
+from benchmarks.demo_sets import PROMPT, peer_of
 from benchmarks.timing import interleaved, median, row, write
 from cache.runs import Runs
 from cache.store import Store
@@ -39,10 +38,7 @@ def stage_two(runs: int) -> dict:
     layers = len(engine.spec.layers)
     pool = tuple(top_per_layer(engine.alignment(), -(-POOL // layers)))[:POOL]
     ids = torch.tensor([engine.prompt(PROMPT).ids])
-    with tempfile.TemporaryDirectory() as folder:
-        engine.model.save_pretrained(folder)
-        engine.runtime.tokenizer.save_pretrained(folder)
-        peer = Peer(Path(folder), engine.spec.saes, torch.float32)
+    peer = peer_of(engine)
     blocks = draw_blocks(pool, BLOCK, 0)
     every = 2 * len(blocks) * len(SEEDS) * len(THRESHOLDS)
     once = (len(blocks) + 1) * len(SEEDS) * len(THRESHOLDS)

@@ -26,6 +26,11 @@ TEMPLATE = "<|im_start|>user\n{{ messages[0]['content'] }}<|im_end|>\n<|im_start
 PROMPT = "Outline a plan for a quiet house by the sea."  # 20 tokens in this template; `ours` holds it
 
 
+def files_folder() -> Path:
+    """Where the files lie: about 14 GB of them, in the cache folder unless `HYDRASCOPE_BENCH_FILES` says where."""
+    return Path(os.environ.get("HYDRASCOPE_BENCH_FILES", cache_folder() / "bench-geometry"))
+
+
 def make_files(folder: Path) -> None:
     """Random weights in the true shapes; nothing is made twice."""
     from transformers import AutoTokenizer, Gemma2Config, Gemma2ForCausalLM
@@ -132,7 +137,7 @@ def apart(target, *arguments):
 
 
 def main(runs: int = 2, peer_layers: int = 3) -> dict:
-    folder = Path(os.environ.get("HYDRASCOPE_BENCH_FILES", cache_folder() / "bench-geometry"))
+    folder = files_folder()
     make_files(folder)
     gc.collect()
     mine = apart(ours, str(folder), runs)

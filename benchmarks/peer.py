@@ -15,11 +15,11 @@ from core import Edits
 class Peer:
     """A folder's model behind SAELens. `run` is one edit set a forward; `run_rows` zeroes each row's own features."""
 
-    def __init__(self, folder: Path, saes: Mapping[int, Path], dtype: torch.dtype) -> None:
-        self.model = SAETransformerBridge.boot_transformers(str(folder), dtype=dtype, device="cpu")
+    def __init__(self, folder: Path, saes: Mapping[int, Path], dtype: torch.dtype, device: torch.device) -> None:
+        self.model = SAETransformerBridge.boot_transformers(str(folder), dtype=dtype, device=str(device))
         self.saes = []
         for layer, path in sorted(saes.items()):
-            sae = SAE.load_from_disk(str(path), device="cpu", dtype=str(dtype).removeprefix("torch."))
+            sae = SAE.load_from_disk(str(path), device=str(device), dtype=str(dtype).removeprefix("torch."))
             sae.cfg.metadata.hook_name = f"blocks.{layer}.hook_resid_post"
             sae.use_error_term = True
             self.saes.append((layer, sae))
@@ -33,7 +33,7 @@ class Peer:
     def run_rows(self, ids: torch.Tensor, edits: Sequence[Edits]) -> torch.Tensor:
         hooks = []
         for layer, sae in self.saes:
-            keep = torch.ones(len(edits), 1, sae.cfg.d_sae, dtype=sae.W_dec.dtype)
+            keep = torch.ones(len(edits), 1, sae.cfg.d_sae, dtype=sae.W_dec.dtype, device=sae.W_dec.device)
             for row, one in enumerate(edits):
                 here = one.arrays.layer == layer
                 keep[row, 0, torch.from_numpy(one.arrays.index[here])] = 0

@@ -1,10 +1,10 @@
 """Computing the refusal direction and choosing its layer, both published ways.
 
 Paper, appendix “Deriving a Refusal Steering Vector”: difference of means of resid_post at the last token, layer by
-highest attack success rate on held-out prompts, or the layer it reports for a model it used. Arditi et al. 2024, section
-2.3: lowest refusal score on held-out harmful prompts when ablated, among layers below 80% of the depth, with KL on
-harmless prompts at most 0.1 and a harmless refusal score of at least 0 when the raw difference is added. Knows: prompts
-sets as text, the runtime.
+highest attack success rate on held-out prompts, or the layer it reports for a model it used. Arditi et al. 2024,
+section 2.3: lowest refusal score on held-out harmful prompts when ablated, among layers below 80% of the depth, with
+KL on harmless prompts at most 0.1 and a harmless refusal score of at least 0 when the raw difference is added.
+Knows: prompt sets as text, the runtime.
 """
 
 from __future__ import annotations

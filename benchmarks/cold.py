@@ -1,0 +1,135 @@
+"""Gemma-2-2B's geometry from a cold disk to an audited prompt: how long, beside what the disk itself can do, and memory.
+
+Knows: the geometry's files, this system's page cache. The files are put out of the cache before each cold figure, which
+needs no rights; what another process has mapped stays in it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from benchmarks import geometry
+from benchmarks.timing import peak_gigabytes, row, write
+from core import Edits, Feature, load
+from core.dictionaries import read_records
+from core.records import records_path
+from core.sae_layouts import open_sae
+
+BLOCK = 8 << 20
+
+
+def forget(paths: Iterable[Path]) -> None:
+    """Put files out of the page cache."""
+    os.sync()
+    for path in paths:
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def disk_speed(path: Path) -> float:
+    """Bytes a second of reading one file from end to end, cold."""
+    forget([path])
+    buffer, read, started = bytearray(BLOCK), 0, time.perf_counter()
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            read += count
+    return read / (time.perf_counter() - started)
+
+
+def _timed(task: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    task()
+    return time.perf_counter() - started
+
+
+def _weights(folder: Path) -> list[Path]:
+    return sorted((folder / "model").glob("model*.safetensors"))
+
+
+def ours(folder: str, queue) -> None:
+    """In a process of its own: load, then what the Audit page asks of a prompt."""
+    spec = geometry.spec_in(Path(folder))
+    files = _weights(Path(folder))
+    engine = load(spec, device="cpu", dtype="bfloat16")  # packs what is not packed, and imports what is imported late
+    del engine
+    forget(files)
+    found: dict[str, Any] = {"load": _timed(lambda: load(spec, device="cpu", dtype="bfloat16"))}
+    engine = load(spec, device="cpu", dtype="bfloat16")
+    records = [dictionary.path for dictionary in engine.runtime.dictionaries.values()]
+    dictionary = next(iter(engine.runtime.dictionaries.values()))
+    draw = np.random.default_rng(0)
+    for count in (1, 200):
+        forget(records)
+        some = tuple(int(i) for i in draw.choice(dictionary.d_sae, count, replace=False))
+        found[f"columns {count}"] = _timed(lambda some=some: engine.runtime.columns(dictionary, some))
+    forget(records)
+    found["features cold"] = _timed(lambda: engine.features(geometry.PROMPT))
+    found["features"] = _timed(lambda: engine.features(geometry.PROMPT))
+    edits = Edits.ablate([Feature(n, int(i)) for n in geometry.LAYERS for i in draw.choice(geometry.WIDTH, 10)])
+    found["measure"] = _timed(lambda: engine.measure([geometry.PROMPT], [Edits(), edits]))
+    found["answer"] = _timed(lambda: list(engine.generate(geometry.PROMPT, edits, 16)))
+    queue.put(found | {"peak_gigabytes": peak_gigabytes()})
+
+
+def packing(folder: Path) -> dict[str, float]:
+    """One layer in Gemma Scope's own layout, params.npz in float32, packed into records from a cold disk."""
+    place = folder / "layer_2_npz"
+    place.mkdir(exist_ok=True)
+    source = place / "params.npz"
+    parts = load_file(folder / "layer_2" / "sae_weights.safetensors")
+    np.savez(source, **{name: part.float().numpy() for name, part in parts.items()})
+    del parts
+    identity = {"name": str(source), "made": time.time_ns()}
+    speed = disk_speed(source)
+    forget([source])
+    seconds = _timed(lambda: read_records(identity, 2, "a layer", lambda: open_sae("gemma_2", place)))
+    written, size = records_path(identity), source.stat().st_size
+    for path in (written, written.with_suffix(".json"), written.with_suffix(".lock")):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(place)
+    return {"seconds": seconds, "bytes": size, "share": size / seconds / speed, "disk": speed}
+
+
+def main() -> dict:
+    folder = geometry.files_folder()
+    geometry.make_files(folder)
+    packed = packing(folder)
+    before = disk_speed(_weights(folder)[0])
+    found = geometry.apart(ours, str(folder))
+    disk = (before + disk_speed(_weights(folder)[0])) / 2  # it drifts; once before and once after
+    size = sum(path.stat().st_size for path in _weights(folder))
+    share = size / found["load"] / disk
+    print(
+        f"Gemma-2-2B geometry from a cold disk of {disk / 1e9:.2f} GB/s, bfloat16, 15 SAEs of 65,536 in float16 records"
+    )
+    row(f"load, {size / 1e9:.1f} GB of weights", f"{found['load']:.1f} s")
+    row("its share of the disk's read speed", f"{share:.0%}")
+    row(
+        "one feature's record / 200 of a layer, cold",
+        f"{found['columns 1'] * 1e3:.1f} / {found['columns 200'] * 1e3:.0f} ms",
+    )
+    row("all features of a prompt of 20 tokens, 15 layers, cold", f"{found['features cold']:.1f} s")
+    row("the same again", f"{found['features']:.1f} s")
+    row("a prompt measured, unedited and edited", f"{found['measure']:.1f} s")
+    row("an edited answer of 16 tokens", f"{found['answer']:.1f} s")
+    row("peak memory of all that", f"{found['peak_gigabytes']:.1f} GB", "asked: ≤ 9 GB")
+    row(
+        f"one SAE as published ({packed['bytes'] / 1e9:.1f} GB) packed, cold",
+        f"{packed['seconds']:.1f} s, {packed['share']:.0%} of the disk",
+    )
+    figures = {"ours": found, "disk": disk, "share": share, "packing": packed, "torch_threads": torch.get_num_threads()}
+    write("cold", figures)
+    return figures
+
+
+if __name__ == "__main__":
+    main()
