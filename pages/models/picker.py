@@ -23,6 +23,8 @@ from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error, shown_as_sentences
 
 MODEL, SUITE, LAYERS = "models_model", "models_suite", "models_layers"
+#: What is said of a load that was stopped, and of which model: the click that stops runs the page anew.
+STOPPED = "models_stopped"
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,11 @@ def _load(spec: ModelSpec, now: str, found: Needs | None) -> None:
         )  # fmt: skip
         place = st.empty()
     if not asked:
+        name, sentence = st.session_state.get(STOPPED, ("", ""))
+        if name == spec.name:
+            st.info(plain(sentence), icon=":material/stop_circle:")
         return
+    st.session_state.pop(STOPPED, None)
     with place:
         st.button("Stop", key="models_stop", icon=":material/stop:")
     note, bar = st.empty(), st.progress(0.0, "Starting")
@@ -160,7 +166,7 @@ def _load(spec: ModelSpec, now: str, found: Needs | None) -> None:
         choose(spec)
         resident(spec.name, told, newer_request_waits)
     except Cancelled as stopped:
-        note.info(plain(str(stopped)), icon=":material/stop_circle:")
+        st.session_state[STOPPED] = (spec.name, str(stopped))
         return
     except HydrascopeError as error:
         choose(before)

@@ -60,8 +60,8 @@ def running_server(folder: Path, shared: tuple[str, ...] = ("base", "records"), 
         (REAL_CACHE / name).mkdir(parents=True, exist_ok=True)
         (cache / name).symlink_to(REAL_CACHE / name)
     port = free_port()
-    environment = os.environ | {"HYDRASCOPE_CACHE": str(cache)} | more
-    environment.pop("HYDRASCOPE_MODEL", None)
+    environment = {name: value for name, value in os.environ.items() if name != "HYDRASCOPE_MODEL"}
+    environment |= {"HYDRASCOPE_CACHE": str(cache)} | more
     command = [
         sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
         "--server.headless", "true", "--global.e2eTest", "true",

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import expect
 
+from core.hub_listing import partial_file
 from core.registry import find
 from core.suites import published
 from tests.browser.audit_page import PATIENCE, AuditPage
@@ -54,8 +57,8 @@ class Served(NamedTuple):
 
 
 @pytest.fixture
-def served(tmp_path) -> Iterator[Served]:
-    """A hub with Gemma 2, gated, and a page that is pointed at it with a token that has no access yet."""
+def hub(tmp_path) -> Iterator[LoopbackHub]:
+    """A hub with Gemma 2, gated, and its SAEs; it knows a token that has no access yet."""
     tiny_causal_lm(tmp_path / "model", "gemma2", layers=26, vocabulary=256_000)
     for layer, ref in find(NAME).saes.items():
         known = published(ref)
@@ -64,10 +67,20 @@ def served(tmp_path) -> Iterator[Served]:
         hub.add(MODEL, tmp_path / "model", gated="manual")
         hub.add(known.repo, tmp_path / known.repo)
         hub.allow("hf_reader")
-        # Records are its own: tiny SAEs under real names must never get into anybody's cache.
-        environment = variables(hub, tmp_path / "hf") | {"HF_TOKEN": "hf_reader", "HF_HUB_OFFLINE": "0"}
-        with running_server(tmp_path / "page", ("base",), **environment) as address:
-            yield Served(hub, address)
+        yield hub
+
+
+def page_at(hub: LoopbackHub, folder: Path, home: Path, **more: str) -> AbstractContextManager[str]:
+    """A page pointed at the hub. Its records are its own: tiny SAEs under real names must never get into anybody's."""
+    environment = {"HF_TOKEN": "", **variables(hub, home), "HF_HUB_OFFLINE": "0", **more}
+    return running_server(folder, ("base",), **environment)
+
+
+@pytest.fixture
+def served(hub, tmp_path) -> Iterator[Served]:
+    """The page with that token."""
+    with page_at(hub, tmp_path / "page", tmp_path / "hf", HF_TOKEN="hf_reader") as address:
+        yield Served(hub, address)
 
 
 def test_a_model_from_the_list_through_every_failure_to_the_audit_page(served, tabs):
@@ -103,6 +116,46 @@ def test_a_model_from_the_list_through_every_failure_to_the_audit_page(served, t
     expect(tab.page.get_by_text(re.compile(f"Model {NAME}"))).to_be_visible(timeout=PATIENCE)
     tab.shot("models-audit", whole=True)
     tab.nothing_complains()
+
+
+def test_a_wrong_token_a_full_disk_and_a_program_that_ended_half_way(hub, tabs, tmp_path):
+    home = tmp_path / "hf"
+    home.mkdir()
+    (home / "token").write_text("hf_mistyped")  # as `hf auth login` keeps it
+    load = ".st-key-models_load button:visible"
+    with page_at(hub, tmp_path / "first", home) as address:
+        tab = tabs(ModelsPage, address)
+        tab.pick(NAME).says("does not accept your token").shot("models-wrong-token")
+        expect(tab.page.locator(load)).to_be_disabled()
+        (home / "token").write_text("hf_reader")
+        hub.allow("hf_reader", MODEL)
+        tab.click("models_again").says("It fits")
+        expect(tab.page.locator(load)).to_be_enabled(timeout=PATIENCE)
+
+        repository = hub.repositories["model", MODEL]
+        weights = repository.commits[repository.refs["main"]]["model.safetensors"]
+        blob = home / "hub" / f"models--{MODEL.replace('/', '--')}" / "blobs" / weights.etag
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        partial_file(blob).symlink_to("/dev/full")  # every write fails as on a full disk, by the kernel
+        tab.still().click("models_load").says("The disk is full at").shot("models-full-disk")
+        partial_file(blob).unlink()
+
+        hub.slows(MODEL, "model.safetensors", 1_000_000)
+        tab.still().click("models_load").says("Downloading model")
+        expect(tab.page.get_by_text(re.compile(r"Downloading model\.safetensors"))).to_be_visible(timeout=PATIENCE)
+        while not partial_file(blob).exists() or partial_file(blob).stat().st_size < 2_000_000:
+            tab.page.wait_for_timeout(100)
+        tab.nothing_complains()
+    arrived = partial_file(blob).stat().st_size
+    assert 0 < arrived < weights.bytes
+
+    hub.faults.clear()
+    with page_at(hub, tmp_path / "second", home) as address:
+        tab = tabs(ModelsPage, address)
+        tab.pick(NAME).says("It fits").shot("models-half-finished")
+        tab.click("models_load").says("In use: *gemma-2-2b-it")
+        tab.still().nothing_complains()
+    assert hub.deliveries(MODEL, "model.safetensors")[-1].first_byte == arrived, "it goes on where it ended"
 
 
 def test_without_a_hub_in_the_dark_on_a_phone(served, tabs):
