@@ -21,13 +21,14 @@ from core.suites import SaeRef, published, residual_saes
 class Suite:
     """sae_id: SAELens's, with {layer} in it. layers: those opened when no others are asked for. neuronpedia:
     “model/source” of its pages with {layer} in it, empty without any. sparser: the release and width in whose ids
-    average_l0_… says the sparsity, where there are several.
+    average_l0_… says the sparsity, where there are several. caveat: what to bear in mind with these SAEs on the model.
     """
 
     name: str
     release: str
     sae_id: str
     layers: tuple[int, ...]
+    caveat: str
     neuronpedia: str = ""
     sparser: tuple[str, str] | None = None
 
@@ -44,7 +45,6 @@ class KnownModel:
     suites: tuple[Suite, ...]
     steering_layer: int | None = None
     gated: bool = True
-    caveat: str = ""
     system_block: bool = False
 
 
@@ -94,18 +94,21 @@ _BASE_SAES = (
     "look at the reconstruction error of each layer."
 )
 _INSTRUCT_SAES = "Its SAEs were trained on this very model."
+_ABOVE = (
+    "Its SAE was trained on this very model, but reads after layer 19 alone, above the layer where the paper steers."
+)
 
 
 def _gemma_scope(width: str, layers: tuple[int, ...]) -> Suite:
     return Suite(
-        width, "gemma-scope-2b-pt-res-canonical", f"layer_{{layer}}/width_{width}/canonical", layers,
+        width, "gemma-scope-2b-pt-res-canonical", f"layer_{{layer}}/width_{width}/canonical", layers, _BASE_SAES,
         f"gemma-2-2b/{{layer}}-gemmascope-res-{width}", ("gemma-scope-2b-pt-res", f"width_{width}"),
     )  # fmt: skip
 
 
 def _llama_scope(expansion: str, width: str, layers: tuple[int, ...]) -> Suite:
     return Suite(
-        expansion, f"llama_scope_lxr_{expansion}", f"l{{layer}}r_{expansion}", layers,
+        expansion, f"llama_scope_lxr_{expansion}", f"l{{layer}}r_{expansion}", layers, _BASE_SAES,
         f"llama3.1-8b/{{layer}}-llamascope-res-{width}",
     )  # fmt: skip
 
@@ -113,17 +116,25 @@ def _llama_scope(expansion: str, width: str, layers: tuple[int, ...]) -> Suite:
 def _gemma_scope_2(size: str, layers: int, four: tuple[int, ...]) -> tuple[Suite, ...]:
     every, release = tuple(range(layers)), f"gemma-scope-2-{size}-it-res"
     some = tuple(
-        Suite(f"{width}-medium", release, f"layer_{{layer}}_width_{width}_l0_medium", four,
+        Suite(f"{width}-medium", release, f"layer_{{layer}}_width_{width}_l0_medium", four, _INSTRUCT_SAES,
               f"gemma-3-{size}-it/{{layer}}-gemmascope-2-res-{width}")
         for width in ("16k", "65k", "262k")
     )  # fmt: skip
     whole = tuple(
-        Suite(f"{width}-{l0}", f"{release}-all", f"layer_{{layer}}_width_{width}_l0_{l0}", every)
+        Suite(f"{width}-{l0}", f"{release}-all", f"layer_{{layer}}_width_{width}_l0_{l0}", every, _INSTRUCT_SAES)
         for width in ("16k", "262k")
         for l0 in ("small", "big")
     )
     return whole + some
 
+
+_ANDYRDT = Suite(
+    "andyrdt", "llama-3.1-8b-instruct-andyrdt", "resid_post_layer_{layer}_trainer_1", (3, 7, 11, 15, 19, 23, 27),
+    _INSTRUCT_SAES, "llama3.1-8b-it/{layer}-resid-post-aa",
+)  # fmt: skip
+_GOODFIRE = Suite(
+    "goodfire", "goodfire-llama-3.1-8b-instruct", "layer_{layer}", (19,), _ABOVE, "llama3.1-8b-it/{layer}-resid-post-gf"
+)
 
 #: Layers the paper searched: above the excluded ones, up to the steering layer.
 _GEMMA_2, _LLAMA = tuple(range(2, 17)), tuple(range(2, 14))
@@ -132,24 +143,21 @@ MODELS: tuple[KnownModel, ...] = (
     KnownModel(
         "gemma-2-2b-it", "google/gemma-2-2b-it", (235285,),
         (_gemma_scope("65k", _GEMMA_2), _gemma_scope("16k", _GEMMA_2)),
-        steering_layer=16, caveat=_BASE_SAES,
+        steering_layer=16,
     ),
     KnownModel(
         "llama-3.1-8b-instruct", "meta-llama/Llama-3.1-8B-Instruct", (40,),
-        (_llama_scope("8x", "32k", _LLAMA), _llama_scope("32x", "131k", _LLAMA)), steering_layer=13, caveat=_BASE_SAES,
-        system_block=True,
+        (_llama_scope("8x", "32k", _LLAMA), _llama_scope("32x", "131k", _LLAMA), _ANDYRDT, _GOODFIRE),
+        steering_layer=13, system_block=True,
     ),
     KnownModel(
         "gemma-3-270m-it", "google/gemma-3-270m-it", (236777,), _gemma_scope_2("270m", 18, (5, 9, 12, 15)),
-        caveat=_INSTRUCT_SAES,
     ),
     KnownModel(
         "gemma-3-1b-it", "google/gemma-3-1b-it", (236777,), _gemma_scope_2("1b", 26, (7, 13, 17, 22)),
-        caveat=_INSTRUCT_SAES,
     ),
     KnownModel(
         "gemma-3-4b-it", "google/gemma-3-4b-it", (236777,), _gemma_scope_2("4b", 34, (9, 17, 22, 29)),
-        caveat=_INSTRUCT_SAES,
     ),
 )  # fmt: skip
 

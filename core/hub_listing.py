@@ -31,8 +31,10 @@ from core import hub_errors
 from core.errors import DownloadError, OfflineError
 from core.hub_errors import Place
 
-# Files that run code when they are opened; weights are read from safetensors and npz only.
+# Files that run code when they are opened as their makers meant; weights are read from safetensors and npz.
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill")
+# Of these, torch's own, which `core.torch_file` reads without running anything.
+READ_INERTLY = (".pt", ".pth")
 BUSY = (408, 429, 500, 502, 503, 504)  # answers after which asking again can help
 WAITS = (0.5, 1.0, 2.0)  # seconds before each further question
 LONGEST_WAIT = 10.0  # seconds; a hub that asks for more is told of instead of waited for
@@ -43,12 +45,17 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Wanted:
-    """Files of one repository on a model hub. files: exact names or glob patterns; kind: "model" or "dataset"."""
+    """Files of one repository on a model hub. files: exact names or glob patterns; kind: "model" or "dataset".
+
+    inert: torch's files (.pt, .pth) may be among them. Only who will open them with `core.torch_file`, which runs
+    nothing, may say so; other pickles are never fetched.
+    """
 
     repo: str
     files: tuple[str, ...]
     kind: Literal["model", "dataset"] = "model"
     revision: str | None = None
+    inert: bool = False
 
     @property
     def place(self) -> Place:
@@ -193,7 +200,9 @@ def pause_after(error: Exception, wait: float) -> float:
 
 
 def _chosen(names: Iterable[str], wanted: Wanted) -> list[str]:
-    """Which of the repository's files are wanted. Raises DownloadError for a name not there, and for pickles."""
+    """Which of the repository's files are wanted. Raises DownloadError for a name not there, and for pickles that
+    nobody has promised to read without running them.
+    """
     there = set(names)
     for pattern in wanted.files:
         if not re.search(r"[*?\[]", pattern) and pattern not in there:
@@ -201,7 +210,8 @@ def _chosen(names: Iterable[str], wanted: Wanted) -> list[str]:
     chosen = sorted(filter_repo_objects(there, allow_patterns=list(wanted.files)))
     if not chosen:
         raise hub_errors.no_such_file(", ".join(wanted.files), wanted.place)
-    pickled = [name for name in chosen if name.lower().endswith(PICKLED)]
+    forbidden = tuple(set(PICKLED) - set(READ_INERTLY)) if wanted.inert else PICKLED
+    pickled = [name for name in chosen if name.lower().endswith(forbidden)]
     if pickled:
         raise DownloadError(
             f"{wanted.repo}/{pickled[0]} is a pickle, which could run any code when opened; choose its .safetensors or "

@@ -32,6 +32,8 @@ DEMO_PARAMETERS = 134_515_008
 #: Working space beside the weights: a share of them for activations and logits, and a floor. Gemma-2-2B's geometry
 #: peaks at 6.9 GB with 5.2 GB of weights (`python -m benchmarks --parts geometry`).
 _WORK_SHARE, _WORK_FLOOR = 0.3, 400_000_000
+#: Layouts whose files are bfloat16, or may be.
+_HALF = ("llama_scope", "llama_scope_r1_distill", "goodfire", "deepseek_r1")
 
 
 @dataclass(frozen=True)
@@ -129,12 +131,14 @@ def _parameters(path: Path) -> int:
 
 def _look_at(repo: str, saes: list[Published]) -> Listing:
     """All SAEs of one repository in one question."""
-    return look(Wanted(repo, tuple(name for known in saes for name in known.wanted.files)))
+    every = [known.wanted for known in saes]
+    files = tuple(name for wanted in every for name in wanted.files)
+    return look(Wanted(repo, files, inert=any(wanted.inert for wanted in every)))
 
 
 def _growth(saes: list[Published]) -> int:
-    """How many times their files' size the records take: they are float32, Llama Scope's files bfloat16."""
-    return 2 if any(known.kind == "llama_scope" for known in saes) else 1
+    """How many times their files' size the records take, at most: they are float32, and some suites' files half."""
+    return 2 if any(known.kind in _HALF for known in saes) else 1
 
 
 def _free(device: torch.device) -> int:

@@ -125,6 +125,6 @@ def from_catalogue(name: str, layers: tuple[int, ...] | None = None) -> ModelSpe
         prompts=assets_folder() / "demo" / "prompts.csv",
         neuronpedia={layer: source.format(layer=layer) for layer in saes} if source else {},
         steering_layer=chosen.model.steering_layer,
-        caveat=chosen.model.caveat,
+        caveat=chosen.suite.caveat,
         system="" if chosen.no_system else None,
     )

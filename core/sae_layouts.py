@@ -10,64 +10,39 @@ import ast
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import BinaryIO, Literal
 
 import numpy as np
 import torch
 from safetensors import safe_open
 
+from core import sae_layouts_torch
 from core.errors import AssetError
+from core.sae_form import LINEAR, Columns, SaeFile, sae_file
+from core.zip_members import data_offset
 
-Kind = Literal["sae_lens", "gemma_2", "gemma_3", "llama_scope"]
-#: What each layout's folder holds: the files that are needed, and those that may be there.
+__all__ = ["FILES", "TORCH", "Columns", "Kind", "SaeFile", "open_sae"]
+
+Kind = Literal[
+    "sae_lens", "gemma_2", "gemma_3", "llama_scope", "llama_scope_r1_distill", "dictionary_learning_1", "goodfire",
+    "deepseek_r1",
+]  # fmt: skip
+#: What SAELens's directory calls an SAE's folder holds, by layout: the files that are needed, and those that may be
+#: there. An empty name: the entry is no folder but the one file itself.
 FILES: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sae_lens": (("cfg.json", "sae_weights.safetensors"), ()),
     "gemma_2": (("params.npz",), ()),
     "gemma_3": (("params.safetensors",), ("config.json",)),
     "llama_scope": (("hyperparams.json", "checkpoints/final.safetensors"), ()),
+    "llama_scope_r1_distill": (("config.json", "sae_weights.safetensors"), ()),
+    "dictionary_learning_1": (("config.json", "ae.pt"), ()),
+    "goodfire": (("",), ()),
+    "deepseek_r1": (("",), ()),
 }
-
-
-class Columns(NamedTuple):
-    """The parts of a dictionary that belong to n features, float32 on the CPU.
-
-    encoder [n, d_model], decoder [n, d_model], bias [n], threshold [n].
-    f = pre · (pre > threshold) · (pre > 0), pre = (x − input_bias) · encoder + bias (JumpReLU; threshold 0 is ReLU).
-    """
-
-    encoder: torch.Tensor
-    decoder: torch.Tensor
-    bias: torch.Tensor
-    threshold: torch.Tensor
-
-
-@dataclass(frozen=True)
-class SaeFile:
-    """An SAE on disk, nothing of its matrices read yet.
-
-    output_bias: b_dec, float32 [d_model]. subtracts_bias: whether it is subtracted from the input (SAELens:
-    apply_b_dec_to_input). dtype: “float16” where every tensor is, else “float32”: what records need to be exact.
-    hook: where it reads, as SAELens names it, empty where the files do not say. block(start, stop): those features.
-    """
-
-    d_model: int
-    d_sae: int
-    output_bias: torch.Tensor
-    subtracts_bias: bool
-    dtype: str
-    hook: str
-    block: Callable[[int, int], Columns]
-
-
-class _Tensors(Protocol):
-    """Named arrays of one file, any part of which can be read alone."""
-
-    def __contains__(self, name: object) -> bool: ...
-    def shape(self, name: str) -> tuple[int, ...]: ...
-    def part(self, name: str, *where: slice) -> torch.Tensor: ...
-    def half(self) -> bool: ...
+#: Layouts of torch's own format, which nothing but `core.torch_file` may open.
+TORCH: frozenset[Kind] = frozenset(("dictionary_learning_1", "goodfire", "deepseek_r1"))
 
 
 class _Safetensors:
@@ -101,7 +76,7 @@ class _Npz:
                 # Older files of the suite write w_enc where newer ones write W_enc; SAELens takes both.
                 name = "W_" + name[2:] if name.startswith("w_") else name
                 if member.compress_type == zipfile.ZIP_STORED:
-                    self._arrays[name] = _mapped(path, file, member.header_offset)
+                    self._arrays[name] = _mapped(path, file, data_offset(file, member))
                 else:
                     with archive.open(member) as inside:
                         self._arrays[name] = np.lib.format.read_array(inside)
@@ -119,11 +94,9 @@ class _Npz:
         return all(array.dtype == np.float16 for array in self._arrays.values())
 
 
-def _mapped(path: Path, file: Any, offset: int) -> np.ndarray:
-    """The .npy that lies uncompressed in a zip behind the local header at `offset`."""
-    file.seek(offset + 26)
-    name, extra = np.frombuffer(file.read(4), dtype="<u2").tolist()
-    file.seek(offset + 30 + name + extra)
+def _mapped(path: Path, file: BinaryIO, offset: int) -> np.ndarray:
+    """The .npy that lies as it is from `offset` on."""
+    file.seek(offset)
     version = np.lib.format.read_magic(file)
     length = int.from_bytes(file.read(2 if version[0] == 1 else 4), "little")
     header = ast.literal_eval(file.read(length).decode("utf-8"))
@@ -135,12 +108,15 @@ def _mapped(path: Path, file: Any, offset: int) -> np.ndarray:
 
 
 def open_sae(kind: Kind, folder: Path, scale: float | None = None) -> SaeFile:
-    """Look at an SAE's files. scale: SAELens's norm_scaling_factor of it, for Llama Scope.
+    """Look at an SAE's files. folder: as SAELens's directory names it, for some suites a file. scale: SAELens's
+    norm_scaling_factor of it, for Llama Scope.
 
     Raises AssetError for missing, unreadable or inconsistent files and for SAEs that cannot be edited by column.
     """
     wanted = FILES[kind][0]
     if missing := [name for name in wanted if not (folder / name).is_file()]:
+        if missing == [""]:
+            raise AssetError(f"No SAE lies in {folder}: {folder.name} is not there, or no file.")
         raise AssetError(
             f"No SAE lies in {folder}; it needs {' and '.join(wanted)}, but {' and '.join(missing)} is not there."
         )
@@ -174,76 +150,50 @@ def _sae_lens(folder: Path, scale: float | None) -> SaeFile:
     elif architecture == "standard":
         threshold = lambda some: torch.zeros(some.stop - some.start)  # noqa: E731
     hook = str((config.get("metadata") or {}).get("hook_name") or "")
-    found = _sae(folder, file, config.get("apply_b_dec_to_input", True), hook=hook, threshold=threshold)
+    found = sae_file(folder, file, config.get("apply_b_dec_to_input", True), hook=hook, threshold=threshold)
     return replace(found, dtype="float32") if "log_threshold" in file else found  # an exponential is not exact in half
 
 
 def _gemma_2(folder: Path, scale: float | None) -> SaeFile:
-    return _sae(folder, _Npz(folder / "params.npz"), False)
+    return sae_file(folder, _Npz(folder / "params.npz"), False)
 
 
 def _gemma_3(folder: Path, scale: float | None) -> SaeFile:
-    return _sae(folder, _Safetensors(folder / "params.safetensors"), False, ("w_enc", "w_dec", "b_enc", "b_dec"))
+    return sae_file(folder, _Safetensors(folder / "params.safetensors"), False, ("w_enc", "w_dec", "b_enc", "b_dec"))
 
 
 def _llama_scope(folder: Path, scale: float | None) -> SaeFile:
     config = json.loads((folder / "hyperparams.json").read_text(encoding="utf-8"))
     width = config["d_model"]
     own = width**0.5 / config["dataset_average_activation_norm"]["in"]
-    names = ("encoder.weight", "decoder.weight", "encoder.bias", "decoder.bias")
     # One threshold for all, in the units of the inputs as they come; SAELens folds the scale into weights alike.
     level = config["jump_relu_threshold"] * own
-    return _sae(
-        folder, _Safetensors(folder / "checkpoints" / "final.safetensors"), False, names, turned=True,
+    return sae_file(
+        folder, _Safetensors(folder / "checkpoints" / "final.safetensors"), False, LINEAR,
         scale=own if scale is None else scale, hook=str(config.get("hook_point_in", "")),
         threshold=lambda some: torch.ones(some.stop - some.start) * level,
     )  # fmt: skip
 
 
+def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
+    if scale is None:
+        raise AssetError(
+            f"The SAE in {folder} wants its inputs scaled, and only SAELens's directory says by how much; open it by "
+            "its names there (SaeRef)."
+        )
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    file = _Safetensors(folder / "sae_weights.safetensors")
+    found = sae_file(
+        folder, file, False, LINEAR, scale=scale, hook=str(config.get("hook_point_in", "")),
+        threshold=lambda some: file.part("log_jumprelu_threshold", some).exp(),
+    )  # fmt: skip
+    return replace(found, dtype="float32")  # an exponential is not exact in half
+
+
 _OPENERS: Mapping[Kind, Callable[[Path, float | None], SaeFile]] = {
     "sae_lens": _sae_lens, "gemma_2": _gemma_2, "gemma_3": _gemma_3, "llama_scope": _llama_scope,
+    "llama_scope_r1_distill": _llama_scope_r1_distill,
+    "dictionary_learning_1": lambda folder, scale: sae_layouts_torch.dictionary_learning(folder),
+    "goodfire": lambda file, scale: sae_layouts_torch.goodfire(file),
+    "deepseek_r1": lambda file, scale: sae_layouts_torch.deepseek_r1(file),
 }  # fmt: skip
-
-
-def _sae(
-    folder: Path,
-    file: _Tensors,
-    subtracts_bias: bool,
-    names: tuple[str, str, str, str] = ("W_enc", "W_dec", "b_enc", "b_dec"),
-    *,
-    turned: bool = False,
-    scale: float = 1.0,
-    hook: str = "",
-    threshold: Callable[[slice], torch.Tensor] | None = None,
-) -> SaeFile:
-    """names: of encoder, decoder, encoder bias, decoder bias. turned: both matrices are stored the other way round,
-    as torch's Linear keeps them. scale: of inputs, folded in: encoder · scale, decoder ÷ scale, decoder bias ÷ scale.
-    """
-    encoder, decoder, bias, output = names
-    if "scaling_factor" in file and not torch.allclose(factor := file.part("scaling_factor"), torch.ones_like(factor)):
-        raise AssetError(f"The SAE in {folder} keeps a scaling factor of its own; fold it into its weights first.")
-    d_sae = file.shape(bias)[0]
-    d_model = file.shape(output)[0]
-    wide, tall = (d_sae, d_model), (d_model, d_sae)
-    expected: dict[str, tuple[int, ...]] = {encoder: wide if turned else tall, decoder: tall if turned else wide}
-    if threshold is None:
-        expected["threshold"] = (d_sae,)
-        threshold = lambda some: file.part("threshold", some)  # noqa: E731
-    for name, shape in expected.items():
-        if file.shape(name) != shape:
-            raise ValueError(f"{name} is {file.shape(name)} and not {shape}")
-    level = threshold
-
-    def block(start: int, stop: int) -> Columns:
-        some, whole = slice(start, min(stop, d_sae)), slice(None)
-        first = file.part(encoder, some) if turned else file.part(encoder, whole, some).T
-        second = file.part(decoder, whole, some).T if turned else file.part(decoder, some)
-        if scale != 1.0:
-            first, second = first * scale, second / scale
-        return Columns(first, second, file.part(bias, some), level(some))
-
-    output_bias = file.part(output)
-    return SaeFile(
-        d_model, d_sae, output_bias / scale if scale != 1.0 else output_bias, bool(subtracts_bias),
-        "float16" if file.half() and scale == 1.0 else "float32", hook, block,
-    )  # fmt: skip

@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, cast, get_args
 
 from core.dictionaries import Dictionary, read_records
 from core.errors import InputError
 from core.hub import Wanted, fetch
 from core.records import header_of
-from core.sae_layouts import FILES, Kind, open_sae
+from core.sae_layouts import FILES, TORCH, Kind, open_sae
 
 Progress = Callable[[str, float], None]
 #: Share of a download-and-pack that is the download: a pack reads and writes what was downloaded once.
@@ -39,9 +39,9 @@ class SaeRef(NamedTuple):
 
 @dataclass(frozen=True)
 class Published:
-    """What SAELens's directory says of one SAE. folder: in the repository. scale: of its inputs, to be folded in.
+    """What SAELens's directory says of one SAE. folder: in the repository; of some suites the one file itself.
 
-    neuronpedia: “model/source” of its page, empty without one.
+    scale: of its inputs, to be folded in. neuronpedia: “model/source” of its page, empty without one.
     """
 
     ref: SaeRef
@@ -55,7 +55,9 @@ class Published:
     def wanted(self) -> Wanted:
         """Its files on the hub, needed ones and those that may be there."""
         needed, possible = FILES[self.kind]
-        return Wanted(self.repo, tuple(f"{self.folder}/{name}" for name in (*needed, *(f"*{p}" for p in possible))))
+        names = (*needed, *(f"*{name}" for name in possible))
+        files = tuple(str(PurePosixPath(self.folder, name)) for name in names)  # an empty name is the entry itself
+        return Wanted(self.repo, files, inert=self.kind in TORCH)
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -12,12 +12,16 @@ from core import AssetError
 from core.dictionaries import activations
 from core.sae_layouts import FILES, Columns, open_sae
 from core.suites import SaeRef, open_published, published
-from tests.hub.saes import tiny_sae
+from tests.hub.saes import dictionary_learning_config, tiny_sae
 
 SUITES = {
     "gemma_2": SaeRef("gemma-scope-2b-pt-res-canonical", "layer_3/width_65k/canonical"),
     "gemma_3": SaeRef("gemma-scope-2-1b-it-res-all", "layer_3_width_16k_l0_small"),
     "llama_scope": SaeRef("llama_scope_lxr_8x", "l3r_8x"),
+    "llama_scope_r1_distill": SaeRef("llama_scope_r1_distill", "l3r_800m_slimpajama"),
+    "dictionary_learning_1": SaeRef("llama-3.1-8b-instruct-andyrdt", "resid_post_layer_3_trainer_1"),
+    "goodfire": SaeRef("goodfire-llama-3.1-8b-instruct", "layer_19"),
+    "deepseek_r1": SaeRef("deepseek-r1-distill-llama-8b-qresearch", "blocks.19.hook_resid_post"),
 }
 
 
@@ -37,14 +41,16 @@ def served(request, hub, tmp_path):
 
 
 def tiny_sizes(ref):
-    """SAELens's loader of this suite. Gemma Scope's takes widths from the folder's name, so they are handed to it."""
+    """SAELens's loader of this suite. Where the files do not say the widths, they are handed to it."""
     from sae_lens.loading.pretrained_sae_loaders import NAMED_PRETRAINED_SAE_LOADERS
 
     loader = NAMED_PRETRAINED_SAE_LOADERS[published(ref).kind]
 
+    sizes = {"d_in": 32, "d_sae": 48}
+
     def load(cfg_overrides, **others):
-        sizes = {"d_in": 32, "d_sae": 48} if published(ref).kind == "gemma_2" else {}
-        return loader(cfg_overrides=cfg_overrides | sizes, **others)
+        said = ("gemma_3", "llama_scope", "dictionary_learning_1")
+        return loader(cfg_overrides=cfg_overrides | ({} if published(ref).kind in said else sizes), **others)
 
     return load
 
@@ -55,15 +61,95 @@ def test_what_is_read_is_saelens_own_loader(served, own_records):
     ref, _ = served
     dictionary, sae = open_published(ref, 3), SAE.from_pretrained(*ref, device="cpu", converter=tiny_sizes(ref))
     columns = dictionary.columns(list(range(dictionary.d_sae)))
-    wanted = Columns(sae.W_enc.T, sae.W_dec, sae.b_enc, sae.threshold)
+    # SAELens's ReLU SAEs have no threshold; a JumpReLU with threshold 0 is the same function.
+    wanted = Columns(sae.W_enc.T, sae.W_dec, sae.b_enc, getattr(sae, "threshold", torch.zeros(48)))
     for name, found, own in zip(Columns._fields, columns, wanted, strict=True):
         torch.testing.assert_close(found, own.detach(), rtol=1e-6, atol=0, msg=f"{name} differs")
     torch.testing.assert_close(dictionary.output_bias, sae.b_dec.detach(), rtol=1e-6, atol=0)
-    assert dictionary.subtracts_bias is bool(sae.cfg.apply_b_dec_to_input) is False
+    assert dictionary.subtracts_bias is bool(sae.cfg.apply_b_dec_to_input)
+    assert dictionary.subtracts_bias is (published(ref).kind == "dictionary_learning_1")
+    assert dictionary.hook in ("", sae.cfg.metadata.hook_name)
     x = 4 * torch.randn(64, dictionary.d_model, generator=torch.Generator().manual_seed(0))
     found = activations(x, columns, dictionary.input_bias)
     assert 0.05 < (found > 0).float().mean() < 0.95
     torch.testing.assert_close(found, sae.encode(x).detach(), rtol=1e-5, atol=1e-5)
+
+
+#: The library's classes → names in their state dicts of W_enc, W_dec, b_enc, b_dec, threshold. Matrices called .weight
+#: are turned.
+CLASSES = {
+    "AutoEncoder": ("encoder.weight", "decoder.weight", "encoder.bias", "bias", None),
+    "BatchTopKSAE": ("encoder.weight", "decoder.weight", "encoder.bias", "b_dec", "threshold"),
+    "MatryoshkaBatchTopKSAE": ("W_enc", "W_dec", "b_enc", "b_dec", "threshold"),
+    "JumpReluAutoEncoder": ("W_enc", "W_dec", "b_enc", "b_dec", "threshold"),
+}
+
+
+def of_class(folder, dict_class, names, scalar):
+    """An SAE of another of dictionary_learning's classes in `folder`."""
+    draw = torch.Generator().manual_seed(5)
+    shapes = ((32, 48), (48, 32), (48,), (32,), () if scalar else (48,))
+    parts = [0.3 * torch.randn(shape, generator=draw) for shape in shapes]
+    state = {
+        name: part.T.contiguous() if name.endswith(".weight") else part
+        for name, part in zip(names, parts, strict=True)
+        if name
+    }
+    folder.mkdir(parents=True)
+    torch.save(state | {"k": torch.tensor(8)}, folder / "ae.pt")
+    (folder / "config.json").write_text(json.dumps(dictionary_learning_config(dict_class, 3, 32, 48)))
+
+
+@pytest.mark.parametrize("scalar", [True, False])
+@pytest.mark.parametrize("dict_class", list(CLASSES))
+def test_every_class_of_dictionary_learning_is_saelens_own(dict_class, scalar, hub, tmp_path, own_records):
+    from sae_lens import SAE
+
+    ref = SUITES["dictionary_learning_1"]
+    known = published(ref)
+    of_class(tmp_path / "repo" / known.folder, dict_class, CLASSES[dict_class], scalar)
+    hub.add(known.repo, tmp_path / "repo")
+    dictionary, sae = open_published(ref, 3), SAE.from_pretrained(*ref, device="cpu")
+    assert dictionary.subtracts_bias is bool(sae.cfg.apply_b_dec_to_input)
+    x = torch.randn(64, 32, generator=torch.Generator().manual_seed(0))
+    found = activations(x, dictionary.columns(range(48)), dictionary.input_bias)
+    assert 0.05 < (found > 0).float().mean() < 0.95
+    torch.testing.assert_close(found, sae.encode(x).detach(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dict_class", ["AutoEncoderTopK", "GatedAutoEncoder", "CrossCoder"])
+def test_an_sae_whose_features_do_not_fire_by_themselves_is_refused(dict_class, tmp_path):
+    of_class(tmp_path / "sae", dict_class, CLASSES["BatchTopKSAE"], True)
+    with pytest.raises(AssetError, match=rf"“{dict_class}”; only elementwise ones"):
+        open_sae("dictionary_learning_1", tmp_path / "sae")
+
+
+def test_a_batch_top_k_without_its_threshold_is_refused(tmp_path):
+    of_class(tmp_path / "sae", "BatchTopKSAE", (*CLASSES["BatchTopKSAE"][:4], None), True)
+    with pytest.raises(AssetError, match="without a threshold"):
+        open_sae("dictionary_learning_1", tmp_path / "sae")
+
+
+def test_without_saelens_scale_an_sae_that_wants_one_is_refused(tmp_path):
+    folder = tiny_sae(tmp_path / "sae", "llama_scope_r1_distill", 1)
+    with pytest.raises(AssetError, match="wants its inputs scaled"):
+        open_sae("llama_scope_r1_distill", folder)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("goodfire", "Some-SAE-l3.pth"), ("deepseek_r1", "Some-SAE-l3.pt")])
+def test_the_layer_of_a_single_file_is_in_its_name(kind, name, tmp_path):
+    assert open_sae(kind, tiny_sae(tmp_path / name, kind, 3)).hook == "blocks.3.hook_resid_post"
+    assert open_sae(kind, tiny_sae(tmp_path / "mine.pt", kind, 3)).hook == ""
+
+
+def test_a_torch_file_of_half_precision_is_kept_in_half(tmp_path):
+    folder = tiny_sae(tmp_path / "sae", "dictionary_learning_1", 1)
+    whole = open_sae("dictionary_learning_1", folder)
+    state = {
+        name: part.half() if part.is_floating_point() else part for name, part in torch.load(folder / "ae.pt").items()
+    }
+    torch.save(state, folder / "ae.pt")
+    assert (whole.dtype, open_sae("dictionary_learning_1", folder).dtype) == ("float32", "float16")
 
 
 def test_what_was_packed_is_not_asked_for_again(served, own_records, hub):
@@ -85,7 +171,7 @@ def test_progress_goes_up_to_the_end(served, own_records):
 @pytest.mark.parametrize("kind", list(FILES))
 @pytest.mark.parametrize(("start", "stop"), [(0, 48), (0, 7), (40, 100), (11, 12)])
 def test_a_block_is_those_features(kind, start, stop, tmp_path):
-    source = open_sae(kind, tiny_sae(tmp_path, kind, 1))
+    source = open_sae(kind, tiny_sae(tmp_path / "sae", kind, 1), 1.5)
     whole, part = source.block(0, 48), source.block(start, stop)
     for one, other in zip(whole, part, strict=True):
         assert torch.equal(one[start:stop], other) and other.dtype == torch.float32
@@ -129,24 +215,24 @@ def test_an_archive_is_mapped_and_not_read(tmp_path):
 
 @pytest.mark.parametrize("kind", list(FILES))
 def test_a_file_that_is_not_there_is_named(kind, tmp_path):
-    tiny_sae(tmp_path, kind, 1)
-    missing = FILES[kind][0][-1]
-    (tmp_path / missing).unlink()
-    with pytest.raises(AssetError, match=f"{missing} is not there"):
-        open_sae(kind, tmp_path)
+    folder = tiny_sae(tmp_path / "sae", kind, 1)
+    missing = folder / FILES[kind][0][-1]
+    missing.unlink()
+    with pytest.raises(AssetError, match=f"{missing.name} is not there"):
+        open_sae(kind, folder)
 
 
 @pytest.mark.parametrize("kind", list(FILES))
 @pytest.mark.parametrize("damage", ["garbled", "short"])
 def test_a_damaged_file_is_one_plain_error(kind, damage, tmp_path):
-    tiny_sae(tmp_path, kind, 1)
-    path = tmp_path / FILES[kind][0][-1]
+    folder = tiny_sae(tmp_path / "sae", kind, 1)
+    path = folder / FILES[kind][0][-1]
     if damage == "garbled":
         path.write_bytes(b"not an SAE at all, whatever its name says" * 10)
     else:
         os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(AssetError, match="restore its files"):
-        open_sae(kind, tmp_path).block(0, 48)
+    with pytest.raises(AssetError, match="restore it"):
+        open_sae(kind, folder, 1.5).block(0, 48)
 
 
 def test_matrices_of_the_wrong_shape_are_refused(tmp_path):
