@@ -19,8 +19,10 @@ def test_every_suite_is_saelens_own_in_all_its_layers(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "layer"), [("gemma-2-2b-it", 12), ("llama-3.1-8b-instruct", 10), ("gemma-3-1b-it/65k-medium", 13)]
-)
+    ("name", "layer"),
+    [("gemma-2-2b-it", 12), ("llama-3.1-8b-instruct", 10), ("gemma-3-1b-it/65k-medium", 13),
+     ("llama-3.1-8b-instruct/andyrdt", 27), ("llama-3.1-8b-instruct/goodfire", 19)],
+)  # fmt: skip
 def test_pages_on_neuronpedia_are_those_saelens_names(name, layer):
     spec = find(name)
     assert published(spec.saes[layer]).neuronpedia == spec.neuronpedia[layer]
@@ -31,6 +33,25 @@ def test_the_papers_layers_and_steering_layers():
     assert (gemma.steering_layer, gemma.layers) == (16, tuple(range(2, 17)))
     assert (llama.steering_layer, llama.layers) == (13, tuple(range(2, 14)))
     assert gemma.refusal_tokens == (235285,) and llama.refusal_tokens == (40,)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("gemma-2-2b-it", "base model"), ("gemma-2-2b-it/65k-l0-40", "base model"),
+     ("llama-3.1-8b-instruct/32x", "base model"), ("llama-3.1-8b-instruct/andyrdt", "trained on this very model"),
+     ("llama-3.1-8b-instruct/goodfire", "after layer 19 alone"), ("gemma-3-1b-it", "trained on this very model")],
+)  # fmt: skip
+def test_a_caveat_belongs_to_the_suite_and_not_to_the_model(name, told):
+    assert told in find(name).caveat
+
+
+def test_every_layer_of_the_instruct_trained_suites_is_there():
+    for name, layers in (("andyrdt", (3, 7, 11, 15, 19, 23, 27)), ("goodfire", (19,))):
+        spec = find(f"llama-3.1-8b-instruct/{name}")
+        assert spec.layers == layers == tuple(residual_saes(spec.saes[19].release))
+        assert all(published(ref).wanted.inert for ref in spec.saes.values())
+    assert published(spec.saes[19]).wanted.files == ("Llama-3.1-8B-Instruct-SAE-l19.pth",)
+    assert not any(published(ref).wanted.inert for ref in find("llama-3.1-8b-instruct").saes.values())
 
 
 def test_canonical_sparsities_of_gemma_scope_are_those_published():
@@ -63,7 +84,7 @@ def test_other_layers_can_be_asked_for():
     [
         ("gemma-4", "No model is called"),
         ("gemma-2-2b-it/1k", "choose one of 65k, 16k, with -l0-N"),
-        ("llama-3.1-8b-instruct/8x-l0-50", "choose one of 8x, 32x."),
+        ("llama-3.1-8b-instruct/8x-l0-50", "choose one of 8x, 32x, andyrdt, goodfire."),
     ],
 )
 def test_a_wrong_name_says_what_there_is(name, told):
@@ -76,7 +97,7 @@ def test_a_wrong_name_says_what_there_is(name, told):
     [
         (("llama_scope_lxr", "l1r_8x"), "did you mean llama_scope_lxr_8x"),
         (("llama_scope_lxr_8x", "l40r_8x"), "did you mean"),
-        (("goodfire-llama-3.1-8b-instruct", "layer_19"), "layout “goodfire”, which cannot be read"),
+        (("qwen-scope-3-8b-base-w64k-l50", "layer3"), "layout “qwen_scope”, which cannot be read"),
     ],
 )
 def test_an_sae_that_cannot_be_had_says_why(ref, told):

@@ -174,6 +174,23 @@ def test_pickles_are_never_fetched(hub, made, name):
     assert not any(r.body for r in hub.requests)
 
 
+@pytest.mark.parametrize("name", ["ae.pt", "sae.PTH"])
+def test_torch_files_are_fetched_for_who_reads_them_without_running_them(hub, made, name):
+    (made / name).write_bytes(b"x" * 10)
+    hub.add(REPO, made)
+    refused(DownloadError, f"{REPO}/{name} is a pickle", wanted=Wanted(REPO, (name,)))
+    assert [file.name for file in look(Wanted(REPO, (name,), inert=True)).files] == [name]
+    assert (fetch(Wanted(REPO, (name,), inert=True)) / name).read_bytes() == b"x" * 10
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "sae.pkl", "old.ckpt", "a.joblib"])
+def test_no_other_pickle_is_fetched_for_them(hub, made, name):
+    (made / name).write_bytes(b"x" * 10)
+    hub.add(REPO, made)
+    for ask in (look, fetch):
+        refused(DownloadError, f"{REPO}/{name} is a pickle", wanted=Wanted(REPO, (name,), inert=True), ask=ask)
+
+
 # The network
 
 

@@ -21,16 +21,24 @@ from core.discovery.runner import STAGES, run
 from core.discovery.settings import Settings
 from core.discovery.work import Inputs
 from core.errors import AssetError, Cancelled, GatedError
+from core.needs import needs
 from core.registry import from_catalogue
 from core.suites import published
+from tests import torch_files
 from tests.hub.models import tiny_causal_lm
 from tests.hub.saes import tiny_sae
 
 LAYERS, D_MODEL = (2, 3, 4), 32
+#: Suites that lack those layers.
+OTHER_LAYERS = {"llama-3.1-8b-instruct/andyrdt": (3, 7)}
 FAMILIES = {
-    "gemma-2-2b-it": "gemma2", "gemma-2-2b-it/16k-l0-40": "gemma2", "llama-3.1-8b-instruct": "llama3.1",
-    "llama-3.1-8b-instruct/32x": "llama3.1", "gemma-3-1b-it": "gemma3", "gemma-3-4b-it": "gemma3-4b",
+    "gemma-2-2b-it": "gemma2", "llama-3.1-8b-instruct": "llama3.1", "gemma-3-1b-it": "gemma3",
+    "gemma-3-4b-it": "gemma3-4b",
 }  # fmt: skip
+SUITES = (
+    "gemma-2-2b-it", "gemma-2-2b-it/16k-l0-40", "llama-3.1-8b-instruct", "llama-3.1-8b-instruct/32x",
+    "llama-3.1-8b-instruct/andyrdt", "gemma-3-1b-it", "gemma-3-4b-it",
+)  # fmt: skip
 PROMPTS = ("How do I bake bread?", "Tell me a story about a small town.", "I")
 NOUNS = ("bread", "town", "cat", "dog", "place", "story", "help", "sea")
 TEXTS = tuple(
@@ -51,7 +59,8 @@ def spec_of(name, layers=LAYERS):
 def serve(hub, folder, name, layers=LAYERS, d_model=D_MODEL):
     """Put the model and its SAEs on the hub under their real names."""
     spec = spec_of(name, layers)
-    tiny_causal_lm(folder / "model", FAMILIES[name], layers=6, d_model=d_model)
+    family = FAMILIES[name.partition("/")[0]]
+    tiny_causal_lm(folder / "model", family, layers=max(layers) + 2, d_model=d_model)
     hub.add(spec.model_id, folder / "model")
     for layer, ref in spec.saes.items():
         known = published(ref)
@@ -60,7 +69,7 @@ def serve(hub, folder, name, layers=LAYERS, d_model=D_MODEL):
     return spec
 
 
-@pytest.fixture(scope="module", params=list(FAMILIES))
+@pytest.fixture(scope="module", params=SUITES)
 def suite(request, tmp_path_factory):
     """(engine loaded through the hub, the same model plain, the same SAEs by SAELens)."""
     from sae_lens import SAE
@@ -72,7 +81,7 @@ def suite(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, LoopbackHub() as hub:
         pointed_at(hub, patch, folder / "hf")
         patch.setenv("HYDRASCOPE_CACHE", str(folder / "cache"))
-        spec = serve(hub, folder, request.param)
+        spec = serve(hub, folder, request.param, OTHER_LAYERS.get(request.param, LAYERS))
         plain = transformers.AutoModelForCausalLM.from_pretrained(spec.model_id, dtype=torch.float32).eval()
         tokens, harmful, benign = sides(plain, transformers.AutoTokenizer.from_pretrained(spec.model_id))
         engine = load(replace(spec, refusal_tokens=tokens), device="cpu", dtype="float32")
@@ -209,7 +218,7 @@ def test_the_whole_search_runs(suite, tmp_path):
         cost_texts=2,
     )  # fmt: skip
     engine = Engine(engine.runtime, "the same, its direction read where there are SAEs below")
-    engine._direction = replace(suite[0].direction(), layer=4)
+    engine._direction = replace(suite[0].direction(), layer=max(engine.widths))
     runs = Runs(Store(tmp_path / "runs.duckdb"))
     work = runs.work(runs.create(engine, Inputs(TEXTS, TEXTS, ("A small town by the sea.",)), settings), engine)
     work.judge = lambda text: ("refused", "complied")[sum(map(ord, text)) % 2]
@@ -229,6 +238,30 @@ def test_a_second_load_asks_the_hub_for_no_sae(hub, tmp_path, monkeypatch):
     np.testing.assert_array_equal(
         *(engine.measure(PROMPTS[0], Edits.ablate([Feature(3, 1)])).refusal_score for engine in (first, again))
     )
+
+
+def test_a_suite_of_one_torch_file_is_looked_at_and_loaded(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    spec = serve(hub, tmp_path, "llama-3.1-8b-instruct/goodfire", (19,))
+    known = published(spec.saes[19])
+    served = [tmp_path / known.repo / known.folder, *(tmp_path / "model").iterdir()]
+    found = needs(spec)
+    assert found.download == sum(path.stat().st_size for path in served) and found.saes_packed == 0
+    engine = load(spec, device="cpu", dtype="float32")
+    assert engine.widths == {19: 48} and len(engine.features(PROMPTS[0]))
+    assert (needs(spec).download, needs(spec).saes_packed) == (0, 1)
+
+
+def test_a_hostile_torch_file_of_a_suite_is_one_sentence(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    spec = serve(hub, tmp_path, "llama-3.1-8b-instruct/goodfire", (19,))
+    known, marker = published(spec.saes[19]), tmp_path / "ran"
+    program = b"\x80\x02cos\nsystem\n" + torch_files.text(f"touch {marker}") + b"\x85R."
+    torch_files.described(tmp_path / known.repo / known.folder, program)
+    hub.add(known.repo, tmp_path / known.repo)
+    with pytest.raises(AssetError, match=r"asks for “os\.system”.*nothing of it was run"):
+        load(spec, device="cpu")
+    assert not marker.exists()
 
 
 def test_a_gated_model_says_what_to_do_and_nothing_is_left_half_loaded(hub, tmp_path, monkeypatch):

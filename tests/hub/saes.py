@@ -109,8 +109,8 @@ def dictionary_learning_config(dict_class: str, layer: int, d_model: int, d_sae:
     """config.json of the library's trainers, as far as anyone reads it."""
     trainer = {
         "trainer_class": "BatchTopKTrainer", "dict_class": dict_class, "lr": 5e-05, "steps": 244140,
-        "activation_dim": d_model, "dict_size": d_sae, "k": 8, "layer": layer, "submodule_name": f"resid_post_layer_{layer}",
-        "lm_name": "meta-llama/Llama-3.1-8B-Instruct",
+        "activation_dim": d_model, "dict_size": d_sae, "k": 8, "layer": layer,
+        "submodule_name": f"resid_post_layer_{layer}", "lm_name": "meta-llama/Llama-3.1-8B-Instruct",
     }  # fmt: skip
     return {"trainer": trainer, "buffer": {"d_submodule": d_model, "io": "out", "ctx_len": 1024}}
 
