@@ -132,9 +132,9 @@ def _view(
     if 0 in note.shape:
         return np.empty(note.shape, kind)
     if member is None:
-        raise ValueError(f"its storage {note.storage.key:.20} is not there")
+        raise ValueError(f"its storage {note.storage.key[:20]!a} is not there")
     if note.storage.length * width > member.file_size:
-        raise ValueError(f"its storage {note.storage.key:.20} is shorter than it says")
+        raise ValueError(f"its storage {note.storage.key[:20]!a} is shorter than it says")
     last = note.offset + sum((size - 1) * step for size, step in zip(note.shape, note.stride, strict=True))
     if last >= note.storage.length:
         raise ValueError("a tensor of it reaches outside its storage")

@@ -193,9 +193,8 @@ def _text(value: Any) -> str:
 
 def _allowed(name: str) -> _Allowed:
     if name not in _ALLOWED:
-        raise RefusedError(
-            f"asks for “{name.replace(' ', '.'):.80}”, which is none of the names a plain file of tensors has"
-        )
+        shown = "".join(sign for sign in name.replace(" ", ".")[:80] if sign.isprintable())  # a terminal obeys others
+        raise RefusedError(f"asks for “{shown}”, which is none of the names a plain file of tensors has")
     return _ALLOWED[name]
 
 

@@ -75,6 +75,7 @@ def test_a_hostile_program_is_refused_and_nothing_of_it_runs(kind, path, tmp_pat
     [
         (b"cos\nsystem\n.", "os.system"),
         (b"\x8c\x05posix\x8c\x06system\x93.", "posix.system"),
+        (b"\x8c\x05a\x1b[2J\x8c\x03b\nc\x93.", "“a[2J.bc”"),
         (b"ctorch\nload\n.", "torch.load"),
         (b"ctorch._utils\n_rebuild_wrapper_subclass\n.", "_rebuild_wrapper_subclass"),
         (b"ctorch\nComplexFloatStorage\n.", "torch.ComplexFloatStorage"),
@@ -144,6 +145,7 @@ def test_a_description_without_end_is_gone_through_once(path, program):
         (tensor(length=-1), "no whole number"),
         (tensor(shape=(3, 4), stride=(4,)), "different lengths"),
         (tensor(key="1"), "not there"),
+        (tensor(key="\x1b\n"), "'\\x1b\\n' is not there"),
         (tensor(key="../data.pkl"), "not there"),
         (tensor()[:-1], "restore it"),
         (tensor()[:40], "restore it"),
