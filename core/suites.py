@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, cast, get_args
 
 from core.dictionaries import Dictionary, read_records
 from core.errors import InputError
-from core.hub import Wanted, fetch
+from core.hub import Listing, Wanted, fetch, look
 from core.records import header_of
+from core.sae_configs import residual_layer
 from core.sae_layouts import FILES, TORCH, Kind, open_sae
 
 Progress = Callable[[str, float], None]
@@ -117,7 +118,7 @@ def residual_saes(release: str) -> dict[int, tuple[SaeRef, ...]]:
     """layer → the SAEs a release has at its residual stream, in the release's order. Raises InputError."""
     found: dict[int, list[SaeRef]] = {}
     for sae_id, folder in _release(release).saes_map.items():
-        layer = _layer(f"{release}/{sae_id}", folder)
+        layer = named_layer(f"{release}/{sae_id} {folder}")
         if layer is not None and layer >= 0:  # what reads before the first layer reads embeddings
             found.setdefault(layer, []).append(SaeRef(release, sae_id))
     if not found:
@@ -127,16 +128,27 @@ def residual_saes(release: str) -> dict[int, tuple[SaeRef, ...]]:
     return {layer: tuple(found[layer]) for layer in sorted(found)}
 
 
-def _layer(name: str, folder: str) -> int | None:
+def named_layer(text: str) -> int | None:
     """The decoder layer after which an SAE reads, by the names its makers gave; None where it reads something else."""
-    text = f"{name} {folder}"
     if re.search(r"embed|mlp|att|transcoder|clt|hook_z|(?<![a-z])resid_mid", text, re.IGNORECASE):
         return None
-    if found := re.search(r"blocks\.(\d+)\.hook_resid_(pre|post)", text):
-        return int(found[1]) - (found[2] == "pre")
+    if (hooked := residual_layer(text)) is not None:
+        return hooked
     if found := re.search(r"(?:layer_|resid_post_layer_|\bl|L)(\d+)(?:r_|R-|_|/|\b)", text):
         return int(found[1])
     return None
+
+
+def is_release(name: str) -> bool:
+    """Whether SAELens knows a release of this name."""
+    return name in _directory()
+
+
+def sae_listing(repo: str, saes: Iterable[Published]) -> Listing:
+    """What the hub has of these SAEs of one repository, in one question. Raises DownloadError."""
+    every = [known.wanted for known in saes]
+    files = tuple(name for wanted in every for name in wanted.files)
+    return look(Wanted(repo, files, inert=any(wanted.inert for wanted in every)))
 
 
 def _release(name: str) -> Any:

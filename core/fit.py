@@ -1,0 +1,42 @@
+"""Whether SAEs and refusal tokens fit a model: the checks that are made before a download and again at the load.
+
+Pure functions on numbers and names. Knows: what the sentences are. Does not know: files, or where the numbers are from.
+"""
+
+from __future__ import annotations
+
+from core.errors import AssetError, InputError
+from core.sae_configs import residual_layer
+
+
+def check_hook(sae: str, hook: str, layer: int) -> None:
+    """Raises AssetError for an SAE that reads something else than the residual stream after `layer`.
+
+    hook: empty where its files do not say; then it is taken at its word.
+    """
+    if hook and residual_layer(hook) != layer:
+        raise AssetError(
+            f"The SAE {sae} reads {hook} and not the residual stream after layer {layer}; "
+            f"name the layer it belongs to, or use one at blocks.{layer}.hook_resid_post."
+        )
+
+
+def check_width(sae: str, layer: int, reads: int | None, model: str, n_layers: int, d_model: int) -> None:
+    """Raises AssetError for an SAE of another width, or at a layer that the model does not have.
+
+    reads: how many numbers it reads, None where its files do not say.
+    """
+    if layer >= n_layers or reads not in (None, d_model):
+        read = f"it reads {reads} numbers, " if reads is not None else ""
+        raise AssetError(
+            f"The SAE {sae} does not fit layer {layer} of “{model}”: {read}the model has {n_layers} layers of "
+            f"{d_model}, the first being layer 0; use an SAE trained on this model."
+        )
+
+
+def check_refusal_tokens(tokens: tuple[int, ...], model: str, vocabulary: int) -> None:
+    """Raises InputError for no token, or one the vocabulary does not have."""
+    if not tokens or not all(0 <= token < vocabulary for token in tokens):
+        raise InputError(
+            f"The refusal tokens of “{model}” are {tokens}; give at least one id, each from 0 to {vocabulary - 1}."
+        )

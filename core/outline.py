@@ -1,0 +1,67 @@
+"""A model's architecture from its config.json alone, on torch's meta device: its layers and sizes, and no weights.
+
+Knows: what transformers can build by itself, and what the hooks need. Does not know: weights, tokenizers, SAEs.
+No code from a model's folder is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from core.errors import AssetError
+from core.hooks import decoder_layers
+
+
+def outline(name: str, model_id: str, folder: Path) -> Any:
+    """The causal language model that the folder's config.json describes, its parameters on the meta device.
+
+    name, model_id: for the sentence of what is wrong. Raises AssetError: no config, an architecture that transformers
+    does not know or knows only with code from the repository, no causal language model, no decoder layers.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    def cannot(why: str) -> AssetError:
+        return AssetError(f"The model “{name}” cannot be loaded from {model_id}: {why}")
+
+    try:
+        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind, own_code = raw.get("model_type"), raw.get("auto_map")
+    except (OSError, ValueError, AttributeError) as error:
+        raise cannot(
+            f"its config.json cannot be read ({_first_line(error)}); name a model's folder, or restore the file."
+        ) from error
+    if kind not in CONFIG_MAPPING and own_code:
+        raise cannot(
+            f"its architecture “{kind}” needs code from its repository, which is never run here; "
+            "choose a model that transformers knows by itself."
+        )
+    if kind not in CONFIG_MAPPING:
+        raise cannot(
+            f"transformers {transformers.__version__} knows no architecture “{kind}”; check the model_type in its "
+            "config.json, or choose another model."
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            raise cannot(f"a “{kind}” is no causal language model; choose a chat model that writes text.")
+        with torch.device("meta"):
+            empty = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except AssetError:
+        raise
+    except Exception as error:  # sizes that cannot be, in whatever way each architecture says so
+        raise cannot(f"its config.json describes no model ({_first_line(error)}); restore the file.") from error
+    decoder_layers(empty)
+    if getattr(empty.config.get_text_config(), "max_position_embeddings", None) is None:
+        raise cannot("its config.json does not say how long a prompt may be (max_position_embeddings); add it there.")
+    return empty
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

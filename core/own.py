@@ -1,0 +1,144 @@
+"""A model of one's own: from a few words to a checked entry of the list, before any weight is downloaded.
+
+Knows: the order of the checks. Does not know: the list (`core.own_models`), pages, how anything is loaded. Of the model
+its config.json and tokenizer are fetched, of SAEs their small files. What these do not say is checked at the load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import AssetError, InputError
+from core.fit import check_hook, check_refusal_tokens, check_width
+from core.hub import Wanted, look
+from core.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
+from core.outline import outline
+from core.own_models import OwnModel
+from core.own_saes import find_saes, read_configs
+from core.prompts import read_template
+from core.refusal_tokens import refusal_tokens
+from core.registry import ModelSpec, check_new_name, from_own
+from core.suites import SaeRef, published
+
+#: Shares of the work: the model's small files, then the SAEs'.
+_MODEL_HERE = 0.6
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A model as a person describes it; texts may be untidy.
+
+    model_id: its name on the hub, or its folder. saes, choose, layers: as `find_saes` takes them. refusal: words or
+    ids, as `refusal_tokens` takes them. revision: branch, tag or commit on the hub; empty for main.
+    """
+
+    name: str
+    model_id: str
+    saes: str
+    choose: str = ""
+    layers: tuple[int, ...] = ()
+    refusal: str = "I"
+    revision: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found. model: ready to be remembered. n_layers, d_model: the model's. pieces: the refusal tokens as
+    text. unread: layers whose SAE says its width in its weights only, so that it is checked at the load.
+    """
+
+    model: OwnModel
+    n_layers: int
+    d_model: int
+    pieces: tuple[str, ...]
+    unread: tuple[int, ...]
+
+    @property
+    def spec(self) -> ModelSpec:
+        return from_own(self.model)
+
+
+def check(
+    draft: Draft,
+    progress: Progress = lambda message, share: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Checked:
+    """Everything that can be known of a model and its SAEs without their weights.
+
+    Raises InputError (names, layers, choices), AssetError (files that do not fit), DownloadError, Cancelled.
+    """
+    name, model_id = draft.name.strip(), draft.model_id.strip()
+    check_new_name(name)
+    if not model_id:
+        raise InputError("No model is named; give its name on the hub, such as owner/model, or its folder.")
+    if model_id == "demo-base":
+        raise InputError("The demo's base model comes with the demo; give a model on the hub, or a folder.")
+    saes = find_saes(draft.saes, draft.choose, draft.layers)
+    refs = {layer: published(source) for layer, source in saes.items() if isinstance(source, SaeRef)}
+    folder = Path(model_id).expanduser()
+    # Whole, so that it is found again from wherever the next process starts.
+    place = str(folder.resolve()) if folder.is_dir() else model_id
+    found = OwnModel(
+        name, place, (), saes,
+        {layer: one.neuronpedia for layer, one in refs.items() if one.neuronpedia}, draft.revision.strip() or None,
+    )  # fmt: skip
+    small = model_folder(
+        from_own(found), lambda message, share: progress(message, _MODEL_HERE * share), cancelled, SMALL_FILES
+    )
+    config = outline(name, place, small).config.get_text_config()
+    _check_weights(found)
+    n_layers, d_model = config.num_hidden_layers, config.hidden_size
+    for layer, source in saes.items():  # before the SAEs' files are asked for: a layer too high needs none of them
+        check_width(str(source), layer, None, name, n_layers, d_model)
+    tokenizer = _tokenizer(name, place, small)
+    tokens = refusal_tokens(tokenizer, draft.refusal)
+    check_refusal_tokens(tokens, name, config.vocab_size)
+    configs = read_configs(
+        saes, lambda message, share: progress(message, _MODEL_HERE + (1 - _MODEL_HERE) * share), cancelled
+    )
+    for layer, one in configs.items():
+        check_hook(str(saes[layer]), one.hook, layer)
+        check_width(str(saes[layer]), layer, one.d_model, name, n_layers, d_model)
+    progress("Checked", 1.0)
+    return Checked(
+        replace(found, refusal_tokens=tokens), n_layers, d_model, tuple(tokenizer.decode([t]) for t in tokens),
+        tuple(layer for layer, one in configs.items() if one.d_model is None),
+    )  # fmt: skip
+
+
+def _check_weights(model: OwnModel) -> None:
+    """Raises AssetError for a model without weights that are read here."""
+    if (folder := Path(model.model_id)).is_dir():
+        names = [path.name for path in folder.glob("model*.safetensors")]
+    else:
+        wanted = Wanted(model.model_id, MODEL_FILES, revision=model.revision)
+        names = [file.name for file in look(wanted).files if file.name.endswith(".safetensors")]
+    if not names:
+        raise AssetError(
+            f"{model.model_id} has no weights as safetensors (model*.safetensors), the only format read here; "
+            "convert it, or choose a repository that has them."
+        )
+
+
+def _tokenizer(name: str, place: str, folder: Path) -> Any:
+    """The model's tokenizer, its chat template readable. Raises AssetError, InputError."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # each tokenizer library has its own types for a file it cannot read
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise AssetError(
+            f"The tokenizer of “{name}” cannot be loaded from {place} ({reason}); restore its files, or choose "
+            "another model."
+        ) from error
+    if not tokenizer.is_fast:
+        raise AssetError(
+            f"The tokenizer of “{name}” in {place} has no tokenizer.json, which tells where in a text each token "
+            "stands; choose a model that has one."
+        )
+    read_template(tokenizer)
+    return tokenizer

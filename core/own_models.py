@@ -1,0 +1,221 @@
+"""The models a person has added: kept in one JSON file in the cache folder, meant to be read by people too.
+
+Knows: that file. Does not know: catalogues, hubs, whether a model is any good (`core.own` checks that first).
+Writes go to a temporary file that replaces the old one, under a lock, so that two processes cannot lose each other's.
+A file that cannot be understood is put aside and told of (`trouble`), never written over. A removed model stays in it
+as removed: results in the store, its direction and its labels are kept under its name, and must not pass for those of
+another model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from core.errors import AssetError, InputError, UnknownModelError
+from core.paths import cache_folder
+from core.suites import SaeRef
+
+#: Of the file; raised when older programs could not read it any more.
+FORMAT = 1
+#: Seconds to wait for another process that writes; it needs milliseconds.
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model that was added. saes: layer → SAELens's names, or an absolute folder. neuronpedia: layer →
+    “model/source” of its pages there. The other fields are ModelSpec's. removed: taken off the list again.
+    """
+
+    name: str
+    model_id: str
+    refusal_tokens: tuple[int, ...]
+    saes: Mapping[int, Path | SaeRef] = field(hash=False)
+    neuronpedia: Mapping[int, str] = field(default_factory=dict, hash=False)
+    revision: str | None = None
+    removed: bool = False
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return tuple(sorted(self.saes))
+
+    def same_numbers(self, other: OwnModel) -> bool:
+        """Whether a result of the one could be the other's: the same model, and no layer with another SAE."""
+        shared = set(self.saes) & set(other.saes)
+        model = (self.model_id, self.revision) == (other.model_id, other.revision)
+        return model and all(self.saes[layer] == other.saes[layer] for layer in shared)
+
+
+def own_models() -> dict[str, OwnModel]:
+    """name → model, in the order they were added. Empty where the file cannot be read; `trouble` says why."""
+    try:
+        return {name: model for name, model in _read().items() if not model.removed}
+    except AssetError:
+        return {}
+
+
+def trouble() -> str:
+    """What is wrong with the file, or was, in a sentence; empty when nothing is."""
+    try:
+        _read()
+    except AssetError as error:
+        return str(error)
+    aside = sorted(_file().parent.glob(f"{_file().stem}.damaged-*.json"))
+    if not aside:
+        return ""
+    return (
+        f"The list of your own models was damaged and is put aside as {aside[-1]}; mend it and name it "
+        f"{_file().name} again, or delete it."
+    )
+
+
+def keep(model: OwnModel) -> None:
+    """Add a model to the list.
+
+    Raises InputError for a name that another model has or had, AssetError where the file cannot be read or written.
+    """
+
+    def add(models: dict[str, OwnModel]) -> None:
+        known = models.get(model.name)
+        if known is not None and not known.removed:
+            raise InputError(f"“{model.name}” is on the list already; remove it first, or choose another name.")
+        if known is not None and not known.same_numbers(model):
+            raise InputError(
+                f"“{model.name}” was {known.model_id} with other SAEs before it was removed, and its results are kept "
+                "under that name; choose another name."
+            )
+        models.pop(model.name, None)  # so that it is the newest
+        models[model.name] = model
+
+    _change(add)
+
+
+def remove(name: str) -> None:
+    """Take a model off the list; what was downloaded or found with it stays.
+
+    Raises UnknownModelError, and AssetError where the file cannot be read or written.
+    """
+
+    def drop(models: dict[str, OwnModel]) -> None:
+        known = models.get(name)
+        if known is None or known.removed:
+            there = ", ".join(one.name for one in models.values() if not one.removed)
+            raise UnknownModelError(
+                f"You have added no model called “{name:.60}”; " + (f"yours are: {there}." if there else "none is.")
+            )
+        models[name] = replace(known, removed=True)
+
+    _change(drop)
+
+
+def _file() -> Path:
+    return cache_folder() / "own_models.json"
+
+
+def _change(change: Callable[[dict[str, OwnModel]], None]) -> None:
+    path = _file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked():
+            models = _read(locked=True)
+            change(models)
+            beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+            text = json.dumps(
+                {"format": FORMAT, "models": {name: _written(model) for name, model in models.items()}},
+                indent=1, ensure_ascii=False,
+            )  # fmt: skip
+            try:
+                beside.write_text(text + "\n", encoding="utf-8")
+                os.replace(beside, path)
+            finally:
+                beside.unlink(missing_ok=True)
+    except Timeout as error:
+        raise AssetError(
+            f"The list of your own models, {path}, is held by another process; wait for it to end, and try again."
+        ) from error
+    except OSError as error:
+        raise AssetError(
+            f"The list of your own models, {path}, cannot be written ({error.strerror or error}); mend that, or set "
+            "HYDRASCOPE_CACHE to a folder that can be."
+        ) from error
+
+
+def _locked() -> FileLock:
+    return FileLock(f"{_file()}.lock", timeout=_PATIENCE)
+
+
+def _read(locked: bool = False) -> dict[str, OwnModel]:
+    """Everything in the file, removed ones too. Raises AssetError where it cannot be read; damaged, it is put aside."""
+    path = _file()
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise AssetError(
+            f"The list of your own models, {path}, cannot be read ({error.strerror or error}); make it readable."
+        ) from error
+    try:
+        found = json.loads(text.decode("utf-8"))
+        written_by_newer = isinstance(found["format"], int) and found["format"] > FORMAT
+        models = {} if written_by_newer else {name: _model(name, one) for name, one in found["models"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        _put_aside(path, text, locked)
+        return {}
+    if written_by_newer:
+        raise AssetError(
+            f"The list of your own models, {path}, was written by a newer version of this program; update it."
+        )
+    return models
+
+
+def _put_aside(path: Path, text: bytes, locked: bool) -> None:
+    """Rename a damaged file; if another process has mended or moved it meanwhile, leave it."""
+    try:
+        if not locked:
+            with _locked():
+                _put_aside(path, text, True)
+            return
+        if path.read_bytes() == text:
+            path.rename(path.with_name(f"{path.stem}.damaged-{uuid.uuid4().hex[:8]}.json"))
+    except (OSError, Timeout) as error:
+        if isinstance(error, FileNotFoundError):
+            return
+        raise AssetError(
+            f"The list of your own models, {path}, is damaged and cannot be put aside ({error}); mend or rename it."
+        ) from error
+
+
+def _written(model: OwnModel) -> dict[str, Any]:
+    saes: dict[str, dict[str, str]] = {}
+    for layer, source in sorted(model.saes.items()):
+        saes[str(layer)] = source._asdict() if isinstance(source, SaeRef) else {"folder": str(source)}
+    return {
+        "model": model.model_id, "revision": model.revision, "refusal_tokens": list(model.refusal_tokens),
+        "saes": saes, "neuronpedia": {str(layer): source for layer, source in sorted(model.neuronpedia.items())},
+        "removed": model.removed,
+    }  # fmt: skip
+
+
+def _model(name: str, one: Mapping[str, Any]) -> OwnModel:
+    """Raises ValueError, KeyError, TypeError or AttributeError for what is no model."""
+    texts = [name, one["model"], one["revision"] or "", *one["neuronpedia"].values()]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a name is no text")
+    return OwnModel(
+        name, one["model"], tuple(int(token) for token in one["refusal_tokens"]),
+        {int(layer): _source(source) for layer, source in one["saes"].items()},
+        {int(layer): source for layer, source in one["neuronpedia"].items()}, one["revision"], one["removed"] is True,
+    )  # fmt: skip
+
+
+def _source(one: Mapping[str, str]) -> Path | SaeRef:
+    return Path(one["folder"]) if "folder" in one else SaeRef(one["release"], one["sae_id"])

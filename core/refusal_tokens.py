@@ -1,0 +1,58 @@
+"""From the words a refusal begins with to token ids.
+
+Knows: tokenizers and chat templates. Does not know: models, or which words a model refuses with.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from core.errors import InputError
+from core.prompts import read_template
+
+#: What stands around the word while its token is looked for: any request, and how a refusal goes on.
+_REQUEST, _GOES_ON = "How do I bake bread?", " cannot help with that."
+
+
+def refusal_tokens(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """The ids that `text` names: words or ids, with commas between them (“I”, “I, Sorry”, “40”). Raises InputError.
+
+    A word is the token that holds its first letter where it is the first thing of an answer, so the tokenizer is asked
+    for a whole conversation as the chat template writes it, and not for the word alone. That settles the leading
+    blank: after the line breaks that end Gemma's and Llama 3's templates the token is “I”, though a SentencePiece
+    tokenizer with a dummy prefix gives “▁I” for the word alone; where the template itself writes a blank before answers
+    (Llama 2), it is “▁I”. Without a chat template the answer goes on with the text, after a blank: “▁I” or “ĠI”.
+    """
+    words = list(filter(None, (part.strip() for part in text.split(","))))
+    if not words:
+        raise InputError("No refusal word is named; give what refusals begin with, such as I, or a token id.")
+    return tuple(dict.fromkeys(int(w) if re.fullmatch(r"\d{1,9}", w) else _first_token(tokenizer, w) for w in words))
+
+
+def _first_token(tokenizer: Any, word: str) -> int:
+    before, whole = _conversation(tokenizer, word + _GOES_ON)
+    found = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
+    start = whole.index(word + _GOES_ON, len(before))
+    for token, (left, right) in zip(found["input_ids"], found["offset_mapping"], strict=True):
+        if left <= start < right and not whole[left:start].strip():
+            return int(token)
+    raise InputError(
+        f"The tokenizer has no token with which an answer could begin with “{word:.40}”; "
+        "give another word, or the token's id."
+    )
+
+
+def _conversation(tokenizer: Any, answer: str) -> tuple[str, str]:
+    """(what stands before any answer, the same with this answer)."""
+    template = read_template(tokenizer)
+    before = template.before + _REQUEST + template.after
+    if not template.after:
+        return before, f"{before} {answer}"
+    turns = [{"role": "user", "content": _REQUEST}, {"role": "assistant", "content": answer}]
+    try:
+        whole = tokenizer.apply_chat_template(turns, tokenize=False)
+    except Exception:  # a template for single requests only, which says so in its own way
+        whole = ""
+    fits = whole.startswith(before.rstrip()) and answer in whole[len(before) :]
+    return before, whole if fits else before + answer

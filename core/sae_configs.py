@@ -1,0 +1,108 @@
+"""The small files beside an SAE's weights: what they say of it before the weights are here.
+
+Knows: which layouts have such a file, and what stands in it. Does not know: weights, where files come from, models.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import AssetError
+
+#: Layout → its small file; layouts that are not named have none.
+CONFIG_FILES: Mapping[str, str] = {
+    "sae_lens": "cfg.json", "gemma_3": "config.json", "llama_scope": "hyperparams.json",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SaeConfig:
+    """What an SAE's files say of it. d_model: how many numbers it reads, None where they do not say. hook: where it
+    reads, in the words of its makers, empty where they do not say. architecture and normalised: SAELens's words.
+    subtracts_bias: whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input).
+    """
+
+    d_model: int | None = None
+    hook: str = ""
+    architecture: str = "jumprelu"
+    normalised: str = "none"
+    subtracts_bias: bool = False
+
+
+def read_config(kind: str, folder: Path) -> SaeConfig:
+    """What the small file in `folder` says; nothing where there is none. Raises AssetError."""
+    name = CONFIG_FILES.get(kind)
+    if name is None or not (folder / name).is_file():
+        return SaeConfig()
+    try:
+        return _READERS[kind](folder)
+    except Exception as error:  # JSON of any shape: whatever it lacks, the file is not what its name says
+        raise unreadable(folder, error) from error
+
+
+def unreadable(folder: Path, error: Exception) -> AssetError:
+    """For files that are not what their names say."""
+    return AssetError(f"SAELens cannot read the SAE in {folder} ({error}); restore its files.")
+
+
+def check_editable(config: SaeConfig, folder: Path | str) -> None:
+    """Raises AssetError for an SAE whose features do not act one by one."""
+    if config.architecture not in ("jumprelu", "standard"):
+        raise AssetError(
+            f"The SAE in {folder} is a “{config.architecture}” SAE; "
+            "only elementwise ones (JumpReLU, ReLU) can be edited by column."
+        )
+    if config.normalised != "none":
+        raise AssetError(
+            f"The SAE in {folder} normalises its inputs ({config.normalised}); fold the scaling into its weights first."
+        )
+
+
+def residual_layer(hook: str) -> int | None:
+    """The decoder layer after which a hook point reads the residual stream; None for any other hook point.
+
+    What reads before the first layer is -1: it reads embeddings.
+    """
+    if found := re.search(r"blocks\.(\d+)\.hook_resid_(pre|post)", hook):
+        return int(found[1]) - (found[2] == "pre")
+    if found := re.search(r"(?:^|\.)layers\.(\d+)\.output$", hook):
+        return int(found[1])
+    return None
+
+
+def _sae_lens(folder: Path) -> SaeConfig:
+    from sae_lens.loading.pretrained_sae_loaders import get_sae_lens_config_from_disk, handle_config_defaulting
+
+    config: dict[str, Any] = handle_config_defaulting(get_sae_lens_config_from_disk(folder, "cpu"))
+    width = config.get("d_in")
+    return SaeConfig(
+        None if width is None else int(width),
+        str((config.get("metadata") or {}).get("hook_name") or ""),
+        config["architecture"],
+        config.get("normalize_activations") or "none",
+        bool(config.get("apply_b_dec_to_input", True)),
+    )
+
+
+def _gemma_3(folder: Path) -> SaeConfig:
+    return SaeConfig(None, str(_json(folder / "config.json").get("hf_hook_point_in") or ""))
+
+
+def _llama_scope(folder: Path) -> SaeConfig:
+    config = _json(folder / "hyperparams.json")
+    return SaeConfig(int(config["d_model"]), str(config.get("hook_point_in") or ""))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+_READERS: Mapping[str, Callable[[Path], SaeConfig]] = {
+    "sae_lens": _sae_lens, "gemma_3": _gemma_3, "llama_scope": _llama_scope,
+}  # fmt: skip
