@@ -1,0 +1,30 @@
+"""Layers as text: read, and written back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import InputError
+from core.layers import layers_text, parse_layers
+
+
+@pytest.mark.parametrize(
+    ("text", "layers"), [("", ()), (" 14, 12,14,", (12, 14)), ("2-4,9", (2, 3, 4, 9)), ("3–3", (3,)), ("0", (0,))]
+)
+def test_what_people_write(text, layers):
+    assert parse_layers(text) == layers
+
+
+@pytest.mark.parametrize("text", ["a", "1.5", "-1", "4-2", "0-9999", "12 14", "99999", "1;2"])
+def test_what_are_no_layers(text):
+    with pytest.raises(InputError, match="are no layers; write numbers"):
+        parse_layers(text)
+
+
+@given(st.sets(st.integers(0, 200)))
+def test_what_is_written_is_read_back(layers):
+    assert parse_layers(layers_text(layers)) == tuple(sorted(layers))
+
+
+def test_neighbours_are_drawn_together():
+    assert layers_text((2, 3, 4, 7, 8, 12)) == "2–4, 7, 8, 12"

@@ -1,0 +1,438 @@
+"""A model of one's own, from a few words to a loaded engine, through the loopback hub and from local folders; and each
+thing that can be wrong with it, in its sentence, before any weight is asked for.
+"""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_model, make_sae, make_tokenizer
+from sae_lens import TopKSAE, TopKSAEConfig
+
+from core import AssetError, DownloadError, Edits, Feature, InputError, ModelSpec, load, registry
+from core.errors import Cancelled, GatedError
+from core.needs import needs
+from core.own import Draft, check
+from core.suites import SaeRef, published
+from tests.hub.environment import go_offline
+from tests.hub.models import tiny_causal_lm
+from tests.hub.saes import tiny_sae
+
+MODEL, CANONICAL = "somebody/tiny", "gemma-scope-2b-pt-res-canonical"
+LAYERS = (2, 3, 4)
+PROMPTS = ["How do I bake bread?", "Tell me a story about a small town."]
+HUB = Draft("mine", MODEL, CANONICAL, "width_16k", LAYERS)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(registry, "_registered", {})
+
+
+@pytest.fixture
+def served(hub, tmp_path):
+    """A tiny Gemma 2 on the hub, and three of Gemma Scope's SAEs in its width."""
+    tiny_causal_lm(tmp_path / "model", "gemma2")
+    hub.add(MODEL, tmp_path / "model")
+    serve_saes(hub, tmp_path, [SaeRef(CANONICAL, f"layer_{layer}/width_16k/canonical") for layer in LAYERS], LAYERS)
+    return hub
+
+
+def serve_saes(hub, folder, refs, layers, **sizes):
+    for layer, ref in zip(layers, refs, strict=True):
+        known = published(ref)
+        tiny_sae(folder / known.repo / known.folder, known.kind, layer, **sizes)
+    hub.add(known.repo, folder / known.repo)
+    return folder / known.repo / known.folder
+
+
+@pytest.fixture
+def local(tiny_folder, tmp_path):
+    """A draft over folders on this machine, that may be spoilt."""
+    for name in ("model", "layer_1", "layer_2", "layer_3"):
+        shutil.copytree(tiny_folder / name, tmp_path / ("" if name == "model" else "saes") / name)
+    return Draft("mine", str(tmp_path / "model"), str(tmp_path / "saes"))
+
+
+def weights_asked(hub):
+    return [request for request in hub.requests if request.body and request.file.endswith((".safetensors", ".npz"))]
+
+
+def same_measurements(found, expected):
+    assert found.n_layers == expected.n_layers and found.widths == expected.widths
+    sets = [Edits(), Edits.ablate([Feature(layer, index) for layer in found.widths for index in range(20)])]
+    first, second = (
+        engine.measure(PROMPTS, sets, [Feature(layer, 7) for layer in found.widths], kl=True)
+        for engine in (found, expected)
+    )
+    for name in ("refusal_score", "p_refusal", "activations", "kl"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert np.ptp(first.refusal_score, axis=1).min() > 0, "the edits do something, or the comparison says nothing"
+    assert list(found.generate(PROMPTS[0], sets[1], 4)) == list(expected.generate(PROMPTS[0], sets[1], 4))
+
+
+# From the hub
+
+
+def test_from_the_hub_it_is_the_spec_made_by_hand(served):
+    found = check(HUB)
+    assert not weights_asked(served)
+    assert (found.n_layers, found.d_model, found.pieces, found.unread) == (6, 32, ("I",), LAYERS)
+    registry.remember(found.model)
+    by_hand = ModelSpec(
+        "by-hand", MODEL, LAYERS, found.model.refusal_tokens,
+        {layer: SaeRef(CANONICAL, f"layer_{layer}/width_16k/canonical") for layer in LAYERS},
+    )  # fmt: skip
+    same_measurements(*(load(one, device="cpu", dtype="float32") for one in ("mine", by_hand)))
+
+
+def test_it_has_the_pages_on_neuronpedia_that_saelens_names(served):
+    found = check(HUB)
+    assert found.model.neuronpedia[3] == "gemma-2-2b/3-gemmascope-res-16k"
+    assert found.spec.neuronpedia == found.model.neuronpedia and set(found.model.neuronpedia) == set(LAYERS)
+
+
+def test_what_it_needs_is_said_before_anything_of_it_is_here(served):
+    found = needs(check(HUB).spec)
+    assert found.saes == 3 and found.saes_packed == 0 and found.download > found.packing > 0 and found.fits
+
+
+@pytest.mark.parametrize(
+    ("saes", "choose"),
+    [
+        (CANONICAL, "width_16k"),
+        (CANONICAL, "layer_{layer}/width_16k/canonical"),
+        (f"{CANONICAL}/layer_{{layer}}/width_16k/canonical", ""),
+        (f" {CANONICAL}/width_16k", " canonical "),
+    ],
+)
+def test_one_sae_of_several_is_chosen_by_its_name_or_a_part_of_it(served, saes, choose):
+    assert check(replace(HUB, saes=saes, choose=choose)).model == check(HUB).model
+
+
+def test_without_layers_all_that_are_found_are_taken(served, tmp_path):
+    release = "pythia-70m-deduped-res-sm"
+    refs = [SaeRef(release, f"blocks.{layer}.hook_resid_post") for layer in range(6)]
+    serve_saes(served, tmp_path, refs, range(6))
+    found = check(Draft("mine", MODEL, release))
+    assert found.model.layers == tuple(range(6)) and found.unread == ()
+    assert found.model.saes[5] == refs[5] and not weights_asked(served)
+
+
+def test_saes_that_read_before_a_layer_belong_to_the_one_below(served, tmp_path):
+    """{layer} stands for the number in the name, which is here the layer's own plus one."""
+    release = "gpt2-small-res-jb"
+    refs = [SaeRef(release, f"blocks.{layer + 1}.hook_resid_pre") for layer in (2, 3)]
+    serve_saes(served, tmp_path, refs, (2, 3))
+    found = check(Draft("mine", MODEL, release, "blocks.{layer}.hook_resid_pre", (2, 3)))
+    assert found.model.saes == dict(zip((2, 3), refs, strict=True))
+
+
+def test_a_revision_is_kept_and_asked_for(served, tmp_path):
+    tiny_causal_lm(tmp_path / "second", "gemma2", layers=5, seed=1)
+    served.add(MODEL, tmp_path / "second", revision="v2")
+    found = check(replace(HUB, revision="v2"))
+    assert found.n_layers == 5 and found.spec.revision == "v2" and check(HUB).n_layers == 6
+    with pytest.raises(DownloadError, match="has no revision “v3”"):
+        check(replace(HUB, revision="v3"))
+
+
+def test_packed_saes_and_a_model_that_is_here_are_checked_offline(served, monkeypatch):
+    load(check(HUB).spec, device="cpu", dtype="float32")
+    go_offline(monkeypatch)
+    asked = len(served.requests)
+    found = check(HUB)
+    assert found.unread == () and len(served.requests) == asked, "the records say what Gemma Scope's files do not"
+
+
+def test_it_can_be_stopped(served):
+    with pytest.raises(Cancelled):
+        check(HUB, cancelled=lambda: True)
+
+
+def test_progress_goes_forward(served, tmp_path):
+    told = []
+    check(HUB, lambda message, share: told.append(share))
+    assert told == sorted(told) and told[-1] == 1.0
+
+
+# What can be wrong with the model
+
+
+def test_a_repository_that_is_not_there(served):
+    with pytest.raises(DownloadError, match="There is no model nobody/nothing at"):
+        check(replace(HUB, model_id="nobody/nothing"))
+
+
+def test_a_gated_repository(served, tmp_path):
+    served.add(MODEL, tmp_path / "model", gated="manual")
+    with pytest.raises(GatedError, match=r"somebody/tiny is gated: accept its licence .*HF_TOKEN"):
+        check(HUB)
+
+
+def test_a_repository_without_a_config(served, tmp_path):
+    (tmp_path / "model" / "config.json").unlink()
+    served.add(MODEL, tmp_path / "model")
+    with pytest.raises(DownloadError, match=r"somebody/tiny has no file “config\.json”"):
+        check(HUB)
+
+
+def test_a_repository_with_pickled_weights_only(served, tmp_path):
+    (tmp_path / "model" / "model.safetensors").rename(tmp_path / "model" / "pytorch_model.bin")
+    served.add(MODEL, tmp_path / "model")
+    with pytest.raises(AssetError, match="somebody/tiny has no weights as safetensors"):
+        check(HUB)
+
+
+def with_config(served, tmp_path, **changes):
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    served.add(MODEL, tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model_type": "sly"}, r"knows no architecture “sly”; check the model_type"),
+        ({"model_type": "sly", "auto_map": {"AutoModelForCausalLM": "modeling_sly.Sly"}},
+         "“sly” needs code from its repository, which is never run here"),
+        ({"model_type": "t5"}, "a “t5” is no causal language model"),
+        ({"model_type": "mamba"}, "MambaForCausalLM has no decoder layers"),
+        ({"hidden_size": -3}, "its config.json describes no model"),
+        ({"model_type": "bloom", "n_head": 4, "hidden_size": 32, "n_layer": 6, "max_position_embeddings": None},
+         "does not say how long a prompt may be"),
+    ],
+)  # fmt: skip
+def test_an_architecture_that_cannot_be_used(served, tmp_path, changes, said):
+    ran = tmp_path / "ran"
+    (tmp_path / "model" / "modeling_sly.py").write_text(f"open({str(ran)!r}, 'w').close()\nclass Sly: pass\n")
+    with_config(served, tmp_path, **changes)
+    with pytest.raises(AssetError, match=said):
+        check(HUB)
+    assert not ran.exists() and not weights_asked(served)
+
+
+def test_code_in_a_repository_of_a_known_architecture_is_passed_over(served, tmp_path):
+    with_config(served, tmp_path, auto_map={"AutoModelForCausalLM": "modeling_sly.Sly"})
+    assert check(HUB).n_layers == 6
+
+
+def test_a_tokenizer_that_cannot_be_read(local):
+    (Path(local.model_id) / "tokenizer.json").write_text("{not json")
+    with pytest.raises(AssetError, match="The tokenizer of “mine” cannot be loaded"):
+        check(local)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"), [("999999", "refusal tokens of “mine” are"), (" ", "No refusal word is named")]
+)
+def test_refusal_tokens_that_cannot_be(local, refusal, said):
+    with pytest.raises(InputError, match=said):
+        check(replace(local, refusal=refusal))
+
+
+def test_refusal_tokens_by_id(local):
+    found = check(replace(local, refusal="41, 40"))
+    assert found.model.refusal_tokens == (41, 40) and len(found.pieces) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "demo"}, "known already"), ({"name": "a/b"}, "cannot be a model's name"),
+        ({"model_id": " "}, "No model is named"), ({"model_id": "demo-base"}, "comes with the demo"),
+        ({"saes": ""}, "No SAEs are named"),
+    ],
+)  # fmt: skip
+def test_what_is_not_filled_in(local, changes, said):
+    with pytest.raises(InputError, match=said):
+        check(replace(local, **changes))
+
+
+# What can be wrong with the SAEs
+
+
+def test_an_unknown_release_names_its_neighbours(served):
+    with pytest.raises(InputError, match=r"No folder is called “gemma-scope-2b-pt-res-canonicl”, and SAELens knows no "
+                       r"release .* did you mean gemma-scope-2b-pt-res-canonical"):  # fmt: skip
+        check(replace(HUB, saes="gemma-scope-2b-pt-res-canonicl"))
+
+
+def test_several_saes_at_a_layer_are_listed(served):
+    with pytest.raises(InputError, match=r"has 2 SAEs at layer 2: layer_2/width_16k/canonical, layer_2/width_65k/canon"
+                       r"ical; .*such as layer_\{layer\}/width_16k/canonical"):  # fmt: skip
+        check(replace(HUB, choose=""))
+    with pytest.raises(InputError, match=r"has \d+ SAEs at layer 12: .* and \d+ more; choose one"):
+        check(replace(HUB, saes="gemma-scope-2b-pt-res", choose="", layers=(12,)))
+
+
+@pytest.mark.parametrize("choose", ["width_17k", "width_1", "layer_{layer}/width_16k"])
+def test_a_choice_that_is_none_says_what_there_is(served, choose):
+    with pytest.raises(InputError, match=r"has no SAE with “.*” in its name; at layer 2 it has layer_2/width_16k/can"):
+        check(replace(HUB, choose=choose))
+
+
+def test_layers_the_release_does_not_have(served):
+    with pytest.raises(InputError, match=r"has no SAE at layer 26, 30 with “width_16k” in its name; it has them at 0"):
+        check(replace(HUB, layers=(3, 26, 30)))
+
+
+def test_layers_the_model_does_not_have(served):
+    with pytest.raises(AssetError, match=r"does not fit layer 6 of “mine”: the model has 6 layers of 32"):
+        check(replace(HUB, layers=(3, 6)))
+    assert not [request for request in served.requests if "gemma-scope" in request.path]
+
+
+def test_saes_elsewhere_than_at_the_residual_stream(served):
+    with pytest.raises(InputError, match="No SAE of the release gemma-scope-2b-pt-mlp-canonical reads the residual"):
+        check(replace(HUB, saes="gemma-scope-2b-pt-mlp-canonical"))
+
+
+def test_saes_of_another_width_by_their_small_file(served, tmp_path):
+    ref = SaeRef("llama_scope_lxr_8x", "l3r_8x")
+    serve_saes(served, tmp_path, [ref], [3], d_model=40)
+    with pytest.raises(AssetError, match=r"llama_scope_lxr_8x/l3r_8x does not fit layer 3 of “mine”: it reads 40"):
+        check(Draft("mine", MODEL, "llama_scope_lxr_8x", layers=(3,)))
+    assert not weights_asked(served)
+
+
+def test_saes_of_another_width_without_a_small_file_are_refused_at_the_load(served, tmp_path):
+    serve_saes(served, tmp_path, [SaeRef(CANONICAL, "layer_3/width_16k/canonical")], [3], d_model=40)
+    found = check(replace(HUB, layers=(3,)))
+    assert found.unread == (3,)
+    with pytest.raises(AssetError, match="it reads 40 numbers, the model has 6 layers of 32"):
+        load(found.spec, device="cpu")
+
+
+def test_a_published_sae_at_another_hook(served, tmp_path):
+    ref = SaeRef("gemma-scope-2-1b-it-res-all", "layer_3_width_16k_l0_small")
+    folder = serve_saes(served, tmp_path, [ref], [3])
+    config = json.loads((folder / "config.json").read_text())
+    draft = Draft("mine", MODEL, f"{ref.release}/{ref.sae_id}")
+    assert check(draft).model.saes == {3: ref}
+    (folder / "config.json").write_text(json.dumps(config | {"hf_hook_point_in": "model.layers.3.mlp.output"}))
+    served.add(published(ref).repo, tmp_path / published(ref).repo)
+    with pytest.raises(AssetError, match=r"reads model\.layers\.3\.mlp\.output and not the residual stream"):
+        check(draft)
+
+
+def test_an_sae_that_the_repository_lacks(served):
+    with pytest.raises(DownloadError, match="has no file “layer_5/width_16k"):
+        check(replace(HUB, layers=(2, 5)))
+
+
+# Local folders
+
+
+def test_from_folders_it_is_the_spec_made_by_hand(local, tiny_spec, tiny, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    found = check(replace(local, model_id="model", saes="./saes", revision=" "))
+    assert Path(found.spec.model_id) == tmp_path / "model" and found.unread == () and found.spec.revision is None
+    assert found.model.refusal_tokens == tiny_spec.refusal_tokens and found.pieces == ("I",)
+    registry.remember(found.model)
+    monkeypatch.chdir(tmp_path.parent)
+    same_measurements(load("mine", device="cpu", dtype="float32"), tiny)
+
+
+def test_one_folder_may_be_the_sae_itself(local):
+    assert check(replace(local, saes=f"{local.saes}/layer_2")).model.layers == (2,)
+
+
+def test_a_hook_in_the_file_goes_before_the_folders_name(local, tmp_path):
+    folder = tiny_sae(tmp_path / "layer_1", "sae_lens", 3)
+    assert check(replace(local, saes=str(folder))).model.saes == {3: folder}
+
+
+def test_two_folders_of_one_layer_are_chosen_by_name(local):
+    shutil.copytree(f"{local.saes}/layer_2", f"{local.saes}/layer_2_wide")
+    with pytest.raises(InputError, match="has 2 SAEs at layer 2: layer_2, layer_2_wide; choose one"):
+        check(local)
+    found = check(replace(local, choose="layer_{layer}"))
+    assert found.model.saes[2].name == "layer_2" and found.model.layers == (1, 2, 3)
+    assert check(replace(local, choose="wide")).model.layers == (2,)
+
+
+def test_parts_of_names_are_whole_words(local):
+    """l0_4 is not l0_41."""
+    for name in ("layer_2_l0_4", "layer_2_l0_41"):
+        shutil.copytree(f"{local.saes}/layer_2", f"{local.saes}/{name}")
+    assert check(replace(local, choose="layer_2 l0_4")).model.saes[2].name == "layer_2_l0_4"
+
+
+def test_what_lies_at_another_hook_is_passed_over_where_others_do_not(local):
+    config = Path(local.saes) / "layer_1" / "cfg.json"
+    written = json.loads(config.read_text())
+    written["metadata"]["hook_name"] = "blocks.1.hook_mlp_out"
+    config.write_text(json.dumps(written))
+    assert check(local).model.layers == (2, 3)
+    with pytest.raises(AssetError, match=r"layer_1 reads blocks\.1\.hook_mlp_out and not the residual stream"):
+        check(replace(local, saes=f"{local.saes}/layer_1"))
+
+
+def test_a_folder_that_does_not_say_its_layer(local):
+    (Path(local.saes) / "layer_1").rename(Path(local.saes) / "first")
+    with pytest.raises(AssetError, match="first does not say which layer it reads; name its folder layer_12"):
+        check(replace(local, saes=f"{local.saes}/first"))
+
+
+def test_a_local_sae_of_another_width(local):
+    make_sae(Path(local.saes) / "layer_0", 0, d_model=40)
+    with pytest.raises(AssetError, match=r"layer_0 does not fit layer 0 of “mine”: it reads 40 numbers"):
+        check(local)
+    assert check(replace(local, layers=(1, 2))).model.layers == (1, 2), "a layer that is not wanted does no harm"
+
+
+def test_a_topk_sae_is_refused(local):
+    sae = TopKSAE(TopKSAEConfig(k=4, d_in=32, d_sae=48, dtype="float32", device="cpu"))
+    sae.save_model(f"{local.saes}/layer_0")
+    with pytest.raises(AssetError, match="layer_0 is a “topk” SAE; only elementwise ones"):
+        check(local)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / "sae_weights.safetensors").unlink(), "lacks cfg.json or sae_weights"),
+        (lambda folder: (folder / "cfg.json").unlink(), "lacks cfg.json or sae_weights"),
+        (lambda folder: (folder / "cfg.json").write_text("{"), "SAELens cannot read the SAE in"),
+        (lambda folder: (folder / "cfg.json").write_text("[]"), "SAELens cannot read the SAE in"),
+    ],
+)
+def test_a_local_sae_that_is_not_whole(local, spoil, said):
+    spoil(Path(local.saes) / "layer_2")
+    with pytest.raises(AssetError, match=said):
+        check(local)
+
+
+def test_folders_that_are_not_there_or_empty(local, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for saes, said in (
+        (str(tmp_path / "empty"), "No SAE lies in"), (str(tmp_path / "none"), "There is no folder"),
+        ("./none", "There is no folder"), ("saes/none", "No folder is called “saes/none”, and SAELens knows no"),
+    ):  # fmt: skip
+        with pytest.raises((AssetError, InputError), match=said):
+            check(replace(local, saes=saes))
+    with pytest.raises(AssetError, match=r"config\.json cannot be read"):
+        check(replace(local, model_id=str(tmp_path / "empty")))
+    with pytest.raises(AssetError, match="name its folder, or its name on the hub"):
+        check(replace(local, model_id=str(tmp_path / "none")))
+
+
+def test_a_local_model_without_weights(local):
+    (Path(local.model_id) / "model.safetensors").unlink()
+    with pytest.raises(AssetError, match="has no weights as safetensors"):
+        check(local)
+
+
+def test_a_base_model_without_a_template_is_checked_and_loaded(tmp_path, local):
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path / "base")
+    make_model(len(tokenizer)).save_pretrained(tmp_path / "base", safe_serialization=True)
+    found = check(replace(local, model_id=str(tmp_path / "base")))
+    assert found.pieces == (" I",)
+    assert load(found.spec, device="cpu", dtype="float32").measure(PROMPTS).p_refusal.shape == (2, 1)
