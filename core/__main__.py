@@ -1,4 +1,5 @@
-"""The engine at the prompt: `python -m core audit "…"`, `discover`, `judge`, `labels`, `prompts` and `prepare`.
+"""The engine at the prompt: `python -m core audit "…"`, `discover`, `judge`, `labels`, `models`, `prompts` and
+`prepare`.
 
 Knows: arguments, plain output, exit codes (0 done, 1 some prompts failed, 2 what was asked cannot be done, 3 another
 process keeps the store, 130 interrupted). Does not know: pages. Like `app.py` it stands at the end of the line and is
@@ -18,6 +19,7 @@ from core.edits import Edits
 from core.engine import Engine, load
 from core.errors import HydrascopeError, InputError
 from core.judges import judge_names
+from core.layers import parse_layers
 from core.registry import names
 from core.verdicts import verdict
 
@@ -43,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     _labels_arguments(commands.add_parser("labels", help="what features are about: made on prompts, or Neuronpedia's"))
     _prompts_arguments(commands.add_parser("prompts", help="a public prompt set or a file: checked, divided, written"))
+    _models_arguments(commands.add_parser("models", help="the models that are known, and one of your own added"))
     prepare = commands.add_parser(
         "prepare", help="fetch and convert what the model needs, so that the first start is quick"
     )
@@ -55,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
             return judge_answers(options)
         if options.command == "prompts":
             return _prompts(options)
+        if options.command == "models":
+            return _models(options)
         engine = load(options.model, progress=_progress if sys.stderr.isatty() else None)
         if options.command == "prepare":
             print(f"{engine.spec.name} is ready ({engine.placement}).")
@@ -149,10 +154,7 @@ def _labels(engine: Engine, options: argparse.Namespace) -> int:
     if options.neuronpedia and (trouble := shared_store().trouble):
         print(f"{trouble} Labels must not be lost, so none are fetched.", file=sys.stderr)
         return 3
-    try:
-        layers = [int(number) for number in options.layers.split(",")] if options.layers else None
-    except ValueError as error:
-        raise InputError(f"“{options.layers:.40}” are no layers; write numbers, such as 12,14.") from error
+    layers = parse_layers(options.layers or "") or None
     try:
         return 0 if label(engine, options.prompts, options.column, options.neuronpedia, layers) else 1
     except KeyboardInterrupt:
@@ -178,6 +180,45 @@ def _prompts(options: argparse.Namespace) -> int:
 
     progress = _progress if sys.stderr.isatty() else lambda message, share: None
     prompts(options.prompts, options.kind, options.column, options.split, options.seed, options.out, progress)
+    return 0
+
+
+def _models_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", title="without any of these, every known model is listed")
+    add = actions.add_parser("add", help="check a model of your own, and remember it by a name")
+    add.add_argument("name")
+    add.add_argument("--model", required=True, metavar="ID", help="its name on the hub, owner/model, or its folder")
+    add.add_argument(
+        "--saes", required=True, metavar="RELEASE_OR_FOLDER",
+        help="a release of SAELens, or release/sae_id; or a SAELens SAE's folder, or one that holds several",
+    )  # fmt: skip
+    add.add_argument(
+        "--choose", default="", metavar="TEXT",
+        help="which SAE, where there are several at a layer: parts of its name, or all of it with {layer} in it",
+    )  # fmt: skip
+    add.add_argument("--layers", default="", metavar="N,N", help="such as 12,13 or 2-16; without it all there are")
+    add.add_argument("--refusal-word", default="I", metavar="WORD", help="what refusals begin with, or a token id (I)")
+    add.add_argument("--revision", default="", help="a branch, tag or commit on the hub")
+    for name, told in (
+        ("needs", "what a known model takes, nothing of it loaded"), ("remove", "take one off your list"),
+    ):  # fmt: skip
+        actions.add_parser(name, help=told).add_argument("name")
+
+
+def _models(options: argparse.Namespace) -> int:
+    from core import own_command as own
+    from core.own import Draft
+
+    if options.action == "add":
+        layers = parse_layers(options.layers)
+        draft = Draft(
+            options.name, options.model, options.saes, options.choose, layers, options.refusal_word, options.revision
+        )
+        own.add_model(draft, _progress if sys.stderr.isatty() else lambda message, share: None)
+    elif options.action:
+        {"needs": own.tell_needs, "remove": own.remove_model}[options.action](options.name)
+    else:
+        own.list_models()
     return 0
 
 

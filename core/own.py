@@ -14,10 +14,11 @@ from typing import Any
 from core.errors import AssetError, InputError
 from core.fit import check_hook, check_refusal_tokens, check_width
 from core.hub import Wanted, look
+from core.layers import layers_text
 from core.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
 from core.outline import outline
 from core.own_models import OwnModel
-from core.own_saes import find_saes, read_configs
+from core.own_saes import find_saes, read_configs, saes_text
 from core.prompts import read_template
 from core.refusal_tokens import refusal_tokens
 from core.registry import ModelSpec, check_new_name, from_own
@@ -55,6 +56,20 @@ class Checked:
     d_model: int
     pieces: tuple[str, ...]
     unread: tuple[int, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was found, in sentences for people."""
+        tokens = zip(self.pieces, self.model.refusal_tokens, strict=True)
+        told = [
+            f"{self.model.model_id}: {self.n_layers} layers of {self.d_model}",
+            f"SAEs at the residual stream after each layer: {saes_text(self.model.saes)}",
+            "Refusal tokens, as the first of an answer: "
+            + ", ".join(f"“{piece}” ({token})" for piece, token in tokens),
+        ]
+        if self.unread:
+            told.append(f"Width not known before the download, checked at the load: layers {layers_text(self.unread)}")
+        return tuple(told)
 
     @property
     def spec(self) -> ModelSpec:

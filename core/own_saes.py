@@ -54,6 +54,12 @@ def find_saes(text: str, choose: str = "", layers: tuple[int, ...] = ()) -> dict
     return _chosen(f"The release {release}", named, [rest, choose], layers)
 
 
+def saes_text(saes: Mapping[int, Source]) -> str:
+    """“gemma-scope-2b-pt-res-canonical, layers 2–16”; of folders, the one they lie in."""
+    named = dict.fromkeys(s.release if isinstance(s, SaeRef) else str(s.parent) for s in saes.values())
+    return f"{' and '.join(named)}, layer{'' if len(saes) == 1 else 's'} {layers_text(saes)}"
+
+
 def _chosen(
     what: str, found: Mapping[int, Mapping[str, Source]], wishes: list[str], layers: tuple[int, ...]
 ) -> dict[int, Source]:

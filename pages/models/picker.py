@@ -17,7 +17,9 @@ from core.errors import Cancelled
 from core.hub_errors import size_text
 from core.loading import make_ready
 from core.needs import Needs, needs
+from core.own_models import own_models
 from core.registry import choose, chosen_name, find, from_catalogue, names
+from pages.models import own
 from pages.shared.engine import newer_request_waits
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error, shown_as_sentences
@@ -41,8 +43,10 @@ def models() -> None:
     with shown_as_sentences("the Models page"):
         now = chosen_name()
         st.markdown(f"In use: **{plain(now)}**" + ("" if is_resident(now) else " :gray[loaded when a page needs it]"))
-        st.session_state.setdefault(MODEL, now.partition("/")[0] if now.partition("/")[0] in _heads() else _heads()[0])
-        head = st.selectbox("Model", _heads(), key=MODEL, format_func=_told)
+        heads = _heads()
+        if st.session_state.get(MODEL) not in heads:  # a first visit, or one's own that is gone
+            st.session_state[MODEL] = now.partition("/")[0] if now.partition("/")[0] in heads else heads[0]
+        head = st.selectbox("Model", heads, key=MODEL, format_func=_told)
         known = next((model for model in MODELS if model.name == head), None)
         spec = find(str(head)) if known is None else _suite(known)
         _about(spec, known)
@@ -52,16 +56,18 @@ def models() -> None:
         if looked.found is not None:
             _needs(looked.found)
         _load(spec, now, looked.found)
+        own.remove(spec.name, now, MODEL)
+        own.add(MODEL)
 
 
 def _heads() -> list[str]:
-    """The demo, what was registered here, and the catalogue, a model each."""
+    """The demo, what was registered here, one's own, and the catalogue, a model each."""
     return list(dict.fromkeys(name.partition("/")[0] for name in names()))
 
 
 def _told(name: str) -> str:
-    model = next((model for model in MODELS if model.name == name), None)
-    return f"{name} · {model.model_id}" if model else name
+    known = {model.name: model.model_id for model in MODELS} | {n: one.model_id for n, one in own_models().items()}
+    return f"{name} · {known[name]}" if name in known else name
 
 
 def _suite(known: KnownModel) -> ModelSpec:
