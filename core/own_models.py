@@ -48,10 +48,10 @@ class OwnModel:
         return tuple(sorted(self.saes))
 
     def same_numbers(self, other: OwnModel) -> bool:
-        """Whether a result of the one could be the other's: the same model, and no layer with another SAE."""
+        """Whether a result of the one could be the other's: the same model and score, and no layer with another SAE."""
         shared = set(self.saes) & set(other.saes)
-        model = (self.model_id, self.revision) == (other.model_id, other.revision)
-        return model and all(self.saes[layer] == other.saes[layer] for layer in shared)
+        facts = [(one.model_id, one.revision, one.refusal_tokens) for one in (self, other)]
+        return facts[0] == facts[1] and all(self.saes[layer] == other.saes[layer] for layer in shared)
 
 
 def own_models() -> dict[str, OwnModel]:
@@ -89,8 +89,8 @@ def keep(model: OwnModel) -> None:
             raise InputError(f"“{model.name}” is on the list already; remove it first, or choose another name.")
         if known is not None and not known.same_numbers(model):
             raise InputError(
-                f"“{model.name}” was {known.model_id} with other SAEs before it was removed, and its results are kept "
-                "under that name; choose another name."
+                f"“{model.name}” was {known.model_id} with other SAEs or refusal tokens before it was removed, and its "
+                "results are kept under that name; choose another name."
             )
         models.pop(model.name, None)  # so that it is the newest
         models[model.name] = model

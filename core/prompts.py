@@ -18,7 +18,7 @@ from core.edits import POSITIONS
 from core.errors import InputError
 
 _MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart
-_DATE = "26 Jul 2024"  # what Llama 3.1's template writes where it is told no date
+DATE = "26 Jul 2024"  # what Llama 3.1's template writes where it is told no date
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def _apply(tokenizer: Any, messages: list[dict[str, str]], system: str | None) -
     turns = [{"role": "system", "content": system}, *messages] if system else messages
     try:
         # Some templates write today's date; the numbers must not change with the day.
-        return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, date_string=_DATE)
+        return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, date_string=DATE)
     except Exception as error:
         if not system:
             raise

@@ -74,9 +74,10 @@ def test_removed_it_is_gone_and_its_name_is_for_the_same_model_only():
     with pytest.raises(UnknownModelError, match="“mine”"):
         registry.find("mine")
     for changed in (
-        other(model_id="owner/another"), other(revision=None), other(saes=MINE.saes | {3: SaeRef("release", "other")}),
+        other(model_id="owner/another"), other(revision=None), other(refusal_tokens=(40,)),
+        other(saes=MINE.saes | {3: SaeRef("release", "other")}),
     ):  # fmt: skip
-        with pytest.raises(InputError, match="its results are kept under that name; choose another name"):
+        with pytest.raises(InputError, match="results are kept under that name; choose another name"):
             registry.remember(changed)
     registry.remember(other(saes={3: MINE.saes[3]}))
     assert registry.find("mine").layers == (3,)
