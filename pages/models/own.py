@@ -35,7 +35,7 @@ def add(model_key: str) -> None:
         st.success(plain(note), icon=":material/check:")
     with st.expander("Add your own model", icon=":material/add:", key="own_box"):
         st.caption(
-            "Any causal language model that transformers knows, with any SAEs of SAELens at its residual stream. "
+            "Any causal language model that transformers knows, with SAEs of SAELens that read its residual stream. "
             "Checking reads a few small files; no weights."
         )
         if _form():
