@@ -30,6 +30,9 @@ from core.sae_layouts import Columns
 VARIABLE = "HYDRASCOPE_MEMORY"
 #: Features of a part: what a walk over a dictionary yields at a time, and what is held or not.
 BLOCK = 8192
+#: Of one dictionary, how many lists of columns are held: what an edit names changes by a feature a click, and old lists
+#: in their thousands would cost every walk over this process's objects.
+LISTS = 4
 #: Of the memory that is free once the model is loaded: what is held on a GPU, and on a CPU, where the system keeps the
 #: files themselves in memory and holding saves copies only (measured in docs/log.md).
 _GPU_SHARE, _CPU_SHARE, _CPU_MOST = 0.5, 0.125, 1_000_000_000
@@ -78,7 +81,7 @@ class Residency:
         self._lock = threading.Lock()
         self._held: OrderedDict[Any, _Held] = OrderedDict()  # least recently used first
         self._asked: dict[Any, int] = {}  # parts of layers, held or not → when they were last asked for
-        self._latest: dict[Any, Any] = {}  # dictionary and device → its columns that were asked for last
+        self._lists: dict[Any, list[Any]] = {}  # dictionary and device → its columns, those asked for last at the end
         self._clock = self._size = 0
 
     @property
@@ -91,7 +94,7 @@ class Residency:
         with self._lock:
             self._held.clear()
             self._asked.clear()
-            self._latest.clear()
+            self._lists.clear()
             self._size = 0
 
     def columns(self, dictionary: Dictionary, indices: tuple[int, ...], device: torch.device) -> Columns:
@@ -100,16 +103,20 @@ class Residency:
         key = (*where, indices)
         with self._lock:
             known = self._take(key)
-            near = None if known else self._held.get(self._latest.get(where))
-            near_indices = self._latest[where][-1] if near else ()
+            last = next((one for one in reversed(self._lists.get(where, ())) if one in self._held), None)
+            near = None if last is None else Columns(*self._held[last].parts)
+            if known:
+                self._listed(where, key)
         if known:
             return Columns(*known)
-        made = None if near is None else _assembled(dictionary, indices, device, Columns(*near.parts), near_indices)
+        made = None
+        if near is not None and last is not None:
+            made = _assembled(dictionary, indices, device, near, last[-1])
         if made is None:
             made = Columns(*_placed(dictionary.columns(list(indices)), device))
         with self._lock:
             if self._keep(key, tuple(made), self._clock):
-                self._latest[where] = key
+                self._listed(where, key)
         return made
 
     def blocks(
@@ -157,6 +164,13 @@ class Residency:
         self._held[key] = found._replace(used=self._clock)
         self._held.move_to_end(key)
         return found.parts
+
+    def _listed(self, where: Any, key: Any) -> None:
+        """Note that these columns were asked for last of their dictionary; beyond `LISTS` the oldest leave."""
+        others = [one for one in self._lists.get(where, ()) if one != key and one in self._held]
+        for old in others[: max(0, len(others) + 1 - LISTS)]:
+            self._size -= self._held.pop(old).size
+        self._lists[where] = [one for one in others if one in self._held] + [key]
 
     def _keep(self, key: Any, parts: tuple[torch.Tensor, ...], than: int) -> bool:
         """Hold `parts` where there is room, or room that only what was last used before `than` takes."""
