@@ -141,14 +141,14 @@ class Residency:
             yield start, self._part(dictionary, device, start, "decoder")[0]
 
     def _part(self, dictionary: Dictionary, device: torch.device, start: int, half: str) -> tuple[torch.Tensor, ...]:
-        key = (dictionary.path, device, half, start)
+        stop = start + BLOCK
+        key = (dictionary.path, device, half, start, stop)
         with self._lock:
             before = self._asked.get(key, -1)
             known = self._take(key)
             self._asked[key] = self._clock
         if known:
             return known
-        stop = start + BLOCK
         read = dictionary.encoders(start, stop) if half == "encoder" else (dictionary.decoders(slice(start, stop)),)
         made = tuple(part.to(device) for part in read)
         with self._lock:
