@@ -1,26 +1,32 @@
-"""The engine kept loaded for every page and every visitor of this process.
+"""The engines kept loaded for every page and every visitor of this process; one, unless more are allowed.
 
-Knows: engines by name, that there is one device. Does not know: pages, prompts, edits.
+Knows: engines by name, that there is one device, how many may stay. Does not know: pages, prompts, edits.
 """
 
 from __future__ import annotations
 
 import atexit
 import gc
+import os
 import threading
 from collections.abc import Callable
 
-from core import Engine, load
+import torch
+
+from core import Engine, InputError, load
+from core.needs import needs
 from core.registry import find
 
 Progress = Callable[[str, float], None]
+#: The environment variable that says how many models may be loaded at a time.
+VARIABLE = "HYDRASCOPE_MODELS"
 
 # What is frozen is not collected when the process ends either, and some libraries then report leaks.
 atexit.register(gc.unfreeze)
 
 # Protects `_engines`: without it two first visitors would each load the model.
 _lock = threading.Lock()
-_engines: dict[str, Engine] = {}
+_engines: dict[str, Engine] = {}  # least recently used first
 
 
 def is_resident(name: str) -> bool:
@@ -29,17 +35,61 @@ def is_resident(name: str) -> bool:
 
 
 def resident(name: str, progress: Progress | None = None, cancelled: Callable[[], bool] = lambda: False) -> Engine:
-    """The engine called `name`, loaded on first use; one model at a time, another name replaces it.
+    """The engine called `name`, loaded on first use; another name replaces it.
 
-    Raises what `core.load` raises; a failed load leaves nothing behind and is tried anew next time.
+    HYDRASCOPE_MODELS lets several stay. Then the one not used for longest leaves first: when there are too many, and as
+    long as the next needs more memory (weights and working space, by `core.needs`) than the device has free. What the
+    others hold of their SAEs leaves before any of them does. Raises what `core.load` raises; a failed load leaves
+    nothing of itself behind and is tried anew next time.
     """
     with _lock:
         if not is_resident(name):  # or its spec has changed since: other layers, say
-            _engines.clear()
-            gc.unfreeze()
-            gc.collect()
+            most = _most()
+            _engines.pop(name, None)
+            while len(_engines) >= most:
+                _leave()
+            _collect()
+            while _engines and _too_large(name):
+                _give_way()
             _engines[name] = load(name, progress=progress, cancelled=cancelled)
             # Streamlit collects garbage after every rerun; walking the model's objects each time costs seconds (#8977).
             gc.collect()
             gc.freeze()
+        _engines[name] = _engines.pop(name)
         return _engines[name]
+
+
+def _most() -> int:
+    """How many models may be loaded at a time. Raises InputError."""
+    text = os.environ.get(VARIABLE, "").strip() or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"{VARIABLE} is “{text:.40}”; write how many models may be loaded, a whole number from 1 on.")
+    return int(text)
+
+
+def _too_large(name: str) -> bool:
+    """Whether the model needs more memory than the device has free now."""
+    found = needs(find(name))
+    return found.memory > found.free
+
+
+def _give_way() -> None:
+    """Free some memory: of what is held of the SAEs first, then the model not used for longest."""
+    holding = [engine.runtime.residency for engine in _engines.values() if engine.runtime.residency.held]
+    for one in holding:
+        one.clear()
+    if not holding:
+        _leave()
+    _collect()
+
+
+def _leave() -> None:
+    """Let the engine go that was not used for longest."""
+    del _engines[next(iter(_engines))]
+
+
+def _collect() -> None:
+    gc.unfreeze()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # for other programs on the same GPU

@@ -32,12 +32,19 @@ class Tier:
     threshold: torch.Tensor
 
 
+class Local(Protocol):
+    """What of a pass is on one device."""
+
+    @property
+    def rows(self) -> torch.Tensor: ...
+
+
 class Reading(Protocol):
     """What of a pass is consulted: see `core.hooks.Pass`."""
 
-    rows: torch.Tensor
     sensed: dict[int, torch.Tensor]
 
+    def on(self, device: torch.device) -> Local: ...
     def per_group(self, table: torch.Tensor) -> torch.Tensor: ...
 
 
@@ -69,10 +76,12 @@ def hold(
     asked = current.per_group(tier.target)
     holds = ~asked.isnan()
     if tier.slots:
-        rows = len(current.rows)
-        read = torch.stack([current.sensed[slot].expand(rows, -1) for slot in tier.slots], dim=-1)
-        sensor = tier.sensor[current.rows][:, None, :].expand(-1, read.shape[1], -1)
+        device = tier.target.device
+        rows = current.on(device).rows
+        # A sensor may have been read on another device, of a layer further down.
+        read = torch.stack([current.sensed[slot].to(device).expand(len(rows), -1) for slot in tier.slots], dim=-1)
+        sensor = tier.sensor[rows][:, None, :].expand(-1, read.shape[1], -1)
         # Activations are never below 0, so a threshold of −inf is always passed.
-        holds = holds & (read.gather(-1, sensor) > tier.threshold[current.rows][:, None, :])
+        holds = holds & (read.gather(-1, sensor) > tier.threshold[rows][:, None, :])
     before = torch.ones_like(target) if strength is None else strength
     return torch.where(holds, asked, target), torch.where(holds, current.per_group(tier.strength), before)

@@ -6,7 +6,7 @@ an edit names are read through a memory map, and the whole dictionary never is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,21 +56,12 @@ class Dictionary:
             )
         return self._split(np.asarray(self._records()[wanted]))  # indexing by a list copies out of the map
 
-    def blocks(self, size: int = 8192) -> Iterator[tuple[int, Columns]]:
-        """The whole dictionary in blocks of `size` features: (first index, Columns), one block in memory at a time."""
-        records = self._records()
-        for start in range(0, self.d_sae, size):
-            yield start, self._split(np.array(records[start : start + size]))
+    def encoders(self, start: int, stop: int) -> Encoders:
+        """The reading half of the features from `start` to before `stop`, or to the last."""
+        some, d = self._records()[start:stop], self.d_model
+        return Encoders(*map(_float32, (some[:, :d], some[:, 2 * d], some[:, 2 * d + 1])))
 
-    def encoders(self, size: int = 8192) -> Iterator[tuple[int, Encoders]]:
-        """As `blocks`, without the decoder rows: half the reading where only what fires is asked."""
-        records, d = self._records(), self.d_model
-        for start in range(0, self.d_sae, size):
-            some = records[start : start + size]
-            parts = (some[:, :d], some[:, 2 * d], some[:, 2 * d + 1])
-            yield start, Encoders(*map(_float32, parts))
-
-    def decoders(self, indices: np.ndarray) -> torch.Tensor:
+    def decoders(self, indices: np.ndarray | slice) -> torch.Tensor:
         """float32 [n, d_model]: the decoder rows of `indices` alone, which must be inside the dictionary."""
         return _float32(self._records()[indices, self.d_model : 2 * self.d_model])
 
@@ -86,8 +77,8 @@ class Dictionary:
 
 
 def _float32(records: np.ndarray) -> torch.Tensor:
-    """A copy in memory; torch turns half precision into single several times faster than numpy does."""
-    return torch.from_numpy(records).to(torch.float32, copy=True)
+    """A contiguous copy in memory; torch turns half precision into single several times faster than numpy does."""
+    return torch.from_numpy(records).to(torch.float32, copy=True, memory_format=torch.contiguous_format)
 
 
 def preactivations(x: torch.Tensor, columns: Columns | Encoders, input_bias: torch.Tensor | None) -> torch.Tensor:

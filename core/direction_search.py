@@ -131,7 +131,7 @@ def mean_last(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Tensor:
         last = batch.current.last
         assert last is not None
         for layer, found in batch.current.residuals.items():
-            total[layer] += found[torch.arange(len(found)), last].cpu().double().sum(0)
+            total[layer] += found[torch.arange(len(found)), last.to(found.device)].cpu().double().sum(0)
     return total / len(prompts)
 
 

@@ -17,6 +17,7 @@ from core import cross_entropy, direction_search, features, generate
 from core import measure as measuring
 from core.bundled import choose, read_bundled
 from core.conversation import Conversation, PromptLike
+from core.devices import Device
 from core.direction import Direction, load_direction, save_direction
 from core.direction_search import Progress
 from core.edits import Edits, Feature
@@ -35,13 +36,16 @@ def _quiet(message: str, share: float) -> None:
 
 def load(
     model: str | ModelSpec,
-    device: str | None = None,
+    device: Device | None = None,
     dtype: str | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Engine:
     """Load a model by registry name, or a spec of your own, downloading what is not here. progress(message, share).
 
+    device: “cpu”, “cuda:1” …; “auto” spreads a model that is too large for one device over all GPUs, main memory and
+    disk; a map says by hand which part lies where, as transformers' device_map. None: the best device, spread only
+    where there are several GPUs. Tried on main memory and disk; on several GPUs it could not be tried.
     cancelled: asked while files are downloaded and packed; what is done is kept then.
     Raises UnknownModelError, DownloadError, AssetError, Cancelled, InputError.
     """

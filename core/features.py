@@ -1,6 +1,6 @@
 """What every SAE says of a prompt, or of many: active features, alignment with the direction, reconstruction error.
 
-Knows: whole dictionaries, streamed from disk one layer (and one block) at a time. Does not know: edits' compilation.
+Knows: whole dictionaries, one layer (and one block) at a time. Does not know: where they are kept, edits' compilation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core.dictionaries import Dictionary, activations
+from core.dictionaries import activations
 from core.direction import Direction
 from core.edits import Edits
 from core.measure import run
@@ -63,7 +63,7 @@ def activity(
     parts = []
     for layer, several in stacked.items():
         x, prompt_of, position_of = torch.cat(several), np.concatenate(owner), np.concatenate(place)
-        for start, f, cosine in _encode(runtime, runtime.dictionaries[layer], x, direction):
+        for start, f, cosine in _encode(runtime, layer, x, direction):
             row, column = (f > 0).nonzero(as_tuple=True)
             at = row.cpu().numpy()
             parts.append(
@@ -83,12 +83,11 @@ def activity(
 
 
 def _encode(
-    runtime: Runtime, dictionary: Dictionary, x: torch.Tensor, direction: Direction | None
+    runtime: Runtime, layer: int, x: torch.Tensor, direction: Direction | None
 ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
     """Blocks of (first index, activations [positions, block], decoder cosines [block])."""
-    bias = None if dictionary.input_bias is None else dictionary.input_bias.to(runtime.device)
-    for start, block in dictionary.blocks():
-        columns = runtime.to_device(block)
+    bias = runtime.input_bias(layer)
+    for start, columns in runtime.blocks(layer):
         with runtime.lock, torch.inference_mode():
             f = activations(x, columns, bias)
         yield start, f, decoder_cosine(columns.decoder, direction)
@@ -104,9 +103,9 @@ def decoder_cosine(decoder: torch.Tensor, direction: Direction | None) -> torch.
 def alignment(runtime: Runtime, direction: Direction) -> pd.DataFrame:
     """Every feature of every SAE layer: layer, index, cosine of its decoder row with the direction (paper, Stage 1)."""
     parts = []
-    for layer, dictionary in sorted(runtime.dictionaries.items()):
-        for start, block in dictionary.blocks():
-            cosine = decoder_cosine(block.decoder, direction).numpy()
+    for layer in sorted(runtime.dictionaries):
+        for start, decoder in runtime.decoders(layer):
+            cosine = decoder_cosine(decoder, direction).cpu().numpy()
             parts.append(
                 pd.DataFrame({"layer": layer, "index": np.arange(start, start + len(cosine)), "cosine": cosine})
             )
@@ -120,12 +119,10 @@ def reconstruction(runtime: Runtime, prompt: Prompt) -> pd.DataFrame:
     """
     rows = []
     for layer, x in residuals(runtime, prompt, Edits()).items():
-        dictionary = runtime.dictionaries[layer]
-        total = dictionary.output_bias.to(runtime.device).expand_as(x).clone()
+        total = runtime.dictionaries[layer].output_bias.to(x.device).expand_as(x).clone()
         active = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-        bias = None if dictionary.input_bias is None else dictionary.input_bias.to(runtime.device)
-        for _, block in dictionary.blocks():
-            columns = runtime.to_device(block)
+        bias = runtime.input_bias(layer)
+        for _, columns in runtime.blocks(layer):
             with runtime.lock, torch.inference_mode():
                 f = activations(x, columns, bias)
                 total += f @ columns.decoder

@@ -149,8 +149,9 @@ def _batch(
         if not keep:
             return
         if len(keep) < len(alive):  # finished rows leave the batch
-            index = torch.tensor(keep, device=device)
+            index = torch.tensor(keep)  # on the CPU, where it can index a cache whose layers are on several devices
             cache.batch_select_indices(index)
+            index = index.to(device)
             rows, lengths, mask = rows[index], lengths[index], mask[index]
             alive, tokens = [alive[i] for i in keep], [tokens[i] for i in keep]
         ids = torch.tensor(tokens, device=device)[:, None]

@@ -2,7 +2,8 @@
 
 Knows: a transformers decoder's layers, plans and the pass under way. Does not know: prompts, files, scores.
 Hooks are installed once, when a model is loaded, and do nothing unless a `Pass` is in the ContextVar of the calling
-thread: the plain model stays the plain model, and two threads can never see each other's edits.
+thread: the plain model stays the plain model, and two threads can never see each other's edits. Where a model is spread
+over devices, a layer's plan lies on that layer's device, and what it found stays there until it is read.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -20,6 +21,15 @@ from core.conditions import hold
 from core.dictionaries import activations
 from core.errors import AssetError
 from core.plan import Plan
+
+
+class Local(NamedTuple):
+    """What of a pass is looked up by tensors on one device, there: see `Pass`."""
+
+    rows: torch.Tensor
+    groups: torch.Tensor
+    last: torch.Tensor | None
+    direction: torch.Tensor | None
 
 
 @dataclass
@@ -48,12 +58,21 @@ class Pass:
     watched: dict[int, torch.Tensor] = field(default_factory=dict)  # layer → [rows, positions, w]
     sensed: dict[int, torch.Tensor] = field(default_factory=dict)  # sensor slot → [rows, positions]
     residuals: dict[int, torch.Tensor] = field(default_factory=dict)  # layer → [rows, positions, d_model], before edits
+    _local: dict[torch.device, Local] = field(default_factory=dict, init=False, repr=False)
+
+    def on(self, device: torch.device) -> Local:
+        """This pass's own tensors on `device`: themselves where they are there, else copied once for the whole pass."""
+        if device not in self._local:
+            own = (self.rows, self.groups, self.last, self.direction)
+            self._local[device] = Local(*(None if one is None else one.to(device) for one in own))  # type: ignore[arg-type]
+        return self._local[device]
 
     def per_group(self, table: torch.Tensor) -> torch.Tensor:
         """table [edits, groups, ...] → [rows, positions, ...] or [rows, 1, ...] when there is one group only."""
+        here = self.on(table.device)
         if table.shape[1] == 1:
-            return table[self.rows]
-        return table[self.rows[:, None], self.groups]
+            return table[here.rows]
+        return table[here.rows[:, None], here.groups]
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: enough has run)
@@ -114,9 +133,8 @@ def _first(output: Any) -> tuple[torch.Tensor, Any]:
 
 def _project_out(current: Pass, hidden: torch.Tensor) -> torch.Tensor:
     """h − (h·r̂) r̂ where the row's set ablates a direction; other rows are unchanged to the bit."""
-    plan = current.plan.ablation
-    assert plan is not None
-    unit = plan.unit[current.rows][:, None, :]
+    plan = current.plan.ablations[hidden.device]
+    unit = plan.unit[current.on(hidden.device).rows][:, None, :]
     x = hidden.float()
     amount = (x * unit).sum(-1, keepdim=True)
     amount = amount * current.per_group(plan.strength)[..., None]
@@ -125,14 +143,14 @@ def _project_out(current: Pass, hidden: torch.Tensor) -> torch.Tensor:
 
 def _before_first(module: nn.Module, args: tuple) -> tuple | None:
     current = _CURRENT.get()
-    if current is None or current.plan.ablation is None:
+    if current is None or not current.plan.ablations:
         return None
     return (_project_out(current, args[0]), *args[1:])
 
 
 def _after_part(module: nn.Module, args: tuple, output: Any) -> Any:
     current = _CURRENT.get()
-    if current is None or current.plan.ablation is None:
+    if current is None or not current.plan.ablations:
         return None
     hidden, put_back = _first(output)
     return put_back(_project_out(current, hidden))
@@ -155,7 +173,7 @@ class _AfterLayer:
         if self.index in current.keep_residuals:
             current.residuals[self.index] = changed.float()
         changed = self._edit(current, changed)
-        if current.plan.ablation is not None:
+        if current.plan.ablations:
             changed = _project_out(current, changed)
         if current.direction is not None:
             self._cosine(current, changed)
@@ -188,14 +206,15 @@ class _AfterLayer:
         return hidden
 
     def _cosine(self, current: Pass, hidden: torch.Tensor) -> None:
-        assert current.direction is not None
+        here = current.on(hidden.device)
+        assert here.direction is not None
         if current.every_token:
             x = hidden.float()
-        elif current.last is not None:
-            x = hidden[torch.arange(len(hidden), device=hidden.device), current.last[: len(hidden)]].float()
+        elif here.last is not None:
+            x = hidden[torch.arange(len(hidden), device=hidden.device), here.last[: len(hidden)]].float()
         else:
             return
-        current.cosine[self.index] = (x @ current.direction) / x.norm(dim=-1).clamp_min(1e-12)
+        current.cosine[self.index] = (x @ here.direction) / x.norm(dim=-1).clamp_min(1e-12)
 
 
 def _before_head(module: nn.Module, args: tuple) -> tuple | None:
@@ -206,5 +225,5 @@ def _before_head(module: nn.Module, args: tuple) -> tuple | None:
     hidden = args[0]
     if len(hidden) != len(current.last):  # nothing was edited, so the shared row never split
         hidden = hidden.expand(len(current.last), -1, -1)
-    picked = hidden[torch.arange(len(hidden), device=hidden.device), current.last]
+    picked = hidden[torch.arange(len(hidden), device=hidden.device), current.on(hidden.device).last]
     return (picked[:, None, :], *args[1:])

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import torch
 
 from core.dictionaries import activations
+from core.dispatch import on_device
 from core.edits import Edits
 from core.engine import Engine
 from core.errors import AssetError, InputError
@@ -171,12 +172,10 @@ def label_blocks(runtime: Runtime, sample: Sample, layer: int, x: torch.Tensor) 
 
     x: float32 [tokens, d_model], that layer's residuals of the sample.
     """
-    dictionary, gain = runtime.dictionaries[layer], final_gain(runtime.model)
+    gain = final_gain(runtime.model)
     pieces = _Pieces(runtime.tokenizer)
-    counted = x[torch.from_numpy(sample.counted)].to(runtime.device)
-    bias = None if dictionary.input_bias is None else dictionary.input_bias.to(runtime.device)
-    for start, block in dictionary.blocks(BLOCK):
-        columns = runtime.to_device(block)
+    counted, bias = x[torch.from_numpy(sample.counted)].to(runtime.device_of(layer)), runtime.input_bias(layer)
+    for start, columns in runtime.blocks(layer, BLOCK):
         with runtime.lock, torch.inference_mode():
             f = activations(counted, columns, bias)
             value, place = (part.cpu() for part in f.topk(min(PLACES, len(f)), dim=0))
@@ -251,7 +250,8 @@ def final_gain(model: Any) -> torch.Tensor:
         if norm is None:
             continue
         with torch.inference_mode():
-            weight = next(norm.parameters()).float()
+            with on_device(norm):
+                weight = next(norm.parameters()).float()
             signs = torch.ones_like(weight)
             signs[1::2] = -1
             probe = signs.to(next(norm.parameters()).dtype)
@@ -267,12 +267,15 @@ def final_gain(model: Any) -> torch.Tensor:
 
 def _promoted(runtime: Runtime, columns: Columns, gain: torch.Tensor) -> list[list[int]]:
     """For each feature the token ids whose logits its decoder row raises most; special tokens are left out."""
-    weight = runtime.model.get_output_embeddings().weight
+    head = runtime.model.get_output_embeddings()
+    with on_device(head):
+        weight = head.weight
+    decoder, gain = columns.decoder.to(weight.device), gain.to(weight.device)
     special = torch.tensor(sorted(runtime.tokenizer.all_special_ids), dtype=torch.int64, device=weight.device)
     best: list[torch.Tensor] = []
     which: list[torch.Tensor] = []
     for start in range(0, len(weight), _VOCABULARY):
-        logits = columns.decoder @ (weight[start : start + _VOCABULARY].float() * gain).T
+        logits = decoder @ (weight[start : start + _VOCABULARY].float() * gain).T
         inside = special[(special >= start) & (special < start + logits.shape[1])] - start
         top = logits.index_fill_(1, inside, -torch.inf).topk(min(PROMOTED, logits.shape[1]), dim=1)
         best.append(top.values)

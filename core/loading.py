@@ -17,13 +17,15 @@ from core import devices, upcast
 from core.adapters import merge_adapter
 from core.demo_base import base_folder
 from core.dictionaries import Dictionary, open_dictionary
-from core.errors import AssetError
+from core.dispatch import computes_on, layer_devices, offload_folder
+from core.errors import AssetError, InputError
 from core.fit import check_hook, check_refusal_tokens, check_width
 from core.hooks import decoder_layers, install
 from core.hub import Wanted, fetch
 from core.outline import outline
 from core.prompts import read_template
 from core.registry import ModelSpec
+from core.residency import Residency, asked_budget, budget_for
 from core.runtime import Runtime
 from core.suites import SaeRef, open_published
 
@@ -46,8 +48,9 @@ def _quiet(message: str, share: float) -> None:
 
 
 def load_runtime(
-    spec: ModelSpec, device: str | None, dtype: str | None, progress: Progress, cancelled: Callable[[], bool] = _never
-) -> tuple[Runtime, str]:
+    spec: ModelSpec, device: devices.Device | None, dtype: str | None, progress: Progress,
+    cancelled: Callable[[], bool] = _never,
+) -> tuple[Runtime, str]:  # fmt: skip
     """Load everything `spec` names. Returns the runtime and why device and dtype were chosen.
 
     cancelled: asked while files are downloaded and packed, and between steps. Raises AssetError, Cancelled,
@@ -58,6 +61,7 @@ def load_runtime(
 
     disable_progress_bar()  # `progress` tells; a bar of its own would only write into logs and other people's output
     devices.choose(0, device, dtype)  # a device that cannot be had is said before the long work
+    asked_budget()
     source = model_folder(spec, lambda message, share: progress(message, _MODEL_HERE * share), cancelled)
     dictionaries = _dictionaries(spec, progress, cancelled)
     progress("Loading the model", _SAES_HERE)
@@ -68,9 +72,9 @@ def load_runtime(
         # In its own format from the start: some models round constants to it as they are built, and keep them rounded.
         model: Any = AutoModelForCausalLM.from_pretrained(
             source, dtype=torch.float32 if spec.adapter else placement.dtype, use_safetensors=True,
-            trust_remote_code=False,
+            trust_remote_code=False, **_spread(spec, placement),
         )  # fmt: skip
-    except AssetError:
+    except (AssetError, InputError):
         raise
     except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -81,13 +85,20 @@ def load_runtime(
     if spec.adapter is not None:
         progress("Merging the refusal adapter", 0.95)
         merge_adapter(model, spec.adapter)
-    model = model.to(placement.device, placement.dtype).eval().requires_grad_(False)
+    model = model.eval().requires_grad_(False)
+    if placement.spread is None:
+        # Parameters only: transformers keeps rotary frequencies and the like in float32 whatever the weights are in.
+        for parameter in model.parameters() if spec.adapter is not None else ():
+            parameter.data = parameter.data.to(placement.dtype)
+        model = model.to(placement.device)
     config = model.config.get_text_config()
     check_refusal_tokens(spec.refusal_tokens, spec.name, config.vocab_size)
     for layer, dictionary in dictionaries.items():
         check_width(dictionary.name, layer, dictionary.d_model, spec.name, config.num_hidden_layers, config.hidden_size)
+    places = layer_devices(decoder_layers(model))
+    (first,) = computes_on(model.get_input_embeddings())
     install(model)
-    if upcast.helps(placement.device, placement.dtype):
+    if placement.spread is None and upcast.helps(placement.device, placement.dtype):
         upcast.install(model)
     runtime = Runtime(
         spec=spec,
@@ -95,7 +106,9 @@ def load_runtime(
         tokenizer=tokenizer,
         template=read_template(tokenizer, spec.system),
         dictionaries=dictionaries,
-        device=placement.device,
+        residency=Residency(budget_for((first, *places))),
+        device=first,
+        devices=places,
         dtype=placement.dtype,
         n_layers=len(decoder_layers(model)),
         d_model=config.hidden_size,
@@ -104,6 +117,19 @@ def load_runtime(
     )
     progress("Ready", 1.0)
     return runtime, placement.reason
+
+
+def _spread(spec: ModelSpec, placement: devices.Placement) -> dict[str, Any]:
+    """What from_pretrained is told of a model that is spread over devices. Raises InputError."""
+    if placement.spread is None:
+        return {}
+    if spec.adapter is not None:
+        raise InputError(
+            f"“{spec.name}” has an adapter to merge, so it cannot be spread; name one device, such as cpu."
+        )
+    room = devices.room_for_weights() if placement.spread == "auto" else None
+    folder = offload_folder(spec.model_id, spec.revision)
+    return {"device_map": placement.spread, "max_memory": room, "offload_folder": folder}
 
 
 def make_ready(spec: ModelSpec, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never) -> None:

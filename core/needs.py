@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-import torch
 from safetensors import safe_open
 
 from core import devices
@@ -23,15 +21,13 @@ from core.hub_errors import size_text
 from core.loading import MODEL_FILES
 from core.paths import cache_folder
 from core.registry import ModelSpec
+from core.residency import asked_budget, budget_within
 from core.suites import Published, SaeRef, published, sae_listing
 
 #: Bytes of a weight as checkpoints are published (bfloat16), from which their number is told before they are here.
 PUBLISHED_BYTES = 2
 #: Of SmolLM2-135M, told before its file is here.
 DEMO_PARAMETERS = 134_515_008
-#: Working space beside the weights: a share of them for activations and logits, and a floor. Gemma-2-2B's geometry
-#: peaks at 6.9 GB with 5.2 GB of weights (`python -m benchmarks --parts geometry`).
-_WORK_SHARE, _WORK_FLOOR = 0.3, 400_000_000
 #: Layouts whose files are bfloat16, or may be.
 _HALF = ("llama_scope", "llama_scope_r1_distill", "goodfire", "deepseek_r1")
 
@@ -39,18 +35,23 @@ _HALF = ("llama_scope", "llama_scope_r1_distill", "goodfire", "deepseek_r1")
 @dataclass(frozen=True)
 class Needs:
     """Bytes, but for parameters. download: what is still to come. packing: records that are still to be written.
-    memory: weights, columns and working space on the device. free: of the device's memory now; disk_free: where records
-    go. placement: device and number format, with the reason. gated, needs_token: of the model's repository. saes: how
-    many there are, and how many of them are packed already. online: whether the hub could be asked.
+    memory: weights and working space on the device, and the columns that HYDRASCOPE_MEMORY asks to be held there.
+    columns: how much of the SAEs is held there, asked for or out of what is left. free: of the device's memory now;
+    disk_free: where records go. placement: device and number format, with the reason. spread: whether the weights are
+    laid over several devices, as one has too little memory or as it was asked. gated, needs_token: of the model's
+    repository. saes: how many there are, and how many of them are packed already. online: whether the hub could be
+    asked.
     """
 
     parameters: int
     download: int
     packing: int
     memory: int
+    columns: int
     free: int
     disk_free: int
     placement: str
+    spread: bool
     gated: bool
     needs_token: bool
     saes: int
@@ -60,25 +61,34 @@ class Needs:
     @property
     def fits(self) -> bool:
         """Whether it can be loaded here now: memory and disk."""
-        return self.memory <= self.free and self.download + self.packing <= self.disk_free
+        return (self.memory <= self.free or self.spread) and self.download + self.packing <= self.disk_free
 
     @property
     def verdict(self) -> str:
         """Whether it fits, in a sentence that says what is short."""
-        if self.memory > self.free:
+        if self.memory > self.free and not self.spread:
             return (
                 f"It needs about {size_text(self.memory)} of memory, and {size_text(self.free)} are free; "
-                "close other programs, or choose a smaller model or another number format."
+                "close other programs, choose a smaller model or another number format, or set HYDRASCOPE_DEVICE=auto "
+                "to spread it over main memory and disk, where it runs slowly."
             )
         if self.download + self.packing > self.disk_free:
             return (
                 f"It needs {size_text(self.download + self.packing)} of disk, and {size_text(self.disk_free)} are "
                 "free; free some, choose fewer layers, or set HYDRASCOPE_CACHE to a larger disk."
             )
-        return f"It fits: about {size_text(self.memory)} of memory, and {size_text(self.free)} are free."
+        if self.memory > self.free:
+            return (
+                f"It needs about {size_text(self.memory)} of memory, and one device has {size_text(self.free)} free, "
+                "so it will be spread over what there is; what does not lie on a GPU is slow."
+            )
+        return (
+            f"It fits: about {size_text(self.memory)} of memory, and {size_text(self.free)} are free; "
+            f"up to {size_text(self.columns)} of SAEs are held there."
+        )
 
 
-def needs(spec: ModelSpec, device: str | None = None, dtype: str | None = None) -> Needs:
+def needs(spec: ModelSpec, device: devices.Device | None = None, dtype: str | None = None) -> Needs:
     """Look at what a spec takes. Raises DownloadError where the hub has to be asked and cannot be, InputError."""
     model = _model(spec)
     placement = devices.choose(model.parameters, device, dtype)
@@ -88,16 +98,19 @@ def needs(spec: ModelSpec, device: str | None = None, dtype: str | None = None) 
     for known in waiting:
         by_repo.setdefault(known.repo, []).append(known)
     listings = {repo: sae_listing(repo, saes) for repo, saes in by_repo.items()}
-    held = model.parameters * torch.empty(0, dtype=placement.dtype).element_size()
+    memory, free = devices.memory_for(model.parameters, placement.dtype), devices.free_memory(placement.device)
+    held = asked_budget()
     asked = [listing for listing in (model.listing, *listings.values()) if listing is not None]
     return Needs(
         parameters=model.parameters,
         download=model.download + sum(listing.missing_bytes for listing in listings.values()),
         packing=sum(listing.total_bytes * _growth(by_repo[repo]) for repo, listing in listings.items()),
-        memory=held + max(round(_WORK_SHARE * held), _WORK_FLOOR),
-        free=_free(placement.device),
+        memory=memory + (held or 0),
+        columns=budget_within(max(0, free - memory), placement.device) if held is None else held,
+        free=free,
         disk_free=_disk_free(),
         placement=f"{placement.device.type}, {str(placement.dtype).removeprefix('torch.')}: {placement.reason}",
+        spread=placement.spread is not None,
         gated=model.listing is not None and model.listing.gated is not None,
         needs_token=model.listing is not None and model.listing.needs_token,
         saes=len(spec.saes),
@@ -132,12 +145,6 @@ def _parameters(path: Path) -> int:
 def _growth(saes: list[Published]) -> int:
     """How many times their files' size the records take, at most: they are float32, and some suites' files half."""
     return 2 if any(known.kind in _HALF for known in saes) else 1
-
-
-def _free(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
 
 
 def _disk_free() -> int:

@@ -64,13 +64,14 @@ class AdditionPlan:
 class Plan:
     """Everything the hooks need for one list of edit sets, without tokens.
 
-    layers: layer → LayerPlan. group_bits: the position bits that tell groups apart; `group_of` maps a token's
-    position bits to its group. lowest: the first layer at which two sets can differ.
+    layers: layer → LayerPlan, on that layer's device. ablations: device → DirectionPlan, the same on each device that
+    hidden states pass through; empty where no set ablates a direction. group_bits: the position bits that tell groups
+    apart; `group_of` maps a token's position bits to its group. lowest: the first layer at which two sets can differ.
     """
 
     edits: tuple[Edits, ...]
     layers: Mapping[int, LayerPlan]
-    ablation: DirectionPlan | None
+    ablations: Mapping[torch.device, DirectionPlan]
     additions: Mapping[int, AdditionPlan]
     used_bits: int
     groups: tuple[int, ...]
@@ -89,9 +90,13 @@ def make_plan(
     d_model: int,
     n_layers: int,
     device: torch.device,
+    device_of: Callable[[int], torch.device],
     read_columns: Callable[[Dictionary, tuple[int, ...]], Columns],
 ) -> Plan:
-    """Compile. Raises InputError for a layer without an SAE or an index outside it."""
+    """Compile. device: where hidden states enter the layers; device_of(layer): where they leave it.
+
+    Raises InputError for a layer without an SAE or an index outside it.
+    """
     arrays = [e.arrays for e in edits]
     named: dict[int, set[int]] = {}
     for one in arrays:
@@ -128,20 +133,20 @@ def make_plan(
     layers = {}
     for layer, indices in named.items():
         union = np.array(sorted(indices), dtype=np.int64)
-        dictionary = dictionaries[layer]
+        dictionary, place = dictionaries[layer], device_of(layer)
         columns = read_columns(dictionary, tuple(union.tolist()))
-        watched, slots = _slots(watch, layer, union, device)
-        sensed, sensor_slots = _slots(sensors, layer, union, device)
+        watched, slots = _slots(watch, layer, union, place)
+        sensed, sensor_slots = _slots(sensors, layer, union, place)
         tables: tuple[torch.Tensor | None, torch.Tensor | None, tuple[Tier, ...]] = (None, None, ())
         if layer in edited:
-            tables = _tables(edits, arrays, layer, union, groups, sensors, device)
-        bias = None if dictionary.input_bias is None else dictionary.input_bias.to(device)
+            tables = _tables(edits, arrays, layer, union, groups, sensors, place)
+        bias = None if dictionary.input_bias is None else dictionary.input_bias.to(place)
         target, strength, tiers = tables
         layers[layer] = LayerPlan(columns, bias, target, watched, slots, strength, tiers, sensed, sensor_slots)
-    ablation = _ablation(edits, groups, d_model, device)
-    additions = _additions(edits, groups, d_model, device)
-    lowest = -1 if ablation is not None else min([*edited, *additions], default=n_layers)
-    return Plan(tuple(edits), layers, ablation, additions, used, groups, lowest)
+    ablations = _ablations(edits, groups, d_model, {device, *map(device_of, range(n_layers))})
+    additions = _additions(edits, groups, d_model, device_of)
+    lowest = -1 if ablations else min([*edited, *additions], default=n_layers)
+    return Plan(tuple(edits), layers, ablations, additions, used, groups, lowest)
 
 
 def _submasks(bits: int) -> set[int]:
@@ -206,12 +211,12 @@ def _held(
     return torch.from_numpy(target), torch.from_numpy(strength)
 
 
-def _ablation(
-    edits: Sequence[Edits], groups: tuple[int, ...], d_model: int, device: torch.device
-) -> DirectionPlan | None:
+def _ablations(
+    edits: Sequence[Edits], groups: tuple[int, ...], d_model: int, devices: set[torch.device]
+) -> dict[torch.device, DirectionPlan]:
     items = [[d for d in e.directions if d.add is None] for e in edits]
     if not any(items):
-        return None
+        return {}
     if any(len(row) > 1 for row in items):
         raise InputError("One edit set ablates two directions; give each its own set, or ablate one.")
     unit = torch.zeros(len(edits), d_model)
@@ -220,11 +225,11 @@ def _ablation(
         for item in found:
             unit[row] = item.direction.vector
             strength[row] = torch.tensor([item.strength * bool(g & POSITIONS[item.positions]) for g in groups])
-    return DirectionPlan(unit.to(device), strength.to(device))
+    return {device: DirectionPlan(unit.to(device), strength.to(device)) for device in devices}
 
 
 def _additions(
-    edits: Sequence[Edits], groups: tuple[int, ...], d_model: int, device: torch.device
+    edits: Sequence[Edits], groups: tuple[int, ...], d_model: int, device_of: Callable[[int], torch.device]
 ) -> dict[int, AdditionPlan]:
     vectors: dict[int, torch.Tensor] = {}
     for row, edit in enumerate(edits):
@@ -235,4 +240,4 @@ def _additions(
             for g, mask in enumerate(groups):
                 if mask & POSITIONS[item.positions]:
                     vector[row, g] += item.strength * item.add * item.direction.vector
-    return {layer: AdditionPlan(vector.to(device)) for layer, vector in vectors.items()}
+    return {layer: AdditionPlan(vector.to(device_of(layer))) for layer, vector in vectors.items()}

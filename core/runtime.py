@@ -5,27 +5,30 @@ Knows: the model, its tokenizer, the lock. Does not know: what is measured or wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from core.dictionaries import Dictionary
+from core.dictionaries import Dictionary, Encoders
 from core.edits import Edits, Feature
 from core.hooks import Pass, Stopped, running
 from core.plan import Plan, make_plan
 from core.prompts import Prompt, Template
 from core.registry import ModelSpec
+from core.residency import Residency
 from core.sae_layouts import Columns
 from core.turns import DeviceLock
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """What every measurement needs. `dictionaries`: layer → Dictionary, on disk.
+    """What every measurement needs. `dictionaries`: layer → Dictionary, on disk. `residency`: what of them is held.
 
+    device: where token ids go in and logits come out. devices: for each layer, where its hidden states are; they differ
+    only where a model is spread over several devices.
     The lock protects the device: memory and compute of the model, of which there is one. It is held for one forward
     pass at a time, never while a caller holds a half-read generator, and background work gives way to people. Edits
     need no lock: they live in a ContextVar.
@@ -36,7 +39,9 @@ class Runtime:
     tokenizer: Any
     template: Template
     dictionaries: Mapping[int, Dictionary]
+    residency: Residency
     device: torch.device
+    devices: tuple[torch.device, ...]
     dtype: torch.dtype
     n_layers: int
     d_model: int
@@ -55,15 +60,34 @@ class Runtime:
 
     def plan(self, edits: Sequence[Edits], watch: Sequence[Feature] = ()) -> Plan:
         """Compile edit sets against this model. Raises InputError."""
-        return make_plan(edits, watch, self.dictionaries, self.d_model, self.n_layers, self.device, self.columns)
+        return make_plan(
+            edits, watch, self.dictionaries, self.d_model, self.n_layers, self.device, self.device_of, self.columns
+        )
+
+    def device_of(self, layer: int) -> torch.device:
+        """Where the hidden states that leave a layer are, and so where its columns and tables must be."""
+        return self.devices[layer]
 
     def columns(self, dictionary: Dictionary, indices: tuple[int, ...]) -> Columns:
-        """The named columns on the device, read from the memory map."""
-        return self.to_device(dictionary.columns(list(indices)))
+        """The named columns on their layer's device, held from before or read from the memory map."""
+        return self.residency.columns(dictionary, indices, self.device_of(dictionary.layer))
 
-    def to_device(self, columns: Columns) -> Columns:
-        """Contiguous float32 copies on the device."""
-        return Columns(*(part.to(self.device).contiguous() for part in columns))
+    def blocks(self, layer: int, size: int | None = None) -> Iterator[tuple[int, Columns]]:
+        """A layer's whole dictionary on its device, a block at a time: (first index, Columns)."""
+        return self.residency.blocks(self.dictionaries[layer], self.device_of(layer), size)
+
+    def encoders(self, layer: int) -> Iterator[tuple[int, Encoders]]:
+        """As `blocks`, the reading half alone."""
+        return self.residency.encoders(self.dictionaries[layer], self.device_of(layer))
+
+    def decoders(self, layer: int) -> Iterator[tuple[int, torch.Tensor]]:
+        """As `blocks`, the decoder rows alone."""
+        return self.residency.decoders(self.dictionaries[layer], self.device_of(layer))
+
+    def input_bias(self, layer: int) -> torch.Tensor | None:
+        """What the layer's SAE subtracts from what it reads, on the layer's device; None where it subtracts nothing."""
+        bias = self.dictionaries[layer].input_bias
+        return None if bias is None else bias.to(self.device_of(layer))
 
     def groups(self, plan: Plan, prompts: Sequence[Prompt], start: int, width: int) -> torch.Tensor:
         """int64 [prompts, width]: position groups of the tokens from `start` on, right-padded."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core import InputError
-from core.devices import choose
+from core.devices import choose, free_memory, memory_for, room_for_weights
 
 SMALL, LARGE = 135_000_000, 2_600_000_000
 GIB = 2**30
@@ -16,11 +16,16 @@ GIB = 2**30
 def machine(monkeypatch):
     """Make torch and psutil report a machine of one's choosing; nothing is put on its devices."""
 
-    def make(cuda=False, mps=False, memory=64 * GIB):
+    def make(cuda=False, mps=False, memory=64 * GIB, gpus=1, gpu_memory=80 * GIB):
+        monkeypatch.delenv("HYDRASCOPE_DEVICE", raising=False)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "NVIDIA H200")
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (gpu_memory, gpu_memory))
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda *_: 3 * GIB)
+        monkeypatch.setattr(torch.cuda, "memory_allocated", lambda *_: 2 * GIB)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-        monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=memory))
+        monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=memory, available=memory // 2))
 
     return make
 
@@ -44,14 +49,14 @@ def machine(monkeypatch):
 )  # fmt: skip
 def test_the_choice_and_its_reason(machine, has, parameters, device, dtype, reason):
     machine(**has)
-    assert choose(parameters) == (torch.device(device), dtype, reason)
+    assert choose(parameters) == (torch.device(device), dtype, reason, None)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_what_is_asked_for_is_taken(machine, dtype):
     machine(cuda=True)
     asked = choose(LARGE, "cpu", dtype)
-    assert asked == (torch.device("cpu"), getattr(torch, dtype), f"cpu as asked; {dtype} as asked")
+    assert asked == (torch.device("cpu"), getattr(torch, dtype), f"cpu as asked; {dtype} as asked", None)
     assert choose(LARGE, dtype=dtype).reason == f"GPU NVIDIA H200 found; {dtype} as asked"
 
 
@@ -70,3 +75,71 @@ def test_a_device_that_cannot_be_had_is_one_plain_error(device):
 def test_a_format_that_is_unknown_is_one_plain_error(dtype):
     with pytest.raises(InputError, match="choose float32, bfloat16 or float16"):
         choose(SMALL, "cpu", dtype)
+
+
+HUGE = 70_000_000_000
+
+
+def test_several_gpus_are_used_for_what_one_cannot_hold(machine):
+    machine(cuda=True, gpus=4)
+    assert choose(HUGE) == (
+        torch.device("cuda"), torch.bfloat16,
+        "GPU NVIDIA H200 found; too large for it alone, so spread over all GPUs, main memory and disk; bfloat16, the "
+        "format such models are published in", "auto",
+    )  # fmt: skip
+    assert choose(LARGE).spread is None and choose(HUGE, "cpu").spread is None
+
+
+def test_one_gpu_is_spread_over_main_memory_only_when_asked(machine):
+    machine(cuda=True)
+    assert choose(HUGE).spread is None
+    assert choose(HUGE, "auto").spread == "auto" and choose(LARGE, "auto") == choose(LARGE)
+
+
+def test_without_a_gpu_what_main_memory_cannot_hold_goes_to_disk_when_asked(machine):
+    machine(memory=16 * GIB)
+    found = choose(8_000_000_000, "auto")
+    assert found.spread == "auto" and found.device == torch.device("cpu")
+    assert "too large for it alone, so spread over main memory and disk" in found.reason
+    assert choose(8_000_000_000).spread is None
+
+
+def test_working_space_counts_when_it_is_asked_whether_one_device_is_enough(machine):
+    machine(cuda=True, gpus=2, gpu_memory=int(2 * HUGE * 1.2))
+    assert choose(HUGE).spread == "auto"
+    machine(cuda=True, gpus=2, gpu_memory=int(2 * HUGE * 1.3))
+    assert choose(HUGE).spread is None
+    assert memory_for(HUGE, torch.bfloat16) == int(2 * HUGE * 1.3) and memory_for(0, torch.float32) == 400_000_000
+
+
+def test_what_torch_keeps_for_later_is_free(machine):
+    machine(cuda=True)
+    assert free_memory(torch.device("cuda")) == 81 * GIB and free_memory(torch.device("cpu")) == 32 * GIB
+
+
+def test_weights_that_are_spread_leave_working_space_on_every_device(machine):
+    machine(cuda=True, gpus=2)
+    assert room_for_weights() == {0: int(81 * GIB / 1.3), 1: int(81 * GIB / 1.3), "cpu": int(0.8 * 32 * GIB)}
+    machine()
+    assert room_for_weights() == {"cpu": int(0.8 * 32 * GIB)}
+
+
+def test_a_device_may_be_named_in_the_environment(machine, monkeypatch):
+    machine(cuda=True)
+    monkeypatch.setenv("HYDRASCOPE_DEVICE", "cpu")
+    assert choose(SMALL).device == torch.device("cpu") and choose(SMALL).reason.startswith("cpu as asked")
+    monkeypatch.setenv("HYDRASCOPE_DEVICE", "auto")
+    assert choose(HUGE).spread == "auto" and choose(HUGE, "cpu").spread is None
+    monkeypatch.setenv("HYDRASCOPE_DEVICE", "gpu")
+    with pytest.raises(InputError, match="The device “gpu” cannot be used here"):
+        choose(SMALL)
+
+
+def test_a_map_is_taken_as_it_is(machine):
+    machine()
+    parts = {"model": "cpu", "lm_head": "disk"}
+    assert choose(LARGE, parts) == (
+        torch.device("cpu"), torch.float32, "on cpu and disk as asked; float32, exact and small enough here", parts
+    )  # fmt: skip
+    with pytest.raises(InputError, match="The device “tpu” cannot be used here"):
+        choose(LARGE, {"": "tpu"})

@@ -40,18 +40,6 @@ def test_records_are_saelens_tensors_to_the_bit(tiny, tiny_saes, layer):
     assert (dictionary.input_bias is None) is (layer != 2)
 
 
-@pytest.mark.parametrize("layer", [1, 2, 3])
-@pytest.mark.parametrize("size", [1, 7, 48, 8192])
-def test_blocks_make_up_the_whole_dictionary(tiny, tiny_saes, layer, size):
-    x = torch.randn(5, D_MODEL, generator=torch.Generator().manual_seed(1)) * 5
-    dictionary = tiny.runtime.dictionaries[layer]
-    parts = list(dictionary.blocks(size))
-    assert [start for start, _ in parts] == list(range(0, D_SAE, size))
-    found = torch.cat([activations(x, block, dictionary.input_bias) for _, block in parts], dim=-1)
-    torch.testing.assert_close(found, tiny_saes[layer].encode(x).detach(), rtol=1e-5, atol=1e-5)
-    assert (found == 0).any() and (found > 0).any()
-
-
 def test_a_pre_activation_at_its_threshold_is_off(tiny):
     """JumpReLU is strict: f = 0 where pre = threshold, and never below zero."""
     column = (
@@ -272,14 +260,14 @@ def test_half_precision_sources_are_kept_in_half_and_read_exactly(tiny_folder, t
     assert torch.equal(columns.threshold, tensors["threshold"].float()[[5, 40]])
 
 
-@pytest.mark.parametrize("size", [48, 7, 1000])
-def test_encoders_are_the_reading_half_of_the_columns(tiny, size):
+@pytest.mark.parametrize(("start", "stop"), [(0, 48), (7, 14), (40, 1000), (3, 4)])
+def test_encoders_and_decoders_are_the_two_halves_of_the_columns(tiny, start, stop):
     for dictionary in tiny.runtime.dictionaries.values():
-        for (start, whole), (same, half) in zip(dictionary.blocks(size), dictionary.encoders(size), strict=True):
-            assert start == same
-            for name in half._fields:
-                part = getattr(half, name)
-                assert torch.equal(part, getattr(whole, name)) and part.dtype == torch.float32 and part.is_contiguous()
+        whole, half = dictionary.columns(range(start, min(stop, D_SAE))), dictionary.encoders(start, stop)
+        for name in half._fields:
+            part = getattr(half, name)
+            assert torch.equal(part, getattr(whole, name)) and part.dtype == torch.float32 and part.is_contiguous()
+        assert torch.equal(dictionary.decoders(slice(start, stop)), whole.decoder)
 
 
 def test_decoders_are_the_writing_half_of_the_columns(tiny):

@@ -7,7 +7,6 @@ import torch
 from oracles import PROMPTS, random_edits, slow
 
 from core import Edits, Feature
-from core.dictionaries import Dictionary
 
 # Encoding in float32 with sums in another order; activations are of size 10.
 CLOSE = {"rtol": 1e-5, "atol": 1e-4}
@@ -23,8 +22,7 @@ def dense(frame, n_positions):
 
 @pytest.fixture(params=[48, 5], ids=["one block", "small blocks"])
 def blocks(request, monkeypatch):
-    whole = Dictionary.blocks
-    monkeypatch.setattr(Dictionary, "blocks", lambda self: whole(self, request.param))
+    monkeypatch.setattr("core.residency.BLOCK", request.param)
 
 
 @pytest.mark.parametrize("seed", [None, 3, 4, 5, 6])

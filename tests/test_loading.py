@@ -9,6 +9,8 @@ import pytest
 import torch
 from conftest import make_sae
 from oracles import PROMPTS, random_edits
+from safetensors.torch import save_file
+from transformers import LlamaForCausalLM
 
 from core import AssetError, DownloadError, Edits, Feature, InputError, load
 
@@ -49,6 +51,22 @@ def test_half_precision_measures_close_to_float32(tiny, tiny_spec, dtype, score)
         half.runtime.dictionaries[1], (0,)
     ).encoder.dtype == torch.float32  # fmt: skip
     assert isinstance("".join(half.generate(PROMPTS[0], sets[2], 4)), str)
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+def test_what_transformers_keeps_in_float32_stays_so(tiny_spec, tmp_path, adapter):
+    """Rotary frequencies in bfloat16 would turn distant tokens by whole radians."""
+    if adapter:
+        names = [f"base_model.model.model.layers.0.mlp.up_proj.lora_{x}.weight" for x in "AB"]
+        save_file(dict(zip(names, (torch.ones(1, 32), torch.ones(64, 1)), strict=True)),
+                  tmp_path / "adapter_model.safetensors")  # fmt: skip
+        (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 1, "lora_alpha": 1.0}))
+        tiny_spec = replace(tiny_spec, adapter=tmp_path)
+    half = load(tiny_spec, device="cpu", dtype="bfloat16")
+    exact = LlamaForCausalLM.from_pretrained(tiny_spec.model_id, dtype=torch.bfloat16)
+    assert {p.dtype for p in half.model.parameters()} == {torch.bfloat16}
+    for name, buffer in exact.named_buffers():
+        assert torch.equal(buffer, half.model.get_buffer(name)) and half.model.get_buffer(name).dtype == torch.float32
 
 
 def test_progress_goes_forward_and_ends_at_one(tiny_spec):

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cache import resident
 from core import registry
+from core.hub_errors import size_text
 from core.needs import needs
 from core.registry import find, from_catalogue
 from core.suites import published
@@ -118,8 +119,33 @@ def test_what_does_not_fit_says_what_is_short(tiny_spec):
     found = needs(tiny_spec)
     assert found.fits and (found.download, found.packing) == (0, 0)
     assert "of memory, and" in replace(found, free=0).verdict and not replace(found, free=0).fits
+    assert "HYDRASCOPE_DEVICE=auto" in replace(found, free=0).verdict
+    wide = replace(found, free=0, spread=True)
+    assert wide.fits and "so it will be spread over what there is" in wide.verdict
     short = replace(found, download=10**15)
     assert not short.fits and "of disk" in short.verdict
+
+
+def test_columns_that_are_asked_for_are_needed_and_others_take_what_is_left(tiny_spec, monkeypatch):
+    monkeypatch.setattr("core.devices.free_memory", lambda device: 4 * 10**9)
+    monkeypatch.delenv("HYDRASCOPE_MEMORY", raising=False)
+    free = needs(tiny_spec)
+    assert (
+        0 < free.columns < 0.2 * (free.free - free.memory)
+        and f"up to {size_text(free.columns)} of SAEs" in free.verdict
+    )
+    monkeypatch.setenv("HYDRASCOPE_MEMORY", "6GB")
+    asked = needs(tiny_spec)
+    assert asked.columns == 6 * 10**9 and asked.memory == free.memory + asked.columns and not asked.fits
+    monkeypatch.setenv("HYDRASCOPE_MEMORY", "0")
+    assert needs(tiny_spec).memory == free.memory and needs(tiny_spec).columns == 0
+
+
+def test_a_model_that_will_be_spread_is_said_to_be(tiny_spec, monkeypatch):
+    monkeypatch.setattr("core.devices.free_memory", lambda device: 10**6)
+    assert not needs(tiny_spec).fits and not needs(tiny_spec).spread
+    wide = needs(tiny_spec, "auto")
+    assert wide.fits and wide.spread and "main memory and disk" in wide.placement
 
 
 def test_parameters_of_a_local_model_are_counted(tiny, tiny_spec):

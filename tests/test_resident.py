@@ -8,17 +8,18 @@ import pytest
 import torch
 
 from cache import resident
-from core import AssetError, Edits, UnknownModelError, registry
+from core import AssetError, Edits, InputError, UnknownModelError, registry
 from core.errors import Cancelled
 
 
 @pytest.fixture
 def two(tiny_spec, monkeypatch):
-    """Two models of different names, registered; nothing is resident before or after."""
+    """Models of different names, registered; nothing is resident before or after."""
     monkeypatch.setattr(registry, "_registered", {})
     monkeypatch.setattr(registry, "_chosen", [])
+    monkeypatch.delenv("HYDRASCOPE_MODELS", raising=False)
     resident._engines.clear()
-    specs = [replace(tiny_spec, name=name) for name in ("one", "other")]
+    specs = [replace(tiny_spec, name=name) for name in ("one", "other", "third")]
     for spec in specs:
         registry.register(spec)
     yield specs
@@ -56,6 +57,81 @@ def test_ten_switches_return_memory_to_where_it_was(two):
         held.append(live_bytes())
     weights = sum(p.numel() * 4 for p in resident.resident("one").model.parameters())
     assert max(held[1:]) - held[0] < 0.1 * weights, held
+
+
+@pytest.mark.parametrize("most", ["1", "2"])
+def test_ten_switches_with_columns_and_layers_held_return_memory_to_where_it_was(two, monkeypatch, most):
+    """With two allowed, three names in turn: one always leaves, and all that it held with it."""
+    monkeypatch.setenv("HYDRASCOPE_MODELS", most)
+    text, held = "How do I bake bread?", []
+    for number in range(13):
+        engine = resident.resident(("one", "other", "third")[number % (1 + int(most))])
+        engine.measure(text, [Edits(), Edits.ablate([(1, 3), (2, 4), (3, 5)])])
+        engine.features(text)
+        own = engine.runtime.residency.held
+        assert own > sum(d.path.stat().st_size for d in engine.runtime.dictionaries.values())  # the layers, and columns
+        del engine
+        held.append(live_bytes())
+        assert len(resident._engines) <= int(most)
+    assert max(held[int(most) :]) - min(held[int(most) - 1 :]) < 0.1 * own, held
+
+
+def test_nothing_of_a_replaced_model_stays_alive(two):
+    engine = resident.resident("one")
+    engine.measure("How do I bake bread?", Edits.ablate([(1, 3)]))
+    engine.features("How do I bake bread?")
+    parts = [engine, engine.runtime, engine.model, engine.runtime.residency, *engine.model.parameters()]
+    parts += [tensor for one in engine.runtime.residency._held.values() for tensor in one.parts]
+    gone = [weakref.ref(part) for part in parts]
+    assert len(gone) > 50
+    del engine, parts
+    resident.resident("other")
+    assert not [ref() for ref in gone if ref() is not None]
+
+
+def test_several_may_stay_and_the_one_not_used_for_longest_leaves(two, monkeypatch):
+    monkeypatch.setenv("HYDRASCOPE_MODELS", "2")
+    first, other = resident.resident("one"), resident.resident("other")
+    assert resident.resident("one") is first and resident.is_resident("other")
+    resident.resident("third")
+    assert resident.is_resident("one") and not resident.is_resident("other") and resident.is_resident("third")
+    assert resident.resident("one") is first and resident.resident("other") is not other
+
+
+def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, monkeypatch):
+    monkeypatch.setenv("HYDRASCOPE_MODELS", "9")
+    engines = [resident.resident(name) for name in ("one", "other")]
+    for engine in engines:
+        engine.features("How do I bake bread?")
+    real, free = resident.needs, []
+
+    def short(spec):
+        """Room for the next as soon as nothing but `free` engines are there and nothing is held."""
+        found = real(spec)
+        held = sum(engine.runtime.residency.held for engine in resident._engines.values())
+        return replace(found, free=found.memory - (held > 0 or len(resident._engines) > free[-1]))
+
+    monkeypatch.setattr(resident, "needs", short)
+    free.append(2)
+    resident.resident("third")
+    assert list(resident._engines) == ["one", "other", "third"]
+    assert [engine.runtime.residency.held for engine in engines] == [0, 0]
+    free.append(1)
+    registry.register(replace(two[0], name="fourth"))
+    resident.resident("fourth")
+    assert list(resident._engines) == ["third", "fourth"]
+    free.append(-1)  # never enough: the last way is to try with nothing else loaded
+    resident.resident("one")
+    assert list(resident._engines) == ["one"]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])
+def test_a_number_of_models_that_is_none_is_one_plain_error_and_changes_nothing(two, monkeypatch, text):
+    first = resident.resident("one")
+    monkeypatch.setenv("HYDRASCOPE_MODELS", text)
+    with pytest.raises(InputError, match=f"HYDRASCOPE_MODELS is “{text}”"):
+        resident.resident("other")
+    assert resident.resident("one") is first
 
 
 def test_other_layers_under_the_same_name_are_loaded_anew(two):

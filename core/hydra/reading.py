@@ -88,15 +88,13 @@ def _reading(prompt: Prompt, plan: Plan, passes: Sequence[Pass], p: np.ndarray, 
 
 
 def encoded(engine: Engine, layer: int, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Blocks of a dictionary over x float32 [sets, positions, d_model], each read from disk once.
+    """Blocks of a dictionary over x float32 [sets, positions, d_model], each read once at most.
 
     (first index, pre-activations [sets, positions, block], threshold [block]): a feature fires where its
     pre-activation is above the threshold, which is never below 0 (JumpReLU is ReLU with a further threshold).
     """
-    runtime, dictionary = engine.runtime, engine.runtime.dictionaries[layer]
-    bias = None if dictionary.input_bias is None else dictionary.input_bias.to(runtime.device)
-    for start, block in dictionary.encoders():
-        columns = type(block)(*(part.to(runtime.device) for part in block))
+    runtime, bias = engine.runtime, engine.runtime.input_bias(layer)
+    for start, columns in runtime.encoders(layer):
         with runtime.lock, torch.inference_mode():
             pre = preactivations(x, columns, bias)
         yield start, pre, columns.threshold.clamp_min(0.0)

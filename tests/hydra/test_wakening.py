@@ -11,7 +11,6 @@ from oracles import PROMPTS, random_conditional_edits, slow
 
 from core import Edits, Engine, Feature, InputError
 from core.budget import at_most
-from core.dictionaries import Dictionary
 from core.hydra import Wakening, bos_baseline, bos_view, refresh
 from core.hydra.wakening import ABLATED, MARGINS, MARKS
 
@@ -46,8 +45,7 @@ def brute_force(plain, saes, prompt, edits):
 
 @pytest.fixture(params=[48, 5], ids=["one block", "small blocks"])
 def blocks(request, monkeypatch):
-    whole = Dictionary.encoders
-    monkeypatch.setattr(Dictionary, "encoders", lambda self: whole(self, request.param))
+    monkeypatch.setattr("core.residency.BLOCK", request.param)
 
 
 def edits_of(tiny, which):
