@@ -10,6 +10,8 @@ import gc
 import threading
 from collections.abc import Callable
 
+import torch
+
 from core import Engine, load
 from core.registry import find
 
@@ -43,3 +45,18 @@ def resident(name: str, progress: Progress | None = None, cancelled: Callable[[]
             gc.collect()
             gc.freeze()
         return _engines[name]
+
+
+def let_go() -> None:
+    """Give the memory of the engine in use back; the next page that needs it loads it again."""
+    with _lock:
+        _engines.clear()
+        gc.unfreeze()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def in_use() -> tuple[str, ...]:
+    """Names of the engines that are held."""
+    return tuple(_engines)

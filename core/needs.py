@@ -95,7 +95,7 @@ def needs(spec: ModelSpec, device: str | None = None, dtype: str | None = None) 
         download=model.download + sum(listing.missing_bytes for listing in listings.values()),
         packing=sum(listing.total_bytes * _growth(by_repo[repo]) for repo, listing in listings.items()),
         memory=held + max(round(_WORK_SHARE * held), _WORK_FLOOR),
-        free=_free(placement.device),
+        free=free_memory(placement.device),
         disk_free=_disk_free(),
         placement=f"{placement.device.type}, {str(placement.dtype).removeprefix('torch.')}: {placement.reason}",
         gated=model.listing is not None and model.listing.gated is not None,
@@ -141,7 +141,8 @@ def _growth(saes: list[Published]) -> int:
     return 2 if any(known.kind in _HALF for known in saes) else 1
 
 
-def _free(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int:
+    """Bytes free on a device now."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

@@ -19,7 +19,7 @@ from core.plan import Plan, make_plan
 from core.prompts import Prompt, Template
 from core.registry import ModelSpec
 from core.sae_layouts import Columns
-from core.turns import DeviceLock
+from core.turns import DEVICE, DeviceLock
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Runtime:
     d_model: int
     context_length: int
     stop_ids: frozenset[int]
-    lock: DeviceLock = field(default_factory=DeviceLock)
+    lock: DeviceLock = field(default_factory=lambda: DEVICE)
 
     @property
     def window(self) -> int | None:

@@ -5,6 +5,7 @@ Knows: names and repositories. Does not know: how any of them judges. Making one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,16 @@ def find_judge(
     folder: Path | None = None,
     device: str | None = None,
     progress: Progress = lambda message, share: None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Judge:
-    """The judge called `name`, nothing loaded. folder: a local copy of its model. Raises InputError."""
+    """The judge called `name`, nothing loaded. folder: a local copy of its model. Raises InputError.
+
+    progress(message, share) and cancelled: as of `core.hub.fetch`, for a classifier's model.
+    """
     if name in _CLASSIFIERS:
-        made: Classifier = _CLASSIFIERS[name](name, folder=folder, device=device, progress=progress)
+        made: Classifier = _CLASSIFIERS[name](
+            name, folder=folder, device=device, progress=progress, cancelled=cancelled
+        )
         return made
     if name == SUBSTRINGS.name and folder is None:
         return SUBSTRINGS
