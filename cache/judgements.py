@@ -55,6 +55,8 @@ class Both(NamedTuple):
     first: tuple[Judgement, ...]
     second: tuple[Judgement, ...]
     revisions: tuple[str, str]
+    prompts: tuple[str, ...]
+    answers: tuple[str | None, ...]  # None where no text was kept
 
 
 def digest(text: str) -> str:
@@ -120,7 +122,7 @@ class Judgements:
         """What each judge has said of these answers, under the revision it last judged any of them with. No judge is
         asked, and no hub; judges in order of name."""
         query = f"""
-            select judge, revision, prompt_hash, answer_hash, {_COLUMNS} from latest_judgements
+            select judge, revision, prompt_hash, answer_hash, {_COLUMNS} from judgements
             where answer_hash in (select unnest(?::varchar[])) order by made_at, rowid
         """
         keys = [pair.key for pair in pairs]
@@ -147,7 +149,8 @@ class Judgements:
         revisions = self._last_revision(first), self._last_revision(second)
         columns = ", ".join(f"{side}.{name}" for side in "ab" for name in _COLUMNS.split(", "))
         query = f"""
-            select {columns} from latest_judgements a join latest_judgements b using (prompt_hash, answer_hash)
+            select {columns}, a.prompt, coalesce(a.answer, b.answer)
+            from latest_judgements a join latest_judgements b using (prompt_hash, answer_hash)
             where a.judge = ? and a.revision = ? and b.judge = ? and b.revision = ?
             order by prompt_hash, answer_hash
         """
@@ -156,7 +159,8 @@ class Judgements:
             raise InputError(
                 f"No stored answer was judged by both {first} and {second}; judge the same file with both."
             )
-        return Both(tuple(_judgement(row[:5]) for row in rows), tuple(_judgement(row[5:]) for row in rows), revisions)
+        said = [tuple(_judgement(row[start : start + 5]) for row in rows) for start in (0, 5)]
+        return Both(said[0], said[1], revisions, tuple(row[10] for row in rows), tuple(row[11] for row in rows))
 
     def _last_revision(self, judge: str) -> str:
         query = "select revision from judgements where judge = ? order by made_at desc, rowid desc limit 1"

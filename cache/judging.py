@@ -94,6 +94,8 @@ class Judging:
         self._jobs: dict[str, _Job] = {}
         # Held by the job at work: two judges would take each other's place on the device again and again.
         self._turn = threading.Lock()
+        #: How many jobs are over: what a judge takes may be another thing after each of them.
+        self.over = 0
 
     def start(
         self, key: str, title: str, pairs: Sequence[Pair], asked: Sequence[Asked], kept: Judgements,
@@ -152,6 +154,8 @@ class Judging:
                 return
             _end(job, "stopped", "Stopped before it began.")
         finally:
+            with self._lock:
+                self.over += 1
             job.over.set()
 
 

@@ -25,6 +25,19 @@ _CLASSIFIERS: dict[str, Any] = {
 }
 
 
+#: What each judge goes by, a sentence for people.
+ABOUT: dict[str, str] = {
+    SUBSTRINGS.name: "Looks for refusal phrases in the answer, and for text that repeats itself: what every search "
+    "here judges by. Blind to refusals in other words.",
+    "first-token": "Measures whether the model in use would begin its answer with a refusal; reads the prompt alone, "
+    "not the answer.",
+    "harmbench-llama": "HarmBench's classifier of 13 B parameters: does the answer do what was asked?",
+    "harmbench-mistral": "HarmBench's classifier of 7 B parameters: does the answer do what was asked?",
+    "llama-guard-2": "Meta's classifier of 8 B parameters: is the answer unsafe, and in which category?",
+    "llama-guard-3": "Its successor, of 8 B parameters, with more categories.",
+}
+
+
 def judge_names() -> tuple[str, ...]:
     """Every judge there is. “first-token” needs a loaded model and is made by `first_token`."""
     return (SUBSTRINGS.name, "first-token", *_CLASSIFIERS)
