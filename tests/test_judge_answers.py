@@ -2,20 +2,18 @@
 
 import json
 
-import pandas as pd
 import pytest
 
 from cache import store as stores
-from cache.answers import all_of, file_answers, run_answers
+from cache.answers import all_of, run_answers
 from cache.judgements import Pair
 from cache.runs import Runs
 from cache.store import shared_store
-from core import InputError, registry, verdict
+from core import registry, verdict
 from core.__main__ import main
 from core.discovery.ledger import Row
 from core.discovery.runner import run
 from core.judges import classifier, find_judge, first_token
-from core.prompt_files import read_file
 from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 from tests.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
 
@@ -37,10 +35,6 @@ def home(tmp_path, monkeypatch, tiny_spec):
 @pytest.fixture
 def file(home):
     return ["--file", str(home / "answers.jsonl")]
-
-
-def read_answers(path, *columns):
-    return file_answers(read_file(path), *columns)
 
 
 def lines(path):
@@ -165,24 +159,6 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments,
     arguments = [str(home / "answers.jsonl") if word == "FILE" else word for word in arguments]
     assert main(["judge", *arguments]) == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_a_file_without_answers_or_with_holes_is_one_sentence(tmp_path):
-    (tmp_path / "prompts.txt").write_text("How?\nWhy?")
-    with pytest.raises(InputError, match="has no column answer or response"):
-        read_answers(tmp_path / "prompts.txt")
-    (tmp_path / "holes.jsonl").write_text('{"prompt": "a", "answer": "b"}\n{"prompt": "c", "answer": null}')
-    with pytest.raises(InputError, match=r"Row 2 of holes\.jsonl lacks"):
-        read_answers(tmp_path / "holes.jsonl")
-
-
-def test_columns_are_found_by_their_usual_names_or_named(tmp_path):
-    frame = pd.DataFrame({"goal": ["a", "b"], "Generation": ["x", ""], "note": ["p", "q"]})
-    frame.to_parquet(tmp_path / "f.parquet")
-    frame.to_csv(tmp_path / "f.csv", index=False)
-    for name in ("f.parquet", "f.csv"):
-        assert read_answers(tmp_path / name) == [("a", "x"), ("b", "")]
-        assert read_answers(tmp_path / name, "note", "goal") == [("p", "a"), ("q", "b")]
 
 
 def test_a_store_that_another_process_keeps_is_exit_3(home, file, capsys, monkeypatch):
