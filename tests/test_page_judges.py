@@ -131,8 +131,8 @@ def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_dif
 def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, hub, harmbench_folders):  # noqa: F811
     hub.add(REPO, harmbench_folders[NAME])
     app = asked(given(visit()), "substrings", NAME)
-    size = rooms.size_text((harmbench_folders[NAME] / "model.safetensors").stat().st_size)
-    assert f"It needs {size} of memory" in texts(app) and "to download" in texts(app) and "It fits" in texts(app)
+    needs = find_judge(NAME).needs()
+    assert f"{rooms.size_text(needs.download)} to download. {rooms.room(needs)}"[:70] in texts(app)
     assert not [request for request in hub.requests if request.body], "nothing is fetched before it is asked for"
     app = judged(app)
     assert not app.exception and not app.error, texts(app)
@@ -140,7 +140,7 @@ def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, 
     for name, rate in rates(expected).items():
         assert f"**{name}** {rate}" in texts(app)
     assert classifier._loaded is None or classifier._loaded.folder is not None, "the page's own was let go"
-    assert "all of it here" in texts(app), "what it takes is looked at anew"
+    assert "All of it is here. It fits" in texts(app), "what it takes is looked at anew"
     assert {one.proto.label for one in app.get("download_button")} >= {"Labels (CSV)", "Everything said (JSONL)"}
 
 

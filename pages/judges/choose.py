@@ -15,6 +15,7 @@ from cache.judgements import Judgements
 from cache.judging import Asked, shared_judging
 from cache.resident import in_use, let_go, resident
 from core import HydrascopeError
+from core.hub_errors import size_text
 from core.judges import ABOUT, Judge, Needs, find_judge, first_token, judge_names
 from core.judges.room import room
 from core.registry import chosen_name
@@ -38,7 +39,7 @@ class _Looked:
 
 def section(answers: Answers, kept: Judgements) -> None:
     """Judges, what they take, and the button."""
-    st.subheader("Judges", anchor="judges")
+    st.subheader("Who judges", anchor="judges")
     st.session_state.setdefault(JUDGES, ["substrings"])
     names = st.multiselect(
         "Judges", judge_names(), key=JUDGES, label_visibility="collapsed", placeholder="Choose at least one",
@@ -83,7 +84,9 @@ def _takes(name: str, answers: Answers) -> bool:
         return True
     stands = room(looked.found)
     icon = ":material/check_circle:" if stands.fits else ":material/warning:"
-    st.caption(f"{icon} {plain(f'It needs {looked.found}. {stands}')}")
+    coming = f"{size_text(looked.found.download)} to download" if looked.found.download else "All of it is here"
+    gated = ", gated" if looked.found.gated else ""
+    st.caption(f"{icon} {plain(f'{coming}{gated}. {stands}')}")
     if looked.found.needs_token:
         st.warning(
             "Gated: accept the licence on its page on the hub, then log in with hf auth login, or set HF_TOKEN.",

@@ -106,13 +106,13 @@ def test_answers_of_a_file_by_two_judges_with_every_trouble_on_the_way(served, t
     tab.click("judges_again").says("It fits")
     expect(tab.page.locator(".st-key-judges_start button:visible")).to_be_enabled(timeout=PATIENCE)
 
-    hub.slows(REPO, "model.safetensors", 100_000)
-    tab.still().click("judges_start").says("Downloading cais")
+    hub.slows(REPO, "model.safetensors", 20_000)
+    tab.still().click("judges_start").says("Downloading model")
     tab.shot("judges-downloading")
     tab.page.get_by_role("link", name="Models").click()
     expect(tab.page.get_by_text("In use:")).to_be_visible(timeout=PATIENCE)
     tab.page.get_by_role("link", name="Judges").click()
-    tab.says("answers.csv, as given before").says("Downloading cais").stop().says("goes on from there|stopped")
+    tab.says("answers.csv, as given before").says("Downloading model").stop().says("goes on from there|stopped")
     tab.still().shot("judges-stopped")
     hub.faults.clear()
 
