@@ -285,7 +285,9 @@ def test_everything_stored_is_compared_without_judging_anew(visit):
     app = visit()
     both = kept.both("always", "substrings")
     expected = compare(both.first, both.second)
-    assert "Everything both have judged" in texts(app) and str(expected) in texts(app)
+    (folded,) = [one for one in app.expander if one.label == "Agreement on everything both have judged"]
+    assert folded.proto.expanded, "there is nothing else to look at yet"
+    assert str(expected) in texts(app)
     assert both.answers == tuple(dict(PAIRS)[p] for p in both.prompts), "kept by one of them is kept"
     assert expected.differ == 4 and sum(f"**{prompt}**" in texts(app) for prompt in PROMPTS) == 4
 

@@ -82,7 +82,9 @@ def _closely(one: Compared, agreed: Agreement, where: str) -> None:
     frame = agreed.frame()
     frame.columns = [f"{second}: {name}" for name in frame.columns]
     frame.index = pd.Index([f"{first}: {name}" for name in frame.index], name="")
-    st.dataframe(frame, key=f"judges_counts_{where}", alt=f"Labels of {first} down and of {second} across")
+    st.dataframe(
+        frame, width="content", key=f"judges_counts_{where}", alt=f"Labels of {first} down and of {second} across"
+    )
     _differences(one, where)
 
 

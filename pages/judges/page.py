@@ -51,7 +51,7 @@ def _live(answers: Answers | None, kept: Judgements, was_under_way: bool) -> Non
             with shown_as_sentences("the results"):
                 results.section(answers, kept)
     with st.container(key="judges_stored"), shown_as_sentences("what is stored"):
-        stored.section(kept)
+        stored.section(kept, opened=answers is None)
 
 
 st.html(STYLE)

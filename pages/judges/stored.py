@@ -15,12 +15,18 @@ from pages.shared.text import plain
 FIRST, SECOND = "judges_first", "judges_second"
 
 
-def section(kept: Judgements) -> None:
-    """Two boxes and what they come to; nothing until two judges have judged."""
+def section(kept: Judgements, opened: bool) -> None:
+    """Two boxes and what they come to; nothing until two judges have judged. opened: unfolded at first."""
     names = kept.judges()
     if len(names) < 2:
         return
-    st.subheader("Everything both have judged", anchor="stored")
+    with st.expander(
+        "Agreement on everything both have judged", expanded=opened, icon=":material/inventory_2:", key="judges_all"
+    ):
+        _compare(kept, names)
+
+
+def _compare(kept: Judgements, names: tuple[str, ...]) -> None:
     st.caption("Over all answers ever judged here, from whatever run or file; each judge in the revision last used.")
     left, right = st.columns(2, gap="medium")
     with left:

@@ -60,6 +60,12 @@ class JudgesPage(AuditPage):
         self.page.keyboard.press("Escape")
         return self.still()
 
+    def judged(self) -> JudgesPage:
+        """Wait for the end of what is under way."""
+        expect(self.page.locator(".st-key-judges_progress button")).to_have_count(0, timeout=PATIENCE)
+        expect(self.page.locator(".st-key-judges_start button:visible")).to_be_enabled(timeout=PATIENCE)
+        return self.still()
+
     def stop(self) -> JudgesPage:
         self.page.locator(".st-key-judges_progress button:visible").filter(has_text="Stop").click()
         return self
@@ -116,9 +122,11 @@ def test_answers_of_a_file_by_two_judges_with_every_trouble_on_the_way(served, t
     tab.still().shot("judges-stopped")
     hub.faults.clear()
 
-    tab.click("judges_start").says("Do they agree").says("Where they differ")
-    tab.still().shot("judges-agreement", whole=True)
-    tab.says(r"κ").says("Everything both have judged")
+    tab.click("judges_start").says("Do they agree").says("Where they differ").judged()
+    tab.shot("judges-agreement", whole=True)
+    tab.says("κ = ").says("15 answers")
+    tab.page.get_by_text("Agreement on everything both have judged").click()
+    tab.says("its text was not kept").shot("judges-stored", whole=True)
     assert tab.page.locator("b", has_text="Not today").count() == 0, "what a model wrote is text"
     tab.nothing_complains()
 
@@ -127,10 +135,10 @@ def test_on_a_phone_in_the_dark_and_without_a_hub(served, tabs, file):
     served.hub.allow("hf_reader", REPO)
     tab = tabs(JudgesPage, served.address, width=390, height=844, dark=True)
     tab.from_file(file).also(NAME).says("It fits")
-    tab.still().click("judges_start").says("Where they differ")
-    tab.still().shot("judges-phone-dark", whole=True)
+    tab.still().click("judges_start").says("Where they differ").judged()
+    tab.shot("judges-phone-dark", whole=True)
     wide = tab.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390, "the page itself never scrolls sideways"
     served.hub.__exit__(None, None, None)
-    tab.also("llama-guard-2").says("network|reach").shot("judges-phone-dark-offline")
+    tab.also("llama-guard-2").says("network|reach").shot("judges-phone-dark-offline", whole=True)
     tab.nothing_complains()
