@@ -87,7 +87,8 @@ def _takes(name: str, answers: Answers) -> bool:
     coming = f"{size_text(looked.found.download)} to download" if looked.found.download else "All of it is here"
     gated = ", gated" if looked.found.gated else ""
     st.caption(f"{icon} {plain(f'{coming}{gated}. {stands}')}")
-    if looked.found.needs_token:
+    locked = looked.found.needs_token and looked.found.download > 0  # what is here already needs no token
+    if locked:
         st.warning(
             "Gated: accept the licence on its page on the hub, then log in with hf auth login, or set HF_TOKEN.",
             icon=":material/lock:",
@@ -98,7 +99,7 @@ def _takes(name: str, answers: Answers) -> bool:
             on_click=let_go, help="The model in use gives its memory back, and is loaded again when a page needs it. "
             "A run of the search that is under way keeps it until it ends.",
         )  # fmt: skip
-    return stands.fits and not looked.found.needs_token
+    return stands.fits and not locked
 
 
 @st.cache_data(ttl=300, max_entries=32, show_spinner="Asking what the judge takes")

@@ -131,7 +131,7 @@ def test_answers_of_a_file_by_two_judges_with_every_trouble_on_the_way(served, t
     tab.nothing_complains()
 
 
-def test_on_a_phone_in_the_dark_and_without_a_hub(served, tabs, file):
+def test_on_a_phone_in_the_dark(served, tabs, file):
     served.hub.allow("hf_reader", REPO)
     tab = tabs(JudgesPage, served.address, width=390, height=844, dark=True)
     tab.from_file(file).also(NAME).says("It fits")
@@ -139,6 +139,14 @@ def test_on_a_phone_in_the_dark_and_without_a_hub(served, tabs, file):
     tab.shot("judges-phone-dark", whole=True)
     wide = tab.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390, "the page itself never scrolls sideways"
+    tab.nothing_complains()
+
+
+def test_without_a_hub_what_loads_nothing_still_judges(served, tabs, file):
     served.hub.__exit__(None, None, None)
-    tab.also("llama-guard-2").says("network|reach").shot("judges-phone-dark-offline", whole=True)
+    tab = tabs(JudgesPage, served.address, width=390, height=844)
+    tab.from_file(file).also(NAME).says("network|reach").shot("judges-phone-offline", whole=True)
+    expect(tab.page.locator(".st-key-judges_start button:visible")).to_be_disabled()
+    tab.page.get_by_role("button", name=f"Remove {NAME}").click()
+    tab.still().click("judges_start").says(r"33.3% \(8 of 24")
     tab.nothing_complains()
