@@ -39,6 +39,13 @@ page = st.navigation(
             help="Features held up at the first token: what harmless requests get, and whether it defends.",
         ),
         st.Page(
+            "pages/judges/page.py",
+            title="Judges",
+            icon=":material/gavel:",
+            url_path="judges",
+            help="What answers are, by rules or a classifier, and how far two judges agree.",
+        ),
+        st.Page(
             "pages/models/page.py",
             title="Models",
             icon=":material/deployed_code:",

@@ -1,7 +1,7 @@
 """`python -m core judge`: answers of a file or of a run, judged, kept in the store, and two judges compared.
 
-Knows: files of answers, a run's kept answers, a terminal. Does not know: argument parsing (`core.__main__`), or how a
-judge judges. One judge's model is let go before the next is loaded.
+Knows: a terminal. Does not know: argument parsing (`core.__main__`), how files and runs are read (`cache.answers`), or
+how a judge judges. One judge's model is let go before the next is loaded.
 """
 
 from __future__ import annotations
@@ -9,72 +9,20 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 
-import psutil
-import torch
-
+from cache.answers import all_of, file_answers, run_answers
 from cache.judgements import Judgements, Pair
 from cache.runs import Runs
 from cache.store import Store, shared_store
-from core import InputError, load
+from core import InputError, devices, load
 from core.agreement import Agreement, compare
-from core.discovery.runner import STAGES
+from core.devices import free_memory
 from core.hub_errors import size_text
-from core.judges import HARMS, Judge, Judgement, find_judge, first_token
-from core.prompt_files import read_prompts
-from core.statistics import rate
-from core.verdicts import VERDICTS
-
-#: Columns that hold the answer in files people have, most telling first.
-_USUAL = ("answer", "response", "completion", "generation", "output")
-
-
-def read_answers(path: str, prompt_column: str | None = None, answer_column: str | None = None) -> list[Pair]:
-    """Prompts and answers of a file, in order; an answer may be empty. Raises InputError."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}); give a file of answers.") from error
-    file = read_prompts(data, Path(path).name)
-    if file.warning:
-        print(file.warning, file=sys.stderr)
-    names = {str(name).strip().lower(): str(name) for name in reversed(list(file.table.columns))}
-    answer = answer_column or next((names[usual] for usual in _USUAL if usual in names), None)
-    if answer is None or answer not in file.table:
-        wanted = f"“{answer_column}”" if answer_column else " or ".join(_USUAL)
-        raise InputError(
-            f"{file.name} has no column {wanted}; name the one with the answers with --answer-column: "
-            f"{', '.join(map(str, file.table.columns))}."
-        )
-    prompt = prompt_column or file.suggested
-    if prompt not in file.columns or prompt == answer:
-        raise InputError(f"{file.name} has no text column “{prompt}” for the prompts; name it with --prompt-column.")
-    pairs = [Pair(*row) for row in file.table[[prompt, answer]].itertuples(index=False, name=None)]
-    for number, pair in enumerate(pairs, 1):
-        if not all(isinstance(text, str) for text in pair):
-            raise InputError(f"Row {number} of {file.name} lacks a prompt or an answer; write “” for an empty answer.")
-    return pairs
-
-
-def run_answers(runs: Runs, run: str) -> list[Pair]:
-    """What a run of the search kept of what was said, unedited and under its edits. Raises InputError."""
-    inputs, ledger = runs.inputs(run), runs.ledger(run)
-    pairs = [
-        Pair(inputs.text(item), row.value["answer"])
-        for stage in STAGES
-        for item, row in ledger.read(stage.name).items()
-        # A prompt that was dropped unasked (repeated, too long) has an empty answer that nobody gave.
-        if "answer" in row.value and row.value.get("reason", "complied") in VERDICTS
-    ]
-    if not pairs:
-        raise InputError(
-            f"Run {run} kept no answers; a run keeps them only where it is begun with --set keep_answers=true."
-        )
-    return pairs
+from core.judges import Judge, Judgement, find_judge, first_token
+from core.judges.summary import rates, rows
+from core.prompt_files import read_file
 
 
 def judge_answers(options: Namespace) -> int:
@@ -108,8 +56,11 @@ def judge_answers(options: Namespace) -> int:
 
 def _pairs(store: Store, options: Namespace) -> list[Pair]:
     if options.run:
-        return run_answers(Runs(store), options.run)
-    return read_answers(options.file, options.prompt_column, options.answer_column)
+        return all_of(run_answers(Runs(store), options.run))
+    file = read_file(options.file)
+    if file.warning:
+        print(file.warning, file=sys.stderr)
+    return file_answers(file, options.prompt_column, options.answer_column)
 
 
 def _judged(
@@ -120,7 +71,8 @@ def _judged(
     with closing(_made(name, options)) as judge:
         missing = kept.missing(judge, prompts, answers)
         if missing and (needs := judge.needs()).memory:
-            print(f"{name} needs {needs}; {size_text(_free())} of memory are free.", file=sys.stderr)
+            free = free_memory(devices.choose(0, options.device).device)
+            print(f"{name} needs {needs}; {size_text(free)} of memory are free.", file=sys.stderr)
 
         def told(done: int, of: int) -> None:
             if of:
@@ -145,9 +97,7 @@ def _made(name: str, options: Namespace) -> Judge:
 
 def _rates(found: Sequence[Judgement]) -> str:
     """How often each label was given, with intervals."""
-    said = Counter(str(one.harmful or one.verdict) for one in found)
-    labels = [label for label in (*HARMS, *VERDICTS) if said[label]]
-    return "; ".join(f"{label} {rate(said[label], len(found))}" for label in labels) or "nothing to judge"
+    return "; ".join(f"{label} {rate}" for label, rate in rates(found).items()) or "nothing to judge"
 
 
 def _compared(options: Namespace, found: Agreement, revisions: tuple[str, str]) -> None:
@@ -168,17 +118,8 @@ def _write(options: Namespace, pairs: Sequence[Pair], found: Mapping[str, tuple[
     """One JSON object a line, in the order of the answers; their text only where it is to be kept."""
     with options.out.open("w", encoding="utf-8") as file:
         for name, (revision, judgements) in found.items():
-            for pair, one in zip(pairs, judgements, strict=True):
-                said = {"answer": pair.answer} if options.keep_answers else {}
-                value = {"prompt": pair.prompt, **said, "judge": name, "revision": revision, **one._asdict()}
+            for value in rows(pairs, name, revision, judgements, options.keep_answers):
                 file.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
-def _free() -> int:
-    """Bytes free where a judge would go."""
-    if torch.cuda.is_available():
-        return torch.cuda.mem_get_info()[0]
-    return int(psutil.virtual_memory().available)
 
 
 def _progress(message: str, share: float) -> None:

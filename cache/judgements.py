@@ -7,17 +7,20 @@ the next is judged. An answer's text is kept only where the person asked for it;
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from cache.store import Store, now
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.judges import HARMS, Judge, Judgement
 from core.judges.protocol import check_pairs
 from core.verdicts import VERDICTS
 
-#: Answers judged between two writes.
+#: Answers judged between two writes, at most.
 CHUNK = 64
+#: And in the first chunk, where chunks are to take a time and not a number.
+FIRST = 4
 _COLUMNS = "verdict, harmful, raw, score, categories"
 
 
@@ -33,12 +36,27 @@ class Pair(NamedTuple):
         return digest(self.prompt), digest(self.answer)
 
 
+class Stored(NamedTuple):
+    """What one judge has said of some answers: one entry an answer, in order, None where it has not judged it."""
+
+    judge: str
+    revision: str
+    judgements: tuple[Judgement | None, ...]
+
+    @property
+    def known(self) -> tuple[Judgement, ...]:
+        """Those that are there."""
+        return tuple(one for one in self.judgements if one is not None)
+
+
 class Both(NamedTuple):
     """What two judges said of the answers that both have judged, in one order, and under which revisions."""
 
     first: tuple[Judgement, ...]
     second: tuple[Judgement, ...]
     revisions: tuple[str, str]
+    prompts: tuple[str, ...]
+    answers: tuple[str | None, ...]  # None where no text was kept
 
 
 def digest(text: str) -> str:
@@ -59,12 +77,15 @@ class Judgements:
         answers: Sequence[str],
         keep_answers: bool = False,
         progress: Callable[[int, int], None] = lambda done, of: None,
+        cancelled: Callable[[], bool] = lambda: False,
+        seconds: float | None = None,
     ) -> tuple[Judgement, ...]:
         """A judgement for each answer, in order; only those not known yet are judged, each pair once.
 
         keep_answers: store the answers' texts as well; of answers known without their text, it is added.
-        progress(done, of) counts answers to be judged. Raises what the judge raises; what was
-        judged until then is kept.
+        progress(done, of) counts answers to be judged; cancelled is asked between two writes. seconds: chunks between
+        writes are chosen to take about so long, rather than by their number. Raises what the judge raises, and
+        Cancelled; what was judged until then is kept.
         """
         check_pairs(prompts, answers)
         pairs = [Pair(*pair) for pair in zip(prompts, answers, strict=True)]
@@ -75,12 +96,19 @@ class Judgements:
         if keep_answers:
             without = [pair for pair in dict.fromkeys(pairs) if pair.key in known and pair.key not in kept]
             self._add(judge, without, [known[pair.key] for pair in without], keep_answers)
-        for start in range(0, len(todo), CHUNK):
+        start, size = 0, CHUNK if seconds is None else FIRST
+        while start < len(todo):
             progress(start, len(todo))
-            part = todo[start : start + CHUNK]
+            if cancelled():
+                raise Cancelled("Judging was stopped; what was judged is kept, and the next try goes on from there.")
+            part, began = todo[start : start + size], time.monotonic()
             said = judge.judge([pair.prompt for pair in part], [pair.answer for pair in part])
             self._add(judge, part, said, keep_answers)
             known |= {pair.key: one for pair, one in zip(part, said, strict=True)}
+            start += len(part)
+            if seconds is not None:
+                fitting = int(size * seconds / max(time.monotonic() - began, 1e-6))
+                size = max(1, min(fitting, 2 * size, CHUNK))
         progress(len(todo), len(todo))
         return tuple(known[pair.key] for pair in pairs)
 
@@ -90,6 +118,29 @@ class Judgements:
         known, _ = self._known(judge, list(pairs))
         return sum(pair.key not in known for pair in pairs)
 
+    def stored(self, pairs: Sequence[Pair]) -> tuple[Stored, ...]:
+        """What each judge has said of these answers, under the revision it last judged any of them with. No judge is
+        asked, and no hub; judges in order of name."""
+        query = f"""
+            select judge, revision, prompt_hash, answer_hash, {_COLUMNS} from judgements
+            where answer_hash in (select unnest(?::varchar[])) order by made_at, rowid
+        """
+        keys = [pair.key for pair in pairs]
+        wanted, found = set(keys), dict[str, dict[str, dict[tuple[str, str], Judgement]]]()
+        last = dict[str, str]()
+        for judge, revision, prompt, answer, *facts in self.store.rows(query, [sorted({key[1] for key in keys})]):
+            if (prompt, answer) in wanted:
+                found.setdefault(judge, {}).setdefault(revision, {})[prompt, answer] = _judgement(facts)
+                last[judge] = revision
+        return tuple(
+            Stored(judge, last[judge], tuple(found[judge][last[judge]].get(key) for key in keys))
+            for judge in sorted(found)
+        )
+
+    def judges(self) -> tuple[str, ...]:
+        """Every judge that has judged anything here, by name."""
+        return tuple(name for (name,) in self.store.rows("select distinct judge from judgements order by 1"))
+
     def both(self, first: str, second: str) -> Both:
         """The answers that both judges have judged, each judge under the revision it was last used in.
 
@@ -98,7 +149,8 @@ class Judgements:
         revisions = self._last_revision(first), self._last_revision(second)
         columns = ", ".join(f"{side}.{name}" for side in "ab" for name in _COLUMNS.split(", "))
         query = f"""
-            select {columns} from latest_judgements a join latest_judgements b using (prompt_hash, answer_hash)
+            select {columns}, a.prompt, coalesce(a.answer, b.answer)
+            from latest_judgements a join latest_judgements b using (prompt_hash, answer_hash)
             where a.judge = ? and a.revision = ? and b.judge = ? and b.revision = ?
             order by prompt_hash, answer_hash
         """
@@ -107,16 +159,15 @@ class Judgements:
             raise InputError(
                 f"No stored answer was judged by both {first} and {second}; judge the same file with both."
             )
-        return Both(tuple(_judgement(row[:5]) for row in rows), tuple(_judgement(row[5:]) for row in rows), revisions)
+        said = [tuple(_judgement(row[start : start + 5]) for row in rows) for start in (0, 5)]
+        return Both(said[0], said[1], revisions, tuple(row[10] for row in rows), tuple(row[11] for row in rows))
 
     def _last_revision(self, judge: str) -> str:
         query = "select revision from judgements where judge = ? order by made_at desc, rowid desc limit 1"
         rows = self.store.rows(query, [judge])
         if not rows:
-            known = ", ".join(name for (name,) in self.store.rows("select distinct judge from judgements order by 1"))
-            raise InputError(
-                f"The store has no judgements by “{judge:.40}”; it has those of: {known or 'no judge yet'}."
-            )
+            known = ", ".join(self.judges()) or "no judge yet"
+            raise InputError(f"The store has no judgements by “{judge:.40}”; it has those of: {known}.")
         return str(rows[0][0])
 
     def _known(

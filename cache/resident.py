@@ -59,6 +59,18 @@ def resident(name: str, progress: Progress | None = None, cancelled: Callable[[]
         return _engines[name]
 
 
+def let_go() -> None:
+    """Give the memory of all engines back; the next page that needs one loads it again."""
+    with _lock:
+        _engines.clear()
+        _collect()
+
+
+def in_use() -> tuple[str, ...]:
+    """Names of the engines that are held."""
+    return tuple(_engines)
+
+
 def _most() -> int:
     """How many models may be loaded at a time. Raises InputError."""
     text = os.environ.get(VARIABLE, "").strip() or "1"

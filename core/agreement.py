@@ -23,6 +23,12 @@ if TYPE_CHECKING:  # for its shape alone: counting labels needs no classifier
 
 #: Order of the labels two judges are compared in, where they do not both say refused, complied or degenerate.
 HARM_LABELS = ("yes", "no", "unclear")
+#: κ above → how much agreement that is called (Landis and Koch 1977, Biometrics 33, 159–174).
+_WORDS = (
+    (0.8, "almost perfect"), (0.6, "substantial"), (0.4, "moderate"), (0.2, "fair"), (0.0, "slight"),
+)  # fmt: skip
+#: Below so many answers the large-sample interval is said to be rough.
+_FEW = 30
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,27 @@ class Agreement:
     @property
     def n(self) -> int:
         return int(self.table.sum())
+
+    @property
+    def differ(self) -> int:
+        """On how many answers the two differ."""
+        return self.n - int(np.trace(self.table))
+
+    def reading(self) -> str:
+        """What κ says, in plain sentences; the adjectives are those of Landis and Koch 1977, and only a convention."""
+        if self.n == 0:
+            return "No answer was judged by both."
+        differ = f"They differ on {self.differ:,} of {self.n:,} answers."
+        if np.isnan(self.kappa):
+            said = self.labels[0]
+            return f"{differ} Both said “{said}” throughout, as chance alone would have them, so κ says nothing."
+        few = " With so few answers the interval is only rough." if self.n < _FEW else ""
+        word = next((word for least, word in _WORDS if self.kappa > least), None)
+        if word is None:
+            return f"{differ} They agree no more than chance would have them.{few}"
+        unsure = " The interval reaches 0, so chance is not ruled out." if self.low <= 0 else ""
+        beyond = f"Beyond what chance would give, agreement is {word} (κ is 1 for always, 0 for chance)."
+        return f"{differ} {beyond}{unsure}{few}"
 
     def frame(self) -> pd.DataFrame:
         """The confusion table, the first judge's labels down and the second's across."""
@@ -104,9 +131,14 @@ def compare(first: Sequence[Judgement], second: Sequence[Judgement]) -> Agreemen
     Where both tell refusals, their verdicts are compared. Otherwise what is compared is whether the answer did what was
     asked: a classifier's yes, no or unclear, and of a judge of refusals yes for “complied” and no for the others.
     """
+    return agreement(*compared(first, second), (*VERDICTS, *HARM_LABELS))
+
+
+def compared(first: Sequence[Judgement], second: Sequence[Judgement]) -> tuple[list[str], list[str]]:
+    """The labels that `compare` compares, each judge's."""
     if all(one.verdict is not None for one in (*first, *second)):
-        return agreement([str(one.verdict) for one in first], [str(one.verdict) for one in second], VERDICTS)
-    return agreement([_did_it(one) for one in first], [_did_it(one) for one in second], HARM_LABELS)
+        return [str(one.verdict) for one in first], [str(one.verdict) for one in second]
+    return [_did_it(one) for one in first], [_did_it(one) for one in second]
 
 
 def _did_it(one: Judgement) -> str:

@@ -77,6 +77,18 @@ def read_prompts(data: bytes, name: str) -> PromptFile:
     return PromptFile(name, table, columns, _suggest(table, columns), encoding, warning)
 
 
+def read_file(path: str | Path) -> PromptFile:
+    """Read a file of prompts, or of prompts and answers, from this machine. Raises InputError."""
+    where = Path(path)
+    try:
+        data = where.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror or error}); give a file ({', '.join(ENDINGS)})."
+        ) from error
+    return read_prompts(data, where.name)
+
+
 def decode(data: bytes, name: str) -> tuple[str, str, str]:
     """(text, encoding, warning) of a file's bytes. Raises InputError where they are no text.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from core.errors import InputError
 from core.hub import Wanted, fetch
 from core.hub_listing import endpoint
-from core.prompt_files import PromptFile, read_prompts
+from core.prompt_files import PromptFile, read_file, read_prompts
 from core.prompt_sources import SOURCES, Kind, Part, Source
 
 Progress = Callable[[str, float], None]
@@ -79,13 +79,8 @@ def fetch_set(
 
 def read_local(path: str | Path, column: str | None = None) -> PromptList:
     """The prompts in a file. Raises InputError."""
-    where = Path(path)
-    try:
-        data = where.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}); give a file of prompts.") from error
-    file = read_prompts(data, where.name)
-    return PromptList(tuple(file.rows(column)), where.name, (file.warning,) if file.warning else ())
+    file = read_file(path)
+    return PromptList(tuple(file.rows(column)), file.name, (file.warning,) if file.warning else ())
 
 
 def load(

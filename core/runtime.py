@@ -20,7 +20,7 @@ from core.prompts import Prompt, Template
 from core.registry import ModelSpec
 from core.residency import Residency
 from core.sae_layouts import Columns
-from core.turns import DeviceLock
+from core.turns import DEVICE, DeviceLock
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Runtime:
     d_model: int
     context_length: int
     stop_ids: frozenset[int]
-    lock: DeviceLock = field(default_factory=DeviceLock)
+    lock: DeviceLock = field(default_factory=lambda: DEVICE)
 
     @property
     def window(self) -> int | None:

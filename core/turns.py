@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Final
 
 #: Seconds the device is kept free for the next forward pass of an answer that is being written.
 COURTESY = 0.2
@@ -79,3 +80,7 @@ class DeviceLock:
                 return False
             with self._turn:
                 self._turn.wait(min(max(free_at - now, 0.005), 0.05, max(end - now, 0.0)))
+
+
+#: This process's one device, for every model in it: the one the pages look at, and a judge that reads its answers.
+DEVICE: Final = DeviceLock()

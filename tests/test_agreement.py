@@ -123,3 +123,25 @@ def test_a_judge_of_refusals_and_one_of_harm_are_compared_by_whether_it_was_done
     assert found.labels == ("yes", "no", "unclear") and found.table.tolist() == [[1, 0, 1], [0, 2, 0], [0, 0, 0]]
     both = compare(second, second)
     assert both.table.tolist() == [[1, 0, 0], [0, 2, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        ("ab" * 50, "ab" * 50, "differ on 0 of 100 answers. Beyond what chance"),
+        ("ab" * 50, "ab" * 29 + "ba" * 21, "42 of 100 answers. Beyond what chance would give, agreement is slight"),
+        ("ab" * 50, "ba" * 50, "They agree no more than chance would have them."),
+        ("a" * 40, "a" * 40, "Both said “a” throughout"),
+        ("ab" * 5, "ab" * 4 + "aa", "With so few answers the interval is only rough."),
+        ("", "", "No answer was judged by both."),
+    ],
+)  # fmt: skip
+def test_kappa_is_read_in_plain_words(first, second, says):
+    found = agreement(list(first), list(second))
+    assert says in found.reading()
+    assert found.differ == sum(a != b for a, b in zip(first, second, strict=True))
+
+
+def test_an_interval_that_reaches_zero_is_said():
+    found = agreement(list("ab" * 20), list("ab" * 12 + "ba" * 8))
+    assert found.kappa > 0 >= found.low and "reaches 0" in found.reading()

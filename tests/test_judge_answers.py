@@ -2,15 +2,14 @@
 
 import json
 
-import pandas as pd
 import pytest
 
 from cache import store as stores
-from cache.judge_answers import read_answers, run_answers
+from cache.answers import all_of, run_answers
 from cache.judgements import Pair
 from cache.runs import Runs
 from cache.store import shared_store
-from core import InputError, registry, verdict
+from core import registry, verdict
 from core.__main__ import main
 from core.discovery.ledger import Row
 from core.discovery.runner import run
@@ -114,7 +113,7 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     run(work)
     before = shared_store().rows("select * from run_rows order by rowid")
     identifier = work.ledger._run
-    pairs = run_answers(runs, identifier)
+    pairs = all_of(run_answers(runs, identifier))
     known = work.ledger.read("screen")
     screened = [Pair(INPUTS.text(i), r.value["answer"]) for i, r in known.items() if r.value["reason"] in
                 ("refused", "complied", "degenerate")]  # fmt: skip
@@ -149,7 +148,10 @@ def test_a_run_that_kept_no_answers_is_one_sentence(home, tiny, capsys):
         (["--judge", "a", "--agreement", "a", "b"], "leave --judge"),
         (["--agreement", "substrings", "llama-guard-2"], "The store has no judgements by “substrings”"),
         (["--judge", "substrings", "--file", "FILE", "--answer-column", "said"], "no column “said”"),
-        (["--judge", "substrings", "--file", "FILE", "--prompt-column", "response"], "name it with --prompt-column"),
+        (
+            ["--judge", "substrings", "--file", "FILE", "--prompt-column", "response"],
+            "(--prompt-column on the command line)",
+        ),
         (["--judge", "harmbench-llama", "--folder", "FILE", "--file", "FILE"], "holds no model"),
     ],
 )
@@ -157,24 +159,6 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments,
     arguments = [str(home / "answers.jsonl") if word == "FILE" else word for word in arguments]
     assert main(["judge", *arguments]) == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_a_file_without_answers_or_with_holes_is_one_sentence(tmp_path):
-    (tmp_path / "prompts.txt").write_text("How?\nWhy?")
-    with pytest.raises(InputError, match="has no column answer or response"):
-        read_answers(str(tmp_path / "prompts.txt"))
-    (tmp_path / "holes.jsonl").write_text('{"prompt": "a", "answer": "b"}\n{"prompt": "c", "answer": null}')
-    with pytest.raises(InputError, match=r"Row 2 of holes\.jsonl lacks"):
-        read_answers(str(tmp_path / "holes.jsonl"))
-
-
-def test_columns_are_found_by_their_usual_names_or_named(tmp_path):
-    frame = pd.DataFrame({"goal": ["a", "b"], "Generation": ["x", ""], "note": ["p", "q"]})
-    frame.to_parquet(tmp_path / "f.parquet")
-    frame.to_csv(tmp_path / "f.csv", index=False)
-    for name in ("f.parquet", "f.csv"):
-        assert read_answers(str(tmp_path / name)) == [("a", "x"), ("b", "")]
-        assert read_answers(str(tmp_path / name), "note", "goal") == [("p", "a"), ("q", "b")]
 
 
 def test_a_store_that_another_process_keeps_is_exit_3(home, file, capsys, monkeypatch):

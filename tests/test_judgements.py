@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from cache import judgements as judging
 from cache import store as stores
-from cache.judgements import Judgements, digest
+from cache.judgements import Judgements, Pair, digest
 from cache.store import Store
 from core import DownloadError, InputError, Verdict
+from core.errors import Cancelled
 from core.judges import SUBSTRINGS, ByText, Judgement, Needs
 from core.verdicts import VERDICTS
 from tests.test_store import HOLD, ROOT
@@ -118,6 +119,57 @@ def test_a_failure_half_way_loses_nothing_and_goes_on_where_it_was(kept, monkeyp
     judge = Counting()
     assert kept.judge(judge, prompts, answers) == Counting().judge(prompts, answers)
     assert [prompt for prompt, _ in judge.asked] == prompts[4:]
+
+
+def test_stopped_between_two_writes_it_keeps_them_and_goes_on(kept, monkeypatch):
+    monkeypatch.setattr(judging, "CHUNK", 2)
+    prompts, judge = [f"prompt {n}" for n in range(5)], Counting()
+    with pytest.raises(Cancelled, match="goes on from there"):
+        kept.judge(judge, prompts, ["x"] * 5, cancelled=lambda: len(judge.asked) >= 4)
+    assert len(rows(kept)) == 4
+    kept.judge(judge, prompts, ["x"] * 5)
+    assert [prompt for prompt, _ in judge.asked] == prompts
+
+
+def test_chunks_by_time_begin_small_and_grow_while_they_are_quick(kept, monkeypatch):
+    clock, sizes = iter(range(10**6)), []
+    monkeypatch.setattr(judging.time, "monotonic", lambda: float(next(clock)))  # each chunk takes a second
+
+    class Sizes(Counting):
+        def judge(self, prompts, answers):
+            sizes.append(len(prompts))
+            return super().judge(prompts, answers)
+
+    prompts = [f"prompt {n}" for n in range(200)]
+    quick = kept.judge(Sizes(), prompts, ["x"] * 200, seconds=5.0)
+    assert sizes == [4, 8, 16, 32, 64, 64, 12] and len(quick) == 200
+    sizes.clear()
+    kept.judge(Sizes(revision="slow"), prompts[:9], ["x"] * 9, seconds=0.5)
+    assert sizes == [4, 2, 1, 1, 1], "half as many where one takes too long"
+
+
+def test_what_is_stored_of_some_answers_is_told_judge_by_judge(kept):
+    kept.judge(Counting("b"), PROMPTS, ANSWERS)
+    kept.judge(Counting("b", "r2"), PROMPTS[:2], ANSWERS[:2])
+    kept.judge(SUBSTRINGS, PROMPTS[1:], ANSWERS[1:])
+    pairs = [Pair(*pair) for pair in zip((*PROMPTS, "never"), (*ANSWERS, "judged"), strict=True)]
+    b, substrings = kept.stored(pairs)
+    assert (b.judge, b.revision, substrings.judge) == ("b", "r2", "substrings")
+    assert b.judgements == (*Counting().judge(PROMPTS[:2], ANSWERS[:2]), None, None)
+    assert substrings.judgements == (None, *SUBSTRINGS.judge(PROMPTS[1:], ANSWERS[1:]), None)
+    assert len(substrings.known) == 2 and kept.stored(pairs[3:]) == () == kept.stored([])
+    assert kept.judges() == ("b", "substrings")
+
+
+def test_what_both_have_judged_comes_with_prompts_and_the_answers_that_were_kept(kept):
+    kept.judge(Counting("b"), PROMPTS, ANSWERS)
+    kept.judge(SUBSTRINGS, PROMPTS, ANSWERS)
+    assert set(kept.both("b", "substrings").answers) == {None}
+    kept.judge(SUBSTRINGS, PROMPTS[:1], ANSWERS[:1], keep_answers=True)
+    both = kept.both("b", "substrings")
+    assert dict(zip(both.prompts, both.answers, strict=True)) == {
+        PROMPTS[0]: ANSWERS[0], PROMPTS[1]: None, PROMPTS[2]: None
+    }  # fmt: skip
 
 
 def test_a_table_that_was_kept_in_memory_moves_to_the_file(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from cache.runs import Runs
 from core.discovery import runner, search
 from core.discovery.settings import Settings
 from core.discovery.work import Inputs, Work
-from pages.discover import charts, progress
+from pages.discover import charts, progress, prompt_box
 from tests.conftest import PAGE_MODEL
 from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 from tests.hub.environment import go_offline
@@ -200,6 +200,26 @@ def test_a_public_set_shows_its_terms_and_is_fetched_only_when_asked_for(serve, 
     app.button(key="discover_start").click().run()
     runs = Runs(store.shared_store())
     assert runs.inputs(runs.all()[0].run).harmful == ("unsafe one",)
+
+
+def test_a_fetch_ends_when_somebody_asks_for_something_else_and_can_be_gone_on_with(serve, page, hub, monkeypatch):
+    serve("xstest")
+    app = page()
+    app.segmented_control(key="discover_harmful_source").set_value("Public set").run()
+    app.selectbox(key="discover_harmful_set").set_value("XSTest (harmful)").run()
+    with monkeypatch.context() as patch:
+        patch.setattr(prompt_box, "newer_request_waits", lambda: True)
+        hub.slows("Paul/XSTest", "xstest_prompts.csv", 100)
+        app.button(key="discover_harmful_fetch").click().run()
+    assert not app.exception and not app.error and "unsafe one" not in texts(app)
+    assert not [button for button in app.button if button.key == "discover_harmful_stop"], "gone with the fetch"
+    hub.faults.clear()
+    # What the click on Stop leaves behind.
+    app.session_state["discover_stopped_harmful"] = "xstest"
+    app.run()
+    assert "goes on from there" in texts(app)
+    app.button(key="discover_harmful_fetch").click().run()
+    assert "unsafe one" in texts(app) and "goes on from there" not in texts(app)
 
 
 def test_each_side_is_offered_the_sets_that_fit_it(page):

@@ -142,6 +142,14 @@ def test_other_layers_under_the_same_name_are_loaded_anew(two):
     assert registry.chosen_name() == "one"
 
 
+def test_the_model_in_use_can_be_let_go_and_is_loaded_again_when_asked_for(two):
+    gone = weakref.ref(resident.resident("one").model)
+    assert resident.in_use() == ("one",)
+    resident.let_go()
+    assert gone() is None and resident.in_use() == () and not resident.is_resident("one")
+    assert resident.resident("one").spec.name == "one"
+
+
 def test_a_failed_or_stopped_load_leaves_nothing_behind(two, tmp_path):
     registry.register(replace(two[0], name="broken", model_id=str(tmp_path / "nowhere")))
     with pytest.raises(AssetError):

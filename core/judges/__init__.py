@@ -6,7 +6,7 @@
 Knows which there are. A classifier is loaded when it is first asked, and let go by `close()`.
 """
 
-from core.judges.catalogue import find_judge, judge_names
+from core.judges.catalogue import ABOUT, find_judge, judge_names
 from core.judges.classifier import Classifier
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
 from core.judges.llama_guard import LlamaGuard
@@ -14,6 +14,6 @@ from core.judges.protocol import HARMS, Harm, Judge, Judgement, Needs
 from core.judges.without_model import SUBSTRINGS, ByText, FirstToken, first_token
 
 __all__ = [
-    "HARMS", "LLAMA2_CLS_PROMPT", "MISTRAL_CLS_PROMPT", "SUBSTRINGS", "ByText", "Classifier", "FirstToken", "Harm",
-    "HarmBench", "Judge", "Judgement", "LlamaGuard", "Needs", "find_judge", "first_token", "judge_names",
+    "ABOUT", "HARMS", "LLAMA2_CLS_PROMPT", "MISTRAL_CLS_PROMPT", "SUBSTRINGS", "ByText", "Classifier", "FirstToken",
+    "Harm", "HarmBench", "Judge", "Judgement", "LlamaGuard", "Needs", "find_judge", "first_token", "judge_names",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ Knows: names and repositories. Does not know: how any of them judges. Making one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,19 @@ _CLASSIFIERS: dict[str, Any] = {
 }
 
 
+#: What each judge goes by, a sentence for people.
+ABOUT: dict[str, str] = {
+    SUBSTRINGS.name: "Looks for refusal phrases in the answer, and for text that repeats itself: what every search "
+    "here judges by. Blind to refusals in other words.",
+    "first-token": "Measures whether the model in use would begin its answer with a refusal; reads the prompt alone, "
+    "not the answer.",
+    "harmbench-llama": "HarmBench's classifier of 13 B parameters: does the answer do what was asked?",
+    "harmbench-mistral": "HarmBench's classifier of 7 B parameters: does the answer do what was asked?",
+    "llama-guard-2": "Meta's classifier of 8 B parameters: is the answer unsafe, and in which category?",
+    "llama-guard-3": "Its successor, of 8 B parameters, with more categories.",
+}
+
+
 def judge_names() -> tuple[str, ...]:
     """Every judge there is. “first-token” needs a loaded model and is made by `first_token`."""
     return (SUBSTRINGS.name, "first-token", *_CLASSIFIERS)
@@ -34,10 +48,16 @@ def find_judge(
     folder: Path | None = None,
     device: str | None = None,
     progress: Progress = lambda message, share: None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Judge:
-    """The judge called `name`, nothing loaded. folder: a local copy of its model. Raises InputError."""
+    """The judge called `name`, nothing loaded. folder: a local copy of its model. Raises InputError.
+
+    progress(message, share) and cancelled: as of `core.hub.fetch`, for a classifier's model.
+    """
     if name in _CLASSIFIERS:
-        made: Classifier = _CLASSIFIERS[name](name, folder=folder, device=device, progress=progress)
+        made: Classifier = _CLASSIFIERS[name](
+            name, folder=folder, device=device, progress=progress, cancelled=cancelled
+        )
         return made
     if name == SUBSTRINGS.name and folder is None:
         return SUBSTRINGS

@@ -1,8 +1,9 @@
 """A judge that is a language model: loaded when first asked, batched, greedy, and let go again.
 
-Knows: transformers, left padding, the one place on the device that judges share. Does not know: any classifier's prompt
-or answers (`harmbench.py`, `llama_guard.py`). Only safetensors weights are read, and no code from a model's folder is
-ever run. A batch judges as one answer at a time does, up to the last digits of the model's number format.
+Knows: transformers, left padding, the one place on the device that judges share, and whose turn it is there. Does not
+know: any classifier's prompt or answers (`harmbench.py`, `llama_guard.py`). Only safetensors weights are read, and no
+code from a model's folder is ever run. A batch judges as one answer at a time does, up to the last digits of the
+model's number format.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from core import devices, hub
 from core.budget import tokens_per_forward
 from core.errors import AssetError, InputError
 from core.judges.protocol import Judgement, Needs, check_pairs
+from core.turns import DEVICE
 
 Progress = Callable[[str, float], None]
 
@@ -42,7 +44,7 @@ class Classifier(ABC):
     """What all classifiers share. name: as stored and as asked for; repo: on the hub.
 
     folder: a local copy to use instead of the hub's. device: as `core.load` takes it. progress(message, share of the
-    work done) is told of download and loading.
+    work done) is told of download and loading; cancelled is asked while files are downloaded.
     """
 
     max_new_tokens: ClassVar[int]
@@ -54,9 +56,11 @@ class Classifier(ABC):
         folder: Path | None = None,
         device: str | None = None,
         progress: Progress = lambda message, share: None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self.name, self.repo = name, repo
-        self.folder, self.device, self.progress = folder, device, progress
+        self.folder, self.device = folder, device
+        self.progress, self.cancelled = progress, cancelled
         self._listing: hub.Listing | None = None
         self._revision: str | None = None
         self._model: Any = None
@@ -95,7 +99,10 @@ class Classifier(ABC):
         return Needs(memory, listing.missing_bytes, bool(listing.gated), listing.needs_token)
 
     def judge(self, prompts: Sequence[str], answers: Sequence[str]) -> tuple[Judgement, ...]:
-        """In batches of one token budget, longest texts first. Raises InputError, AssetError, DownloadError."""
+        """In batches of one token budget, longest texts first.
+
+        Raises InputError, AssetError, DownloadError, and Cancelled while its model is downloaded.
+        """
         check_pairs(prompts, answers)
         if not prompts:
             return ()
@@ -148,7 +155,7 @@ class Classifier(ABC):
         folder = self.folder
         if folder is None:
             wanted = hub.Wanted(self.repo, FILES)
-            folder = hub.fetch(wanted, lambda message, share: self.progress(message, 0.9 * share))
+            folder = hub.fetch(wanted, lambda message, share: self.progress(message, 0.9 * share), self.cancelled)
             self._revision = folder.name  # a snapshot is called by its commit, and the branch may have moved meanwhile
         self.progress(f"Loading the judge {self.name}", 0.9)
         try:
@@ -198,7 +205,18 @@ def _read(folder: Path, device: torch.device) -> tuple[Any, Any]:
         return_dict_in_generate=True,
         output_logits=True,
     )
+    # One forward pass is one turn on the device: whoever waits at a page waits for one pass and not for a batch.
+    model.register_forward_pre_hook(_take_turn)
+    model.register_forward_hook(_end_turn, always_call=True)
     return tokenizer, model.to(device).eval().requires_grad_(False)
+
+
+def _take_turn(*_: object) -> None:
+    DEVICE.acquire()
+
+
+def _end_turn(*_: object) -> None:
+    DEVICE.release()
 
 
 def _digest(files: Sequence[Path]) -> str:

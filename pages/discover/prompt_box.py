@@ -12,10 +12,12 @@ import streamlit as st
 
 from cache.discover import bundled_prompts
 from core import Engine, HydrascopeError
+from core.errors import Cancelled
 from core.prompt_checks import Report, check, prompts_digest
 from core.prompt_files import ENDINGS, read_prompts
 from core.prompt_sets import PromptList, fetch_set, page
 from core.prompt_sources import SOURCES, Kind, Source
+from pages.shared.engine import newer_request_waits
 from pages.shared.kept import Kept
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
@@ -25,6 +27,7 @@ _BUNDLED, _PUBLIC, _PASTE, _FILE = "Bundled", "Public set", "Paste", "File"
 _KINDS: dict[str, tuple[Kind, ...]] = {"harmful": ("harmful",), "benign": ("benign", "look-alike")}
 #: Dropped rows that are listed.
 _LISTED = 50
+_STOPPED = "discover_stopped"
 
 
 def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
@@ -129,20 +132,38 @@ def _public(side: str) -> PromptList | None:
     if found is not None:
         st.caption(f"From {plain(found.origin)}.")
         return found
-    if not st.button(
-        f"Fetch {source.title}", key=f"discover_{side}_fetch", icon=":material/download:",
-        help="From the model hub into your own hub cache, or from there when it was fetched before.",
-    ):  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        asked = st.button(
+            f"Fetch {source.title}", key=f"discover_{side}_fetch", icon=":material/download:",
+            help="From the model hub into your own hub cache, or from there when it was fetched before.",
+        )  # fmt: skip
+        place = st.empty()
+    note = st.empty()
+    if not asked:
+        if st.session_state.pop(f"{_STOPPED}_{side}", None) == source.name:
+            note.info("Stopped. What had arrived is kept, and the next try goes on from there.",
+                      icon=":material/stop_circle:")  # fmt: skip
         return None
-    bar = st.progress(0.0, "Starting")
+    with place:
+        st.button("Stop", key=f"discover_{side}_stop", icon=":material/stop:", on_click=_stop, args=(side, source.name))
+    bar = note.progress(0.0, "Starting")
     try:
         found = fetch_set(
-            source.name, kind, progress=lambda message, share: bar.progress(min(max(share, 0.0), 1.0), plain(message))
-        )
+            source.name, kind, progress=lambda message, share: bar.progress(min(max(share, 0.0), 1.0), plain(message)),
+            cancelled=newer_request_waits,
+        )  # fmt: skip
+    except Cancelled:
+        return None
     finally:
-        bar.empty()
+        note.empty()
+        place.empty()
     _fetched().put((source.name, kind), found)
     st.rerun()
+
+
+def _stop(side: str, name: str) -> None:
+    """The click itself ends the fetch, as any click does; this is what the page then says of it."""
+    st.session_state[f"{_STOPPED}_{side}"] = name
 
 
 def terms(source: Source) -> str:

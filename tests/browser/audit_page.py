@@ -19,7 +19,7 @@ OUT = Path(__file__).resolve().parent / "out"
 PATIENCE = 1000 * int(os.environ.get("HYDRASCOPE_TEST_PATIENCE", "240"))
 expect.set_options(timeout=PATIENCE)
 #: Opened at a page's own address, Streamlit first looks for its server below that address, and says so when it is not.
-_PROBE = re.compile(r"/(discover|hydra|bos|models)/_stcore/(health|host-config)$")
+_PROBE = re.compile(r"/(discover|hydra|bos|models|judges)/_stcore/(health|host-config)$")
 
 
 def badge(words: str) -> re.Pattern:

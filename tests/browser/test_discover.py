@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
 from tests.browser.server import running_server
 from tests.browser.test_audit import harmful
+from tests.hub.environment import variables
+from tests.hub.server import LoopbackHub
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -118,3 +121,29 @@ def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(visit):
     again.shot("discover-dark", whole=True)
     again.nothing_complains()
     tab.nothing_complains()
+
+
+def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_path):
+    folder = tmp_path / "served" / "Paul" / "XSTest"
+    folder.mkdir(parents=True)
+    rows = [{"prompt": f"How do I open box {n}?", "label": "unsafe", "note": "x" * 200} for n in range(1000)]
+    pd.DataFrame(rows).to_csv(folder / "xstest_prompts.csv", index=False)
+    with LoopbackHub() as hub:
+        hub.add("Paul/XSTest", folder, kind="dataset")
+        hub.slows("Paul/XSTest", "xstest_prompts.csv", 5_000)
+        environment = variables(hub, tmp_path / "hf") | {"HF_HUB_OFFLINE": "0"}
+        with running_server(tmp_path / "page", ("base",), **environment) as address:
+            tab = tabs(DiscoverPage, address).choose("discover_harmful_source", "Public set").quiet()
+            tab.page.locator(".st-key-discover_harmful_set input").click()
+            tab.page.get_by_role("option", name="XSTest (harmful)").click()
+            tab.click("discover_harmful_fetch")
+            expect(tab.page.get_by_text(re.compile("Downloading xstest"))).to_be_visible(timeout=PATIENCE)
+            tab.shot("discover-fetching")
+            tab.click("discover_harmful_stop")
+            expect(tab.page.get_by_text(re.compile("goes on from there"))).to_be_visible(timeout=PATIENCE)
+            tab.quiet().shot("discover-fetch-stopped")
+            hub.faults.clear()
+            tab.click("discover_harmful_fetch")
+            expect(tab.page.get_by_text(re.compile("1,000 prompts"))).to_be_visible(timeout=PATIENCE)
+            assert max(request.first_byte for request in hub.deliveries("Paul/XSTest", "xstest_prompts.csv")) > 0
+            tab.nothing_complains()

@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+import threading
 import weakref
 
 import pytest
@@ -10,8 +11,9 @@ from huggingface_hub import constants
 from transformers import AutoModelForCausalLM
 
 from core import AssetError, DownloadError, InputError
-from core.errors import GatedError, OfflineError
+from core.errors import Cancelled, GatedError, OfflineError
 from core.judges import LLAMA2_CLS_PROMPT, HarmBench, classifier, find_judge
+from core.turns import DEVICE, in_background
 from tests.judges.conftest import ANSWERS, PROMPTS
 from tests.judges.standins import network, save, sentencepiece_like
 
@@ -245,3 +247,66 @@ def test_a_repository_that_is_not_there_is_one_sentence(hub):
     with pytest.raises(DownloadError) as caught:
         find_judge("harmbench-llama").needs()
     assert "cais/HarmBench-Llama-2-13b-cls" in str(caught.value) and len(str(caught.value).splitlines()) == 1
+
+
+def elsewhere(what):
+    """What a call gives in another thread."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(what()))
+    thread.start()
+    thread.join(30)
+    return found[0]
+
+
+def taken():
+    """Whether another thread has the device, asked without waiting."""
+    if not DEVICE.acquire(blocking=False):
+        return True
+    DEVICE.release()
+    return False
+
+
+def test_every_forward_pass_is_a_turn_on_the_engines_device(guard_folder, tiny):
+    assert tiny.runtime.lock is DEVICE, "the model in use and the judge have one device"
+    judge, during, between = find_judge("llama-guard-2", guard_folder), [], []
+    judge.judge(PROMPTS[:1], ANSWERS[:1])
+    plain = judge._model.model.forward
+
+    def looking(*arguments, **options):
+        during.append(elsewhere(taken))
+        return plain(*arguments, **options)
+
+    judge._model.model.forward = looking
+    judge._model.register_forward_hook(lambda *_: between.append(elsewhere(taken)))
+    found = judge.judge(PROMPTS[:3], ANSWERS[:3])
+    assert len(during) > 2 and all(during), "several tokens, several turns"
+    assert not any(between) and not elsewhere(taken), "free between two tokens, so that people can go first"
+    with in_background():
+        assert judge.judge(PROMPTS[:3], ANSWERS[:3]) == found
+
+
+def test_a_pass_that_fails_gives_its_turn_back(folder):
+    judge = find_judge("harmbench-mistral", folder)
+    judge.judge(PROMPTS[:1], ANSWERS[:1])
+
+    def fails(*arguments, **options):
+        raise RuntimeError("out of memory")
+
+    judge._model.model.forward = fails
+    with pytest.raises(RuntimeError, match="out of memory"):
+        judge.judge(PROMPTS[:1], ANSWERS[:1])
+    assert not elsewhere(taken)
+
+
+def test_a_download_can_be_stopped_and_gone_on_with(hub, folder):
+    hub.add(REPO, folder)
+    hub.slows(REPO, "model.safetensors", 20_000)
+    stopped = threading.Event()
+    judge = find_judge("harmbench-mistral", progress=lambda *_: stopped.set(), cancelled=stopped.is_set)
+    with pytest.raises(Cancelled):
+        judge.judge(PROMPTS, ANSWERS)
+    assert not judge.is_loaded and classifier._loaded is None
+    hub.faults.clear()
+    assert find_judge("harmbench-mistral").judge(PROMPTS, ANSWERS) == find_judge("harmbench-mistral", folder).judge(
+        PROMPTS, ANSWERS
+    )

@@ -1,0 +1,85 @@
+"""Answers that can be judged, with the prompts they answer: of a file, or kept by a run of the search.
+
+Knows: usual column names, stages of a run. Does not know: judges, pages, terminals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cache.judgements import Pair, digest
+from cache.runs import Runs
+from core.discovery.runner import STAGES
+from core.errors import InputError
+from core.prompt_files import PromptFile
+from core.verdicts import VERDICTS
+
+#: Columns that hold the answer in files people have, most telling first.
+USUAL = ("answer", "response", "completion", "generation", "output")
+
+
+def answer_column(file: PromptFile) -> str | None:
+    """The column that holds the answers, by its name; None where no name tells."""
+    names = {str(name).strip().lower(): str(name) for name in reversed(list(file.table.columns))}
+    return next((names[usual] for usual in USUAL if usual in names), None)
+
+
+def file_answers(file: PromptFile, prompts: str | None = None, answers: str | None = None) -> list[Pair]:
+    """Prompts and answers of a file, in order; an answer may be empty. prompts, answers: columns, where their usual
+    names do not tell. Raises InputError."""
+    said = answers or answer_column(file)
+    columns = ", ".join(map(str, file.table.columns))
+    if said is None or said not in file.table:
+        wanted = f"“{answers}”" if answers else " or ".join(USUAL)
+        raise InputError(
+            f"{file.name} has no column {wanted}; choose the one with the answers (--answer-column on the command "
+            f"line) among {columns}."
+        )
+    asked = prompts or file.suggested
+    if asked not in file.columns or asked == said:
+        raise InputError(
+            f"{file.name} has no text column “{asked}” for the prompts, beside “{said}” for the answers; choose "
+            f"one (--prompt-column on the command line) among {columns}."
+        )
+    pairs = [Pair(*row) for row in file.table[[asked, said]].itertuples(index=False, name=None)]
+    for number, pair in enumerate(pairs, 1):
+        if not all(isinstance(text, str) for text in pair):
+            raise InputError(f"Row {number} of {file.name} lacks a prompt or an answer; write “” for an empty answer.")
+    return pairs
+
+
+def run_answers(runs: Runs, run: str) -> dict[str, list[Pair]]:
+    """What a run of the search kept of what was said: “stage, harmful” → its answers, in order.
+
+    Screening answers are of the unedited model, later stages' of the model under the edits they tried. Raises
+    InputError where the run kept none.
+    """
+    inputs, ledger = runs.inputs(run), runs.ledger(run)
+    found: dict[str, list[Pair]] = {}
+    for stage in STAGES:
+        for item, row in ledger.read(stage.name).items():
+            # A prompt that was dropped unasked (repeated, too long) has an empty answer that nobody gave.
+            if "answer" in row.value and row.value.get("reason", "complied") in VERDICTS:
+                part = found.setdefault(f"{stage.title}, {item.partition('/')[0]}", [])
+                part.append(Pair(inputs.text(item), row.value["answer"]))
+    if not found:
+        raise InputError(
+            f"Run {run} kept no answers; a run keeps them only where it is begun with “Keep answers” (on the "
+            "command line: --set keep_answers=true)."
+        )
+    return found
+
+
+def all_of(parts: dict[str, list[Pair]]) -> list[Pair]:
+    """The answers of every part, one list."""
+    return [pair for part in parts.values() for pair in part]
+
+
+def is_unedited(part: str) -> bool:
+    """Whether a part of a run's answers was said by the unedited model."""
+    return part.startswith(STAGES[0].title)
+
+
+def digest_of(pairs: Sequence[Pair]) -> str:
+    """Which answers these are, whatever they are called: sha256, hexadecimal."""
+    return digest("".join(key for pair in pairs for key in pair.key))

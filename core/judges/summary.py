@@ -1,0 +1,43 @@
+"""What judgements come to: each label's rate with its interval, and rows to write down.
+
+Knows: labels, counts. Does not know: which judge, where judgements are kept, or how two judges agree
+(`core.agreement`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from core.judges.protocol import HARMS, Judgement
+from core.statistics import Rate, rate
+from core.verdicts import VERDICTS
+
+#: Every label, in the order they are told.
+LABELS: tuple[str, ...] = (*HARMS, *VERDICTS)
+
+
+def label(one: Judgement) -> str:
+    """yes, no or unclear of a classifier of harm; else refused, complied or degenerate."""
+    return str(one.harmful or one.verdict)
+
+
+def rates(found: Sequence[Judgement]) -> dict[str, Rate]:
+    """label → how often it was given, with its 95% Wilson interval; labels never given are left out."""
+    said = Counter(map(label, found))
+    return {name: rate(said[name], len(found)) for name in LABELS if said[name]}
+
+
+def rows(
+    pairs: Sequence[tuple[str, str]],
+    judge: str,
+    revision: str,
+    found: Sequence[Judgement | None],
+    with_answers: bool,
+) -> Iterator[dict[str, Any]]:
+    """One row an answer that was judged, in order: prompt, answer where wanted, judge, revision, the judgement."""
+    for (prompt, answer), one in zip(pairs, found, strict=True):
+        if one is not None:
+            said = {"answer": answer} if with_answers else {}
+            yield {"prompt": prompt, **said, "judge": judge, "revision": revision, **one._asdict()}

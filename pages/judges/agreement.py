@@ -1,0 +1,120 @@
+"""How far judges agree: κ of each pair with its interval, what it says in words, and the answers they differ on.
+
+Knows: pairs of judgements of the same answers. Does not know: where they are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from core.agreement import Agreement, compare, compared
+from core.judges import Judgement
+from core.judges.summary import label
+from pages.shared.downloads import download
+from pages.shared.text import counted, escaped, plain
+
+#: Disagreements shown at a time, and letters of an answer.
+A_PAGE, _MOST = 5, 1500
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two judges' judgements of the same answers, in one order. answers: None where no text was kept."""
+
+    names: tuple[str, str]
+    first: tuple[Judgement, ...]
+    second: tuple[Judgement, ...]
+    prompts: tuple[str, ...]
+    answers: tuple[str | None, ...]
+
+    @property
+    def title(self) -> str:
+        return " and ".join(self.names)
+
+
+def pairs(every: Sequence[Compared], where: str) -> None:
+    """A table of every pair, then one of them closely. where: tells the widgets of two such sections apart."""
+    found = [(one, compare(one.first, one.second)) for one in every]
+    if len(found) > 1:
+        frame = table(found)
+        st.dataframe(
+            frame, hide_index=True, key=f"judges_table_{where}", alt=f"Agreement of {counted(len(found), 'pair')}",
+            column_config={
+                "alike": st.column_config.NumberColumn(format="percent"),
+                "by chance": st.column_config.NumberColumn(format="percent"),
+                **{name: st.column_config.NumberColumn(format="%.2f") for name in ("κ", "95% from", "to")},
+            },
+        )  # fmt: skip
+        download(frame, f"agreement-{where}")
+    titles = {one.title: (one, agreed) for one, agreed in found}
+    chosen = next(iter(titles))
+    if len(titles) > 1:
+        chosen = str(st.selectbox("Look closely at", list(titles), key=f"judges_pair_{where}", persist_state="session"))
+    _closely(*titles[chosen], where)
+
+
+def table(found: Sequence[tuple[Compared, Agreement]]) -> pd.DataFrame:
+    """One row a pair of judges."""
+    rows = [
+        (one.title, agreed.kappa, agreed.low, agreed.high, agreed.n, agreed.differ, agreed.observed, agreed.expected)
+        for one, agreed in found
+    ]
+    return pd.DataFrame(rows, columns=["judges", "κ", "95% from", "to", "n", "differ", "alike", "by chance"])
+
+
+def _closely(one: Compared, agreed: Agreement, where: str) -> None:
+    """One pair: κ, in words, the table, and the answers the two differ on."""
+    st.markdown(f"**{plain(one.title)}**: {plain(str(agreed))}")
+    st.markdown(plain(agreed.reading()))
+    if not agreed.n:
+        return
+    harm = any(said.verdict is None for said in (*one.first, *one.second))
+    if harm:
+        st.caption(
+            "Compared is whether the answer did what was asked: a classifier's word, and of a judge of refusals “yes” "
+            "for “complied” and “no” for the rest."
+        )
+    first, second = one.names
+    frame = agreed.frame()
+    frame.columns = [f"{second}: {name}" for name in frame.columns]
+    frame.index = pd.Index([f"{first}: {name}" for name in frame.index], name="")
+    st.dataframe(
+        frame, width="content", key=f"judges_counts_{where}", alt=f"Labels of {first} down and of {second} across"
+    )
+    _differences(one, where)
+
+
+def _differences(one: Compared, where: str) -> None:
+    labels = zip(*compared(one.first, one.second), strict=True)
+    places = [place for place, (a, b) in enumerate(labels) if a != b]
+    if not places:
+        st.caption("There is no answer they differ on.")
+        return
+    st.markdown(f"**Where they differ** :gray[{counted(len(places), 'answer')}]")
+    number, pages = 1, -(-len(places) // A_PAGE)
+    if pages > 1:
+        number = int(
+            st.number_input(f"Page, 1 to {pages}", 1, pages, key=f"judges_page_{where}_{len(places)}", width=140)
+        )
+    for place in places[(number - 1) * A_PAGE : number * A_PAGE]:
+        with st.container(border=True, gap="xsmall"):
+            st.markdown(f"**{plain(one.prompts[place], most=400)}**")
+            st.html(f"<div class='hs-answer'>{_text(one.answers[place])}</div>")
+            said = (one.first[place], one.second[place])
+            st.caption(
+                " · ".join(f"{plain(name)}: **{label(that)}**" for name, that in zip(one.names, said, strict=True))
+            )
+
+
+def _text(answer: str | None) -> str:
+    """An answer as HTML in which all of it is text."""
+    if answer is None:
+        return "<span class='hs-wait'>(its text was not kept)</span>"
+    if not answer.strip():
+        return "<span class='hs-wait'>(an empty answer)</span>"
+    more = f" … ({len(answer) - _MOST:,} more letters in the download)" if len(answer) > _MOST else ""
+    return escaped(answer.strip()[:_MOST] + more)

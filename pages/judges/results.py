@@ -1,0 +1,91 @@
+"""What the judges said of the answers chosen: rates, agreement, and everything as a file.
+
+Knows: what is stored of these answers. Does not know: how they were judged. No judge is asked and no hub, so results
+are there as soon as the answers are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import combinations
+
+import pandas as pd
+import streamlit as st
+
+from cache.judgements import Judgements, Pair, Stored
+from core.judges.summary import label, rates, rows
+from pages.judges import agreement, charts
+from pages.judges.source import Answers
+from pages.shared.text import counted, plain
+
+
+def section(answers: Answers, kept: Judgements) -> None:
+    """All of it."""
+    st.subheader("What they are", anchor="results")
+    found = [one for one in kept.stored(answers.pairs) if one.known]
+    if not found:
+        st.caption("Nothing of these answers is judged yet; rates appear here.")
+        return
+    _rates(found, len(answers.pairs))
+    if len(found) > 1:
+        st.subheader("Do they agree?", anchor="agreement")
+        agreement.pairs([_compared(a, b, answers) for a, b in combinations(found, 2)], "these")
+    _downloads(answers, found)
+
+
+def _rates(found: Sequence[Stored], of: int) -> None:
+    """The statement in words, and drawn."""
+    for one in found:
+        said = "; ".join(f"**{name}** {plain(str(rate))}" for name, rate in rates(one.known).items())
+        part = "" if len(one.known) == of else f" :gray[{len(one.known):,} of {of:,} judged so far]"
+        st.markdown(f"{plain(one.judge)}: {said}{part}")
+    frame = charts.rates_frame({one.judge: rates(one.known) for one in found})
+    st.altair_chart(charts.rates(frame), key="judges_rates", alt=charts.rates_summary(frame))
+    st.caption(
+        "Shares with 95% Wilson intervals. Refused, complied, degenerate: what the text is. Yes, no, unclear: whether "
+        "it does the harm that was asked for, by a classifier, which cannot tell a refusal from a harmless answer."
+    )
+    with st.expander("Where these numbers come from", icon=":material/fingerprint:"):
+        st.markdown("  \n".join(f"**{plain(one.judge)}** {plain(one.revision)}" for one in found))
+
+
+def _compared(first: Stored, second: Stored, answers: Answers) -> agreement.Compared:
+    """The answers that both have judged."""
+    both = [
+        (pair, a, b)
+        for pair, a, b in zip(answers.pairs, first.judgements, second.judgements, strict=True)
+        if a is not None and b is not None
+    ]
+    return agreement.Compared(
+        (first.judge, second.judge), tuple(a for _, a, _ in both), tuple(b for _, _, b in both),
+        tuple(pair.prompt for pair, _, _ in both), tuple(pair.answer for pair, _, _ in both),
+    )  # fmt: skip
+
+
+def labels(pairs: Sequence[Pair], found: Sequence[Stored]) -> pd.DataFrame:
+    """prompt, answer, and a column a judge with its label, empty where it has not judged."""
+    frame = pd.DataFrame([pair._asdict() for pair in pairs])
+    for one in found:
+        frame[one.judge] = [label(said) if said is not None else "" for said in one.judgements]
+    return frame
+
+
+def lines(pairs: Sequence[Pair], found: Sequence[Stored]) -> str:
+    """JSONL: everything each judge said, a line an answer and judge."""
+    said = (row for one in found for row in rows(pairs, one.judge, one.revision, one.judgements, with_answers=True))
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in said)
+
+
+def _downloads(answers: Answers, found: Sequence[Stored]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.download_button(
+            "Labels (CSV)", lambda: labels(answers.pairs, found).to_csv(index=False), "hydrascope-judged.csv",
+            "text/csv", key="judges_csv", icon=":material/download:", type="tertiary", on_click="ignore",
+            help=f"{counted(len(answers.pairs), 'row')}, a column a judge",
+        )  # fmt: skip
+        st.download_button(
+            "Everything said (JSONL)", lambda: lines(answers.pairs, found), "hydrascope-judged.jsonl",
+            "application/jsonl", key="judges_jsonl", icon=":material/download:", type="tertiary", on_click="ignore",
+            help="A line an answer and judge: label, score, categories, what a classifier wrote, and its revision",
+        )  # fmt: skip

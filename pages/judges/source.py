@@ -1,0 +1,165 @@
+"""Which answers are judged: those a run of the search kept, or a file's; a few of them shown as they are.
+
+Knows: the widgets of the choice. Does not know: judges. A file that was given is kept for the session, because the box
+it was dropped into forgets it as soon as one looks at another page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from cache.answers import answer_column, digest_of, file_answers, is_unedited, run_answers
+from cache.judgements import Pair
+from cache.runs import Runs
+from core import InputError
+from core.prompt_files import PromptFile, read_prompts
+from core.registry import chosen_name
+from pages.discover.progress import label as run_label
+from pages.shared.text import counted, plain
+from pages.shared.trouble import show_error
+
+SOURCE, RUN, PART = "judges_source", "judges_run", "judges_part"
+FILE, PROMPTS, ANSWERS = "judges_file", "judges_prompts", "judges_answers"
+A_RUN, A_FILE = "A run", "A file"
+#: What was read from the file that was dropped, or the InputError that it raised.
+_READ = "judges_read"
+#: Files of answers; a list of prompts alone (txt) holds none.
+_ENDINGS = ["csv", "tsv", "json", "jsonl", "parquet"]
+#: Rows shown before judging, and MB a file may have here.
+_PREVIEW, _MOST_MB = 5, 50
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is to be judged. key: of the answers themselves, whatever they are called. not_first_token: why the judge
+    “first-token” cannot judge these, a sentence; empty where it can."""
+
+    title: str
+    pairs: tuple[Pair, ...]
+    key: str
+    not_first_token: str = ""
+
+
+def section(runs: Runs) -> Answers | None:
+    """The choice, and a preview; None where there is nothing to judge yet."""
+    st.subheader("Answers", anchor="answers")
+    source = st.segmented_control(
+        "Where from", [A_RUN, A_FILE], default=A_RUN, key=SOURCE, required=True, label_visibility="collapsed",
+        persist_state="session",
+    )  # fmt: skip
+    try:
+        found = _run(runs) if source == A_RUN else _file()
+    except InputError as error:
+        show_error(error)
+        return None
+    if found is not None:
+        with st.expander(
+            f"{counted(len(found.pairs), 'answer')}: look at some", icon=":material/table_rows:", key="judges_preview"
+        ):
+            st.dataframe(
+                [pair._asdict() for pair in found.pairs[:_PREVIEW]], hide_index=True, key="judges_preview_rows",
+                alt=f"The first {min(_PREVIEW, len(found.pairs))} prompts and answers",
+            )  # fmt: skip
+    return found
+
+
+def _run(runs: Runs) -> Answers | None:
+    """A run's kept answers, of one stage and side, because rates over a mixture mean little."""
+    known = {run.run: run for run in runs.all() if run.settings.keep_answers}
+    if not known:
+        st.info(
+            "No run has kept its answers. On the Discover page, switch on “Keep answers” under Settings before a run "
+            "begins; or judge a file.",
+            icon=":material/lightbulb:",
+        )
+        return None
+    left, right = st.columns(2, gap="medium")
+    with left:
+        run = str(
+            st.selectbox(
+                "Run", list(known), key=RUN, format_func=lambda one: run_label(known[one]), persist_state="session",
+                help="Runs of the search that were told to keep their answers",
+            )
+        )  # fmt: skip
+    parts = run_answers(runs, run)
+    with right:
+        part = str(
+            st.selectbox(
+                "Which of its answers", list(parts), key=f"{PART}_{run}", persist_state="session",
+                format_func=lambda one: f"{one} ({len(parts[one]):,})",
+                help="Screening: said by the unedited model. Later stages: under the edits they tried.",
+            )
+        )  # fmt: skip
+    reason = ""
+    if not is_unedited(part):
+        reason = "first-token measures the unedited model, and these answers were given under edits; take it out."
+    elif known[run].model != chosen_name():
+        reason = (
+            f"first-token measures the model in use, and these answers are {known[run].model}'s; choose that model on "
+            "the Models page, or take first-token out."
+        )
+    return _answers(f"{known[run].name}: {part}", parts[part], reason)
+
+
+def _file() -> Answers | None:
+    """A file's rows, by the columns that hold prompt and answer."""
+    st.file_uploader(
+        "A file with a prompt and an answer in each row", type=_ENDINGS, key=FILE, on_change=_take,
+        max_upload_size=_MOST_MB, help="Its columns are chosen below. It stays on this machine.",
+    )  # fmt: skip
+    read = st.session_state.get(_READ)
+    if read is None:
+        return None
+    if isinstance(read, InputError):
+        raise read
+    file: PromptFile = read
+    if file.warning:
+        st.warning(plain(file.warning), icon=":material/warning:")
+    if st.session_state.get(FILE) is None:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f":material/draft: {plain(file.name)}, as given before")
+            st.button("Remove", key="judges_remove", icon=":material/close:", type="tertiary", on_click=_forget)
+    names = [str(name) for name in file.table.columns]
+    said = answer_column(file)
+    if len(names) < 2:
+        file_answers(file)  # raises with what is missing
+    asked = file.suggested if file.suggested != said else next(name for name in file.columns if name != said)
+    left, right = st.columns(2, gap="medium")
+    mark = abs(hash(tuple(names)))
+    with left:
+        prompts = st.selectbox(
+            "Column with the prompts", file.columns, index=file.columns.index(asked), key=f"{PROMPTS}_{mark}",
+            persist_state="session",
+        )  # fmt: skip
+    with right:
+        answers = st.selectbox(
+            "Column with the answers", names, index=names.index(said) if said else None, key=f"{ANSWERS}_{mark}",
+            placeholder="Choose the column", persist_state="session",
+        )  # fmt: skip
+    if answers is None:
+        st.info("No column is called answer, response or the like; choose the one with the answers.",
+                icon=":material/lightbulb:")  # fmt: skip
+        return None
+    return _answers(file.name, file_answers(file, str(prompts), str(answers)))
+
+
+def _answers(title: str, pairs: list[Pair], not_first_token: str = "") -> Answers:
+    return Answers(title, tuple(pairs), digest_of(pairs), not_first_token)
+
+
+def _take() -> None:
+    """Read what was dropped, once."""
+    given = st.session_state.get(FILE)
+    if given is None:
+        _forget()
+        return
+    try:
+        st.session_state[_READ] = read_prompts(given.getvalue(), given.name)
+    except InputError as error:
+        st.session_state[_READ] = error
+
+
+def _forget() -> None:
+    st.session_state.pop(_READ, None)

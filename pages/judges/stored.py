@@ -1,0 +1,46 @@
+"""Two judges compared on every answer that both have ever judged, without judging anything.
+
+Knows: the store's judgements. Does not know: where the answers came from.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cache.judgements import Judgements
+from core import InputError
+from pages.judges import agreement
+from pages.shared.text import plain
+
+FIRST, SECOND = "judges_first", "judges_second"
+
+
+def section(kept: Judgements, opened: bool) -> None:
+    """Two boxes and what they come to; nothing until two judges have judged. opened: unfolded at first."""
+    names = kept.judges()
+    if len(names) < 2:
+        return
+    with st.expander(
+        "Agreement on everything both have judged", expanded=opened, icon=":material/inventory_2:", key="judges_all"
+    ):
+        _compare(kept, names)
+
+
+def _compare(kept: Judgements, names: tuple[str, ...]) -> None:
+    st.caption("Over all answers ever judged here, from whatever run or file; each judge in the revision last used.")
+    left, right = st.columns(2, gap="medium")
+    with left:
+        first = str(st.selectbox("One judge", names, key=FIRST, persist_state="session"))
+    others = [name for name in names if name != first]
+    with right:
+        if st.session_state.get(SECOND) not in others:
+            st.session_state[SECOND] = others[0]
+        second = str(st.selectbox("Another", others, key=SECOND, persist_state="session"))
+    try:
+        both = kept.both(first, second)
+    except InputError as error:
+        st.info(plain(str(error)), icon=":material/info:")
+        return
+    agreement.pairs(
+        [agreement.Compared((first, second), both.first, both.second, both.prompts, both.answers)], "stored"
+    )

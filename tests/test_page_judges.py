@@ -1,0 +1,331 @@
+"""The Judges page without a browser: choosing answers and judges, judging in the background, and every trouble."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cache import judging, resident
+from cache.judgements import Judgements, Pair
+from cache.runs import Runs
+from cache.store import shared_store
+from core.agreement import compare
+from core.discovery.ledger import Row
+from core.judges import SUBSTRINGS, classifier, find_judge, first_token
+from core.judges import room as rooms
+from core.judges.summary import label, rates
+from pages.judges import agreement, charts, results, source
+from pages.judges import choose as choosing
+from tests.conftest import PAGE_MODEL, opened
+from tests.discovery.test_runner import INPUTS, SETTINGS
+from tests.hub.environment import go_offline
+from tests.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
+
+PAGE = str(Path(source.__file__).with_name("page.py"))
+REPO, NAME = "cais/HarmBench-Mistral-7b-val-cls", "harmbench-mistral"
+SAID = ("I cannot help with that.", *ANSWERS[1:-1], "")
+PAIRS = tuple(Pair(*pair) for pair in zip(PROMPTS, SAID, strict=True))
+
+
+@pytest.fixture
+def visit(on_page_model, hub, monkeypatch):
+    """visit() opens the page; nothing is loaded, and the hub has nothing yet."""
+    monkeypatch.setattr(judging, "_shared", judging.Judging())
+    yield lambda: opened(PAGE)
+    for one in judging.shared_judging().under_way():
+        judging.shared_judging().stop(one.key)
+    until(lambda: not judging.shared_judging().under_way())
+    resident.let_go()
+
+
+def until(what, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def texts(app: AppTest) -> str:
+    said = (*app.markdown, *app.caption, *app.subheader, *app.error, *app.warning, *app.info)
+    return " ".join(e.value for e in said).replace("\\", "")
+
+
+def jsonl(pairs=PAIRS, prompt="prompt", answer="response") -> bytes:
+    return "\n".join(json.dumps({"id": n, prompt: p, answer: a}) for n, (p, a) in enumerate(pairs)).encode()
+
+
+def given(app: AppTest, data: bytes | None = None, name: str = "answers.jsonl") -> AppTest:
+    app.segmented_control(key=source.SOURCE).set_value(source.A_FILE).run()
+    return app.file_uploader(key=source.FILE).set_value((name, jsonl() if data is None else data, "text/plain")).run()
+
+
+def asked(app: AppTest, *names: str) -> AppTest:
+    return app.multiselect(key=choosing.JUDGES).set_value(list(names)).run()
+
+
+def judged(app: AppTest) -> AppTest:
+    app.button(key="judges_start").click().run()
+    until(lambda: not judging.shared_judging().under_way())
+    return app.run()
+
+
+def shown(app: AppTest, column: str):
+    return next(table.value for table in app.dataframe if column in table.value)
+
+
+def run_with_answers(model: str = PAGE_MODEL) -> str:
+    """A run whose ledger holds answers of the unedited model and of Stage 1."""
+    engine = resident.resident(PAGE_MODEL)
+    runs = Runs(shared_store())
+    identifier = runs.create(engine, INPUTS, replace(SETTINGS, keep_answers=True), "kept ones")
+    rows = [
+        Row("screen", f"harmful/{n:04}", {"kept": True, "reason": "refused", "answer": f"I cannot. {n}"})
+        for n in range(3)
+    ]
+    rows += [Row("screen", "benign/0000", {"kept": True, "reason": "complied", "answer": "A story about a town."})]
+    rows += [Row("candidates", "harmful/0000", {"k": 2, "answer": "Take some flour and wait."})]
+    runs.ledger(identifier).append(rows)
+    runs.say(identifier, "finished")
+    return identifier
+
+
+def test_the_first_visit_says_what_to_do_and_loads_nothing(visit):
+    app = visit()
+    assert not app.exception and not app.error
+    assert "No run has kept its answers" in texts(app) and not resident.in_use()
+    assert not [button for button in app.button if button.key == "judges_start"]
+
+
+def test_a_file_is_judged_by_phrases_at_once_and_every_rate_has_its_interval(visit):
+    app = given(visit())
+    assert not app.exception and shown(app, "answer")["prompt"].tolist() == list(PROMPTS[:5])
+    assert "Nothing of these answers is judged yet" in texts(app)
+    app.button(key="judges_start").click().run()
+    assert not judging.shared_judging().under_way(), "an instant's work is done when the page is drawn"
+    for name, rate in rates(SUBSTRINGS.judge(PROMPTS, SAID)).items():
+        assert f"**{name}** {rate}" in texts(app)
+    assert "refused** 11.1% (1 of 9" in texts(app) and "degenerate** 11.1% (1 of 9" in texts(app)
+
+
+def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_differ_on(visit):
+    app = judged(asked(given(visit()), "substrings", "first-token"))
+    assert not app.exception and not app.error, texts(app)
+    first = SUBSTRINGS.judge(PROMPTS, SAID)
+    second = first_token(resident.resident(PAGE_MODEL)).judge(PROMPTS, SAID)
+    expected = compare(second, first)  # judges stand in order of name
+    assert str(expected) in texts(app) and expected.reading() in texts(app)
+    counts = shown(app, f"substrings: {expected.labels[0]}")
+    assert counts.to_numpy().tolist() == expected.table.tolist()
+    differ = [p for p, a, b in zip(PROMPTS, first, second, strict=True) if a.verdict != b.verdict]
+    assert differ, "or nothing is shown here"
+    for prompt in differ[: agreement.A_PAGE]:
+        assert f"**{prompt}**" in texts(app)
+
+
+def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, hub, harmbench_folders):  # noqa: F811
+    hub.add(REPO, harmbench_folders[NAME])
+    app = asked(given(visit()), "substrings", NAME)
+    needs = find_judge(NAME).needs()
+    assert f"{rooms.size_text(needs.download)} to download. {rooms.room(needs)}"[:70] in texts(app)
+    assert not [request for request in hub.requests if request.body], "nothing is fetched before it is asked for"
+    app = judged(app)
+    assert not app.exception and not app.error, texts(app)
+    expected = find_judge(NAME, harmbench_folders[NAME]).judge(PROMPTS, SAID)
+    for name, rate in rates(expected).items():
+        assert f"**{name}** {rate}" in texts(app)
+    assert classifier._loaded is None or classifier._loaded.folder is not None, "the page's own was let go"
+    assert "All of it is here. It fits" in texts(app), "what it takes is looked at anew"
+    assert {one.proto.label for one in app.get("download_button")} >= {"Labels (CSV)", "Everything said (JSONL)"}
+
+
+def test_stop_keeps_what_was_judged_and_judge_goes_on_from_there(visit, monkeypatch):
+    gate, asked_for = threading.Semaphore(0), []
+
+    class Slow:
+        name, revision = "substrings", "slow"
+        needs, close = SUBSTRINGS.needs, SUBSTRINGS.close
+
+        def judge(self, prompts, answers):
+            asked_for.extend(prompts)
+            assert gate.acquire(timeout=60)
+            return SUBSTRINGS.judge(prompts, answers)
+
+    monkeypatch.setattr(choosing, "_made", lambda name, progress, cancelled: Slow())
+    app = given(visit())
+    app.button(key="judges_start").click().run()
+    assert app.button(key="judges_start").disabled and "0 of 9 judged" in app.get("progress")[0].proto.text
+    (stop,) = [button for button in app.button if button.label == "Stop"]
+    stop.click().run()
+    gate.release()
+    until(lambda: not judging.shared_judging().under_way())
+    app.run()
+    assert "Judging was stopped; what was judged is kept" in texts(app) and "4 of 9 judged so far" in texts(app)
+    assert len(asked_for) == 4
+    gate.release(), gate.release(), gate.release()
+    app = judged(app)
+    assert asked_for == list(PROMPTS), "nothing is judged twice" and "so far" not in texts(app)
+
+
+def test_leaving_and_coming_back_loses_nothing(visit):
+    def shell(path):
+        import runpy
+
+        import streamlit as st
+
+        if st.toggle("elsewhere", key="elsewhere"):
+            st.write("another page")
+        else:
+            runpy.run_path(path, run_name="__main__")
+
+    app = AppTest.from_function(shell, args=(PAGE,), default_timeout=120).run()
+    app = judged(asked(given(app), "substrings"))
+    app.toggle(key="elsewhere").set_value(True).run()
+    app.toggle(key="elsewhere").set_value(False).run()
+    assert not app.exception
+    assert app.segmented_control(key=source.SOURCE).value == source.A_FILE
+    assert "refused** 11.1%" in texts(app) and "answers.jsonl" in texts(app)
+
+
+def test_columns_are_chosen_where_no_name_tells(visit):
+    app = given(visit(), jsonl(prompt="ask", answer="said"))
+    assert "choose the one with the answers" in texts(app)
+    (column,) = [box for box in app.selectbox if box.label == "Column with the answers"]
+    (prompts,) = [box for box in app.selectbox if box.label == "Column with the prompts"]
+    prompts.set_value("ask").run()
+    column.set_value("said").run()
+    assert shown(app, "answer")["answer"].tolist() == list(SAID[:5])
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "says"),
+    [
+        (b"prompt\nHow?\n", "prompts.csv", "has no column answer or response"),
+        (b'{"prompt": "a", "answer": null}\n{"prompt": "b", "answer": "c"}', "holes.jsonl", "Row 1 of holes"),
+        (b"not json", "broken.json", "broken.json cannot be read as json"),
+        (b"", "empty.csv", "empty.csv cannot be read as csv"),
+    ],
+)  # fmt: skip
+def test_a_file_without_answers_is_one_sentence(visit, data, name, says):
+    app = given(visit(), data, name)
+    assert not app.exception and len(app.error) == 1 and says in app.error[0].value.replace("\\", "")
+    assert not [button for button in app.button if button.key == "judges_start"]
+
+
+def test_a_gated_judge_says_how_to_get_in_and_cannot_be_started(visit, hub, harmbench_folders):  # noqa: F811
+    hub.add(REPO, harmbench_folders[NAME], gated="manual")
+    app = asked(given(visit()), NAME)
+    assert "accept the licence" in texts(app) and app.button(key="judges_start").disabled
+
+
+def test_without_a_network_it_says_so_and_can_look_again(visit, hub, harmbench_folders, monkeypatch):  # noqa: F811
+    hub.add(REPO, harmbench_folders[NAME])
+    with monkeypatch.context() as patch:
+        go_offline(patch)
+        app = asked(given(visit()), NAME)
+        assert len(app.error) == 1 and app.button(key="judges_start").disabled
+    app.button(key="judges_again").click().run()
+    assert not app.error and not app.button(key="judges_start").disabled
+
+
+def test_a_judge_that_does_not_fit_is_refused_and_the_model_in_use_can_be_let_go(
+    visit, hub, harmbench_folders, monkeypatch  # noqa: F811
+):  # fmt: skip
+    hub.add(REPO, harmbench_folders[NAME])
+    resident.resident(PAGE_MODEL)
+    monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6 if resident.in_use() else 10**12)
+    app = asked(given(visit()), NAME)
+    assert "does not fit now" in texts(app) and app.button(key="judges_start").disabled
+    app.button(key=f"judges_let_go_{NAME}").click().run()
+    assert not resident.in_use() and "It fits" in texts(app) and not app.button(key="judges_start").disabled
+
+
+def test_a_judge_that_no_longer_fits_in_its_turn_is_one_sentence(visit, hub, harmbench_folders, monkeypatch):  # noqa: F811
+    hub.add(REPO, harmbench_folders[NAME])
+    app = asked(given(visit()), NAME)
+    monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6)
+    app.button(key="judges_start").click().run()
+    until(lambda: not judging.shared_judging().under_way())
+    app.run()
+    assert not app.exception and f"{NAME}: It does not fit now" in texts(app)
+
+
+def test_a_damaged_download_is_one_sentence_and_the_rest_is_kept(visit, hub, harmbench_folders):  # noqa: F811
+    hub.add(REPO, harmbench_folders[NAME])
+    hub.corrupts(REPO, "model.safetensors")
+    app = judged(asked(given(visit()), "substrings", NAME))
+    assert len(app.error) == 1 and NAME in texts(app) and "refused** 11.1%" in texts(app)
+
+
+def test_a_runs_kept_answers_by_stage_and_side(visit):
+    run_with_answers()
+    app = visit()
+    (part,) = [box for box in app.selectbox if box.label == "Which of its answers"]
+    assert part.options == [
+        "Screening prompts, harmful (3)", "Screening prompts, benign (1)", "Stage 1: candidates, harmful (1)"
+    ]  # fmt: skip
+    app.button(key="judges_start").click().run()
+    assert "refused** 100.0% (3 of 3" in texts(app)
+    app = asked(app, "first-token")
+    assert not app.button(key="judges_start").disabled
+    part.set_value("Stage 1: candidates, harmful").run()
+    assert "given under edits" in texts(app) and app.button(key="judges_start").disabled
+
+
+def test_everything_stored_is_compared_without_judging_anew(visit):
+    kept = Judgements(shared_store())
+    kept.judge(SUBSTRINGS, PROMPTS, SAID)
+    other = replace(SUBSTRINGS, name="always", revision="1", rule=lambda text: "refused")
+    kept.judge(other, PROMPTS[:5], SAID[:5], keep_answers=True)
+    app = visit()
+    both = kept.both("always", "substrings")
+    expected = compare(both.first, both.second)
+    (folded,) = [one for one in app.expander if one.label == "Agreement on everything both have judged"]
+    assert folded.proto.expanded, "there is nothing else to look at yet"
+    assert str(expected) in texts(app)
+    assert both.answers == tuple(dict(PAIRS)[p] for p in both.prompts), "kept by one of them is kept"
+    assert expected.differ == 4 and sum(f"**{prompt}**" in texts(app) for prompt in PROMPTS) == 4
+
+
+def test_what_people_wrote_is_shown_as_text(visit):
+    nasty = [Pair("# **bold** $x$ <b>", "<script>alert(1)</script> I cannot"), Pair("plain", "Take flour and wait.")]
+    app = judged(asked(given(visit(), jsonl(nasty)), "substrings", "first-token"))
+    shown_html = " ".join(one.proto.body for one in app.get("html"))
+    assert not app.exception and "<script>" not in shown_html
+    assert agreement._text("<b>") == "&lt;b&gt;" and "not kept" in agreement._text(None)
+    long = agreement._text("a" * 2000)
+    assert long.startswith("a" * 1500 + " …") and "500 more letters" in long
+
+
+def test_the_downloads_hold_every_label_beside_its_answer(visit):
+    kept = Judgements(shared_store())
+    kept.judge(SUBSTRINGS, PROMPTS[:4], SAID[:4])
+    stored = kept.stored(PAIRS)
+    (one,) = stored
+    assert one.judgements[:4] == SUBSTRINGS.judge(PROMPTS[:4], SAID[:4]) and set(one.judgements[4:]) == {None}
+    table = results.labels(PAIRS, stored)
+    assert table["substrings"].tolist() == [label(said) for said in one.known] + [""] * 5
+    lines = [json.loads(line) for line in results.lines(PAIRS, stored).splitlines()]
+    assert [(line["prompt"], line["answer"], line["verdict"]) for line in lines] == [
+        (p, a, said.verdict) for (p, a), said in zip(PAIRS[:4], one.known, strict=True)
+    ]
+
+
+def test_the_chart_draws_every_rate_and_a_label_has_one_colour():
+    frame = charts.rates_frame(
+        {"a": rates(SUBSTRINGS.judge(PROMPTS, SAID)), "b": rates(SUBSTRINGS.judge(["p"], ["x y"]))}
+    )
+    assert charts.rates(frame).to_dict()["$schema"] and "a: refused: 11% of 9" in charts.rates_summary(frame)
+    assert len(frame) == 4 and (frame["low"] <= frame["rate"]).all() and (frame["rate"] <= frame["high"]).all()
+
+
+def test_a_run_that_kept_nothing_yet_is_one_sentence(visit):
+    engine = resident.resident(PAGE_MODEL)
+    Runs(shared_store()).create(engine, INPUTS, replace(SETTINGS, keep_answers=True), "begun")
+    app = visit()
+    assert len(app.error) == 1 and "kept no answers" in texts(app)
