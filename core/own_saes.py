@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from core.errors import AssetError, InputError
 from core.hub import Wanted, fetch
@@ -169,7 +169,7 @@ def _small_files(saes: list[Published], progress: Progress, cancelled: Callable[
         here = [one for one in saes if one.repo == repo]
         there = sae_listing(repo, here)
         folders[repo] = there.folder
-        small = {f"{one.folder}/{CONFIG_FILES[one.kind]}" for one in here if one.kind in CONFIG_FILES}
+        small = {str(PurePosixPath(one.folder, CONFIG_FILES[one.kind])) for one in here if one.kind in CONFIG_FILES}
         if wanted := tuple(file.name for file in there.files if file.name in small):
             folders[repo] = fetch(Wanted(repo, wanted), progress, cancelled)
     return folders

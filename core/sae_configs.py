@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import AssetError
+from core.sae_layouts_torch import check_class
 
 #: Layout → its small file; layouts that are not named have none.
 CONFIG_FILES: Mapping[str, str] = {
     "sae_lens": "cfg.json", "gemma_3": "config.json", "llama_scope": "hyperparams.json",
+    "llama_scope_r1_distill": "config.json", "dictionary_learning_1": "config.json",
 }  # fmt: skip
 
 
@@ -24,7 +26,8 @@ CONFIG_FILES: Mapping[str, str] = {
 class SaeConfig:
     """What an SAE's files say of it. d_model: how many numbers it reads, None where they do not say. hook: where it
     reads, in the words of its makers, empty where they do not say. architecture and normalised: SAELens's words.
-    subtracts_bias: whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input).
+    subtracts_bias: whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input). dict_class: the class of
+    an SAE of the library dictionary_learning.
     """
 
     d_model: int | None = None
@@ -32,6 +35,7 @@ class SaeConfig:
     architecture: str = "jumprelu"
     normalised: str = "none"
     subtracts_bias: bool = False
+    dict_class: str = ""
 
 
 def read_config(kind: str, folder: Path) -> SaeConfig:
@@ -57,6 +61,8 @@ def check_editable(config: SaeConfig, folder: Path | str) -> None:
             f"The SAE in {folder} is a “{config.architecture}” SAE; "
             "only elementwise ones (JumpReLU, ReLU) can be edited by column."
         )
+    if config.dict_class:
+        check_class(config.dict_class, folder)
     if config.normalised != "none":
         raise AssetError(
             f"The SAE in {folder} normalises its inputs ({config.normalised}); fold the scaling into its weights first."
@@ -94,8 +100,21 @@ def _gemma_3(folder: Path) -> SaeConfig:
 
 
 def _llama_scope(folder: Path) -> SaeConfig:
-    config = _json(folder / "hyperparams.json")
+    return _with_hook_point(_json(folder / "hyperparams.json"))
+
+
+def _llama_scope_r1_distill(folder: Path) -> SaeConfig:
+    return _with_hook_point(_json(folder / "config.json"))
+
+
+def _with_hook_point(config: dict[str, Any]) -> SaeConfig:
     return SaeConfig(int(config["d_model"]), str(config.get("hook_point_in") or ""))
+
+
+def _dictionary_learning(folder: Path) -> SaeConfig:
+    trainer = _json(folder / "config.json")["trainer"]
+    hook = f"blocks.{int(trainer['layer'])}.hook_resid_post"
+    return SaeConfig(int(trainer["activation_dim"]), hook, dict_class=str(trainer["dict_class"]))
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -105,4 +124,5 @@ def _json(path: Path) -> dict[str, Any]:
 
 _READERS: Mapping[str, Callable[[Path], SaeConfig]] = {
     "sae_lens": _sae_lens, "gemma_3": _gemma_3, "llama_scope": _llama_scope,
+    "llama_scope_r1_distill": _llama_scope_r1_distill, "dictionary_learning_1": _dictionary_learning,
 }  # fmt: skip

@@ -31,11 +31,7 @@ def dictionary_learning(folder: Path) -> SaeFile:
     """config.json and ae.pt, as the library dictionary_learning writes them. Raises as `sae_file`."""
     trainer = json.loads((folder / "config.json").read_text(encoding="utf-8"))["trainer"]
     kind = trainer["dict_class"]
-    if kind not in _CLASSES:
-        raise AssetError(
-            f"The SAE in {folder} is a “{kind:.60}”; only elementwise ones ({', '.join(_CLASSES)}) can be edited by "
-            "column, and one that keeps the k largest features of a token is not."
-        )
+    check_class(kind, folder)
     jumps, subtracts_bias = _CLASSES[kind]
     file = TorchFile(folder / "ae.pt")
     if jumps and "threshold" not in file:
@@ -53,6 +49,15 @@ def dictionary_learning(folder: Path) -> SaeFile:
         folder, file, subtracts_bias, names, hook=f"blocks.{int(trainer['layer'])}.hook_resid_post",
         threshold=_threshold(file) if jumps else _zero,
     )  # fmt: skip
+
+
+def check_class(kind: str, folder: Path | str) -> None:
+    """Raises AssetError for a class of dictionary_learning's whose features do not fire by themselves."""
+    if kind not in _CLASSES:
+        raise AssetError(
+            f"The SAE in {folder} is a “{kind:.60}”; only elementwise ones ({', '.join(_CLASSES)}) can be edited by "
+            "column, and one that keeps the k largest features of a token is not."
+        )
 
 
 def goodfire(path: Path) -> SaeFile:

@@ -58,7 +58,11 @@ def local(tiny_folder, tmp_path):
 
 
 def weights_asked(hub):
-    return [request for request in hub.requests if request.body and request.file.endswith((".safetensors", ".npz"))]
+    return [
+        request
+        for request in hub.requests
+        if request.body and request.file.endswith((".safetensors", ".npz", ".pt", ".pth"))
+    ]
 
 
 def same_measurements(found, expected):

@@ -62,6 +62,32 @@ def test_saes_of_another_width_by_their_small_file(served, tmp_path):
     assert not weights_asked(served)
 
 
+@pytest.mark.parametrize(
+    ("release", "sae_id", "layer"),
+    [("llama-3.1-8b-instruct-andyrdt", "resid_post_layer_3_trainer_1", 3),
+     ("llama_scope_r1_distill", "l3r_800m_slimpajama", 3)],
+)  # fmt: skip
+def test_later_layouts_say_their_width_and_hook_too(served, tmp_path, release, sae_id, layer):
+    folder = serve_saes(served, tmp_path, [SaeRef(release, sae_id)], [layer])
+    draft = Draft("mine", MODEL, f"{release}/{sae_id}")
+    assert check(draft).unread == () and check(draft).model.layers == (layer,)
+    written = (folder / "config.json").read_text()
+    for spoilt, said in (
+        (written.replace(": 32", ": 40"), "it reads 40 numbers"),
+        (
+            written.replace("blocks.3.", "blocks.2.").replace('"layer": 3', '"layer": 2'),
+            "not the residual stream after",
+        ),
+        (written.replace("BatchTopKSAE", "AutoEncoderTopK"), "“AutoEncoderTopK”; only elementwise ones"),
+    ):
+        if spoilt != written:
+            (folder / "config.json").write_text(spoilt)
+            served.add(published(SaeRef(release, sae_id)).repo, tmp_path / published(SaeRef(release, sae_id)).repo)
+            with pytest.raises(AssetError, match=said):
+                check(draft)
+    assert not weights_asked(served)
+
+
 def test_saes_of_another_width_without_a_small_file_are_refused_at_the_load(served, tmp_path):
     serve_saes(served, tmp_path, [SaeRef(CANONICAL, "layer_3/width_16k/canonical")], [3], d_model=40)
     found = check(replace(HUB, layers=(3,)))
