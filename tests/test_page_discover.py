@@ -211,7 +211,7 @@ def test_a_fetch_ends_when_somebody_asks_for_something_else_and_can_be_gone_on_w
         patch.setattr(prompt_box, "newer_request_waits", lambda: True)
         hub.slows("Paul/XSTest", "xstest_prompts.csv", 100)
         app.button(key="discover_harmful_fetch").click().run()
-    assert not app.exception and not app.error and "unsafe one" not in texts(app)
+    assert not app.exception and not app.error and "first is “unsafe one”" not in texts(app)
     assert not [button for button in app.button if button.key == "discover_harmful_stop"], "gone with the fetch"
     hub.faults.clear()
     # What the click on Stop leaves behind.
@@ -219,7 +219,7 @@ def test_a_fetch_ends_when_somebody_asks_for_something_else_and_can_be_gone_on_w
     app.run()
     assert "goes on from there" in texts(app)
     app.button(key="discover_harmful_fetch").click().run()
-    assert "unsafe one" in texts(app) and "goes on from there" not in texts(app)
+    assert "first is “unsafe one”" in texts(app) and "goes on from there" not in texts(app)
 
 
 def test_each_side_is_offered_the_sets_that_fit_it(page):

@@ -27,8 +27,8 @@ A_RUN, A_FILE = "A run", "A file"
 _READ = "judges_read"
 #: Files of answers; a list of prompts alone (txt) holds none.
 _ENDINGS = ["csv", "tsv", "json", "jsonl", "parquet"]
-#: Rows shown before judging, and MB a file may have here.
-_PREVIEW, _MOST_MB = 5, 50
+#: Rows shown before judging.
+_PREVIEW = 5
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _file() -> Answers | None:
     """A file's rows, by the columns that hold prompt and answer."""
     st.file_uploader(
         "A file with a prompt and an answer in each row", type=_ENDINGS, key=FILE, on_change=_take,
-        max_upload_size=_MOST_MB, help="Its columns are chosen below. It stays on this machine.",
+        help="Its columns are chosen below. It stays on this machine.",
     )  # fmt: skip
     read = st.session_state.get(_READ)
     if read is None:

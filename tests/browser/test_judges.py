@@ -142,6 +142,23 @@ def test_on_a_phone_in_the_dark(served, tabs, file):
     tab.nothing_complains()
 
 
+def test_a_file_of_ten_thousand_answers_is_taken(served, tabs, tmp_path):
+    path = tmp_path / "many.csv"
+    with path.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["prompt", "response"])
+        writer.writerows(
+            [f"Request {number}", SAID[number % len(SAID)] + " And so on." * 60] for number in range(10_000)
+        )
+    assert path.stat().st_size > 6_000_000
+    tab = tabs(JudgesPage, served.address)
+    tab.page.locator(".st-key-judges_source button").filter(has_text="A file").click()
+    tab.page.locator("input[type=file]").set_input_files(path)
+    tab.says("10,000 answers").click("judges_start").says("of 10,000 judged")
+    tab.stop().says("goes on from there").shot("judges-many")
+    tab.nothing_complains()
+
+
 def test_without_a_hub_what_loads_nothing_still_judges(served, tabs, file):
     served.hub.__exit__(None, None, None)
     tab = tabs(JudgesPage, served.address, width=390, height=844)
