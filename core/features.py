@@ -5,7 +5,7 @@ Knows: whole dictionaries, one layer (and one block) at a time. Does not know: w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -62,35 +62,44 @@ def activity(
                 stacked.setdefault(layer, []).append(x[start:])
     parts = []
     for layer, several in stacked.items():
-        x, prompt_of, position_of = torch.cat(several), np.concatenate(owner), np.concatenate(place)
-        for start, f, cosine in _encode(runtime, layer, x, direction):
-            row, column = (f > 0).nonzero(as_tuple=True)
-            at = row.cpu().numpy()
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "prompt": prompt_of[at],
-                        "layer": np.int64(layer),
-                        "index": column.cpu().numpy() + start,
-                        "position": position_of[at],
-                        "activation": f[row, column].cpu().numpy(),
-                        "cosine": cosine[column].cpu().numpy(),
-                    }
-                )
-            )
-    columns = ["prompt", "layer", "index", "position", "activation", "cosine"]
-    return _join(parts, columns).sort_values(["prompt", "layer", "index", "position"], ignore_index=True)
+        row, index, value = _active(runtime, layer, torch.cat(several))
+        found = {
+            "prompt": np.concatenate(owner)[row],
+            "layer": np.int64(layer),
+            "index": index,
+            "position": np.concatenate(place)[row],
+            "activation": value,
+        }
+        parts.append(pd.DataFrame(found))
+    frame = _join(parts, ["prompt", "layer", "index", "position", "activation"])
+    frame["cosine"] = cosines(runtime, direction, *(frame[name].to_numpy(np.int64) for name in ("layer", "index")))
+    return frame.sort_values(["prompt", "layer", "index", "position"], ignore_index=True)
 
 
-def _encode(
-    runtime: Runtime, layer: int, x: torch.Tensor, direction: Direction | None
-) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Blocks of (first index, activations [positions, block], decoder cosines [block])."""
-    bias = runtime.input_bias(layer)
-    for start, columns in runtime.blocks(layer):
+def _active(runtime: Runtime, layer: int, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(row, index, activation) of every feature that fires on x float32 [rows, d_model]; decoders are not read."""
+    found, bias = [], runtime.input_bias(layer)
+    for start, columns in runtime.encoders(layer):
         with runtime.lock, torch.inference_mode():
             f = activations(x, columns, bias)
-        yield start, f, decoder_cosine(columns.decoder, direction)
+            row, column = (f > 0).nonzero(as_tuple=True)
+            found.append((row.cpu().numpy(), column.cpu().numpy() + start, f[row, column].cpu().numpy()))
+    rows, indices, values = (np.concatenate(several) for several in zip(*found, strict=True))
+    return rows, indices, values
+
+
+def cosines(runtime: Runtime, direction: Direction | None, layer: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """float32 [n]: cosine of each feature's decoder row with the refusal direction; NaN without one.
+
+    layer, index: int64 [n]. Only these features' rows are read, one that is named several times once.
+    """
+    found = np.full(len(layer), np.nan, dtype=np.float32)
+    for number in np.unique(layer) if direction is not None else ():
+        here = layer == number
+        each, place = np.unique(index[here], return_inverse=True)
+        decoder = runtime.dictionaries[int(number)].decoders(each)
+        found[here] = decoder_cosine(decoder, direction).numpy()[place]
+    return found
 
 
 def decoder_cosine(decoder: torch.Tensor, direction: Direction | None) -> torch.Tensor:

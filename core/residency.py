@@ -29,7 +29,7 @@ from core.sae_layouts import Columns
 #: The environment variable that says how much may be held.
 VARIABLE = "HYDRASCOPE_MEMORY"
 #: Features of a part: what a walk over a dictionary yields at a time, and what is held or not.
-BLOCK = 8192
+BLOCK = 2048
 #: Of one dictionary, how many lists of columns are held: what an edit names changes by a feature a click, and old lists
 #: in their thousands would cost every walk over this process's objects.
 LISTS = 4

@@ -274,3 +274,18 @@ def test_decoders_are_the_writing_half_of_the_columns(tiny):
     for dictionary in tiny.runtime.dictionaries.values():
         wanted = np.array([5, 0, 47, 5])
         assert torch.equal(dictionary.decoders(wanted), dictionary.columns(wanted).decoder)
+
+
+def test_few_records_are_asked_for_all_at_a_time_and_many_are_not(tiny, monkeypatch):
+    dictionary, asked = tiny.runtime.dictionaries[1], []
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda file, start, size, advice: asked.append((start, size)), raising=False
+    )
+    monkeypatch.setattr(os, "POSIX_FADV_WILLNEED", 3, raising=False)
+    size = dictionary.path.stat().st_size // dictionary.d_sae
+    few = dictionary.columns([7, 3])
+    assert asked == [(7 * size, size), (3 * size, size)]
+    many = dictionary.columns(list(range(dictionary.d_sae)))
+    assert len(asked) == 2 and all(torch.equal(a, b[[7, 3]]) for a, b in zip(few, many, strict=True))
+    monkeypatch.delattr(os, "posix_fadvise")  # as on systems that have none
+    assert all(torch.equal(a, b) for a, b in zip(few, dictionary.columns([7, 3]), strict=True))

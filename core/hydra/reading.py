@@ -16,7 +16,6 @@ from core.dictionaries import preactivations
 from core.edits import Edits, Feature
 from core.engine import Engine
 from core.errors import InputError
-from core.features import decoder_cosine
 from core.hooks import Pass
 from core.measure import float64, refusal_probability, run
 from core.plan import Plan
@@ -98,18 +97,3 @@ def encoded(engine: Engine, layer: int, x: torch.Tensor) -> Iterator[tuple[int, 
         with runtime.lock, torch.inference_mode():
             pre = preactivations(x, columns, bias)
         yield start, pre, columns.threshold.clamp_min(0.0)
-
-
-def cosines(engine: Engine, layer: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """float32 [n]: cosine of each feature's decoder row with the refusal direction; NaN without one.
-
-    layer, index: int64 [n]. A feature named several times is read once.
-    """
-    direction = engine.direction() if engine.has_direction else None
-    found = np.full(len(layer), np.nan, dtype=np.float32)
-    for number in np.unique(layer) if direction is not None else ():
-        here = layer == number
-        each, place = np.unique(index[here], return_inverse=True)
-        decoder = engine.runtime.dictionaries[int(number)].decoders(each)
-        found[here] = decoder_cosine(decoder, direction).numpy()[place]
-    return found

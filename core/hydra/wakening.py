@@ -19,7 +19,8 @@ from core.conversation import PromptLike
 from core.edits import Edits
 from core.engine import Engine
 from core.errors import InputError
-from core.hydra.reading import Reading, cosines, encoded, read, read_bos
+from core.features import cosines
+from core.hydra.reading import Reading, encoded, read, read_bos
 from core.measure import refusal_score
 
 MARKS = ["layer", "index", "position", "token", "activation", "cosine", "bos"]
@@ -99,7 +100,7 @@ def bos_baseline(engine: Engine) -> BosBaseline:
         blocks = [(pre[0, 0], threshold) for _, pre, threshold in encoded(engine, layer, x)]
         every[layer] = torch.cat([pre for pre, _ in blocks]).cpu().numpy()
         active[layer] = torch.cat([pre.where(pre > threshold, 0.0) for pre, threshold in blocks]).cpu().numpy()
-    aligned = {n: cosines(engine, np.full(len(pre), n), np.arange(len(pre))) for n, pre in every.items()}
+    aligned = {n: _cosines(engine, np.full(len(pre), n), np.arange(len(pre))) for n, pre in every.items()}
     return BosBaseline(every, active, aligned)
 
 
@@ -116,6 +117,10 @@ def bos_view(engine: Engine, edits: Edits, nearly: int = 50, baseline: BosBaseli
     p = np.full(2, np.nan)
     known = Reading(reading.prompt, reading.residuals, p, watched.reshape(-1, 1))
     return _wakening(engine, known, edits, nearly, baseline)
+
+
+def _cosines(engine: Engine, layer: np.ndarray, index: np.ndarray) -> np.ndarray:
+    return cosines(engine.runtime, engine.direction() if engine.has_direction else None, layer, index)
 
 
 def _wakening(
@@ -140,7 +145,7 @@ def _wakening(
     fired = _fired(reading, edits)
     tables = (marked, fired, close)
     layers, indices = (np.concatenate([table[name] for table in tables]) for name in ("layer", "index"))
-    every = cosines(engine, layers, indices) if known is None else _looked_up(known.cosine, layers, indices)
+    every = _cosines(engine, layers, indices) if known is None else _looked_up(known.cosine, layers, indices)
     cosine = np.split(every, np.cumsum([len(table["layer"]) for table in tables])[:-1])
     pieces = np.array(reading.prompt.pieces, dtype=object)
     for table, own in zip(tables, cosine, strict=True):
