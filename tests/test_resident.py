@@ -59,21 +59,22 @@ def test_ten_switches_return_memory_to_where_it_was(two):
     assert max(held[1:]) - held[0] < 0.1 * weights, held
 
 
-@pytest.mark.parametrize("most", ["1", "2"])
-def test_ten_switches_with_columns_and_layers_held_return_memory_to_where_it_was(two, monkeypatch, most):
+@pytest.mark.parametrize("most", [1, 2])
+def test_columns_and_layers_that_were_held_leave_with_their_model(two, monkeypatch, most):
     """With two allowed, three names in turn: one always leaves, and all that it held with it."""
-    monkeypatch.setenv("HYDRASCOPE_MODELS", most)
+    monkeypatch.setenv("HYDRASCOPE_MODELS", str(most))
     text, held = "How do I bake bread?", []
-    for number in range(13):
-        engine = resident.resident(("one", "other", "third")[number % (1 + int(most))])
+    for number in range(5 + most):
+        engine = resident.resident(("one", "other", "third")[number % (1 + most)])
         engine.measure(text, [Edits(), Edits.ablate([(1, 3), (2, 4), (3, 5)])])
         engine.features(text)
         own = engine.runtime.residency.held
         assert own > sum(d.path.stat().st_size for d in engine.runtime.dictionaries.values())  # the layers, and columns
+        assert len(resident._engines) == min(most, number + 1)
         del engine
-        held.append(live_bytes())
-        assert len(resident._engines) <= int(most)
-    assert max(held[int(most) :]) - min(held[int(most) - 1 :]) < 0.1 * own, held
+        if number in (most, 4 + most):
+            held.append(live_bytes())
+    assert held[1] - held[0] < 0.1 * own, held
 
 
 def test_nothing_of_a_replaced_model_stays_alive(two):
