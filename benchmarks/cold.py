@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,9 +21,10 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks import geometry
-from benchmarks.timing import peak_gigabytes, row, write
+from benchmarks.timing import OUT, peak_gigabytes, row, write
 from core import Edits, Feature, load
 from core.dictionaries import read_records
+from core.direction import make_direction, save_direction
 from core.records import records_path
 from core.sae_layouts import open_sae
 
@@ -104,6 +108,67 @@ def packing(folder: Path) -> dict[str, float]:
     return {"seconds": seconds, "bytes": size, "share": size / seconds / speed, "disk": speed}
 
 
+def page(folder: Path, picture: Path) -> dict[str, float] | str:
+    """The model added by its name, opened in the app from a cold disk, audited in a real browser; or why not.
+
+    seconds: first, from opening the page to the score; answers, to both answers written whole; edited, from switching
+    the direction off to the edited answer whole. gigabytes: the server's peak.
+    """
+    from tests.browser.server import CHROMIUM, REAL_CACHE, missing, running_server
+
+    if reason := missing():
+        return reason
+    import psutil
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.audit_page import AuditPage
+
+    name = "gemma-geometry"
+    with tempfile.TemporaryDirectory() as place:
+        cache = Path(place) / "cache"
+        save_direction(make_direction(_random_direction(), 16), cache / "directions" / f"{name}.safetensors")
+        for shared in ("base", "records"):
+            (cache / shared).symlink_to(REAL_CACHE / shared)
+        command = [sys.executable, "-m", "core", "models", "add", name, "--model", str(folder / "model"),
+                   "--saes", str(folder)]  # fmt: skip
+        subprocess.run(command, env=os.environ | {"HYDRASCOPE_CACHE": str(cache)}, check=True)
+        forget([*_weights(folder), *(REAL_CACHE / "records").glob("*.records")])
+        with running_server(Path(place), (), HYDRASCOPE_MODEL=name) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            tab = AuditPage(browser.new_page(viewport={"width": 1280, "height": 900}), address)
+            started = time.perf_counter()
+            tab.page.goto(f"{address}/?prompt=Write+about+a+quiet+house+by+the+sea.")
+            tab.page.locator(".st-key-card_before [data-testid=stMetricValue]").first.wait_for()
+            found = {"first": time.perf_counter() - started}
+            tab.settled()
+            found["answers"] = time.perf_counter() - started
+            started = time.perf_counter()
+            tab.click("set_direction")
+            tab.settled()
+            found["edited"] = time.perf_counter() - started
+            tab.page.screenshot(path=picture, full_page=True)
+            tab.nothing_complains()
+            (server,) = (
+                one
+                for one in psutil.process_iter(["cmdline"])
+                if address.rpartition(":")[2] in (one.info["cmdline"] or ())
+            )
+            found["gigabytes"] = _peak(server.pid)
+            browser.close()
+    return found
+
+
+def _random_direction() -> torch.Tensor:
+    """A random model refuses nothing, so there is none to compute."""
+    return torch.randn(geometry.D_MODEL, generator=torch.Generator().manual_seed(0))
+
+
+def _peak(process: int) -> float:
+    """Peak resident memory of a process, 10⁹ bytes."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) * 1024 / 1e9
+
+
 def main() -> dict:
     folder = geometry.files_folder()
     geometry.make_files(folder)
@@ -133,7 +198,24 @@ def main() -> dict:
         f"one SAE as published ({packed['bytes'] / 1e9:.1f} GB) packed, cold",
         f"{packed['seconds']:.1f} s, {packed['share']:.0%} of the disk",
     )
-    figures = {"ours": found, "disk": disk, "share": share, "packing": packed, "torch_threads": torch.get_num_threads()}
+    seen = page(folder, OUT / "gemma-geometry.png")
+    if isinstance(seen, str):
+        print(f"  In the app: not measured, {seen}.")
+    else:
+        row(
+            "in the app, cold: opened to first score / to both answers",
+            f"{seen['first']:.0f} / {seen['answers']:.0f} s",
+        )
+        row("direction ablated, to the edited answer whole", f"{seen['edited']:.0f} s")
+        row("peak memory of the app", f"{seen['gigabytes']:.1f} GB", "asked: ≤ 9 GB")
+    figures = {
+        "ours": found,
+        "page": seen,
+        "disk": disk,
+        "share": share,
+        "packing": packed,
+        "torch_threads": torch.get_num_threads(),
+    }
     write("cold", figures)
     return figures
 

@@ -42,8 +42,11 @@ class Placement(NamedTuple):
 def choose(parameters: int, device: Device | None = None, dtype: str | None = None) -> Placement:
     """Choose for a model of `parameters` weights; what the caller names is taken as it is. Raises InputError.
 
-    device: where none is given, HYDRASCOPE_DEVICE, and without that the best there is.
+    device: where none is given, HYDRASCOPE_DEVICE, and without that the best there is. dtype: the same with
+    HYDRASCOPE_DTYPE; without that float32 up to a billion weights, where memory allows, and bfloat16 beyond.
     """
+    if dtype is None:
+        dtype = os.environ.get("HYDRASCOPE_DTYPE") or None
     if dtype is not None and dtype not in tuple(_DTYPES):
         raise InputError(f"The number format “{dtype}” is unknown; choose float32, bfloat16 or float16.")
     asked: Device | None = (os.environ.get("HYDRASCOPE_DEVICE") or None) if device is None else device
@@ -85,7 +88,7 @@ def format_for(parameters: int, place: torch.device, dtype: str | None) -> tuple
     """The number format, and why."""
     if dtype is not None:
         return _DTYPES[dtype], f"{dtype} as asked"
-    if place.type == "cuda" and parameters > 1_000_000_000:
+    if parameters > 1_000_000_000:
         return torch.bfloat16, "bfloat16, the format such models are published in"
     if place.type != "cuda" and 4 * parameters > 0.5 * psutil.virtual_memory().total:
         return torch.bfloat16, "bfloat16, because float32 would need over half of the memory"

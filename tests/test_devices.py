@@ -17,7 +17,8 @@ def machine(monkeypatch):
     """Make torch and psutil report a machine of one's choosing; nothing is put on its devices."""
 
     def make(cuda=False, mps=False, memory=64 * GIB, gpus=1, gpu_memory=80 * GIB):
-        monkeypatch.delenv("HYDRASCOPE_DEVICE", raising=False)
+        for name in ("HYDRASCOPE_DEVICE", "HYDRASCOPE_DTYPE"):
+            monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "NVIDIA H200")
         monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
@@ -34,8 +35,8 @@ def machine(monkeypatch):
     ("has", "parameters", "device", "dtype", "reason"),
     [
         ({}, SMALL, "cpu", torch.float32, "no GPU found; float32, exact and small enough here"),
-        ({}, LARGE, "cpu", torch.float32, "no GPU found; float32, exact and small enough here"),
-        ({"memory": 16 * GIB}, LARGE, "cpu", torch.bfloat16,
+        ({}, LARGE, "cpu", torch.bfloat16, "no GPU found; bfloat16, the format such models are published in"),
+        ({"memory": GIB}, SMALL, "cpu", torch.bfloat16,
          "no GPU found; bfloat16, because float32 would need over half of the memory"),
         ({"cuda": True}, SMALL, "cuda", torch.float32, "GPU NVIDIA H200 found; float32, exact and small enough here"),
         ({"cuda": True}, LARGE, "cuda", torch.bfloat16,
@@ -43,8 +44,8 @@ def machine(monkeypatch):
         ({"cuda": True, "mps": True}, SMALL, "cuda", torch.float32,
          "GPU NVIDIA H200 found; float32, exact and small enough here"),
         ({"mps": True}, SMALL, "mps", torch.float32, "Apple GPU found; float32, exact and small enough here"),
-        ({"mps": True, "memory": 16 * GIB}, LARGE, "mps", torch.bfloat16,
-         "Apple GPU found; bfloat16, because float32 would need over half of the memory"),
+        ({"mps": True}, LARGE, "mps", torch.bfloat16,
+         "Apple GPU found; bfloat16, the format such models are published in"),
     ],
 )  # fmt: skip
 def test_the_choice_and_its_reason(machine, has, parameters, device, dtype, reason):
@@ -63,6 +64,15 @@ def test_what_is_asked_for_is_taken(machine, dtype):
 def test_a_device_asked_for_still_gets_a_fitting_format(machine):
     machine(memory=8 * GIB)
     assert choose(LARGE, "cpu").dtype == torch.bfloat16 and choose(SMALL, "cpu").dtype == torch.float32
+
+
+def test_the_format_can_be_asked_for_outside(machine, monkeypatch):
+    machine()
+    monkeypatch.setenv("HYDRASCOPE_DTYPE", "float32")
+    assert choose(LARGE).dtype == torch.float32 and choose(LARGE, dtype="bfloat16").dtype == torch.bfloat16
+    monkeypatch.setenv("HYDRASCOPE_DTYPE", "float64")
+    with pytest.raises(InputError, match="choose float32, bfloat16 or float16"):
+        choose(LARGE)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "meta", "cpu:x", 7.5, "tpu"])
@@ -139,7 +149,8 @@ def test_a_map_is_taken_as_it_is(machine):
     machine()
     parts = {"model": "cpu", "lm_head": "disk"}
     assert choose(LARGE, parts) == (
-        torch.device("cpu"), torch.float32, "on cpu and disk as asked; float32, exact and small enough here", parts
+        torch.device("cpu"), torch.bfloat16,
+        "on cpu and disk as asked; bfloat16, the format such models are published in", parts
     )  # fmt: skip
     with pytest.raises(InputError, match="The device “tpu” cannot be used here"):
         choose(LARGE, {"": "tpu"})

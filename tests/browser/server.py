@@ -55,7 +55,7 @@ def running_server(folder: Path, shared: tuple[str, ...] = ("base", "records"), 
     shared: folders of this machine's cache that it may use and write to. more: further environment variables.
     """
     cache = folder / "cache"
-    cache.mkdir(parents=True)
+    cache.mkdir(parents=True, exist_ok=True)
     for name in shared:
         (REAL_CACHE / name).mkdir(parents=True, exist_ok=True)
         (cache / name).symlink_to(REAL_CACHE / name)
