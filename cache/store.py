@@ -24,6 +24,8 @@ from cache.migrations import MIGRATIONS, TABLES
 FILE = "hydrascope.duckdb"
 #: Seconds between two tries to open a file that another process holds.
 RETRY_AFTER = 15.0
+#: Rows of one statement.
+STATEMENT = 100
 # DuckDB would otherwise fetch extensions over the network, and take every core.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -91,9 +93,7 @@ class Store:
         cursor = self._cursor()
         cursor.begin()
         try:
-            cursor.executemany(
-                f"insert into {table} values ({', '.join('?' for _ in rows[0])})", [list(r) for r in rows]
-            )
+            _append(cursor, table, rows)
             cursor.commit()
         except BaseException:
             cursor.rollback()
@@ -142,9 +142,7 @@ class Store:
             return
         for table in TABLES:
             rows = memory.execute(f"select * from {table}").fetchall()
-            if rows:
-                marks = ", ".join("?" for _ in rows[0])
-                found.executemany(f"insert into {table} values ({marks})", rows)
+            _append(found, table, rows)
         self._connection = found
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -187,6 +185,15 @@ class Store:
 
 class _NewerFileError(Exception):
     """The file was written by a later version of this program."""
+
+
+def _append(cursor: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:
+    """Many rows a statement: DuckDB takes as long for a statement of one row as for one of a hundred."""
+    for start in range(0, len(rows), STATEMENT):
+        part = rows[start : start + STATEMENT]
+        one = f"({', '.join('?' for _ in part[0])})"
+        values = [value for row in part for value in row]
+        cursor.execute(f"insert into {table} values {', '.join([one] * len(part))}", values)
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
