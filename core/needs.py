@@ -16,6 +16,7 @@ from safetensors import safe_open
 
 from core import devices
 from core.demo_base import SMOLLM2
+from core.dictionaries import unpacked_bytes
 from core.hub import Listing, Wanted, look
 from core.hub_errors import size_text
 from core.loading import MODEL_FILES
@@ -89,11 +90,14 @@ class Needs:
 
 
 def needs(spec: ModelSpec, device: devices.Device | None = None, dtype: str | None = None) -> Needs:
-    """Look at what a spec takes. Raises DownloadError where the hub has to be asked and cannot be, InputError."""
+    """Look at what a spec takes. Raises DownloadError where the hub has to be asked and cannot be, InputError, and
+    AssetError for a folder in which no SAE lies.
+    """
     model = _model(spec)
     placement = devices.choose(model.parameters, device, dtype)
     every = [published(source) for source in spec.saes.values() if isinstance(source, SaeRef)]
     waiting = [known for known in every if not known.is_packed]
+    local = [unpacked_bytes(Path(source)) for source in spec.saes.values() if not isinstance(source, SaeRef)]
     by_repo: dict[str, list[Published]] = {}
     for known in waiting:
         by_repo.setdefault(known.repo, []).append(known)
@@ -104,7 +108,7 @@ def needs(spec: ModelSpec, device: devices.Device | None = None, dtype: str | No
     return Needs(
         parameters=model.parameters,
         download=model.download + sum(listing.missing_bytes for listing in listings.values()),
-        packing=sum(listing.total_bytes * _growth(by_repo[repo]) for repo, listing in listings.items()),
+        packing=sum(local) + sum(found.total_bytes * _growth(by_repo[repo]) for repo, found in listings.items()),
         memory=memory + (held or 0),
         columns=budget_within(max(0, free - memory), placement.device) if held is None else held,
         free=free,
@@ -114,7 +118,7 @@ def needs(spec: ModelSpec, device: devices.Device | None = None, dtype: str | No
         gated=model.listing is not None and model.listing.gated is not None,
         needs_token=model.listing is not None and model.listing.needs_token,
         saes=len(spec.saes),
-        saes_packed=len(every) - len(waiting),
+        saes_packed=len(every) - len(waiting) + local.count(0),
         online=all(listing.online for listing in asked),
     )
 

@@ -12,7 +12,7 @@ from conftest import D_MODEL, D_SAE, make_sae
 from safetensors.torch import load_file, save_file
 
 from core import AssetError, InputError
-from core.dictionaries import activations, open_dictionary
+from core.dictionaries import activations, open_dictionary, unpacked_bytes
 
 
 @pytest.fixture
@@ -289,3 +289,12 @@ def test_few_records_are_asked_for_all_at_a_time_and_many_are_not(tiny, monkeypa
     assert len(asked) == 2 and all(torch.equal(a, b[[7, 3]]) for a, b in zip(few, many, strict=True))
     monkeypatch.delattr(os, "posix_fadvise")  # as on systems that have none
     assert all(torch.equal(a, b) for a, b in zip(few, dictionary.columns([7, 3]), strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_what_packing_will_write_is_told_before_and_is_nothing_afterwards(fresh, dtype):
+    file = fresh / "sae_weights.safetensors"
+    save_file({name: tensor.to(dtype) for name, tensor in load_file(file).items()}, file)
+    told = unpacked_bytes(fresh)
+    assert told == open_dictionary(fresh, 2).path.stat().st_size > 0
+    assert unpacked_bytes(fresh) == 0
