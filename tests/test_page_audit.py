@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from cache import resident, store
 from core import Edits, Feature, InputError, registry
+from pages.audit import cards, work
 from tests.conftest import PAGE_MODEL as NAME
 from tests.conftest import opened
 
@@ -62,6 +63,19 @@ def test_a_link_is_taken_over_and_written_back(page):
     assert [metric.label for metric in app.metric][-1] == "KL, benign"
     assert app.query_params["prompt"] == "How do I bake bread?"
     assert Edits.from_text(app.query_params["edits"].replace(",direction", "")) == Edits.from_text("2-3,3-4=6@bos")
+
+
+@pytest.mark.parametrize("slow", [-1, 10**9], ids=["slow model", "quick model"])
+def test_answers_wait_for_nothing_that_takes_minutes(page, monkeypatch, slow):
+    asked = []
+    for place, name in ((work, "bands"), (work, "cost"), (cards, "_write")):
+        whole = getattr(place, name)
+        monkeypatch.setattr(place, name, lambda *a, name=name, whole=whole: (asked.append(name), whole(*a))[1])
+    monkeypatch.setattr(cards, "SLOW", slow)
+    app = page(prompt="How do I bake bread?", edits="2-3")
+    assert [metric.label for metric in app.metric][-1] == "KL, benign" and len(app.get("vega_lite_chart")) == 2
+    assert texts(app).count("hs-answer") >= 2 and len(app.dataframe[0].value) > 10
+    assert asked == (["_write", "cost", "bands"] if slow < 0 else ["bands", "cost", "_write"])
 
 
 def test_a_link_with_edits_the_model_lacks_keeps_the_rest_and_says_so(page):

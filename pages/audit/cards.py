@@ -20,6 +20,8 @@ from pages.shared.engine import newer_request_waits
 from pages.shared.text import escaped, plain, probability, signed
 
 LENGTH, HALT = "audit_tokens", "audit_halt"
+#: Milliseconds of one measurement from which on the answers come before everything that measures many prompts.
+SLOW = 2000
 LENGTHS = (32, 64, 128, 256)
 _STOPPED = "audit_stopped"
 _BADGES: dict[Verdict, tuple[str, str, str]] = {
@@ -114,19 +116,12 @@ def controls(took: float) -> Any:
     return slot
 
 
-def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any) -> Finished:
-    """The cost, then the answers; leaves early when something newer is asked for."""
+def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any, *, cost_first: bool = True) -> Finished:
+    """The cost, then the answers, or the other way round; leaves early when something newer is asked for."""
     length, kept = _length(), work.answers()
     sides = [first] if not second.request.edits else [first, second]
     texts = {card.request: kept.get((key, card.request, length)) for card in sides}
-    cost = None
-    if second.request.edits and not newer_request_waits():
-        cost = work.cost(engine, key, second.request.edits)
-        if cost is not None:
-            second.cost.metric(
-                "KL, benign", f"{cost.kl:.3f}", f"n = {cost.prompts}, nats", delta_color="off", delta_arrow="off",
-                help=_KL_HELP.format(n=cost.prompts), width="content",
-            )  # fmt: skip
+    cost = _cost(engine, key, second) if cost_first else None
     todo = [card for card in sides if texts[card.request] is None]
     stopped = st.session_state.get(_STOPPED) == (second.request, length)
     if todo and stopped:
@@ -138,10 +133,25 @@ def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any) 
         _write(engine, key, todo, length)
         if not newer_request_waits():
             stop_slot.empty()
+    if not cost_first:
+        cost = _cost(engine, key, second)
     found = [kept.get((key, card.request, length)) for card in sides]
     if len(found) == 1:
         found *= 2  # without edits, after is before
     return Finished(found[0] or "", found[1] or "", cost, all(text is not None for text in found))
+
+
+def _cost(engine: Engine, key: str, card: Card) -> Cost | None:
+    """What the edit costs on benign prompts, shown; None without edits, or where something newer is asked for."""
+    if not card.request.edits or newer_request_waits():
+        return None
+    cost = work.cost(engine, key, card.request.edits)
+    if cost is not None:
+        card.cost.metric(
+            "KL, benign", f"{cost.kl:.3f}", f"n = {cost.prompts}, nats", delta_color="off", delta_arrow="off",
+            help=_KL_HELP.format(n=cost.prompts), width="content",
+        )  # fmt: skip
+    return cost
 
 
 def _write(engine: Engine, key: str, todo: list[Card], length: int) -> None:

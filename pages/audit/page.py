@@ -51,6 +51,9 @@ def _results(engine: Engine, key: str, request: Request, edits: Edits, before: S
     first, second = cards.draw(engine, key, request, edits, before, after)
     stop_slot = cards.controls(after.milliseconds)
     state.write_link(request)
+    # Where a forward takes seconds, what is looked up on many prompts takes minutes: the answers do not wait for it.
+    slow = after.milliseconds > cards.SLOW
+    finished = cards.finish(engine, key, first, second, stop_slot, cost_first=False) if slow else None
     with above:
         active_set.quick_sets(engine, key, request.prompt)
     edited = after if edits else None
@@ -64,7 +67,8 @@ def _results(engine: Engine, key: str, request: Request, edits: Edits, before: S
         details.reconstruction(engine, key, request.prompt)
         details.provenance(engine)
     _sidebar(engine, request)
-    finished = cards.finish(engine, key, first, second, stop_slot)
+    if finished is None:
+        finished = cards.finish(engine, key, first, second, stop_slot)
     if not newer_request_waits():
         with shown_as_sentences("keeping the history"):
             history.keep(engine, request, before, after, finished)
