@@ -23,11 +23,20 @@ ROUNDED = 0.02
 
 
 def differences(one: Engine, other: Engine, prompts: list[str], edits: list[Edits]) -> dict[str, float]:
-    """Largest absolute difference of each measured quantity between two engines of the same model."""
+    """Largest absolute difference of each measured quantity between two engines of the same model; infinite where one
+    has a number and the other has none.
+    """
     watch = edits[0].features[:8]
     first, second = (engine.measure(prompts, edits, watch, kl=True) for engine in (one, other))
     names = ("refusal_score", "p_refusal", "cosine", "activations", "kl")
-    return {name: float(np.nanmax(np.abs(getattr(first, name) - getattr(second, name)))) for name in names}
+    return {name: _largest(getattr(first, name), getattr(second, name)) for name in names}
+
+
+def _largest(one: np.ndarray, other: np.ndarray) -> float:
+    known = np.isfinite(one)
+    if (known != np.isfinite(other)).any():
+        return float("inf")
+    return float(np.abs(one[known] - other[known]).max(initial=0.0))
 
 
 def demo(device: str, runs: int) -> dict:
