@@ -6,6 +6,7 @@ The choice is the process's: one model is held at a time, whoever looks.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import streamlit as st
@@ -45,7 +46,7 @@ def models() -> None:
         st.markdown(f"In use: **{plain(now)}**" + ("" if is_resident(now) else " :gray[loaded when a page needs it]"))
         heads = _heads()
         if st.session_state.get(MODEL) not in heads:  # a first visit, or one's own that is gone
-            st.session_state[MODEL] = now.partition("/")[0] if now.partition("/")[0] in heads else heads[0]
+            st.session_state[MODEL] = _head(now) if _head(now) in heads else heads[0]
         head = st.selectbox("Model", heads, key=MODEL, format_func=_told)
         known = next((model for model in MODELS if model.name == head), None)
         spec = find(str(head)) if known is None else _suite(known)
@@ -62,7 +63,13 @@ def models() -> None:
 
 def _heads() -> list[str]:
     """The demo, what was registered here, one's own, and the catalogue, a model each."""
-    return list(dict.fromkeys(name.partition("/")[0] for name in names()))
+    return list(dict.fromkeys(map(_head, names())))
+
+
+def _head(name: str) -> str:
+    """The model of a catalogue's name, without suite and options; any other name is whole."""
+    found = re.split("[/+]", name)[0]
+    return found if any(model.name == found for model in MODELS) else name
 
 
 def _told(name: str) -> str:
