@@ -127,7 +127,7 @@ def _needs(found: Needs) -> None:
         for column, (title, value, note) in zip(
             columns,
             (
-                ("Parameters", f"{found.parameters / 1e9:.2f} B", "Told from the size of the weights"),
+                ("Parameters", _many(found.parameters), "Told from the size of the weights"),
                 ("To download", size_text(found.download) if found.download else "nothing", "Of model and SAEs"),
                 ("To pack", size_text(found.packing) if found.packing else "nothing",
                  "SAEs are repacked once, a feature a record, so that any feature is one small read"),
@@ -145,6 +145,11 @@ def _needs(found: Needs) -> None:
                 "in with hf auth login, or set HF_TOKEN.",
                 icon=":material/lock:",
             )
+
+
+def _many(parameters: int) -> str:
+    """“2.61 B”, “135 M”."""
+    return f"{parameters / 1e9:.2f} B" if parameters >= 1e9 else f"{max(parameters / 1e6, 0.1):.3g} M"
 
 
 def _load(spec: ModelSpec, now: str, found: Needs | None) -> None:
