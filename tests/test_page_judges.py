@@ -37,6 +37,7 @@ PAIRS = tuple(Pair(*pair) for pair in zip(PROMPTS, SAID, strict=True))
 def visit(on_page_model, hub, monkeypatch):
     """visit() opens the page; nothing is loaded, and the hub has nothing yet."""
     monkeypatch.setattr(judging, "_shared", judging.Judging())
+    resident.let_go()  # whatever tests of other pages left loaded
     yield lambda: opened(PAGE)
     for one in judging.shared_judging().under_way():
         judging.shared_judging().stop(one.key)
