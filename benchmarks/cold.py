@@ -131,9 +131,8 @@ def packing(folder: Path) -> dict[str, float]:
 def page(folder: Path, picture: Path) -> dict[str, float] | str:
     """The model added by its name, opened in the app from a cold disk, audited in a real browser; or why not.
 
-    seconds: first, from opening the page to the score; answers, to the answer written whole; everything, to the last
-    chart; edited, from switching the direction off to the edited answer whole; cost, to what it costs on benign
-    prompts. gigabytes: the server's peak.
+    seconds: first, from opening the page to the score; answers, to both answers written whole; edited, from switching
+    the direction off to the edited answer whole. gigabytes: the server's peak.
     """
     from tests.browser.server import CHROMIUM, REAL_CACHE, missing, running_server
 
@@ -161,17 +160,12 @@ def page(folder: Path, picture: Path) -> dict[str, float] | str:
             tab.page.goto(f"{address}/?prompt=Write+about+a+quiet+house+by+the+sea.")
             tab.page.locator(".st-key-card_before [data-testid=stMetricValue]").first.wait_for()
             found = {"first": time.perf_counter() - started}
-            _answered(tab)
-            found["answers"] = time.perf_counter() - started
             tab.settled()
-            found["everything"] = time.perf_counter() - started
+            found["answers"] = time.perf_counter() - started
             started = time.perf_counter()
             tab.click("set_direction")
-            tab.page.locator(".st-key-card_after").get_by_text("refusal direction ablated").wait_for()
-            _answered(tab)
-            found["edited"] = time.perf_counter() - started
             tab.settled()
-            found["cost"] = time.perf_counter() - started
+            found["edited"] = time.perf_counter() - started
             tab.page.screenshot(path=picture, full_page=True)
             tab.nothing_complains()
             (server,) = (
@@ -182,17 +176,6 @@ def page(folder: Path, picture: Path) -> dict[str, float] | str:
             found["gigabytes"] = _peak(server.pid)
             browser.close()
     return found
-
-
-def _answered(tab: Any) -> None:
-    """Wait until the answers are written whole; the rest of the page may still be at work."""
-    from playwright.sync_api import expect
-
-    from tests.browser.audit_page import PATIENCE, badge
-
-    expect(tab.page.locator(".st-key-card_after .hs-answer")).to_be_visible(timeout=PATIENCE)
-    expect(tab.page.get_by_text(badge("Answering"))).to_have_count(0, timeout=PATIENCE)
-    expect(tab.page.get_by_text(badge("Refused|Complied|Degenerate"))).to_have_count(2, timeout=PATIENCE)
 
 
 def _random_direction() -> torch.Tensor:
@@ -243,9 +226,11 @@ def main() -> dict:
     if isinstance(seen, str):
         print(f"  In the app: not measured, {seen}.")
     else:
-        times = (seen["first"], seen["answers"], seen["everything"])
-        row("in the app, cold: first score / answer / everything", " / ".join(f"{t:.0f}" for t in times) + " s")
-        row("direction ablated: edited answer / its cost", f"{seen['edited']:.0f} / {seen['cost']:.0f} s")
+        row(
+            "in the app, cold: opened to first score / to both answers",
+            f"{seen['first']:.0f} / {seen['answers']:.0f} s",
+        )
+        row("direction ablated, to the edited answer whole", f"{seen['edited']:.0f} s")
         row("peak memory of the app", f"{seen['gigabytes']:.1f} GB", "asked: ≤ 9 GB")
     figures = {
         "ours": found,

@@ -24,7 +24,7 @@ _PROBE = re.compile(r"/(discover|hydra|bos|models|judges)/_stcore/(health|host-c
 
 def badge(words: str) -> re.Pattern:
     """What a badge says: its icon's name comes first in its text, so the end is what is compared."""
-    return re.compile(rf"({words})\s*$")
+    return re.compile(rf"{words}\s*$")
 
 
 class AuditPage:
