@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import resident
-from core import registry
+from core import load, registry
 from core.hub_errors import size_text
 from core.needs import needs
 from core.registry import find, from_catalogue
@@ -115,9 +115,12 @@ def test_a_corrupted_download_leaves_the_model_in_use_as_it_was(page, hub, tmp_p
     assert registry.chosen_name() == PAGE_MODEL
 
 
-def test_what_does_not_fit_says_what_is_short(tiny_spec):
+def test_what_does_not_fit_says_what_is_short(tiny_spec, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
     found = needs(tiny_spec)
-    assert found.fits and (found.download, found.packing) == (0, 0)
+    assert found.fits and (found.download, found.saes_packed) == (0, 0) and found.packing > 0
+    load(tiny_spec, device="cpu")
+    assert (needs(tiny_spec).packing, needs(tiny_spec).saes_packed) == (0, 3)
     assert "of memory, and" in replace(found, free=0).verdict and not replace(found, free=0).fits
     assert "HYDRASCOPE_DEVICE=auto" in replace(found, free=0).verdict
     wide = replace(found, free=0, spread=True)
