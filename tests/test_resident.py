@@ -69,7 +69,8 @@ def test_columns_and_layers_that_were_held_leave_with_their_model(two, monkeypat
         engine.measure(text, [Edits(), Edits.ablate([(1, 3), (2, 4), (3, 5)])])
         engine.features(text)
         own = engine.runtime.residency.held
-        assert own > sum(d.path.stat().st_size for d in engine.runtime.dictionaries.values())  # the layers, and columns
+        # Of the layers what a look at a prompt reads, which is the encoders, and the columns.
+        assert own > sum(d.path.stat().st_size for d in engine.runtime.dictionaries.values()) / 2
         assert len(resident._engines) == min(most, number + 1)
         del engine
         if number in (most, 4 + most):
