@@ -167,6 +167,12 @@ def names() -> tuple[str, ...]:
     return tuple(Choice(model, suite).name for model in MODELS for suite in model.suites)
 
 
+def model_of(name: str) -> KnownModel | None:
+    """The model that a name of the catalogue's is about, whatever suite and options it names; None for other names."""
+    head = re.split("[/+]", name)[0]
+    return next((model for model in MODELS if model.name == head), None)
+
+
 def choose(name: str) -> Choice:
     """The model and suite of a name. Raises UnknownModelError."""
     given, no_system = name.removesuffix(NO_SYSTEM), name.endswith(NO_SYSTEM)

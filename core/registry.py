@@ -103,7 +103,7 @@ def find(name: str) -> ModelSpec:
         return _registered[name]
     if name == "demo":
         return _demo()
-    if re.split("[/+]", str(name))[0] not in {model.name for model in catalogue.MODELS}:
+    if catalogue.model_of(str(name)) is None:
         own = own_models()
         if name in own:
             return from_own(own[name])

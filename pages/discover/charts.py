@@ -9,8 +9,9 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from pages.shared.rate_lines import SHARE, rate_lines
+
 _PERCENT = alt.Axis(format="%")
-_RATE = alt.Scale(domain=[0, 1])
 _FLIPPED, _NAME = "flipped", "name"
 # Places in the theme's palette: answers are blue, words are slate; a mark without a colour would be black in the dark.
 _ONE = alt.Color("series:N", scale=alt.Scale(domain=["·1", _FLIPPED, "·3", "·4", "·5", "·6", _NAME]), legend=None)
@@ -23,24 +24,9 @@ _TOOLTIP = [
 
 
 def overview(frame: pd.DataFrame) -> alt.LayerChart:
-    """What flips a refusal: a line each, with its interval. frame: ablated, rate, low, high, n.
-
-    Names stand over their lines and not beside them, so that a phone has room for both.
-    """
-    y = alt.Y("ablated:N", sort=None, axis=None)
-    base = alt.Chart(frame.assign(series=_FLIPPED)).encode(y=y, color=_ONE)
-    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
-    return alt.layer(
-        base.mark_rule(strokeWidth=3, opacity=0.45, yOffset=8).encode(
-            x=alt.X("low:Q", scale=_RATE, axis=axis, title="refusals turned into answers"), x2="high:Q"
-        ),
-        base.mark_point(filled=True, size=80, opacity=1, yOffset=8).encode(
-            x=alt.X("rate:Q", scale=_RATE), tooltip=_TOOLTIP
-        ),
-        alt.Chart(frame.assign(series=_NAME))
-        .mark_text(align="left", baseline="middle", dx=0, dy=-9, fontSize=12)
-        .encode(y=y, x=alt.value(0), text="ablated:N", color=_ONE),
-    ).properties(height=alt.Step(42))
+    """What flips a refusal: a line each, with its interval. frame: ablated, rate, low, high, n."""
+    drawn = frame.assign(series=_FLIPPED)
+    return rate_lines(drawn, "ablated", "refusals turned into answers", _TOOLTIP, _ONE, _NAME)
 
 
 def overview_summary(frame: pd.DataFrame) -> str:
@@ -56,9 +42,9 @@ def sweep(frame: pd.DataFrame, column: str, series: str | None = None) -> alt.La
     base = alt.Chart(frame if series else frame.assign(series=_FLIPPED)).encode(x=x, color=colour)
     tooltip = [alt.Tooltip(f"{column}:Q", title=column), *_TOOLTIP]
     return alt.layer(
-        base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", scale=_RATE, axis=_PERCENT, title="flipped"), y2="high:Q"),
+        base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", scale=SHARE, axis=_PERCENT, title="flipped"), y2="high:Q"),
         base.mark_line(point=alt.OverlayMarkDef(size=34), strokeWidth=2.4).encode(
-            y=alt.Y("rate:Q", scale=_RATE, axis=_PERCENT, title="flipped"), tooltip=tooltip
+            y=alt.Y("rate:Q", scale=SHARE, axis=_PERCENT, title="flipped"), tooltip=tooltip
         ),
     ).properties(height=240)
 

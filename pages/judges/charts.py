@@ -12,6 +12,7 @@ import altair as alt
 import pandas as pd
 
 from core.statistics import Rate
+from pages.shared.rate_lines import rate_lines
 
 _GREY = "·grey"
 #: The palette's places: refusal and compliance are its first two, and a classifier's words must look like neither.
@@ -32,26 +33,12 @@ def rates_frame(found: Mapping[str, Mapping[str, Rate]]) -> pd.DataFrame:
 def rates(frame: pd.DataFrame) -> alt.LayerChart:
     """Each label's share with its interval, a line each, its name above it, so that a phone has room for both."""
     drawn = frame.assign(series=[label if label in _PLACES else _GREY for label in frame["label"]])
-    y = alt.Y("name:N", sort=None, axis=None)
-    scale = alt.Scale(domain=[0, 1])
-    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
     tooltip = [
         "judge:N", "label:N", alt.Tooltip("rate:Q", title="share", format=".1%"),
         alt.Tooltip("low:Q", title="95% from", format=".1%"), alt.Tooltip("high:Q", title="to", format=".1%"),
         alt.Tooltip("count:Q", format="d"), alt.Tooltip("n:Q", format="d"),
     ]  # fmt: skip
-    base = alt.Chart(drawn).encode(y=y, color=_COLOUR)
-    return alt.layer(
-        base.mark_rule(strokeWidth=3, opacity=0.45, yOffset=8).encode(
-            x=alt.X("low:Q", scale=scale, axis=axis, title="share of the answers judged"), x2="high:Q"
-        ),
-        base.mark_point(filled=True, size=80, opacity=1, yOffset=8).encode(
-            x=alt.X("rate:Q", scale=scale), tooltip=tooltip
-        ),
-        alt.Chart(frame.assign(series=_GREY))
-        .mark_text(align="left", baseline="middle", dy=-9, fontSize=12)
-        .encode(y=y, x=alt.value(0), text="name:N", color=_COLOUR),
-    ).properties(height=alt.Step(42))
+    return rate_lines(drawn, "name", "share of the answers judged", tooltip, _COLOUR, _GREY)
 
 
 def rates_summary(frame: pd.DataFrame) -> str:

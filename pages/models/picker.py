@@ -6,14 +6,13 @@ The choice is the process's: one model is held at a time, whoever looks.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import streamlit as st
 
 from cache.resident import is_resident, resident
 from core import HydrascopeError, ModelSpec
-from core.catalogue import MODELS, Choice, KnownModel
+from core.catalogue import MODELS, Choice, KnownModel, model_of
 from core.errors import Cancelled
 from core.hub_errors import size_text
 from core.loading import make_ready
@@ -48,7 +47,7 @@ def models() -> None:
         if st.session_state.get(MODEL) not in heads:  # a first visit, or one's own that is gone
             st.session_state[MODEL] = _head(now) if _head(now) in heads else heads[0]
         head = st.selectbox("Model", heads, key=MODEL, format_func=_told)
-        known = next((model for model in MODELS if model.name == head), None)
+        known = model_of(str(head))
         spec = find(str(head)) if known is None else _suite(known)
         _about(spec, known)
         looked = _asked(spec.name, spec.layers, spec)
@@ -68,8 +67,8 @@ def _heads() -> list[str]:
 
 def _head(name: str) -> str:
     """The model of a catalogue's name, without suite and options; any other name is whole."""
-    found = re.split("[/+]", name)[0]
-    return found if any(model.name == found for model in MODELS) else name
+    known = model_of(name)
+    return name if known is None else known.name
 
 
 def _told(name: str) -> str:
