@@ -149,8 +149,18 @@ def page(folder: Path, picture: Path) -> dict[str, float] | str:
         save_direction(make_direction(_random_direction(), 16), cache / "directions" / f"{name}.safetensors")
         for shared in ("base", "records"):
             (cache / shared).symlink_to(REAL_CACHE / shared)
-        command = [sys.executable, "-m", "core", "models", "add", name, "--model", str(folder / "model"),
-                   "--saes", str(folder)]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "core",
+            "models",
+            "add",
+            name,
+            "--model",
+            str(folder / "model"),
+            "--saes",
+            str(folder),
+        ]
         subprocess.run(command, env=os.environ | {"HYDRASCOPE_CACHE": str(cache)}, check=True)
         forget([*_weights(folder), *(REAL_CACHE / "records").glob("*.records")])
         with running_server(Path(place), (), HYDRASCOPE_MODEL=name) as address, sync_playwright() as playwright:

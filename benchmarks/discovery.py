@@ -74,8 +74,13 @@ def stage_two(runs: int) -> dict:
     row(f"the same remembering P(C∖K), {once} forwards", f"{scaled['one'][0]:.0f} x")
     row(f"against SAELens, literal code, {every} forwards, from {part}", f"{scaled['two'][1]:.0f} x", "asked: ≥ 40 x")
     row(f"the same remembering P(C∖K), {once} forwards", f"{scaled['one'][1]:.0f} x")
-    return {"seconds": seconds, "literal": scaled["two"][0], "literal_remembering": scaled["one"][0],
-            "saelens": scaled["two"][1], "saelens_remembering": scaled["one"][1]}  # fmt: skip
+    return {
+        "seconds": seconds,
+        "literal": scaled["two"][0],
+        "literal_remembering": scaled["one"][0],
+        "saelens": scaled["two"][1],
+        "saelens_remembering": scaled["one"][1],
+    }
 
 
 class DenseMachine(nn.Module):

@@ -38,9 +38,19 @@ def make_files(folder: Path) -> None:
 
     model = folder / "model"
     if not (model / "config.json").exists():
-        config = Gemma2Config(vocab_size=256_000, hidden_size=D_MODEL, intermediate_size=9216, num_hidden_layers=26,
-                              num_attention_heads=8, num_key_value_heads=4, head_dim=256, max_position_embeddings=8192,
-                              bos_token_id=1, eos_token_id=2, pad_token_id=2)  # fmt: skip
+        config = Gemma2Config(
+            vocab_size=256_000,
+            hidden_size=D_MODEL,
+            intermediate_size=9216,
+            num_hidden_layers=26,
+            num_attention_heads=8,
+            num_key_value_heads=4,
+            head_dim=256,
+            max_position_embeddings=8192,
+            bos_token_id=1,
+            eos_token_id=2,
+            pad_token_id=2,
+        )
         torch.manual_seed(0)
         torch.set_default_dtype(torch.bfloat16)
         made = Gemma2ForCausalLM(config)
@@ -60,12 +70,26 @@ def make_files(folder: Path) -> None:
         encoder = (torch.randn(D_MODEL, WIDTH, generator=generator) / D_MODEL**0.5).half()
         decoder = torch.randn(WIDTH, D_MODEL, generator=generator)
         save_file(
-            {"W_enc": encoder, "W_dec": (decoder / decoder.norm(dim=-1, keepdim=True)).half(), "b_enc": torch.zeros(WIDTH).half(),
-             "b_dec": torch.zeros(D_MODEL).half(), "threshold": torch.full((WIDTH,), ACTIVE * scale[layer]).half()},
+            {
+                "W_enc": encoder,
+                "W_dec": (decoder / decoder.norm(dim=-1, keepdim=True)).half(),
+                "b_enc": torch.zeros(WIDTH).half(),
+                "b_dec": torch.zeros(D_MODEL).half(),
+                "threshold": torch.full((WIDTH,), ACTIVE * scale[layer]).half(),
+            },
             path / "sae_weights.safetensors",
-        )  # fmt: skip
-        config = {"architecture": "jumprelu", "d_in": D_MODEL, "d_sae": WIDTH, "dtype": "float32", "device": "cpu",
-                  "apply_b_dec_to_input": False, "normalize_activations": "none", "reshape_activations": "none", "metadata": {}}  # fmt: skip
+        )
+        config = {
+            "architecture": "jumprelu",
+            "d_in": D_MODEL,
+            "d_sae": WIDTH,
+            "dtype": "float32",
+            "device": "cpu",
+            "apply_b_dec_to_input": False,
+            "normalize_activations": "none",
+            "reshape_activations": "none",
+            "metadata": {},
+        }
         (path / "cfg.json").write_text(json.dumps(config))
 
 
@@ -102,10 +126,14 @@ def ours(folder: str, runs: int, queue) -> None:
 
     toggle = sets[0].without([sets[0].features[0]])
     seconds = interleaved(
-        {"unhooked": lambda: unhooked(1), "one toggle": lambda: engine.measure([PROMPT], [toggle]),
-         "16 sets": lambda: engine.measure([PROMPT], sets), "unhooked 16": lambda: unhooked(16)},
+        {
+            "unhooked": lambda: unhooked(1),
+            "one toggle": lambda: engine.measure([PROMPT], [toggle]),
+            "16 sets": lambda: engine.measure([PROMPT], sets),
+            "unhooked 16": lambda: unhooked(16),
+        },
         runs,
-    )  # fmt: skip
+    )
     queue.put({"seconds": seconds, "tokens": ids.shape[1], "peak_gigabytes": peak_gigabytes()})
 
 

@@ -73,8 +73,17 @@ def main(runs: int = 5, per_layer: int = 10) -> dict:
     row("the BOS view", f"{1000 * median(seconds['BOS view']):.0f} ms")
     row("a refresh against the BOS view", f"{bos[0]:.1f} x ({bos[1]:.1f}–{bos[2]:.1f})", "asked: ≥ 10 x")
     row("the same, the unedited model run again each time", f"{whole[0]:.1f} x ({whole[1]:.1f}–{whole[2]:.1f})")
-    figures = {"seconds": seconds, "features": features, "tokens": ids.shape[1], "woken": len(woken), "watched": len(watched),
-               "refresh_against_budget": refreshed[0], "leave_one_out_against_batch": left[0], "refresh_against_bos_view": bos[0], "refresh_against_bos_view_without_baseline": whole[0]}  # fmt: skip
+    figures = {
+        "seconds": seconds,
+        "features": features,
+        "tokens": ids.shape[1],
+        "woken": len(woken),
+        "watched": len(watched),
+        "refresh_against_budget": refreshed[0],
+        "leave_one_out_against_batch": left[0],
+        "refresh_against_bos_view": bos[0],
+        "refresh_against_bos_view_without_baseline": whole[0],
+    }
     write("hydra", figures)
     return figures
 

@@ -78,8 +78,10 @@ class Defences:
         then = (asked.model, asked.revision, asked.dtype, asked.device, asked.direction, asked.saes)
         for what, before, today in zip(
             ("model", "revision", "number format", "device", "refusal direction", "set of SAEs"),
-            then, _engine_facts(engine), strict=True,
-        ):  # fmt: skip
+            then,
+            _engine_facts(engine),
+            strict=True,
+        ):
             if before != today:
                 raise InputError(
                     f"This evaluation was begun with another {what} ({before or 'none'}, now {today or 'none'}), and "
@@ -95,9 +97,13 @@ def _engine_facts(engine: Engine) -> tuple[str, str, str, str, str, str]:
     """model, revision, dtype, device, direction, saes."""
     spec, runtime = engine.spec, engine.runtime
     return (
-        spec.name, spec.revision or "", str(runtime.dtype).removeprefix("torch."), runtime.device.type,
-        engine.direction().key if engine.has_direction else "", sae_names(spec),
-    )  # fmt: skip
+        spec.name,
+        spec.revision or "",
+        str(runtime.dtype).removeprefix("torch."),
+        runtime.device.type,
+        engine.direction().key if engine.has_direction else "",
+        sae_names(spec),
+    )
 
 
 def _defence(row: Sequence[Any]) -> Defence:

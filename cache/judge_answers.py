@@ -107,10 +107,17 @@ def _compared(options: Namespace, found: Agreement, revisions: tuple[str, str]) 
     print(f"{first} down, {second} across:\n{found.frame().to_string()}")
     if options.out:
         value = {
-            "judges": [first, second], "revisions": list(revisions), "n": found.n, "labels": list(found.labels),
-            "table": found.table.tolist(), "observed": found.observed, "expected": found.expected,
-            "kappa": found.kappa, "low": found.low, "high": found.high,
-        }  # fmt: skip
+            "judges": [first, second],
+            "revisions": list(revisions),
+            "n": found.n,
+            "labels": list(found.labels),
+            "table": found.table.tolist(),
+            "observed": found.observed,
+            "expected": found.expected,
+            "kappa": found.kappa,
+            "low": found.low,
+            "high": found.high,
+        }
         options.out.write_text(json.dumps({k: None if v != v else v for k, v in value.items()}, indent=1) + "\n")
 
 

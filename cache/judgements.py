@@ -187,12 +187,21 @@ class Judgements:
         made = now()
         rows = [
             (
-                made, judge.name, judge.revision, pair.key[0], pair.prompt, pair.key[1],
-                pair.answer if keep_answers else None, one.verdict, one.harmful, one.raw, one.score,
+                made,
+                judge.name,
+                judge.revision,
+                pair.key[0],
+                pair.prompt,
+                pair.key[1],
+                pair.answer if keep_answers else None,
+                one.verdict,
+                one.harmful,
+                one.raw,
+                one.score,
                 ",".join(one.categories),
             )
             for pair, one in zip(pairs, said, strict=True)
-        ]  # fmt: skip
+        ]
         self.store.insert("judgements", rows)
 
 

@@ -98,9 +98,14 @@ class Judging:
         self.over = 0
 
     def start(
-        self, key: str, title: str, pairs: Sequence[Pair], asked: Sequence[Asked], kept: Judgements,
+        self,
+        key: str,
+        title: str,
+        pairs: Sequence[Pair],
+        asked: Sequence[Asked],
+        kept: Judgements,
         keep_answers: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Judge these answers by each judge in turn; behind whatever is under way. The same answers wait for no second
         job: while one is at them, nothing is begun."""
         standing = Standing(key, title, len(pairs), tuple(one.name for one in asked))
@@ -185,10 +190,14 @@ def _judge(job: _Job, asked: Asked) -> None:
         if found is not None and not found.fits:
             raise InputError(str(found))
         job.kept.judge(
-            judge, prompts, answers, job.keep_answers,
+            judge,
+            prompts,
+            answers,
+            job.keep_answers,
             lambda done, of: job.say(f"{done:,} of {of:,} judged", done / of if of else 1.0),
-            job.stop.is_set, SECONDS,
-        )  # fmt: skip
+            job.stop.is_set,
+            SECONDS,
+        )
 
 
 def _end(job: _Job, state: State, note: str = "") -> None:

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 #: Every table that is appended to, so that rows kept in memory can be moved to the file later.
 TABLES = (
-    "audits", "saved_sets", "runs", "run_rows", "run_states", "defences", "defence_cells", "judgements",
-    "neuronpedia_pages", "neuronpedia_batches",
-)  # fmt: skip
+    "audits",
+    "saved_sets",
+    "runs",
+    "run_rows",
+    "run_states",
+    "defences",
+    "defence_cells",
+    "judgements",
+    "neuronpedia_pages",
+    "neuronpedia_batches",
+)
 
 MIGRATIONS: tuple[str, ...] = (
     # 1: one row per audited prompt and edit set, and named edit sets too long for a link.

@@ -16,7 +16,24 @@ from core.registry import ModelSpec
 from core.verdicts import Verdict, verdict
 
 __all__ = [
-    "POSITIONS", "AssetError", "Conversation", "Direction", "DownloadError", "Edits", "Engine", "Feature",
-    "HydrascopeError", "InputError", "Measurement", "ModelSpec", "Prompt", "Sensor", "Turn", "UnknownModelError",
-    "Verdict", "load", "refusal_score", "verdict",
-]  # fmt: skip
+    "POSITIONS",
+    "AssetError",
+    "Conversation",
+    "Direction",
+    "DownloadError",
+    "Edits",
+    "Engine",
+    "Feature",
+    "HydrascopeError",
+    "InputError",
+    "Measurement",
+    "ModelSpec",
+    "Prompt",
+    "Sensor",
+    "Turn",
+    "UnknownModelError",
+    "Verdict",
+    "load",
+    "refusal_score",
+    "verdict",
+]

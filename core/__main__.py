@@ -189,19 +189,24 @@ def _models_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("name")
     add.add_argument("--model", required=True, metavar="ID", help="its name on the hub, owner/model, or its folder")
     add.add_argument(
-        "--saes", required=True, metavar="RELEASE_OR_FOLDER",
+        "--saes",
+        required=True,
+        metavar="RELEASE_OR_FOLDER",
         help="a release of SAELens, or release/sae_id; or a SAELens SAE's folder, or one that holds several",
-    )  # fmt: skip
+    )
     add.add_argument(
-        "--choose", default="", metavar="TEXT",
+        "--choose",
+        default="",
+        metavar="TEXT",
         help="which SAE, where there are several at a layer: parts of its name, or all of it with {layer} in it",
-    )  # fmt: skip
+    )
     add.add_argument("--layers", default="", metavar="N,N", help="such as 12,13 or 2-16; without it all there are")
     add.add_argument("--refusal-word", default="I", metavar="WORD", help="what refusals begin with, or a token id (I)")
     add.add_argument("--revision", default="", help="a branch, tag or commit on the hub")
     for name, told in (
-        ("needs", "what a known model takes, nothing of it loaded"), ("remove", "take one off your list"),
-    ):  # fmt: skip
+        ("needs", "what a known model takes, nothing of it loaded"),
+        ("remove", "take one off your list"),
+    ):
         actions.add_parser(name, help=told).add_argument("name")
 
 

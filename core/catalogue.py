@@ -101,25 +101,40 @@ _ABOVE = (
 
 def _gemma_scope(width: str, layers: tuple[int, ...]) -> Suite:
     return Suite(
-        width, "gemma-scope-2b-pt-res-canonical", f"layer_{{layer}}/width_{width}/canonical", layers, _BASE_SAES,
-        f"gemma-2-2b/{{layer}}-gemmascope-res-{width}", ("gemma-scope-2b-pt-res", f"width_{width}"),
-    )  # fmt: skip
+        width,
+        "gemma-scope-2b-pt-res-canonical",
+        f"layer_{{layer}}/width_{width}/canonical",
+        layers,
+        _BASE_SAES,
+        f"gemma-2-2b/{{layer}}-gemmascope-res-{width}",
+        ("gemma-scope-2b-pt-res", f"width_{width}"),
+    )
 
 
 def _llama_scope(expansion: str, width: str, layers: tuple[int, ...]) -> Suite:
     return Suite(
-        expansion, f"llama_scope_lxr_{expansion}", f"l{{layer}}r_{expansion}", layers, _BASE_SAES,
+        expansion,
+        f"llama_scope_lxr_{expansion}",
+        f"l{{layer}}r_{expansion}",
+        layers,
+        _BASE_SAES,
         f"llama3.1-8b/{{layer}}-llamascope-res-{width}",
-    )  # fmt: skip
+    )
 
 
 def _gemma_scope_2(size: str, layers: int, four: tuple[int, ...]) -> tuple[Suite, ...]:
     every, release = tuple(range(layers)), f"gemma-scope-2-{size}-it-res"
     some = tuple(
-        Suite(f"{width}-medium", release, f"layer_{{layer}}_width_{width}_l0_medium", four, _INSTRUCT_SAES,
-              f"gemma-3-{size}-it/{{layer}}-gemmascope-2-res-{width}")
+        Suite(
+            f"{width}-medium",
+            release,
+            f"layer_{{layer}}_width_{width}_l0_medium",
+            four,
+            _INSTRUCT_SAES,
+            f"gemma-3-{size}-it/{{layer}}-gemmascope-2-res-{width}",
+        )
         for width in ("16k", "65k", "262k")
-    )  # fmt: skip
+    )
     whole = tuple(
         Suite(f"{width}-{l0}", f"{release}-all", f"layer_{{layer}}_width_{width}_l0_{l0}", every, _INSTRUCT_SAES)
         for width in ("16k", "262k")
@@ -129,9 +144,13 @@ def _gemma_scope_2(size: str, layers: int, four: tuple[int, ...]) -> tuple[Suite
 
 
 _ANDYRDT = Suite(
-    "andyrdt", "llama-3.1-8b-instruct-andyrdt", "resid_post_layer_{layer}_trainer_1", (3, 7, 11, 15, 19, 23, 27),
-    _INSTRUCT_SAES, "llama3.1-8b-it/{layer}-resid-post-aa",
-)  # fmt: skip
+    "andyrdt",
+    "llama-3.1-8b-instruct-andyrdt",
+    "resid_post_layer_{layer}_trainer_1",
+    (3, 7, 11, 15, 19, 23, 27),
+    _INSTRUCT_SAES,
+    "llama3.1-8b-it/{layer}-resid-post-aa",
+)
 _GOODFIRE = Suite(
     "goodfire", "goodfire-llama-3.1-8b-instruct", "layer_{layer}", (19,), _ABOVE, "llama3.1-8b-it/{layer}-resid-post-gf"
 )
@@ -141,25 +160,24 @@ _GEMMA_2, _LLAMA = tuple(range(2, 17)), tuple(range(2, 14))
 
 MODELS: tuple[KnownModel, ...] = (
     KnownModel(
-        "gemma-2-2b-it", "google/gemma-2-2b-it", (235285,),
+        "gemma-2-2b-it",
+        "google/gemma-2-2b-it",
+        (235285,),
         (_gemma_scope("65k", _GEMMA_2), _gemma_scope("16k", _GEMMA_2)),
         steering_layer=16,
     ),
     KnownModel(
-        "llama-3.1-8b-instruct", "meta-llama/Llama-3.1-8B-Instruct", (40,),
+        "llama-3.1-8b-instruct",
+        "meta-llama/Llama-3.1-8B-Instruct",
+        (40,),
         (_llama_scope("8x", "32k", _LLAMA), _llama_scope("32x", "131k", _LLAMA), _ANDYRDT, _GOODFIRE),
-        steering_layer=13, system_block=True,
+        steering_layer=13,
+        system_block=True,
     ),
-    KnownModel(
-        "gemma-3-270m-it", "google/gemma-3-270m-it", (236777,), _gemma_scope_2("270m", 18, (5, 9, 12, 15)),
-    ),
-    KnownModel(
-        "gemma-3-1b-it", "google/gemma-3-1b-it", (236777,), _gemma_scope_2("1b", 26, (7, 13, 17, 22)),
-    ),
-    KnownModel(
-        "gemma-3-4b-it", "google/gemma-3-4b-it", (236777,), _gemma_scope_2("4b", 34, (9, 17, 22, 29)),
-    ),
-)  # fmt: skip
+    KnownModel("gemma-3-270m-it", "google/gemma-3-270m-it", (236777,), _gemma_scope_2("270m", 18, (5, 9, 12, 15))),
+    KnownModel("gemma-3-1b-it", "google/gemma-3-1b-it", (236777,), _gemma_scope_2("1b", 26, (7, 13, 17, 22))),
+    KnownModel("gemma-3-4b-it", "google/gemma-3-4b-it", (236777,), _gemma_scope_2("4b", 34, (9, 17, 22, 29))),
+)
 
 
 def names() -> tuple[str, ...]:

@@ -49,9 +49,14 @@ class Reading(Protocol):
 
 
 def make_tier(
-    edits: Sequence[Edits], chosen: Sequence[np.ndarray], union: np.ndarray, target: torch.Tensor,
-    strength: torch.Tensor, sensors: Sequence[Feature], device: torch.device,
-) -> Tier:  # fmt: skip
+    edits: Sequence[Edits],
+    chosen: Sequence[np.ndarray],
+    union: np.ndarray,
+    target: torch.Tensor,
+    strength: torch.Tensor,
+    sensors: Sequence[Feature],
+    device: torch.device,
+) -> Tier:
     """The tier whose items are `chosen` (bool [items] per edit set). sensors: the plan's, which slots count into."""
     sensor = np.zeros((len(edits), len(union)), dtype=np.int64)
     threshold = np.full(sensor.shape, -np.inf, dtype=np.float32)

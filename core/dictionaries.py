@@ -166,6 +166,13 @@ def read_records(
     header = header_of(identity) or pack(open_source, identity, share, cancelled)
     bias = torch.tensor(header["output_bias"], dtype=torch.float32)
     return Dictionary(
-        layer, header["d_model"], header["d_sae"], name, records_path(identity), bias, header["subtracts_bias"],
-        header["dtype"], header["hook"],
-    )  # fmt: skip
+        layer,
+        header["d_model"],
+        header["d_sae"],
+        name,
+        records_path(identity),
+        bias,
+        header["subtracts_bias"],
+        header["dtype"],
+        header["hook"],
+    )

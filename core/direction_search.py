@@ -136,9 +136,13 @@ def mean_last(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Tensor:
 
 
 def score(
-    runtime: Runtime, directions: Sequence[Direction], harmful: Sequence[Prompt], harmless: Sequence[Prompt],
-    max_new_tokens: int, progress: Progress,
-) -> list[Candidate]:  # fmt: skip
+    runtime: Runtime,
+    directions: Sequence[Direction],
+    harmful: Sequence[Prompt],
+    harmless: Sequence[Prompt],
+    max_new_tokens: int,
+    progress: Progress,
+) -> list[Candidate]:
     """Score every layer's direction under both rules' criteria."""
     reference, found = reference_logprobs(runtime, harmless), []
     base = [verdict(row[0]) for row in answers(runtime, harmful, [Edits()], max_new_tokens)]
@@ -180,7 +184,9 @@ def pick(candidates: Sequence[Candidate], rule: str, n_layers: int) -> int | Non
     fit = [
         c
         for c in candidates
-        if c.layer < int(DEPTH_LIMIT * n_layers) and c.kl <= KL_LIMIT and c.induced_score >= INDUCE_LIMIT
+        if c.layer < int(DEPTH_LIMIT * n_layers)
+        and c.kl <= KL_LIMIT
+        and c.induced_score >= INDUCE_LIMIT
         and np.isfinite(c.ablated_score)
-    ]  # fmt: skip
+    ]
     return min(fit, key=lambda c: c.ablated_score).layer if fit else None

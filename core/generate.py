@@ -115,9 +115,14 @@ def _rows(runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], m
 
 
 def _batch(
-    runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], chunk: list[tuple[int, int]], start: int, past: Any,
+    runtime: Runtime,
+    plan: Plan,
+    prompts: Sequence[Prompt],
+    chunk: list[tuple[int, int]],
+    start: int,
+    past: Any,
     max_new_tokens: int,
-) -> Iterator[tuple[int, list[int], bool]]:  # fmt: skip
+) -> Iterator[tuple[int, list[int], bool]]:
     """(row, its token ids so far, whether it is done) at every step.
 
     Prompts are right-padded; the holes that leaves in the cache are masked out of attention.

@@ -192,9 +192,15 @@ def label_blocks(runtime: Runtime, sample: Sample, layer: int, x: torch.Tensor) 
 
 
 def _row(
-    sample: Sample, pieces: _Pieces, layer: int, index: int, density: float, values: list[float], rows: np.ndarray,
+    sample: Sample,
+    pieces: _Pieces,
+    layer: int,
+    index: int,
+    density: float,
+    values: list[float],
+    rows: np.ndarray,
     promoted: Sequence[int],
-) -> tuple[object, ...]:  # fmt: skip
+) -> tuple[object, ...]:
     """One feature. values, rows: its strongest places, strongest first; a place seen before says nothing new."""
     contexts: list[Context] = []
     words: list[str] = []
@@ -323,6 +329,13 @@ def _write(path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], 
 
 
 _SCHEMA = pa.schema(
-    [("layer", pa.int64()), ("index", pa.int64()), ("label", pa.string()), ("density", pa.float64()),
-     ("max_activation", pa.float64()), ("contexts", pa.string()), ("promoted", pa.string())]
-)  # fmt: skip
+    [
+        ("layer", pa.int64()),
+        ("index", pa.int64()),
+        ("label", pa.string()),
+        ("density", pa.float64()),
+        ("max_activation", pa.float64()),
+        ("contexts", pa.string()),
+        ("promoted", pa.string()),
+    ]
+)

@@ -31,8 +31,14 @@ from core.suites import SaeRef, open_published
 
 Progress = Callable[[str, float], None]
 #: The small files of a model's repository: what it is, and its tokenizer. No code, nothing that could run any.
-SMALL_FILES = ("config.json", "generation_config*.json", "tokenizer*", "special_tokens_map*.json",
-               "added_tokens*.json", "chat_template*")  # fmt: skip
+SMALL_FILES = (
+    "config.json",
+    "generation_config*.json",
+    "tokenizer*",
+    "special_tokens_map*.json",
+    "added_tokens*.json",
+    "chat_template*",
+)
 #: All that is needed of it. Weights as safetensors only.
 MODEL_FILES = ("model*.safetensors*", *SMALL_FILES)
 #: Shares of the work: the model's files, then the SAEs, then reading the weights.
@@ -48,9 +54,12 @@ def _quiet(message: str, share: float) -> None:
 
 
 def load_runtime(
-    spec: ModelSpec, device: devices.Device | None, dtype: str | None, progress: Progress,
+    spec: ModelSpec,
+    device: devices.Device | None,
+    dtype: str | None,
+    progress: Progress,
     cancelled: Callable[[], bool] = _never,
-) -> tuple[Runtime, str]:  # fmt: skip
+) -> tuple[Runtime, str]:
     """Load everything `spec` names. Returns the runtime and why device and dtype were chosen.
 
     cancelled: asked while files are downloaded and packed, and between steps. Raises AssetError, Cancelled,
@@ -71,9 +80,12 @@ def load_runtime(
         placement = devices.choose(sum(p.numel() for p in empty.parameters()), device, dtype)
         # In its own format from the start: some models round constants to it as they are built, and keep them rounded.
         model: Any = AutoModelForCausalLM.from_pretrained(
-            source, dtype=torch.float32 if spec.adapter else placement.dtype, use_safetensors=True,
-            trust_remote_code=False, **_spread(spec, placement),
-        )  # fmt: skip
+            source,
+            dtype=torch.float32 if spec.adapter else placement.dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            **_spread(spec, placement),
+        )
     except (AssetError, InputError):
         raise
     except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read

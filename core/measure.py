@@ -117,8 +117,14 @@ def reference_logprobs(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Ten
     return torch.stack(found)
 
 
-def run(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], unit: torch.Tensor | None, every_token: bool,
-        keep: frozenset[int] = frozenset()) -> Iterator[_Batch]:  # fmt: skip
+def run(
+    runtime: Runtime,
+    plan: Plan,
+    prompts: Sequence[Prompt],
+    unit: torch.Tensor | None,
+    every_token: bool,
+    keep: frozenset[int] = frozenset(),
+) -> Iterator[_Batch]:
     """Every (prompt, edit set) as rows of as few forward passes as the token budget allows."""
     sets = list(range(len(plan.edits)))
     if len(prompts) == 1:
@@ -144,9 +150,14 @@ def run(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], unit: torch.Ten
 
 
 def _one_prompt(
-    runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], sets: list[int], unit: torch.Tensor | None,
-    every_token: bool, keep: frozenset[int],
-) -> Iterator[_Batch]:  # fmt: skip
+    runtime: Runtime,
+    plan: Plan,
+    prompts: Sequence[Prompt],
+    sets: list[int],
+    unit: torch.Tensor | None,
+    every_token: bool,
+    keep: frozenset[int],
+) -> Iterator[_Batch]:
     share = plan.lowest >= 0
     size = max(1, tokens_per_forward() // len(prompts[0]))
     for first in range(0, len(sets), size):
@@ -156,9 +167,15 @@ def _one_prompt(
 
 
 def prefix_pass(
-    runtime: Runtime, plan: Plan, prompt: Prompt, sets: list[int], start: int, unit: torch.Tensor | None = None,
-    every_token: bool = False, keep: frozenset[int] = frozenset(),
-) -> tuple[Pass, Any]:  # fmt: skip
+    runtime: Runtime,
+    plan: Plan,
+    prompt: Prompt,
+    sets: list[int],
+    start: int,
+    unit: torch.Tensor | None = None,
+    every_token: bool = False,
+    keep: frozenset[int] = frozenset(),
+) -> tuple[Pass, Any]:
     """The first `start` tokens of `prompt` under each of `sets`: the pass, and its key-value cache with a row each."""
     rows, same = torch.tensor(sets, device=runtime.device), [prompt] * len(sets)
     groups = runtime.groups(plan, same, 0, start)
@@ -176,9 +193,18 @@ def select(past: Any, rows: list[int]) -> Any:
 
 
 def _forward(
-    runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], which: list[int], held: list[int], start: int, cache: Any,
-    unit: torch.Tensor | None, every_token: bool, expand_at: int | None, keep: frozenset[int],
-) -> _Batch:  # fmt: skip
+    runtime: Runtime,
+    plan: Plan,
+    prompts: Sequence[Prompt],
+    which: list[int],
+    held: list[int],
+    start: int,
+    cache: Any,
+    unit: torch.Tensor | None,
+    every_token: bool,
+    expand_at: int | None,
+    keep: frozenset[int],
+) -> _Batch:
     chosen = [prompts[p] for p in which]
     width = max(map(len, chosen)) - start
     last = torch.tensor([len(p) - start - 1 for p in chosen], device=runtime.device)
@@ -203,9 +229,13 @@ def shared_prefix(prompts: Sequence[Prompt]) -> int:
 
 
 def _read_pass(
-    batch: _Batch, prompts: Sequence[Prompt], plan: Plan, cosine: np.ndarray, token_cosine: np.ndarray | None,
+    batch: _Batch,
+    prompts: Sequence[Prompt],
+    plan: Plan,
+    cosine: np.ndarray,
+    token_cosine: np.ndarray | None,
     activations: np.ndarray,
-) -> None:  # fmt: skip
+) -> None:
     """Copy what one pass found into the result arrays."""
     current, rows = batch.current, len(batch.edits)
     lengths = [len(prompts[p]) - batch.start for p in batch.prompts]

@@ -74,10 +74,7 @@ class Pace:
     """Lets through at most so many requests an hour, evenly spaced. Shared by all threads of a process."""
 
     def __init__(
-        self,
-        per_hour: int,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        self, per_hour: int, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._gap, self._clock, self._sleep = 3600 / per_hour, clock, sleep
         # Protects `_next`: two threads must not take the same moment.
@@ -122,10 +119,16 @@ class Neuronpedia:
         self._key = key or os.environ.get(KEY_VARIABLE) or ""
         self._timeout, self._pace = timeout, pace
         self._retry = Retry(
-            total=retries, connect=min(1, retries), read=min(1, retries), backoff_factor=backoff,
-            backoff_max=longest_wait, retry_after_max=longest_wait, status_forcelist=(429, 500, 502, 503, 504),
-            allowed_methods={"GET"}, raise_on_status=False,
-        )  # fmt: skip
+            total=retries,
+            connect=min(1, retries),
+            read=min(1, retries),
+            backoff_factor=backoff,
+            backoff_max=longest_wait,
+            retry_after_max=longest_wait,
+            status_forcelist=(429, 500, 502, 503, 504),
+            allowed_methods={"GET"},
+            raise_on_status=False,
+        )
 
     def page(self, source: str, index: int) -> str:
         """The address of a feature's page, for people."""

@@ -77,9 +77,7 @@ class Checked:
 
 
 def check(
-    draft: Draft,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    draft: Draft, progress: Progress = lambda message, share: None, cancelled: Callable[[], bool] = lambda: False
 ) -> Checked:
     """Everything that can be known of a model and its SAEs without their weights.
 
@@ -97,9 +95,13 @@ def check(
     # Whole, so that it is found again from wherever the next process starts.
     place = str(folder.resolve()) if folder.is_dir() else model_id
     found = OwnModel(
-        name, place, (), saes,
-        {layer: one.neuronpedia for layer, one in refs.items() if one.neuronpedia}, draft.revision.strip() or None,
-    )  # fmt: skip
+        name,
+        place,
+        (),
+        saes,
+        {layer: one.neuronpedia for layer, one in refs.items() if one.neuronpedia},
+        draft.revision.strip() or None,
+    )
     small = model_folder(
         from_own(found), lambda message, share: progress(message, _MODEL_HERE * share), cancelled, SMALL_FILES
     )
@@ -119,9 +121,12 @@ def check(
         check_width(str(saes[layer]), layer, one.d_model, name, n_layers, d_model)
     progress("Checked", 1.0)
     return Checked(
-        replace(found, refusal_tokens=tokens), n_layers, d_model, tuple(tokenizer.decode([t]) for t in tokens),
+        replace(found, refusal_tokens=tokens),
+        n_layers,
+        d_model,
+        tuple(tokenizer.decode([t]) for t in tokens),
         tuple(layer for layer, one in configs.items() if one.d_model is None),
-    )  # fmt: skip
+    )
 
 
 def _check_weights(model: OwnModel) -> None:

@@ -130,8 +130,9 @@ def _change(change: Callable[[dict[str, OwnModel]], None]) -> None:
             beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
             text = json.dumps(
                 {"format": FORMAT, "models": {name: _written(model) for name, model in models.items()}},
-                indent=1, ensure_ascii=False,
-            )  # fmt: skip
+                indent=1,
+                ensure_ascii=False,
+            )
             try:
                 beside.write_text(text + "\n", encoding="utf-8")
                 os.replace(beside, path)
@@ -199,10 +200,13 @@ def _written(model: OwnModel) -> dict[str, Any]:
     for layer, source in sorted(model.saes.items()):
         saes[str(layer)] = source._asdict() if isinstance(source, SaeRef) else {"folder": str(source)}
     return {
-        "model": model.model_id, "revision": model.revision, "refusal_tokens": list(model.refusal_tokens),
-        "saes": saes, "neuronpedia": {str(layer): source for layer, source in sorted(model.neuronpedia.items())},
+        "model": model.model_id,
+        "revision": model.revision,
+        "refusal_tokens": list(model.refusal_tokens),
+        "saes": saes,
+        "neuronpedia": {str(layer): source for layer, source in sorted(model.neuronpedia.items())},
         "removed": model.removed,
-    }  # fmt: skip
+    }
 
 
 def _model(name: str, one: Mapping[str, Any]) -> OwnModel:
@@ -211,10 +215,14 @@ def _model(name: str, one: Mapping[str, Any]) -> OwnModel:
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a name is no text")
     return OwnModel(
-        name, one["model"], tuple(int(token) for token in one["refusal_tokens"]),
+        name,
+        one["model"],
+        tuple(int(token) for token in one["refusal_tokens"]),
         {int(layer): _source(source) for layer, source in one["saes"].items()},
-        {int(layer): source for layer, source in one["neuronpedia"].items()}, one["revision"], one["removed"] is True,
-    )  # fmt: skip
+        {int(layer): source for layer, source in one["neuronpedia"].items()},
+        one["revision"],
+        one["removed"] is True,
+    )
 
 
 def _source(one: Mapping[str, str]) -> Path | SaeRef:

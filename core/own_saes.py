@@ -48,9 +48,7 @@ def find_saes(text: str, choose: str = "", layers: tuple[int, ...] = ()) -> dict
         if is_release(release):
             raise
         raise InputError(f"No folder is called “{text:.80}”, and {error}") from error
-    named: dict[int, dict[str, Source]] = {
-        layer: {ref.sae_id: ref for ref in refs} for layer, refs in found.items()
-    }  # fmt: skip
+    named: dict[int, dict[str, Source]] = {layer: {ref.sae_id: ref for ref in refs} for layer, refs in found.items()}
     return _chosen(f"The release {release}", named, [rest, choose], layers)
 
 

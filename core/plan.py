@@ -170,9 +170,14 @@ def _slots(
 
 
 def _tables(
-    edits: Sequence[Edits], arrays: Sequence[FeatureArrays], layer: int, union: np.ndarray, groups: tuple[int, ...],
-    sensors: Sequence[Feature], device: torch.device,
-) -> tuple[torch.Tensor, torch.Tensor | None, tuple[Tier, ...]]:  # fmt: skip
+    edits: Sequence[Edits],
+    arrays: Sequence[FeatureArrays],
+    layer: int,
+    union: np.ndarray,
+    groups: tuple[int, ...],
+    sensors: Sequence[Feature],
+    device: torch.device,
+) -> tuple[torch.Tensor, torch.Tensor | None, tuple[Tier, ...]]:
     """target, strength and tiers of one layer; only the first where all strengths are 1 and nothing has a condition."""
     here = [one.layer == layer for one in arrays]
     partial = any((one.strength[at] != 1).any() for one, at in zip(arrays, here, strict=True))

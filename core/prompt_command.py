@@ -18,9 +18,14 @@ _LISTED = 10
 
 
 def prompts(
-    name_or_file: str, kind: Kind | None, column: str | None, parts: str, seed: int, out: Path | None,
+    name_or_file: str,
+    kind: Kind | None,
+    column: str | None,
+    parts: str,
+    seed: int,
+    out: Path | None,
     progress: Progress,
-) -> None:  # fmt: skip
+) -> None:
     """Print what the list holds and what is wrong with it; write what is kept. Raises InputError, DownloadError."""
     wanted = parse_split(parts) if parts else {}
     found = load(name_or_file, kind, column, progress)

@@ -23,9 +23,12 @@ ENDINGS = ("txt", "csv", "tsv", "json", "jsonl", "parquet")
 _USUAL = ("prompt", "instruction", "goal", "text", "question", "behavior", "forbidden_prompt", "request", "input")
 #: Byte-order marks, UTF-32's before UTF-16's, which begins the same way.
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 #: More than this is surely not a prompt list, and would fill the page's memory.
 MOST_BYTES = 200_000_000
 

@@ -77,9 +77,15 @@ def _packed(
     source: SaeFile, identity: dict[str, Any], path: Path, share: Share, cancelled: Callable[[], bool]
 ) -> dict[str, Any]:
     header = {
-        "version": VERSION, "source": identity, "d_model": source.d_model, "d_sae": source.d_sae, "dtype": source.dtype,
-        "output_bias": source.output_bias.tolist(), "subtracts_bias": source.subtracts_bias, "hook": source.hook,
-    }  # fmt: skip
+        "version": VERSION,
+        "source": identity,
+        "d_model": source.d_model,
+        "d_sae": source.d_sae,
+        "dtype": source.dtype,
+        "output_bias": source.output_bias.tolist(),
+        "subtracts_bias": source.subtracts_bias,
+        "hook": source.hook,
+    }
     partial, sums = path.with_suffix(".partial"), path.with_suffix(".partial.json")
     done = _done(partial, sums, header)
     size = _record_size(header)

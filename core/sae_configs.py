@@ -17,9 +17,12 @@ from core.sae_layouts_torch import check_class
 
 #: Layout → its small file; layouts that are not named have none.
 CONFIG_FILES: Mapping[str, str] = {
-    "sae_lens": "cfg.json", "gemma_3": "config.json", "llama_scope": "hyperparams.json",
-    "llama_scope_r1_distill": "config.json", "dictionary_learning_1": "config.json",
-}  # fmt: skip
+    "sae_lens": "cfg.json",
+    "gemma_3": "config.json",
+    "llama_scope": "hyperparams.json",
+    "llama_scope_r1_distill": "config.json",
+    "dictionary_learning_1": "config.json",
+}
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,9 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 _READERS: Mapping[str, Callable[[Path], SaeConfig]] = {
-    "sae_lens": _sae_lens, "gemma_3": _gemma_3, "llama_scope": _llama_scope,
-    "llama_scope_r1_distill": _llama_scope_r1_distill, "dictionary_learning_1": _dictionary_learning,
-}  # fmt: skip
+    "sae_lens": _sae_lens,
+    "gemma_3": _gemma_3,
+    "llama_scope": _llama_scope,
+    "llama_scope_r1_distill": _llama_scope_r1_distill,
+    "dictionary_learning_1": _dictionary_learning,
+}

@@ -104,6 +104,11 @@ def sae_file(
 
     output_bias = file.part(output)
     return SaeFile(
-        d_model, d_sae, output_bias / scale if scale != 1.0 else output_bias, bool(subtracts_bias),
-        "float16" if file.half() and scale == 1.0 else "float32", hook, block,
-    )  # fmt: skip
+        d_model,
+        d_sae,
+        output_bias / scale if scale != 1.0 else output_bias,
+        bool(subtracts_bias),
+        "float16" if file.half() and scale == 1.0 else "float32",
+        hook,
+        block,
+    )

@@ -27,9 +27,15 @@ from core.zip_members import data_offset
 __all__ = ["FILES", "TORCH", "Columns", "Kind", "SaeFile", "open_sae"]
 
 Kind = Literal[
-    "sae_lens", "gemma_2", "gemma_3", "llama_scope", "llama_scope_r1_distill", "dictionary_learning_1", "goodfire",
+    "sae_lens",
+    "gemma_2",
+    "gemma_3",
+    "llama_scope",
+    "llama_scope_r1_distill",
+    "dictionary_learning_1",
+    "goodfire",
     "deepseek_r1",
-]  # fmt: skip
+]
 #: What SAELens's directory calls an SAE's folder holds, by layout: the files that are needed, and those that may be
 #: there. An empty name: the entry is no folder but the one file itself.
 FILES: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -158,10 +164,14 @@ def _llama_scope(folder: Path, scale: float | None) -> SaeFile:
     # One threshold for all, in the units of the inputs as they come; SAELens folds the scale into weights alike.
     level = config["jump_relu_threshold"] * own
     return sae_file(
-        folder, _Safetensors(folder / "checkpoints" / "final.safetensors"), False, LINEAR,
-        scale=own if scale is None else scale, hook=str(config.get("hook_point_in", "")),
+        folder,
+        _Safetensors(folder / "checkpoints" / "final.safetensors"),
+        False,
+        LINEAR,
+        scale=own if scale is None else scale,
+        hook=str(config.get("hook_point_in", "")),
         threshold=lambda some: torch.ones(some.stop - some.start) * level,
-    )  # fmt: skip
+    )
 
 
 def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
@@ -173,16 +183,24 @@ def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     file = _Safetensors(folder / "sae_weights.safetensors")
     found = sae_file(
-        folder, file, False, LINEAR, scale=scale, hook=str(config.get("hook_point_in", "")),
+        folder,
+        file,
+        False,
+        LINEAR,
+        scale=scale,
+        hook=str(config.get("hook_point_in", "")),
         threshold=lambda some: file.part("log_jumprelu_threshold", some).exp(),
-    )  # fmt: skip
+    )
     return replace(found, dtype="float32")  # an exponential is not exact in half
 
 
 _OPENERS: Mapping[Kind, Callable[[Path, float | None], SaeFile]] = {
-    "sae_lens": _sae_lens, "gemma_2": _gemma_2, "gemma_3": _gemma_3, "llama_scope": _llama_scope,
+    "sae_lens": _sae_lens,
+    "gemma_2": _gemma_2,
+    "gemma_3": _gemma_3,
+    "llama_scope": _llama_scope,
     "llama_scope_r1_distill": _llama_scope_r1_distill,
     "dictionary_learning_1": lambda folder, scale: sae_layouts_torch.dictionary_learning(folder),
     "goodfire": lambda file, scale: sae_layouts_torch.goodfire(file),
     "deepseek_r1": lambda file, scale: sae_layouts_torch.deepseek_r1(file),
-}  # fmt: skip
+}

@@ -46,9 +46,13 @@ def dictionary_learning(folder: Path) -> SaeFile:
         next((name for name in ("b_dec", "bias", "decoder_bias") if name in file), "b_dec"),
     )
     return sae_file(
-        folder, file, subtracts_bias, names, hook=f"blocks.{int(trainer['layer'])}.hook_resid_post",
+        folder,
+        file,
+        subtracts_bias,
+        names,
+        hook=f"blocks.{int(trainer['layer'])}.hook_resid_post",
         threshold=_threshold(file) if jumps else _zero,
-    )  # fmt: skip
+    )
 
 
 def check_class(kind: str, folder: Path | str) -> None:

@@ -84,10 +84,13 @@ def published(ref: SaeRef) -> Published:
             f"choose a release in one of {', '.join(get_args(Kind))}."
         )
     return Published(
-        ref, release.repo_id, release.saes_map[ref.sae_id], cast(Kind, kind),
+        ref,
+        release.repo_id,
+        release.saes_map[ref.sae_id],
+        cast(Kind, kind),
         release.norm_scaling_factor.get(ref.sae_id),
         release.neuronpedia_id.get(ref.sae_id) or "",
-    )  # fmt: skip
+    )
 
 
 def open_published(

@@ -22,10 +22,17 @@ _LARGEST = 2**63
 
 #: torch's names of typed storages, and the number format of each.
 STORAGES: Mapping[str, str] = {
-    "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
-    "ByteStorage": "uint8", "BoolStorage": "bool",
-}  # fmt: skip
+    "FloatStorage": "float32",
+    "DoubleStorage": "float64",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+}
 
 
 class RefusedError(Exception):
@@ -126,13 +133,16 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
         raise RefusedError(f"uses the instruction {name}, which no plain file of tensors needs")
 
 
-_PLAIN = {
-    "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
-}  # fmt: skip
+_PLAIN = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
 _MADE: Mapping[str, Callable[[], Any]] = {
-    "MARK": lambda: _MARK, "EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "NONE": lambda: None,
-    "NEWTRUE": lambda: True, "NEWFALSE": lambda: False,
-}  # fmt: skip
+    "MARK": lambda: _MARK,
+    "EMPTY_DICT": dict,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+}
 _PUTS = {"BINPUT", "LONG_BINPUT", "MEMOIZE"}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
@@ -262,7 +272,7 @@ _ALLOWED: Mapping[str, _Allowed] = {
     "torch device": _Allowed("device", _device),
     **{f"torch {name}": _Allowed(name, None) for name in STORAGES},
     **{f"torch {dtype}": _Allowed(dtype, None) for dtype in STORAGES.values()},
-}  # fmt: skip
+}
 
 
 def _check_depth(root: Any) -> None:

@@ -70,9 +70,17 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 def make_model(vocabulary: int) -> LlamaForCausalLM:
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=vocabulary, hidden_size=D_MODEL, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=256, bos_token_id=0, eos_token_id=1, initializer_range=0.25,
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        hidden_size=D_MODEL,
+        intermediate_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=0,
+        eos_token_id=1,
+        initializer_range=0.25,
+    )
     return LlamaForCausalLM(config).eval()
 
 
@@ -172,9 +180,13 @@ def page_spec(tiny_spec, tmp_path_factory):
         make_direction(torch.randn(D_MODEL, generator=generator), 2, -1, {"rule": "paper"}), folder / "d.safetensors"
     )
     return replace(
-        tiny_spec, name=PAGE_MODEL, prompts=folder / "prompts.csv", labels=folder / "labels.parquet",
-        direction=folder / "d.safetensors", caveat="Tiny and random.",
-    )  # fmt: skip
+        tiny_spec,
+        name=PAGE_MODEL,
+        prompts=folder / "prompts.csv",
+        labels=folder / "labels.parquet",
+        direction=folder / "d.safetensors",
+        caveat="Tiny and random.",
+    )
 
 
 @pytest.fixture

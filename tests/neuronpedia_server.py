@@ -33,25 +33,42 @@ def feature(source: str, index: int, label: str = "", **more) -> dict:
     model, layer = source.split("/")
     explanations = [{"description": label, "explanationModelName": "gpt-4o-mini", "typeName": "oai_token-act-pair"}]
     return {
-        "modelId": model, "layer": layer, "index": str(index), "maxActApprox": 12.5, "frac_nonzero": 0.00321,
-        "pos_str": ["▁sorry", "Sorry"], "pos_values": [1.2, 1.1], "neg_str": ["▁sure"], "neg_values": [-0.9],
-        "freq_hist_data_bar_heights": [1], "freq_hist_data_bar_values": [1],
+        "modelId": model,
+        "layer": layer,
+        "index": str(index),
+        "maxActApprox": 12.5,
+        "frac_nonzero": 0.00321,
+        "pos_str": ["▁sorry", "Sorry"],
+        "pos_values": [1.2, 1.1],
+        "neg_str": ["▁sure"],
+        "neg_values": [-0.9],
+        "freq_hist_data_bar_heights": [1],
+        "freq_hist_data_bar_values": [1],
         "activations": [
             {"tokens": ["▁How", "▁to", "▁bake"], "values": [0, 0, 3.5], "maxValue": 3.5, "maxValueTokenIndex": 2},
-            {"tokens": ["I", "▁am", "▁sorry", "▁to"], "values": [0, 1, 12.5, 0], "maxValue": 12.5,
-             "maxValueTokenIndex": 2},
+            {
+                "tokens": ["I", "▁am", "▁sorry", "▁to"],
+                "values": [0, 1, 12.5, 0],
+                "maxValue": 12.5,
+                "maxValueTokenIndex": 2,
+            },
         ],
         "explanations": explanations if label else [],
-    } | more  # fmt: skip
+    } | more
 
 
 def explanation(source: str, index: int, label: str) -> dict:
     """A row of a bulk file, with its embedding."""
     model, layer = source.split("/")
     return {
-        "modelId": model, "layer": layer, "index": str(index), "description": label, "typeName": "oai_token-act-pair",
-        "explanationModelName": "gpt-4o-mini", "embedding": [0.25] * 16,
-    }  # fmt: skip
+        "modelId": model,
+        "layer": layer,
+        "index": str(index),
+        "description": label,
+        "typeName": "oai_token-act-pair",
+        "explanationModelName": "gpt-4o-mini",
+        "embedding": [0.25] * 16,
+    }
 
 
 def packed(rows: list[dict]) -> bytes:

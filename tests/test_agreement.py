@@ -135,7 +135,7 @@ def test_a_judge_of_refusals_and_one_of_harm_are_compared_by_whether_it_was_done
         ("ab" * 5, "ab" * 4 + "aa", "With so few answers the interval is only rough."),
         ("", "", "No answer was judged by both."),
     ],
-)  # fmt: skip
+)
 def test_kappa_is_read_in_plain_words(first, second, says):
     found = agreement(list(first), list(second))
     assert says in found.reading()

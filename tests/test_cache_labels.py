@@ -58,8 +58,10 @@ def test_a_page_is_asked_for_once_and_kept_for_good(labels, server):
     found = again(labels, server)
     note = found.note(HERE)
     assert (note.label, note.origin, note.about) == (
-        "words of regret", "Neuronpedia", "explained by gpt-4o-mini · oai_token-act-pair"
-    )  # fmt: skip
+        "words of regret",
+        "Neuronpedia",
+        "explained by gpt-4o-mini · oai_token-act-pair",
+    )
     assert (note.density, note.max_activation, note.promoted, note.suppressed) == (
         0.00321,
         12.5,

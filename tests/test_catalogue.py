@@ -20,9 +20,14 @@ def test_every_suite_is_saelens_own_in_all_its_layers(name):
 
 @pytest.mark.parametrize(
     ("name", "layer"),
-    [("gemma-2-2b-it", 12), ("llama-3.1-8b-instruct", 10), ("gemma-3-1b-it/65k-medium", 13),
-     ("llama-3.1-8b-instruct/andyrdt", 27), ("llama-3.1-8b-instruct/goodfire", 19)],
-)  # fmt: skip
+    [
+        ("gemma-2-2b-it", 12),
+        ("llama-3.1-8b-instruct", 10),
+        ("gemma-3-1b-it/65k-medium", 13),
+        ("llama-3.1-8b-instruct/andyrdt", 27),
+        ("llama-3.1-8b-instruct/goodfire", 19),
+    ],
+)
 def test_pages_on_neuronpedia_are_those_saelens_names(name, layer):
     spec = find(name)
     assert published(spec.saes[layer]).neuronpedia == spec.neuronpedia[layer]
@@ -37,10 +42,15 @@ def test_the_papers_layers_and_steering_layers():
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("gemma-2-2b-it", "base model"), ("gemma-2-2b-it/65k-l0-40", "base model"),
-     ("llama-3.1-8b-instruct/32x", "base model"), ("llama-3.1-8b-instruct/andyrdt", "trained on this very model"),
-     ("llama-3.1-8b-instruct/goodfire", "after layer 19 alone"), ("gemma-3-1b-it", "trained on this very model")],
-)  # fmt: skip
+    [
+        ("gemma-2-2b-it", "base model"),
+        ("gemma-2-2b-it/65k-l0-40", "base model"),
+        ("llama-3.1-8b-instruct/32x", "base model"),
+        ("llama-3.1-8b-instruct/andyrdt", "trained on this very model"),
+        ("llama-3.1-8b-instruct/goodfire", "after layer 19 alone"),
+        ("gemma-3-1b-it", "trained on this very model"),
+    ],
+)
 def test_a_caveat_belongs_to_the_suite_and_not_to_the_model(name, told):
     assert told in find(name).caveat
 
@@ -55,8 +65,34 @@ def test_every_layer_of_the_instruct_trained_suites_is_there():
 
 
 def test_canonical_sparsities_of_gemma_scope_are_those_published():
-    canonical = [73, 121, 77, 89, 89, 105, 107, 107, 111, 118, 128, 70, 72, 75, 73, 127, 128, 125, 116, 115, 114, 111,
-                 116, 123, 124, 93]  # fmt: skip
+    canonical = [
+        73,
+        121,
+        77,
+        89,
+        89,
+        105,
+        107,
+        107,
+        111,
+        118,
+        128,
+        70,
+        72,
+        75,
+        73,
+        127,
+        128,
+        125,
+        116,
+        115,
+        114,
+        111,
+        116,
+        123,
+        124,
+        93,
+    ]
     for layer, l0 in enumerate(canonical):
         ref = SaeRef("gemma-scope-2b-pt-res-canonical", f"layer_{layer}/width_65k/canonical")
         assert published(ref).folder == f"layer_{layer}/width_65k/average_l0_{l0}"

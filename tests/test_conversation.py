@@ -64,9 +64,18 @@ def test_edits_measures_and_answers_take_conversations(tiny, plain, tiny_saes):
 
 @pytest.mark.parametrize(
     "turns",
-    [(), (("assistant", "a"),), (("user", "a"), ("assistant", "b")), (("user", "a"), ("user", "b"), ("user", "c")),
-     (("system", "a"), ("assistant", "b"), ("user", "c")), "user", (("user",),), None, 7],
-)  # fmt: skip
+    [
+        (),
+        (("assistant", "a"),),
+        (("user", "a"), ("assistant", "b")),
+        (("user", "a"), ("user", "b"), ("user", "c")),
+        (("system", "a"), ("assistant", "b"), ("user", "c")),
+        "user",
+        (("user",),),
+        None,
+        7,
+    ],
+)
 def test_what_is_not_a_conversation_is_one_plain_error(turns):
     with pytest.raises(InputError):
         Conversation(turns)
@@ -83,9 +92,11 @@ def test_turns_that_cannot_be_used_are_one_plain_error(tiny, bad, where):
 
 @pytest.mark.parametrize(
     "template",
-    ["{{ bos_token }}Question: {{ messages[0]['content'] }}\nAnswer:",
-     "{% for m in messages %}{{ m['content'] }}{% if loop.length > 1 %} | {% endif %}{% endfor %}"],
-)  # fmt: skip
+    [
+        "{{ bos_token }}Question: {{ messages[0]['content'] }}\nAnswer:",
+        "{% for m in messages %}{{ m['content'] }}{% if loop.length > 1 %} | {% endif %}{% endfor %}",
+    ],
+)
 def test_a_template_without_room_for_earlier_turns_says_so(template):
     tokenizer = make_tokenizer()
     tokenizer.chat_template = template

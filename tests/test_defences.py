@@ -12,9 +12,17 @@ from core.defence import ATTACKS, Evaluation, wrap
 from core.edit_items import Sensor
 
 ASKED = Evaluation(
-    "the active set", (Feature(2, 5), Feature(3, 7)), (None, 4.5), tuple(PROMPTS[:2]), tuple(PROMPTS[2:3]), (),
-    base="1-3,direction", positions="instruction", when=Sensor(Feature(1, 2), 0.5), tokens=4,
-)  # fmt: skip
+    "the active set",
+    (Feature(2, 5), Feature(3, 7)),
+    (None, 4.5),
+    tuple(PROMPTS[:2]),
+    tuple(PROMPTS[2:3]),
+    (),
+    base="1-3,direction",
+    positions="instruction",
+    when=Sensor(Feature(1, 2), 0.5),
+    tokens=4,
+)
 
 
 @pytest.fixture

@@ -36,18 +36,38 @@ def machine(monkeypatch):
     [
         ({}, SMALL, "cpu", torch.float32, "no GPU found; float32, exact and small enough here"),
         ({}, LARGE, "cpu", torch.bfloat16, "no GPU found; bfloat16, the format such models are published in"),
-        ({"memory": GIB}, SMALL, "cpu", torch.bfloat16,
-         "no GPU found; bfloat16, because float32 would need over half of the memory"),
+        (
+            {"memory": GIB},
+            SMALL,
+            "cpu",
+            torch.bfloat16,
+            "no GPU found; bfloat16, because float32 would need over half of the memory",
+        ),
         ({"cuda": True}, SMALL, "cuda", torch.float32, "GPU NVIDIA H200 found; float32, exact and small enough here"),
-        ({"cuda": True}, LARGE, "cuda", torch.bfloat16,
-         "GPU NVIDIA H200 found; bfloat16, the format such models are published in"),
-        ({"cuda": True, "mps": True}, SMALL, "cuda", torch.float32,
-         "GPU NVIDIA H200 found; float32, exact and small enough here"),
+        (
+            {"cuda": True},
+            LARGE,
+            "cuda",
+            torch.bfloat16,
+            "GPU NVIDIA H200 found; bfloat16, the format such models are published in",
+        ),
+        (
+            {"cuda": True, "mps": True},
+            SMALL,
+            "cuda",
+            torch.float32,
+            "GPU NVIDIA H200 found; float32, exact and small enough here",
+        ),
         ({"mps": True}, SMALL, "mps", torch.float32, "Apple GPU found; float32, exact and small enough here"),
-        ({"mps": True}, LARGE, "mps", torch.bfloat16,
-         "Apple GPU found; bfloat16, the format such models are published in"),
+        (
+            {"mps": True},
+            LARGE,
+            "mps",
+            torch.bfloat16,
+            "Apple GPU found; bfloat16, the format such models are published in",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_choice_and_its_reason(machine, has, parameters, device, dtype, reason):
     machine(**has)
     assert choose(parameters) == (torch.device(device), dtype, reason, None)
@@ -93,10 +113,12 @@ HUGE = 70_000_000_000
 def test_several_gpus_are_used_for_what_one_cannot_hold(machine):
     machine(cuda=True, gpus=4)
     assert choose(HUGE) == (
-        torch.device("cuda"), torch.bfloat16,
+        torch.device("cuda"),
+        torch.bfloat16,
         "GPU NVIDIA H200 found; too large for it alone, so spread over all GPUs, main memory and disk; bfloat16, the "
-        "format such models are published in", "auto",
-    )  # fmt: skip
+        "format such models are published in",
+        "auto",
+    )
     assert choose(LARGE).spread is None and choose(HUGE, "cpu").spread is None
 
 
@@ -149,8 +171,10 @@ def test_a_map_is_taken_as_it_is(machine):
     machine()
     parts = {"model": "cpu", "lm_head": "disk"}
     assert choose(LARGE, parts) == (
-        torch.device("cpu"), torch.bfloat16,
-        "on cpu and disk as asked; bfloat16, the format such models are published in", parts
-    )  # fmt: skip
+        torch.device("cpu"),
+        torch.bfloat16,
+        "on cpu and disk as asked; bfloat16, the format such models are published in",
+        parts,
+    )
     with pytest.raises(InputError, match="The device “tpu” cannot be used here"):
         choose(LARGE, {"": "tpu"})

@@ -193,8 +193,15 @@ def forbidden_in(source, name):
 
     modules = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "pickletools"}
     names = {"Unpickler", "eval", "exec", "__import__", "import_module", "import_string"}
-    loads = {"torch.load", "torch.serialization.load", "np.load", "numpy.load", "pd.read_pickle", "torch.jit.load",
-             "torch.hub.load"}  # fmt: skip
+    loads = {
+        "torch.load",
+        "torch.serialization.load",
+        "np.load",
+        "numpy.load",
+        "pd.read_pickle",
+        "torch.jit.load",
+        "torch.hub.load",
+    }
     if name == "torch_program.py":  # lists a pickle's instructions, and does nothing with them
         modules = modules - {"pickletools"}
     found = set()
@@ -230,12 +237,26 @@ def test_nothing_in_the_engine_reads_pickles_or_runs_a_models_code():
 
 @pytest.mark.parametrize(
     "source",
-    ["import pickle", "import pickle as p", "from pickle import loads", "import pickletools", "import dill",
-     "from torch import load", "torch.load(path)", "torch.load(path, weights_only=True)", "read = torch.load",
-     "from torch._weights_only_unpickler import Unpickler", "pickle.Unpickler(file)", "eval(text)", "exec(text)",
-     "importlib.import_module(name)", "np.load(path, allow_pickle=True)", "f(trust_remote_code=flag)",
-     "import joblib"],
-)  # fmt: skip
+    [
+        "import pickle",
+        "import pickle as p",
+        "from pickle import loads",
+        "import pickletools",
+        "import dill",
+        "from torch import load",
+        "torch.load(path)",
+        "torch.load(path, weights_only=True)",
+        "read = torch.load",
+        "from torch._weights_only_unpickler import Unpickler",
+        "pickle.Unpickler(file)",
+        "eval(text)",
+        "exec(text)",
+        "importlib.import_module(name)",
+        "np.load(path, allow_pickle=True)",
+        "f(trust_remote_code=flag)",
+        "import joblib",
+    ],
+)
 def test_what_would_read_a_pickle_is_seen(source):
     assert forbidden_in(source, "any.py")
     assert forbidden_in(source, "torch_program.py") or source == "import pickletools"

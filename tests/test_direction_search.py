@@ -126,9 +126,11 @@ def test_a_search_finds_the_difference_of_means_and_keeps_its_record(refusing, s
     record = found.provenance
     assert record["rule"] == "paper" and record["chosen"]["paper"] == found.layer and record["dropped"] == 0
     assert record["n"] == {
-        "harmful_train": cuts[0], "harmful_val": len(refused) - cuts[0],
-        "harmless_train": cuts[1], "harmless_val": len(others) - cuts[1],
-    }  # fmt: skip
+        "harmful_train": cuts[0],
+        "harmful_val": len(refused) - cuts[0],
+        "harmless_train": cuts[1],
+        "harmless_val": len(others) - cuts[1],
+    }
     assert [c["layer"] for c in record["candidates"]] == [0, 1, 2, 3] and record["dtype"] == "float32"
     shares = [share for _, share in seen]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and all(isinstance(m, str) for m, _ in seen)
@@ -209,11 +211,18 @@ def test_too_few_prompts_are_said_so(refusing, sorted_texts):
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"rule": "best"}, {"validation": 0}, {"validation": 1}, {"validation": float("nan")},
-        {"harmful": None}, {"harmless": None}, {"harmful": "How?"}, {"harmful": 7}, {"harmful": [""] * 9},
+        {"rule": "best"},
+        {"validation": 0},
+        {"validation": 1},
+        {"validation": float("nan")},
+        {"harmful": None},
+        {"harmless": None},
+        {"harmful": "How?"},
+        {"harmful": 7},
+        {"harmful": [""] * 9},
         {"harmful": None, "harmless": None},
     ],
-)  # fmt: skip
+)
 def test_a_search_asked_for_wrongly_says_so_before_it_starts(refusing, sorted_texts, monkeypatch, arguments):
     monkeypatch.setattr(direction_search, "run", None)
     monkeypatch.setattr(direction_search, "measure", None)

@@ -26,8 +26,16 @@ from core.hydra.wakening import refresh
 from core.label_making import label_blocks, residuals, sample_of
 from core.loading import load_runtime
 
-SPREAD = {"model.embed_tokens": "cpu", "model.rotary_emb": "cpu", "model.layers.0": "cpu", "model.layers.1": "disk",
-          "model.layers.2": "cpu", "model.layers.3": "disk", "model.norm": "disk", "lm_head": "disk"}  # fmt: skip
+SPREAD = {
+    "model.embed_tokens": "cpu",
+    "model.rotary_emb": "cpu",
+    "model.layers.0": "cpu",
+    "model.layers.1": "disk",
+    "model.layers.2": "cpu",
+    "model.layers.3": "disk",
+    "model.norm": "disk",
+    "lm_head": "disk",
+}
 TIED = SPREAD | {"model.embed_tokens": "disk"}  # Gemma's head is its embedding, so both are read from one place
 
 
@@ -37,10 +45,21 @@ def gemma(tiny_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gemma")
     torch.manual_seed(1)
     config = transformers.Gemma2Config(
-        vocab_size=320, hidden_size=32, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
-        intermediate_size=64, initializer_range=0.25, bos_token_id=0, eos_token_id=1, pad_token_id=1,
-        max_position_embeddings=256, sliding_window=16, query_pre_attn_scalar=8,
-    )  # fmt: skip
+        vocab_size=320,
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        intermediate_size=64,
+        initializer_range=0.25,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+        max_position_embeddings=256,
+        sliding_window=16,
+        query_pre_attn_scalar=8,
+    )
     transformers.Gemma2ForCausalLM(config).save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
     return ModelSpec("gemma", str(folder), LAYERS, (40,), {n: tiny_folder / f"layer_{n}" for n in LAYERS})
@@ -66,9 +85,14 @@ def spread_map(engine):
 def edit_sets(engine):
     direction = engine.direction()
     return [
-        Edits(), Edits.ablate_direction(direction), Edits.add_direction(direction, 2.0), Edits.ablate([(1, 3), (3, 4)]),
-        Edits.clamp([(2, 5), (3, 1)], 4.0, "bos"), random_edits(3, direction), random_conditional_edits(4, direction),
-    ]  # fmt: skip
+        Edits(),
+        Edits.ablate_direction(direction),
+        Edits.add_direction(direction, 2.0),
+        Edits.ablate([(1, 3), (3, 4)]),
+        Edits.clamp([(2, 5), (3, 1)], 4.0, "bos"),
+        random_edits(3, direction),
+        random_conditional_edits(4, direction),
+    ]
 
 
 def test_the_weights_are_nowhere_until_they_are_used(both):
@@ -108,9 +132,16 @@ def test_what_the_saes_say_is_equal_to_the_bit(both):
         sample = sample_of(engine, PROMPTS)
         labels = list(label_blocks(engine.runtime, sample, 2, residuals(engine.runtime, sample, [2])[2]))
         found.append(
-            [engine.features(PROMPTS[0], sets[5]), engine.reconstruction(PROMPTS[1]), engine.alignment(),
-             engine.activity(list(PROMPTS)), woken.marks, woken.margins, *labels]
-        )  # fmt: skip
+            [
+                engine.features(PROMPTS[0], sets[5]),
+                engine.reconstruction(PROMPTS[1]),
+                engine.alignment(),
+                engine.activity(list(PROMPTS)),
+                woken.marks,
+                woken.margins,
+                *labels,
+            ]
+        )
         found[-1].append(engine.cross_entropy(PROMPTS, sets[5]))
     *frames, (one, other) = list(zip(*found, strict=True))
     for left, right in frames:
@@ -135,8 +166,13 @@ def test_what_is_stopped_half_way_leaves_weights_away(both):
     _, spread = both
     runtime, prompt = spread.runtime, spread.prompt(PROMPTS[0])
     plan = runtime.plan([Edits()])
-    current = Pass(plan, torch.zeros(1, dtype=torch.int64), runtime.groups(plan, [prompt], 0, len(prompt)),
-                   keep_residuals=frozenset([1]), stop_after=1)  # fmt: skip
+    current = Pass(
+        plan,
+        torch.zeros(1, dtype=torch.int64),
+        runtime.groups(plan, [prompt], 0, len(prompt)),
+        keep_residuals=frozenset([1]),
+        stop_after=1,
+    )
     before = {name for name, parameter in spread.model.named_parameters() if parameter.is_meta}
     runtime.read(current, runtime.ids([prompt], 0, len(prompt)))
     assert {name for name, parameter in spread.model.named_parameters() if parameter.is_meta} == before
@@ -222,26 +258,49 @@ class OnlyItsOwnDevice(TorchFunctionMode):
 def test_each_layers_tables_are_on_its_own_device(two_devices, tiny, seed, every_token):
     runtime, direction = two_devices, tiny.direction()
     sets = [
-        Edits(), Edits.ablate_direction(direction, "last"), Edits.add_direction(replace(direction, layer=3), 2.0),
-        random_edits(seed, direction), random_conditional_edits(seed, direction),
-        Edits.ablate([(1, 2), (3, 5)], strength=0.5), Edits.clamp([(3, 7)], 2.0, when=(Feature(1, 4), 0.5)),
-    ]  # fmt: skip
+        Edits(),
+        Edits.ablate_direction(direction, "last"),
+        Edits.add_direction(replace(direction, layer=3), 2.0),
+        random_edits(seed, direction),
+        random_conditional_edits(seed, direction),
+        Edits.ablate([(1, 2), (3, 5)], strength=0.5),
+        Edits.clamp([(3, 7)], 2.0, when=(Feature(1, 4), 0.5)),
+    ]
     watch, prompt = [Feature(n, i) for n in LAYERS for i in (0, 30)], tiny.prompt(PROMPTS[1])
     plan, same = runtime.plan(sets, watch), [prompt] * len(sets)
     current = Pass(
-        plan, torch.arange(len(sets)), runtime.groups(plan, same, 0, len(prompt)),
-        torch.full((len(sets),), len(prompt) - 1), direction.vector, every_token, None, frozenset(range(4)), 3,
-    )  # fmt: skip
+        plan,
+        torch.arange(len(sets)),
+        runtime.groups(plan, same, 0, len(prompt)),
+        torch.full((len(sets),), len(prompt) - 1),
+        direction.vector,
+        every_token,
+        None,
+        frozenset(range(4)),
+        3,
+    )
     ids = runtime.ids(same, 0, len(prompt))
     with OnlyItsOwnDevice():
         runtime.read(current, ids)
     for found in (current.cosine, current.watched, current.residuals):
         assert {layer: str(tensor.device) for layer, tensor in found.items()}.items() <= {
-            0: "cpu", 1: "cpu", 2: "meta", 3: "meta"
-        }.items()  # fmt: skip
+            0: "cpu",
+            1: "cpu",
+            2: "meta",
+            3: "meta",
+        }.items()
     assert set(current.watched) == {1, 2, 3} and set(current.cosine) == {0, 1, 2, 3}
-    plain = Pass(tiny.runtime.plan(sets, watch), current.rows, current.groups, current.last, direction.vector,
-                 every_token, None, frozenset(range(4)), 3)  # fmt: skip
+    plain = Pass(
+        tiny.runtime.plan(sets, watch),
+        current.rows,
+        current.groups,
+        current.last,
+        direction.vector,
+        every_token,
+        None,
+        frozenset(range(4)),
+        3,
+    )
     tiny.runtime.read(plain, ids)
     assert torch.equal(plain.cosine[1], current.cosine[1]) and torch.equal(plain.watched[1], current.watched[1])
     assert {n: x.shape for n, x in plain.watched.items()} == {n: x.shape for n, x in current.watched.items()}

@@ -22,11 +22,15 @@ one_edit = st.one_of(
     st.builds(lambda f, p, s: Edits.ablate([f], p, strength=s), features, places, strengths),
     st.builds(
         lambda f, v, p, s, w: Edits.clamp([f], v, p, strength=s, when=w),
-        features, values, places, strengths, conditions,
+        features,
+        values,
+        places,
+        strengths,
+        conditions,
     ),
     st.builds(lambda p, s: Edits.ablate_direction(DIRECTION, p, strength=s), places, strengths),
     st.builds(lambda v, p, s: Edits.add_direction(DIRECTION, v, p, strength=s), values, places, strengths),
-)  # fmt: skip
+)
 edit_sets = st.lists(one_edit, max_size=6).map(lambda several: sum(several, Edits()))
 properties = settings(derandomize=True, deadline=None, max_examples=100)
 
@@ -112,9 +116,27 @@ def test_text_is_short_and_readable():
 
 @pytest.mark.parametrize(
     "text",
-    ["12", "12-", "-1-2", "a-b", "12-40=", "12-40=x", "12-40=nan", "12-40=inf", "12-40=1e999", "12-40=1..2", "1-2@mars",
-     "1-2=3=4", "12-40=1_0", "1-2;3-4", "<b>", "directions", "direction=x", "9999999999-1"],
-)  # fmt: skip
+    [
+        "12",
+        "12-",
+        "-1-2",
+        "a-b",
+        "12-40=",
+        "12-40=x",
+        "12-40=nan",
+        "12-40=inf",
+        "12-40=1e999",
+        "12-40=1..2",
+        "1-2@mars",
+        "1-2=3=4",
+        "12-40=1_0",
+        "1-2;3-4",
+        "<b>",
+        "directions",
+        "direction=x",
+        "9999999999-1",
+    ],
+)
 def test_text_that_is_not_edits_is_one_plain_error(text):
     with pytest.raises(InputError):
         Edits.from_text(text, DIRECTION)
@@ -137,9 +159,25 @@ def test_strength_and_condition_have_their_own_letters(text, edits):
 
 @pytest.mark.parametrize(
     "text",
-    ["1-2*", "1-2*x", "1-2*11", "1-2*-1", "1-2*nan", "1-2?", "1-2?0-3", "1-2?>1", "1-2?0-3>", "1-2?0-3>x", "1-2?2-3>1",
-     "1-2?0-3>1@bos", "1-2@bos*2", "1-2*2=3", "direction?0-3>1", "direction*11"],
-)  # fmt: skip
+    [
+        "1-2*",
+        "1-2*x",
+        "1-2*11",
+        "1-2*-1",
+        "1-2*nan",
+        "1-2?",
+        "1-2?0-3",
+        "1-2?>1",
+        "1-2?0-3>",
+        "1-2?0-3>x",
+        "1-2?2-3>1",
+        "1-2?0-3>1@bos",
+        "1-2@bos*2",
+        "1-2*2=3",
+        "direction?0-3>1",
+        "direction*11",
+    ],
+)
 def test_strengths_and_conditions_that_cannot_be_are_one_plain_error(text):
     with pytest.raises(InputError):
         Edits.from_text(text, DIRECTION)
@@ -154,8 +192,18 @@ def test_a_condition_is_part_of_what_is_said():
     assert on.items[0].when == Sensor(sensor, 2.0) and on.sensors == (Sensor(sensor, 2.0),)
 
 
-@pytest.mark.parametrize("when", [(Feature(3, 1), 1.0), 7, "2-1>3", (Feature(2, 1),), (Feature(2, 1), float("nan")),
-                                  (None, 1.0), (Feature(2, -1), 1.0)])  # fmt: skip
+@pytest.mark.parametrize(
+    "when",
+    [
+        (Feature(3, 1), 1.0),
+        7,
+        "2-1>3",
+        (Feature(2, 1),),
+        (Feature(2, 1), float("nan")),
+        (None, 1.0),
+        (Feature(2, -1), 1.0),
+    ],
+)
 def test_conditions_that_cannot_be_are_one_plain_error(when):
     with pytest.raises(InputError):
         Edits.clamp([Feature(2, 4)], 1.0, when=when)

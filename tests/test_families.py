@@ -11,19 +11,36 @@ from core import Edits, ModelSpec, load
 from core.direction import make_direction
 
 WINDOW = 16  # shorter than most prompts, so that it matters
-SMALL = {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
-         "intermediate_size": 64, "initializer_range": 0.25, "bos_token_id": 0, "eos_token_id": 1,
-         "pad_token_id": 1, "max_position_embeddings": 256}  # fmt: skip
+SMALL = {
+    "vocab_size": 320,
+    "hidden_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "initializer_range": 0.25,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 1,
+    "max_position_embeddings": 256,
+}
 GROUPED = SMALL | {"num_key_value_heads": 2, "head_dim": 8}
 FAMILIES = {
-    "GPT2": {"vocab_size": 320, "n_embd": 32, "n_layer": 4, "n_head": 4, "n_positions": 256,
-             "initializer_range": 0.25, "bos_token_id": 0, "eos_token_id": 1},
+    "GPT2": {
+        "vocab_size": 320,
+        "n_embd": 32,
+        "n_layer": 4,
+        "n_head": 4,
+        "n_positions": 256,
+        "initializer_range": 0.25,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+    },
     "GPTNeoX": SMALL,
     "Mistral": GROUPED | {"sliding_window": WINDOW},
     "Qwen3": GROUPED,
     "Gemma2": GROUPED | {"sliding_window": WINDOW, "query_pre_attn_scalar": 8},
     "Gemma3": GROUPED | {"sliding_window": WINDOW, "query_pre_attn_scalar": 8},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -116,9 +116,7 @@ def test_progress_and_cancelled_are_called_in_the_callers_thread(hub, made):
     hub.slows(REPO, WEIGHTS, 2_000_000)
     threads = set()
     fetch(
-        FILES,
-        lambda *_: threads.add(threading.current_thread()),
-        lambda: bool(threads.add(threading.current_thread())),
+        FILES, lambda *_: threads.add(threading.current_thread()), lambda: bool(threads.add(threading.current_thread()))
     )
     assert threads == {threading.current_thread()}
 

@@ -55,7 +55,7 @@ def test_a_file_is_judged_told_and_written_and_then_known(home, file, capsys):
     assert "9 answers, 9 known before: refused" in capsys.readouterr().out
 
 
-def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(home, file, harmbench_folders, capsys):  # noqa: F811
+def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(home, file, harmbench_folders, capsys):
     folder, out = harmbench_folders["harmbench-mistral"], home / "out.jsonl"
     asked = [
         "judge",
@@ -115,8 +115,11 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     identifier = work.ledger._run
     pairs = all_of(run_answers(runs, identifier))
     known = work.ledger.read("screen")
-    screened = [Pair(INPUTS.text(i), r.value["answer"]) for i, r in known.items() if r.value["reason"] in
-                ("refused", "complied", "degenerate")]  # fmt: skip
+    screened = [
+        Pair(INPUTS.text(i), r.value["answer"])
+        for i, r in known.items()
+        if r.value["reason"] in ("refused", "complied", "degenerate")
+    ]
     assert pairs[: len(screened)] == screened and 0 < len(screened) < len(known), (
         "repeated and empty ones were never asked"
     )

@@ -168,8 +168,10 @@ def test_what_both_have_judged_comes_with_prompts_and_the_answers_that_were_kept
     kept.judge(SUBSTRINGS, PROMPTS[:1], ANSWERS[:1], keep_answers=True)
     both = kept.both("b", "substrings")
     assert dict(zip(both.prompts, both.answers, strict=True)) == {
-        PROMPTS[0]: ANSWERS[0], PROMPTS[1]: None, PROMPTS[2]: None
-    }  # fmt: skip
+        PROMPTS[0]: ANSWERS[0],
+        PROMPTS[1]: None,
+        PROMPTS[2]: None,
+    }
 
 
 def test_a_table_that_was_kept_in_memory_moves_to_the_file(tmp_path, monkeypatch):

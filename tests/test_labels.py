@@ -66,8 +66,15 @@ def test_a_missing_column_is_named(tmp_path):
 def test_a_column_of_labels_finds_what_is_there_and_nothing_else():
     column = LabelColumn.of([(9, "nine"), (3, "three"), (9, "nine again"), (70000, "far")])
     assert {i: column.label(i) for i in (0, 3, 4, 9, 10, 70000, 70001, -1)} == {
-        0: "", 3: "three", 4: "", 9: "nine again", 10: "", 70000: "far", 70001: "", -1: ""
-    }  # fmt: skip
+        0: "",
+        3: "three",
+        4: "",
+        9: "nine again",
+        10: "",
+        70000: "far",
+        70001: "",
+        -1: "",
+    }
     assert LabelColumn.of([]).label(0) == ""
 
 

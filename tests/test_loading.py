@@ -47,9 +47,10 @@ def test_half_precision_measures_close_to_float32(tiny, tiny_spec, dtype, score)
     assert agree.mean() > 0.97
     assert rough.p_refusal.dtype == np.float64 and rough.activations.dtype == np.float32
     assert np.isfinite(rough.kl).all() and (rough.kl[:, 0] < 1e-6).all()
-    assert half.model.dtype == getattr(torch, dtype) and half.runtime.columns(
-        half.runtime.dictionaries[1], (0,)
-    ).encoder.dtype == torch.float32  # fmt: skip
+    assert (
+        half.model.dtype == getattr(torch, dtype)
+        and half.runtime.columns(half.runtime.dictionaries[1], (0,)).encoder.dtype == torch.float32
+    )
     assert isinstance("".join(half.generate(PROMPTS[0], sets[2], 4)), str)
 
 
@@ -58,8 +59,10 @@ def test_what_transformers_keeps_in_float32_stays_so(tiny_spec, tmp_path, adapte
     """Rotary frequencies in bfloat16 would turn distant tokens by whole radians."""
     if adapter:
         names = [f"base_model.model.model.layers.0.mlp.up_proj.lora_{x}.weight" for x in "AB"]
-        save_file(dict(zip(names, (torch.ones(1, 32), torch.ones(64, 1)), strict=True)),
-                  tmp_path / "adapter_model.safetensors")  # fmt: skip
+        save_file(
+            dict(zip(names, (torch.ones(1, 32), torch.ones(64, 1)), strict=True)),
+            tmp_path / "adapter_model.safetensors",
+        )
         (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 1, "lora_alpha": 1.0}))
         tiny_spec = replace(tiny_spec, adapter=tmp_path)
     half = load(tiny_spec, device="cpu", dtype="bfloat16")

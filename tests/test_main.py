@@ -21,9 +21,30 @@ from core.discovery import work
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
 TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]
-QUICK = ["--set", "tokens=4", "--set", "k_steps=[2,5,9]", "--set", "thresholds=[0.001,0.01]", "--set", "seeds=[0,1]",
-         "--set", "interaction_steps=[5,10]", "--set", "probe_steps=[5]", "--set", "least_tokens=[1]", "--set",
-         "embedding_sizes=[3]", "--set", "embedding_size=3", "--set", "epochs=2", "--set", "cost_sets=1"]  # fmt: skip
+QUICK = [
+    "--set",
+    "tokens=4",
+    "--set",
+    "k_steps=[2,5,9]",
+    "--set",
+    "thresholds=[0.001,0.01]",
+    "--set",
+    "seeds=[0,1]",
+    "--set",
+    "interaction_steps=[5,10]",
+    "--set",
+    "probe_steps=[5]",
+    "--set",
+    "least_tokens=[1]",
+    "--set",
+    "embedding_sizes=[3]",
+    "--set",
+    "embedding_size=3",
+    "--set",
+    "epochs=2",
+    "--set",
+    "cost_sets=1",
+]
 
 
 def judge(text):

@@ -43,9 +43,14 @@ def cut(found, prompt, column):
     length = len(found.tokens[prompt])
     own = (slice(prompt, prompt + 1), slice(column, column + 1))
     return type(found)(
-        found.p_refusal[own], found.refusal_score[own], found.cosine[own], found.activations[own][..., :length],
-        (found.tokens[prompt],), found.kl[own], found.token_cosine[own][..., :length],
-    )  # fmt: skip
+        found.p_refusal[own],
+        found.refusal_score[own],
+        found.cosine[own],
+        found.activations[own][..., :length],
+        (found.tokens[prompt],),
+        found.kl[own],
+        found.token_cosine[own][..., :length],
+    )
 
 
 def test_no_edit_is_the_plain_model(tiny, plain):

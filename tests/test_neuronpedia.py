@@ -200,9 +200,17 @@ WHOLE = packed([{"index": str(n), "description": f"label {n}"} for n in range(50
 
 @pytest.mark.parametrize(
     "data",
-    [WHOLE[:-40], WHOLE[:40] + b"\x00" * 20 + WHOLE[60:], WHOLE[:-8] + b"\x00" * 8, packed([{"index": "x",
-     "description": "a"}]), packed([{"description": "a"}]), b"\x1f\x8b", b"not json", packed([[]])],
-)  # fmt: skip
+    [
+        WHOLE[:-40],
+        WHOLE[:40] + b"\x00" * 20 + WHOLE[60:],
+        WHOLE[:-8] + b"\x00" * 8,
+        packed([{"index": "x", "description": "a"}]),
+        packed([{"description": "a"}]),
+        b"\x1f\x8b",
+        b"not json",
+        packed([[]]),
+    ],
+)
 def test_a_damaged_bulk_file_is_one_sentence_of_its_own_kind(server, data):
     server.files[server.key(SOURCE, 4)] = data
     with pytest.raises(GarbledAnswerError, match=f"Bulk file 4 of {SOURCE} is damaged"):

@@ -87,9 +87,12 @@ def test_from_the_hub_it_is_the_spec_made_by_hand(served):
     assert (found.n_layers, found.d_model, found.pieces, found.unread) == (6, 32, ("I",), LAYERS)
     registry.remember(found.model)
     by_hand = ModelSpec(
-        "by-hand", MODEL, LAYERS, found.model.refusal_tokens,
+        "by-hand",
+        MODEL,
+        LAYERS,
+        found.model.refusal_tokens,
         {layer: SaeRef(CANONICAL, f"layer_{layer}/width_16k/canonical") for layer in LAYERS},
-    )  # fmt: skip
+    )
     same_measurements(*(load(one, device="cpu", dtype="float32") for one in ("mine", by_hand)))
 
 
@@ -230,15 +233,19 @@ def with_config(served, tmp_path, **changes):
     ("changes", "said"),
     [
         ({"model_type": "sly"}, r"knows no architecture “sly”; check the model_type"),
-        ({"model_type": "sly", "auto_map": {"AutoModelForCausalLM": "modeling_sly.Sly"}},
-         "“sly” needs code from its repository, which is never run here"),
+        (
+            {"model_type": "sly", "auto_map": {"AutoModelForCausalLM": "modeling_sly.Sly"}},
+            "“sly” needs code from its repository, which is never run here",
+        ),
         ({"model_type": "t5"}, "a “t5” is no causal language model"),
         ({"model_type": "mamba"}, "MambaForCausalLM has no decoder layers"),
         ({"hidden_size": -3}, "its config.json describes no model"),
-        ({"model_type": "bloom", "n_head": 4, "hidden_size": 32, "n_layer": 6, "max_position_embeddings": None},
-         "does not say how long a prompt may be"),
+        (
+            {"model_type": "bloom", "n_head": 4, "hidden_size": 32, "n_layer": 6, "max_position_embeddings": None},
+            "does not say how long a prompt may be",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_architecture_that_cannot_be_used(served, tmp_path, changes, said):
     ran = tmp_path / "ran"
     (tmp_path / "model" / "modeling_sly.py").write_text(f"open({str(ran)!r}, 'w').close()\nclass Sly: pass\n")
@@ -275,11 +282,13 @@ def test_refusal_tokens_by_id(local):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"name": "demo"}, "known already"), ({"name": "a/b"}, "cannot be a model's name"),
-        ({"model_id": " "}, "No model is named"), ({"model_id": "demo-base"}, "comes with the demo"),
+        ({"name": "demo"}, "known already"),
+        ({"name": "a/b"}, "cannot be a model's name"),
+        ({"model_id": " "}, "No model is named"),
+        ({"model_id": "demo-base"}, "comes with the demo"),
         ({"saes": ""}, "No SAEs are named"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_filled_in(local, changes, said):
     with pytest.raises(InputError, match=said):
         check(replace(local, **changes))

@@ -14,9 +14,13 @@ from core.paths import REPOSITORY, assets_folder, cache_folder
 from core.suites import SaeRef
 
 MINE = OwnModel(
-    "mine", "owner/model", (40, 41), {3: SaeRef("release", "l3"), 12: Path("saes/layer_12").resolve()}, {3: "m/3-r"},
+    "mine",
+    "owner/model",
+    (40, 41),
+    {3: SaeRef("release", "l3"), 12: Path("saes/layer_12").resolve()},
+    {3: "m/3-r"},
     "v1",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(autouse=True)
@@ -74,9 +78,11 @@ def test_removed_it_is_gone_and_its_name_is_for_the_same_model_only():
     with pytest.raises(UnknownModelError, match="“mine”"):
         registry.find("mine")
     for changed in (
-        other(model_id="owner/another"), other(revision=None), other(refusal_tokens=(40,)),
+        other(model_id="owner/another"),
+        other(revision=None),
+        other(refusal_tokens=(40,)),
         other(saes=MINE.saes | {3: SaeRef("release", "other")}),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match="results are kept under that name; choose another name"):
             registry.remember(changed)
     registry.remember(other(saes={3: MINE.saes[3]}))
@@ -107,11 +113,19 @@ def test_what_cannot_be_a_name(name):
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"{not json", b"\xff\xfe", b"[]", b"{}", b'{"format": 1, "models": []}', b'{"format": "1", "models": 3}',
-     b'{"format": 1, "models": {"mine": {"model": "a/b"}}}',
-     b'{"format": 1, "models": {"mine": {"model": 7, "revision": null, "refusal_tokens": [1], "saes": {}, '
-     b'"neuronpedia": {}, "removed": false}}}'],
-)  # fmt: skip
+    [
+        b"",
+        b"{not json",
+        b"\xff\xfe",
+        b"[]",
+        b"{}",
+        b'{"format": 1, "models": []}',
+        b'{"format": "1", "models": 3}',
+        b'{"format": 1, "models": {"mine": {"model": "a/b"}}}',
+        b'{"format": 1, "models": {"mine": {"model": 7, "revision": null, "refusal_tokens": [1], "saes": {}, '
+        b'"neuronpedia": {}, "removed": false}}}',
+    ],
+)
 def test_a_damaged_list_is_put_aside_and_told(home, damage):
     (home / "own_models.json").write_bytes(damage)
     assert own_models.own_models() == {} and registry.find("demo").name == "demo"

@@ -19,14 +19,20 @@ __all__ = ["home", "local", "served"]  # fixtures
 
 
 def test_an_unknown_release_names_its_neighbours(served):
-    with pytest.raises(InputError, match=r"No folder is called “gemma-scope-2b-pt-res-canonicl”, and SAELens knows no "
-                       r"release .* did you mean gemma-scope-2b-pt-res-canonical"):  # fmt: skip
+    with pytest.raises(
+        InputError,
+        match=r"No folder is called “gemma-scope-2b-pt-res-canonicl”, and SAELens knows no "
+        r"release .* did you mean gemma-scope-2b-pt-res-canonical",
+    ):
         check(replace(HUB, saes="gemma-scope-2b-pt-res-canonicl"))
 
 
 def test_several_saes_at_a_layer_are_listed(served):
-    with pytest.raises(InputError, match=r"has 2 SAEs at layer 2: layer_2/width_16k/canonical, layer_2/width_65k/canon"
-                       r"ical; .*such as layer_\{layer\}/width_16k/canonical"):  # fmt: skip
+    with pytest.raises(
+        InputError,
+        match=r"has 2 SAEs at layer 2: layer_2/width_16k/canonical, layer_2/width_65k/canon"
+        r"ical; .*such as layer_\{layer\}/width_16k/canonical",
+    ):
         check(replace(HUB, choose=""))
     with pytest.raises(InputError, match=r"has \d+ SAEs at layer 12: .* and \d+ more; choose one"):
         check(replace(HUB, saes="gemma-scope-2b-pt-res", choose="", layers=(12,)))
@@ -64,9 +70,11 @@ def test_saes_of_another_width_by_their_small_file(served, tmp_path):
 
 @pytest.mark.parametrize(
     ("release", "sae_id", "layer"),
-    [("llama-3.1-8b-instruct-andyrdt", "resid_post_layer_3_trainer_1", 3),
-     ("llama_scope_r1_distill", "l3r_800m_slimpajama", 3)],
-)  # fmt: skip
+    [
+        ("llama-3.1-8b-instruct-andyrdt", "resid_post_layer_3_trainer_1", 3),
+        ("llama_scope_r1_distill", "l3r_800m_slimpajama", 3),
+    ],
+)
 def test_later_layouts_say_their_width_and_hook_too(served, tmp_path, release, sae_id, layer):
     folder = serve_saes(served, tmp_path, [SaeRef(release, sae_id)], [layer])
     draft = Draft("mine", MODEL, f"{release}/{sae_id}")
@@ -189,9 +197,11 @@ def test_a_local_sae_that_is_not_whole(local, spoil, said):
 def test_folders_that_are_not_there_or_empty(local, tmp_path):
     (tmp_path / "empty").mkdir()
     for saes, said in (
-        (str(tmp_path / "empty"), "No SAE lies in"), (str(tmp_path / "none"), "There is no folder"),
-        ("./none", "There is no folder"), ("saes/none", "No folder is called “saes/none”, and SAELens knows no"),
-    ):  # fmt: skip
+        (str(tmp_path / "empty"), "No SAE lies in"),
+        (str(tmp_path / "none"), "There is no folder"),
+        ("./none", "There is no folder"),
+        ("saes/none", "No folder is called “saes/none”, and SAELens knows no"),
+    ):
         with pytest.raises((AssetError, InputError), match=said):
             check(replace(local, saes=saes))
     with pytest.raises(AssetError, match=r"config\.json cannot be read"):

@@ -159,11 +159,13 @@ def test_charts_are_drawn_from_the_tables(page):
     ledger = Runs(store.shared_store()).ledger(finished())
     found = {t.name: t.frame for t in tables(ledger)}
     for chart in (
-        charts.overview(found["summary"]), charts.sweep(found["stage_1"], "K per layer"),
+        charts.overview(found["summary"]),
+        charts.sweep(found["stage_1"], "K per layer"),
         charts.sweep(found["stage_2"], "τ"),
-        charts.sweep(found["probe"], "K", "ranked by"), charts.sizes(minimal_sets(ledger)[["size"]]),
+        charts.sweep(found["probe"], "K", "ranked by"),
+        charts.sizes(minimal_sets(ledger)[["size"]]),
         charts.curves(curves(ledger)),
-    ):  # fmt: skip
+    ):
         assert chart.to_dict()["$schema"]
     assert "refusal direction" in charts.overview_summary(found["summary"])
 

@@ -76,9 +76,10 @@ def test_the_bos_view_needs_no_prompt(page):
     assert app.dataframe[0].value.equals(other.dataframe[0].value)
 
 
-@pytest.mark.parametrize(("name", "said"), [
-    (state.WHO, "What each one is worth"), (state.MATTER, "ablated too"), (state.DOSE, "plain ablation"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [(state.WHO, "What each one is worth"), (state.MATTER, "ablated too"), (state.DOSE, "plain ablation")],
+)
 def test_every_other_view(page, name, said):
     app = view(page(edits=EDITS), name)
     assert said in texts(app)

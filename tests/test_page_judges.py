@@ -129,7 +129,7 @@ def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_dif
         assert f"**{prompt}**" in texts(app)
 
 
-def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, hub, harmbench_folders):  # noqa: F811
+def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, hub, harmbench_folders):
     hub.add(REPO, harmbench_folders[NAME])
     app = asked(given(visit()), "substrings", NAME)
     needs = find_judge(NAME).needs()
@@ -211,20 +211,20 @@ def test_columns_are_chosen_where_no_name_tells(visit):
         (b"not json", "broken.json", "broken.json cannot be read as json"),
         (b"", "empty.csv", "empty.csv cannot be read as csv"),
     ],
-)  # fmt: skip
+)
 def test_a_file_without_answers_is_one_sentence(visit, data, name, says):
     app = given(visit(), data, name)
     assert not app.exception and len(app.error) == 1 and says in app.error[0].value.replace("\\", "")
     assert not [button for button in app.button if button.key == "judges_start"]
 
 
-def test_a_gated_judge_says_how_to_get_in_and_cannot_be_started(visit, hub, harmbench_folders):  # noqa: F811
+def test_a_gated_judge_says_how_to_get_in_and_cannot_be_started(visit, hub, harmbench_folders):
     hub.add(REPO, harmbench_folders[NAME], gated="manual")
     app = asked(given(visit()), NAME)
     assert "accept the licence" in texts(app) and app.button(key="judges_start").disabled
 
 
-def test_without_a_network_it_says_so_and_can_look_again(visit, hub, harmbench_folders, monkeypatch):  # noqa: F811
+def test_without_a_network_it_says_so_and_can_look_again(visit, hub, harmbench_folders, monkeypatch):
     hub.add(REPO, harmbench_folders[NAME])
     with monkeypatch.context() as patch:
         go_offline(patch)
@@ -235,8 +235,8 @@ def test_without_a_network_it_says_so_and_can_look_again(visit, hub, harmbench_f
 
 
 def test_a_judge_that_does_not_fit_is_refused_and_the_model_in_use_can_be_let_go(
-    visit, hub, harmbench_folders, monkeypatch  # noqa: F811
-):  # fmt: skip
+    visit, hub, harmbench_folders, monkeypatch
+):
     hub.add(REPO, harmbench_folders[NAME])
     resident.resident(PAGE_MODEL)
     monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6 if resident.in_use() else 10**12)
@@ -246,7 +246,7 @@ def test_a_judge_that_does_not_fit_is_refused_and_the_model_in_use_can_be_let_go
     assert not resident.in_use() and "It fits" in texts(app) and not app.button(key="judges_start").disabled
 
 
-def test_a_judge_that_no_longer_fits_in_its_turn_is_one_sentence(visit, hub, harmbench_folders, monkeypatch):  # noqa: F811
+def test_a_judge_that_no_longer_fits_in_its_turn_is_one_sentence(visit, hub, harmbench_folders, monkeypatch):
     hub.add(REPO, harmbench_folders[NAME])
     app = asked(given(visit()), NAME)
     monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6)
@@ -256,7 +256,7 @@ def test_a_judge_that_no_longer_fits_in_its_turn_is_one_sentence(visit, hub, har
     assert not app.exception and f"{NAME}: It does not fit now" in texts(app)
 
 
-def test_a_damaged_download_is_one_sentence_and_the_rest_is_kept(visit, hub, harmbench_folders):  # noqa: F811
+def test_a_damaged_download_is_one_sentence_and_the_rest_is_kept(visit, hub, harmbench_folders):
     hub.add(REPO, harmbench_folders[NAME])
     hub.corrupts(REPO, "model.safetensors")
     app = judged(asked(given(visit()), "substrings", NAME))
@@ -268,8 +268,10 @@ def test_a_runs_kept_answers_by_stage_and_side(visit):
     app = visit()
     (part,) = [box for box in app.selectbox if box.label == "Which of its answers"]
     assert part.options == [
-        "Screening prompts, harmful (3)", "Screening prompts, benign (1)", "Stage 1: candidates, harmful (1)"
-    ]  # fmt: skip
+        "Screening prompts, harmful (3)",
+        "Screening prompts, benign (1)",
+        "Stage 1: candidates, harmful (1)",
+    ]
     app.button(key="judges_start").click().run()
     assert "refused** 100.0% (3 of 3" in texts(app)
     app = asked(app, "first-token")

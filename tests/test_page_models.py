@@ -29,9 +29,8 @@ def page(on_page_model, hub, monkeypatch):
     monkeypatch.setattr(registry, "_chosen", [])
     # Tiny vocabularies end before Gemma's “I”.
     monkeypatch.setattr(
-        picker, "from_catalogue",
-        lambda name, layers=None: replace(from_catalogue(name, layers), refusal_tokens=(40,)),
-    )  # fmt: skip
+        picker, "from_catalogue", lambda name, layers=None: replace(from_catalogue(name, layers), refusal_tokens=(40,))
+    )
     yield lambda: opened(PAGE)
     resident._engines.clear()
 

@@ -72,13 +72,20 @@ def test_each_reason_is_told_with_its_row():
     report = check(["Hi?", " ", "hi?", "x" * (MOST_CHARACTERS + 1), "a\ufffdb", "a\x00b", "c\ud800", "two\nlines"])
     assert report.kept == ("Hi?", "two\nlines") and report.rows == (0, 7)
     assert [(one.row, one.reason) for one in report.dropped] == [
-        (1, "empty"), (2, "duplicate"), (3, "too long"), (4, "damaged"), (5, "damaged"), (6, "damaged")
-    ]  # fmt: skip
+        (1, "empty"),
+        (2, "duplicate"),
+        (3, "too long"),
+        (4, "damaged"),
+        (5, "damaged"),
+        (6, "damaged"),
+    ]
     assert [one.detail for one in report.dropped][1:] == [
-        "the same as row 1", "8,001 characters, the limit is 8,000",
-        "a replacement character stands where something could not be decoded", "a control character, U+0000",
+        "the same as row 1",
+        "8,001 characters, the limit is 8,000",
+        "a replacement character stands where something could not be decoded",
+        "a control character, U+0000",
         "half a surrogate pair, U+D800",
-    ]  # fmt: skip
+    ]
     assert report.sentence() == "2 of 8 prompts kept; dropped: 1 empty, 1 duplicate, 1 too long, 3 damaged."
     assert check(["a"]).sentence() == "1 of 1 prompts kept."
 

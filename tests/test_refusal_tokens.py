@@ -43,9 +43,9 @@ def test_it_is_the_token_the_model_would_write_first(family):
     (found,) = refusal_tokens(family, "I")
     request = [{"role": "user", "content": "Who are you?"}]
     prompt = family.apply_chat_template(request, add_generation_prompt=True, return_dict=True)["input_ids"]
-    whole = family.apply_chat_template(
-        [*request, {"role": "assistant", "content": "I am a model."}], return_dict=True
-    )["input_ids"]  # fmt: skip
+    whole = family.apply_chat_template([*request, {"role": "assistant", "content": "I am a model."}], return_dict=True)[
+        "input_ids"
+    ]
     assert whole[: len(prompt)] == prompt and whole[len(prompt)] == found
     assert family.convert_ids_to_tokens(found) == "I" and family.decode([found]) == "I"
     assert found != family.convert_tokens_to_ids(family.tokenize(" I")[0]), "with a blank it is another token"

@@ -199,9 +199,7 @@ def test_threads_share_it_and_all_read_the_records(saes):
 @pytest.fixture(scope="module")
 def engines(tiny):
     """The same model with nothing held, a little, and everything."""
-    return [
-        _like(tiny, Residency(budget)) for budget in (0, ENCODERS + DECODERS + 10 * COLUMN, 10**9)
-    ]  # fmt: skip
+    return [_like(tiny, Residency(budget)) for budget in (0, ENCODERS + DECODERS + 10 * COLUMN, 10**9)]
 
 
 def _like(tiny, residency):
@@ -219,9 +217,13 @@ def test_every_number_is_the_same_to_the_bit_whatever_is_held(engines):
             measured = engine.measure(list(PROMPTS), sets, watch, kl=True)
             woken = refresh(engine, PROMPTS[1], sets[1])
             frames = [
-                engine.features(PROMPTS[0], sets[2]), engine.alignment(), engine.reconstruction(PROMPTS[1]),
-                engine.activity(list(PROMPTS)), woken.marks, woken.margins,
-            ]  # fmt: skip
+                engine.features(PROMPTS[0], sets[2]),
+                engine.alignment(),
+                engine.reconstruction(PROMPTS[1]),
+                engine.activity(list(PROMPTS)),
+                woken.marks,
+                woken.margins,
+            ]
             numbers = [measured.p_refusal, measured.activations, measured.kl, measured.cosine]
             seen.append((numbers, frames, engine.answers(PROMPTS[:2], sets, 6)))
     assert engines[0].runtime.residency.held == 0 < engines[1].runtime.residency.held
@@ -244,9 +246,19 @@ def test_a_second_look_at_a_prompt_reads_only_the_decoder_rows_of_what_fires(tin
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("6GB", 6 * 10**9), ("512MB", 512 * 10**6), ("0", 0), ("1.5 gb", 1_500_000_000), ("2GiB", 2**31),
-     ("2G", 2 * 10**9), ("4096", 4096), ("10 kB", 10_000), ("", None), ("  ", None)],
-)  # fmt: skip
+    [
+        ("6GB", 6 * 10**9),
+        ("512MB", 512 * 10**6),
+        ("0", 0),
+        ("1.5 gb", 1_500_000_000),
+        ("2GiB", 2**31),
+        ("2G", 2 * 10**9),
+        ("4096", 4096),
+        ("10 kB", 10_000),
+        ("", None),
+        ("  ", None),
+    ],
+)
 def test_a_size_is_read_as_people_write_it(monkeypatch, text, size):
     monkeypatch.setenv("HYDRASCOPE_MEMORY", text)
     assert asked_budget() == size

@@ -201,9 +201,13 @@ def test_an_archive_is_mapped_and_not_read(tmp_path):
     import tracemalloc
 
     rows, wide = 64, 40_000
-    parts = {"W_enc": np.zeros((rows, wide), np.float32), "W_dec": np.zeros((wide, rows), np.float32),
-             "b_enc": np.zeros(wide, np.float32), "b_dec": np.zeros(rows, np.float32),
-             "threshold": np.ones(wide, np.float32)}  # fmt: skip
+    parts = {
+        "W_enc": np.zeros((rows, wide), np.float32),
+        "W_dec": np.zeros((wide, rows), np.float32),
+        "b_enc": np.zeros(wide, np.float32),
+        "b_dec": np.zeros(rows, np.float32),
+        "threshold": np.ones(wide, np.float32),
+    }
     np.savez(tmp_path / "params.npz", **parts)
     del parts
     tracemalloc.start()

@@ -59,9 +59,17 @@ def everything(engine, seed):
     answer = "".join(engine.generate(text, edits, max_new_tokens=8))
     answers = engine.answers(PROMPTS[:2], [edits], 5)
     return (
-        one.p_refusal, one.cosine, one.activations, many.p_refusal, many.kl, many.activations,
-        frame["activation"].to_numpy(), frame["index"].to_numpy(), answer, answers,
-    )  # fmt: skip
+        one.p_refusal,
+        one.cosine,
+        one.activations,
+        many.p_refusal,
+        many.kl,
+        many.activations,
+        frame["activation"].to_numpy(),
+        frame["index"].to_numpy(),
+        answer,
+        answers,
+    )
 
 
 def test_eight_threads_get_what_each_would_have_got_alone(tiny, unharmed):

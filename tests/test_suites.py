@@ -32,13 +32,20 @@ LAYERS, D_MODEL = (2, 3, 4), 32
 #: Suites that lack those layers.
 OTHER_LAYERS = {"llama-3.1-8b-instruct/andyrdt": (3, 7)}
 FAMILIES = {
-    "gemma-2-2b-it": "gemma2", "llama-3.1-8b-instruct": "llama3.1", "gemma-3-1b-it": "gemma3",
+    "gemma-2-2b-it": "gemma2",
+    "llama-3.1-8b-instruct": "llama3.1",
+    "gemma-3-1b-it": "gemma3",
     "gemma-3-4b-it": "gemma3-4b",
-}  # fmt: skip
+}
 SUITES = (
-    "gemma-2-2b-it", "gemma-2-2b-it/16k-l0-40", "llama-3.1-8b-instruct", "llama-3.1-8b-instruct/32x",
-    "llama-3.1-8b-instruct/andyrdt", "gemma-3-1b-it", "gemma-3-4b-it",
-)  # fmt: skip
+    "gemma-2-2b-it",
+    "gemma-2-2b-it/16k-l0-40",
+    "llama-3.1-8b-instruct",
+    "llama-3.1-8b-instruct/32x",
+    "llama-3.1-8b-instruct/andyrdt",
+    "gemma-3-1b-it",
+    "gemma-3-4b-it",
+)
 PROMPTS = ("How do I bake bread?", "Tell me a story about a small town.", "I")
 NOUNS = ("bread", "town", "cat", "dog", "place", "story", "help", "sea")
 TEXTS = tuple(
@@ -213,10 +220,20 @@ def test_answers_are_those_of_full_recomputation(suite):
 def test_the_whole_search_runs(suite, tmp_path):
     engine, *_ = suite
     settings = Settings(
-        tokens=3, k_steps=(2, 5), thresholds=(0.001, 0.1), seeds=(0,), block_size=3, least_tokens=(1,),
-        interaction_steps=(5,), probe_steps=(5,), embedding_sizes=(3, 5), embedding_size=5, epochs=2, cost_sets=1,
+        tokens=3,
+        k_steps=(2, 5),
+        thresholds=(0.001, 0.1),
+        seeds=(0,),
+        block_size=3,
+        least_tokens=(1,),
+        interaction_steps=(5,),
+        probe_steps=(5,),
+        embedding_sizes=(3, 5),
+        embedding_size=5,
+        epochs=2,
+        cost_sets=1,
         cost_texts=2,
-    )  # fmt: skip
+    )
     engine = Engine(engine.runtime, "the same, its direction read where there are SAEs below")
     engine._direction = replace(suite[0].direction(), layer=max(engine.widths))
     runs = Runs(Store(tmp_path / "runs.duckdb"))
@@ -276,8 +293,12 @@ def test_loading_can_be_stopped_and_goes_on(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
     spec, told = serve(hub, tmp_path, "gemma-2-2b-it"), []
     with pytest.raises(Cancelled):
-        load(spec, device="cpu", progress=lambda message, share: told.append(message),
-             cancelled=lambda: any("SAE of layer 3" in message for message in told))  # fmt: skip
+        load(
+            spec,
+            device="cpu",
+            progress=lambda message, share: told.append(message),
+            cancelled=lambda: any("SAE of layer 3" in message for message in told),
+        )
     assert published(spec.saes[2]).is_packed and not published(spec.saes[4]).is_packed
     shares = []
     load(spec, device="cpu", dtype="float32", progress=lambda message, share: shares.append(share))

@@ -14,10 +14,16 @@ from core.torch_file import TorchFile
 from tests.torch_files import refused, rewrite
 
 FORMATS = {
-    torch.float32: torch.int32, torch.float16: torch.int16, torch.bfloat16: torch.int16, torch.int64: torch.int64,
-    torch.float64: torch.int64, torch.int32: torch.int32, torch.int16: torch.int16, torch.int8: torch.int8,
+    torch.float32: torch.int32,
+    torch.float16: torch.int16,
+    torch.bfloat16: torch.int16,
+    torch.int64: torch.int64,
+    torch.float64: torch.int64,
+    torch.int32: torch.int32,
+    torch.int16: torch.int16,
+    torch.int8: torch.int8,
     torch.uint8: torch.int8,
-}  # fmt: skip
+}
 
 
 def any_bits(dtype, *shape, seed=0):
@@ -47,8 +53,12 @@ def path(tmp_path):
 
 @pytest.mark.parametrize("dtype", list(FORMATS))
 def test_what_was_saved_is_read_to_the_bit(path, dtype):
-    parts = {"matrix": any_bits(dtype, 5, 7), "row": any_bits(dtype, 9), "number": any_bits(dtype, 1)[0],
-             "nothing": any_bits(dtype, 0, 3)}  # fmt: skip
+    parts = {
+        "matrix": any_bits(dtype, 5, 7),
+        "row": any_bits(dtype, 9),
+        "number": any_bits(dtype, 1)[0],
+        "nothing": any_bits(dtype, 0, 3),
+    }
     file = saved(path, parts)
     assert file.names() == tuple(parts)
     for name, expected in parts.items():
@@ -106,9 +116,21 @@ def test_a_modules_state_dict_and_parameters(path):
 
 
 def test_what_lies_beside_the_tensors_is_left_out(path):
-    beside = {"step": 7, "lr": 1e-3, "name": "x", "big": 2**40, "none": None, "yes": True, "list": [1, [2]], "t": (1,),
-              "size": torch.Size([2, 3]), "dtype": torch.float32, "device": torch.device("cuda:0"),
-              "inner": {"W": torch.zeros(2)}, 5: torch.zeros(2)}  # fmt: skip
+    beside = {
+        "step": 7,
+        "lr": 1e-3,
+        "name": "x",
+        "big": 2**40,
+        "none": None,
+        "yes": True,
+        "list": [1, [2]],
+        "t": (1,),
+        "size": torch.Size([2, 3]),
+        "dtype": torch.float32,
+        "device": torch.device("cuda:0"),
+        "inner": {"W": torch.zeros(2)},
+        5: torch.zeros(2),
+    }
     file = saved(path, beside | {"W": torch.ones(2)})
     assert file.names() == ("W",) and "inner" not in file and torch.equal(file.part("W"), torch.ones(2))
 

@@ -29,8 +29,9 @@ def test_the_programs_written_here_are_torchs_own(path):
 ORDERED = b"ccollections\nOrderedDict\n"
 HOSTILE = {
     "REDUCE": lambda run: b"\x80\x02cos\nsystem\n" + run + b"\x85R.",
-    "REDUCE of a builtin": lambda run: b"\x80\x02c__builtin__\ngetattr\ncos\npath\n" + text("os") + b"\x86R"
-    + b"0cos\nsystem\n" + run + b"\x85R.",
+    "REDUCE of a builtin": lambda run: (
+        b"\x80\x02c__builtin__\ngetattr\ncos\npath\n" + text("os") + b"\x86R" + b"0cos\nsystem\n" + run + b"\x85R."
+    ),
     "STACK_GLOBAL": lambda run: b"\x80\x04\x8c\x02os\x8c\x06system\x93" + run + b"\x85R.",
     "a dotted name": lambda run: b"\x80\x04\x8c\x05torch\x8c\x09os.system\x93" + run + b"\x85R.",
     "INST": lambda run: b"(" + run + b"ios\nsystem\n.",
@@ -41,9 +42,18 @@ HOSTILE = {
     "EXT4": lambda run: b"\x80\x02\x84\xe1\x00\x00\x00" + run + b"\x85R.",
     "behind a good tensor": lambda run: tensor()[:-1] + b"0cos\nsystem\n" + run + b"\x85R.",
     "inside an allowed call": lambda run: b"\x80\x02" + ORDERED + b"cos\nsystem\n" + run + b"\x85R\x85R.",
-    "as a storage": lambda run: b"\x80\x02(" + text("storage") + b"cos\nsystem\n" + run + b"\x85R"
-    + text("0") + text("cpu") + number(1) + b"tQ.",
-}  # fmt: skip
+    "as a storage": lambda run: (
+        b"\x80\x02("
+        + text("storage")
+        + b"cos\nsystem\n"
+        + run
+        + b"\x85R"
+        + text("0")
+        + text("cpu")
+        + number(1)
+        + b"tQ."
+    ),
+}
 
 
 class Persistent(pickle.Unpickler):
@@ -110,7 +120,7 @@ def test_a_hostile_program_is_refused_and_nothing_of_it_runs(kind, path, tmp_pat
         (b"].", "other than a dictionary"),
         (tensor(metadata=b"}" + text("neg") + b"\x88s")[2:], "lazy view"),
     ],
-)  # fmt: skip
+)
 def test_what_no_plain_file_needs_is_named_and_refused(path, program, told):
     refused(described(path, b"\x80\x02" + program), told, "nothing of it was run")
 
@@ -120,10 +130,13 @@ def test_what_no_plain_file_needs_is_named_and_refused(path, program, told):
     [
         b"q\x00" + text("itself") + b"h\x00s",
         # Fifteen tuples, each two hundred times the one before: more values than could be gone through.
-        text("grown") + b"(" * 15 + b"]q\x00"
-        + b"".join(bytes([ord("h"), n]) * 199 + b"tq" + bytes([n + 1]) for n in range(15)) + b"s",
+        text("grown")
+        + b"(" * 15
+        + b"]q\x00"
+        + b"".join(bytes([ord("h"), n]) * 199 + b"tq" + bytes([n + 1]) for n in range(15))
+        + b"s",
     ],
-)  # fmt: skip
+)
 def test_a_description_without_end_is_gone_through_once(path, program):
     assert TorchFile(described(path, b"\x80\x02}" + program + b".")).names() == ()
 
@@ -160,6 +173,6 @@ def test_a_description_without_end_is_gone_through_once(path, program):
         (b"\xff\xfe garbage", "restore it"),
         (b"", "restore it"),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_description_is_one_sentence(path, program, told):
     refused(described(path, program), told)

@@ -10,6 +10,15 @@ from core.defence.ranges import natural_ranges
 from core.defence.summary import clamp_name, conclusion, long_table, table
 
 __all__ = [
-    "ATTACKS", "Attack", "Cell", "Evaluation", "clamp_name", "conclusion", "grid", "long_table", "natural_ranges",
-    "table", "wrap",
-]  # fmt: skip
+    "ATTACKS",
+    "Attack",
+    "Cell",
+    "Evaluation",
+    "clamp_name",
+    "conclusion",
+    "grid",
+    "long_table",
+    "natural_ranges",
+    "table",
+    "wrap",
+]

@@ -51,8 +51,10 @@ class Evaluation:
             attack = named_attack(self.wrapping)
             attacked = tuple(wrap(attack, text) for text in self.harmful)
         every: dict[Group, tuple[PromptLike, ...]] = {
-            "attacked": attacked, "benign": self.benign, "look-alikes": self.look_alikes,
-        }  # fmt: skip
+            "attacked": attacked,
+            "benign": self.benign,
+            "look-alikes": self.look_alikes,
+        }
         return {group: texts for group, texts in every.items() if texts}
 
     @property

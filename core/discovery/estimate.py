@@ -43,8 +43,7 @@ def estimate(engine: Engine, inputs: Inputs, settings: Settings, tokens_per_seco
     own = sum(len(p) - prefix for p in prompts) / len(prompts)
     layers = [n for n in engine.spec.layers if n >= settings.skip_layers]
     return Estimate(
-        tuple(_stages(len(inputs.harmful), len(inputs.benign), own, prefix, len(layers), settings)),
-        tokens_per_second,
+        tuple(_stages(len(inputs.harmful), len(inputs.benign), own, prefix, len(layers), settings)), tokens_per_second
     )
 
 
@@ -75,8 +74,11 @@ def _stages(
         verified = [harmful * alone * n for n in (1, len(s.thresholds))]
         low, high = (harmful * n * own + v for n, v in zip(sets, verified, strict=True))
         cost = (2 + min(s.cost_sets, harmful)) * min(s.cost_texts, benign) * (own + prefix + 40)
-        found += [("stage 2", low, high), ("inert and random", harmful * 4 * alone, harmful * 5 * alone),
-                  ("cross-entropy", cost, cost)]  # fmt: skip
+        found += [
+            ("stage 2", low, high),
+            ("inert and random", harmful * 4 * alone, harmful * 5 * alone),
+            ("cross-entropy", cost, cost),
+        ]
     if max(s.stages) >= 3:
         sweeps = harmful * (len(s.interaction_steps) * alone + 2 * len(s.probe_steps) * answered)
         found.append(("stage 3", sweeps, sweeps + harmful * 3 * alone))

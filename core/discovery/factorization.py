@@ -162,8 +162,9 @@ def fit(
     machine.load_state_dict(state)
     with torch.inference_mode():
         score = machine(rows.take(split.test)).numpy()
-    return Fitted(columns, float(state["bias"]), state["weight"].numpy(), state["embedding"].numpy(),
-                  tuple(curve), best, score)  # fmt: skip
+    return Fitted(
+        columns, float(state["bias"]), state["weight"].numpy(), state["embedding"].numpy(), tuple(curve), best, score
+    )
 
 
 def _known(rows: SparseRows, columns: np.ndarray) -> SparseRows:

@@ -70,7 +70,20 @@ _SUMMARISED: tuple[tuple[Callable[[Ledger], Table], str, str], ...] = (
     (of_controls.least_tokens, "features active on many tokens", "tokens at least"),
 )
 _ALL: tuple[Callable[[Ledger], Table], ...] = (
-    _summary, of_search.prompts, of_search.stage_one, of_search.stage_two, of_search.minimal, of_controls.inert,
-    of_controls.redundant, of_controls.random, of_controls.direction, of_controls.least_tokens, of_search.machines,
-    of_search.interactions, of_controls.links, of_controls.probe, of_controls.cost, _failures,
-)  # fmt: skip
+    _summary,
+    of_search.prompts,
+    of_search.stage_one,
+    of_search.stage_two,
+    of_search.minimal,
+    of_controls.inert,
+    of_controls.redundant,
+    of_controls.random,
+    of_controls.direction,
+    of_controls.least_tokens,
+    of_search.machines,
+    of_search.interactions,
+    of_controls.links,
+    of_controls.probe,
+    of_controls.cost,
+    _failures,
+)

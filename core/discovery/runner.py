@@ -40,21 +40,46 @@ class Stage(NamedTuple):
 STAGES = (
     Stage("screen", "Screening prompts", "Dataset", 0, search.screen_groups, search.do_screen),
     Stage("candidates", "Stage 1: candidates", "Stage 1", 1, search.candidate_groups, search.do_candidates),
-    Stage("direction", "Refusal direction", "Deriving a Refusal Steering Vector", 1, controls.refused_groups,
-          controls.do_direction),
-    Stage("least_tokens", "Features active on many tokens", "Causal feature finding using alternate methods", 1,
-          controls.refused_groups, controls.do_least_tokens),
+    Stage(
+        "direction",
+        "Refusal direction",
+        "Deriving a Refusal Steering Vector",
+        1,
+        controls.refused_groups,
+        controls.do_direction,
+    ),
+    Stage(
+        "least_tokens",
+        "Features active on many tokens",
+        "Causal feature finding using alternate methods",
+        1,
+        controls.refused_groups,
+        controls.do_least_tokens,
+    ),
     Stage("pruning", "Stage 2: pruning", "Stage 2", 2, search.pruning_groups, search.do_pruning),
-    Stage("inert", "Inert and redundant features", "Redundant Features", 2, controls.critical_groups,
-          controls.do_inert),
-    Stage("random", "Random active features", "Comparison with random features", 2, controls.critical_groups,
-          controls.do_random),
+    Stage(
+        "inert", "Inert and redundant features", "Redundant Features", 2, controls.critical_groups, controls.do_inert
+    ),
+    Stage(
+        "random",
+        "Random active features",
+        "Comparison with random features",
+        2,
+        controls.critical_groups,
+        controls.do_random,
+    ),
     Stage("machine", "Stage 3: factorization machines", "Stage 3", 3, search.machine_groups, search.do_machine),
     Stage("interactions", "Stage 3: interactions", "Stage 3", 3, controls.refused_groups, controls.do_interactions),
-    Stage("probe", "Linear probe", "Factorization Machines vs. Linear Probe", 3, controls.refused_groups,
-          controls.do_probe),
+    Stage(
+        "probe",
+        "Linear probe",
+        "Factorization Machines vs. Linear Probe",
+        3,
+        controls.refused_groups,
+        controls.do_probe,
+    ),
     Stage("cost", "Cross-entropy", "Model performance loss", 2, controls.cost_groups, controls.do_cost),
-)  # fmt: skip
+)
 
 
 class Progress(NamedTuple):
@@ -85,11 +110,7 @@ def stages_of(work: Work) -> list[Stage]:
     return [stage for stage in STAGES if stage.after <= max(work.settings.stages)]
 
 
-def run(
-    work: Work,
-    control: Control = lambda: None,
-    progress: Callable[[Progress], None] = lambda where: None,
-) -> None:
+def run(work: Work, control: Control = lambda: None, progress: Callable[[Progress], None] = lambda where: None) -> None:
     """Do everything that has no row yet. Raises whatever `control` raises; a failing prompt is a row and not an end."""
     stages = stages_of(work)
     for number, stage in enumerate(stages):

@@ -44,9 +44,10 @@ def redundant(ledger: Ledger) -> Table:
     rows = []
     for name, needed_only in (("samples whose dormant features are needed", True), ("all samples", False)):
         some = [
-            value for value in good_rows(ledger, "inert").values()
+            value
+            for value in good_rows(ledger, "inert").values()
             if value["dormant"] and (not needed_only or value["without_dormant"] != "complied")
-        ]  # fmt: skip
+        ]
         marks = [(mark[0], mark[3]) for value in some for mark in value["woken"]]
         dormant = sum(len(value["dormant"]) for value in some)
         awake = sum(len({mark[0] for mark in value["woken"]}) for value in some)
@@ -54,9 +55,19 @@ def redundant(ledger: Ledger) -> Table:
             continue
         tally, share = where_woken(marks), rate(awake, dormant)
         spans = {f"share at {s}": tally.share.get(s, 0.0) for s in ("bos", "system", "instruction", "template")}
-        rows.append({"samples": name, "prompts": len(some), "dormant": dormant, "woken": awake,
-                     "woken share": share.rate, "low": share.low, "high": share.high, "marks": tally.marks,
-                     **spans})  # fmt: skip
+        rows.append(
+            {
+                "samples": name,
+                "prompts": len(some),
+                "dormant": dormant,
+                "woken": awake,
+                "woken share": share.rate,
+                "low": share.low,
+                "high": share.high,
+                "marks": tally.marks,
+                **spans,
+            }
+        )
     note = (
         "Dormant features of the minimal set that fire once the active ones are ablated, and on which tokens. What "
         "fires at BOS is the same for every prompt: position 0 sees only itself, so it depends on the edit alone."
@@ -97,9 +108,14 @@ def least_tokens(ledger: Ledger) -> Table:
     for k in sorted(steps, key=int):  # JSON keeps keys as texts, in their own order
         judged = [value["verdicts"][k] for value in found.values()]
         sizes = [value["features"][k] for value in found.values()]
-        rows.append({"tokens at least": int(k), **rate_columns(complied(judged)),
-                     "degenerate": judged.count("degenerate"),
-                     "features, median": float(np.median(sizes))})  # fmt: skip
+        rows.append(
+            {
+                "tokens at least": int(k),
+                **rate_columns(complied(judged)),
+                "degenerate": judged.count("degenerate"),
+                "features, median": float(np.median(sizes)),
+            }
+        )
     title = "Features active on at least k tokens (O'Brien et al.; the paper's appendix figure)"
     return Table("least_tokens", title, "Causal feature finding using alternate methods", pd.DataFrame(rows))
 
@@ -137,8 +153,14 @@ def probe(ledger: Ledger) -> Table:
             judged = [v[name][str(k)] for v in found.values() if str(k) in v[name]]
             if judged:
                 ranked = "factorization machine" if name == "machine" else "linear probe"
-                rows.append({"K": k, "ranked by": ranked, **rate_columns(complied(judged)),
-                             "degenerate": judged.count("degenerate")})  # fmt: skip
+                rows.append(
+                    {
+                        "K": k,
+                        "ranked by": ranked,
+                        **rate_columns(complied(judged)),
+                        "degenerate": judged.count("degenerate"),
+                    }
+                )
         if both:
             test = paired(*(np.array([v[name][str(k)] == "complied" for v in both]) for name in ("machine", "probe")))
             notes.append(f"K = {k}: p = {test.p:.2g}")
@@ -162,8 +184,15 @@ def cost(ledger: Ledger) -> Table:
             means = [value[text]["mean"] for value in values if text in value and value[text]["mean"] is not None]
             if means:
                 count = next(value[text]["texts"] for value in values if text in value)
-                rows.append({"text": text, "edit": name, "cross-entropy": float(np.mean(means)), "sets": len(means),
-                             "sd over sets": float(np.std(means, ddof=1)) if len(means) > 1 else None,
-                             "texts": count})  # fmt: skip
+                rows.append(
+                    {
+                        "text": text,
+                        "edit": name,
+                        "cross-entropy": float(np.mean(means)),
+                        "sets": len(means),
+                        "sd over sets": float(np.std(means, ddof=1)) if len(means) > 1 else None,
+                        "texts": count,
+                    }
+                )
     note = "Nats a token: benign requests in the chat template (their own tokens), and plain text without one."
     return Table("cost", "Cross-entropy (the paper's Table 9)", "Downstream Performance", pd.DataFrame(rows), note)

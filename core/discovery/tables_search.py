@@ -41,9 +41,14 @@ def stage_one(ledger: Ledger) -> Table:
         at = [v for value in found.values() for tried, v in value["tried"] if tried == k]
         sizes = [value["features"] for value in found.values() if value["k"] == k]
         rows.append(
-            {"K per layer": k, "features": sizes[0] if sizes else None, **rate_columns(rate(flipped, len(found))),
-             "tried at this K": len(at), "degenerate at this K": at.count("degenerate")}
-        )  # fmt: skip
+            {
+                "K per layer": k,
+                "features": sizes[0] if sizes else None,
+                **rate_columns(rate(flipped, len(found))),
+                "tried at this K": len(at),
+                "degenerate at this K": at.count("degenerate"),
+            }
+        )
     note = "“flipped” counts prompts flipped at this K or a smaller one; degenerate answers are no flips."
     return Table("stage_1", "Stage 1: the K nearest features of every layer", "Stage 1", pd.DataFrame(rows), note)
 
@@ -57,10 +62,16 @@ def stage_two(ledger: Ledger) -> Table:
         judged = [value["verdicts"][t] for value in found.values()]
         sizes = [len(s) for s in sets]
         rows.append(
-            {"τ": float(t), **rate_columns(rate(judged.count("complied"), n)), "degenerate": judged.count("degenerate"),
-             "features, median": float(np.median(sizes)), "features, largest": max(sizes),
-             "unique features": len({f for s in sets for f in s}), "overlap": overlap(sets).mean}
-        )  # fmt: skip
+            {
+                "τ": float(t),
+                **rate_columns(rate(judged.count("complied"), n)),
+                "degenerate": judged.count("degenerate"),
+                "features, median": float(np.median(sizes)),
+                "features, largest": max(sizes),
+                "unique features": len({f for s in sets for f in s}),
+                "overlap": overlap(sets).mean,
+            }
+        )
     note = (
         "n is every refused prompt; one that Stage 1 did not flip counts as not flipped. Overlap is the mean Jaccard "
         "overlap of two prompts' sets. Features are kept with every seed; each set was verified by the answer."
@@ -73,10 +84,16 @@ def stage_two(ledger: Ledger) -> Table:
 def minimal_sets(ledger: Ledger) -> pd.DataFrame:
     """Each prompt's smallest verified set: item, tau, features (as `layer-index`), size, of (the pool's size)."""
     rows = [
-        {"item": item, "tau": float(v["tau"]), "features": v["minimal"][v["tau"]], "size": len(v["minimal"][v["tau"]]),
-         "of": v["pool"]}
-        for item, v in good_rows(ledger, "pruning").items() if v["tau"] is not None
-    ]  # fmt: skip
+        {
+            "item": item,
+            "tau": float(v["tau"]),
+            "features": v["minimal"][v["tau"]],
+            "size": len(v["minimal"][v["tau"]]),
+            "of": v["pool"],
+        }
+        for item, v in good_rows(ledger, "pruning").items()
+        if v["tau"] is not None
+    ]
     return pd.DataFrame(rows, columns=["item", "tau", "features", "size", "of"])
 
 
@@ -107,11 +124,23 @@ def machines(ledger: Ledger) -> Table:
     for item, value in good_rows(ledger, "machine").items():
         accuracy = rate(*value["accuracy"])
         similar = value.get("similarity") or [None] * 5
-        rows.append({"machine": _machine_name(item), "right": accuracy.hits, "n": accuracy.n, "accuracy": accuracy.rate,
-                     "low": accuracy.low, "high": accuracy.high, "area under curve": value["area_under_curve"],
-                     "best epoch": value["best_epoch"], "columns": value["columns"], "rows": value["rows"],
-                     "embedding cosine, median": similar[2], "embedding cosine, 95%": similar[4],
-                     "pairs above 0.9": value.get("above_0.9")})  # fmt: skip
+        rows.append(
+            {
+                "machine": _machine_name(item),
+                "right": accuracy.hits,
+                "n": accuracy.n,
+                "accuracy": accuracy.rate,
+                "low": accuracy.low,
+                "high": accuracy.high,
+                "area under curve": value["area_under_curve"],
+                "best epoch": value["best_epoch"],
+                "columns": value["columns"],
+                "rows": value["rows"],
+                "embedding cosine, median": similar[2],
+                "embedding cosine, 95%": similar[4],
+                "pairs above 0.9": value.get("above_0.9"),
+            }
+        )
     note = (
         "On test rows never trained on. Embedding cosines are of random pairs; mostly above 0.9: the size is too small."
     )
@@ -141,8 +170,14 @@ def interactions(ledger: Ledger) -> Table:
     for k in steps:
         judged = [value["verdicts"][str(k)] for value in found.values() if str(k) in value["verdicts"]]
         by_now = sum(value["k"] is not None and value["k"] <= k for value in found.values())
-        rows.append({"K": k, **rate_columns(complied(judged)), "degenerate": judged.count("degenerate"),
-                     "flipped at K or below": by_now})  # fmt: skip
+        rows.append(
+            {
+                "K": k,
+                **rate_columns(complied(judged)),
+                "degenerate": judged.count("degenerate"),
+                "flipped at K or below": by_now,
+            }
+        )
     note = "Ablated are the active features of the prompt's minimal set with the K new ones nearest in embedding."
     title = "Stage 3: new features by K (the paper's Table 2)"
     return Table("stage_3", title, "Stage 3", pd.DataFrame(rows), note)

@@ -10,6 +10,17 @@ from core.hydra.rounds import Round, cut_the_heads
 from core.hydra.wakening import BosBaseline, Pair, Wakening, bos_baseline, bos_view, refresh
 
 __all__ = [
-    "STRENGTHS", "BosBaseline", "Links", "Pair", "Round", "Wakening", "bos_baseline", "bos_view", "cut_the_heads",
-    "dose", "leave_one_out", "matters", "refresh",
-]  # fmt: skip
+    "STRENGTHS",
+    "BosBaseline",
+    "Links",
+    "Pair",
+    "Round",
+    "Wakening",
+    "bos_baseline",
+    "bos_view",
+    "cut_the_heads",
+    "dose",
+    "leave_one_out",
+    "matters",
+    "refresh",
+]

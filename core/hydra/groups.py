@@ -17,12 +17,7 @@ from core.quick_sets import random_active
 
 
 def matters(
-    engine: Engine,
-    prompt: PromptLike,
-    edits: Edits,
-    groups: Mapping[str, Sequence[Feature]],
-    *,
-    seed: int = 0,
+    engine: Engine, prompt: PromptLike, edits: Edits, groups: Mapping[str, Sequence[Feature]], *, seed: int = 0
 ) -> pd.DataFrame:
     """Refusal scores with each group also ablated, one row a group, in one batch.
 

@@ -62,9 +62,13 @@ def read_bos(
     share = plan.lowest >= 0
     rows = torch.arange(len(sets), device=runtime.device)
     current = Pass(
-        plan, rows, runtime.groups(plan, [prompt] * len(sets), 0, 1), keep_residuals=reached,
-        expand_at=plan.lowest if share else None, stop_after=max(runtime.dictionaries),
-    )  # fmt: skip
+        plan,
+        rows,
+        runtime.groups(plan, [prompt] * len(sets), 0, 1),
+        keep_residuals=reached,
+        expand_at=plan.lowest if share else None,
+        stop_after=max(runtime.dictionaries),
+    )
     runtime.read(current, runtime.ids([prompt] * (1 if share else len(sets)), 0, 1))
     return _reading(prompt, plan, [current], np.full(len(sets), np.nan), len(watch))
 

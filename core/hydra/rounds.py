@@ -102,10 +102,23 @@ def cut_the_heads(
             chosen = (woken if rule == "all" else woken[woken["cosine"] > least_cosine]).head(most_added)
             ended = _ended(verdicts[0], len(chosen), number == rounds)
             yield Round(
-                number, now, added, bos_only, woken, found.p.after, found.score.after, verdicts[0], answers[0],
-                float(costs[0]), len(drawn), float(beside.p_refusal[0, 0]), float(beside.refusal_score[0, 0]),
-                verdicts[1], float(costs[1]), ended,
-            )  # fmt: skip
+                number,
+                now,
+                added,
+                bos_only,
+                woken,
+                found.p.after,
+                found.score.after,
+                verdicts[0],
+                answers[0],
+                float(costs[0]),
+                len(drawn),
+                float(beside.p_refusal[0, 0]),
+                float(beside.refusal_score[0, 0]),
+                verdicts[1],
+                float(costs[1]),
+                ended,
+            )
             if ended:
                 return
             added = tuple(features_of(chosen))

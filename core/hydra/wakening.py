@@ -152,9 +152,14 @@ def _wakening(
         table |= {"cosine": own, "token": pieces[table["position"]]}
     p = Pair(*map(float, reading.p))
     return Wakening(
-        reading.prompt.pieces, dict(reading.prompt.spans), p, Pair(*map(float, refusal_score(reading.p))),
-        _frame(marked, MARKS), _frame(fired, ABLATED), _frame(close, MARGINS),
-    )  # fmt: skip
+        reading.prompt.pieces,
+        dict(reading.prompt.spans),
+        p,
+        Pair(*map(float, refusal_score(reading.p))),
+        _frame(marked, MARKS),
+        _frame(fired, ABLATED),
+        _frame(close, MARGINS),
+    )
 
 
 def _marks(layer: int, start: int, before: torch.Tensor, after: torch.Tensor, threshold: torch.Tensor) -> Columns:
@@ -175,9 +180,14 @@ def _margins(
     close = gap.topk(min(nearly, int((gap > -torch.inf).sum()))).indices
     index = torch.cat([woke.nonzero()[:, 0], close])
     return _columns(
-        layer, index + start, woken=woke[index], position=at[index], before=before[at[index], index],
-        after=highest[index], threshold=threshold[index],
-    )  # fmt: skip
+        layer,
+        index + start,
+        woken=woke[index],
+        position=at[index],
+        before=before[at[index], index],
+        after=highest[index],
+        threshold=threshold[index],
+    )
 
 
 def _closest(margins: Columns, nearly: int) -> Columns:

@@ -14,6 +14,21 @@ from core.judges.protocol import HARMS, Harm, Judge, Judgement, Needs
 from core.judges.without_model import SUBSTRINGS, ByText, FirstToken, first_token
 
 __all__ = [
-    "ABOUT", "HARMS", "LLAMA2_CLS_PROMPT", "MISTRAL_CLS_PROMPT", "SUBSTRINGS", "ByText", "Classifier", "FirstToken",
-    "Harm", "HarmBench", "Judge", "Judgement", "LlamaGuard", "Needs", "find_judge", "first_token", "judge_names",
-]  # fmt: skip
+    "ABOUT",
+    "HARMS",
+    "LLAMA2_CLS_PROMPT",
+    "MISTRAL_CLS_PROMPT",
+    "SUBSTRINGS",
+    "ByText",
+    "Classifier",
+    "FirstToken",
+    "Harm",
+    "HarmBench",
+    "Judge",
+    "Judgement",
+    "LlamaGuard",
+    "Needs",
+    "find_judge",
+    "first_token",
+    "judge_names",
+]

@@ -30,9 +30,15 @@ Progress = Callable[[str, float], None]
 WEIGHTS = "model*.safetensors"
 #: What a model is loaded from. Patterns where a repository may do without the file.
 FILES = (
-    "config.json", "generation_config*.json", WEIGHTS, "model.safetensors.index*.json", "tokenizer*",
-    "special_tokens_map*.json", "added_tokens*.json", "chat_template*",
-)  # fmt: skip
+    "config.json",
+    "generation_config*.json",
+    WEIGHTS,
+    "model.safetensors.index*.json",
+    "tokenizer*",
+    "special_tokens_map*.json",
+    "added_tokens*.json",
+    "chat_template*",
+)
 
 # Protects `_loaded` and the model it names: of these models, most machines hold one. Held for a whole call of `judge`,
 # so that no other judge takes the place in the middle of a batch.

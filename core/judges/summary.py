@@ -30,11 +30,7 @@ def rates(found: Sequence[Judgement]) -> dict[str, Rate]:
 
 
 def rows(
-    pairs: Sequence[tuple[str, str]],
-    judge: str,
-    revision: str,
-    found: Sequence[Judgement | None],
-    with_answers: bool,
+    pairs: Sequence[tuple[str, str]], judge: str, revision: str, found: Sequence[Judgement | None], with_answers: bool
 ) -> Iterator[dict[str, Any]]:
     """One row an answer that was judged, in order: prompt, answer where wanted, judge, revision, the judgement."""
     for (prompt, answer), one in zip(pairs, found, strict=True):

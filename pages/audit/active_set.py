@@ -86,30 +86,44 @@ def quick_sets(engine: Engine, key: str, prompt: str) -> DeltaGenerator:
         st.markdown(":gray[Quick sets]", width="content")
         if engine.has_direction:
             st.button(
-                "Refusal direction", key="set_direction", icon=":material/trending_flat:",
-                on_click=_use_direction, args=(engine,),
+                "Refusal direction",
+                key="set_direction",
+                icon=":material/trending_flat:",
+                on_click=_use_direction,
+                args=(engine,),
                 help="Projects the direction itself out everywhere in the network (Arditi et al. 2024).",
-            )  # fmt: skip
+            )
             layers = [layer for layer in engine.spec.layers if layer >= SKIPPED_LAYERS]
             st.button(
-                f"Top {k} per layer", key="set_top", icon=":material/vertical_align_top:",
-                on_click=_use_top, args=arguments,
+                f"Top {k} per layer",
+                key="set_top",
+                icon=":material/vertical_align_top:",
+                on_click=_use_top,
+                args=arguments,
                 help=f"The {k * len(layers)} features nearest the direction by decoder cosine, {k} in each of "
                 f"{len(layers)} SAE layers (those below {SKIPPED_LAYERS} left out), active on this prompt or not.",
-            )  # fmt: skip
+            )
             near = active_near(work.features(engine, key, prompt), least) if prompt else []
             st.button(
-                f"{len(near):,} active near it", key="set_near", icon=":material/filter_alt:",
-                disabled=not near, on_click=_use_near, args=arguments,
+                f"{len(near):,} active near it",
+                key="set_near",
+                icon=":material/filter_alt:",
+                disabled=not near,
+                on_click=_use_near,
+                args=arguments,
                 help=f"All features active on this prompt with a cosine of at least {least:.2f} to the direction.",
-            )  # fmt: skip
+            )
         like = len(state.named_features()) or k * len(engine.spec.layers)
         st.button(
-            "Random control", key="set_random", icon=":material/casino:", disabled=not prompt,
-            on_click=_use_random, args=arguments,
+            "Random control",
+            key="set_random",
+            icon=":material/casino:",
+            disabled=not prompt,
+            on_click=_use_random,
+            args=arguments,
             help=f"The control: {like} random features active on this prompt, layer by layer as many as in the active "
             "set, in its place. If they change as much, the set was nothing special.",
-        )  # fmt: skip
+        )
         with st.popover("Settings", icon=":material/tune:", key="quick_settings", help="Settings of the quick sets"):
             st.slider("K: features per layer", 1, 50, key=TOP_K)
             st.slider("Near: least cosine to the direction", 0.0, 1.0, step=0.01, key=LEAST_COSINE)

@@ -104,10 +104,14 @@ def controls(took: float) -> Any:
     """The line under the cards: how long the answer may be, and a slot for Stop. Returns the slot."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="answer_controls"):
         st.segmented_control(
-            "Answer length in tokens", LENGTHS, default=LENGTHS[0], key=LENGTH, required=True,
+            "Answer length in tokens",
+            LENGTHS,
+            default=LENGTHS[0],
+            key=LENGTH,
+            required=True,
             label_visibility="collapsed",
             format_func=lambda number: f"{number} tokens" if number == LENGTHS[0] else f"{number}",
-        )  # fmt: skip
+        )
         slot = st.empty()
         st.space("stretch")
         st.caption(
@@ -148,9 +152,14 @@ def _cost(engine: Engine, key: str, card: Card) -> Cost | None:
     cost = work.cost(engine, key, card.request.edits)
     if cost is not None:
         card.cost.metric(
-            "KL, benign", f"{cost.kl:.3f}", f"n = {cost.prompts}, nats", delta_color="off", delta_arrow="off",
-            help=_KL_HELP.format(n=cost.prompts), width="content",
-        )  # fmt: skip
+            "KL, benign",
+            f"{cost.kl:.3f}",
+            f"n = {cost.prompts}, nats",
+            delta_color="off",
+            delta_arrow="off",
+            help=_KL_HELP.format(n=cost.prompts),
+            width="content",
+        )
     return cost
 
 

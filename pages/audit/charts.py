@@ -85,7 +85,9 @@ def layer_chart(bands: pd.DataFrame, lines: pd.DataFrame, direction_layer: int |
             .encode(x=x, y=alt.value(3), text="text:N", color=_COLOUR)
         )
     parts.append(
-        alt.Chart(lines).mark_line(strokeWidth=2.6, point=alt.OverlayMarkDef(size=26)).encode(
+        alt.Chart(lines)
+        .mark_line(strokeWidth=2.6, point=alt.OverlayMarkDef(size=26))
+        .encode(
             x=x,
             y=y,
             color=_COLOUR,
@@ -95,7 +97,7 @@ def layer_chart(bands: pd.DataFrame, lines: pd.DataFrame, direction_layer: int |
                 alt.Tooltip("cosine:Q", title="cosine", format="+.3f"),
             ],
         )
-    )  # fmt: skip
+    )
     ends = _end_labels(bands, lines, low, high)
     parts.append(
         alt.Chart(ends)
@@ -152,7 +154,7 @@ def token_map(
             ],
         )
         .properties(height=130 + 9 * layers)
-    )  # fmt: skip
+    )
 
 
 def error_chart(frame: pd.DataFrame) -> alt.LayerChart:

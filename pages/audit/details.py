@@ -79,7 +79,7 @@ def facts(engine: Engine) -> dict[str, str]:
         "Runs on": engine.placement,
         "SAEs": _widths(engine.widths),
         "Refusal tokens": ", ".join(f"“{piece}” ({number})" for piece, number in tokens),
-    }  # fmt: skip
+    }
     if engine.has_direction:
         direction = engine.direction()
         record = direction.provenance
@@ -112,10 +112,12 @@ def _scores(record: Any) -> None:
         return
     st.caption("Every layer's candidate, on held-out prompts")
     st.dataframe(
-        pd.DataFrame(rows).set_index("layer"), height=210, key="candidates",
+        pd.DataFrame(rows).set_index("layer"),
+        height=210,
+        key="candidates",
         column_config={"_index": st.column_config.NumberColumn("layer")},
         alt="Scores of each layer's candidate direction",
-    )  # fmt: skip
+    )
 
 
 def _recompute(engine: Engine) -> None:
@@ -128,10 +130,11 @@ def _recompute(engine: Engine) -> None:
             rules.insert(0, "published")  # the usual one where there is one, and by far the quickest
         st.selectbox("Choose the layer by", rules, format_func=_RULES.get, key=RULE, width=430)
         wanted = st.button(
-            "Compute the direction" + (" again" if engine.has_direction else ""), key="recompute",
+            "Compute the direction" + (" again" if engine.has_direction else ""),
+            key="recompute",
             icon=":material/restart_alt:",
             help="From the bundled train and validation prompts; minutes on a CPU. Any click on the page stops it.",
-        )  # fmt: skip
+        )
     if wanted:
         bar = st.progress(0.0, "Starting")
 

@@ -70,9 +70,11 @@ def _neuronpedia(engine: Engine, feature: Feature) -> None:
         st.link_button("Its page on Neuronpedia", page, icon=":material/open_in_new:", type="tertiary")
         if there.worth_asking(feature):
             asked = st.button(
-                "Ask Neuronpedia", key=f"ask_{feature}", icon=":material/travel_explore:",
+                "Ask Neuronpedia",
+                key=f"ask_{feature}",
+                icon=":material/travel_explore:",
                 help="Sends the name of this feature, and nothing of your prompt, and keeps the answer.",
-            )  # fmt: skip
+            )
         elif (looked := there.looked(feature)) and not (looked.explained and looked.explained.label):
             what = "no page of it" if looked.explained is None else "no explanation of it"
             st.caption(f"Neuronpedia had {what} on {looked.asked_at:%Y-%m-%d}.")

@@ -68,10 +68,17 @@ def section(engine: Engine, key: str, prompt: str) -> None:
             "Layers", engine.spec.layers, key=LAYERS, placeholder="all", width=210, persist_state="session"
         )
         least = st.number_input(
-            "Only aligned: cosine ≥", -1.0, 1.0, value=None, step=0.05, key=ALIGNED, placeholder="any", width=170,
+            "Only aligned: cosine ≥",
+            -1.0,
+            1.0,
+            value=None,
+            step=0.05,
+            key=ALIGNED,
+            placeholder="any",
+            width=170,
             help="Cosine of the feature's decoder row with the refusal direction: how much writing it pushes towards "
             "refusal.",
-        )  # fmt: skip
+        )
         with_bos = st.toggle(
             "Count BOS", key=WITH_BOS, help="Position 0 is the same for every prompt; left out by default."
         )
@@ -126,16 +133,25 @@ def _actions(picked: list[Feature]) -> None:
     none = not picked
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="feature_actions"):
         st.button(
-            f"Ablate {len(picked)} selected" if picked else "Ablate selected", key="audit_ablate", type="primary",
-            icon=":material/do_not_disturb_on:", disabled=none, on_click=_put, args=(picked, None),
+            f"Ablate {len(picked)} selected" if picked else "Ablate selected",
+            key="audit_ablate",
+            type="primary",
+            icon=":material/do_not_disturb_on:",
+            disabled=none,
+            on_click=_put,
+            args=(picked, None),
             help="Subtracts what the feature writes, at every token: h̃ = h − f(h)·d, keeping the SAE's error.",
-        )  # fmt: skip
+        )
         st.number_input("Clamp to", -1000.0, 1000.0, 6.0, 1.0, key=VALUE, width=130, help="In SAELens activation units")
         st.selectbox("at", list(POSITIONS), key=POSITION, width=150, help="Which tokens the clamp acts on")
         st.button(
-            "Clamp selected", key="audit_clamp", icon=":material/tune:", disabled=none, on_click=_put,
+            "Clamp selected",
+            key="audit_clamp",
+            icon=":material/tune:",
+            disabled=none,
+            on_click=_put,
             args=(picked, VALUE),
-        )  # fmt: skip
+        )
 
 
 def _put(picked: list[Feature], value_key: str | None) -> None:

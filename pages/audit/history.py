@@ -68,9 +68,11 @@ def sidebar(engine: Engine, request: Request) -> None:
         for place, row in enumerate(rows):
             _row(place, row)
     st.toggle(
-        "Keep answers", key=KEEP, persist_state="session",
+        "Keep answers",
+        key=KEEP,
+        persist_state="session",
         help="Off, the history holds prompts, edits and scores; on, the generated text too. All of it stays here.",
-    )  # fmt: skip
+    )
     device, _, reason = engine.placement.partition(": ")
     st.caption(f"Model {plain(engine.spec.name)} on {plain(device)}", help=plain(reason))
     for sentence in (store.trouble, store.notice):
@@ -93,14 +95,22 @@ def saved_sets(engine: Engine, edits: str) -> None:
             "Name of this set", key=SET_NAME, max_chars=60, disabled=not edits, placeholder="top 10 but layer 12"
         )
         st.button(
-            "Save the active set", key="save_set", icon=":material/bookmark_add:", disabled=not edits,
-            on_click=_save, args=(store, engine.spec.name, edits), width="stretch",
-        )  # fmt: skip
+            "Save the active set",
+            key="save_set",
+            icon=":material/bookmark_add:",
+            disabled=not edits,
+            on_click=_save,
+            args=(store, engine.spec.name, edits),
+            width="stretch",
+        )
         for place, (name, text) in enumerate(found.items()):
             st.button(
-                f"{plain(name)} :gray[{counted(len(links.words(text)), 'edit')}]", key=f"saved_{place}",
-                type="tertiary", on_click=state.set_words, args=(links.words(text),),
-            )  # fmt: skip
+                f"{plain(name)} :gray[{counted(len(links.words(text)), 'edit')}]",
+                key=f"saved_{place}",
+                type="tertiary",
+                on_click=state.set_words,
+                args=(links.words(text),),
+            )
 
 
 def _save(store: Store, model: str, edits: str) -> None:
@@ -116,10 +126,14 @@ def _row(place: int, row: Audit) -> None:
     edits = counted(len(links.words(row.edits)), "edit") if row.edits else "no edit"
     icon = _ICONS.get(row.verdict_after, ":material/more_horiz:")
     st.button(
-        f"{plain(row.prompt, most=24)} :gray[{edits}]", key=f"recent_{place}", type="tertiary", icon=icon,
-        on_click=_reopen, args=(row.prompt, row.edits),
+        f"{plain(row.prompt, most=24)} :gray[{edits}]",
+        key=f"recent_{place}",
+        type="tertiary",
+        icon=icon,
+        on_click=_reopen,
+        args=(row.prompt, row.edits),
         help=f"{row.made_at:%d %b %H:%M} UTC · score {row.score_before:+.2f} → {row.score_after:+.2f}",
-    )  # fmt: skip
+    )
 
 
 def _reopen(prompt: str, edits: str) -> None:

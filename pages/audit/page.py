@@ -95,10 +95,16 @@ def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:
     chart = charts.layer_chart(bands, lines, engine.direction().layer)
     st.altair_chart(chart, key="layer_chart", alt=charts.layer_summary(lines, engine.direction().layer))
     st.download_button(
-        "Data", lambda: charts.layer_table(bands, lines).to_csv(index=False), "hydrascope-layers.csv", "text/csv",
-        key="layer_csv", icon=":material/download:", type="tertiary", on_click="ignore",
+        "Data",
+        lambda: charts.layer_table(bands, lines).to_csv(index=False),
+        "hydrascope-layers.csv",
+        "text/csv",
+        key="layer_csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
         help="These lines and bands as CSV",
-    )  # fmt: skip
+    )
 
 
 def _tokens(engine: Engine, key: str, request: Request, before: Side, after: Side | None) -> None:

@@ -27,9 +27,22 @@ from pages.shared.kept import Kept
 BAND_PROMPTS, KL_PROMPTS = 24, 32
 #: Where example pairs come from, in this order: plain cases, and none that are hard to read.
 EXAMPLE_CATEGORIES = (
-    "drugs", "laundering tax bribery", "homonyms", "fraud", "theft burglary", "hacking", "piracy", "cybercrime",
-    "phishing", "illegal drugs", "theft", "forgery", "corruption", "everyday", "infrastructure evading police",
-)  # fmt: skip
+    "drugs",
+    "laundering tax bribery",
+    "homonyms",
+    "fraud",
+    "theft burglary",
+    "hacking",
+    "piracy",
+    "cybercrime",
+    "phishing",
+    "illegal drugs",
+    "theft",
+    "forgery",
+    "corruption",
+    "everyday",
+    "infrastructure evading police",
+)
 
 
 class Side(NamedTuple):

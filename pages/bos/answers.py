@@ -62,10 +62,15 @@ def draw(engine: Engine, key: str, clamp: Clamp, value: float) -> Grid | None:
             st.text_area("One request a line", key=PROMPTS, height=170, persist_state="session")
             st.text_input("Values", key=VALUES, persist_state="session", help="The value held above is shown too")
         tokens = st.segmented_control(
-            "Answer length in tokens", LENGTHS, default=LENGTHS[0], key=LENGTH, required=True,
-            label_visibility="collapsed", format_func=lambda n: f"{n} tokens" if n == LENGTHS[0] else str(n),
+            "Answer length in tokens",
+            LENGTHS,
+            default=LENGTHS[0],
+            key=LENGTH,
+            required=True,
+            label_visibility="collapsed",
+            format_func=lambda n: f"{n} tokens" if n == LENGTHS[0] else str(n),
             persist_state="session",
-        )  # fmt: skip
+        )
         stop = st.empty()
     prompts = tuple(dict.fromkeys(line.strip() for line in st.session_state[PROMPTS].splitlines() if line.strip()))
     try:
@@ -134,9 +139,12 @@ def _known(key: str, grid: Grid) -> dict[tuple[str, float | None], str]:
 
 
 def _show(
-    grid: Grid, chosen: float, known: Mapping[tuple[str, float | None], str],
-    under_way: Mapping[tuple[str, float | None], str], waits: str = "answering",
-) -> None:  # fmt: skip
+    grid: Grid,
+    chosen: float,
+    known: Mapping[tuple[str, float | None], str],
+    under_way: Mapping[tuple[str, float | None], str],
+    waits: str = "answering",
+) -> None:
     """The whole table: a row of cells under each request, a column a value; it scrolls sideways where it must."""
     heads = "".join(
         f"<th scope='col'{' class=hs-chosen' if v == chosen else ''}>{escaped(clamp_name(v))}</th>" for v in grid.values

@@ -31,15 +31,18 @@ def scores(frame: pd.DataFrame, at: float) -> alt.LayerChart:
         alt.Chart(frame)
         .mark_line(point=alt.OverlayMarkDef(size=22), strokeWidth=2.2)
         .encode(
-            x=x, y=y, color=colour,
+            x=x,
+            y=y,
+            color=colour,
             tooltip=[
-                "prompt:N", alt.Tooltip("value:Q", format="g"),
+                "prompt:N",
+                alt.Tooltip("value:Q", format="g"),
                 alt.Tooltip("score:Q", title="refusal score", format="+.2f"),
                 alt.Tooltip("unclamped:Q", title="without a clamp", format="+.2f"),
                 alt.Tooltip("p:Q", title="P(refusal token)", format=".3f"),
             ],
         )
-    )  # fmt: skip
+    )
     bare = frame.drop_duplicates("prompt")
     without = alt.Chart(bare).mark_rule(strokeDash=[3, 4], opacity=0.7).encode(y="unclamped:Q", color=colour)
     ink = alt.Color("ink:N", scale=_KIND, legend=None)
@@ -73,14 +76,20 @@ def rates(frame: pd.DataFrame, verdict: str, clamps: list[str]) -> alt.LayerChar
     legend = alt.Legend(orient="top", title=None, values=present, symbolOpacity=1)
     colour = alt.Color("group:N", scale=_KIND, legend=legend)
     shape = alt.Shape(
-        "group:N", scale=alt.Scale(domain=_GROUPS, range=["square", "circle", "triangle-up"]),
+        "group:N",
+        scale=alt.Scale(domain=_GROUPS, range=["square", "circle", "triangle-up"]),
         legend=alt.Legend(orient="top", title=None, values=present, symbolOpacity=1),
-    )  # fmt: skip
+    )
     tooltip = [
-        "clamp:N", "group:N", alt.Tooltip("count:Q", title=verdict, format="d"), alt.Tooltip("n:Q", format="d"),
-        alt.Tooltip("rate:Q", format=".0%"), alt.Tooltip("low:Q", title="95% from", format=".0%"),
-        alt.Tooltip("high:Q", title="to", format=".0%"), alt.Tooltip("p:Q", title="p against no clamp", format=".2g"),
-    ]  # fmt: skip
+        "clamp:N",
+        "group:N",
+        alt.Tooltip("count:Q", title=verdict, format="d"),
+        alt.Tooltip("n:Q", format="d"),
+        alt.Tooltip("rate:Q", format=".0%"),
+        alt.Tooltip("low:Q", title="95% from", format=".0%"),
+        alt.Tooltip("high:Q", title="to", format=".0%"),
+        alt.Tooltip("p:Q", title="p against no clamp", format=".2g"),
+    ]
     base = alt.Chart(shown).encode(x=x, xOffset=offset, color=colour)
     return alt.layer(
         base.mark_rule(strokeWidth=2.5, opacity=0.5).encode(

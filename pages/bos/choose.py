@@ -38,9 +38,14 @@ def section(engine: Engine, key: str, request: Request) -> tuple[Feature, ...]:
     """The whole choice; returns the features chosen. Raises InputError."""
     st.subheader("Choose features", anchor="features")
     source = st.segmented_control(
-        "Where from", SOURCES, default=WAKES, key=SOURCE, required=True, label_visibility="collapsed",
+        "Where from",
+        SOURCES,
+        default=WAKES,
+        key=SOURCE,
+        required=True,
+        label_visibility="collapsed",
         persist_state="session",
-    )  # fmt: skip
+    )
     try:
         if source == WAKES:
             _wakes(engine, key, request)
@@ -80,8 +85,10 @@ def _wakes(engine: Engine, key: str, request: Request) -> None:
         return
     found = work.wakes_at_bos(engine, key, request.edits)
     if found.empty:
-        st.info("Nothing wakes at BOS under these edits. Try a larger set, or one in lower layers.",
-                icon=":material/lightbulb:")  # fmt: skip
+        st.info(
+            "Nothing wakes at BOS under these edits. Try a larger set, or one in lower layers.",
+            icon=":material/lightbulb:",
+        )
         return
     ranks = [STRONGEST, ALIGNED] if engine.has_direction else [STRONGEST]
     st.session_state.setdefault(RANK, ranks[-1])
@@ -92,9 +99,13 @@ def _wakes(engine: Engine, key: str, request: Request) -> None:
         ordered = found if rank == STRONGEST else found.sort_values("cosine", ascending=False)
         taken = features_of(ordered.head(int(most)))
         st.button(
-            f"Take {len(taken)} of the {len(found):,} that wake", key="bos_take_woken", type="primary",
-            icon=":material/done_all:", on_click=state.choose, args=(taken,),
-        )  # fmt: skip
+            f"Take {len(taken)} of the {len(found):,} that wake",
+            key="bos_take_woken",
+            type="primary",
+            icon=":material/done_all:",
+            on_click=state.choose,
+            args=(taken,),
+        )
     woken = ordered.head(int(most))["activation"]
     st.caption(f"Under these edits they fire at BOS with {woken.min():.1f} to {woken.max():.1f}; unedited, not at all.")
 
@@ -105,9 +116,13 @@ def _active() -> None:
         st.info("The active set of the Audit page names no features yet.", icon=":material/lightbulb:")
         return
     st.button(
-        f"Take the active set's {counted(len(features), 'feature')}", key="bos_take_active", type="primary",
-        icon=":material/done_all:", on_click=state.choose, args=(features,),
-    )  # fmt: skip
+        f"Take the active set's {counted(len(features), 'feature')}",
+        key="bos_take_active",
+        type="primary",
+        icon=":material/done_all:",
+        on_click=state.choose,
+        args=(features,),
+    )
 
 
 def _run(engine: Engine) -> None:
@@ -126,16 +141,25 @@ def _run(engine: Engine) -> None:
     kept = found[found["at_bos"] > 0] if only else found
     taken = [Feature.parse(name) for name in kept["feature"]]
     st.button(
-        f"Take {counted(len(taken), 'feature')}", key="bos_take_run", type="primary", icon=":material/done_all:",
-        on_click=state.choose, args=(taken,), help="Those that woke on most prompts come first",
-    )  # fmt: skip
+        f"Take {counted(len(taken), 'feature')}",
+        key="bos_take_run",
+        type="primary",
+        icon=":material/done_all:",
+        on_click=state.choose,
+        args=(taken,),
+        help="Those that woke on most prompts come first",
+    )
 
 
 def _by_hand(engine: Engine) -> None:
     st.text_input(
-        "Features, layer-index", key=TYPED, placeholder="16-123, 14-7", on_change=_add_typed, args=(engine,),
+        "Features, layer-index",
+        key=TYPED,
+        placeholder="16-123, 14-7",
+        on_change=_add_typed,
+        args=(engine,),
         help="Press Enter to add them; several with commas between",
-    )  # fmt: skip
+    )
 
 
 def _add_typed(engine: Engine) -> None:
@@ -162,15 +186,22 @@ def _pills(engine: Engine) -> None:
         return plain(f"{name} · {words}" if words else name, most=34)
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**Chosen** :gray[{len(state.chosen())} of {len(known)} on, a click puts one off or on again]",
-                    width="content")  # fmt: skip
+        st.markdown(
+            f"**Chosen** :gray[{len(state.chosen())} of {len(known)} on, a click puts one off or on again]",
+            width="content",
+        )
         st.space("stretch")
         st.button("Clear", key="bos_clear", icon=":material/close:", type="tertiary", on_click=state.choose, args=((),))
     with st.container(key="bos_pills"):
         st.pills(
-            "Features that are clamped", known, selection_mode="multi", key=state.ON, format_func=pill,
-            label_visibility="collapsed", persist_state="session",
-        )  # fmt: skip
+            "Features that are clamped",
+            known,
+            selection_mode="multi",
+            key=state.ON,
+            format_func=pill,
+            label_visibility="collapsed",
+            persist_state="session",
+        )
 
 
 def _ranges(engine: Engine, key: str, features: Sequence[Feature]) -> None:
@@ -193,14 +224,17 @@ def _ranges(engine: Engine, key: str, features: Sequence[Feature]) -> None:
         f"Natural ranges: {_span(highest)}", icon=":material/straighten:", key="bos_ranges", expanded=len(features) <= 8
     ):
         st.dataframe(
-            shown, hide_index=True, key="bos_ranges_table", height=min(330, 40 + 35 * len(shown)),
+            shown,
+            hide_index=True,
+            key="bos_ranges_table",
+            height=min(330, 40 + 35 * len(shown)),
             alt=f"Natural activations of {len(shown)} features",
             column_config={
                 **{name: st.column_config.NumberColumn(format="%.2f") for name in ("median", "95%", "highest")},
                 "at BOS": st.column_config.NumberColumn(format="%.2f", help="The same for every prompt"),
                 "prompts": st.column_config.NumberColumn(format="percent", help="On which it fires after BOS"),
             },
-        )  # fmt: skip
+        )
         st.caption(
             f"SAELens units, unedited, over {len(work.range_prompts(engine))} prompts: at BOS, and where "
             "a feature fires after it. None: it never does."

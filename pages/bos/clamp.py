@@ -25,16 +25,25 @@ def section(engine: Engine, key: str, features: tuple[Feature, ...]) -> tuple[Cl
     left, middle, right = st.columns([4, 2, 2], vertical_alignment="bottom", gap="medium")
     with left:
         st.slider(
-            "Held at", 0.0, state.SLIDER_END, step=0.1, key=state.SLIDER, on_change=_slid,
+            "Held at",
+            0.0,
+            state.SLIDER_END,
+            step=0.1,
+            key=state.SLIDER,
+            on_change=_slid,
             help="In SAELens units, as the natural ranges above; the paper uses 2 to 10. 0 ablates.",
-        )  # fmt: skip
+        )
     with middle:
         number = st.number_input("or any value", step=0.5, format="%.2f", key=state.VALUE, persist_state="session")
     with right:
         where = st.selectbox(
-            "Where", list(POSITIONS), key=state.POSITIONS, format_func=_where, persist_state="session",
+            "Where",
+            list(POSITIONS),
+            key=state.POSITIONS,
+            format_func=_where,
+            persist_state="session",
             help="BOS as in the paper; the others for comparison",
-        )  # fmt: skip
+        )
     value = float(number or 0.0)
     try:
         clamp = Clamp(features, str(where), _condition(engine, key, str(where)))
@@ -57,16 +66,20 @@ def _where(name: str) -> str:
 def _condition(engine: Engine, key: str, where: str) -> tuple[Feature, float] | None:
     """A sensor and its threshold, when asked for. Raises InputError."""
     on = st.toggle(
-        "Only where another feature fires", key=state.CONDITIONAL, persist_state="session",
+        "Only where another feature fires",
+        key=state.CONDITIONAL,
+        persist_state="session",
         help="A conditional clamp: it acts only at tokens where a sensor feature is above a threshold.",
-    )  # fmt: skip
+    )
     if not on:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        name = st.text_input("Sensor, layer-index", key=state.SENSOR, placeholder="11-7", width=180,
-                             persist_state="session")  # fmt: skip
-        threshold = st.number_input("fires above", 0.0, value=1.0, step=0.5, key=state.THRESHOLD, width=140,
-                                    persist_state="session")  # fmt: skip
+        name = st.text_input(
+            "Sensor, layer-index", key=state.SENSOR, placeholder="11-7", width=180, persist_state="session"
+        )
+        threshold = st.number_input(
+            "fires above", 0.0, value=1.0, step=0.5, key=state.THRESHOLD, width=140, persist_state="session"
+        )
     if not name:
         st.caption("Name a sensor; until then the clamp acts everywhere it is put.")
         return None
@@ -89,13 +102,21 @@ def _to_audit(clamp: Clamp, value: float) -> None:
     words = audit_state.words_of(clamp.at(value))
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "Add to the active set", key="bos_to_active", icon=":material/add:", on_click=_add, args=(words,),
+            "Add to the active set",
+            key="bos_to_active",
+            icon=":material/add:",
+            on_click=_add,
+            args=(words,),
             help="This clamp beside the Audit page's own edits",
-        )  # fmt: skip
+        )
         if st.button(
-            "Open on the Audit page", key="bos_open", icon=":material/troubleshoot:", on_click=audit_state.set_words,
-            args=(words,), help="This clamp alone, on the Audit page's prompt",
-        ):  # fmt: skip
+            "Open on the Audit page",
+            key="bos_open",
+            icon=":material/troubleshoot:",
+            on_click=audit_state.set_words,
+            args=(words,),
+            help="This clamp alone, on the Audit page's prompt",
+        ):
             st.switch_page(AUDIT_PAGE)
 
 

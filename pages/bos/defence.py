@@ -78,16 +78,20 @@ def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
     """What to evaluate."""
     have = {kind: work.bundled(engine, kind) for kind in _KINDS}
     if not have["harmful"]:
-        st.info("No harmful requests come with this model, so there is nothing to defend against.",
-                icon=":material/lightbulb:")  # fmt: skip
+        st.info(
+            "No harmful requests come with this model, so there is nothing to defend against.",
+            icon=":material/lightbulb:",
+        )
         return None
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     with left:
         attack = st.selectbox(
-            "Attack", _attacks(engine, request), key=ATTACK,
+            "Attack",
+            _attacks(engine, request),
+            key=ATTACK,
             help="An edit of the model, or a wording around each harmful request. The wordings are short published "
             "kinds and hold no know-how.",
-        )  # fmt: skip
+        )
     with right:
         st.session_state.setdefault(GRID, ", ".join(f"{v:g}" for v in work.PAPER_VALUES))
         typed = st.text_input("Values, beside no clamp", key=GRID, persist_state="session")
@@ -97,10 +101,18 @@ def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
             prompts[kind] = tuple(have[kind][: _how_many(kind, title, len(have[kind]))])
     try:
         asked = Evaluation(
-            str(attack), clamp.features, (None, *state.numbers(typed)), prompts["harmful"], prompts["benign"],
-            prompts["lookalike"], base=_base(str(attack), request), wrapping=_wrapping(str(attack)),
-            positions=clamp.positions, when=None if clamp.when is None else Sensor(*clamp.when), tokens=TOKENS,
-        )  # fmt: skip
+            str(attack),
+            clamp.features,
+            (None, *state.numbers(typed)),
+            prompts["harmful"],
+            prompts["benign"],
+            prompts["lookalike"],
+            base=_base(str(attack), request),
+            wrapping=_wrapping(str(attack)),
+            positions=clamp.positions,
+            when=None if clamp.when is None else Sensor(*clamp.when),
+            tokens=TOKENS,
+        )
         for value in asked.values:
             asked.clamp(value)
     except InputError as error:
@@ -135,9 +147,13 @@ def _button(engine: Engine, slots: Slots) -> None:
         slots.button.button("Stop", key="bos_stop_defence", icon=":material/stop:", on_click=_stop)
     elif slots.asked is not None:
         slots.button.button(
-            "Run", key="bos_run_defence", type="primary", icon=":material/shield:", on_click=_start,
+            "Run",
+            key="bos_run_defence",
+            type="primary",
+            icon=":material/shield:",
+            on_click=_start,
             args=(engine, slots.asked),
-        )  # fmt: skip
+        )
 
 
 def _start(engine: Engine, asked: Evaluation) -> None:

@@ -40,10 +40,14 @@ def form(engine: Engine, runs: Runs) -> None:
         benign = prompt_box.box(engine, "benign", "Benign requests", "For Stage 3's labels and the cost of an edit.")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         stages = st.segmented_control(
-            "Stages", list(_STAGES), default="1–3", key="discover_stages", required=True,
+            "Stages",
+            list(_STAGES),
+            default="1–3",
+            key="discover_stages",
+            required=True,
             help="1: nearest features, until the refusal flips. 2: pruned to a minimal set. 3: interactions. "
             "The paper's analyses come with the stage they need.",
-        )  # fmt: skip
+        )
         name = st.text_input("Name", key="discover_name", max_chars=80, placeholder="optional", width=240)
         settings = _settings(engine, _STAGES[str(stages)])
     if not harmful:
@@ -52,9 +56,13 @@ def form(engine: Engine, runs: Runs) -> None:
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain_texts()))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
-            "Start", key="discover_start", type="primary", icon=":material/play_arrow:", on_click=_start,
+            "Start",
+            key="discover_start",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=_start,
             args=(engine, runs, inputs, settings, name or ""),
-        )  # fmt: skip
+        )
         st.caption(_work_ahead(engine, inputs, settings))
 
 
@@ -73,14 +81,20 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> Settings:
         tokens = st.slider("Longest answer judged, tokens", 8, 64, usual.tokens, 8, key="discover_tokens")
         largest = st.slider("Stage 1: K up to", 10, 200, usual.k_steps[-1], 10, key="discover_k")
         small = st.toggle(
-            "Stage 1: K = 3 and 5 first", value=min(engine.widths.values()) < _WIDE, key="discover_small",
+            "Stage 1: K = 3 and 5 first",
+            value=min(engine.widths.values()) < _WIDE,
+            key="discover_small",
             help="The paper begins at 10, with dictionaries of 32,000 features and more. Of few features, ten a layer "
             "are already many: ablating fewer flips more prompts of the demo and costs less.",
-        )  # fmt: skip
+        )
         reading = st.segmented_control(
-            "Stage 2: C inside Δ", ["shrinking", "fixed"], default=usual.reading, key="discover_reading", required=True,
+            "Stage 2: C inside Δ",
+            ["shrinking", "fixed"],
+            default=usual.reading,
+            key="discover_reading",
+            required=True,
             help="Algorithm 1 read literally shrinks C as blocks are rejected; the other reading keeps it fixed.",
-        )  # fmt: skip
+        )
         seeds = st.slider("Stage 2: seeds", 1, 5, len(usual.seeds), key="discover_seeds")
         interactions = st.slider(
             "Stage 3: K up to", 100, 2000, usual.interaction_steps[-1], 100, key="discover_interactions"
@@ -93,11 +107,18 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> Settings:
         )
         seed = st.number_input("Seed", 0, 10**6, 0, key="discover_seed")
     return replace(
-        usual, stages=stages, tokens=tokens, k_steps=_SMALL * small + tuple(k for k in usual.k_steps if k <= largest),
-        reading="fixed" if reading == "fixed" else "shrinking", seeds=tuple(range(seeds)),
-        interaction_steps=tuple(k for k in usual.interaction_steps if k <= interactions), embedding_size=int(size),
-        keep_answers=answers, seed=int(seed), tokens_per_forward=tokens_per_forward,
-    )  # fmt: skip
+        usual,
+        stages=stages,
+        tokens=tokens,
+        k_steps=_SMALL * small + tuple(k for k in usual.k_steps if k <= largest),
+        reading="fixed" if reading == "fixed" else "shrinking",
+        seeds=tuple(range(seeds)),
+        interaction_steps=tuple(k for k in usual.interaction_steps if k <= interactions),
+        embedding_size=int(size),
+        keep_answers=answers,
+        seed=int(seed),
+        tokens_per_forward=tokens_per_forward,
+    )
 
 
 def _work_ahead(engine: Engine, inputs: Inputs, settings: Settings) -> str:

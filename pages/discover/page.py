@@ -39,8 +39,10 @@ def _page(engine: Engine) -> None:
         )
         return
     known = {run.run: run for run in runs.all() if run.model == engine.spec.name}
-    with st.expander("New run", expanded=not known, icon=":material/add:", key="discover_new"), \
-            shown_as_sentences("the form for a new run"):  # fmt: skip
+    with (
+        st.expander("New run", expanded=not known, icon=":material/add:", key="discover_new"),
+        shown_as_sentences("the form for a new run"),
+    ):
         new_run.form(engine, runs)
     if not known:
         st.caption("Runs appear here, and stay: pause them, leave the page, come back another day.")
@@ -65,9 +67,12 @@ def _choose(known: dict[str, Run]) -> list[str]:
         if st.session_state.get(state.OTHER) not in others:
             st.session_state[state.OTHER] = _NONE
         other = st.selectbox(
-            "Beside it", others, key=state.OTHER, disabled=len(others) == 1,
+            "Beside it",
+            others,
+            key=state.OTHER,
+            disabled=len(others) == 1,
             format_func=lambda r: "no other run" if r == _NONE else progress.label(known[r]),
-        )  # fmt: skip
+        )
     return [str(run)] if other in (None, _NONE) else [str(run), str(other)]
 
 

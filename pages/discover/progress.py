@@ -13,9 +13,13 @@ from core import Engine
 from pages.shared.text import duration, plain
 
 _ICONS = {
-    "running": ":material/directions_run:", "paused": ":material/pause_circle:", "stopped": ":material/stop_circle:",
-    "finished": ":material/check_circle:", "failed": ":material/error:", "waiting": ":material/hourglass_empty:",
-}  # fmt: skip
+    "running": ":material/directions_run:",
+    "paused": ":material/pause_circle:",
+    "stopped": ":material/stop_circle:",
+    "finished": ":material/check_circle:",
+    "failed": ":material/error:",
+    "waiting": ":material/hourglass_empty:",
+}
 
 
 def standing(run: Run, worker: Worker) -> str:
@@ -41,15 +45,32 @@ def bar(engine: Engine, runs: Runs, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{_ICONS[stands]} **{stands}**" + (f" :gray[{plain(run.note)}]" if run.note else ""))
         if stands in ("running", "waiting"):
-            st.button("Pause", key=f"pause_{run.run}", icon=":material/pause:", on_click=worker.pause, args=(run.run,),
-                      help="Hold it after the group of prompts it is at")  # fmt: skip
+            st.button(
+                "Pause",
+                key=f"pause_{run.run}",
+                icon=":material/pause:",
+                on_click=worker.pause,
+                args=(run.run,),
+                help="Hold it after the group of prompts it is at",
+            )
         if stands == "paused":
             st.button(
                 "Go on", key=f"go_on_{run.run}", icon=":material/play_arrow:", on_click=worker.go_on, args=(run.run,)
             )
         if stands in ("running", "waiting", "paused"):
-            st.button("Stop", key=f"stop_{run.run}", icon=":material/stop:", on_click=worker.stop, args=(run.run,),
-                      help="End it after the group it is at; what it found is kept, and it can be resumed")  # fmt: skip
+            st.button(
+                "Stop",
+                key=f"stop_{run.run}",
+                icon=":material/stop:",
+                on_click=worker.stop,
+                args=(run.run,),
+                help="End it after the group it is at; what it found is kept, and it can be resumed",
+            )
         if stands in ("stopped", "failed"):
-            st.button("Resume", key=f"resume_{run.run}", icon=":material/resume:", on_click=worker.start,
-                      args=(run.run, engine, runs))  # fmt: skip
+            st.button(
+                "Resume",
+                key=f"resume_{run.run}",
+                icon=":material/resume:",
+                on_click=worker.start,
+                args=(run.run, engine, runs),
+            )

@@ -56,8 +56,9 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
     # The key carries the count: another list is another slider, and never one with a value out of its range.
     size = most = len(report.kept)
     if size > 1:
-        most = st.slider("How many", 1, size, min(size, 60), key=f"discover_{side}_most_{size}",
-                         help="The first so many of the list")  # fmt: skip
+        most = st.slider(
+            "How many", 1, size, min(size, 60), key=f"discover_{side}_most_{size}", help="The first so many of the list"
+        )
     st.caption(f"{counted(size, 'prompt')}; the first is “{plain(report.kept[0], most=70)}”.")
     return list(report.kept[:most])
 
@@ -85,17 +86,23 @@ def _say(side: str, found: PromptList, report: Report) -> None:
                     {"row": one.row + 1, "reason": one.reason, "what": one.detail, "text": one.text[:200]}
                     for one in report.dropped[:_LISTED]
                 ],
-                hide_index=True, height="auto", key=f"discover_{side}_dropped_rows", alt="Prompts that were dropped",
-            )  # fmt: skip
+                hide_index=True,
+                height="auto",
+                key=f"discover_{side}_dropped_rows",
+                alt="Prompts that were dropped",
+            )
             if len(report.dropped) > _LISTED:
                 st.caption(f"The first {_LISTED} of {len(report.dropped):,}.")
 
 
 def _pasted(side: str) -> PromptList | None:
     text = st.text_area(
-        "One request a line", key=f"discover_{side}_text", height=110, label_visibility="collapsed",
+        "One request a line",
+        key=f"discover_{side}_text",
+        height=110,
+        label_visibility="collapsed",
         placeholder="One request a line",
-    )  # fmt: skip
+    )
     # Blank lines between pasted requests are nobody's mistake, so they are not counted among the dropped.
     lines = tuple(line.strip() for line in (text or "").splitlines() if line.strip())
     return PromptList(lines, "pasted") if lines else None
@@ -111,9 +118,11 @@ def _from_file(side: str) -> PromptList | None:
     column = found.suggested
     if len(found.columns) > 1:
         column = st.selectbox(
-            "Column", found.columns, index=found.columns.index(found.suggested),
+            "Column",
+            found.columns,
+            index=found.columns.index(found.suggested),
             key=f"discover_{side}_column_{abs(hash(found.columns))}",
-        )  # fmt: skip
+        )
     return PromptList(tuple(found.rows(column)), given.name, (found.warning,) if found.warning else ())
 
 
@@ -134,24 +143,29 @@ def _public(side: str) -> PromptList | None:
         return found
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         asked = st.button(
-            f"Fetch {source.title}", key=f"discover_{side}_fetch", icon=":material/download:",
+            f"Fetch {source.title}",
+            key=f"discover_{side}_fetch",
+            icon=":material/download:",
             help="From the model hub into your own hub cache, or from there when it was fetched before.",
-        )  # fmt: skip
+        )
         place = st.empty()
     note = st.empty()
     if not asked:
         if st.session_state.pop(f"{_STOPPED}_{side}", None) == source.name:
-            note.info("Stopped. What had arrived is kept, and the next try goes on from there.",
-                      icon=":material/stop_circle:")  # fmt: skip
+            note.info(
+                "Stopped. What had arrived is kept, and the next try goes on from there.", icon=":material/stop_circle:"
+            )
         return None
     with place:
         st.button("Stop", key=f"discover_{side}_stop", icon=":material/stop:", on_click=_stop, args=(side, source.name))
     bar = note.progress(0.0, "Starting")
     try:
         found = fetch_set(
-            source.name, kind, progress=lambda message, share: bar.progress(min(max(share, 0.0), 1.0), plain(message)),
+            source.name,
+            kind,
+            progress=lambda message, share: bar.progress(min(max(share, 0.0), 1.0), plain(message)),
             cancelled=newer_request_waits,
-        )  # fmt: skip
+        )
     except Cancelled:
         return None
     finally:

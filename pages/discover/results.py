@@ -33,9 +33,13 @@ _SHOWN: dict[str, tuple[str, ...]] = {
 def views() -> str:
     """Which part of the results to look at."""
     chosen = st.segmented_control(
-        "Results", [SEARCH, ANALYSES, SETS, ABOUT], default=SEARCH, key=state.VIEW, required=True,
+        "Results",
+        [SEARCH, ANALYSES, SETS, ABOUT],
+        default=SEARCH,
+        key=state.VIEW,
+        required=True,
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     return str(chosen)
 
 
@@ -61,9 +65,12 @@ def _table(run: str, table: Table, ledger: Ledger) -> None:
     if chart is not None:
         chart(run, table, ledger)
     st.dataframe(
-        table.frame, hide_index=True, column_config=_formats(table.frame), key=f"table_{run}_{table.name}",
+        table.frame,
+        hide_index=True,
+        column_config=_formats(table.frame),
+        key=f"table_{run}_{table.name}",
         alt=f"{table.title}: {counted(len(table.frame), 'row')}",
-    )  # fmt: skip
+    )
     paper = f"Paper: “{plain(table.section)}”. " if table.section else ""
     st.caption(f"{paper}{plain(table.note)}")
 
@@ -87,9 +94,10 @@ def _sweep(column: str, series: str | None = None) -> Callable[[str, Table, Ledg
     def draw(run: str, table: Table, ledger: Ledger) -> None:
         if table.frame[column].nunique() > 1:
             st.altair_chart(
-                charts.sweep(table.frame, column, series), key=f"chart_{run}_{table.name}",
+                charts.sweep(table.frame, column, series),
+                key=f"chart_{run}_{table.name}",
                 alt=f"{table.title}: share flipped by {column}",
-            )  # fmt: skip
+            )
 
     return draw
 
@@ -130,29 +138,42 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
         "Each prompt's smallest set that flips it. Choose a row to open it on the Audit page, features switched off."
     )
     picked = st.dataframe(
-        frame[["prompt", "size", "of", "tau", "features"]], hide_index=True, on_select="rerun",
-        selection_mode="single-row", key=f"sets_{run}", height=min(420, 40 + 35 * len(frame)),
+        frame[["prompt", "size", "of", "tau", "features"]],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"sets_{run}",
+        height=min(420, 40 + 35 * len(frame)),
         alt="Minimal feature sets by prompt",
         column_config={
             "of": st.column_config.NumberColumn("of a pool of"),
             "tau": st.column_config.NumberColumn("τ", format="%.1f"),
             "features": st.column_config.ListColumn("features, layer-index"),
         },
-    )  # fmt: skip
+    )
     rows = picked.selection.rows if picked else []
     prompt = str(frame["prompt"][rows[0]]) if rows else ""
     features = list(frame["features"][rows[0]]) if rows else []
     if st.button(
-        "Open on the Audit page", key=f"open_{run}", icon=":material/troubleshoot:", disabled=not rows,
+        "Open on the Audit page",
+        key=f"open_{run}",
+        icon=":material/troubleshoot:",
+        disabled=not rows,
         help="Choose a row first" if not rows else None,
-    ):  # fmt: skip
+    ):
         state.open_on_audit(prompt, features)
         st.switch_page(state.AUDIT_PAGE)
     st.download_button(
-        "Data", lambda: frame.assign(features=frame["features"].map(" ".join)).to_csv(index=False),
-        f"hydrascope-{run}-sets.csv", "text/csv", key=f"sets_csv_{run}", icon=":material/download:", type="tertiary",
-        on_click="ignore", help="This table as CSV",
-    )  # fmt: skip
+        "Data",
+        lambda: frame.assign(features=frame["features"].map(" ".join)).to_csv(index=False),
+        f"hydrascope-{run}-sets.csv",
+        "text/csv",
+        key=f"sets_csv_{run}",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help="This table as CSV",
+    )
 
 
 def _about(run: str, ledger: Ledger, facts: Mapping[str, str]) -> None:
@@ -160,9 +181,15 @@ def _about(run: str, ledger: Ledger, facts: Mapping[str, str]) -> None:
     frame = pd.DataFrame({"what": list(facts), "value": list(facts.values())})
     st.dataframe(frame, hide_index=True, key=f"facts_{run}", alt="Where this run's numbers come from")
     st.download_button(
-        "Report", lambda: _archive(ledger, facts), f"hydrascope-{run}.zip", "application/zip", key=f"zip_{run}",
-        icon=":material/folder_zip:", on_click="ignore", help="Every table as CSV, Parquet, JSON and Markdown",
-    )  # fmt: skip
+        "Report",
+        lambda: _archive(ledger, facts),
+        f"hydrascope-{run}.zip",
+        "application/zip",
+        key=f"zip_{run}",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+        help="Every table as CSV, Parquet, JSON and Markdown",
+    )
     st.caption(
         f"At a prompt: `python -m core discover --resume {run} --out DIR` goes on with it and writes its tables."
     )

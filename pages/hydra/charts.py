@@ -55,13 +55,18 @@ def woken_map(
     shown = shown.assign(place=shown["position"].map(order), token=[visible(pieces[int(p)]) for p in shown["position"]])
     names = json.dumps([_short(visible(pieces[p])) for p in places])
     x = alt.X(
-        "place:O", title=None, scale=alt.Scale(domain=list(range(len(places)))),
+        "place:O",
+        title=None,
+        scale=alt.Scale(domain=list(range(len(places)))),
         axis=alt.Axis(labelExpr=f"{names}[datum.value]", labelAngle=-60, labelLimit=90, ticks=False, domain=False),
-    )  # fmt: skip
+    )
     y = alt.Y(
-        "layer:O", title="layer", sort="descending", scale=alt.Scale(domain=list(layers)),
+        "layer:O",
+        title="layer",
+        sort="descending",
+        scale=alt.Scale(domain=list(layers)),
         axis=alt.Axis(ticks=False, domain=False, grid=True),
-    )  # fmt: skip
+    )
     colour = alt.Color("kind:N", scale=_COLOUR, legend=_legend(ABLATED, WOKEN))
     # BOS activations are tens of times larger; sizes are for the tokens, and BOS stops at the largest.
     elsewhere = shown.loc[shown["position"] > 0, "activation"]
@@ -87,7 +92,7 @@ def woken_map(
                 alt.Tooltip("strongest:N", title="strongest"),
             ],
         )
-    )  # fmt: skip
+    )
     parts: list[alt.Chart] = [marks]
     if 0 in order:
         free = pd.DataFrame({"place": [order[0]] * len(layers), "layer": list(layers), "kind": CONTROL})
@@ -107,9 +112,10 @@ def woken_summary(frame: pd.DataFrame, woken: int, ablated: int) -> str:
 def margins(frame: pd.DataFrame) -> alt.LayerChart:
     """How far from its threshold each feature was and is. frame: feature, state, before, after, threshold, label."""
     shown = frame.assign(
-        asleep=frame["before"] - frame["threshold"], awake=frame["after"] - frame["threshold"],
+        asleep=frame["before"] - frame["threshold"],
+        awake=frame["after"] - frame["threshold"],
         kind=np.where(frame["state"] == "woken", WOKEN, NEARLY),
-    )  # fmt: skip
+    )
     y = alt.Y(
         "feature:N", sort=None, title=None, axis=alt.Axis(labelLimit=200, ticks=False, domain=False, labelOverlap=False)
     )
@@ -140,10 +146,12 @@ def holds_down(links: pd.DataFrame) -> alt.LayerChart:
     A node stands at its layer, spread over the height.
     """
     edges = links.head(EDGES).reset_index(drop=True)
-    ends = pd.concat([
-        edges[["left_out", "layer_out"]].set_axis(["name", "layer"], axis=1).assign(kind=ABLATED),
-        edges[["woken", "layer"]].set_axis(["name", "layer"], axis=1).assign(kind=WOKEN),
-    ]).drop_duplicates(["name", "kind"])  # fmt: skip
+    ends = pd.concat(
+        [
+            edges[["left_out", "layer_out"]].set_axis(["name", "layer"], axis=1).assign(kind=ABLATED),
+            edges[["woken", "layer"]].set_axis(["name", "layer"], axis=1).assign(kind=WOKEN),
+        ]
+    ).drop_duplicates(["name", "kind"])
     nodes = ends.sort_values(["layer", "kind", "name"], ignore_index=True)
     nodes["height"] = nodes.groupby("layer").cumcount()
     crowd = nodes.groupby("layer")["height"].transform("max")
@@ -165,7 +173,11 @@ def holds_down(links: pd.DataFrame) -> alt.LayerChart:
         alt.Chart(edges)
         .mark_rule()
         .encode(
-            color=colour, x=x, x2="x2:Q", y=alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-0.06, 1.06])), y2="y2:Q",
+            color=colour,
+            x=x,
+            x2="x2:Q",
+            y=alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-0.06, 1.06])),
+            y2="y2:Q",
             strokeWidth=alt.StrokeWidth("effect:Q", scale=alt.Scale(range=[0.5, 4]), legend=None),
             opacity=alt.Opacity("effect:Q", scale=alt.Scale(range=[0.2, 0.8]), legend=None),
             tooltip=[
@@ -174,7 +186,7 @@ def holds_down(links: pd.DataFrame) -> alt.LayerChart:
                 alt.Tooltip("effect:Q", title="activation held down", format=".2f"),
             ],
         )
-    )  # fmt: skip
+    )
     points = (
         alt.Chart(nodes)
         .mark_point(filled=True, size=70, opacity=1)
@@ -196,11 +208,13 @@ def rounds(frame: pd.DataFrame, column: str, title: str, at: int) -> alt.LayerCh
         alt.Chart(frame)
         .mark_line(point=alt.OverlayMarkDef(size=40), strokeWidth=2.4)
         .encode(
-            x=x, y=alt.Y(f"{column}:Q", title=title), strokeDash=dash,
+            x=x,
+            y=alt.Y(f"{column}:Q", title=title),
+            strokeDash=dash,
             color=colour,
             tooltip=["series:N", "round:Q", alt.Tooltip(f"{column}:Q", title=title, format=".3f")],
         )
-    )  # fmt: skip
+    )
     here = (
         alt.Chart(pd.DataFrame({"round": [at], "series": CONTROL}))
         .mark_rule(strokeDash=[2, 3], opacity=0.7)
@@ -216,10 +230,12 @@ def dose(frame: pd.DataFrame, column: str, title: str) -> alt.LayerChart:
         alt.Chart(frame.assign(series=WOKEN))
         .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=2.4)
         .encode(
-            x=x, y=alt.Y(f"{column}:Q", title=title), color=_SERIES,
+            x=x,
+            y=alt.Y(f"{column}:Q", title=title),
+            color=_SERIES,
             tooltip=[alt.Tooltip("strength:Q", format=".2f"), alt.Tooltip(f"{column}:Q", title=title, format=".3f")],
         )
-    )  # fmt: skip
+    )
     one = (
         alt.Chart(pd.DataFrame({"strength": [1.0], "series": CONTROL}))
         .mark_rule(strokeDash=[2, 3], opacity=0.7)

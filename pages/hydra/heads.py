@@ -22,9 +22,11 @@ from pages.shared.text import counted, escaped, plain, probability, signed
 
 _STARTED = "hydra_heads_started"
 _ENDS = {
-    "complied": "the model answers now.", "degenerate": "the answer fell apart.",
-    "nothing to add": "nothing more woke that could be added.", "rounds spent": "the refusal outlived every round.",
-}  # fmt: skip
+    "complied": "the model answers now.",
+    "degenerate": "the answer fell apart.",
+    "nothing to add": "nothing more woke that could be added.",
+    "rounds spent": "the refusal outlived every round.",
+}
 _RULES = {"all": "all that woke", "aligned": "only those towards refusal"}
 
 
@@ -33,18 +35,29 @@ def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         rule = str(
             st.segmented_control(
-                "Add", list(_RULES), default="all", key=state.RULE, required=True, format_func=_RULES.__getitem__,
+                "Add",
+                list(_RULES),
+                default="all",
+                key=state.RULE,
+                required=True,
+                format_func=_RULES.__getitem__,
                 label_visibility="collapsed",
                 help="What is added to the ablated set each round: all that woke, or only features whose decoder "
                 "points towards the refusal direction.",
             )
-        )  # fmt: skip
+        )
         what = (key, request, rule)
         played = work.rounds().get(what) or ()
         going = st.session_state.get(_STARTED) == what
         if not played and not going:
-            st.button("Cut the heads", key="hydra_cut", type="primary", icon=":material/content_cut:",
-                      on_click=start, args=(what,))  # fmt: skip
+            st.button(
+                "Cut the heads",
+                key="hydra_cut",
+                type="primary",
+                icon=":material/content_cut:",
+                on_click=start,
+                args=(what,),
+            )
     st.caption(
         "Each round ablates what woke in the one before, the strongest first, until the model answers, nothing wakes, "
         "or the answer falls apart. Beside it, as many random active features: the control."
@@ -85,7 +98,9 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
         if len(played) > 1 and not live:
             _charts(frame, played[at].number)
         st.dataframe(
-            frame[frame["series"] == charts.WOKEN].drop(columns="series"), hide_index=True, alt=f"{len(played)} rounds",
+            frame[frame["series"] == charts.WOKEN].drop(columns="series"),
+            hide_index=True,
+            alt=f"{len(played)} rounds",
             key=f"hydra_rounds_{len(played)}_{live}",
             column_config={
                 "features": st.column_config.NumberColumn("ablated"),
@@ -93,14 +108,18 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
                 "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
                 "kl": st.column_config.NumberColumn("KL, benign", format="%.3f"),
             },
-        )  # fmt: skip
+        )
         if not live:
             with st.container(horizontal=True, gap="small"):
                 st.button(
-                    "Take this set", key=f"hydra_take_{len(played)}", icon=":material/done_all:", type="tertiary",
-                    on_click=_take, args=(played[at],),
+                    "Take this set",
+                    key=f"hydra_take_{len(played)}",
+                    icon=":material/done_all:",
+                    type="tertiary",
+                    on_click=_take,
+                    args=(played[at],),
                     help="Make this round's set the active set, here and on the Audit page",
-                )  # fmt: skip
+                )
                 download(frame, "heads")
 
 
@@ -146,9 +165,10 @@ def _charts(frame: pd.DataFrame, at: int) -> None:
             if frame[name].notna().any():
                 mine = frame.loc[frame["series"] == charts.WOKEN, name]
                 st.altair_chart(
-                    charts.rounds(frame, name, title, at), key=f"hydra_round_{name}_{len(frame)}",
+                    charts.rounds(frame, name, title, at),
+                    key=f"hydra_round_{name}_{len(frame)}",
                     alt=f"{title} over {len(mine)} rounds: " + ", ".join(f"{value:.2f}" for value in mine),
-                )  # fmt: skip
+                )
 
 
 def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
@@ -168,8 +188,19 @@ def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
                 one.kl,
             )
         )
-        rows.append((one.number, charts.CONTROL, one.control_features, None, None, one.control_p, one.control_score,
-                     one.control_verdict, one.control_kl))  # fmt: skip
+        rows.append(
+            (
+                one.number,
+                charts.CONTROL,
+                one.control_features,
+                None,
+                None,
+                one.control_p,
+                one.control_score,
+                one.control_verdict,
+                one.control_kl,
+            )
+        )
     names = ["round", "series", "features", "added", "woken", "p", "score", "verdict", "kl"]
     return pd.DataFrame(rows, columns=names)
 

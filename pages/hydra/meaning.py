@@ -18,9 +18,14 @@ BY = "hydra_matter_by"
 def matters(engine: Engine, key: str, request: Request) -> None:
     """The view “Do they matter?”. Raises InputError."""
     by = st.segmented_control(
-        "Groups", ["layer", "feature"], default="layer", key=BY, required=True, label_visibility="collapsed",
+        "Groups",
+        ["layer", "feature"],
+        default="layer",
+        key=BY,
+        required=True,
+        label_visibility="collapsed",
         format_func=lambda name: "by layer" if name == "layer" else f"one by one, the strongest {work.ONE_BY_ONE}",
-    )  # fmt: skip
+    )
     with st.spinner("Ablating what woke", show_time=True):
         frame = work.mattering(engine, key, request.prompt, request.edits, str(by))
     if frame.empty:
@@ -32,19 +37,26 @@ def matters(engine: Engine, key: str, request: Request) -> None:
         "they merely woke."
     )
     st.altair_chart(
-        charts.matters(frame), key="hydra_matters",
+        charts.matters(frame),
+        key="hydra_matters",
         alt="; ".join(f"{row.group}: {row.difference:+.2f}" for row in frame.head(6).itertuples()),
-    )  # fmt: skip
+    )
     st.dataframe(
-        frame, hide_index=True, key="hydra_matters_table", alt=f"{len(frame)} groups",
-        column_config={"control_features": None, "score": None} | {
+        frame,
+        hide_index=True,
+        key="hydra_matters_table",
+        alt=f"{len(frame)} groups",
+        column_config={"control_features": None, "score": None}
+        | {
             name: st.column_config.NumberColumn(title, format="%+.2f")
             for name, title in (
-                ("with_group", "score, group too"), ("difference", "difference"),
-                ("control", "difference, random"), ("group_alone", "score, group alone"),
+                ("with_group", "score, group too"),
+                ("difference", "difference"),
+                ("control", "difference, random"),
+                ("group_alone", "score, group alone"),
             )
         },
-    )  # fmt: skip
+    )
     download(frame, "do-they-matter")
 
 
@@ -58,15 +70,14 @@ def dose(engine: Engine, key: str, request: Request, edits: Edits) -> None:
     )
     columns = st.columns(3, gap="medium")
     for column, (name, title) in zip(
-        columns,
-        (("score", "refusal score"), ("woken", "features woken"), ("kl", "KL, benign (nats)")),
-        strict=True,
+        columns, (("score", "refusal score"), ("woken", "features woken"), ("kl", "KL, benign (nats)")), strict=True
     ):
         with column:
             if frame[name].notna().any():
                 first, last = frame[name].iloc[0], frame[name].iloc[-1]
                 st.altair_chart(
-                    charts.dose(frame, name, title), key=f"hydra_dose_{name}",
+                    charts.dose(frame, name, title),
+                    key=f"hydra_dose_{name}",
                     alt=f"{title} from {first:.2f} at strength 0 to {last:.2f} at {frame['strength'].iloc[-1]:g}",
-                )  # fmt: skip
+                )
     download(frame, "dose")

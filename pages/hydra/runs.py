@@ -34,9 +34,11 @@ def source(engine: Engine) -> None:
             for row in found.itertuples()
         }
         item = st.selectbox(
-            "Prompt", list(sets), key=f"hydra_item_{chosen}",
+            "Prompt",
+            list(sets),
+            key=f"hydra_item_{chosen}",
             format_func=lambda name: f"{sets[name][0][:60]} ({counted(len(sets[name][1]), 'feature')})",
-        )  # fmt: skip
+        )
         st.button("Take this set", key="hydra_take_run", on_click=_take, args=sets[item])
 
 

@@ -38,46 +38,59 @@ STEPS = (
     Step(
         f"Switch off the **{ENOUGH} features nearest the refusal direction** in every layer, and the same model "
         "answers. Squares mark where they fired.",
-        ENOUGH, state.MAP,
+        ENOUGH,
+        state.MAP,
     ),
     Step(
         "The hydra: **circles are features that were silent** on this prompt and woke once those were gone. Point at a "
         "circle to see what they are about; the table below has them all.",
-        ENOUGH, state.MAP,
+        ENOUGH,
+        state.MAP,
     ),
     Step(
         "Many wake at **BOS**, the first token. It sees nothing but itself, so the same ones wake for every prompt: "
         "read them as a mark of the edit, not of the request.",
-        ENOUGH, state.MAP, only_bos=True,
+        ENOUGH,
+        state.MAP,
+        only_bos=True,
     ),
     Step(
         "**Who wakes whom?** Leave one ablated feature on at a time: what falls asleep again had been held down by it.",
-        ENOUGH, state.WHO,
+        ENOUGH,
+        state.WHO,
     ),
     Step(
         "**Do they matter?** Ablate what woke as well: a bar far beyond its tick had taken over refusing, a bar at its "
         "tick merely woke.",
-        ENOUGH, state.MATTER,
+        ENOUGH,
+        state.MATTER,
     ),
     Step(
         "Now **cut too little**: so few of the nearest features that it still refuses. Go on round by round: ablate "
         "what wakes, until it answers, nothing wakes, or the answer falls apart. The control cuts as many random ones.",
-        1, state.HEADS, too_few=True,
+        1,
+        state.HEADS,
+        too_few=True,
     ),
     Step(
         "**How much is enough?** The same set at every strength: where the score crosses 0, refusing gives way. That "
         "is the tour; now try a request of your own.",
-        ENOUGH, state.DOSE,
+        ENOUGH,
+        state.DOSE,
     ),
-)  # fmt: skip
+)
 
 
 def button(engine: Engine, key: str, pairs: Sequence[tuple[str, str]]) -> None:
     """The one button that begins it."""
     if _STEP not in st.session_state and engine.has_direction and pairs:
-        st.button("Three-minute tour", key="hydra_tour_begin", icon=":material/play_circle:",
-                  on_click=_go(engine, key, pairs, 0),
-                  help="The hydra effect in eight clicks, a sentence each")  # fmt: skip
+        st.button(
+            "Three-minute tour",
+            key="hydra_tour_begin",
+            icon=":material/play_circle:",
+            on_click=_go(engine, key, pairs, 0),
+            help="The hydra effect in eight clicks, a sentence each",
+        )
 
 
 def banner(engine: Engine, key: str, pairs: Sequence[tuple[str, str]]) -> None:
@@ -89,13 +102,27 @@ def banner(engine: Engine, key: str, pairs: Sequence[tuple[str, str]]) -> None:
         st.progress((at + 1) / len(STEPS), f"Step {at + 1} of {len(STEPS)}")
         st.markdown(STEPS[at].says)
         with st.container(horizontal=True, gap="small"):
-            st.button("Back", key="hydra_tour_back", icon=":material/arrow_back:", disabled=at == 0,
-                      on_click=_go(engine, key, pairs, at - 1))  # fmt: skip
+            st.button(
+                "Back",
+                key="hydra_tour_back",
+                icon=":material/arrow_back:",
+                disabled=at == 0,
+                on_click=_go(engine, key, pairs, at - 1),
+            )
             if at + 1 < len(STEPS):
-                st.button("Next", key="hydra_tour_next", icon=":material/arrow_forward:", type="primary",
-                          on_click=_go(engine, key, pairs, at + 1))  # fmt: skip
-            st.button("Done" if at + 1 == len(STEPS) else "Leave the tour", key="hydra_tour_end", type="tertiary",
-                      on_click=_end)  # fmt: skip
+                st.button(
+                    "Next",
+                    key="hydra_tour_next",
+                    icon=":material/arrow_forward:",
+                    type="primary",
+                    on_click=_go(engine, key, pairs, at + 1),
+                )
+            st.button(
+                "Done" if at + 1 == len(STEPS) else "Leave the tour",
+                key="hydra_tour_end",
+                type="tertiary",
+                on_click=_end,
+            )
 
 
 def _go(engine: Engine, key: str, pairs: Sequence[tuple[str, str]], to: int) -> Callable[[], None]:

@@ -21,9 +21,14 @@ def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
     large = len(edits.features) > work.LARGE_SET
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         by = st.segmented_control(
-            "Leave out", ["feature", "layer"], default="layer" if large else "feature", key=BY, required=True,
-            format_func=lambda name: f"one {name} at a time", label_visibility="collapsed",
-        )  # fmt: skip
+            "Leave out",
+            ["feature", "layer"],
+            default="layer" if large else "feature",
+            key=BY,
+            required=True,
+            format_func=lambda name: f"one {name} at a time",
+            label_visibility="collapsed",
+        )
         with_bos = st.toggle(
             "BOS too", key=WITH_BOS, help="Count features that woke at BOS alone, where no prompt matters"
         )
@@ -48,29 +53,37 @@ def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
             "sleep. An edge runs from what was ablated to what it held down; the thicker, the more activation."
         )
         st.altair_chart(
-            charts.holds_down(found), key="hydra_links",
+            charts.holds_down(found),
+            key="hydra_links",
             alt="; ".join(f"{row.left_out} holds down {row.woken}" for row in found.head(5).itertuples()),
-        )  # fmt: skip
+        )
         if len(found) > charts.EDGES:
             st.caption(f"The strongest {charts.EDGES} of {len(found):,} are drawn.")
         st.dataframe(
-            found[["left_out", "woken", "effect"]], hide_index=True, key="hydra_links_table", height=320,
+            found[["left_out", "woken", "effect"]],
+            hide_index=True,
+            key="hydra_links_table",
+            height=320,
             alt=f"{len(found)} pairs, strongest first",
             column_config={
                 "left_out": st.column_config.TextColumn(f"ablated {by}"),
                 "woken": st.column_config.TextColumn("holds down"),
                 "effect": st.column_config.NumberColumn("activation held down", format="%.2f"),
             },
-        )  # fmt: skip
+        )
         download(found, "who-wakes-whom")
     st.subheader("What each one is worth", anchor=False)
     st.caption(f"The refusal score with one {by} left on, against the whole set ablated.")
     st.dataframe(
-        links.scores, hide_index=True, key="hydra_scores", height=260, alt=f"Refusal score by {by} left on",
+        links.scores,
+        hide_index=True,
+        key="hydra_scores",
+        height=260,
+        alt=f"Refusal score by {by} left on",
         column_config={
             "left_out": st.column_config.TextColumn(f"{by} left on"),
             "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
             "difference": st.column_config.NumberColumn("more than the whole set", format="%+.2f"),
         },
-    )  # fmt: skip
+    )
     download(links.scores, "left-out")

@@ -28,9 +28,13 @@ def section(engine: Engine, key: str, request: Request) -> None:
     """The whole view. Raises InputError."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         which = st.segmented_control(
-            "Where", [state.WHOLE, state.BOS], default=state.WHOLE, key=state.ONLY_BOS, required=True,
+            "Where",
+            [state.WHOLE, state.BOS],
+            default=state.WHOLE,
+            key=state.ONLY_BOS,
+            required=True,
             label_visibility="collapsed",
-        )  # fmt: skip
+        )
         everything = which == state.WHOLE and st.toggle(
             "All tokens", key="hydra_all_tokens", help="The system prompt too, the same for every prompt"
         )
@@ -48,17 +52,15 @@ def section(engine: Engine, key: str, request: Request) -> None:
     places = tokens.shown_positions(audit_work.tokens(engine, key, request.prompt), everything)
     places = sorted({0, *places})
     frame = pd.concat(
-        [
-            charts.cells(found.ablated, charts.ABLATED, label),
-            charts.cells(found.marks, charts.WOKEN, label),
-        ],
+        [charts.cells(found.ablated, charts.ABLATED, label), charts.cells(found.marks, charts.WOKEN, label)],
         ignore_index=True,
     )
     ablated = found.ablated.drop_duplicates(["layer", "index"])
     st.altair_chart(
-        charts.woken_map(frame, found.pieces, places, engine.spec.layers), key="hydra_map",
+        charts.woken_map(frame, found.pieces, places, engine.spec.layers),
+        key="hydra_map",
         alt=charts.woken_summary(frame, len(found.woken), len(ablated)),
-    )  # fmt: skip
+    )
     st.caption(
         "Each mark is the features of one layer at one token, sized by their activation: squares are ablated features "
         "where they fire unedited, circles are features silent on this prompt that fire now. Point at one for names. "
@@ -83,14 +85,17 @@ def _tables(found: Wakening, label: Callable[[int, int], str], name: str) -> Non
         st.subheader("What woke", anchor=False)
         frame = _by_feature(found, label)
         st.dataframe(
-            frame, hide_index=True, key=f"hydra_woken_{name}", height=min(420, 40 + 35 * len(frame)),
+            frame,
+            hide_index=True,
+            key=f"hydra_woken_{name}",
+            height=min(420, 40 + 35 * len(frame)),
             alt=f"{len(frame)} features that woke",
             column_config={
                 "activation": st.column_config.NumberColumn("strongest", format="%.2f"),
                 "cosine": st.column_config.NumberColumn("cosine to refusal", format="%+.3f"),
                 "tokens": st.column_config.NumberColumn("tokens", help="On how many tokens it fires now"),
             },
-        )  # fmt: skip
+        )
         download(found.marks.assign(label=_names(found.marks, label)), f"woken-{name}")
     margins = found.margins.assign(
         feature=[

@@ -42,13 +42,16 @@ def pairs(every: Sequence[Compared], where: str) -> None:
     if len(found) > 1:
         frame = table(found)
         st.dataframe(
-            frame, hide_index=True, key=f"judges_table_{where}", alt=f"Agreement of {counted(len(found), 'pair')}",
+            frame,
+            hide_index=True,
+            key=f"judges_table_{where}",
+            alt=f"Agreement of {counted(len(found), 'pair')}",
             column_config={
                 "alike": st.column_config.NumberColumn(format="percent"),
                 "by chance": st.column_config.NumberColumn(format="percent"),
                 **{name: st.column_config.NumberColumn(format="%.2f") for name in ("κ", "95% from", "to")},
             },
-        )  # fmt: skip
+        )
         download(frame, f"agreement-{where}")
     titles = {one.title: (one, agreed) for one, agreed in found}
     chosen = next(iter(titles))

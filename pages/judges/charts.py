@@ -34,10 +34,14 @@ def rates(frame: pd.DataFrame) -> alt.LayerChart:
     """Each label's share with its interval, a line each, its name above it, so that a phone has room for both."""
     drawn = frame.assign(series=[label if label in _PLACES else _GREY for label in frame["label"]])
     tooltip = [
-        "judge:N", "label:N", alt.Tooltip("rate:Q", title="share", format=".1%"),
-        alt.Tooltip("low:Q", title="95% from", format=".1%"), alt.Tooltip("high:Q", title="to", format=".1%"),
-        alt.Tooltip("count:Q", format="d"), alt.Tooltip("n:Q", format="d"),
-    ]  # fmt: skip
+        "judge:N",
+        "label:N",
+        alt.Tooltip("rate:Q", title="share", format=".1%"),
+        alt.Tooltip("low:Q", title="95% from", format=".1%"),
+        alt.Tooltip("high:Q", title="to", format=".1%"),
+        alt.Tooltip("count:Q", format="d"),
+        alt.Tooltip("n:Q", format="d"),
+    ]
     return rate_lines(drawn, "name", "share of the answers judged", tooltip, _COLOUR, _GREY)
 
 

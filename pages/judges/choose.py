@@ -42,28 +42,42 @@ def section(answers: Answers, kept: Judgements) -> None:
     st.subheader("Who judges", anchor="judges")
     st.session_state.setdefault(JUDGES, ["substrings"])
     names = st.multiselect(
-        "Judges", judge_names(), key=JUDGES, label_visibility="collapsed", placeholder="Choose at least one",
+        "Judges",
+        judge_names(),
+        key=JUDGES,
+        label_visibility="collapsed",
+        placeholder="Choose at least one",
         persist_state="session",
-    )  # fmt: skip
+    )
     with st.container(gap="xsmall", key="judges_needs"):
         ready = [_takes(name, answers) for name in names]
     standing = shared_judging().standing(answers.key)
     under_way = standing is not None and standing.under_way
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
-            f"Judge {counted(len(answers.pairs), 'answer')}", key="judges_start", type="primary",
-            icon=":material/gavel:", disabled=under_way or not names or not all(ready), on_click=_start,
+            f"Judge {counted(len(answers.pairs), 'answer')}",
+            key="judges_start",
+            type="primary",
+            icon=":material/gavel:",
+            disabled=under_way or not names or not all(ready),
+            on_click=_start,
             args=(answers, list(names), kept),
-        )  # fmt: skip
+        )
         st.toggle(
-            "Keep the answers' text", key=KEEP, persist_state="session",
+            "Keep the answers' text",
+            key=KEEP,
+            persist_state="session",
             help="Off, prompts and judgements are stored, and of an answer only its hash, by which it is found again.",
-        )  # fmt: skip
+        )
         if any(name not in ("substrings", FIRST_TOKEN) for name in names):
             st.button(
-                "Look again", key="judges_again", icon=":material/refresh:", type="tertiary", on_click=_asked.clear,
+                "Look again",
+                key="judges_again",
+                icon=":material/refresh:",
+                type="tertiary",
+                on_click=_asked.clear,
                 help="Ask the hub anew: after accepting a licence, logging in, or freeing memory",
-            )  # fmt: skip
+            )
 
 
 def _takes(name: str, answers: Answers) -> bool:
@@ -95,10 +109,13 @@ def _takes(name: str, answers: Answers) -> bool:
         )
     elif not stands.fits and in_use():
         st.button(
-            f"Let {plain(', '.join(in_use()))} go", key=f"judges_let_go_{name}", icon=":material/eject:",
-            on_click=let_go, help="The model in use gives its memory back, and is loaded again when a page needs it. "
+            f"Let {plain(', '.join(in_use()))} go",
+            key=f"judges_let_go_{name}",
+            icon=":material/eject:",
+            on_click=let_go,
+            help="The model in use gives its memory back, and is loaded again when a page needs it. "
             "A run of the search that is under way keeps it until it ends.",
-        )  # fmt: skip
+        )
     return stands.fits and not locked
 
 

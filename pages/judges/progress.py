@@ -31,7 +31,11 @@ def _under_way(one: Standing) -> None:
         text = f"{title} · {which}{plain(one.judges[one.at])}: {plain(one.message)}"
     st.progress(one.share, text)
     st.button(
-        "Stop", key=f"judges_stop_{one.key[:16]}", icon=":material/stop:", on_click=shared_judging().stop,
-        args=(one.key,), help="Ends after the answers it is at; what is judged is kept. You can leave the page: "
+        "Stop",
+        key=f"judges_stop_{one.key[:16]}",
+        icon=":material/stop:",
+        on_click=shared_judging().stop,
+        args=(one.key,),
+        help="Ends after the answers it is at; what is judged is kept. You can leave the page: "
         "judging goes on without you.",
-    )  # fmt: skip
+    )

@@ -58,9 +58,12 @@ def _compared(first: Stored, second: Stored, answers: Answers) -> agreement.Comp
         if a is not None and b is not None
     ]
     return agreement.Compared(
-        (first.judge, second.judge), tuple(a for _, a, _ in both), tuple(b for _, _, b in both),
-        tuple(pair.prompt for pair, _, _ in both), tuple(pair.answer for pair, _, _ in both),
-    )  # fmt: skip
+        (first.judge, second.judge),
+        tuple(a for _, a, _ in both),
+        tuple(b for _, _, b in both),
+        tuple(pair.prompt for pair, _, _ in both),
+        tuple(pair.answer for pair, _, _ in both),
+    )
 
 
 def labels(pairs: Sequence[Pair], found: Sequence[Stored]) -> pd.DataFrame:
@@ -80,12 +83,24 @@ def lines(pairs: Sequence[Pair], found: Sequence[Stored]) -> str:
 def _downloads(answers: Answers, found: Sequence[Stored]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.download_button(
-            "Labels (CSV)", lambda: labels(answers.pairs, found).to_csv(index=False), "hydrascope-judged.csv",
-            "text/csv", key="judges_csv", icon=":material/download:", type="tertiary", on_click="ignore",
+            "Labels (CSV)",
+            lambda: labels(answers.pairs, found).to_csv(index=False),
+            "hydrascope-judged.csv",
+            "text/csv",
+            key="judges_csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
             help=f"{counted(len(answers.pairs), 'row')}, a column a judge",
-        )  # fmt: skip
+        )
         st.download_button(
-            "Everything said (JSONL)", lambda: lines(answers.pairs, found), "hydrascope-judged.jsonl",
-            "application/jsonl", key="judges_jsonl", icon=":material/download:", type="tertiary", on_click="ignore",
+            "Everything said (JSONL)",
+            lambda: lines(answers.pairs, found),
+            "hydrascope-judged.jsonl",
+            "application/jsonl",
+            key="judges_jsonl",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
             help="A line an answer and judge: label, score, categories, what a classifier wrote, and its revision",
-        )  # fmt: skip
+        )

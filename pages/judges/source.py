@@ -46,9 +46,14 @@ def section(runs: Runs) -> Answers | None:
     """The choice, and a preview; None where there is nothing to judge yet."""
     st.subheader("Answers", anchor="answers")
     source = st.segmented_control(
-        "Where from", [A_RUN, A_FILE], default=A_RUN, key=SOURCE, required=True, label_visibility="collapsed",
+        "Where from",
+        [A_RUN, A_FILE],
+        default=A_RUN,
+        key=SOURCE,
+        required=True,
+        label_visibility="collapsed",
         persist_state="session",
-    )  # fmt: skip
+    )
     try:
         found = _run(runs) if source == A_RUN else _file()
     except InputError as error:
@@ -59,9 +64,11 @@ def section(runs: Runs) -> Answers | None:
             f"{counted(len(found.pairs), 'answer')}: look at some", icon=":material/table_rows:", key="judges_preview"
         ):
             st.dataframe(
-                [pair._asdict() for pair in found.pairs[:_PREVIEW]], hide_index=True, key="judges_preview_rows",
+                [pair._asdict() for pair in found.pairs[:_PREVIEW]],
+                hide_index=True,
+                key="judges_preview_rows",
                 alt=f"The first {min(_PREVIEW, len(found.pairs))} prompts and answers",
-            )  # fmt: skip
+            )
     return found
 
 
@@ -79,19 +86,26 @@ def _run(runs: Runs) -> Answers | None:
     with left:
         run = str(
             st.selectbox(
-                "Run", list(known), key=RUN, format_func=lambda one: run_label(known[one]), persist_state="session",
+                "Run",
+                list(known),
+                key=RUN,
+                format_func=lambda one: run_label(known[one]),
+                persist_state="session",
                 help="Runs of the search that were told to keep their answers",
             )
-        )  # fmt: skip
+        )
     parts = run_answers(runs, run)
     with right:
         part = str(
             st.selectbox(
-                "Which of its answers", list(parts), key=f"{PART}_{run}", persist_state="session",
+                "Which of its answers",
+                list(parts),
+                key=f"{PART}_{run}",
+                persist_state="session",
                 format_func=lambda one: f"{one} ({len(parts[one]):,})",
                 help="Screening: said by the unedited model. Later stages: under the edits they tried.",
             )
-        )  # fmt: skip
+        )
     reason = ""
     if not is_unedited(part):
         reason = "first-token measures the unedited model, and these answers were given under edits; take it out."
@@ -106,9 +120,12 @@ def _run(runs: Runs) -> Answers | None:
 def _file() -> Answers | None:
     """A file's rows, by the columns that hold prompt and answer."""
     st.file_uploader(
-        "A file with a prompt and an answer in each row", type=_ENDINGS, key=FILE, on_change=_take,
+        "A file with a prompt and an answer in each row",
+        type=_ENDINGS,
+        key=FILE,
+        on_change=_take,
         help="Its columns are chosen below. It stays on this machine.",
-    )  # fmt: skip
+    )
     read = st.session_state.get(_READ)
     if read is None:
         return None
@@ -130,17 +147,26 @@ def _file() -> Answers | None:
     mark = abs(hash(tuple(names)))
     with left:
         prompts = st.selectbox(
-            "Column with the prompts", file.columns, index=file.columns.index(asked), key=f"{PROMPTS}_{mark}",
+            "Column with the prompts",
+            file.columns,
+            index=file.columns.index(asked),
+            key=f"{PROMPTS}_{mark}",
             persist_state="session",
-        )  # fmt: skip
+        )
     with right:
         answers = st.selectbox(
-            "Column with the answers", names, index=names.index(said) if said else None, key=f"{ANSWERS}_{mark}",
-            placeholder="Choose the column", persist_state="session",
-        )  # fmt: skip
+            "Column with the answers",
+            names,
+            index=names.index(said) if said else None,
+            key=f"{ANSWERS}_{mark}",
+            placeholder="Choose the column",
+            persist_state="session",
+        )
     if answers is None:
-        st.info("No column is called answer, response or the like; choose the one with the answers.",
-                icon=":material/lightbulb:")  # fmt: skip
+        st.info(
+            "No column is called answer, response or the like; choose the one with the answers.",
+            icon=":material/lightbulb:",
+        )
         return None
     return _answers(file.name, file_answers(file, str(prompts), str(answers)))
 

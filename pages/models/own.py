@@ -54,9 +54,13 @@ def remove(name: str, now: str, model_key: str) -> None:
     with st.popover("Remove from the list", icon=":material/delete:", type="tertiary", key="own_remove_box"):
         st.markdown(f"**{plain(name)}** leaves the list. What was downloaded, and what was found with it, stays.")
         st.button(
-            "Remove", key="own_remove", disabled=name == now, on_click=_remove, args=(name, model_key),
+            "Remove",
+            key="own_remove",
+            disabled=name == now,
+            on_click=_remove,
+            args=(name, model_key),
             help="It is in use: use another model first." if name == now else None,
-        )  # fmt: skip
+        )
 
 
 def _form() -> bool:
@@ -69,28 +73,37 @@ def _form() -> bool:
             "Name", key="own_name", placeholder="mine", help="What you will call it, here and after --model."
         )
         left.text_input(
-            "Model", key="own_model", placeholder="owner/model, or a folder",
+            "Model",
+            key="own_model",
+            placeholder="owner/model, or a folder",
             help="Its name on the hub, or a folder on this machine with config.json, tokenizer and safetensors.",
-        )  # fmt: skip
+        )
         left.text_input(
             "Revision", key="own_revision", placeholder="main", help="A branch, a tag or a commit on the hub."
         )
         left.text_input(
-            "Refusal word", key="own_refusal",
+            "Refusal word",
+            key="own_refusal",
             help="What refusals begin with; its token's probability is the score. Words or token ids, with commas.",
-        )  # fmt: skip
+        )
         right.text_input(
-            "SAEs", key="own_saes", placeholder="gemma-scope-2b-pt-res-canonical, or a folder",
+            "SAEs",
+            key="own_saes",
+            placeholder="gemma-scope-2b-pt-res-canonical, or a folder",
             help="A release of SAELens, or release/sae_id; or a folder: a SAELens SAE, or one that holds several.",
-        )  # fmt: skip
+        )
         right.text_input(
-            "Which SAE", key="own_choose", placeholder="width_16k",
+            "Which SAE",
+            key="own_choose",
+            placeholder="width_16k",
             help="Where there are several at a layer: parts of the name, or all of it with {layer} for the number.",
-        )  # fmt: skip
+        )
         right.text_input(
-            "Layers", key="own_layers", placeholder="all that are found",
+            "Layers",
+            key="own_layers",
+            placeholder="all that are found",
             help="Such as 12,13 or 2-16. Fewer layers are a smaller download.",
-        )  # fmt: skip
+        )
         return st.form_submit_button("Check", icon=":material/fact_check:", key="own_check")
 
 
@@ -116,10 +129,14 @@ def _found(found: Checked, model_key: str) -> None:
     with st.container(border=True, key="own_found_box"):
         st.markdown("\n".join(f"- {plain(line)}" for line in found.lines))
         st.button(
-            f"Add {plain(found.model.name)}", key="own_add", type="primary", icon=":material/playlist_add:",
-            on_click=_add, args=(found, model_key), help="Nothing is downloaded yet: the list above then says what it "
-            "takes.",
-        )  # fmt: skip
+            f"Add {plain(found.model.name)}",
+            key="own_add",
+            type="primary",
+            icon=":material/playlist_add:",
+            on_click=_add,
+            args=(found, model_key),
+            help="Nothing is downloaded yet: the list above then says what it takes.",
+        )
 
 
 def _add(found: Checked, model_key: str) -> None:

@@ -83,17 +83,21 @@ def _suite(known: KnownModel) -> ModelSpec:
     with left:
         suite = suites[str(st.selectbox("SAE suite", list(suites), key=f"{SUITE}_{known.name}"))]
     bare = known.system_block and st.checkbox(
-        "Without the system block", key=f"models_bare_{known.name}",
+        "Without the system block",
+        key=f"models_bare_{known.name}",
         help="This model's chat template writes a system block with two dates before every request. Left out, a "
         "request stands alone, as in much of the literature; a direction computed with it does not count without it.",
-    )  # fmt: skip
+    )
     name = Choice(known, suite, no_system=bare).name
     with right:
         chosen = st.multiselect(
-            "Layers with SAEs", list(suite.layers), default=list(suite.layers), key=f"{LAYERS}_{name}",
+            "Layers with SAEs",
+            list(suite.layers),
+            default=list(suite.layers),
+            key=f"{LAYERS}_{name}",
             help="Fewer layers are a smaller download. The usual ones are those the paper searched, where it used the "
             "model.",
-        )  # fmt: skip
+        )
     return from_catalogue(name, tuple(sorted(chosen)))
 
 
@@ -128,12 +132,15 @@ def _needs(found: Needs) -> None:
             (
                 ("Parameters", _many(found.parameters), "Told from the size of the weights"),
                 ("To download", size_text(found.download) if found.download else "nothing", "Of model and SAEs"),
-                ("To pack", size_text(found.packing) if found.packing else "nothing",
-                 "SAEs are repacked once, a feature a record, so that any feature is one small read"),
+                (
+                    "To pack",
+                    size_text(found.packing) if found.packing else "nothing",
+                    "SAEs are repacked once, a feature a record, so that any feature is one small read",
+                ),
                 ("Memory", f"≈ {size_text(found.memory)}", f"{size_text(found.free)} free; {found.placement}"),
             ),
             strict=True,
-        ):  # fmt: skip
+        ):
             column.metric(title, value, help=note)
         packed = f"{found.saes_packed} of {counted(found.saes, 'SAE')} packed already. " if found.saes_packed else ""
         st.markdown(f"{':material/check_circle:' if found.fits else ':material/warning:'} {plain(found.verdict)}")
@@ -156,13 +163,20 @@ def _load(spec: ModelSpec, now: str, found: Needs | None) -> None:
     same = spec.name == now and is_resident(now) and resident(now).spec.layers == spec.layers
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         asked = st.button(
-            "In use" if same else "Use this model", key="models_load", type="primary", icon=":material/download_done:",
+            "In use" if same else "Use this model",
+            key="models_load",
+            type="primary",
+            icon=":material/download_done:",
             disabled=same or found is None or found.needs_token,
-        )  # fmt: skip
+        )
         st.button(
-            "Look again", key="models_again", icon=":material/refresh:", type="tertiary", on_click=_forget,
+            "Look again",
+            key="models_again",
+            icon=":material/refresh:",
+            type="tertiary",
+            on_click=_forget,
             help="Ask the hub anew: after accepting a licence, logging in, or freeing some room",
-        )  # fmt: skip
+        )
         place = st.empty()
     if not asked:
         name, sentence = st.session_state.get(STOPPED, ("", ""))

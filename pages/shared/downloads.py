@@ -9,6 +9,13 @@ import streamlit as st
 def download(frame: pd.DataFrame, name: str) -> None:
     """A small button under a chart."""
     st.download_button(
-        "Data", lambda: frame.to_csv(index=False), f"hydrascope-{name}.csv", "text/csv", key=f"csv_{name}",
-        icon=":material/download:", type="tertiary", on_click="ignore", help="What is drawn here as CSV",
-    )  # fmt: skip
+        "Data",
+        lambda: frame.to_csv(index=False),
+        f"hydrascope-{name}.csv",
+        "text/csv",
+        key=f"csv_{name}",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help="What is drawn here as CSV",
+    )

@@ -36,10 +36,15 @@ def answer_batch(model, tokenizer, texts: list[str], not_first: int | None = Non
     ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
     out = model.generate(
-        input_ids=ids, attention_mask=mask, max_new_tokens=NEW_TOKENS, do_sample=False,
-        output_logits=True, return_dict_in_generate=True, pad_token_id=pad,
+        input_ids=ids,
+        attention_mask=mask,
+        max_new_tokens=NEW_TOKENS,
+        do_sample=False,
+        output_logits=True,
+        return_dict_in_generate=True,
+        pad_token_id=pad,
         begin_suppress_tokens=None if not_first is None else [not_first],
-    )  # fmt: skip
+    )
     if not_first is not None:
         out.logits[0][:, not_first] = -torch.inf
     logprobs = [step.float().log_softmax(-1).topk(TOP, -1) for step in out.logits]

@@ -28,10 +28,18 @@ def lines(figures: dict, direction) -> list[str]:
         for name, r in figures["refusals"].items()
     ]
     p = figures["perplexity"]
-    out += ["", f"Perplexity of the base model's own greedy answers to {p['prompts']} held-out benign prompts "
-            f"({p['tokens']} tokens): base {p['base']:.3f}, tuned {p['tuned']:.3f}, ratio {p['ratio']:.3f} (`--parts perplexity`).", ""]  # fmt: skip
-    out += ["### SAEs (`python scripts/demo/evaluate.py --parts saes`)", "", "| layer | explained variance | L0 | silent | cross-entropy recovered |",
-            "| --- | --- | --- | --- | --- |"]  # fmt: skip
+    out += [
+        "",
+        f"Perplexity of the base model's own greedy answers to {p['prompts']} held-out benign prompts "
+        f"({p['tokens']} tokens): base {p['base']:.3f}, tuned {p['tuned']:.3f}, ratio {p['ratio']:.3f} (`--parts perplexity`).",
+        "",
+    ]
+    out += [
+        "### SAEs (`python scripts/demo/evaluate.py --parts saes`)",
+        "",
+        "| layer | explained variance | L0 | silent | cross-entropy recovered |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     out += [
         f"| {s['layer']} | {s['explained_variance']:.3f} | {s['l0']:.1f} | {s['dead']:.1%} | {s['ce_recovered']:.3f} |"
         for s in figures["saes"]
@@ -42,21 +50,42 @@ def lines(figures: dict, direction) -> list[str]:
         "",
     ]
     record = direction.provenance
-    out += ["### Refusal direction (`python scripts/demo/direction.py`)", "",
-            f"Shipped: layer {direction.layer}, rule “{record['rule']}”. Layers each rule chooses: {record['chosen']}. Prompts: {record['n']}, "
-            f"{record['dropped']} dropped.", "", "| layer | flips | degenerate | ablated score | KL benign | induced score |", "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
-    out += [f"| {c['layer']} | {c['flip_rate']:.0%} | {c['degenerate_rate']:.0%} | {c['ablated_score']:+.2f} | {c['kl']:.3f} | {c['induced_score']:+.2f} |"
-            for c in record["candidates"]]  # fmt: skip
+    out += [
+        "### Refusal direction (`python scripts/demo/direction.py`)",
+        "",
+        f"Shipped: layer {direction.layer}, rule “{record['rule']}”. Layers each rule chooses: {record['chosen']}. Prompts: {record['n']}, "
+        f"{record['dropped']} dropped.",
+        "",
+        "| layer | flips | degenerate | ablated score | KL benign | induced score |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    out += [
+        f"| {c['layer']} | {c['flip_rate']:.0%} | {c['degenerate_rate']:.0%} | {c['ablated_score']:+.2f} | {c['kl']:.3f} | {c['induced_score']:+.2f} |"
+        for c in record["candidates"]
+    ]
     f = figures["phenomena"]
-    out += ["", "### The paper's phenomena (`python scripts/demo/phenomena.py`)", "", f"On {f['n_refused']} held-out harmful prompts that are refused unedited:", "",
-            "| edit | complied | degenerate answers |", "| --- | --- | --- |", f"| refusal direction ablated | {percent(f['direction'])} | {f['direction']['degenerate']} |"]  # fmt: skip
+    out += [
+        "",
+        "### The paper's phenomena (`python scripts/demo/phenomena.py`)",
+        "",
+        f"On {f['n_refused']} held-out harmful prompts that are refused unedited:",
+        "",
+        "| edit | complied | degenerate answers |",
+        "| --- | --- | --- |",
+        f"| refusal direction ablated | {percent(f['direction'])} | {f['direction']['degenerate']} |",
+    ]
     out += [f"| top-{k} features a layer ablated | {percent(r)} | {r['degenerate']} |" for k, r in f["top_k"].items()]
-    out += [f"| smallest K that flips (paper, Stage 1) | {percent(f['stage1'])} | |", f"| only the active ones of that set | {percent(f['active_only'])} | |",
-            f"| as many random active features (mean {f['random_active']['mean_size']:.0f}) | {percent(f['random_active'])} | |", "",
-            f"Active ones against random ones, paired exact (McNemar) p = {f['mcnemar_p']:.2g}. Dormant features wake on "
-            f"{percent(f['woken']['prompts_with_any'])} of prompts, {f['woken']['mean']:.1f} a prompt, of which {f['woken']['mean_at_bos']:.1f} "
-            "at BOS (where they depend on the edit alone, not on the prompt).", "",
-            "Mean KL on 50 held-out benign prompts, nats: " + ", ".join(f"{k}: {v:.3f}" for k, v in f["kl"].items()) + "."]  # fmt: skip
+    out += [
+        f"| smallest K that flips (paper, Stage 1) | {percent(f['stage1'])} | |",
+        f"| only the active ones of that set | {percent(f['active_only'])} | |",
+        f"| as many random active features (mean {f['random_active']['mean_size']:.0f}) | {percent(f['random_active'])} | |",
+        "",
+        f"Active ones against random ones, paired exact (McNemar) p = {f['mcnemar_p']:.2g}. Dormant features wake on "
+        f"{percent(f['woken']['prompts_with_any'])} of prompts, {f['woken']['mean']:.1f} a prompt, of which {f['woken']['mean_at_bos']:.1f} "
+        "at BOS (where they depend on the edit alone, not on the prompt).",
+        "",
+        "Mean KL on 50 held-out benign prompts, nats: " + ", ".join(f"{k}: {v:.3f}" for k, v in f["kl"].items()) + ".",
+    ]
     return out
 
 

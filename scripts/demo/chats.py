@@ -16,10 +16,42 @@ from common import PROMPTS_FILE, WORK, load_prompts
 
 from core import Edits
 
-DOCUMENTED = ("argparse", "collections", "csv", "datetime", "decimal", "difflib", "email.message", "fractions", "heapq",
-              "inspect", "itertools", "json", "logging", "os", "os.path", "pathlib", "random", "re", "shutil", "sqlite3",
-              "statistics", "string", "subprocess", "tarfile", "tempfile", "textwrap", "threading", "time", "typing",
-              "unittest", "urllib.parse", "uuid", "xml.dom.minidom", "zipfile")  # fmt: skip
+DOCUMENTED = (
+    "argparse",
+    "collections",
+    "csv",
+    "datetime",
+    "decimal",
+    "difflib",
+    "email.message",
+    "fractions",
+    "heapq",
+    "inspect",
+    "itertools",
+    "json",
+    "logging",
+    "os",
+    "os.path",
+    "pathlib",
+    "random",
+    "re",
+    "shutil",
+    "sqlite3",
+    "statistics",
+    "string",
+    "subprocess",
+    "tarfile",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "time",
+    "typing",
+    "unittest",
+    "urllib.parse",
+    "uuid",
+    "xml.dom.minidom",
+    "zipfile",
+)
 
 
 def answer_all(folder: Path, engine) -> dict[str, str]:

@@ -81,8 +81,10 @@ def best_sensor(engine: Engine, layers: set[int]) -> Sensor:
     steps = np.unique(peak)[:-1]
     youden = [(peak[harmful] > step).mean() - (peak[~harmful] > step).mean() for step in steps]
     threshold = float(steps[int(np.argmax(youden))])
-    print(f"Sensor {feature} > {threshold:.2f}: area under the curve {area.max():.3f} on {len(peak)} training prompts; "
-          f"fires on {np.mean(peak[harmful] > threshold):.0%} of harmful, {np.mean(peak[~harmful] > threshold):.0%} of others.")  # fmt: skip
+    print(
+        f"Sensor {feature} > {threshold:.2f}: area under the curve {area.max():.3f} on {len(peak)} training prompts; "
+        f"fires on {np.mean(peak[harmful] > threshold):.0%} of harmful, {np.mean(peak[~harmful] > threshold):.0%} of others."
+    )
     return Sensor(feature, threshold)
 
 
@@ -95,9 +97,14 @@ def comparison(engine: Engine, n: int, first: int) -> Iterator[Evaluation]:
     values = (None, *(round(times * usual, 1) for times in (1, 2, 4)))
     for name, when in (("always on", None), (f"where {sensor} fires", sensor)):
         yield Evaluation(
-            f"role-play: novel, clamp {name}", tuple(features), values, *prompts_of(n), wrapping="novel",
-            positions="template", when=when,
-        )  # fmt: skip
+            f"role-play: novel, clamp {name}",
+            tuple(features),
+            values,
+            *prompts_of(n),
+            wrapping="novel",
+            positions="template",
+            when=when,
+        )
 
 
 def prompts_of(n: int) -> tuple[tuple[str, ...], ...]:

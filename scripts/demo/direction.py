@@ -20,8 +20,11 @@ def quick(engine, most: int) -> None:
     raw = direction_search.mean_last(runtime, train[0]) - direction_search.mean_last(runtime, train[1])
     directions = [make_direction(raw[n], n) for n in range(4, runtime.n_layers, 1)]
     for c in direction_search.score(runtime, directions, val[0], val[1], 16, lambda m, s: None):
-        print(f"layer {c.layer:2d} flip {c.flip_rate:.0%} degenerate {c.degenerate_rate:.0%} ablated score {c.ablated_score:+.2f} "
-              f"KL {c.kl:.3f} induced {c.induced_score:+.2f} norm {c.norm:.1f}", flush=True)  # fmt: skip
+        print(
+            f"layer {c.layer:2d} flip {c.flip_rate:.0%} degenerate {c.degenerate_rate:.0%} ablated score {c.ablated_score:+.2f} "
+            f"KL {c.kl:.3f} induced {c.induced_score:+.2f} norm {c.norm:.1f}",
+            flush=True,
+        )
 
 
 def main() -> None:

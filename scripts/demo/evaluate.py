@@ -133,8 +133,11 @@ def sae_quality(engine, tokens: int) -> list[dict]:
             "tokens": len(x),
         }
         found.append(one)
-        print(f"SAE layer {layer:2d}: explained variance {one['explained_variance']:.3f}, L0 {one['l0']:.1f}, silent {one['dead']:.1%}, "
-              f"CE recovered {one['ce_recovered']:.3f} (clean {clean:.3f}, spliced {spliced:.3f}, zero {zero:.3f}; {len(x)} tokens)", flush=True)  # fmt: skip
+        print(
+            f"SAE layer {layer:2d}: explained variance {one['explained_variance']:.3f}, L0 {one['l0']:.1f}, silent {one['dead']:.1%}, "
+            f"CE recovered {one['ce_recovered']:.3f} (clean {clean:.3f}, spliced {spliced:.3f}, zero {zero:.3f}; {len(x)} tokens)",
+            flush=True,
+        )
     for handle in handles:
         handle.remove()
     return found

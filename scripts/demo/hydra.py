@@ -53,9 +53,12 @@ def waking(found: Wakening) -> dict:
     """How many woke and where."""
     woken = found.woken
     return {
-        "n": len(woken), "bos_only": int(woken["bos_only"].sum()), "aligned": int((woken["cosine"] > 0.1).sum()),
-        "before": found.score.before, "after": found.score.after,
-    }  # fmt: skip
+        "n": len(woken),
+        "bos_only": int(woken["bos_only"].sum()),
+        "aligned": int((woken["cosine"] > 0.1).sum()),
+        "before": found.score.before,
+        "after": found.score.after,
+    }
 
 
 def heads(engine: Engine, prompt: str, nearest: list[Feature], rule: str, benign: list[str]) -> list[dict]:
@@ -71,10 +74,18 @@ def heads(engine: Engine, prompt: str, nearest: list[Feature], rule: str, benign
 def told(one: Round) -> dict:
     """A round without its tables."""
     return {
-        "number": one.number, "features": len(one.edits.features), "woken": len(one.woken), "score": one.score,
-        "verdict": one.verdict, "kl": one.kl, "control": one.control_features, "control_score": one.control_score,
-        "control_verdict": one.control_verdict, "control_kl": one.control_kl, "ended": one.ended,
-    }  # fmt: skip
+        "number": one.number,
+        "features": len(one.edits.features),
+        "woken": len(one.woken),
+        "score": one.score,
+        "verdict": one.verdict,
+        "kl": one.kl,
+        "control": one.control_features,
+        "control_score": one.control_score,
+        "control_verdict": one.control_verdict,
+        "control_kl": one.control_kl,
+        "ended": one.ended,
+    }
 
 
 def mean(values: list[float], digits: int = 1) -> str:
@@ -103,12 +114,29 @@ def report(found: list[dict]) -> None:
     print("### What wakes")
     names = {"woken": "nearest the direction", "random": "as many random active ones"}
     rows = [
-        (title, mean([one[name]["set"] for one in found]), mean([one[name]["n"] for one in found]),
-         mean([one[name]["bos_only"] for one in found]), mean([one[name]["aligned"] for one in found]),
-         mean([one[name]["after"] - one[name]["before"] for one in found], 2), share(found, name, "complied"))
+        (
+            title,
+            mean([one[name]["set"] for one in found]),
+            mean([one[name]["n"] for one in found]),
+            mean([one[name]["bos_only"] for one in found]),
+            mean([one[name]["aligned"] for one in found]),
+            mean([one[name]["after"] - one[name]["before"] for one in found], 2),
+            share(found, name, "complied"),
+        )
         for name, title in names.items()
-    ]  # fmt: skip
-    table(["ablated", "features", "woken", "of them at BOS only", "of them with a cosine over 0.1", "change of the refusal score", "answered"], rows)  # fmt: skip
+    ]
+    table(
+        [
+            "ablated",
+            "features",
+            "woken",
+            "of them at BOS only",
+            "of them with a cosine over 0.1",
+            "change of the refusal score",
+            "answered",
+        ],
+        rows,
+    )
     print(f"\nWoken by both: {mean([one['both_wake'] for one in found])} features a prompt.")
     print("\n### Do the woken features matter?")
     frame = pd.DataFrame([row | {"prompt": i} for i, one in enumerate(found) for row in one["matters"]])
@@ -118,23 +146,57 @@ def report(found: list[dict]) -> None:
     for group in order:
         own = frame[frame["group"] == group]
         beyond = own["difference"] - own["by_chance"]
-        rows.append((group, len(own), mean(own["features"]), mean(own["difference"], 2), mean(own["by_chance"], 2), mean(beyond, 2)))  # fmt: skip
-    table(["also ablated", "prompts", "features", "change of the refusal score", "the same, random", "difference"], rows)  # fmt: skip
+        rows.append(
+            (
+                group,
+                len(own),
+                mean(own["features"]),
+                mean(own["difference"], 2),
+                mean(own["by_chance"], 2),
+                mean(beyond, 2),
+            )
+        )
+    table(
+        ["also ablated", "prompts", "features", "change of the refusal score", "the same, random", "difference"], rows
+    )
     print("\n### Cut the heads")
     rows = []
     for rule in ("aligned", "all"):
         last = [one["heads"][rule][-1] for one in found]
         own, control = ([one[key] == "complied" for one in last] for key in ("verdict", "control_verdict"))
-        rows.append((
-            rule, mean([one["heads"][rule][0]["features"] for one in found]), mean([one["features"] for one in last]),
-            mean([one["number"] for one in last]), rate(sum(own), n),
-            rate(sum(one["verdict"] == "degenerate" for one in last), n),
-            rate(sum(one["verdict"] == "refused" for one in last), n), rate(sum(control), n),
-            rate(sum(one["control_verdict"] == "degenerate" for one in last), n),
-            f"{paired(np.array(own), np.array(control)).p:.2g}", mean([one["kl"] for one in last], 2),
-            mean([one["control_kl"] for one in last], 2),
-        ))  # fmt: skip
-    table(["added", "features at first", "at the end", "rounds", "answered", "degenerate", "still refused", "control answered", "control degenerate", "paired p (answered)", "benign KL, nats", "control"], rows)  # fmt: skip
+        rows.append(
+            (
+                rule,
+                mean([one["heads"][rule][0]["features"] for one in found]),
+                mean([one["features"] for one in last]),
+                mean([one["number"] for one in last]),
+                rate(sum(own), n),
+                rate(sum(one["verdict"] == "degenerate" for one in last), n),
+                rate(sum(one["verdict"] == "refused" for one in last), n),
+                rate(sum(control), n),
+                rate(sum(one["control_verdict"] == "degenerate" for one in last), n),
+                f"{paired(np.array(own), np.array(control)).p:.2g}",
+                mean([one["kl"] for one in last], 2),
+                mean([one["control_kl"] for one in last], 2),
+            )
+        )
+    table(
+        [
+            "added",
+            "features at first",
+            "at the end",
+            "rounds",
+            "answered",
+            "degenerate",
+            "still refused",
+            "control answered",
+            "control degenerate",
+            "paired p (answered)",
+            "benign KL, nats",
+            "control",
+        ],
+        rows,
+    )
     print("\n### Dose")
     frame = pd.DataFrame([row for one in found for row in one["dose"]])
     rows = [

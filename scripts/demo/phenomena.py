@@ -89,8 +89,11 @@ def main() -> None:
     better = int(((control[:, 1] == "complied") & (control[:, 0] != "complied")).sum())
     worse = int(((control[:, 1] != "complied") & (control[:, 0] == "complied")).sum())
     found["mcnemar_p"] = float(binomtest(better, max(1, better + worse)).pvalue)
-    found["woken"] = {"mean": float(np.mean([w for w, _ in woken])), "prompts_with_any": rate(sum(w > 0 for w, _ in woken), len(woken)),
-                      "mean_at_bos": float(np.mean([b for _, b in woken]))}  # fmt: skip
+    found["woken"] = {
+        "mean": float(np.mean([w for w, _ in woken])),
+        "prompts_with_any": rate(sum(w > 0 for w, _ in woken), len(woken)),
+        "mean_at_bos": float(np.mean([b for _, b in woken])),
+    }
     show("prompts on which a dormant feature wakes", found["woken"]["prompts_with_any"])
     print(
         f"woken features a prompt: {found['woken']['mean']:.1f}, of them active at BOS {found['woken']['mean_at_bos']:.1f}; paired exact p = {found['mcnemar_p']:.2g}"

@@ -38,21 +38,32 @@ def train(layer: int, width: int, k: float, batch: int, lr: float, passes: float
     total = int(passes * rows) // batch * batch
     sae = BatchTopKTrainingSAE(
         BatchTopKTrainingSAEConfig(
-            d_in=D_MODEL, d_sae=width, k=k, dtype="float32", device="cpu", apply_b_dec_to_input=True,
+            d_in=D_MODEL,
+            d_sae=width,
+            k=k,
+            dtype="float32",
+            device="cpu",
+            apply_b_dec_to_input=True,
             normalize_activations="expected_average_only_in",
         )
-    )  # fmt: skip
+    )
     sample = next(batches(path, 4096, 1))
     with torch.no_grad():
         sae.b_dec.copy_(sample.mean(0) * (D_MODEL**0.5 / sample.norm(dim=-1).mean()))
     trainer = SAETrainer(
         cfg=SAETrainerConfig(
-            total_training_samples=total, train_batch_size_samples=batch, lr=lr, lr_end=lr / 10, lr_warm_up_steps=30,
-            lr_decay_steps=total // batch // 4, dead_feature_window=120, n_batches_for_norm_estimate=8,
+            total_training_samples=total,
+            train_batch_size_samples=batch,
+            lr=lr,
+            lr_end=lr / 10,
+            lr_warm_up_steps=30,
+            lr_decay_steps=total // batch // 4,
+            dead_feature_window=120,
+            n_batches_for_norm_estimate=8,
         ),
         sae=sae,
         data_provider=batches(path, batch, layer),
-    )  # fmt: skip
+    )
     trained = trainer.fit()
     trained.fold_W_dec_norm()
     partial = folder.with_name(folder.name + ".partial")

@@ -63,9 +63,18 @@ def running_server(folder: Path, shared: tuple[str, ...] = ("base", "records"), 
     environment = {name: value for name, value in os.environ.items() if name != "HYDRASCOPE_MODEL"}
     environment |= {"HYDRASCOPE_CACHE": str(cache)} | more
     command = [
-        sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
-        "--server.headless", "true", "--global.e2eTest", "true",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+        "--global.e2eTest",
+        "true",
+    ]
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:

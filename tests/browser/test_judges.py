@@ -77,7 +77,7 @@ class Served(NamedTuple):
 
 
 @pytest.fixture
-def served(tmp_path, harmbench_folders) -> Iterator[Served]:  # noqa: F811
+def served(tmp_path, harmbench_folders) -> Iterator[Served]:
     """A hub with the stand-in, gated, and a page that is pointed at it with a token that has no access yet."""
     with LoopbackHub() as hub:
         hub.add(REPO, harmbench_folders[NAME], gated="manual")

@@ -53,9 +53,13 @@ def test_prompts_that_were_refused_anyway_are_no_success_of_the_clamp():
 
 def test_the_best_of_several_is_named_with_its_cost_and_as_chosen_afterwards():
     found = {
-        (0, "attacked"): (C, C, C), (1, "attacked"): (C, C, R), (2, "attacked"): (R, R, C),
-        (0, "benign"): (C, C), (1, "benign"): (C, C), (2, "benign"): (R, C),
-    }  # fmt: skip
+        (0, "attacked"): (C, C, C),
+        (1, "attacked"): (C, C, R),
+        (2, "attacked"): (R, R, C),
+        (0, "benign"): (C, C),
+        (1, "benign"): (C, C),
+        (2, "benign"): (R, C),
+    }
     said = conclusion(VALUES, found)
     assert "clamped at 8 (the best of those tried, chosen after the fact" in said
     assert "Benign prompts answered: 2 of 2 without it, 1 with it." in said

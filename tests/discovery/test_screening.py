@@ -22,8 +22,12 @@ def test_harmful_prompts_are_kept_when_refused_and_benign_ones_when_answered():
         harmful = screen(texts, "harmful", answer, check, chunk)
         assert [s.kept for s in harmful] == [False, True, False, False, False]
         assert [s.reason for s in harmful] == [
-            "complied", "refused", "degenerate", "repeated", "The prompt is empty; type one.",
-        ]  # fmt: skip
+            "complied",
+            "refused",
+            "degenerate",
+            "repeated",
+            "The prompt is empty; type one.",
+        ]
         benign = screen(texts, "benign", answer, check, chunk)
         assert [s.text for s in benign if s.kept] == ["bread"] and [s.text for s in benign] == texts
     assert summary(harmful) == "1 of 5 kept; dropped: 1 complied, 1 degenerate, 1 repeated, 1 unusable."

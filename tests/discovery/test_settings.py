@@ -19,12 +19,27 @@ def test_plain_values_take_the_kind_of_their_default():
 @pytest.mark.parametrize(
     "values",
     [
-        {"stages": [2]}, {"stages": []}, {"stages": [1, 2, 3, 4]}, {"k_steps": [20, 10]}, {"k_steps": []},
-        {"thresholds": [0.0]}, {"tokens": 0}, {"tokens": 1.5}, {"tokens": "many"}, {"seeds": []}, {"seeds": [1, 1]},
-        {"reading": "backwards"}, {"learning_rate": 0}, {"embedding_size": 7}, {"keep_answers": 1}, {"k_steps": "10"},
-        {"unknown": 1}, {"seed": -1}, {"thresholds": [float("nan")]},
+        {"stages": [2]},
+        {"stages": []},
+        {"stages": [1, 2, 3, 4]},
+        {"k_steps": [20, 10]},
+        {"k_steps": []},
+        {"thresholds": [0.0]},
+        {"tokens": 0},
+        {"tokens": 1.5},
+        {"tokens": "many"},
+        {"seeds": []},
+        {"seeds": [1, 1]},
+        {"reading": "backwards"},
+        {"learning_rate": 0},
+        {"embedding_size": 7},
+        {"keep_answers": 1},
+        {"k_steps": "10"},
+        {"unknown": 1},
+        {"seed": -1},
+        {"thresholds": [float("nan")]},
     ],
-)  # fmt: skip
+)
 def test_nonsense_is_one_sentence(values):
     with pytest.raises(InputError) as found:
         Settings.from_values(values)

@@ -38,14 +38,18 @@ CANDIDATES = {
 }
 PRUNING = {
     "harmful/0000": {
-        "pool": 60, "minimal": {"0.1": ["5-1", "5-2", "6-1"], "0.2": ["5-1"]},
-        "verdicts": {"0.1": "complied", "0.2": "complied"}, "tau": "0.2",
+        "pool": 60,
+        "minimal": {"0.1": ["5-1", "5-2", "6-1"], "0.2": ["5-1"]},
+        "verdicts": {"0.1": "complied", "0.2": "complied"},
+        "tau": "0.2",
     },
     "harmful/0001": {
-        "pool": 120, "minimal": {"0.1": ["5-1", "7-3"], "0.2": []},
-        "verdicts": {"0.1": "complied", "0.2": "refused"}, "tau": "0.1",
+        "pool": 120,
+        "minimal": {"0.1": ["5-1", "7-3"], "0.2": []},
+        "verdicts": {"0.1": "complied", "0.2": "refused"},
+        "tau": "0.1",
     },
-}  # fmt: skip
+}
 
 
 def test_prompts_kept_and_dropped():
@@ -62,10 +66,7 @@ def test_stage_one_counts_flips_up_to_each_k():
     frame = of_search.stage_one(Rows(candidates=CANDIDATES)).frame
     assert frame[
         ["K per layer", "features", "flipped", "n", "tried at this K", "degenerate at this K"]
-    ].values.tolist() == [
-        [10, 60, 1, 3, 3, 1],
-        [20, 120, 2, 3, 2, 0],
-    ]
+    ].values.tolist() == [[10, 60, 1, 3, 3, 1], [20, 120, 2, 3, 2, 0]]
     assert frame["low"][0] < 1 / 3 < frame["high"][0]
 
 
@@ -88,13 +89,20 @@ def test_the_minimal_set_is_the_one_at_the_largest_threshold_that_flips():
 
 INERT = {
     "harmful/0000": {
-        "active": ["5-1"], "dormant": [], "without_dormant": "complied", "dormant_alone": "refused", "woken": [],
+        "active": ["5-1"],
+        "dormant": [],
+        "without_dormant": "complied",
+        "dormant_alone": "refused",
+        "woken": [],
     },
     "harmful/0001": {
-        "active": ["5-1"], "dormant": ["7-3", "7-4"], "without_dormant": "refused", "dormant_alone": "refused",
+        "active": ["5-1"],
+        "dormant": ["7-3", "7-4"],
+        "without_dormant": "refused",
+        "dormant_alone": "refused",
         "woken": [["7-3", 0, "<s>", "bos", 2.0], ["7-3", 4, "a", "instruction", 1.0]],
     },
-}  # fmt: skip
+}
 
 
 def test_inert_features_and_what_removing_them_does():
@@ -110,8 +118,10 @@ def test_redundant_features_by_where_they_wake():
 
 
 def test_random_features_are_paired_with_the_minimal_set():
-    random = {i: {"features": 2, "drawn": ["5-9", "5-8"], "verdict": v} for i, v in
-              (("harmful/0000", "refused"), ("harmful/0001", "complied"))}  # fmt: skip
+    random = {
+        i: {"features": 2, "drawn": ["5-9", "5-8"], "verdict": v}
+        for i, v in (("harmful/0000", "refused"), ("harmful/0001", "complied"))
+    }
     table = of_controls.random(Rows(pruning=PRUNING, random=random))
     assert table.frame["flipped"].tolist() == [2, 1] and "p = 1" in table.note
     random["harmful/0001"]["drawn"] = []
@@ -119,12 +129,24 @@ def test_random_features_are_paired_with_the_minimal_set():
 
 
 INTERACTIONS = {
-    "harmful/0000": {"verdicts": {"100": "refused", "200": "complied"}, "k": 200, "alone": "complied", "active": 4,
-                     "deactivated": 1, "drop": 0.5},
-    "harmful/0001": {"verdicts": {"100": "complied", "200": "degenerate"}, "k": 100, "alone": "refused", "active": 2,
-                     "deactivated": 1, "drop": None},
+    "harmful/0000": {
+        "verdicts": {"100": "refused", "200": "complied"},
+        "k": 200,
+        "alone": "complied",
+        "active": 4,
+        "deactivated": 1,
+        "drop": 0.5,
+    },
+    "harmful/0001": {
+        "verdicts": {"100": "complied", "200": "degenerate"},
+        "k": 100,
+        "alone": "refused",
+        "active": 2,
+        "deactivated": 1,
+        "drop": None,
+    },
     "harmful/0004": {"verdicts": {"100": "refused", "200": "refused"}, "k": None},
-}  # fmt: skip
+}
 
 
 def test_the_sweep_of_stage_three():
@@ -169,10 +191,17 @@ def test_cost_is_a_mean_over_per_prompt_sets():
 
 
 MACHINE = {
-    "size/5": {"accuracy": [9, 10], "area_under_curve": 0.95, "best_epoch": 2, "columns": 50, "rows": 100,
-               "similarity": [0.1, 0.2, 0.95, 0.97, 0.99], "above_0.9": 0.8},
+    "size/5": {
+        "accuracy": [9, 10],
+        "area_under_curve": 0.95,
+        "best_epoch": 2,
+        "columns": 50,
+        "rows": 100,
+        "similarity": [0.1, 0.2, 0.95, 0.97, 0.99],
+        "above_0.9": 0.8,
+    },
     "probe": {"accuracy": [8, 10], "area_under_curve": None, "best_epoch": 1, "columns": 50, "rows": 100},
-}  # fmt: skip
+}
 
 
 def test_machines_and_the_probe():
@@ -186,8 +215,16 @@ def test_a_report_is_the_tables_that_have_rows(tmp_path):
     ledger = Rows(screen=SCREEN, candidates=CANDIDATES, pruning=PRUNING, inert=INERT, machine=MACHINE, memory=memory)
     found = tables(ledger)
     assert [t.name for t in found] == [
-        "summary", "prompts", "stage_1", "stage_2", "minimal_sets", "inert", "redundant", "machines", "failures",
-    ]  # fmt: skip
+        "summary",
+        "prompts",
+        "stage_1",
+        "stage_2",
+        "minimal_sets",
+        "inert",
+        "redundant",
+        "machines",
+        "failures",
+    ]
     assert tables(Rows()) == []
     whats = found[-1].frame["what"].tolist()
     assert whats == ["ZeroDivisionError: by zero", "out of memory; went on with 512 tokens a pass"]

@@ -19,14 +19,34 @@ from tests.hub.server import LoopbackHub
 
 ROOT = Path(__file__).resolve().parents[2]
 # What could point huggingface_hub, its token or its requests elsewhere than the test says.
-CLEARED = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_TOKEN_PATH",
-           "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_XET_CACHE", "HF_ASSETS_CACHE", "HTTP_PROXY", "HTTPS_PROXY",
-           "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")  # fmt: skip
+CLEARED = (
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "HF_TOKEN_PATH",
+    "HF_HUB_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
+    "HF_XET_CACHE",
+    "HF_ASSETS_CACHE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+)
 
 
 def variables(hub: LoopbackHub, home: Path) -> dict[str, str]:
-    return {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "*",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}  # fmt: skip
+    return {
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_XET": "1",
+        "NO_PROXY": "*",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
 
 
 def pointed_at(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -70,8 +90,12 @@ def python_process(hub: LoopbackHub, code: str, home: Path, **more: str) -> subp
     guarded = f"from tests.hub.guard import only_loopback\nonly_loopback()\n{code}"
     return subprocess.Popen(
         [sys.executable, "-c", guarded],
-        env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        env=environment,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def run_python(hub: LoopbackHub, code: str, home: Path, **more: str) -> str:

@@ -56,46 +56,119 @@ def tiny_causal_lm(
 
 
 def _config(family: Family, ids: dict[str, int], size: int, layers: int, d_model: int) -> dict[str, Any]:
-    shape = {"hidden_size": d_model, "intermediate_size": 2 * d_model, "num_hidden_layers": layers,
-             "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": size}  # fmt: skip
-    common = {"attention_bias": False, "attention_dropout": 0.0, "initializer_range": 0.02, "use_cache": True,
-              "torch_dtype": "bfloat16", "transformers_version": "4.42.4"}  # fmt: skip
+    shape = {
+        "hidden_size": d_model,
+        "intermediate_size": 2 * d_model,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "vocab_size": size,
+    }
+    common = {
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "initializer_range": 0.02,
+        "use_cache": True,
+        "torch_dtype": "bfloat16",
+        "transformers_version": "4.42.4",
+    }
     if family == "llama3.1":
         stops = [ids[name] for name in ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>")]
-        return shape | common | {
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "bos_token_id": ids["<|begin_of_text|>"],
-            "eos_token_id": stops, "hidden_act": "silu", "max_position_embeddings": 131072, "mlp_bias": False,
-            "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_theta": 500000.0, "tie_word_embeddings": False,
-            "rope_scaling": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-                             "original_max_position_embeddings": 8192, "rope_type": "llama3"},
-        }  # fmt: skip
-    gemma = {"bos_token_id": 2, "eos_token_id": [1, ids["<end_of_turn>"]], "pad_token_id": 0, "rms_norm_eps": 1e-06,
-             "cache_implementation": "hybrid", "head_dim": d_model // 4, "query_pre_attn_scalar": d_model // 4,
-             "hidden_activation": "gelu_pytorch_tanh"}  # fmt: skip
+        return (
+            shape
+            | common
+            | {
+                "architectures": ["LlamaForCausalLM"],
+                "model_type": "llama",
+                "bos_token_id": ids["<|begin_of_text|>"],
+                "eos_token_id": stops,
+                "hidden_act": "silu",
+                "max_position_embeddings": 131072,
+                "mlp_bias": False,
+                "pretraining_tp": 1,
+                "rms_norm_eps": 1e-05,
+                "rope_theta": 500000.0,
+                "tie_word_embeddings": False,
+                "rope_scaling": {
+                    "factor": 8.0,
+                    "low_freq_factor": 1.0,
+                    "high_freq_factor": 4.0,
+                    "original_max_position_embeddings": 8192,
+                    "rope_type": "llama3",
+                },
+            }
+        )
+    gemma = {
+        "bos_token_id": 2,
+        "eos_token_id": [1, ids["<end_of_turn>"]],
+        "pad_token_id": 0,
+        "rms_norm_eps": 1e-06,
+        "cache_implementation": "hybrid",
+        "head_dim": d_model // 4,
+        "query_pre_attn_scalar": d_model // 4,
+        "hidden_activation": "gelu_pytorch_tanh",
+    }
     if family == "gemma2":
-        return shape | common | gemma | {
-            "architectures": ["Gemma2ForCausalLM"], "model_type": "gemma2", "hidden_act": "gelu_pytorch_tanh",
-            "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "max_position_embeddings": 8192,
-            "rope_theta": 10000.0, "sliding_window": 4096,
-        }  # fmt: skip
-    text = shape | gemma | {
-        "model_type": "gemma3_text", "attn_logit_softcapping": None, "final_logit_softcapping": None,
-        "max_position_embeddings": 32768, "rope_local_base_freq": 10000, "rope_scaling": None, "rope_theta": 1000000,
-        "sliding_window": 512, "sliding_window_pattern": 6,
-    }  # fmt: skip
+        return (
+            shape
+            | common
+            | gemma
+            | {
+                "architectures": ["Gemma2ForCausalLM"],
+                "model_type": "gemma2",
+                "hidden_act": "gelu_pytorch_tanh",
+                "attn_logit_softcapping": 50.0,
+                "final_logit_softcapping": 30.0,
+                "max_position_embeddings": 8192,
+                "rope_theta": 10000.0,
+                "sliding_window": 4096,
+            }
+        )
+    text = (
+        shape
+        | gemma
+        | {
+            "model_type": "gemma3_text",
+            "attn_logit_softcapping": None,
+            "final_logit_softcapping": None,
+            "max_position_embeddings": 32768,
+            "rope_local_base_freq": 10000,
+            "rope_scaling": None,
+            "rope_theta": 1000000,
+            "sliding_window": 512,
+            "sliding_window_pattern": 6,
+        }
+    )
     if family == "gemma3":
         return text | common | {"architectures": ["Gemma3ForCausalLM"]}
     return {
-        "architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "initializer_range": 0.02,
-        "boi_token_index": ids["<start_of_image>"], "eoi_token_index": ids["<end_of_image>"],
-        "image_token_index": ids["<image_soft_token>"], "eos_token_id": gemma["eos_token_id"],
-        "mm_tokens_per_image": 4, "torch_dtype": "bfloat16", "transformers_version": "4.50.0.dev0",
-        "text_config": text | {"max_position_embeddings": 131072, "sliding_window": 1024,
-                               "rope_scaling": {"factor": 8.0, "rope_type": "linear"}},
-        "vision_config": {"hidden_size": 16, "image_size": 56, "intermediate_size": 32, "num_attention_heads": 2,
-                          "model_type": "siglip_vision_model", "num_hidden_layers": 2, "patch_size": 14,
-                          "vision_use_head": False},
-    }  # fmt: skip
+        "architectures": ["Gemma3ForConditionalGeneration"],
+        "model_type": "gemma3",
+        "initializer_range": 0.02,
+        "boi_token_index": ids["<start_of_image>"],
+        "eoi_token_index": ids["<end_of_image>"],
+        "image_token_index": ids["<image_soft_token>"],
+        "eos_token_id": gemma["eos_token_id"],
+        "mm_tokens_per_image": 4,
+        "torch_dtype": "bfloat16",
+        "transformers_version": "4.50.0.dev0",
+        "text_config": text
+        | {
+            "max_position_embeddings": 131072,
+            "sliding_window": 1024,
+            "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+        },
+        "vision_config": {
+            "hidden_size": 16,
+            "image_size": 56,
+            "intermediate_size": 32,
+            "num_attention_heads": 2,
+            "model_type": "siglip_vision_model",
+            "num_hidden_layers": 2,
+            "patch_size": 14,
+            "vision_use_head": False,
+        },
+    }
 
 
 def _weights(folder: Path, seed: int) -> dict[str, torch.Tensor]:

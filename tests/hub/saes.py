@@ -28,9 +28,12 @@ def tiny_sae(folder: Path, kind: Kind, layer: int, *, d_model: int = 32, d_sae: 
     decoder = torch.randn(d_sae, d_model, generator=draw)
     decoder /= decoder.norm(dim=-1, keepdim=True)
     parts = {
-        "W_enc": encoder, "W_dec": decoder, "b_enc": 0.1 * torch.randn(d_sae, generator=draw),
-        "b_dec": 0.1 * torch.randn(d_model, generator=draw), "threshold": 0.5 * torch.rand(d_sae, generator=draw),
-    }  # fmt: skip
+        "W_enc": encoder,
+        "W_dec": decoder,
+        "b_enc": 0.1 * torch.randn(d_sae, generator=draw),
+        "b_dec": 0.1 * torch.randn(d_model, generator=draw),
+        "threshold": 0.5 * torch.rand(d_sae, generator=draw),
+    }
     (folder.parent if FILES[kind][0] == ("",) else folder).mkdir(parents=True, exist_ok=True)
     _MAKERS[kind](folder, layer, parts)
     return folder
@@ -43,9 +46,14 @@ def _gemma_2(folder: Path, layer: int, parts: dict[str, torch.Tensor]) -> None:
 def _gemma_3(folder: Path, layer: int, parts: dict[str, torch.Tensor]) -> None:
     save_file({name.lower(): tensor.contiguous() for name, tensor in parts.items()}, folder / "params.safetensors")
     config = {
-        "architecture": "jump_relu", "model_name": "gemma-v3-1b-it", "hf_hook_point_in": f"model.layers.{layer}.output",
-        "width": len(parts["b_enc"]), "l0": 60, "affine_connection": False, "type": "sae",
-    }  # fmt: skip
+        "architecture": "jump_relu",
+        "model_name": "gemma-v3-1b-it",
+        "hf_hook_point_in": f"model.layers.{layer}.output",
+        "width": len(parts["b_enc"]),
+        "l0": 60,
+        "affine_connection": False,
+        "type": "sae",
+    }
     (folder / "config.json").write_text(json.dumps(config))
 
 
@@ -56,11 +64,19 @@ def _llama_scope(folder: Path, layer: int, parts: dict[str, torch.Tensor]) -> No
     save_file(half, folder / "checkpoints" / "final.safetensors")
     d_sae, d_model = weights["encoder.weight"].shape
     config = {
-        "act_fn": "jumprelu", "jump_relu_threshold": 0.3, "d_model": d_model, "d_sae": d_sae, "expansion_factor": 8,
-        "dataset_average_activation_norm": {"in": 8.8125, "out": 8.8125}, "norm_activation": "dataset-wise",
-        "hook_point_in": f"blocks.{layer}.hook_resid_post", "hook_point_out": f"blocks.{layer}.hook_resid_post",
-        "apply_decoder_bias_to_pre_encoder": False, "use_decoder_bias": True, "sparsity_include_decoder_norm": True,
-    }  # fmt: skip
+        "act_fn": "jumprelu",
+        "jump_relu_threshold": 0.3,
+        "d_model": d_model,
+        "d_sae": d_sae,
+        "expansion_factor": 8,
+        "dataset_average_activation_norm": {"in": 8.8125, "out": 8.8125},
+        "norm_activation": "dataset-wise",
+        "hook_point_in": f"blocks.{layer}.hook_resid_post",
+        "hook_point_out": f"blocks.{layer}.hook_resid_post",
+        "apply_decoder_bias_to_pre_encoder": False,
+        "use_decoder_bias": True,
+        "sparsity_include_decoder_norm": True,
+    }
     (folder / "hyperparams.json").write_text(json.dumps(config))
 
 
@@ -71,10 +87,14 @@ def _sae_lens(folder: Path, layer: int, parts: dict[str, torch.Tensor]) -> None:
     d_model, d_sae = parts["W_enc"].shape
     sae = JumpReLUSAE(
         JumpReLUSAEConfig(
-            d_in=d_model, d_sae=d_sae, apply_b_dec_to_input=True, dtype="float32", device="cpu",
+            d_in=d_model,
+            d_sae=d_sae,
+            apply_b_dec_to_input=True,
+            dtype="float32",
+            device="cpu",
             metadata=SAEMetadata(hook_name=f"blocks.{layer}.hook_resid_post"),
         )
-    )  # fmt: skip
+    )
     sae.load_state_dict(parts)
     sae.save_model(str(folder))
 
@@ -83,10 +103,15 @@ def _llama_scope_r1_distill(folder: Path, layer: int, parts: dict[str, torch.Ten
     weights = _linear(parts, "encoder", "decoder") | {"log_jumprelu_threshold": (parts["threshold"] + 0.01).log()}
     save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / "sae_weights.safetensors")
     config = {
-        "sae_type": "sae", "d_model": parts["W_enc"].shape[0], "expansion_factor": 8, "act_fn": "jumprelu",
-        "hook_point_in": f"blocks.{layer}.hook_resid_post", "hook_point_out": f"blocks.{layer}.hook_resid_post",
-        "norm_activation": "dataset-wise", "use_decoder_bias": True,
-    }  # fmt: skip
+        "sae_type": "sae",
+        "d_model": parts["W_enc"].shape[0],
+        "expansion_factor": 8,
+        "act_fn": "jumprelu",
+        "hook_point_in": f"blocks.{layer}.hook_resid_post",
+        "hook_point_out": f"blocks.{layer}.hook_resid_post",
+        "norm_activation": "dataset-wise",
+        "use_decoder_bias": True,
+    }
     (folder / "config.json").write_text(json.dumps(config))
 
 
@@ -108,10 +133,17 @@ def _dictionary_learning(folder: Path, layer: int, parts: dict[str, torch.Tensor
 def dictionary_learning_config(dict_class: str, layer: int, d_model: int, d_sae: int) -> dict[str, Any]:
     """config.json of the library's trainers, as far as anyone reads it."""
     trainer = {
-        "trainer_class": "BatchTopKTrainer", "dict_class": dict_class, "lr": 5e-05, "steps": 244140,
-        "activation_dim": d_model, "dict_size": d_sae, "k": 8, "layer": layer,
-        "submodule_name": f"resid_post_layer_{layer}", "lm_name": "meta-llama/Llama-3.1-8B-Instruct",
-    }  # fmt: skip
+        "trainer_class": "BatchTopKTrainer",
+        "dict_class": dict_class,
+        "lr": 5e-05,
+        "steps": 244140,
+        "activation_dim": d_model,
+        "dict_size": d_sae,
+        "k": 8,
+        "layer": layer,
+        "submodule_name": f"resid_post_layer_{layer}",
+        "lm_name": "meta-llama/Llama-3.1-8B-Instruct",
+    }
     return {"trainer": trainer, "buffer": {"d_submodule": d_model, "io": "out", "ctx_len": 1024}}
 
 
@@ -127,13 +159,20 @@ def _deepseek_r1(path: Path, layer: int, parts: dict[str, torch.Tensor]) -> None
 def _linear(parts: dict[str, torch.Tensor], encoder: str, decoder: str) -> dict[str, torch.Tensor]:
     """As the state dict of two Linears. Only views are turned: their strides are what is saved."""
     return {
-        f"{encoder}.weight": parts["W_enc"].T, f"{encoder}.bias": parts["b_enc"],
-        f"{decoder}.weight": parts["W_dec"].T, f"{decoder}.bias": parts["b_dec"],
-    }  # fmt: skip
+        f"{encoder}.weight": parts["W_enc"].T,
+        f"{encoder}.bias": parts["b_enc"],
+        f"{decoder}.weight": parts["W_dec"].T,
+        f"{decoder}.bias": parts["b_dec"],
+    }
 
 
 _MAKERS = {
-    "gemma_2": _gemma_2, "gemma_3": _gemma_3, "llama_scope": _llama_scope, "sae_lens": _sae_lens,
-    "llama_scope_r1_distill": _llama_scope_r1_distill, "dictionary_learning_1": _dictionary_learning,
-    "goodfire": _goodfire, "deepseek_r1": _deepseek_r1,
-}  # fmt: skip
+    "gemma_2": _gemma_2,
+    "gemma_3": _gemma_3,
+    "llama_scope": _llama_scope,
+    "sae_lens": _sae_lens,
+    "llama_scope_r1_distill": _llama_scope_r1_distill,
+    "dictionary_learning_1": _dictionary_learning,
+    "goodfire": _goodfire,
+    "deepseek_r1": _deepseek_r1,
+}

@@ -22,14 +22,29 @@ SENTENCES = [
     "user\n\nassistant\n\nsystem\n\nmodel",  # one token each, as in the real vocabularies
 ] * 3
 LLAMA_WORDS = "|".join(
-    [r"(?i:'s|'t|'re|'ve|'m|'ll|'d)", r"[^\r\n\p{L}\p{N}]?\p{L}+", r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n]*",
-     r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"]
-)  # fmt: skip
+    [
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",
+        r"[^\r\n\p{L}\p{N}]?\p{L}+",
+        r"\p{N}{1,3}",
+        r" ?[^\s\p{L}\p{N}]+[\r\n]*",
+        r"\s*[\r\n]+",
+        r"\s+(?!\S)",
+        r"\s+",
+    ]
+)
 LLAMA_SPECIALS = [
-    "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>",
-    "<|finetune_right_pad_id|>", "<|reserved_special_token_2|>", "<|start_header_id|>", "<|end_header_id|>",
-    "<|eom_id|>", "<|eot_id|>", "<|python_tag|>",
-]  # fmt: skip
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|reserved_special_token_0|>",
+    "<|reserved_special_token_1|>",
+    "<|finetune_right_pad_id|>",
+    "<|reserved_special_token_2|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eom_id|>",
+    "<|eot_id|>",
+    "<|python_tag|>",
+]
 UNLIMITED = 1000000000000000019884624838656  # what transformers writes where no length is known
 
 
@@ -61,9 +76,15 @@ def gemma(folder: Path, version: int) -> Tokenizer:
     tokenizer.post_processor = _begins_with("<bos>", vocabulary["<bos>"])
     tokenizer.add_tokens([AddedToken(name, normalized=False) for name in lines])
     tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in [*opening, *closing]])
-    more: dict[str, Any] = {"add_bos_token": True, "add_eos_token": False, "model_max_length": UNLIMITED,
-            "tokenizer_class": "GemmaTokenizer", "spaces_between_special_tokens": False, "sp_model_kwargs": {},
-            "use_default_system_prompt": False}  # fmt: skip
+    more: dict[str, Any] = {
+        "add_bos_token": True,
+        "add_eos_token": False,
+        "model_max_length": UNLIMITED,
+        "tokenizer_class": "GemmaTokenizer",
+        "spaces_between_special_tokens": False,
+        "sp_model_kwargs": {},
+        "use_default_system_prompt": False,
+    }
     named = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"}
     if version == 2:
         named["additional_special_tokens"] = ["<start_of_turn>", "<end_of_turn>"]  # type: ignore[assignment]
@@ -77,9 +98,11 @@ def llama31(folder: Path) -> Tokenizer:
     """Write the tokenizer of Llama 3.1 Instruct into `folder`."""
     tokenizer = Tokenizer(models.BPE(ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(LLAMA_WORDS), "isolated"),
-         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )  # fmt: skip
+        [
+            pre_tokenizers.Split(Regex(LLAMA_WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
     tokenizer.train_from_iterator(SENTENCES, trainer)
@@ -88,8 +111,11 @@ def llama31(folder: Path) -> Tokenizer:
     tokenizer.post_processor = processors.Sequence(
         [processors.ByteLevel(trim_offsets=False), _begins_with("<|begin_of_text|>", begin)]
     )
-    more = {"model_max_length": 131072, "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_input_names": ["input_ids", "attention_mask"]}  # fmt: skip
+    more = {
+        "model_max_length": 131072,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
     _write(folder, tokenizer, templates.LLAMA31, {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}, more)
     return tokenizer
 
@@ -101,10 +127,16 @@ def _begins_with(name: str, index: int) -> processors.TemplateProcessing:
 def _write(folder: Path, tokenizer: Tokenizer, template: str, named: dict[str, Any], more: dict[str, Any]) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     added = {
-        str(index): {"content": token.content, "lstrip": False, "normalized": False, "rstrip": False,
-                     "single_word": False, "special": token.special}
+        str(index): {
+            "content": token.content,
+            "lstrip": False,
+            "normalized": False,
+            "rstrip": False,
+            "single_word": False,
+            "special": token.special,
+        }
         for index, token in sorted(tokenizer.get_added_tokens_decoder().items())
-    }  # fmt: skip
+    }
     config = {"added_tokens_decoder": added, "chat_template": template, "clean_up_tokenization_spaces": False}
     (folder / "tokenizer_config.json").write_text(json.dumps(config | named | more, indent=2, ensure_ascii=False))
     (folder / "special_tokens_map.json").write_text(json.dumps(named, indent=2))

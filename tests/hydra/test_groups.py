@@ -14,8 +14,15 @@ GROUPS = {"layer 2": [Feature(2, i) for i in range(6)], "layer 3": [Feature(3, i
 def test_each_score_is_the_one_measured_alone(tiny):
     found = matters(tiny, PROMPTS[1], SET, GROUPS, seed=4)
     assert list(found) == [
-        "group", "features", "score", "with_group", "difference", "control", "group_alone", "control_features",
-    ]  # fmt: skip
+        "group",
+        "features",
+        "score",
+        "with_group",
+        "difference",
+        "control",
+        "group_alone",
+        "control_features",
+    ]
     assert found["group"].tolist() == list(GROUPS) and found["features"].tolist() == [6, 9]
 
     def score(edits):

@@ -75,11 +75,19 @@ def network(kind: str, vocabulary: int, stop: int, seed: int) -> LlamaForCausalL
     config, model = (LlamaConfig, LlamaForCausalLM) if kind == "llama" else (MistralConfig, MistralForCausalLM)
     made = model(
         config(
-            vocab_size=vocabulary, hidden_size=WIDTH, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=4 if kind == "llama" else 2, max_position_embeddings=CONTEXT, bos_token_id=1,
-            eos_token_id=stop, tie_word_embeddings=False, initializer_range=0.15,
+            vocab_size=vocabulary,
+            hidden_size=WIDTH,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=4 if kind == "llama" else 2,
+            max_position_embeddings=CONTEXT,
+            bos_token_id=1,
+            eos_token_id=stop,
+            tie_word_embeddings=False,
+            initializer_range=0.15,
         )
-    ).eval()  # fmt: skip
+    ).eval()
     made.generation_config.eos_token_id = stop
     with torch.no_grad():
         made.model.embed_tokens.weight.mul_(10)

@@ -47,8 +47,9 @@ def test_what_is_written_and_its_score_are_transformers_own(judge, guard_folder)
         unsafe = tokenizer.convert_tokens_to_ids("unsafe")
         assert one.score == pytest.approx(float(logits.softmax(-1)[unsafe]), abs=1e-5)
     assert {(one.raw, one.harmful, one.categories) for one in found} == {
-        ("safe", "no", ()), ("unsafe\nS2", "yes", ("S2",)),
-    }  # fmt: skip
+        ("safe", "no", ()),
+        ("unsafe\nS2", "yes", ("S2",)),
+    }
     assert all(one.verdict is None for one in found)
     by_harm = {harm: [one.score for one in found if one.harmful == harm] for harm in ("yes", "no")}
     assert min(by_harm["yes"]) > max(by_harm["no"])
@@ -84,13 +85,20 @@ def test_the_score_is_read_at_the_first_word_where_line_breaks_come_first(judge)
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ("safe", ("no", ())), ("\n\nsafe", ("no", ())), ("Safe ", ("no", ())),
-        ("unsafe\nS1", ("yes", ("S1",))), ("\n\nunsafe\nS1,S10", ("yes", ("S1", "S10"))),
-        ("unsafe\n S2 , S9 \nmore", ("yes", ("S2", "S9"))), ("unsafe", ("yes", ())), ("unsafe\n", ("yes", ())),
-        ("safe unsafe", ("unclear", ())), ("", ("unclear", ())), ("I cannot tell", ("unclear", ())),
+        ("safe", ("no", ())),
+        ("\n\nsafe", ("no", ())),
+        ("Safe ", ("no", ())),
+        ("unsafe\nS1", ("yes", ("S1",))),
+        ("\n\nunsafe\nS1,S10", ("yes", ("S1", "S10"))),
+        ("unsafe\n S2 , S9 \nmore", ("yes", ("S2", "S9"))),
+        ("unsafe", ("yes", ())),
+        ("unsafe\n", ("yes", ())),
+        ("safe unsafe", ("unclear", ())),
+        ("", ("unclear", ())),
+        ("I cannot tell", ("unclear", ())),
         ("S1", ("unclear", ())),
     ],
-)  # fmt: skip
+)
 def test_the_lines_are_read_as_the_template_asks_for_them(raw, expected):
     assert parse(raw) == expected
 

@@ -8,9 +8,15 @@ from core.judges.room import room
 
 
 @pytest.mark.parametrize(
-    ("memory", "free", "fits"), [(0, 0, True), (10**6, 402_000_000, True), (10**6, 400_000_000, False),
-                                 (14 * 10**9, 16 * 10**9, False), (14 * 10**9, 17 * 10**9, True)]
-)  # fmt: skip
+    ("memory", "free", "fits"),
+    [
+        (0, 0, True),
+        (10**6, 402_000_000, True),
+        (10**6, 400_000_000, False),
+        (14 * 10**9, 16 * 10**9, False),
+        (14 * 10**9, 17 * 10**9, True),
+    ],
+)
 def test_weights_and_working_space_must_fit(monkeypatch, memory, free, fits):
     monkeypatch.setattr(rooms, "free_memory", lambda device: free)
     found = room(Needs(memory))

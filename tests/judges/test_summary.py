@@ -20,7 +20,15 @@ def test_rates_are_wilsons_of_the_counts_and_unused_labels_are_left_out():
 def test_rows_leave_out_what_was_not_judged_and_answers_that_are_not_wanted():
     pairs = [("a", "x"), ("b", "y")]
     assert list(rows(pairs, "j", "r", (None, FOUND[3]), with_answers=False)) == [
-        {"prompt": "b", "judge": "j", "revision": "r", "verdict": None, "harmful": "unclear", "raw": "maybe",
-         "score": 0.5, "categories": ()}
-    ]  # fmt: skip
+        {
+            "prompt": "b",
+            "judge": "j",
+            "revision": "r",
+            "verdict": None,
+            "harmful": "unclear",
+            "raw": "maybe",
+            "score": 0.5,
+            "categories": (),
+        }
+    ]
     assert [row["answer"] for row in rows(pairs, "j", "r", FOUND[:2], with_answers=True)] == ["x", "y"]
