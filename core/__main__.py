@@ -19,8 +19,8 @@ from core.edits import Edits
 from core.engine import Engine, load
 from core.errors import HydrascopeError, InputError
 from core.judges import judge_names
-from core.layers import parse_layers
 from core.registry import names
+from core.text.layers import parse_layers
 from core.verdicts import verdict
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from core.errors import AssetError, InputError
 from core.fit import check_hook, check_refusal_tokens, check_width
 from core.hub import Wanted, look
-from core.layers import layers_text
 from core.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
 from core.outline import outline
 from core.own_models import OwnModel
@@ -23,6 +22,7 @@ from core.prompts import read_template
 from core.refusal_tokens import refusal_tokens
 from core.registry import ModelSpec, check_new_name, from_own
 from core.suites import SaeRef, published
+from core.text.layers import layers_text
 
 #: Shares of the work: the model's small files, then the SAEs'.
 _MODEL_HERE = 0.6

@@ -9,13 +9,13 @@ import sys
 
 from core.catalogue import MODELS, Choice
 from core.hub_errors import size_text
-from core.layers import layers_text
 from core.loading import Progress
 from core.needs import Needs, needs
 from core.own import Draft, check
 from core.own_models import own_models, trouble
 from core.own_saes import saes_text
 from core.registry import find, forget, remember
+from core.text.layers import layers_text
 
 
 def list_models() -> None:

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from core.errors import AssetError, InputError
 from core.hub import Wanted, fetch
-from core.layers import layers_text
 from core.records import header_of
 from core.sae_configs import CONFIG_FILES, SaeConfig, check_editable, read_config, residual_layer
 from core.suites import Progress, Published, SaeRef, is_release, named_layer, published, residual_saes, sae_listing
+from core.text.layers import layers_text
 
 Source = SaeRef | Path
 #: Choices that are listed in a sentence.

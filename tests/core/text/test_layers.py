@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import InputError
-from core.layers import layers_text, parse_layers
+from core.text.layers import layers_text, parse_layers
 
 
 @pytest.mark.parametrize(
