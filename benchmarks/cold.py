@@ -27,7 +27,7 @@ from benchmarks import geometry
 from benchmarks.timing import OUT, median, peak_gigabytes, row, write
 from core import Edits, Feature, load
 from core.dictionaries import read_records
-from core.direction import make_direction, save_direction
+from core.edits.direction import make_direction, save_direction
 from core.records import records_path
 from core.sae_layouts import open_sae
 

@@ -27,7 +27,7 @@ from core.discovery.pruning import SEEDS, THRESHOLDS, draw_blocks, prune
 from core.discovery.runner import run
 from core.discovery.settings import Settings
 from core.discovery.work import Inputs
-from core.quick_sets import top_per_layer
+from core.edits.feature_sets import top_per_layer
 
 POOL, BLOCK = 500, 5
 

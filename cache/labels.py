@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from cache.store import Store, now
-from core.edits import Feature
+from core.edits.edits import Feature
 from core.labels import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
 from core.neuronpedia import BATCH_ROWS, Explained, GarbledAnswerError, Neuronpedia
 from core.paths import cache_folder

@@ -6,8 +6,8 @@ Knows nothing of Streamlit; the pages stand on this and import nothing below it.
 """
 
 from core.conversation import Conversation, Turn
-from core.direction import Direction
-from core.edits import POSITIONS, Edits, Feature, Sensor
+from core.edits.direction import Direction
+from core.edits.edits import POSITIONS, Edits, Feature, Sensor
 from core.engine import Engine, load
 from core.errors import AssetError, DownloadError, HydrascopeError, InputError, UnknownModelError
 from core.measure import Measurement, refusal_score

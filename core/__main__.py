@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.bundled import plain_texts
-from core.edits import Edits
+from core.edits.edits import Edits
 from core.engine import Engine, load
 from core.errors import HydrascopeError, InputError
 from core.judges import judge_names

@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy as loss
 
 from core.budget import tokens_per_forward
-from core.edits import Edits
+from core.edits.edits import Edits
 from core.hooks import Pass
 from core.prompts import Prompt
 from core.runtime import Runtime

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
-from core.direction import Direction, make_direction
-from core.edits import Edits
+from core.edits.direction import Direction, make_direction
+from core.edits.edits import Edits
 from core.errors import InputError
 from core.generate import answers
 from core.measure import measure, reference_logprobs, run

@@ -18,9 +18,9 @@ from core import measure as measuring
 from core.bundled import choose, read_bundled
 from core.conversation import Conversation, PromptLike
 from core.devices import Device
-from core.direction import Direction, load_direction, save_direction
 from core.direction_search import Progress
-from core.edits import Edits, Feature
+from core.edits.direction import Direction, load_direction, save_direction
+from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.loading import load_runtime
 from core.measure import Measurement

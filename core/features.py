@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 
 from core.dictionaries import activations
-from core.direction import Direction
-from core.edits import Edits
+from core.edits.direction import Direction
+from core.edits.edits import Edits
 from core.measure import run
 from core.prompts import Prompt
 from core.runtime import Runtime

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from core.budget import tokens_per_forward
-from core.edits import POSITIONS, Edits
+from core.edits.edits import POSITIONS, Edits
 from core.hooks import Pass
 from core.measure import prefix_pass, select, shared_prefix
 from core.plan import Plan

@@ -26,7 +26,7 @@ import torch
 
 from core.dictionaries import activations
 from core.dispatch import on_device
-from core.edits import Edits
+from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import AssetError, InputError
 from core.hooks import Pass

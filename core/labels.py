@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.edits import Feature
+from core.edits.edits import Feature
 from core.errors import AssetError
 
 COLUMNS = ("layer", "index", "label", "density", "max_activation", "contexts", "promoted")

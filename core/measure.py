@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from core.budget import tokens_per_forward
-from core.direction import Direction
-from core.edits import Edits, Feature
+from core.edits.direction import Direction
+from core.edits.edits import Edits, Feature
 from core.hooks import Pass
 from core.plan import Plan
 from core.prompts import Prompt

@@ -16,7 +16,7 @@ import torch
 
 from core.conditions import Tier, make_tier
 from core.dictionaries import Dictionary
-from core.edits import POSITIONS, Edits, Feature, FeatureArrays
+from core.edits.edits import POSITIONS, Edits, Feature, FeatureArrays
 from core.errors import InputError
 from core.sae_layouts import Columns
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.conversation import Conversation, PromptLike
-from core.edits import POSITIONS
+from core.edits.edits import POSITIONS
 from core.errors import InputError
 
 _MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart

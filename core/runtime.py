@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from core.dictionaries import Dictionary, Encoders
-from core.edits import Edits, Feature
+from core.edits.edits import Edits, Feature
 from core.hooks import Pass, Stopped, running
 from core.plan import Plan, make_plan
 from core.prompts import Prompt, Template

@@ -128,7 +128,7 @@ def tiny_spec(tiny_folder):
 def tiny(tiny_spec, tmp_path_factory):
     """An engine over the tiny model, float32 on the CPU, with a random direction at layer 2."""
     from core import load
-    from core.direction import make_direction
+    from core.edits.direction import make_direction
 
     previous = os.environ.get("HYDRASCOPE_CACHE")
     os.environ["HYDRASCOPE_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
@@ -160,7 +160,7 @@ def page_spec(tiny_spec, tmp_path_factory):
     """The tiny model with prompts, labels and a direction, as a model in the registry has them."""
     import pandas as pd
 
-    from core.direction import make_direction, save_direction
+    from core.edits.direction import make_direction, save_direction
 
     folder = tmp_path_factory.mktemp("page")
     with (folder / "prompts.csv").open("w", newline="") as file:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 
 from core import Edits, Feature
-from core.edits import POSITIONS, FeatureEdit
+from core.edits.edits import POSITIONS, FeatureEdit
 
 PLACES = tuple(POSITIONS)
 PROMPTS = (

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from core import Edits, Engine, Feature, InputError
-from core.direction import make_direction
-from core.edits import FeatureEdit
+from core.edits.direction import make_direction
+from core.edits.edits import FeatureEdit
 
 PROMPT = "How do I bake bread?"
 NOT_PLAIN = re.compile(r"Traceback|Error\b|Exception|0x[0-9a-f]{6}|object at|<class|/site-packages/")

@@ -6,7 +6,7 @@ import torch
 from oracles import PLACES, PROMPTS, fast_logits, random_conditional_edits, slow, slow_answer
 
 from core import Edits, Feature, InputError, Sensor
-from core.edits import FeatureEdit
+from core.edits.edits import FeatureEdit
 from core.measure import run
 
 LOGITS = 1e-4  # two float32 routes to the same logits, sums in another order

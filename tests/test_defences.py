@@ -9,7 +9,7 @@ from cache.defences import Defences
 from cache.store import Store
 from core import Edits, Engine, Feature, InputError, verdict
 from core.defence import ATTACKS, Evaluation, wrap
-from core.edit_items import Sensor
+from core.edits.items import Sensor
 
 ASKED = Evaluation(
     "the active set",

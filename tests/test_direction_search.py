@@ -11,8 +11,8 @@ import torch
 from oracles import PROMPTS, slow
 
 from core import Edits, Engine, InputError, Measurement, direction_search
-from core.direction import load_direction
 from core.direction_search import Candidate, mean_last, pick, score, search
+from core.edits.direction import load_direction
 from core.paths import cache_folder
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red"]

@@ -11,7 +11,7 @@ from oracles import PROMPTS
 
 import core
 from core import Direction, Edits, Engine, Feature, InputError, Measurement, ModelSpec, Prompt, load
-from core.direction import make_direction, save_direction
+from core.edits.direction import make_direction, save_direction
 
 
 def test_the_example_in_the_design_works(tiny_spec, tiny):

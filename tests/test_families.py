@@ -8,7 +8,7 @@ from conftest import LAYERS, make_tokenizer
 from oracles import PROMPTS, fast_logits, random_edits, slow, slow_answer
 
 from core import Edits, ModelSpec, load
-from core.direction import make_direction
+from core.edits.direction import make_direction
 
 WINDOW = 16  # shorter than most prompts, so that it matters
 SMALL = {

@@ -16,8 +16,8 @@ import torch
 from cache import store as stores
 from core import ModelSpec, registry
 from core.__main__ import main
-from core.direction import make_direction, save_direction
 from core.discovery import work
+from core.edits.direction import make_direction, save_direction
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
 TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]

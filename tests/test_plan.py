@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from core import POSITIONS, Edits, Feature, InputError
-from core.direction import make_direction
+from core.edits.direction import make_direction
 
 A, B, C = Feature(1, 3), Feature(1, 7), Feature(3, 2)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core import InputError
 from core.conversation import Conversation, Turn
-from core.edits import POSITIONS
+from core.edits.edits import POSITIONS
 from core.prompts import make_prompt, read_template
 
 TOKENIZER = make_tokenizer()

@@ -3,7 +3,7 @@
 import torch
 
 from core import Edits, load, upcast
-from core.edits import Feature
+from core.edits.edits import Feature
 
 
 def test_only_slow_x86_processors_and_half_precision_ask_for_it(monkeypatch):

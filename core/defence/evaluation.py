@@ -14,8 +14,8 @@ from typing import Any
 from core.conversation import PromptLike
 from core.defence.attacks import ATTACKS, Attack, wrap
 from core.defence.grid import Cell, Group, grid
-from core.edit_items import Sensor
-from core.edits import Edits, Feature
+from core.edits.edits import Edits, Feature
+from core.edits.items import Sensor
 from core.engine import Engine
 from core.errors import InputError
 

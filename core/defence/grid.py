@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.conversation import PromptLike
-from core.edits import Edits
+from core.edits.edits import Edits
 from core.engine import Engine, check_length, listed
 from core.errors import InputError
 from core.statistics import Rate, rate

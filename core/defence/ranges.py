@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.conversation import PromptLike
-from core.edits import Edits, Feature
+from core.edits.edits import Edits, Feature
 from core.engine import Engine
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.edits import Feature
+from core.edits.edits import Feature
 
 
 def fires(activations: np.ndarray) -> np.ndarray:

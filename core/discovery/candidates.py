@@ -1,6 +1,6 @@
 """Stage 1: the smallest top-K set whose ablation flips each prompt (paper, “Selecting a Top-K candidate set”).
 
-Knows: feature sets by K, answers and verdicts. Does not know: how features are ranked (`core.quick_sets`).
+Knows: feature sets by K, answers and verdicts. Does not know: how features are ranked (`core.edits.feature_sets`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from core.discovery.screening import Answer
-from core.edits import Edits, Feature
+from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.verdicts import TextJudge, Verdict, verdict
 

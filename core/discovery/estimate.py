@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from core.budget import at_most
 from core.discovery.settings import Settings
 from core.discovery.work import Inputs
-from core.edits import Edits
+from core.edits.edits import Edits
 from core.engine import Engine
 from core.measure import shared_prefix
 

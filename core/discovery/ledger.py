@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from core.edits import Feature
+from core.edits.edits import Feature
 
 
 class Row(NamedTuple):

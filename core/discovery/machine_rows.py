@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.discovery.factorization import SparseRows
-from core.edits import Feature
+from core.edits.edits import Feature
 from core.engine import Engine
 
 #: Wider than any SAE, so that layer and index fit one number.

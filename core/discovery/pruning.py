@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.edits import Feature
+from core.edits.edits import Feature
 from core.errors import InputError
 
 Reading = Literal["shrinking", "fixed"]

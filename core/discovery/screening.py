@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.edits import Edits
+from core.edits.edits import Edits
 from core.errors import InputError
 from core.verdicts import TextJudge, Verdict, verdict
 

@@ -18,7 +18,7 @@ from core.discovery.machine_rows import MachineRows, collect, column_of, feature
 from core.discovery.pruning import Block, prune
 from core.discovery.screening import Kind, screen
 from core.discovery.work import Work, chunks
-from core.edits import Edits, Feature
+from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.statistics import area_under_curve, rate
 

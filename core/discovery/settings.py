@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from core.discovery.pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLDS, Reading
+from core.edits.feature_sets import SKIPPED_LAYERS
 from core.errors import InputError
-from core.quick_sets import SKIPPED_LAYERS
 
 JUDGE = "substrings of Arditi et al. 2024 with a test for degenerate text"
 

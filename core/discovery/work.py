@@ -16,11 +16,11 @@ import pandas as pd
 from core.discovery.ledger import Ledger, features
 from core.discovery.screening import Kind
 from core.discovery.settings import Settings
-from core.edits import Edits, Feature
+from core.edits.edits import Edits, Feature
+from core.edits.feature_sets import top_per_layer
 from core.engine import Engine
 from core.errors import InputError
 from core.prompt_checks import prompts_digest
-from core.quick_sets import top_per_layer
 from core.verdicts import TextJudge, Verdict, verdict
 
 

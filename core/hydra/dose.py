@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.conversation import PromptLike
-from core.edits import Edits
+from core.edits.edits import Edits
 from core.engine import Engine, listed
 from core.errors import InputError
 from core.hydra.reading import encoded, read

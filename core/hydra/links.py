@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core.conversation import PromptLike
-from core.edits import Edits, Feature
+from core.edits.edits import Edits, Feature
 from core.engine import Engine
 from core.errors import InputError
 

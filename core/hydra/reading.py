@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from core.dictionaries import preactivations
-from core.edits import Edits, Feature
+from core.edits.edits import Edits, Feature
 from core.engine import Engine
 from core.errors import InputError
 from core.hooks import Pass

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from core.conversation import PromptLike
-from core.edits import Edits
+from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import InputError
 from core.features import cosines

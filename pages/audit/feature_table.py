@@ -12,8 +12,8 @@ import pandas as pd
 import streamlit as st
 
 from core import POSITIONS, Engine, Feature, HydrascopeError
+from core.edits.feature_sets import features_of
 from core.labels import Labels
-from core.quick_sets import features_of
 from pages.audit import feature_note, state, work
 from pages.shared.text import counted, visible
 

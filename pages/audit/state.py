@@ -13,8 +13,8 @@ from typing import NamedTuple
 import streamlit as st
 
 from core import Edits, Engine, Feature, InputError
-from core.direction import Direction
-from core.edit_text import Word
+from core.edits.direction import Direction
+from core.edits.text import Word
 from pages.shared import links
 from pages.shared.links import Link
 

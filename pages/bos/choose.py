@@ -13,7 +13,7 @@ import streamlit as st
 from cache.runs import Runs
 from cache.store import shared_store
 from core import Engine, Feature, InputError
-from core.quick_sets import features_of
+from core.edits.feature_sets import features_of
 from pages.audit import active_set
 from pages.audit import state as audit_state
 from pages.audit import work as audit_work

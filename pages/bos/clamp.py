@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core import Engine, Feature, InputError
-from core.edits import POSITIONS
+from core.edits.edits import POSITIONS
 from pages.audit import state as audit_state
 from pages.bos import state, work
 from pages.bos.state import Clamp

@@ -14,7 +14,7 @@ from cache.defences import Defences
 from cache.store import shared_store
 from core import Engine, InputError
 from core.defence import ATTACKS, Evaluation, clamp_name
-from core.edit_items import Sensor
+from core.edits.items import Sensor
 from pages.audit.state import Request
 from pages.bos import results, state, work
 from pages.bos.state import Clamp

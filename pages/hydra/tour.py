@@ -11,7 +11,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from core import Engine
-from core.quick_sets import top_per_layer
+from core.edits.feature_sets import top_per_layer
 from pages.audit import state as audit_state
 from pages.audit import work as audit_work
 from pages.hydra import heads, state, work

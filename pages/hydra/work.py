@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from core import Edits, Engine, Feature
+from core.edits.feature_sets import features_of
 from core.hydra import (
     BosBaseline,
     Links,
@@ -25,7 +26,6 @@ from core.hydra import (
     matters,
     refresh,
 )
-from core.quick_sets import features_of
 from pages.audit.state import edits_of
 from pages.audit.work import kl_prompts
 from pages.shared.kept import Kept

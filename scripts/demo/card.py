@@ -7,7 +7,7 @@ import json
 
 from common import ASSETS
 
-from core.direction import load_direction
+from core.edits.direction import load_direction
 
 BEGIN, END = "<!-- figures: scripts/demo/card.py -->", "<!-- end of figures -->"
 

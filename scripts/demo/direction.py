@@ -9,7 +9,7 @@ from common import ASSETS
 
 from core import direction_search, load
 from core.bundled import choose, read_bundled
-from core.direction import make_direction, save_direction
+from core.edits.direction import make_direction, save_direction
 
 
 def quick(engine, most: int) -> None:

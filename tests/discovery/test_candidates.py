@@ -39,7 +39,7 @@ def test_steps_that_do_not_rise(steps):
 
 
 def test_on_an_engine_it_is_one_prompt_at_a_time(tiny):
-    from core.quick_sets import top_per_layer
+    from core.edits.feature_sets import top_per_layer
     from core.verdicts import verdict
 
     table = tiny.alignment()

@@ -4,8 +4,8 @@ import pytest
 from oracles import PROMPTS
 
 from core import Edits, Feature, InputError
+from core.edits.feature_sets import random_active
 from core.hydra import matters
-from core.quick_sets import random_active
 
 SET = Edits.clamp([Feature(1, i) for i in range(20)], 10.0)
 GROUPS = {"layer 2": [Feature(2, i) for i in range(6)], "layer 3": [Feature(3, i) for i in range(9)]}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core import AssetError, Direction
-from core.direction import load_direction, make_direction, save_direction
+from core.edits.direction import load_direction, make_direction, save_direction
 
 RAW = torch.tensor([3.0, 0.0, -4.0])
 RECORD = {"rule": "paper", "candidates": [{"layer": 1, "kl": 0.25}], "note": "naïve “text”"}

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from core.edits import Feature
+from core.edits.edits import Feature
 from core.errors import InputError
 
 #: The first layers read tokens more than meaning; the paper's Stage 1 leaves the first two out.

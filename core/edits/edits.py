@@ -1,8 +1,8 @@
 """What can be done to the residual stream, as plain values.
 
 Knows: how edits come together: order, sums, strengths, arrays for compiling. Does not know: models, tokens or tensors
-on a device; layer and index limits are checked by the engine. A single edit is in `core.edit_items`, its letters are
-in `core.edit_text`.
+on a device; layer and index limits are checked by the engine. A single edit is in `core.edits.items`, its letters are
+in `core.edits.text`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.direction import Direction
-from core.edit_items import (
+from core.edits.direction import Direction
+from core.edits.items import (
     POSITIONS,
     DirectionEdit,
     Feature,
@@ -28,7 +28,7 @@ from core.edit_items import (
     checked_strength,
     finite,
 )
-from core.edit_text import read_items, write_item
+from core.edits.text import read_items, write_item
 from core.errors import InputError
 
 __all__ = ["POSITIONS", "DirectionEdit", "Edits", "Feature", "FeatureArrays", "FeatureEdit", "Sensor"]

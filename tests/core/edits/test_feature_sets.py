@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core import Feature, InputError
-from core.quick_sets import active_near, random_active, top_per_layer
+from core.edits.feature_sets import active_near, random_active, top_per_layer
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from core.direction import Direction
+from core.edits.direction import Direction
 from core.errors import InputError
 
 #: The places in a sequence an edit can act at. Each token belongs to several; one bit each.

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import POSITIONS, Edits, Feature, InputError, Sensor
-from core.direction import make_direction
-from core.edits import FeatureEdit
+from core.edits.direction import make_direction
+from core.edits.edits import FeatureEdit
 
 DIRECTION = make_direction(torch.arange(4.0), layer=2)
 # Drawn from few, so that the same one often comes twice.

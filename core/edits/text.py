@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from core.direction import Direction
-from core.edit_items import (
+from core.edits.direction import Direction
+from core.edits.items import (
     DirectionEdit,
     Feature,
     FeatureEdit,
