@@ -19,7 +19,7 @@ from cache.store import Store, shared_store
 from core import InputError, devices, load
 from core.agreement import Agreement, compare
 from core.devices import free_memory
-from core.hub_errors import size_text
+from core.hub.errors import size_text
 from core.judges import Judge, Judgement, find_judge, first_token
 from core.judges.summary import rates, rows
 from core.prompt_files import read_file

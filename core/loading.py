@@ -21,7 +21,7 @@ from core.dispatch import computes_on, layer_devices, offload_folder
 from core.errors import AssetError, InputError
 from core.fit import check_hook, check_refusal_tokens, check_width
 from core.hooks import decoder_layers, install
-from core.hub import Wanted, fetch
+from core.hub.fetch import Wanted, fetch
 from core.outline import outline
 from core.prompts import read_template
 from core.registry import ModelSpec

@@ -17,8 +17,8 @@ from safetensors import safe_open
 from core import devices
 from core.demo_base import SMOLLM2
 from core.dictionaries import unpacked_bytes
-from core.hub import Listing, Wanted, look
-from core.hub_errors import size_text
+from core.hub.errors import size_text
+from core.hub.fetch import Listing, Wanted, look
 from core.loading import MODEL_FILES
 from core.paths import cache_folder
 from core.registry import ModelSpec

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.errors import AssetError, InputError
 from core.fit import check_hook, check_refusal_tokens, check_width
-from core.hub import Wanted, look
+from core.hub.fetch import Wanted, look
 from core.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
 from core.outline import outline
 from core.own_models import OwnModel

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from core.catalogue import MODELS, Choice
-from core.hub_errors import size_text
+from core.hub.errors import size_text
 from core.loading import Progress
 from core.needs import Needs, needs
 from core.own import Draft, check

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from core.errors import AssetError, InputError
-from core.hub import Wanted, fetch
+from core.hub.fetch import Wanted, fetch
 from core.records import header_of
 from core.sae_configs import CONFIG_FILES, SaeConfig, check_editable, read_config, residual_layer
 from core.suites import Progress, Published, SaeRef, is_release, named_layer, published, residual_saes, sae_listing

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
-from core.hub import Wanted, fetch
-from core.hub_listing import endpoint
+from core.hub.fetch import Wanted, fetch
+from core.hub.listing import endpoint
 from core.prompt_files import PromptFile, read_file, read_prompts
 from core.prompt_sources import SOURCES, Kind, Part, Source
 
@@ -63,7 +63,7 @@ def fetch_set(
 ) -> PromptList:
     """The prompts of a public set, downloaded first where they are not here yet. column: instead of the set's own.
 
-    Raises InputError, and DownloadError, GatedError, OfflineError or Cancelled as `core.hub.fetch` does.
+    Raises InputError, and DownloadError, GatedError, OfflineError or Cancelled as `core.hub.fetch.fetch` does.
     """
     source = find(name)
     part = part_of(source, kind)

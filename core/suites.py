@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast, get_args
 
 from core.dictionaries import Dictionary, read_records
 from core.errors import InputError
-from core.hub import Listing, Wanted, fetch, look
+from core.hub.fetch import Listing, Wanted, fetch, look
 from core.records import header_of
 from core.sae_configs import residual_layer
 from core.sae_layouts import FILES, TORCH, Kind, open_sae

@@ -20,7 +20,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tests.hub.guard import only_loopback
+from tests.loopback_hub.guard import only_loopback
 
 only_loopback()  # at import, before any test or fixture can run
 
@@ -43,8 +43,8 @@ def own_cache(tmp_path_factory, monkeypatch, request):
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A loopback hub that this process is pointed at: online against it and nothing else, with an empty cache."""
-    from tests.hub.environment import pointed_at
-    from tests.hub.server import LoopbackHub
+    from tests.loopback_hub.environment import pointed_at
+    from tests.loopback_hub.server import LoopbackHub
 
     with LoopbackHub() as server:
         pointed_at(server, monkeypatch, tmp_path / "hf")

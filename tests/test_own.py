@@ -16,9 +16,9 @@ from core.errors import Cancelled, GatedError
 from core.needs import needs
 from core.own import Draft, check
 from core.suites import SaeRef, published
-from tests.hub.environment import go_offline
-from tests.hub.models import tiny_causal_lm
-from tests.hub.saes import tiny_sae
+from tests.loopback_hub.environment import go_offline
+from tests.loopback_hub.models import tiny_causal_lm
+from tests.loopback_hub.saes import tiny_sae
 
 MODEL, CANONICAL = "somebody/tiny", "gemma-scope-2b-pt-res-canonical"
 LAYERS = (2, 3, 4)

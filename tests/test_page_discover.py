@@ -17,7 +17,7 @@ from core.discovery.work import Inputs, Work
 from pages.discover import charts, progress, prompt_box
 from tests.conftest import PAGE_MODEL
 from tests.discovery.test_runner import INPUTS, SETTINGS, judge
-from tests.hub.environment import go_offline
+from tests.loopback_hub.environment import go_offline
 from tests.test_prompt_sets import serve
 
 __all__ = ["serve"]  # a fixture

@@ -24,8 +24,8 @@ from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
 from tests.discovery.test_runner import INPUTS, SETTINGS
-from tests.hub.environment import go_offline
 from tests.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
+from tests.loopback_hub.environment import go_offline
 
 PAGE = str(Path(source.__file__).with_name("page.py"))
 REPO, NAME = "cais/HarmBench-Mistral-7b-val-cls", "harmbench-mistral"

@@ -10,13 +10,13 @@ from streamlit.testing.v1 import AppTest
 
 from cache import resident
 from core import load, registry
-from core.hub_errors import size_text
+from core.hub.errors import size_text
 from core.needs import needs
 from core.registry import find, from_catalogue
 from core.suites import published
 from pages.models import picker
 from tests.conftest import PAGE_MODEL, opened
-from tests.hub.environment import go_offline
+from tests.loopback_hub.environment import go_offline
 from tests.test_suites import serve
 
 PAGE = str(Path(picker.__file__).with_name("page.py"))

@@ -5,7 +5,7 @@ import pytest
 from core.__main__ import main
 from core.prompt_checks import prompts_digest
 from core.prompt_files import read_prompts
-from tests.hub.environment import go_offline
+from tests.loopback_hub.environment import go_offline
 from tests.test_prompt_sets import serve
 
 __all__ = ["serve"]  # a fixture

@@ -9,7 +9,7 @@ from core import InputError, prompt_sets, prompt_sources
 from core.errors import Cancelled, GatedError, OfflineError
 from core.prompt_sets import fetch_set, find, load, names, part_of, read_local
 from core.prompt_sources import SOURCES
-from tests.hub.environment import go_offline
+from tests.loopback_hub.environment import go_offline
 
 SAFETY = "Requests with safety concerns"
 #: repo → file → rows, as the real ones are laid out.

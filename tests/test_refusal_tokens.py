@@ -8,7 +8,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from core import InputError
 from core.refusal_tokens import refusal_tokens
 from core.registry import find
-from tests.hub import tokenizers
+from tests.loopback_hub import tokenizers
 
 LLAMA_2 = (
     "{% for m in messages %}{% if m['role'] == 'user' %}{{ bos_token + '[INST] ' + m['content'] + ' [/INST]' }}"

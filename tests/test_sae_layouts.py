@@ -12,7 +12,7 @@ from core import AssetError
 from core.dictionaries import activations
 from core.sae_layouts import FILES, Columns, open_sae
 from core.suites import SaeRef, open_published, published
-from tests.hub.saes import dictionary_learning_config, tiny_sae
+from tests.loopback_hub.saes import dictionary_learning_config, tiny_sae
 
 SUITES = {
     "gemma_2": SaeRef("gemma-scope-2b-pt-res-canonical", "layer_3/width_65k/canonical"),

@@ -25,8 +25,8 @@ from core.needs import needs
 from core.registry import from_catalogue
 from core.suites import published
 from tests import torch_files
-from tests.hub.models import tiny_causal_lm
-from tests.hub.saes import tiny_sae
+from tests.loopback_hub.models import tiny_causal_lm
+from tests.loopback_hub.saes import tiny_sae
 
 LAYERS, D_MODEL = (2, 3, 4), 32
 #: Suites that lack those layers.
@@ -81,8 +81,8 @@ def suite(request, tmp_path_factory):
     """(engine loaded through the hub, the same model plain, the same SAEs by SAELens)."""
     from sae_lens import SAE
 
-    from tests.hub.environment import pointed_at
-    from tests.hub.server import LoopbackHub
+    from tests.loopback_hub.environment import pointed_at
+    from tests.loopback_hub.server import LoopbackHub
 
     folder = tmp_path_factory.mktemp("suite")
     with pytest.MonkeyPatch.context() as patch, LoopbackHub() as hub:

@@ -52,7 +52,7 @@ def find_judge(
 ) -> Judge:
     """The judge called `name`, nothing loaded. folder: a local copy of its model. Raises InputError.
 
-    progress(message, share) and cancelled: as of `core.hub.fetch`, for a classifier's model.
+    progress(message, share) and cancelled: as of `core.hub.fetch.fetch`, for a classifier's model.
     """
     if name in _CLASSIFIERS:
         made: Classifier = _CLASSIFIERS[name](

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from core.errors import InputError
-from core.hub_errors import size_text
+from core.hub.errors import size_text
 from core.verdicts import Verdict
 
 #: Whether an answer does the harm that was asked for. Unclear: the classifier said something that is neither.

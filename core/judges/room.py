@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from core import devices
 from core.devices import free_memory
-from core.hub_errors import size_text
+from core.hub.errors import size_text
 from core.judges.protocol import Needs
 
 #: Working space beside the weights: a share of them for keys, values and activations of a batch, and a floor.

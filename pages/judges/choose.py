@@ -15,7 +15,7 @@ from cache.judgements import Judgements
 from cache.judging import Asked, shared_judging
 from cache.resident import in_use, let_go, resident
 from core import HydrascopeError
-from core.hub_errors import size_text
+from core.hub.errors import size_text
 from core.judges import ABOUT, Judge, Needs, find_judge, first_token, judge_names
 from core.judges.room import room
 from core.registry import chosen_name

@@ -14,7 +14,7 @@ from cache.resident import is_resident, resident
 from core import HydrascopeError, ModelSpec
 from core.catalogue import MODELS, Choice, KnownModel, model_of
 from core.errors import Cancelled
-from core.hub_errors import size_text
+from core.hub.errors import size_text
 from core.loading import make_ready
 from core.needs import Needs, needs
 from core.own_models import own_models

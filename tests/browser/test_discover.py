@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 from tests.browser.audit_page import PATIENCE, AuditPage
 from tests.browser.server import running_server
 from tests.browser.test_audit import harmful
-from tests.hub.environment import variables
-from tests.hub.server import LoopbackHub
+from tests.loopback_hub.environment import variables
+from tests.loopback_hub.server import LoopbackHub
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -16,9 +16,9 @@ from playwright.sync_api import expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
 from tests.browser.server import running_server
-from tests.hub.environment import variables
-from tests.hub.server import LoopbackHub
 from tests.judges.conftest import harmbench_folders  # noqa: F401
+from tests.loopback_hub.environment import variables
+from tests.loopback_hub.server import LoopbackHub
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 REPO, NAME = "cais/HarmBench-Mistral-7b-val-cls", "harmbench-mistral"

@@ -14,15 +14,15 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import expect
 
-from core.hub_listing import partial_file
+from core.hub.listing import partial_file
 from core.registry import find
 from core.suites import published
 from tests.browser.audit_page import PATIENCE, AuditPage
 from tests.browser.server import running_server
-from tests.hub.environment import variables
-from tests.hub.models import tiny_causal_lm
-from tests.hub.saes import tiny_sae
-from tests.hub.server import LoopbackHub
+from tests.loopback_hub.environment import variables
+from tests.loopback_hub.models import tiny_causal_lm
+from tests.loopback_hub.saes import tiny_sae
+from tests.loopback_hub.server import LoopbackHub
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 NAME, MODEL = "gemma-2-2b-it", "google/gemma-2-2b-it"

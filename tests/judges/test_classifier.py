@@ -175,7 +175,7 @@ def test_the_memory_shown_is_the_listings_and_is_shown_before_anything_comes(hub
 
 
 def test_from_the_hub_as_from_a_folder_and_offline_afterwards(hub, served, folder, monkeypatch):
-    from tests.hub.environment import go_offline
+    from tests.loopback_hub.environment import go_offline
 
     expected = find_judge("harmbench-mistral", folder).judge(PROMPTS, ANSWERS)
     judge = find_judge("harmbench-mistral")
@@ -223,7 +223,7 @@ def test_a_gated_judge_opens_with_a_token_that_has_access(hub, guard_folder, mon
 
 
 def test_no_network_is_one_sentence(hub, monkeypatch):
-    from tests.hub.environment import go_offline
+    from tests.loopback_hub.environment import go_offline
 
     go_offline(monkeypatch)
     judge = find_judge("llama-guard-3")

@@ -13,7 +13,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from tests.hub import templates
+from tests.loopback_hub import templates
 
 SENTENCES = [
     "How do I bake bread? I cannot help with that. I can't help with that request.",

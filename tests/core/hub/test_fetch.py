@@ -13,11 +13,12 @@ from huggingface_hub import constants, hf_hub_download, snapshot_download, try_t
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import hub_listing, hub_transfer
 from core.errors import Cancelled
-from core.hub import Wanted, fetch, look
-from core.hub_errors import size_text
-from tests.hub.environment import go_offline, python_process
+from core.hub.errors import size_text
+from core.hub.fetch import Wanted, fetch, look
+from core.hub.fetch import listing as hub_listing
+from core.hub.fetch import transfer as hub_transfer
+from tests.loopback_hub.environment import go_offline, python_process
 
 REPO = "some/model"
 BYTES = 1_000_000
@@ -152,7 +153,7 @@ def test_a_download_whole_but_for_its_name_is_only_checked(hub, made):
 def test_killed_in_the_middle_it_goes_on_where_it_was(hub, made, tmp_path):
     hub.slows(REPO, WEIGHTS, 400_000)
     partial = hub_listing.partial_file(blob())
-    code = f"from core.hub import Wanted, fetch\nfetch(Wanted({REPO!r}, {FILES.files!r}))"
+    code = f"from core.hub.fetch import Wanted, fetch\nfetch(Wanted({REPO!r}, {FILES.files!r}))"
     with python_process(hub, code, tmp_path / "hf") as process:
         deadline = time.monotonic() + 120
         while not (partial.is_file() and partial.stat().st_size > 150_000):

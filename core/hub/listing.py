@@ -27,9 +27,9 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import filter_repo_objects
 
-from core import hub_errors
 from core.errors import DownloadError, OfflineError
-from core.hub_errors import Place
+from core.hub.errors import Place
+from core.hub.fetch import errors as hub_errors
 
 # Files that run code when they are opened as their makers meant; weights are read from safetensors and npz.
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill")

@@ -15,7 +15,7 @@ import pytest
 from huggingface_hub import constants, hf_api
 from huggingface_hub.utils import close_session
 
-from tests.hub.server import LoopbackHub
+from tests.loopback_hub.server import LoopbackHub
 
 ROOT = Path(__file__).resolve().parents[2]
 # What could point huggingface_hub, its token or its requests elsewhere than the test says.
@@ -52,7 +52,7 @@ def variables(hub: LoopbackHub, home: Path) -> dict[str, str]:
 def pointed_at(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """Until the test ends, this process is online, against `hub` only, with HF_HOME at `home` and nobody logged in.
 
-    For core.hub, and for everything that reads HF_ENDPOINT through huggingface_hub: transformers, sae-lens.
+    For core.hub.fetch, and for everything that reads HF_ENDPOINT through huggingface_hub: transformers, sae-lens.
     """
     for name in CLEARED:
         monkeypatch.delenv(name, raising=False)
@@ -87,7 +87,7 @@ def python_process(hub: LoopbackHub, code: str, home: Path, **more: str) -> subp
     """Start a Python of its own that runs `code` against `hub`, guarded like this one. more: further variables."""
     environment = {name: value for name, value in os.environ.items() if name not in CLEARED}
     environment |= variables(hub, home) | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
-    guarded = f"from tests.hub.guard import only_loopback\nonly_loopback()\n{code}"
+    guarded = f"from tests.loopback_hub.guard import only_loopback\nonly_loopback()\n{code}"
     return subprocess.Popen(
         [sys.executable, "-c", guarded],
         env=environment,

@@ -14,11 +14,11 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.hub.faults import Fault
-from tests.hub.repository import File, Repository, tree_entry
+from tests.loopback_hub.faults import Fault
+from tests.loopback_hub.repository import File, Repository, tree_entry
 
 if TYPE_CHECKING:
-    from tests.hub.server import LoopbackHub
+    from tests.loopback_hub.server import LoopbackHub
 
 API = re.compile(r"/api/(?P<kind>model|dataset)s/(?P<repo>[^/]+/[^/]+)(?:/(?P<page>[^/]+)(?:/(?P<rest>.*))?)?")
 RESOLVE = re.compile(r"/(?P<kind>datasets/)?(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
             raise RefusedError(404, "", "Not Found")
 
     def _record(self, repo: str = "", file: str = "") -> None:
-        from tests.hub.server import Request
+        from tests.loopback_hub.server import Request
 
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = bool(file) and self.command == "GET" and (self.path.startswith("/lfs/") or not self._linked(repo, file))

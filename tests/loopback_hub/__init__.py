@@ -7,6 +7,6 @@ ones. Builders of other repositories (SAE suites, prompt sets, classifiers) stan
 each fills a folder, which `hub.add(repo, folder)` then serves.
 """
 
-from tests.hub.server import LoopbackHub, Request
+from tests.loopback_hub.server import LoopbackHub, Request
 
 __all__ = ["LoopbackHub", "Request"]

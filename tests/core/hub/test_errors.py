@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from huggingface_hub import hf_hub_download
 
-from core import hub_listing, hub_transfer
 from core.errors import DownloadError, GatedError, HydrascopeError, OfflineError
-from core.hub import Wanted, fetch, look
-from tests.hub.environment import go_offline
-from tests.hub.repository import Repository
+from core.hub.fetch import Wanted, fetch, look
+from core.hub.fetch import listing as hub_listing
+from core.hub.fetch import transfer as hub_transfer
+from tests.loopback_hub.environment import go_offline
+from tests.loopback_hub.repository import Repository
 
 REPO = "google/gemma"
 WEIGHTS = "model.safetensors"
@@ -383,7 +384,7 @@ def test_a_cache_folder_that_cannot_be_written(hub, made, tmp_path):
 def test_a_bug_stays_a_bug(hub, made, monkeypatch):
     """What is not foreseen comes out as it is, not dressed up as trouble with the network."""
     monkeypatch.setattr(hub_transfer, "download", None)
-    monkeypatch.setattr("core.hub.download", lambda *_: {}["nothing"])
+    monkeypatch.setattr("core.hub.fetch.download", lambda *_: {}["nothing"])
     with pytest.raises(KeyError):
         fetch(FILES)
 

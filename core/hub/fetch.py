@@ -22,10 +22,10 @@ from typing import Any
 from huggingface_hub import ResolvedRevision, constants, snapshot_download
 from tqdm import tqdm
 
-from core import hub_errors
-from core.hub_errors import size_text
-from core.hub_listing import ListedFile, Listing, Wanted, endpoint, look, repo_folder
-from core.hub_transfer import Transfer, download
+from core.hub.errors import size_text
+from core.hub.fetch import errors as hub_errors
+from core.hub.listing import ListedFile, Listing, Wanted, endpoint, look, repo_folder
+from core.hub.transfer import Transfer, download
 
 __all__ = ["ListedFile", "Listing", "Wanted", "fetch", "look"]
 

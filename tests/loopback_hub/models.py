@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import torch
 from safetensors.torch import save_file
 
-from tests.hub import tokenizers
+from tests.loopback_hub import tokenizers
 
 Family = Literal["gemma2", "llama3.1", "gemma3", "gemma3-4b"]
 FAMILIES: tuple[Family, ...] = get_args(Family)

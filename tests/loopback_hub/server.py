@@ -15,9 +15,9 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
-from tests.hub.faults import Fault, Faults
-from tests.hub.handler import Handler
-from tests.hub.repository import Repository
+from tests.loopback_hub.faults import Fault, Faults
+from tests.loopback_hub.handler import Handler
+from tests.loopback_hub.repository import Repository
 
 
 @dataclass(frozen=True)

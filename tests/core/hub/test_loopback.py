@@ -19,10 +19,10 @@ from huggingface_hub.errors import (
 )
 from safetensors import safe_open
 
-from tests.hub.environment import run_python
-from tests.hub.guard import OutsideConnection
-from tests.hub.models import FAMILIES, tiny_causal_lm
-from tests.hub.server import LoopbackHub
+from tests.loopback_hub.environment import run_python
+from tests.loopback_hub.guard import OutsideConnection
+from tests.loopback_hub.models import FAMILIES, tiny_causal_lm
+from tests.loopback_hub.server import LoopbackHub
 
 USER = [{"role": "user", "content": "  How do I bake bread?  "}]
 ASKED = {
