@@ -21,13 +21,13 @@ from benchmarks.timing import interleaved, median, row, write
 from cache.runs import Runs
 from cache.store import Store
 from core import Edits, Engine, Feature, load
-from core.bundled import held_out, plain_texts, read_bundled
 from core.discovery.factorization import SparseRows, Split, fit, split_rows
 from core.discovery.pruning import SEEDS, THRESHOLDS, draw_blocks, prune
 from core.discovery.runner import run
 from core.discovery.settings import Settings
 from core.discovery.work import Inputs
 from core.edits.feature_sets import top_per_layer
+from core.prompts.shipped import held_out, plain_texts, read_bundled
 
 POOL, BLOCK = 500, 5
 

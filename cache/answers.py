@@ -11,7 +11,7 @@ from cache.judgements import Pair, digest
 from cache.runs import Runs
 from core.discovery.runner import STAGES
 from core.errors import InputError
-from core.prompt_files import PromptFile
+from core.prompts.files import PromptFile
 from core.verdicts import VERDICTS
 
 #: Columns that hold the answer in files people have, most telling first.

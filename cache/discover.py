@@ -13,13 +13,13 @@ from tqdm import tqdm
 
 from cache.runs import Runs
 from core import Engine, InputError
-from core.bundled import held_out, read_bundled
 from core.discovery.export import write
 from core.discovery.report import tables
 from core.discovery.runner import Progress, run
 from core.discovery.settings import Settings
 from core.discovery.work import Inputs
-from core.prompt_sets import read_local
+from core.prompts.public_sets import read_local
+from core.prompts.shipped import held_out, read_bundled
 
 
 def read_file(path: str, column: str | None = None) -> list[str]:

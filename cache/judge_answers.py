@@ -22,7 +22,7 @@ from core.devices import free_memory
 from core.hub.errors import size_text
 from core.judges import Judge, Judgement, find_judge, first_token
 from core.judges.summary import rates, rows
-from core.prompt_files import read_file
+from core.prompts.files import read_file
 
 
 def judge_answers(options: Namespace) -> int:

@@ -15,8 +15,8 @@ from cache.labels import NeuronpediaLabels, labels_of, made_folder
 from cache.store import shared_store
 from core import Engine, InputError
 from core.label_making import make_labels, sample_of
-from core.prompt_checks import check
-from core.prompt_sets import load
+from core.prompts.checks import check
+from core.prompts.public_sets import load
 
 
 def label(

@@ -5,13 +5,13 @@
 Knows nothing of Streamlit; the pages stand on this and import nothing below it.
 """
 
-from core.conversation import Conversation, Turn
 from core.edits.direction import Direction
 from core.edits.edits import POSITIONS, Edits, Feature, Sensor
 from core.engine import Engine, load
 from core.errors import AssetError, DownloadError, HydrascopeError, InputError, UnknownModelError
 from core.measure import Measurement, refusal_score
-from core.prompts import Prompt
+from core.prompts.conversation import Conversation, Turn
+from core.prompts.template import Prompt
 from core.registry import ModelSpec
 from core.verdicts import Verdict, verdict
 

@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.bundled import plain_texts
 from core.edits.edits import Edits
 from core.engine import Engine, load
 from core.errors import HydrascopeError, InputError
 from core.judges import judge_names
+from core.prompts.shipped import plain_texts
 from core.registry import names
 from core.text.layers import parse_layers
 from core.verdicts import verdict
@@ -163,7 +163,7 @@ def _labels(engine: Engine, options: argparse.Namespace) -> int:
 
 
 def _prompts_arguments(parser: argparse.ArgumentParser) -> None:
-    from core.prompt_sets import names as sets
+    from core.prompts.public_sets import names as sets
 
     parser.add_argument("prompts", metavar="NAME_OR_FILE", help=f"one of: {', '.join(sets())}; or a file")
     parser.add_argument("--kind", choices=("harmful", "benign", "look-alike"), help="which prompts of a public set")

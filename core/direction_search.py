@@ -23,7 +23,7 @@ from core.edits.edits import Edits
 from core.errors import InputError
 from core.generate import answers
 from core.measure import measure, reference_logprobs, run
-from core.prompts import Prompt
+from core.prompts.template import Prompt
 from core.runtime import Runtime
 from core.verdicts import verdict
 

@@ -15,8 +15,6 @@ import torch
 
 from core import cross_entropy, direction_search, features, generate
 from core import measure as measuring
-from core.bundled import choose, read_bundled
-from core.conversation import Conversation, PromptLike
 from core.devices import Device
 from core.direction_search import Progress
 from core.edits.direction import Direction, load_direction, save_direction
@@ -25,7 +23,9 @@ from core.errors import InputError
 from core.loading import load_runtime
 from core.measure import Measurement
 from core.paths import cache_folder
-from core.prompts import Prompt, make_plain, make_prompt
+from core.prompts.conversation import Conversation, PromptLike
+from core.prompts.shipped import choose, read_bundled
+from core.prompts.template import Prompt, make_plain, make_prompt
 from core.registry import ModelSpec, find
 from core.runtime import Runtime
 

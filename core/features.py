@@ -15,7 +15,7 @@ from core.dictionaries import activations
 from core.edits.direction import Direction
 from core.edits.edits import Edits
 from core.measure import run
-from core.prompts import Prompt
+from core.prompts.template import Prompt
 from core.runtime import Runtime
 
 

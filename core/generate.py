@@ -17,7 +17,7 @@ from core.edits.edits import POSITIONS, Edits
 from core.hooks import Pass
 from core.measure import prefix_pass, select, shared_prefix
 from core.plan import Plan
-from core.prompts import Prompt
+from core.prompts.template import Prompt
 from core.runtime import Runtime
 
 _GENERATED = np.array([POSITIONS["all"] | POSITIONS["generated"]])

@@ -23,7 +23,7 @@ from core.fit import check_hook, check_refusal_tokens, check_width
 from core.hooks import decoder_layers, install
 from core.hub.fetch import Wanted, fetch
 from core.outline import outline
-from core.prompts import read_template
+from core.prompts.template import read_template
 from core.registry import ModelSpec
 from core.residency import Residency, asked_budget, budget_for
 from core.runtime import Runtime

@@ -20,7 +20,7 @@ from core.edits.direction import Direction
 from core.edits.edits import Edits, Feature
 from core.hooks import Pass
 from core.plan import Plan
-from core.prompts import Prompt
+from core.prompts.template import Prompt
 from core.runtime import Runtime
 
 #: Shorter shared prefixes are not worth a pass of their own.

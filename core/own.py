@@ -18,7 +18,7 @@ from core.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
 from core.outline import outline
 from core.own_models import OwnModel
 from core.own_saes import find_saes, read_configs, saes_text
-from core.prompts import read_template
+from core.prompts.template import read_template
 from core.refusal_tokens import refusal_tokens
 from core.registry import ModelSpec, check_new_name, from_own
 from core.suites import SaeRef, published

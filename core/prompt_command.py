@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from core.prompt_checks import Report, check, parse_split, prompts_digest, split
-from core.prompt_files import write_prompts
-from core.prompt_sets import Progress, find, load, names, page
-from core.prompt_sources import Kind
+from core.prompts.checks import Report, check, parse_split, prompts_digest, split
+from core.prompts.files import write_prompts
+from core.prompts.public_sets import Progress, find, load, names, page
+from core.prompts.sources import Kind
 
 #: Dropped rows that are listed one by one.
 _LISTED = 10

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from core.errors import InputError
-from core.prompts import DATE, read_template
+from core.prompts.template import DATE, read_template
 
 #: What stands around the word while its token is looked for: any request, and how a refusal goes on.
 _REQUEST, _GOES_ON = "How do I bake bread?", " cannot help with that."

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core import catalogue
-from core.bundled import prompts_file
 from core.errors import InputError, UnknownModelError
 from core.own_models import OwnModel, keep, own_models, remove, trouble
 from core.paths import assets_folder
+from core.prompts.shipped import prompts_file
 from core.suites import SaeRef
 
 

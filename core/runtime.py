@@ -16,7 +16,7 @@ from core.dictionaries import Dictionary, Encoders
 from core.edits.edits import Edits, Feature
 from core.hooks import Pass, Stopped, running
 from core.plan import Plan, make_plan
-from core.prompts import Prompt, Template
+from core.prompts.template import Prompt, Template
 from core.registry import ModelSpec
 from core.residency import Residency
 from core.sae_layouts import Columns

@@ -9,7 +9,7 @@ from cache.runs import Runs
 from cache.store import Store
 from core import InputError
 from core.discovery.ledger import Row
-from core.prompt_files import read_file, read_prompts
+from core.prompts.files import read_file, read_prompts
 from tests.discovery.test_runner import INPUTS, SETTINGS
 
 

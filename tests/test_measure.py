@@ -13,7 +13,7 @@ from oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 from core import Edits, Engine, Feature, refusal_score
 from core.budget import at_most
 from core.measure import shared_prefix
-from core.prompts import read_template
+from core.prompts.template import read_template
 
 # Same arithmetic in batches of another shape: float32 sums in another order, no more.
 SCORES = {"rtol": 0, "atol": 1e-5}

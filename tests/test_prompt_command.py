@@ -1,12 +1,12 @@
 """`python -m core prompts`: what is told, what is written, and how it ends when it cannot be done."""
 
 import pytest
+from tests.test_prompt_sets import serve
 
 from core.__main__ import main
-from core.prompt_checks import prompts_digest
-from core.prompt_files import read_prompts
+from core.prompts.checks import prompts_digest
+from core.prompts.files import read_prompts
 from tests.loopback_hub.environment import go_offline
-from tests.test_prompt_sets import serve
 
 __all__ = ["serve"]  # a fixture
 

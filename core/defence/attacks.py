@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.conversation import Conversation, PromptLike, Turn
 from core.errors import InputError
+from core.prompts.conversation import Conversation, PromptLike, Turn
 
 #: Stands for the request in a template.
 REQUEST = "{request}"

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from core.conversation import PromptLike
 from core.defence.attacks import ATTACKS, Attack, wrap
 from core.defence.grid import Cell, Group, grid
 from core.edits.edits import Edits, Feature
 from core.edits.items import Sensor
 from core.engine import Engine
 from core.errors import InputError
+from core.prompts.conversation import PromptLike
 
 
 @dataclass(frozen=True)

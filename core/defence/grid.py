@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.conversation import PromptLike
 from core.edits.edits import Edits
 from core.engine import Engine, check_length, listed
 from core.errors import InputError
+from core.prompts.conversation import PromptLike
 from core.statistics import Rate, rate
 from core.verdicts import VERDICTS, TextJudge, Verdict, verdict
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from core.conversation import PromptLike
 from core.edits.edits import Edits, Feature
 from core.engine import Engine
+from core.prompts.conversation import PromptLike
 
 
 def natural_ranges(engine: Engine, features: Sequence[Feature], prompts: Sequence[PromptLike]) -> pd.DataFrame:

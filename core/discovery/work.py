@@ -20,7 +20,7 @@ from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import top_per_layer
 from core.engine import Engine
 from core.errors import InputError
-from core.prompt_checks import prompts_digest
+from core.prompts.checks import prompts_digest
 from core.verdicts import TextJudge, Verdict, verdict
 
 

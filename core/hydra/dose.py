@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from core.conversation import PromptLike
 from core.edits.edits import Edits
 from core.engine import Engine, listed
 from core.errors import InputError
 from core.hydra.reading import encoded, read
 from core.measure import refusal_score
+from core.prompts.conversation import PromptLike
 
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(16))
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from core.conversation import PromptLike
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import random_active
 from core.engine import Engine
 from core.errors import InputError
+from core.prompts.conversation import PromptLike
 
 
 def matters(

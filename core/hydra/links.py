@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from core.conversation import PromptLike
 from core.edits.edits import Edits, Feature
 from core.engine import Engine
 from core.errors import InputError
+from core.prompts.conversation import PromptLike
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from core.errors import InputError
 from core.hooks import Pass
 from core.measure import float64, refusal_probability, run
 from core.plan import Plan
-from core.prompts import Prompt, first_token
+from core.prompts.template import Prompt, first_token
 from core.runtime import Runtime
 
 

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core.conversation import PromptLike
 from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import InputError
 from core.features import cosines
 from core.hydra.reading import Reading, encoded, read, read_bos
 from core.measure import refusal_score
+from core.prompts.conversation import PromptLike
 
 MARKS = ["layer", "index", "position", "token", "activation", "cosine", "bos"]
 ABLATED = ["layer", "index", "position", "token", "activation", "cosine"]

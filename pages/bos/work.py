@@ -14,10 +14,10 @@ import pandas as pd
 import streamlit as st
 
 from core import Edits, Engine, Feature
-from core.bundled import held_out
 from core.defence import natural_ranges
 from core.discovery.ledger import Ledger
 from core.discovery.tables import good_rows
+from core.prompts.shipped import held_out
 from pages.audit import work as audit_work
 from pages.bos.state import SLIDER_END, Clamp
 from pages.hydra import work as hydra_work

@@ -13,10 +13,10 @@ import streamlit as st
 from cache.discover import bundled_prompts
 from core import Engine, HydrascopeError
 from core.errors import Cancelled
-from core.prompt_checks import Report, check, prompts_digest
-from core.prompt_files import ENDINGS, read_prompts
-from core.prompt_sets import PromptList, fetch_set, page
-from core.prompt_sources import SOURCES, Kind, Source
+from core.prompts.checks import Report, check, prompts_digest
+from core.prompts.files import ENDINGS, read_prompts
+from core.prompts.public_sets import PromptList, fetch_set, page
+from core.prompts.sources import SOURCES, Kind, Source
 from pages.shared.engine import newer_request_waits
 from pages.shared.kept import Kept
 from pages.shared.text import counted, plain

@@ -19,11 +19,11 @@ from common import PROMPTS_FILE, WORK, load_prompts
 from cache.defences import Defences
 from cache.store import Store
 from core import Edits, Engine, Feature, load
-from core.bundled import choose, held_out
 from core.defence import ATTACKS, Evaluation, conclusion, natural_ranges, table
 from core.edits.feature_sets import features_of, top_per_layer
 from core.edits.items import Sensor
 from core.hydra import bos_view
+from core.prompts.shipped import choose, held_out
 from core.statistics import area_under_curve
 
 #: What nobody attacks: the cost of the clamp, the same for every attack.

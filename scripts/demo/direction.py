@@ -8,8 +8,8 @@ import argparse
 from common import ASSETS
 
 from core import direction_search, load
-from core.bundled import choose, read_bundled
 from core.edits.direction import make_direction, save_direction
+from core.prompts.shipped import choose, read_bundled
 
 
 def quick(engine, most: int) -> None:

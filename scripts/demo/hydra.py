@@ -16,9 +16,9 @@ from common import PROMPTS_FILE, WORK, load_prompts
 from scipy.stats import bootstrap
 
 from core import Edits, Engine, Feature, load, verdict
-from core.bundled import held_out
 from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.hydra import Round, Wakening, cut_the_heads, dose, matters, refresh
+from core.prompts.shipped import held_out
 from core.statistics import paired, rate
 
 PER_LAYER = 3

@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from core.bundled import read_bundled
 from core.paths import assets_folder
+from core.prompts.shipped import read_bundled
 from tests.browser.audit_page import PATIENCE
 from tests.browser.server import running_server
 

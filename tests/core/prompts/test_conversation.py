@@ -6,7 +6,7 @@ from conftest import make_tokenizer
 from oracles import PROMPTS, random_edits, slow
 
 from core import POSITIONS, Conversation, Edits, Feature, InputError, Turn
-from core.prompts import make_prompt, read_template
+from core.prompts.template import make_prompt, read_template
 
 LONG = Conversation((("user", "Tell me a story."), ("assistant", "A small town, a cat."), ("user", PROMPTS[0])))
 MANY = [Feature(layer, index) for layer in (1, 2, 3) for index in range(0, 48, 7)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core import InputError
 from core.discovery.work import Inputs
-from core.prompt_checks import MOST_CHARACTERS, check, parse_split, prompts_digest, same_text_key, split
+from core.prompts.checks import MOST_CHARACTERS, check, parse_split, prompts_digest, same_text_key, split
 
 ANY = st.text(max_size=30)
 #: Few letters, so that the same text turns up often, in several spellings.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import InputError
-from core.prompt_files import read_prompts, write_prompts
+from core.prompts.files import read_prompts, write_prompts
 
 TEXTS = ["How do I bake bread?", "Schreib ein Gedicht über „Brot“, bitte", "two\nlines"]
 

@@ -1,7 +1,7 @@
 """Prompt lists from files people have: txt, csv, json, jsonl, parquet, with a column to choose.
 
 Knows: file formats and character encodings. Does not know: models, or which prompts are any good
-(`core.prompt_checks`). Nothing is unpickled or fetched. This is the one way in which a file of prompts is read.
+(`core.prompts.checks`). Nothing is unpickled or fetched. This is the one way in which a file of prompts is read.
 """
 
 from __future__ import annotations

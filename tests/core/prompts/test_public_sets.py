@@ -5,10 +5,12 @@ import inspect
 import pandas as pd
 import pytest
 
-from core import InputError, prompt_sets, prompt_sources
+from core import InputError
 from core.errors import Cancelled, GatedError, OfflineError
-from core.prompt_sets import fetch_set, find, load, names, part_of, read_local
-from core.prompt_sources import SOURCES
+from core.prompts.public_sets import fetch_set, find, load, names, part_of, read_local
+from core.prompts.sources import SOURCES
+from core.prompts.template import public_sets as prompt_sets
+from core.prompts.template import sources as prompt_sources
 from tests.loopback_hub.environment import go_offline
 
 SAFETY = "Requests with safety concerns"

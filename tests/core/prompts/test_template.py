@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core import InputError
-from core.conversation import Conversation, Turn
 from core.edits.edits import POSITIONS
-from core.prompts import make_prompt, read_template
+from core.prompts.conversation import Conversation, Turn
+from core.prompts.template import make_prompt, read_template
 
 TOKENIZER = make_tokenizer()
 TEMPLATE = read_template(TOKENIZER)

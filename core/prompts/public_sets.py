@@ -1,6 +1,6 @@
 """Prompts by the name of a public set, fetched from the hub when asked for, or from a file of one's own.
 
-Knows: `core.prompt_sources`, the hub, the reader of files. Does not know: models, or what is done with prompts. What is
+Knows: `core.prompts.sources`, the hub, the reader of files. Does not know: models, or what is done with prompts. What is
 fetched lies in the user's own hub cache, under its own licence; nothing of it is kept anywhere else.
 """
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from core.errors import InputError
 from core.hub.fetch import Wanted, fetch
 from core.hub.listing import endpoint
-from core.prompt_files import PromptFile, read_file, read_prompts
-from core.prompt_sources import SOURCES, Kind, Part, Source
+from core.prompts.files import PromptFile, read_file, read_prompts
+from core.prompts.sources import SOURCES, Kind, Part, Source
 
 Progress = Callable[[str, float], None]
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.conversation import Conversation, PromptLike
 from core.edits.edits import POSITIONS
 from core.errors import InputError
+from core.prompts.conversation import Conversation, PromptLike
 
 _MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart
 DATE = "26 Jul 2024"  # what Llama 3.1's template writes where it is told no date

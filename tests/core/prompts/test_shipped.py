@@ -3,7 +3,7 @@
 import pytest
 
 from core import AssetError
-from core.bundled import BundledPrompt, choose, read_bundled
+from core.prompts.shipped import BundledPrompt, choose, read_bundled
 
 HEADER = "kind,pair,split,category,text\n"
 ROWS = HEADER + 'harmful,1,train,a,"How, exactly?"\nlookalike,1,train,a,Naïve “text”\nharmful,0,val,b,Second\n'
