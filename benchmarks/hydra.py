@@ -7,10 +7,10 @@ import torch
 from benchmarks.demo_sets import PROMPT
 from benchmarks.timing import interleaved, median, ratios, row, write
 from core import Edits, Engine, Feature, load
-from core.dictionaries import activations
 from core.edits.feature_sets import top_per_layer
 from core.features import residuals
 from core.hydra import bos_baseline, bos_view, leave_one_out, refresh
+from core.saes.dictionary import activations
 
 
 class FullEncode:

@@ -1,7 +1,7 @@
 """The models and SAE suites that are known by name: data, a few lines an entry.
 
 Knows: hub names, layers, refusal tokens and what the paper used. Does not know: how anything is loaded. SAEs are named
-as SAELens names them, so what a suite holds is SAELens's to say (`core.suites`).
+as SAELens names them, so what a suite holds is SAELens's to say (`core.saes.published`).
 A name is “model” for its first suite, or “model/suite”; “model/suite-l0-50” where a suite is published at several
 sparsities takes, in every layer, the one nearest to 50 active features a token. “+no-system” at the end leaves out the
 system block that a model's chat template writes before every request.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from core.errors import UnknownModelError
-from core.suites import SaeRef, published, residual_saes
+from core.saes.published import SaeRef, published, residual_saes
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core.dictionaries import activations
 from core.edits.direction import Direction
 from core.edits.edits import Edits
 from core.measure import run
 from core.prompts.template import Prompt
 from core.runtime import Runtime
+from core.saes.dictionary import activations
 
 
 def residuals(runtime: Runtime, prompt: Prompt, edits: Edits) -> dict[int, torch.Tensor]:

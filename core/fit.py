@@ -6,7 +6,7 @@ Pure functions on numbers and names. Knows: what the sentences are. Does not kno
 from __future__ import annotations
 
 from core.errors import AssetError, InputError
-from core.sae_configs import residual_layer
+from core.saes.formats.config import residual_layer
 
 
 def check_hook(sae: str, hook: str, layer: int) -> None:

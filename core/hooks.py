@@ -18,9 +18,9 @@ import torch
 from torch import nn
 
 from core.conditions import hold
-from core.dictionaries import activations
 from core.errors import AssetError
 from core.plan import Plan
+from core.saes.dictionary import activations
 
 
 class Local(NamedTuple):

@@ -24,7 +24,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from core.dictionaries import activations
 from core.dispatch import on_device
 from core.edits.edits import Edits
 from core.engine import Engine
@@ -33,7 +32,8 @@ from core.hooks import Pass
 from core.labels import COLUMNS, Context, contexts_to_json, made_file
 from core.measure import shared_prefix
 from core.runtime import Runtime
-from core.sae_layouts import Columns
+from core.saes.dictionary import activations
+from core.saes.formats.open import Columns
 
 #: Places looked at, contexts shown, and distinct words of a label; tokens shown before and after a place.
 PLACES, CONTEXTS, WORDS, BEFORE, AFTER = 40, 4, 10, 6, 3

@@ -16,7 +16,6 @@ import torch
 from core import devices, upcast
 from core.adapters import merge_adapter
 from core.demo_base import base_folder
-from core.dictionaries import Dictionary, open_dictionary
 from core.dispatch import computes_on, layer_devices, offload_folder
 from core.errors import AssetError, InputError
 from core.fit import check_hook, check_refusal_tokens, check_width
@@ -25,9 +24,10 @@ from core.hub.fetch import Wanted, fetch
 from core.outline import outline
 from core.prompts.template import read_template
 from core.registry import ModelSpec
-from core.residency import Residency, asked_budget, budget_for
 from core.runtime import Runtime
-from core.suites import SaeRef, open_published
+from core.saes.device_cache import Residency, asked_budget, budget_for
+from core.saes.dictionary import Dictionary, open_dictionary
+from core.saes.published import SaeRef, open_published
 
 Progress = Callable[[str, float], None]
 #: The small files of a model's repository: what it is, and its tokenizer. No code, nothing that could run any.

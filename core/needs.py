@@ -16,14 +16,14 @@ from safetensors import safe_open
 
 from core import devices
 from core.demo_base import SMOLLM2
-from core.dictionaries import unpacked_bytes
 from core.hub.errors import size_text
 from core.hub.fetch import Listing, Wanted, look
 from core.loading import MODEL_FILES
 from core.paths import cache_folder
 from core.registry import ModelSpec
-from core.residency import asked_budget, budget_within
-from core.suites import Published, SaeRef, published, sae_listing
+from core.saes.device_cache import asked_budget, budget_within
+from core.saes.dictionary import unpacked_bytes
+from core.saes.published import Published, SaeRef, published, sae_listing
 
 #: Bytes of a weight as checkpoints are published (bfloat16), from which their number is told before they are here.
 PUBLISHED_BYTES = 2

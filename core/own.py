@@ -17,11 +17,11 @@ from core.hub.fetch import Wanted, look
 from core.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
 from core.outline import outline
 from core.own_models import OwnModel
-from core.own_saes import find_saes, read_configs, saes_text
 from core.prompts.template import read_template
 from core.refusal_tokens import refusal_tokens
 from core.registry import ModelSpec, check_new_name, from_own
-from core.suites import SaeRef, published
+from core.saes.find import find_saes, read_configs, saes_text
+from core.saes.published import SaeRef, published
 from core.text.layers import layers_text
 
 #: Shares of the work: the model's small files, then the SAEs'.

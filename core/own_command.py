@@ -13,8 +13,8 @@ from core.loading import Progress
 from core.needs import Needs, needs
 from core.own import Draft, check
 from core.own_models import own_models, trouble
-from core.own_saes import saes_text
 from core.registry import find, forget, remember
+from core.saes.find import saes_text
 from core.text.layers import layers_text
 
 

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import AssetError, InputError, UnknownModelError
 from core.paths import cache_folder
-from core.suites import SaeRef
+from core.saes.published import SaeRef
 
 #: Of the file; raised when older programs could not read it any more.
 FORMAT = 1

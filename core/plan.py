@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from core.conditions import Tier, make_tier
-from core.dictionaries import Dictionary
 from core.edits.edits import POSITIONS, Edits, Feature, FeatureArrays
 from core.errors import InputError
-from core.sae_layouts import Columns
+from core.saes.dictionary import Dictionary
+from core.saes.formats.open import Columns
 
 
 @dataclass(frozen=True)

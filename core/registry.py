@@ -17,7 +17,7 @@ from core.errors import InputError, UnknownModelError
 from core.own_models import OwnModel, keep, own_models, remove, trouble
 from core.paths import assets_folder
 from core.prompts.shipped import prompts_file
-from core.suites import SaeRef
+from core.saes.published import SaeRef
 
 
 @dataclass(frozen=True)

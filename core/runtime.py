@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from core.dictionaries import Dictionary, Encoders
 from core.edits.edits import Edits, Feature
 from core.hooks import Pass, Stopped, running
 from core.plan import Plan, make_plan
 from core.prompts.template import Prompt, Template
 from core.registry import ModelSpec
-from core.residency import Residency
-from core.sae_layouts import Columns
+from core.saes.device_cache import Residency
+from core.saes.dictionary import Dictionary, Encoders
+from core.saes.formats.open import Columns
 from core.turns import DEVICE, DeviceLock
 
 

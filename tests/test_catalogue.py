@@ -4,7 +4,7 @@ import pytest
 
 from core import InputError, UnknownModelError, catalogue
 from core.registry import find, from_catalogue, names
-from core.suites import SaeRef, published, residual_saes
+from core.saes.published import SaeRef, published, residual_saes
 
 
 @pytest.mark.parametrize("name", catalogue.names())

@@ -15,7 +15,7 @@ from core import AssetError, DownloadError, Edits, Feature, InputError, ModelSpe
 from core.errors import Cancelled, GatedError
 from core.needs import needs
 from core.own import Draft, check
-from core.suites import SaeRef, published
+from core.saes.published import SaeRef, published
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.models import tiny_causal_lm
 from tests.loopback_hub.saes import tiny_sae

@@ -11,7 +11,7 @@ from filelock import FileLock
 from core import AssetError, InputError, UnknownModelError, own_models, registry
 from core.own_models import OwnModel
 from core.paths import REPOSITORY, assets_folder, cache_folder
-from core.suites import SaeRef
+from core.saes.published import SaeRef
 
 MINE = OwnModel(
     "mine",

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from tests.test_suites import serve
 
 from cache import resident
 from core import load, registry
 from core.hub.errors import size_text
 from core.needs import needs
 from core.registry import find, from_catalogue
-from core.suites import published
+from core.saes.published import published
 from pages.models import picker
 from tests.conftest import PAGE_MODEL, opened
 from tests.loopback_hub.environment import go_offline
-from tests.test_suites import serve
 
 PAGE = str(Path(picker.__file__).with_name("page.py"))
 NAME = "gemma-2-2b-it"

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from core import AssetError
-from core.torch_file import TorchFile
+from core.saes.formats.torch_zip import TorchFile
 
 
 def rewrite(path, members, how=zipfile.ZIP_STORED):

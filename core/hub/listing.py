@@ -33,7 +33,7 @@ from core.hub.fetch import errors as hub_errors
 
 # Files that run code when they are opened as their makers meant; weights are read from safetensors and npz.
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill")
-# Of these, torch's own, which `core.torch_file` reads without running anything.
+# Of these, torch's own, which `core.saes.formats.torch_zip` reads without running anything.
 READ_INERTLY = (".pt", ".pth")
 BUSY = (408, 429, 500, 502, 503, 504)  # answers after which asking again can help
 WAITS = (0.5, 1.0, 2.0)  # seconds before each further question
@@ -47,7 +47,7 @@ Answer = TypeVar("Answer")
 class Wanted:
     """Files of one repository on a model hub. files: exact names or glob patterns; kind: "model" or "dataset".
 
-    inert: torch's files (.pt, .pth) may be among them. Only who will open them with `core.torch_file`, which runs
+    inert: torch's files (.pt, .pth) may be among them. Only who will open them with `core.saes.formats.torch_zip`, which runs
     nothing, may say so; other pickles are never fetched.
     """
 

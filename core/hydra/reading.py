@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.dictionaries import preactivations
 from core.edits.edits import Edits, Feature
 from core.engine import Engine
 from core.errors import InputError
@@ -21,6 +20,7 @@ from core.measure import float64, refusal_probability, run
 from core.plan import Plan
 from core.prompts.template import Prompt, first_token
 from core.runtime import Runtime
+from core.saes.dictionary import preactivations
 
 
 @dataclass(frozen=True)

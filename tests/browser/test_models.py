@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from core.hub.listing import partial_file
 from core.registry import find
-from core.suites import published
+from core.saes.published import published
 from tests.browser.audit_page import PATIENCE, AuditPage
 from tests.browser.server import running_server
 from tests.loopback_hub.environment import variables

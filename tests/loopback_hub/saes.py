@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from core.sae_layouts import FILES, Kind
+from core.saes.formats.open import FILES, Kind
 
 
 def tiny_sae(folder: Path, kind: Kind, layer: int, *, d_model: int = 32, d_sae: int = 48) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import AssetError
-from core.sae_layouts_torch import check_class
+from core.saes.formats.torch_suites import check_class
 
 #: Layout → its small file; layouts that are not named have none.
 CONFIG_FILES: Mapping[str, str] = {

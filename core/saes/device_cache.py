@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from core.devices import free_memory
-from core.dictionaries import Dictionary, Encoders
 from core.errors import InputError
-from core.sae_layouts import Columns
+from core.saes.dictionary import Dictionary, Encoders
+from core.saes.formats.open import Columns
 
 #: The environment variable that says how much may be held.
 VARIABLE = "HYDRASCOPE_MEMORY"

@@ -1,7 +1,7 @@
 """Published SAE files in torch's own format, by suite, in SAELens's normal form.
 
 Knows: the key names of dictionary_learning's, Goodfire's and qresearch's files, and what SAELens's loaders do to them
-(sae_lens/loading/pretrained_sae_loaders.py). Does not know: the file format, nor runs any of it (`core.torch_file`).
+(sae_lens/loading/pretrained_sae_loaders.py). Does not know: the file format, nor runs any of it (`core.saes.formats.torch_zip`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from core.errors import AssetError
-from core.sae_form import LINEAR, SaeFile, sae_file
-from core.torch_file import TorchFile
+from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
+from core.saes.formats.torch_zip import TorchFile
 
 #: dictionary_learning's classes whose features fire by themselves: whether a threshold is asked for, and whether the
 #: decoder bias is subtracted from the input. A BatchTopK's k binds in training only; its threshold is what remains.

@@ -11,7 +11,7 @@ from sae_lens import TopKSAE, TopKSAEConfig
 
 from core import AssetError, DownloadError, InputError, load
 from core.own import Draft, check
-from core.suites import SaeRef, published
+from core.saes.published import SaeRef, published
 from tests.loopback_hub.saes import tiny_sae
 from tests.test_own import CANONICAL, HUB, MODEL, home, local, serve_saes, served, weights_asked
 

@@ -12,7 +12,7 @@ from conftest import D_MODEL, D_SAE, make_sae
 from safetensors.torch import load_file, save_file
 
 from core import AssetError, InputError
-from core.dictionaries import activations, open_dictionary, unpacked_bytes
+from core.saes.dictionary import activations, open_dictionary, unpacked_bytes
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_an_index_outside_the_dictionary_is_one_plain_error(tiny, index):
 def test_a_dictionary_is_packed_once(fresh, monkeypatch):
     first = open_dictionary(fresh, 2)
     made = first.path.stat().st_mtime_ns
-    monkeypatch.setattr("core.dictionaries.pack", None)
+    monkeypatch.setattr("core.saes.dictionary.pack", None)
     again = open_dictionary(fresh, 2)
     assert again.path == first.path and made == again.path.stat().st_mtime_ns
     assert torch.equal(again.output_bias, first.output_bias)

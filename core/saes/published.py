@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, cast, get_args
 
-from core.dictionaries import Dictionary, read_records
 from core.errors import InputError
 from core.hub.fetch import Listing, Wanted, fetch, look
-from core.records import header_of
-from core.sae_configs import residual_layer
-from core.sae_layouts import FILES, TORCH, Kind, open_sae
+from core.saes.dictionary import Dictionary, read_records
+from core.saes.formats.config import residual_layer
+from core.saes.formats.open import FILES, TORCH, Kind, open_sae
+from core.saes.packed import header_of
 
 Progress = Callable[[str, float], None]
 #: Share of a download-and-pack that is the download: a pack reads and writes what was downloaded once.

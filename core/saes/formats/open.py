@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-from core import sae_layouts_torch
 from core.errors import AssetError
-from core.sae_configs import check_editable, read_config, unreadable
-from core.sae_form import LINEAR, Columns, SaeFile, sae_file
-from core.zip_members import data_offset
+from core.saes.formats import torch_suites as sae_layouts_torch
+from core.saes.formats.config import check_editable, read_config, unreadable
+from core.saes.formats.normal_form import LINEAR, Columns, SaeFile, sae_file
+from core.saes.formats.zip_members import data_offset
 
 __all__ = ["FILES", "TORCH", "Columns", "Kind", "SaeFile", "open_sae"]
 
@@ -48,7 +48,7 @@ FILES: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "goodfire": (("",), ()),
     "deepseek_r1": (("",), ()),
 }
-#: Layouts of torch's own format, which nothing but `core.torch_file` may open.
+#: Layouts of torch's own format, which nothing but `core.saes.formats.torch_zip` may open.
 TORCH: frozenset[Kind] = frozenset(("dictionary_learning_1", "goodfire", "deepseek_r1"))
 
 

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import AssetError, Cancelled
 from core.paths import cache_folder
-from core.sae_layouts import SaeFile
+from core.saes.formats.open import SaeFile
 
 #: Features packed at a time: what is in memory, what is lost when packing is broken off, what one checksum covers.
 BLOCK = 4096

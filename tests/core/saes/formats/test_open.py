@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from core import AssetError
-from core.dictionaries import activations
-from core.sae_layouts import FILES, Columns, open_sae
-from core.suites import SaeRef, open_published, published
+from core.saes.dictionary import activations
+from core.saes.formats.open import FILES, Columns, open_sae
+from core.saes.published import SaeRef, open_published, published
 from tests.loopback_hub.saes import dictionary_learning_config, tiny_sae
 
 SUITES = {

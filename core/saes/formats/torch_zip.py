@@ -1,7 +1,7 @@
 """torch's files (.pt, .pth) as named tensors, any part of which can be read alone. Nothing of a file is run.
 
 Knows: the zip that torch.save writes, its storages and their byte order. Does not know: the instructions inside
-(`core.torch_program`), or what tensors mean. Storages are memory-mapped, so a file of gigabytes is never whole in
+(`core.saes.formats.torch_pickle`), or what tensors mean. Storages are memory-mapped, so a file of gigabytes is never whole in
 memory. Of torch's own readers even `weights_only=True` is an unpickler, and ran a file's code before torch 2.6
 (CVE-2025-32434); hence this one.
 """
@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from core.errors import AssetError
-from core.torch_program import LONGEST_PROGRAM, RefusedError, TensorNote, read_program
-from core.zip_members import data_offset
+from core.saes.formats.torch_pickle import LONGEST_PROGRAM, RefusedError, TensorNote, read_program
+from core.saes.formats.zip_members import data_offset
 
 _DTYPES = {
     name: getattr(torch, name)

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from core.errors import AssetError, InputError
-from core.records import header_of, pack, records_path
-from core.sae_layouts import Columns, SaeFile, open_sae
+from core.saes.formats.open import Columns, SaeFile, open_sae
+from core.saes.packed import header_of, pack, records_path
 
 
 class Encoders(NamedTuple):

@@ -23,7 +23,7 @@ from core.discovery.work import Inputs
 from core.errors import AssetError, Cancelled, GatedError
 from core.needs import needs
 from core.registry import from_catalogue
-from core.suites import published
+from core.saes.published import published
 from tests import torch_files
 from tests.loopback_hub.models import tiny_causal_lm
 from tests.loopback_hub.saes import tiny_sae

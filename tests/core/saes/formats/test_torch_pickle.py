@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 import torch
 
-from core.torch_file import TorchFile
+from core.saes.formats.torch_zip import TorchFile
 from tests.torch_files import described, number, refused, tensor, text
 
 

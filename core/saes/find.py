@@ -13,9 +13,18 @@ from pathlib import Path, PurePosixPath
 
 from core.errors import AssetError, InputError
 from core.hub.fetch import Wanted, fetch
-from core.records import header_of
-from core.sae_configs import CONFIG_FILES, SaeConfig, check_editable, read_config, residual_layer
-from core.suites import Progress, Published, SaeRef, is_release, named_layer, published, residual_saes, sae_listing
+from core.saes.formats.config import CONFIG_FILES, SaeConfig, check_editable, read_config, residual_layer
+from core.saes.packed import header_of
+from core.saes.published import (
+    Progress,
+    Published,
+    SaeRef,
+    is_release,
+    named_layer,
+    published,
+    residual_saes,
+    sae_listing,
+)
 from core.text.layers import layers_text
 
 Source = SaeRef | Path

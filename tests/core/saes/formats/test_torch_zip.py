@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import AssetError
-from core.torch_file import TorchFile
+from core.saes.formats.torch_zip import TorchFile
 from tests.torch_files import refused, rewrite
 
 FORMATS = {

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from oracles import PROMPTS, random_edits
 
 from core import Edits, Engine, Feature, InputError, load
-from core.dictionaries import Dictionary, activations
 from core.hydra.wakening import refresh
-from core.residency import LISTS, Residency, asked_budget, budget_for
+from core.saes.device_cache import LISTS, Residency, asked_budget, budget_for
+from core.saes.dictionary import Dictionary, activations
 
 CPU = torch.device("cpu")
 COLUMN = (2 * D_MODEL + 2) * 4  # bytes of one feature
@@ -71,7 +71,7 @@ def test_columns_are_those_of_the_records_whatever_is_held(tiny, budget, asked):
 @pytest.mark.parametrize("block", [5, 8192])
 @pytest.mark.parametrize("budget", [0, 3000, 10**9])
 def test_blocks_make_up_the_whole_dictionary(saes, tiny_saes, monkeypatch, size, block, budget):
-    monkeypatch.setattr("core.residency.BLOCK", block)
+    monkeypatch.setattr("core.saes.device_cache.BLOCK", block)
     held, x = Residency(budget), torch.randn(5, D_MODEL, generator=torch.Generator().manual_seed(1)) * 5
     for layer, dictionary in (*saes.items(), *saes.items()):
         parts = list(held.blocks(dictionary, CPU, size))
@@ -285,7 +285,7 @@ def test_the_budget_of_a_loaded_model_is_what_was_asked_for(monkeypatch, tiny_sp
 def test_without_a_wish_it_is_a_share_of_what_is_free(monkeypatch):
     monkeypatch.delenv("HYDRASCOPE_MEMORY", raising=False)
     free = {"cpu": 4 * 10**9, "cuda:0": 80 * 10**9, "cuda:1": 10 * 10**9}
-    monkeypatch.setattr("core.residency.free_memory", lambda device: free[str(device)])
+    monkeypatch.setattr("core.saes.device_cache.free_memory", lambda device: free[str(device)])
     assert budget_for([CPU]) == 5 * 10**8
     assert budget_for([torch.device("cuda:0")] * 3) == 40 * 10**9
     assert budget_for(map(torch.device, ("cuda:0", "cuda:1"))) == 5 * 10**9  # it must fit the fullest of them

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import records
 from core.errors import AssetError, Cancelled
-from core.sae_layouts import Columns, SaeFile
+from core.saes import packed as records
+from core.saes.formats.open import Columns, SaeFile
 
 D_MODEL, D_SAE, BLOCK = 4, 50, 8
 IDENTITY = {"name": "here", "size": 7}
@@ -94,7 +94,7 @@ def test_a_stopped_packing_keeps_what_is_done():
 def test_a_killed_packing_goes_on_in_another_process(tmp_path):
     code = """
 import sys, time, torch
-from core import records
+from core.saes import packed as records
 from tests.test_records import IDENTITY, Source
 records.BLOCK = 8
 records.pack(Source(seconds=0.2), IDENTITY, lambda done: print(done, flush=True))
