@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from benchmarks.timing import interleaved, machine, median, peak_gigabytes, row, write
 from core import Edits, Feature, ModelSpec, load
-from core.demo_base import base_folder
+from core.models.demo_base import base_folder
 from core.paths import cache_folder
 
 LAYERS, WIDTH, D_MODEL = tuple(range(2, 17)), 65_536, 2304

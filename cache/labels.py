@@ -18,9 +18,9 @@ from urllib.parse import quote
 from cache.store import Store, now
 from core.edits.edits import Feature
 from core.labels import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
+from core.models.registry import ModelSpec
 from core.neuronpedia import BATCH_ROWS, Explained, GarbledAnswerError, Neuronpedia
 from core.paths import cache_folder
-from core.registry import ModelSpec
 
 #: A feature without a page or an explanation is not asked for again for so long.
 ASK_AGAIN_AFTER = timedelta(days=7)

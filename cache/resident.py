@@ -14,8 +14,8 @@ from collections.abc import Callable
 import torch
 
 from core import Engine, InputError, load
-from core.needs import needs
-from core.registry import find
+from core.models.footprint import needs
+from core.models.registry import find
 
 Progress = Callable[[str, float], None]
 #: The environment variable that says how many models may be loaded at a time.
@@ -38,7 +38,7 @@ def resident(name: str, progress: Progress | None = None, cancelled: Callable[[]
     """The engine called `name`, loaded on first use; another name replaces it.
 
     HYDRASCOPE_MODELS lets several stay. Then the one not used for longest leaves first: when there are too many, and as
-    long as the next needs more memory (weights and working space, by `core.needs`) than the device has free. What the
+    long as the next needs more memory (weights and working space, by `core.models.footprint`) than the device has free. What the
     others hold of their SAEs leaves before any of them does. Raises what `core.load` raises; a failed load leaves
     nothing of itself behind and is tried anew next time.
     """

@@ -10,9 +10,9 @@ from core.edits.edits import POSITIONS, Edits, Feature, Sensor
 from core.engine import Engine, load
 from core.errors import AssetError, DownloadError, HydrascopeError, InputError, UnknownModelError
 from core.measure import Measurement, refusal_score
+from core.models.registry import ModelSpec
 from core.prompts.conversation import Conversation, Turn
 from core.prompts.template import Prompt
-from core.registry import ModelSpec
 from core.verdicts import Verdict, verdict
 
 __all__ = [

@@ -18,8 +18,8 @@ from core.edits.edits import Edits
 from core.engine import Engine, load
 from core.errors import HydrascopeError, InputError
 from core.judges import judge_names
+from core.models.registry import names
 from core.prompts.shipped import plain_texts
-from core.registry import names
 from core.text.layers import parse_layers
 from core.verdicts import verdict
 
@@ -212,7 +212,7 @@ def _models_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _models(options: argparse.Namespace) -> int:
     from core import own_command as own
-    from core.own import Draft
+    from core.models.check_added import Draft
 
     if options.action == "add":
         layers = parse_layers(options.layers)

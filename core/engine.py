@@ -20,13 +20,13 @@ from core.direction_search import Progress
 from core.edits.direction import Direction, load_direction, save_direction
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
-from core.loading import load_runtime
 from core.measure import Measurement
+from core.models.loading import load_runtime
+from core.models.registry import ModelSpec, find
 from core.paths import cache_folder
 from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.shipped import choose, read_bundled
 from core.prompts.template import Prompt, make_plain, make_prompt
-from core.registry import ModelSpec, find
 from core.runtime import Runtime
 
 

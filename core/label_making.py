@@ -24,13 +24,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from core.dispatch import on_device
 from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import AssetError, InputError
 from core.hooks import Pass
 from core.labels import COLUMNS, Context, contexts_to_json, made_file
 from core.measure import shared_prefix
+from core.models.placement import on_device
 from core.runtime import Runtime
 from core.saes.dictionary import activations
 from core.saes.formats.open import Columns

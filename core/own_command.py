@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from core.catalogue import MODELS, Choice
 from core.hub.errors import size_text
-from core.loading import Progress
-from core.needs import Needs, needs
-from core.own import Draft, check
-from core.own_models import own_models, trouble
-from core.registry import find, forget, remember
+from core.models.added import own_models, trouble
+from core.models.catalogue import MODELS, Choice
+from core.models.check_added import Draft, check
+from core.models.footprint import Needs, needs
+from core.models.loading import Progress
+from core.models.registry import find, forget, remember
 from core.saes.find import saes_text
 from core.text.layers import layers_text
 

@@ -14,9 +14,9 @@ import torch
 
 from core.edits.edits import Edits, Feature
 from core.hooks import Pass, Stopped, running
+from core.models.registry import ModelSpec
 from core.plan import Plan, make_plan
 from core.prompts.template import Prompt, Template
-from core.registry import ModelSpec
 from core.saes.device_cache import Residency
 from core.saes.dictionary import Dictionary, Encoders
 from core.saes.formats.open import Columns

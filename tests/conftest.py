@@ -195,7 +195,7 @@ def on_page_model(page_spec, monkeypatch, tmp_path):
     import streamlit as st
 
     from cache import store
-    from core import registry
+    from core.models import registry
 
     st.cache_data.clear()
     st.cache_resource.clear()

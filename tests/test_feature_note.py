@@ -6,9 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import resident
-from core import Engine, registry
+from core import Engine
 from core.label_making import make_labels, sample_of
 from core.labels import Context, FeatureNote
+from core.models import registry
 from core.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
 from pages.audit import feature_note
 from tests.conftest import PAGE_MODEL

@@ -9,11 +9,12 @@ from cache.answers import all_of, run_answers
 from cache.judgements import Pair
 from cache.runs import Runs
 from cache.store import shared_store
-from core import registry, verdict
+from core import verdict
 from core.__main__ import main
 from core.discovery.ledger import Row
 from core.discovery.runner import run
 from core.judges import classifier, find_judge, first_token
+from core.models import registry
 from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 from tests.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
 

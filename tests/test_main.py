@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from cache import store as stores
-from core import ModelSpec, registry
+from core import ModelSpec
 from core.__main__ import main
 from core.discovery import work
 from core.edits.direction import make_direction, save_direction
+from core.models import registry
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
 TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]
@@ -143,7 +144,8 @@ def test_a_store_that_another_process_keeps_is_exit_3(arguments, home, capsys):
 
 RUN = """
 import sys
-from core import ModelSpec, registry
+from core import ModelSpec
+from core.models import registry
 from core.__main__ import main
 from core.discovery import work
 from pathlib import Path

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-
-from core import registry
-from core.__main__ import main
 from tests.test_own import CANONICAL, LAYERS, MODEL, home, local, served
+
+from core.__main__ import main
+from core.models import registry
 
 __all__ = ["home", "local", "served"]  # fixtures
 

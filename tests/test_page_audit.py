@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from cache import resident, store
-from core import Edits, Feature, InputError, registry
+from core import Edits, Feature, InputError
+from core.models import registry
 from pages.audit import cards, work
 from tests.conftest import PAGE_MODEL as NAME
 from tests.conftest import opened

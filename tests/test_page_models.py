@@ -10,10 +10,11 @@ from streamlit.testing.v1 import AppTest
 from tests.test_suites import serve
 
 from cache import resident
-from core import load, registry
+from core import load
 from core.hub.errors import size_text
-from core.needs import needs
-from core.registry import find, from_catalogue
+from core.models import registry
+from core.models.footprint import needs
+from core.models.registry import find, from_catalogue
 from core.saes.published import published
 from pages.models import picker
 from tests.conftest import PAGE_MODEL, opened

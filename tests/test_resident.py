@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from cache import resident
-from core import AssetError, Edits, InputError, UnknownModelError, registry
+from core import AssetError, Edits, InputError, UnknownModelError
 from core.errors import Cancelled
+from core.models import registry
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from core import HydrascopeError
 from core.hub.errors import size_text
 from core.judges import ABOUT, Judge, Needs, find_judge, first_token, judge_names
 from core.judges.room import room
-from core.registry import chosen_name
+from core.models.registry import chosen_name
 from pages.judges.source import Answers
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error

@@ -14,8 +14,8 @@ from cache.answers import answer_column, digest_of, file_answers, is_unedited, r
 from cache.judgements import Pair
 from cache.runs import Runs
 from core import InputError
+from core.models.registry import chosen_name
 from core.prompts.files import PromptFile, read_prompts
-from core.registry import chosen_name
 from pages.discover.progress import label as run_label
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error

@@ -10,9 +10,9 @@ import streamlit as st
 
 from core import HydrascopeError
 from core.errors import Cancelled
-from core.own import Checked, Draft, check
-from core.own_models import own_models, trouble
-from core.registry import forget, remember
+from core.models.added import own_models, trouble
+from core.models.check_added import Checked, Draft, check
+from core.models.registry import forget, remember
 from core.text.layers import parse_layers
 from pages.shared.engine import newer_request_waits
 from pages.shared.text import plain

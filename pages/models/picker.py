@@ -12,13 +12,13 @@ import streamlit as st
 
 from cache.resident import is_resident, resident
 from core import HydrascopeError, ModelSpec
-from core.catalogue import MODELS, Choice, KnownModel, model_of
 from core.errors import Cancelled
 from core.hub.errors import size_text
-from core.loading import make_ready
-from core.needs import Needs, needs
-from core.own_models import own_models
-from core.registry import choose, chosen_name, find, from_catalogue, names
+from core.models.added import own_models
+from core.models.catalogue import MODELS, Choice, KnownModel, model_of
+from core.models.footprint import Needs, needs
+from core.models.loading import make_ready
+from core.models.registry import choose, chosen_name, find, from_catalogue, names
 from pages.models import own
 from pages.shared.engine import newer_request_waits
 from pages.shared.text import counted, plain

@@ -10,7 +10,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from cache.resident import is_resident, resident
 from core import Engine, HydrascopeError
-from core.registry import chosen_name
+from core.models.registry import chosen_name
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
 

@@ -12,7 +12,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # the recipe is run as scripts, and stands on core
 
-from core.demo_base import base_folder  # noqa: E402
+from core.models.demo_base import base_folder  # noqa: E402
 from core.paths import cache_folder  # noqa: E402
 from core.prompts.shipped import read_bundled  # noqa: E402
 

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.hub.listing import partial_file
-from core.registry import find
+from core.models.registry import find
 from core.saes.published import published
 from tests.browser.audit_page import PATIENCE, AuditPage
 from tests.browser.server import running_server

@@ -21,8 +21,8 @@ from core.discovery.runner import STAGES, run
 from core.discovery.settings import Settings
 from core.discovery.work import Inputs
 from core.errors import AssetError, Cancelled, GatedError
-from core.needs import needs
-from core.registry import from_catalogue
+from core.models.footprint import needs
+from core.models.registry import from_catalogue
 from core.saes.published import published
 from tests import torch_files
 from tests.loopback_hub.models import tiny_causal_lm

@@ -20,11 +20,11 @@ from torch.overrides import TorchFunctionMode
 
 from core import Edits, Feature, InputError, ModelSpec, load
 from core.direction_search import mean_last
-from core.dispatch import computes_on, layer_devices
 from core.hooks import Pass, decoder_layers
 from core.hydra.wakening import refresh
 from core.label_making import label_blocks, residuals, sample_of
-from core.loading import load_runtime
+from core.models.loading import load_runtime
+from core.models.placement import computes_on, layer_devices
 
 SPREAD = {
     "model.embed_tokens": "cpu",

@@ -14,16 +14,16 @@ from typing import Any
 import torch
 
 from core import devices, upcast
-from core.adapters import merge_adapter
-from core.demo_base import base_folder
-from core.dispatch import computes_on, layer_devices, offload_folder
 from core.errors import AssetError, InputError
-from core.fit import check_hook, check_refusal_tokens, check_width
 from core.hooks import decoder_layers, install
 from core.hub.fetch import Wanted, fetch
-from core.outline import outline
+from core.models.architecture import outline
+from core.models.compatibility import check_hook, check_refusal_tokens, check_width
+from core.models.demo_base import base_folder
+from core.models.lora import merge_adapter
+from core.models.placement import computes_on, layer_devices, offload_folder
+from core.models.registry import ModelSpec
 from core.prompts.template import read_template
-from core.registry import ModelSpec
 from core.runtime import Runtime
 from core.saes.device_cache import Residency, asked_budget, budget_for
 from core.saes.dictionary import Dictionary, open_dictionary

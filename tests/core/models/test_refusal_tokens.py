@@ -6,8 +6,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from core import InputError
-from core.refusal_tokens import refusal_tokens
-from core.registry import find
+from core.models.refusal_tokens import refusal_tokens
+from core.models.registry import find
 from tests.loopback_hub import tokenizers
 
 LLAMA_2 = (

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from core import ModelSpec, UnknownModelError, load, registry
+from core import ModelSpec, UnknownModelError, load
+from core.models import registry
 from core.paths import assets_folder
 
 

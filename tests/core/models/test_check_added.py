@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from conftest import make_model, make_tokenizer
 
-from core import AssetError, DownloadError, Edits, Feature, InputError, ModelSpec, load, registry
+from core import AssetError, DownloadError, Edits, Feature, InputError, ModelSpec, load
 from core.errors import Cancelled, GatedError
-from core.needs import needs
-from core.own import Draft, check
+from core.models import registry
+from core.models.check_added import Draft, check
+from core.models.footprint import needs
 from core.saes.published import SaeRef, published
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.models import tiny_causal_lm

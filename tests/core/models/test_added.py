@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from core import AssetError, InputError, UnknownModelError, own_models, registry
-from core.own_models import OwnModel
+from core import AssetError, InputError, UnknownModelError
+from core.models import added as own_models
+from core.models import registry
+from core.models.added import OwnModel
 from core.paths import REPOSITORY, assets_folder, cache_folder
 from core.saes.published import SaeRef
 
@@ -55,14 +57,14 @@ def test_the_registry_knows_it_as_a_spec(home):
 
 def test_another_process_finds_it():
     own_models.keep(MINE)
-    code = "from core.registry import find; print(find('mine').model_id)"
+    code = "from core.models.registry import find; print(find('mine').model_id)"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
     assert done.stdout == "owner/model\n", done.stderr
 
 
 def test_processes_that_add_at_once_lose_nothing():
     code = (
-        "import sys; from core.own_models import *\n"
+        "import sys; from core.models.added import *\n"
         "for n in range(5): keep(OwnModel(f'{sys.argv[1]}{n}', 'a/b', (1,), {}))"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, name], cwd=REPOSITORY) for name in "ab"]

@@ -2,8 +2,9 @@
 
 import pytest
 
-from core import InputError, UnknownModelError, catalogue
-from core.registry import find, from_catalogue, names
+from core import InputError, UnknownModelError
+from core.models import catalogue
+from core.models.registry import find, from_catalogue, names
 from core.saes.published import SaeRef, published, residual_saes
 
 

@@ -15,12 +15,12 @@ from typing import NamedTuple
 from safetensors import safe_open
 
 from core import devices
-from core.demo_base import SMOLLM2
 from core.hub.errors import size_text
 from core.hub.fetch import Listing, Wanted, look
-from core.loading import MODEL_FILES
+from core.models.demo_base import SMOLLM2
+from core.models.loading import MODEL_FILES
+from core.models.registry import ModelSpec
 from core.paths import cache_folder
-from core.registry import ModelSpec
 from core.saes.device_cache import asked_budget, budget_within
 from core.saes.dictionary import unpacked_bytes
 from core.saes.published import Published, SaeRef, published, sae_listing

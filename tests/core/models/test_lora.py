@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from core import AssetError, load
-from core.adapters import merge_adapter
+from core.models.lora import merge_adapter
 
 PARTS = ("model.layers.0.self_attn.q_proj", "model.layers.3.mlp.down_proj", "model.layers.2.self_attn.k_proj")
 CONFIG = {"r": 4, "lora_alpha": 6.0, "peft_type": "LORA", "rank_pattern": {}, "use_rslora": False}

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core import catalogue
 from core.errors import InputError, UnknownModelError
-from core.own_models import OwnModel, keep, own_models, remove, trouble
+from core.models import catalogue
+from core.models.added import OwnModel, keep, own_models, remove, trouble
 from core.paths import assets_folder
 from core.prompts.shipped import prompts_file
 from core.saes.published import SaeRef
