@@ -16,11 +16,11 @@ from typing import Literal, NamedTuple, Protocol
 
 from cache.judgements import Judgements, Pair
 from core import devices
-from core.budget import TOKENS_PER_FORWARD, at_most
 from core.errors import Cancelled, HydrascopeError, InputError
+from core.forward.device_lock import in_background
+from core.forward.token_budget import TOKENS_PER_FORWARD, at_most
 from core.judges import Judge
 from core.judges.room import room
-from core.turns import in_background
 
 #: Seconds between two writes, and so between being asked to stop and stopping, where one answer takes less.
 SECONDS = 5.0

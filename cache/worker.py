@@ -17,7 +17,7 @@ from cache.runs import Runs
 from core import Engine
 from core.discovery.runner import Progress, StoppedError, run
 from core.errors import HydrascopeError
-from core.turns import in_background
+from core.forward.device_lock import in_background
 
 _log = logging.getLogger("hydrascope.worker")
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy as loss
 
-from core.budget import tokens_per_forward
 from core.edits.edits import Edits
-from core.hooks import Pass
+from core.forward.hooks import Pass
+from core.forward.runtime import Runtime
+from core.forward.token_budget import tokens_per_forward
 from core.prompts.template import Prompt
-from core.runtime import Runtime
 
 #: Logits for every position are wide: this many tokens at once at most (a 256k vocabulary in float32 takes 0.5 GB).
 _MOST_TOKENS = 512

@@ -21,10 +21,10 @@ from scipy.stats import binomtest
 from core.edits.direction import Direction, make_direction
 from core.edits.edits import Edits
 from core.errors import InputError
+from core.forward.runtime import Runtime
 from core.generate import answers
 from core.measure import measure, reference_logprobs, run
 from core.prompts.template import Prompt
-from core.runtime import Runtime
 from core.verdicts import verdict
 
 Progress = Callable[[str, float], None]

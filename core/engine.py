@@ -20,6 +20,7 @@ from core.direction_search import Progress
 from core.edits.direction import Direction, load_direction, save_direction
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
+from core.forward.runtime import Runtime
 from core.measure import Measurement
 from core.models.loading import load_runtime
 from core.models.registry import ModelSpec, find
@@ -27,7 +28,6 @@ from core.paths import cache_folder
 from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.shipped import choose, read_bundled
 from core.prompts.template import Prompt, make_plain, make_prompt
-from core.runtime import Runtime
 
 
 def _quiet(message: str, share: float) -> None:

@@ -13,9 +13,9 @@ import torch
 
 from core.edits.direction import Direction
 from core.edits.edits import Edits
+from core.forward.runtime import Runtime
 from core.measure import run
 from core.prompts.template import Prompt
-from core.runtime import Runtime
 from core.saes.dictionary import activations
 
 

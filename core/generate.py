@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from core.budget import tokens_per_forward
 from core.edits.edits import POSITIONS, Edits
-from core.hooks import Pass
+from core.forward.hooks import Pass
+from core.forward.plan import Plan
+from core.forward.runtime import Runtime
+from core.forward.token_budget import tokens_per_forward
 from core.measure import prefix_pass, select, shared_prefix
-from core.plan import Plan
 from core.prompts.template import Prompt
-from core.runtime import Runtime
 
 _GENERATED = np.array([POSITIONS["all"] | POSITIONS["generated"]])
 

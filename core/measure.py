@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.budget import tokens_per_forward
 from core.edits.direction import Direction
 from core.edits.edits import Edits, Feature
-from core.hooks import Pass
-from core.plan import Plan
+from core.forward.hooks import Pass
+from core.forward.plan import Plan
+from core.forward.runtime import Runtime
+from core.forward.token_budget import tokens_per_forward
 from core.prompts.template import Prompt
-from core.runtime import Runtime
 
 #: Shorter shared prefixes are not worth a pass of their own.
 SHORTEST_PREFIX = 4

@@ -7,7 +7,7 @@ from oracles import PROMPTS, random_edits, slow
 from torch.nn.functional import cross_entropy
 
 from core import Edits, InputError
-from core.budget import at_most
+from core.forward.token_budget import at_most
 
 
 @pytest.mark.parametrize("seed", [None, 40, 41, 42, 43])

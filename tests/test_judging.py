@@ -10,9 +10,9 @@ from cache.judgements import Judgements, Pair
 from cache.judging import Asked, Judging
 from cache.store import Store
 from core import DownloadError
+from core.forward.device_lock import _BACKGROUND
 from core.judges import SUBSTRINGS, Needs
 from core.judges import room as rooms
-from core.turns import _BACKGROUND
 
 PAIRS = tuple(Pair(f"prompt {n}", "I cannot." if n % 2 else "Take flour and wait.") for n in range(11))
 

@@ -11,7 +11,7 @@ from conftest import make_tokenizer
 from oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 
 from core import Edits, Engine, Feature, refusal_score
-from core.budget import at_most
+from core.forward.token_budget import at_most
 from core.measure import shared_prefix
 from core.prompts.template import read_template
 
@@ -225,7 +225,7 @@ def test_a_measurement_holds_plain_values_only(tiny):
         if id(value) not in seen and not isinstance(value, skipped):
             seen.add(id(value))
             assert not isinstance(value, torch.Tensor | torch.nn.Module)
-            assert not type(value).__module__.startswith(("core.engine", "core.runtime", "transformers"))
+            assert not type(value).__module__.startswith(("core.engine", "core.forward.runtime", "transformers"))
             todo += gc.get_referents(value)
 
 

@@ -11,7 +11,7 @@ import torch
 from oracles import PROMPTS, random_edits
 
 from core import Edits, Feature, InputError
-from core.hooks import _CURRENT
+from core.forward.hooks import _CURRENT
 
 EDITS = Edits.clamp([Feature(1, 3), Feature(2, 7), Feature(3, 30)], 4.0)
 

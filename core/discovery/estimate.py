@@ -10,11 +10,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.budget import at_most
 from core.discovery.settings import Settings
 from core.discovery.work import Inputs
 from core.edits.edits import Edits
 from core.engine import Engine
+from core.forward.token_budget import at_most
 from core.measure import shared_prefix
 
 #: Prompts looked at for their length.

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.budget import at_most
 from core.discovery import controls, search
 from core.discovery.ledger import Row
 from core.discovery.work import Work
 from core.errors import HydrascopeError
+from core.forward.token_budget import at_most
 
 #: Below so many tokens a forward pass, less memory is not the answer.
 _FEWEST_TOKENS = 32

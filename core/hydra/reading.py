@@ -15,11 +15,11 @@ import torch
 from core.edits.edits import Edits, Feature
 from core.engine import Engine
 from core.errors import InputError
-from core.hooks import Pass
+from core.forward.hooks import Pass
+from core.forward.plan import Plan
+from core.forward.runtime import Runtime
 from core.measure import float64, refusal_probability, run
-from core.plan import Plan
 from core.prompts.template import Prompt, first_token
-from core.runtime import Runtime
 from core.saes.dictionary import preactivations
 
 

@@ -19,11 +19,11 @@ from typing import Any, ClassVar
 import torch
 
 from core import devices
-from core.budget import tokens_per_forward
 from core.errors import AssetError, InputError
+from core.forward.device_lock import DEVICE
+from core.forward.token_budget import tokens_per_forward
 from core.hub.fetch import fetch as hub
 from core.judges.protocol import Judgement, Needs, check_pairs
-from core.turns import DEVICE
 
 Progress = Callable[[str, float], None]
 

@@ -14,7 +14,7 @@ import torch
 import transformers
 
 from core.errors import AssetError
-from core.hooks import decoder_layers
+from core.forward.hooks import decoder_layers
 
 
 def outline(name: str, model_id: str, folder: Path) -> Any:

@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 
-from core import devices, upcast
+from core import devices
 from core.errors import AssetError, InputError
-from core.hooks import decoder_layers, install
+from core.forward import half_precision as upcast
+from core.forward.hooks import decoder_layers, install
+from core.forward.runtime import Runtime
 from core.hub.fetch import Wanted, fetch
 from core.models.architecture import outline
 from core.models.compatibility import check_hook, check_refusal_tokens, check_width
@@ -24,7 +26,6 @@ from core.models.lora import merge_adapter
 from core.models.placement import computes_on, layer_devices, offload_folder
 from core.models.registry import ModelSpec
 from core.prompts.template import read_template
-from core.runtime import Runtime
 from core.saes.device_cache import Residency, asked_budget, budget_for
 from core.saes.dictionary import Dictionary, open_dictionary
 from core.saes.published import SaeRef, open_published

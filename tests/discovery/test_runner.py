@@ -160,7 +160,7 @@ def test_a_prompt_that_fails_is_a_row_and_the_others_are_as_they_were(tiny, whol
 
 
 def test_out_of_memory_halves_the_batch_and_says_so(tiny, whole, tmp_path, monkeypatch):
-    from core.budget import tokens_per_forward
+    from core.forward.token_budget import tokens_per_forward
 
     original = controls.do_random
 

@@ -10,7 +10,7 @@ import torch
 from oracles import PROMPTS, random_conditional_edits, slow
 
 from core import Edits, Engine, Feature, InputError
-from core.budget import at_most
+from core.forward.token_budget import at_most
 from core.hydra import Wakening, bos_baseline, bos_view, refresh
 from core.hydra.wakening import ABLATED, MARGINS, MARKS
 

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM
 
 from core import AssetError, DownloadError, InputError
 from core.errors import Cancelled, GatedError, OfflineError
+from core.forward.device_lock import DEVICE, in_background
 from core.judges import LLAMA2_CLS_PROMPT, HarmBench, classifier, find_judge
-from core.turns import DEVICE, in_background
 from tests.judges.conftest import ANSWERS, PROMPTS
 from tests.judges.standins import network, save, sentencepiece_like
 

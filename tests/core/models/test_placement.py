@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from core import Edits, Feature, InputError, ModelSpec, load
 from core.direction_search import mean_last
-from core.hooks import Pass, decoder_layers
+from core.forward.hooks import Pass, decoder_layers
 from core.hydra.wakening import refresh
 from core.label_making import label_blocks, residuals, sample_of
 from core.models.loading import load_runtime
@@ -202,7 +202,7 @@ def test_auto_spreads_only_what_is_too_large(tiny_spec, monkeypatch, tiny):
 
 def test_bfloat16_on_disk_is_not_upcast_and_equal_to_transformers(tiny_spec, tiny_folder, monkeypatch):
     """Upcasting replaces what accelerate has put there, so a spread model goes without it, on every processor."""
-    monkeypatch.setattr("core.upcast.helps", lambda device, dtype: True)
+    monkeypatch.setattr("core.forward.half_precision.helps", lambda device, dtype: True)
     spread = load(tiny_spec, SPREAD, "bfloat16")
     plain = transformers.LlamaForCausalLM.from_pretrained(tiny_folder / "model", dtype=torch.bfloat16).eval()
     prompt = spread.prompt(PROMPTS[1])

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from core.edits.edits import Edits, Feature
-from core.hooks import Pass, Stopped, running
+from core.forward.device_lock import DEVICE, DeviceLock
+from core.forward.hooks import Pass, Stopped, running
+from core.forward.plan import Plan, make_plan
 from core.models.registry import ModelSpec
-from core.plan import Plan, make_plan
 from core.prompts.template import Prompt, Template
 from core.saes.device_cache import Residency
 from core.saes.dictionary import Dictionary, Encoders
 from core.saes.formats.open import Columns
-from core.turns import DEVICE, DeviceLock
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from core.turns import COURTESY, DeviceLock, in_background
+from core.forward.device_lock import COURTESY, DeviceLock, in_background
 
 
 def background(lock, done, log):

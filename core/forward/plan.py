@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.conditions import Tier, make_tier
 from core.edits.edits import POSITIONS, Edits, Feature, FeatureArrays
 from core.errors import InputError
+from core.forward.conditions import Tier, make_tier
 from core.saes.dictionary import Dictionary
 from core.saes.formats.open import Columns
 

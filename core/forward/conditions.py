@@ -40,7 +40,7 @@ class Local(Protocol):
 
 
 class Reading(Protocol):
-    """What of a pass is consulted: see `core.hooks.Pass`."""
+    """What of a pass is consulted: see `core.forward.hooks.Pass`."""
 
     sensed: dict[int, torch.Tensor]
 

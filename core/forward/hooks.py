@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from core.conditions import hold
 from core.errors import AssetError
-from core.plan import Plan
+from core.forward.conditions import hold
+from core.forward.plan import Plan
 from core.saes.dictionary import activations
 
 

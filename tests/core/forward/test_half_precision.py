@@ -2,8 +2,9 @@
 
 import torch
 
-from core import Edits, load, upcast
+from core import Edits, load
 from core.edits.edits import Feature
+from core.forward import half_precision as upcast
 
 
 def test_only_slow_x86_processors_and_half_precision_ask_for_it(monkeypatch):
