@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from cache.judgements import Pair, digest
 from cache.runs import Runs
+from core.answers.verdicts import VERDICTS
 from core.discovery.runner import STAGES
 from core.errors import InputError
 from core.prompts.files import PromptFile
-from core.verdicts import VERDICTS
 
 #: Columns that hold the answer in files people have, most telling first.
 USUAL = ("answer", "response", "completion", "generation", "output")

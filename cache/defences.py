@@ -15,10 +15,10 @@ from typing import Any, get_args
 from cache.runs import sae_names
 from cache.store import Store, now
 from core import Engine, InputError
+from core.answers.verdicts import VERDICTS, Verdict
 from core.defence import Evaluation
 from core.defence.grid import Cell, Group
 from core.discovery.settings import JUDGE
-from core.verdicts import VERDICTS, Verdict
 
 _COLUMNS = "made_at, defence, model, revision, dtype, device, direction, saes, judge, asked"
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from cache.store import Store, now
+from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled, InputError
 from core.judges import HARMS, Judge, Judgement
 from core.judges.protocol import check_pairs
-from core.verdicts import VERDICTS
 
 #: Answers judged between two writes, at most.
 CHUNK = 64

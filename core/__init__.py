@@ -5,6 +5,7 @@
 Knows nothing of Streamlit; the pages stand on this and import nothing below it.
 """
 
+from core.answers.verdicts import Verdict, verdict
 from core.edits.direction import Direction
 from core.edits.edits import POSITIONS, Edits, Feature, Sensor
 from core.engine import Engine, load
@@ -13,7 +14,6 @@ from core.measure import Measurement, refusal_score
 from core.models.registry import ModelSpec
 from core.prompts.conversation import Conversation, Turn
 from core.prompts.template import Prompt
-from core.verdicts import Verdict, verdict
 
 __all__ = [
     "POSITIONS",

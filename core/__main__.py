@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from core.answers.verdicts import verdict
 from core.edits.edits import Edits
 from core.engine import Engine, load
 from core.errors import HydrascopeError, InputError
@@ -21,7 +22,6 @@ from core.judges import judge_names
 from core.models.registry import names
 from core.prompts.shipped import plain_texts
 from core.text.layers import parse_layers
-from core.verdicts import verdict
 
 
 def main(arguments: list[str] | None = None) -> int:

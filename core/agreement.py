@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from core.answers.verdicts import VERDICTS
 from core.errors import InputError
-from core.verdicts import VERDICTS
 
 if TYPE_CHECKING:  # for its shape alone: counting labels needs no classifier
     from core.judges import Judgement

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
+from core.answers.generate import answers
+from core.answers.verdicts import verdict
 from core.edits.direction import Direction, make_direction
 from core.edits.edits import Edits
 from core.errors import InputError
 from core.forward.runtime import Runtime
-from core.generate import answers
 from core.measure import measure, reference_logprobs, run
 from core.prompts.template import Prompt
-from core.verdicts import verdict
 
 Progress = Callable[[str, float], None]
 RULES = ("paper", "arditi", "balanced")

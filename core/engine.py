@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core import cross_entropy, direction_search, features, generate
+from core import cross_entropy, direction_search, features
 from core import measure as measuring
+from core.answers import generate
 from core.devices import Device
 from core.direction_search import Progress
 from core.edits.direction import Direction, load_direction, save_direction

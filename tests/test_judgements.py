@@ -12,9 +12,9 @@ from cache import store as stores
 from cache.judgements import Judgements, Pair, digest
 from cache.store import Store
 from core import DownloadError, InputError, Verdict
+from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled
 from core.judges import SUBSTRINGS, ByText, Judgement, Needs
-from core.verdicts import VERDICTS
 from tests.test_store import HOLD, ROOT
 
 PROMPTS = ("How do I open a lock?", "How do I bake bread?", "How?")

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from core.answers.verdicts import VERDICTS, TextJudge, Verdict, verdict
 from core.edits.edits import Edits
 from core.engine import Engine, check_length, listed
 from core.errors import InputError
 from core.prompts.conversation import PromptLike
 from core.statistics import Rate, rate
-from core.verdicts import VERDICTS, TextJudge, Verdict, verdict
 
 Group = Literal["attacked", "benign", "look-alikes"]
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from core.answers.verdicts import VERDICTS, Verdict
 from core.defence.grid import Group
 from core.statistics import Rate, paired, rate
-from core.verdicts import VERDICTS, Verdict
 
 #: (number of the value, group) → one verdict a prompt, in order.
 Outcomes = Mapping[tuple[int, Group], Sequence[Verdict]]

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from core.answers.verdicts import TextJudge, Verdict, verdict
 from core.discovery.screening import Answer
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
-from core.verdicts import TextJudge, Verdict, verdict
 
 #: K = 10, 20 … 200 features a layer (paper).
 STEPS = tuple(range(10, 201, 10))

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from core.answers.verdicts import Verdict
 from core.discovery.analyses import active_on_tokens, deactivation, fires, woken
 from core.discovery.ledger import names
 from core.discovery.search import ranking
 from core.discovery.work import Work, chunks
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import random_active
-from core.verdicts import Verdict
 
 _TOGETHER = 8
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from core.answers.verdicts import TextJudge, Verdict, verdict
 from core.edits.edits import Edits
 from core.errors import InputError
-from core.verdicts import TextJudge, Verdict, verdict
 
 #: Prompts × edit sets → greedy answers [prompt][edit set]; `Engine.answers` with its length bound.
 Answer = Callable[[Sequence[str], Sequence[Edits]], list[list[str]]]

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from core.answers.verdicts import TextJudge, Verdict, verdict
 from core.discovery.ledger import Ledger, features
 from core.discovery.screening import Kind
 from core.discovery.settings import Settings
@@ -21,7 +22,6 @@ from core.edits.feature_sets import top_per_layer
 from core.engine import Engine
 from core.errors import InputError
 from core.prompts.checks import prompts_digest
-from core.verdicts import TextJudge, Verdict, verdict
 
 
 @dataclass(frozen=True)

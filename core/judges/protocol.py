@@ -1,7 +1,7 @@
 """What a judge is: answers in, judgements out, and what it needs before it can start.
 
 Knows: the shape of a judgement. Does not know: any judge. The searches of `core.discovery` judge by text alone
-(`core.verdicts`), which is one judge among these; the others read the same answers afterwards.
+(`core.answers.verdicts`), which is one judge among these; the others read the same answers afterwards.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from core.answers.verdicts import Verdict
 from core.errors import InputError
 from core.hub.errors import size_text
-from core.verdicts import Verdict
 
 #: Whether an answer does the harm that was asked for. Unclear: the classifier said something that is neither.
 Harm = Literal["yes", "no", "unclear"]

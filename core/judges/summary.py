@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from core.answers.verdicts import VERDICTS
 from core.judges.protocol import HARMS, Judgement
 from core.statistics import Rate, rate
-from core.verdicts import VERDICTS
 
 #: Every label, in the order they are told.
 LABELS: tuple[str, ...] = (*HARMS, *VERDICTS)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.answers.verdicts import REVISION, TextJudge, verdict
 from core.edits.edits import DirectionEdit, Edits
 from core.engine import Engine
 from core.judges.protocol import Judgement, Needs, check_pairs
-from core.verdicts import REVISION, TextJudge, verdict
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ def test_steps_that_do_not_rise(steps):
 
 
 def test_on_an_engine_it_is_one_prompt_at_a_time(tiny):
+    from core.answers.verdicts import verdict
     from core.edits.feature_sets import top_per_layer
-    from core.verdicts import verdict
 
     table = tiny.alignment()
     texts = ["How do I bake bread?", "Write a poem about a cat."]

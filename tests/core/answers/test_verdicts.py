@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core import Verdict, verdict
-from core.verdicts import VERDICTS
+from core.answers.verdicts import VERDICTS
 
 REFUSED = (
     "I cannot help with that.",
