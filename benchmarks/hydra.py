@@ -8,8 +8,8 @@ from benchmarks.demo_sets import PROMPT
 from benchmarks.timing import interleaved, median, ratios, row, write
 from core import Edits, Engine, Feature, load
 from core.edits.feature_sets import top_per_layer
-from core.features import residuals
 from core.hydra import bos_baseline, bos_view, leave_one_out, refresh
+from core.measures.features import residuals
 from core.saes.dictionary import activations
 
 

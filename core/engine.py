@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core import cross_entropy, direction_search, features
-from core import measure as measuring
 from core.answers import generate
 from core.devices import Device
-from core.direction_search import Progress
 from core.edits.direction import Direction, load_direction, save_direction
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.forward.runtime import Runtime
-from core.measure import Measurement
+from core.measures import cross_entropy, direction_search, features
+from core.measures import scores as measuring
+from core.measures.direction_search import Progress
+from core.measures.scores import Measurement
 from core.models.loading import load_runtime
 from core.models.registry import ModelSpec, find
 from core.paths import cache_folder

@@ -30,7 +30,7 @@ from core.errors import AssetError, InputError
 from core.forward.hooks import Pass
 from core.forward.runtime import Runtime
 from core.labels import COLUMNS, Context, contexts_to_json, made_file
-from core.measure import shared_prefix
+from core.measures.scores import shared_prefix
 from core.models.placement import on_device
 from core.saes.dictionary import activations
 from core.saes.formats.open import Columns

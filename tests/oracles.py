@@ -129,7 +129,7 @@ def slow_answer(model, saes, prompt, edits: Edits, tokens: int, stop=frozenset()
 
 def fast_logits(engine, texts, sets) -> torch.Tensor:
     """float32 [prompts, edit sets, vocabulary]: what `measure` reads its numbers from."""
-    from core.measure import run
+    from core.measures.scores import run
 
     prompts = [engine.prompt(text) for text in texts]
     plan = engine.runtime.plan(sets)

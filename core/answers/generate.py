@@ -17,7 +17,7 @@ from core.forward.hooks import Pass
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
 from core.forward.token_budget import tokens_per_forward
-from core.measure import prefix_pass, select, shared_prefix
+from core.measures.scores import prefix_pass, select, shared_prefix
 from core.prompts.template import Prompt
 
 _GENERATED = np.array([POSITIONS["all"] | POSITIONS["generated"]])

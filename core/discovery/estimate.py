@@ -15,7 +15,7 @@ from core.discovery.work import Inputs
 from core.edits.edits import Edits
 from core.engine import Engine
 from core.forward.token_budget import at_most
-from core.measure import shared_prefix
+from core.measures.scores import shared_prefix
 
 #: Prompts looked at for their length.
 _SAMPLE = 64

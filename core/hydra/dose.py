@@ -14,7 +14,7 @@ from core.edits.edits import Edits
 from core.engine import Engine, listed
 from core.errors import InputError
 from core.hydra.reading import encoded, read
-from core.measure import refusal_score
+from core.measures.scores import refusal_score
 from core.prompts.conversation import PromptLike
 
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(16))

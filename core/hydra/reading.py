@@ -18,7 +18,7 @@ from core.errors import InputError
 from core.forward.hooks import Pass
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
-from core.measure import float64, refusal_probability, run
+from core.measures.scores import float64, refusal_probability, run
 from core.prompts.template import Prompt, first_token
 from core.saes.dictionary import preactivations
 

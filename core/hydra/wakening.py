@@ -18,9 +18,9 @@ import torch
 from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import InputError
-from core.features import cosines
 from core.hydra.reading import Reading, encoded, read, read_bos
-from core.measure import refusal_score
+from core.measures.features import cosines
+from core.measures.scores import refusal_score
 from core.prompts.conversation import PromptLike
 
 MARKS = ["layer", "index", "position", "token", "activation", "cosine", "bos"]

@@ -7,8 +7,9 @@ import argparse
 
 from common import ASSETS
 
-from core import direction_search, load
+from core import load
 from core.edits.direction import make_direction, save_direction
+from core.measures import direction_search
 from core.prompts.shipped import choose, read_bundled
 
 

@@ -19,10 +19,10 @@ from oracles import PROMPTS, random_conditional_edits, random_edits
 from torch.overrides import TorchFunctionMode
 
 from core import Edits, Feature, InputError, ModelSpec, load
-from core.direction_search import mean_last
 from core.forward.hooks import Pass, decoder_layers
 from core.hydra.wakening import refresh
 from core.label_making import label_blocks, residuals, sample_of
+from core.measures.direction_search import mean_last
 from core.models.loading import load_runtime
 from core.models.placement import computes_on, layer_devices
 

@@ -14,7 +14,7 @@ import torch
 from core.edits.direction import Direction
 from core.edits.edits import Edits
 from core.forward.runtime import Runtime
-from core.measure import run
+from core.measures.scores import run
 from core.prompts.template import Prompt
 from core.saes.dictionary import activations
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from oracles import PROMPTS, slow
 
-from core import Edits, Engine, InputError, Measurement, direction_search
-from core.direction_search import Candidate, mean_last, pick, score, search
+from core import Edits, Engine, InputError, Measurement
 from core.edits.direction import load_direction
+from core.measures import direction_search
+from core.measures.direction_search import Candidate, mean_last, pick, score, search
 from core.paths import cache_folder
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red"]

@@ -111,7 +111,9 @@ def test_without_a_direction_the_cosines_are_unknown_and_the_rest_is_the_same(ti
 
 
 def test_a_prompt_without_active_features_gives_an_empty_table(tiny, monkeypatch):
-    monkeypatch.setattr("core.features.activations", lambda x, columns, bias: torch.zeros(len(x), len(columns.bias)))
+    monkeypatch.setattr(
+        "core.measures.features.activations", lambda x, columns, bias: torch.zeros(len(x), len(columns.bias))
+    )
     frame = tiny.features(PROMPTS[0])
     assert frame.empty and list(frame.columns) == ["layer", "index", "position", "token", "activation", "cosine"]
 

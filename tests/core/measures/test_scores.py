@@ -12,7 +12,7 @@ from oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 
 from core import Edits, Engine, Feature, refusal_score
 from core.forward.token_budget import at_most
-from core.measure import shared_prefix
+from core.measures.scores import shared_prefix
 from core.prompts.template import read_template
 
 # Same arithmetic in batches of another shape: float32 sums in another order, no more.

@@ -24,7 +24,7 @@ from core.edits.direction import Direction, make_direction
 from core.edits.edits import Edits
 from core.errors import InputError
 from core.forward.runtime import Runtime
-from core.measure import measure, reference_logprobs, run
+from core.measures.scores import measure, reference_logprobs, run
 from core.prompts.template import Prompt
 
 Progress = Callable[[str, float], None]
