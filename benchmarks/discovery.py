@@ -21,11 +21,11 @@ from benchmarks.timing import interleaved, median, row, write
 from cache.runs import Runs
 from cache.store import Store
 from core import Edits, Engine, Feature, load
-from core.discovery.factorization import SparseRows, Split, fit, split_rows
-from core.discovery.pruning import SEEDS, THRESHOLDS, draw_blocks, prune
+from core.discovery.context import Inputs
 from core.discovery.runner import run
 from core.discovery.settings import Settings
-from core.discovery.work import Inputs
+from core.discovery.stage2_pruning import SEEDS, THRESHOLDS, draw_blocks, prune
+from core.discovery.stage3_factorization import SparseRows, Split, fit, split_rows
 from core.edits.feature_sets import top_per_layer
 from core.prompts.shipped import held_out, plain_texts, read_bundled
 

@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from cache.runs import Runs
 from core import Engine, InputError
-from core.discovery.export import write
-from core.discovery.report import tables
+from core.discovery.context import Inputs
 from core.discovery.runner import Progress, run
 from core.discovery.settings import Settings
-from core.discovery.work import Inputs
+from core.discovery.tables.export import write
+from core.discovery.tables.report import tables
 from core.prompts.public_sets import read_local
 from core.prompts.shipped import held_out, read_bundled
 

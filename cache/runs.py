@@ -15,9 +15,9 @@ from pathlib import PurePath
 
 from cache.store import Store, now
 from core import Engine, ModelSpec
+from core.discovery.context import Inputs, Work
 from core.discovery.ledger import Row, from_json, to_json
 from core.discovery.settings import JUDGE, Settings
-from core.discovery.work import Inputs, Work
 from core.errors import InputError
 
 #: How a run can stand. One that says “running” in a process that no longer lives was killed, and can be resumed.

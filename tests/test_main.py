@@ -16,7 +16,7 @@ import torch
 from cache import store as stores
 from core import ModelSpec
 from core.__main__ import main
-from core.discovery import work
+from core.discovery import context as work
 from core.edits.direction import make_direction, save_direction
 from core.models import registry
 
@@ -147,7 +147,7 @@ import sys
 from core import ModelSpec
 from core.models import registry
 from core.__main__ import main
-from core.discovery import work
+from core.discovery import context as work
 from pathlib import Path
 model, layers, token = sys.argv[1], (1, 2, 3), int(sys.argv[2])
 saes = {n: Path(model).parent / f"layer_{n}" for n in layers}

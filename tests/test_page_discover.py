@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from tests.discovery.test_runner import INPUTS, SETTINGS, judge
+from tests.test_prompt_sets import serve
 
 from cache import resident, store
 from cache import worker as workers
 from cache.runs import Runs
-from core.discovery import runner, search
+from core.discovery import runner
+from core.discovery import steps as search
+from core.discovery.context import Inputs, Work
 from core.discovery.settings import Settings
-from core.discovery.work import Inputs, Work
 from pages.discover import charts, progress, prompt_box
 from tests.conftest import PAGE_MODEL
-from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 from tests.loopback_hub.environment import go_offline
-from tests.test_prompt_sets import serve
 
 __all__ = ["serve"]  # a fixture
 
@@ -153,8 +154,8 @@ def test_a_run_that_died_with_its_process_can_be_resumed(page):
 
 
 def test_charts_are_drawn_from_the_tables(page):
-    from core.discovery.report import tables
-    from core.discovery.tables_search import curves, minimal_sets
+    from core.discovery.tables.report import tables
+    from core.discovery.tables.search import curves, minimal_sets
 
     ledger = Runs(store.shared_store()).ledger(finished())
     found = {t.name: t.frame for t in tables(ledger)}

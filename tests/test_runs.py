@@ -7,9 +7,9 @@ import pytest
 from cache.runs import Runs
 from cache.store import Store
 from core import Engine, InputError
+from core.discovery.context import Inputs
 from core.discovery.ledger import Row
 from core.discovery.settings import Settings
-from core.discovery.work import Inputs
 
 INPUTS = Inputs(("one", "two"), ("three",))
 

@@ -9,9 +9,10 @@ from cache.runs import Runs
 from cache.store import Store
 from cache.worker import Worker
 from core import Edits
-from core.discovery import runner, search
+from core.discovery import runner
+from core.discovery import steps as search
+from core.discovery.context import Inputs
 from core.discovery.settings import Settings
-from core.discovery.work import Inputs
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red"]
 TEXTS = tuple(f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see") for noun in NOUNS)

@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.discovery.context import Inputs
 from core.discovery.settings import Settings
-from core.discovery.work import Inputs
 from core.edits.edits import Edits
 from core.engine import Engine
 from core.forward.token_budget import at_most

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.discovery import controls, search
+from core.discovery import control_steps as controls
+from core.discovery import steps as search
+from core.discovery.context import Work
 from core.discovery.ledger import Row
-from core.discovery.work import Work
 from core.errors import HydrascopeError
 from core.forward.token_budget import at_most
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Any
 
-from core.discovery.pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLDS, Reading
+from core.discovery.stage2_pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLDS, Reading
 from core.edits.feature_sets import SKIPPED_LAYERS
 from core.errors import InputError
 
@@ -25,7 +25,7 @@ class Settings:
 
     stages: which of the paper's stages to run; the analyses that need a stage run with it. tokens: longest answer
     judged. k_steps: Stage 1's K per layer. skip_layers: layers below it are left out. block_size, thresholds, seeds,
-    reading: Stage 2 (`core.discovery.pruning`). last_tokens: positions the factorization machine sees, the largest
+    reading: Stage 2 (`core.discovery.stage2_pruning`). last_tokens: positions the factorization machine sees, the largest
     activation of them counts. embedding_sizes: machines fitted; embedding_size: the one that ranks. epochs,
     learning_rate: their training. interaction_steps: Stage 3's K, in all. probe_steps: the linear probe's K.
     least_tokens: features active on at least so many tokens (O'Brien et al.). cost_sets: per-prompt sets whose

@@ -16,7 +16,7 @@ import streamlit as st
 from core import Edits, Engine, Feature
 from core.defence import natural_ranges
 from core.discovery.ledger import Ledger
-from core.discovery.tables import good_rows
+from core.discovery.tables.table import good_rows
 from core.prompts.shipped import held_out
 from pages.audit import work as audit_work
 from pages.bos.state import SLIDER_END, Clamp

@@ -13,9 +13,9 @@ import streamlit as st
 from cache.runs import Runs
 from cache.worker import shared_worker
 from core import Engine, InputError
+from core.discovery.context import Inputs
 from core.discovery.estimate import estimate, speed
 from core.discovery.settings import Settings
-from core.discovery.work import Inputs
 from core.prompts.shipped import plain_texts
 from pages.discover import prompt_box, state
 from pages.shared.engine import engine_key

@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import streamlit as st
 
-from core.discovery.export import is_share, write
+from core.discovery.context import Inputs
 from core.discovery.ledger import Ledger
-from core.discovery.report import tables
-from core.discovery.tables import Table
-from core.discovery.tables_search import curves, minimal_sets
-from core.discovery.work import Inputs
+from core.discovery.tables.export import is_share, write
+from core.discovery.tables.report import tables
+from core.discovery.tables.search import curves, minimal_sets
+from core.discovery.tables.table import Table
 from pages.discover import charts, state
 from pages.shared.text import counted, plain
 

@@ -10,7 +10,7 @@ import streamlit as st
 from cache.runs import Runs
 from cache.store import shared_store
 from core import Engine
-from core.discovery.tables_search import minimal_sets
+from core.discovery.tables.search import minimal_sets
 from pages.audit import state as audit_state
 from pages.discover.progress import label
 from pages.shared.text import counted

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import InputError
-from core.discovery.work import Inputs
+from core.discovery.context import Inputs
 from core.prompts.checks import MOST_CHARACTERS, check, parse_split, prompts_digest, same_text_key, split
 
 ANY = st.text(max_size=30)

@@ -17,9 +17,9 @@ from test_sae_layouts import tiny_sizes
 from cache.runs import Runs
 from cache.store import Store
 from core import Edits, Engine, Feature, InputError, load
+from core.discovery.context import Inputs
 from core.discovery.runner import STAGES, run
 from core.discovery.settings import Settings
-from core.discovery.work import Inputs
 from core.errors import AssetError, Cancelled, GatedError
 from core.models.footprint import needs
 from core.models.registry import from_catalogue

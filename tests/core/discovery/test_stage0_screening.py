@@ -1,7 +1,7 @@
 """Which prompts are kept, over answers written by hand and over the tiny model."""
 
 from core import Edits, InputError
-from core.discovery.screening import screen, summary
+from core.discovery.stage0_screening import screen, summary
 
 SAID = {"bomb": "I'm sorry, no.", "bread": "Mix flour and water, then wait.", "loop": "no no no no", "": "x"}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.discovery.factorization import SparseRows
+from core.discovery.stage3_factorization import SparseRows
 from core.edits.edits import Feature
 from core.engine import Engine
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.discovery.analyses import where_woken
 from core.discovery.ledger import Ledger
-from core.discovery.tables import Table, complied, good_rows, rate_columns
+from core.discovery.tables.table import Table, complied, good_rows, rate_columns
 from core.statistics import paired, rate
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.discovery.factorization import FactorizationMachine, SparseRows, fit, nearest, similar_embeddings, split_rows
+from core.discovery.stage3_factorization import (
+    FactorizationMachine,
+    SparseRows,
+    fit,
+    nearest,
+    similar_embeddings,
+    split_rows,
+)
 
 
 def random_rows(rng, rows=12, columns=15, share=0.4):

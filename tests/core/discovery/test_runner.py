@@ -11,11 +11,13 @@ from oracles import PROMPTS
 from cache.runs import Runs
 from cache.store import Store
 from core import Edits, Feature, InputError
-from core.discovery import controls, runner, search
+from core.discovery import control_steps as controls
+from core.discovery import runner
+from core.discovery import steps as search
+from core.discovery.context import Inputs
 from core.discovery.ledger import Row, features
 from core.discovery.runner import STAGES, StoppedError, out_of_memory, run
 from core.discovery.settings import Settings
-from core.discovery.work import Inputs
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
 TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]
@@ -77,7 +79,7 @@ def test_the_prompts_that_cannot_be_used_are_rows_with_a_reason(whole):
 
 
 def test_stage_two_is_what_one_prompt_alone_gives(tiny, whole):
-    from core.discovery.pruning import prune
+    from core.discovery.stage2_pruning import prune
 
     for item, row in list(whole.ledger.read("pruning").items())[:6]:
         text, pool = whole.text(item), whole.pool(whole.ledger.read("candidates")[item].value["k"])

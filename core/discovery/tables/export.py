@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.discovery.tables import Table
+from core.discovery.tables.table import Table
 
 #: What stands with every table, in this order: name → value.
 Facts = Mapping[str, str]

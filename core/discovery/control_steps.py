@@ -13,9 +13,9 @@ import numpy as np
 
 from core.answers.verdicts import Verdict
 from core.discovery.analyses import active_on_tokens, deactivation, fires, woken
+from core.discovery.context import Work, chunks
 from core.discovery.ledger import names
-from core.discovery.search import ranking
-from core.discovery.work import Work, chunks
+from core.discovery.steps import ranking
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import random_active
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from core.discovery.candidates import first_flips
-from core.discovery.factorization import Fitted, fit, nearest, similar_embeddings, split_rows
+from core.discovery.context import Work, chunks
 from core.discovery.ledger import features, names
-from core.discovery.machine_rows import MachineRows, collect, column_of, feature_of
-from core.discovery.pruning import Block, prune
-from core.discovery.screening import Kind, screen
-from core.discovery.work import Work, chunks
+from core.discovery.stage0_screening import Kind, screen
+from core.discovery.stage1_candidates import first_flips
+from core.discovery.stage2_pruning import Block, prune
+from core.discovery.stage3_factorization import Fitted, fit, nearest, similar_embeddings, split_rows
+from core.discovery.stage3_rows import MachineRows, collect, column_of, feature_of
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.statistics import area_under_curve, rate

@@ -15,8 +15,8 @@ import pandas as pd
 
 from core.answers.verdicts import TextJudge, Verdict, verdict
 from core.discovery.ledger import Ledger, features
-from core.discovery.screening import Kind
 from core.discovery.settings import Settings
+from core.discovery.stage0_screening import Kind
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import top_per_layer
 from core.engine import Engine

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from core.answers.verdicts import TextJudge, Verdict, verdict
-from core.discovery.screening import Answer
+from core.discovery.stage0_screening import Answer
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
 

@@ -3,7 +3,7 @@
 import pytest
 
 from core import Edits, Feature, InputError
-from core.discovery.candidates import first_flips
+from core.discovery.stage1_candidates import first_flips
 
 # What each prompt answers once so many features are ablated.
 TURNS = {

@@ -10,8 +10,8 @@ import pandas as pd
 
 from core.discovery.analyses import overlap
 from core.discovery.ledger import Ledger, Row, features
-from core.discovery.screening import Kind
-from core.discovery.tables import Table, complied, good_rows, rate_columns
+from core.discovery.stage0_screening import Kind
+from core.discovery.tables.table import Table, complied, good_rows, rate_columns
 from core.statistics import rate
 
 

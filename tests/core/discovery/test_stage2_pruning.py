@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import Edits, Feature, InputError
-from core.discovery.pruning import READINGS, THRESHOLDS, draw_blocks, prune, relative_change
+from core.discovery.stage2_pruning import READINGS, THRESHOLDS, draw_blocks, prune, relative_change
 from tests.oracles import PROMPTS
 
 POOL = tuple(Feature(layer, index) for layer in (1, 2, 3) for index in range(9))
