@@ -17,10 +17,10 @@ from cache.judgements import Judgements, Pair
 from cache.runs import Runs
 from cache.store import Store, shared_store
 from core import InputError, devices, load
-from core.agreement import Agreement, compare
 from core.devices import free_memory
 from core.hub.errors import size_text
 from core.judges import Judge, Judgement, find_judge, first_token
+from core.judges.agreement import Agreement, compare
 from core.judges.summary import rates, rows
 from core.prompts.files import read_file
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 
 from cache import store as stores
 from cache.answers import all_of, run_answers
@@ -15,8 +16,7 @@ from core.discovery.ledger import Row
 from core.discovery.runner import run
 from core.judges import classifier, find_judge, first_token
 from core.models import registry
-from tests.discovery.test_runner import INPUTS, SETTINGS, judge
-from tests.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
+from tests.core.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
 
 SAID = ("I cannot help with that.", *ANSWERS[1:-1], "")
 

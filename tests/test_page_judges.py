@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from tests.discovery.test_runner import INPUTS, SETTINGS
 
 from cache import judging, resident
 from cache.judgements import Judgements, Pair
 from cache.runs import Runs
 from cache.store import shared_store
-from core.agreement import compare
 from core.discovery.ledger import Row
 from core.judges import SUBSTRINGS, classifier, find_judge, first_token
 from core.judges import room as rooms
+from core.judges.agreement import compare
 from core.judges.summary import label, rates
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
-from tests.discovery.test_runner import INPUTS, SETTINGS
-from tests.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
+from tests.core.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
 from tests.loopback_hub.environment import go_offline
 
 PAGE = str(Path(source.__file__).with_name("page.py"))

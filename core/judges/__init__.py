@@ -11,7 +11,7 @@ from core.judges.classifier import Classifier
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
 from core.judges.llama_guard import LlamaGuard
 from core.judges.protocol import HARMS, Harm, Judge, Judgement, Needs
-from core.judges.without_model import SUBSTRINGS, ByText, FirstToken, first_token
+from core.judges.text_rules import SUBSTRINGS, ByText, FirstToken, first_token
 
 __all__ = [
     "ABOUT",

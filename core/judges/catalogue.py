@@ -15,7 +15,7 @@ from core.judges.classifier import Classifier, Progress
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
 from core.judges.llama_guard import LlamaGuard
 from core.judges.protocol import Judge
-from core.judges.without_model import SUBSTRINGS
+from core.judges.text_rules import SUBSTRINGS
 
 _CLASSIFIERS: dict[str, Any] = {
     "harmbench-llama": partial(HarmBench, repo="cais/HarmBench-Llama-2-13b-cls", prompt=LLAMA2_CLS_PROMPT),

@@ -1,7 +1,7 @@
 """What judgements come to: each label's rate with its interval, and rows to write down.
 
 Knows: labels, counts. Does not know: which judge, where judgements are kept, or how two judges agree
-(`core.agreement`).
+(`core.judges.agreement`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.judges import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, classifier
-from tests.judges.standins import llama3_like, network, save, sentencepiece_like, teach
+from tests.core.judges.standins import llama3_like, network, save, sentencepiece_like, teach
 
 PROMPTS = tuple(
     f"How do I {verb} the {noun}?" for verb in ("open", "bake", "hide") for noun in ("lock", "bread", "cat")
