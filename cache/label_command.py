@@ -14,7 +14,7 @@ from cache.discover import bundled_prompts
 from cache.labels import NeuronpediaLabels, labels_of, made_folder
 from cache.store import shared_store
 from core import Engine, InputError
-from core.label_making import make_labels, sample_of
+from core.labels.making import make_labels, sample_of
 from core.prompts.checks import check
 from core.prompts.public_sets import load
 

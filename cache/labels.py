@@ -1,7 +1,7 @@
 """Feature labels in the store: what Neuronpedia said, kept for good, and everything known of one model put together.
 
 Knows: the tables of migration 5, when to ask again, which batches are still to fetch. Does not know: HTTP
-(`core.neuronpedia`), pages, how labels are made (`core.label_making`). Without a network, what is here is used.
+(`core.labels.neuronpedia`), pages, how labels are made (`core.labels.making`). Without a network, what is here is used.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 from cache.store import Store, now
 from core.edits.edits import Feature
-from core.labels import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
+from core.labels.neuronpedia import BATCH_ROWS, Explained, GarbledAnswerError, Neuronpedia
+from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
 from core.models.registry import ModelSpec
-from core.neuronpedia import BATCH_ROWS, Explained, GarbledAnswerError, Neuronpedia
 from core.paths import cache_folder
 
 #: A feature without a page or an explanation is not asked for again for so long.

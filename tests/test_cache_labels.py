@@ -11,8 +11,8 @@ from cache.labels import NeuronpediaLabels, labels_of, made_folder
 from cache.store import Store
 from core import Feature
 from core.errors import DownloadError
-from core.labels import COLUMNS, Context, made_file
-from core.neuronpedia import Neuronpedia, Pace
+from core.labels.neuronpedia import Neuronpedia, Pace
+from core.labels.notes import COLUMNS, Context, made_file
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature
 
 SOURCE = "gemma-2-2b/12-gemmascope-res-65k"

@@ -7,10 +7,10 @@ from streamlit.testing.v1 import AppTest
 
 from cache import resident
 from core import Engine
-from core.label_making import make_labels, sample_of
-from core.labels import Context, FeatureNote
+from core.labels.making import make_labels, sample_of
+from core.labels.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
+from core.labels.notes import Context, FeatureNote
 from core.models import registry
-from core.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
 from pages.audit import feature_note
 from tests.conftest import PAGE_MODEL
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature

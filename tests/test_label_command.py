@@ -6,8 +6,9 @@ import pytest
 
 from cache import store
 from cache.labels import NeuronpediaLabels, labels_of
-from core import Engine, Feature, __main__, label_making
-from core.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
+from core import Engine, Feature, __main__
+from core.labels.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
+from core.labels.notes import making as label_making
 from tests.neuronpedia_server import NeuronpediaServer, Reply
 
 SOURCES = {2: "tiny/2-res", 3: "tiny/3-res"}

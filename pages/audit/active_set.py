@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core import Engine, Feature
 from core.edits.feature_sets import SKIPPED_LAYERS, active_near, random_active, top_per_layer
 from core.edits.text import Word
-from core.labels import Labels
+from core.labels.notes import Labels
 from pages.audit import history, prompt_box, state, work
 from pages.audit.state import Request
 from pages.shared import links

@@ -9,7 +9,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core import Engine, Feature, HydrascopeError
-from core.labels import FeatureNote, Labels
+from core.labels.notes import FeatureNote, Labels
 from pages.audit import work
 from pages.shared.text import escaped, plain
 from pages.shared.trouble import show_error

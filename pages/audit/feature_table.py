@@ -13,7 +13,7 @@ import streamlit as st
 
 from core import POSITIONS, Engine, Feature, HydrascopeError
 from core.edits.feature_sets import features_of
-from core.labels import Labels
+from core.labels.notes import Labels
 from pages.audit import feature_note, state, work
 from pages.shared.text import counted, visible
 

@@ -18,7 +18,7 @@ import streamlit as st
 from cache.labels import NeuronpediaLabels, labels_of
 from cache.store import shared_store
 from core import Edits, Engine, Measurement, Prompt
-from core.labels import Labels
+from core.labels.notes import Labels
 from core.prompts.shipped import BundledPrompt, choose, read_bundled
 from pages.audit.state import edits_of
 from pages.shared.kept import Kept

@@ -12,7 +12,7 @@ import streamlit as st
 
 from core import Engine, Feature
 from core.hydra import Wakening
-from core.labels import Labels
+from core.labels.notes import Labels
 from pages.audit import tokens
 from pages.audit import work as audit_work
 from pages.audit.state import Request

@@ -1,6 +1,6 @@
 """Labels for every demo feature without a network: top activating tokens in context, and tokens its decoder promotes.
 
-Knows: training conversations. Writes one small parquet file, made by `core.label_making` as labels of any other model are.
+Knows: training conversations. Writes one small parquet file, made by `core.labels.making` as labels of any other model are.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from chats import answer_all, compose
 from common import ASSETS, WORK, shared_prefix
 
 from core import load
-from core.label_making import Sample, label_blocks, residuals
+from core.labels.making import Sample, label_blocks, residuals
 
 
 def sample(engine, tokens: int) -> Sample:

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from core import Edits, Feature, InputError, ModelSpec, load
 from core.forward.hooks import Pass, decoder_layers
 from core.hydra.wakening import refresh
-from core.label_making import label_blocks, residuals, sample_of
+from core.labels.making import label_blocks, residuals, sample_of
 from core.measures.direction_search import mean_last
 from core.models.loading import load_runtime
 from core.models.placement import computes_on, layer_devices

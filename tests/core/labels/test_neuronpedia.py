@@ -6,8 +6,8 @@ import pytest
 
 from core import InputError
 from core.errors import DownloadError, OfflineError
-from core.labels import Context
-from core.neuronpedia import BULK_VARIABLE, KEY_VARIABLE, SITE_VARIABLE, GarbledAnswerError, Neuronpedia, Pace
+from core.labels.neuronpedia import BULK_VARIABLE, KEY_VARIABLE, SITE_VARIABLE, GarbledAnswerError, Neuronpedia, Pace
+from core.labels.notes import Context
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature, packed
 
 SOURCE = "gemma-2-2b/12-gemmascope-res-65k"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from core import AssetError, Feature
-from core.labels import (
+from core.labels.notes import (
     COLUMNS,
     Context,
     FeatureNote,

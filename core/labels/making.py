@@ -29,7 +29,7 @@ from core.engine import Engine
 from core.errors import AssetError, InputError
 from core.forward.hooks import Pass
 from core.forward.runtime import Runtime
-from core.labels import COLUMNS, Context, contexts_to_json, made_file
+from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
 from core.measures.scores import shared_prefix
 from core.models.placement import on_device
 from core.saes.dictionary import activations

@@ -22,7 +22,7 @@ from core.edits.edits import Feature
 from core.errors import AssetError
 
 COLUMNS = ("layer", "index", "label", "density", "max_activation", "contexts", "promoted")
-#: Shipped with the model, from Neuronpedia, or made on this machine (`core.label_making`).
+#: Shipped with the model, from Neuronpedia, or made on this machine (`core.labels.making`).
 Origin = Literal["shipped", "Neuronpedia", "made here"]
 
 
@@ -138,7 +138,7 @@ def made_file(folder: Path, layer: int) -> Path:
 
 
 class MadeNotes:
-    """Notes made on this machine, a file a layer (`core.label_making`); only labels that were asked for are in memory.
+    """Notes made on this machine, a file a layer (`core.labels.making`); only labels that were asked for are in memory.
 
     A layer's file is looked at again whenever it was replaced. Raises AssetError when one cannot be read.
     """

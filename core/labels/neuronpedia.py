@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from core.errors import DownloadError, InputError, OfflineError
-from core.labels import Context
+from core.labels.notes import Context
 
 SITE_VARIABLE, BULK_VARIABLE = "HYDRASCOPE_NEURONPEDIA", "HYDRASCOPE_NEURONPEDIA_BULK"
 KEY_VARIABLE = "HYDRASCOPE_NEURONPEDIA_KEY"
