@@ -18,8 +18,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.demo_sets import PROMPT, peer_of
 from benchmarks.timing import interleaved, median, row, write
-from cache.runs import Runs
-from cache.store import Store
+from cache.store.database import Store
+from cache.store.runs import Runs
 from core import Edits, Engine, Feature, load
 from core.discovery.context import Inputs
 from core.discovery.runner import run

@@ -1,6 +1,6 @@
 """`python -m core judge`: answers of a file or of a run, judged, kept in the store, and two judges compared.
 
-Knows: a terminal. Does not know: argument parsing (`core.__main__`), how files and runs are read (`cache.answers`), or
+Knows: a terminal. Does not know: argument parsing (`core.__main__`), how files and runs are read (`cache.store.answers`), or
 how a judge judges. One judge's model is let go before the next is loaded.
 """
 
@@ -12,10 +12,10 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
-from cache.answers import all_of, file_answers, run_answers
-from cache.judgements import Judgements, Pair
-from cache.runs import Runs
-from cache.store import Store, shared_store
+from cache.store.answers import all_of, file_answers, run_answers
+from cache.store.database import Store, shared_store
+from cache.store.judgements import Judgements, Pair
+from cache.store.runs import Runs
 from core import InputError, devices, load
 from core.devices import free_memory
 from core.hub.errors import size_text

@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 
 from tqdm import tqdm
 
-from cache.discover import bundled_prompts
-from cache.labels import NeuronpediaLabels, labels_of, made_folder
-from cache.store import shared_store
+from cache.jobs.discover import bundled_prompts
+from cache.store.database import shared_store
+from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
 from core import Engine, InputError
 from core.labels.making import make_labels, sample_of
 from core.prompts.checks import check

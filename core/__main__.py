@@ -112,9 +112,9 @@ def _judge_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _discover(engine: Engine, options: argparse.Namespace) -> int:
-    from cache.discover import begin, bundled_prompts, carry_out, read_file
-    from cache.runs import Runs
-    from cache.store import shared_store
+    from cache.jobs.discover import begin, bundled_prompts, carry_out, read_file
+    from cache.store.database import shared_store
+    from cache.store.runs import Runs
 
     store = shared_store()
     if store.trouble:
@@ -149,7 +149,7 @@ def _labels_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _labels(engine: Engine, options: argparse.Namespace) -> int:
     from cache.label_command import label
-    from cache.store import shared_store
+    from cache.store.database import shared_store
 
     if options.neuronpedia and (trouble := shared_store().trouble):
         print(f"{trouble} Labels must not be lost, so none are fetched.", file=sys.stderr)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import resident
+from cache import engines as resident
 from core import Engine
 from core.labels.making import make_labels, sample_of
 from core.labels.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
@@ -19,7 +19,7 @@ SOURCE = "tiny/2-res"
 
 
 def script():
-    from cache.resident import resident
+    from cache.engines import resident
     from core import Feature
     from pages.audit import feature_note, work
     from tests.conftest import PAGE_MODEL
@@ -93,7 +93,7 @@ def test_trouble_is_one_sentence_and_the_button_stays(server):
 
 
 def test_labels_made_here_are_shown_as_such(server, monkeypatch):
-    from cache.labels import made_folder
+    from cache.store.labels import made_folder
 
     engine = resident.resident(PAGE_MODEL)
     make_labels(engine, sample_of(engine, ["How do I bake bread?", "Tell me a story."]), made_folder(PAGE_MODEL), [3])

@@ -5,11 +5,11 @@ import json
 import pytest
 from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 
-from cache import store as stores
-from cache.answers import all_of, run_answers
-from cache.judgements import Pair
-from cache.runs import Runs
-from cache.store import shared_store
+from cache.store.answers import all_of, run_answers
+from cache.store.database import database as stores
+from cache.store.database import shared_store
+from cache.store.judgements import Pair
+from cache.store.runs import Runs
 from core import verdict
 from core.__main__ import main
 from core.discovery.ledger import Row

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cache import store
-from cache.labels import NeuronpediaLabels, labels_of
+from cache.store.database import database as store
+from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Engine, Feature, __main__
 from core.labels.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
 from core.labels.notes import making as label_making

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cache import store as stores
+from cache.store.database import database as stores
 from core import ModelSpec
 from core.__main__ import main
 from core.discovery import context as work
@@ -207,7 +207,7 @@ def test_a_run_killed_again_and_again_ends_row_for_row_as_an_uninterrupted_one(a
 
 
 def test_a_file_whose_encoding_is_a_guess_is_read_and_said(tmp_path, capsys):
-    from cache.discover import read_file
+    from cache.jobs.discover import read_file
 
     (tmp_path / "old.txt").write_bytes("Käse?\n\nBrot?\n".encode("cp1252"))
     assert read_file(str(tmp_path / "old.txt")) == ["Käse?", "Brot?"]

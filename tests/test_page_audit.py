@@ -9,7 +9,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from cache import resident, store
+from cache import engines as resident
+from cache.store.database import database as store
 from core import Edits, Feature, InputError
 from core.models import registry
 from pages.audit import cards, work

@@ -10,9 +10,10 @@ from streamlit.testing.v1 import AppTest
 from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 from tests.test_prompt_sets import serve
 
-from cache import resident, store
-from cache import worker as workers
-from cache.runs import Runs
+from cache import engines as resident
+from cache.jobs import search as workers
+from cache.store.database import database as store
+from cache.store.runs import Runs
 from core.discovery import runner
 from core.discovery import steps as search
 from core.discovery.context import Inputs, Work

@@ -9,8 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 
-from cache import resident, store
-from cache.runs import Runs
+from cache import engines as resident
+from cache.store.database import database as store
+from cache.store.runs import Runs
 from core import Edits, Feature
 from core.discovery import runner
 from core.discovery.context import Work

@@ -12,10 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tests.discovery.test_runner import INPUTS, SETTINGS
 
-from cache import judging, resident
-from cache.judgements import Judgements, Pair
-from cache.runs import Runs
-from cache.store import shared_store
+from cache import engines as resident
+from cache.jobs import judging
+from cache.store.database import shared_store
+from cache.store.judgements import Judgements, Pair
+from cache.store.runs import Runs
 from core.discovery.ledger import Row
 from core.judges import SUBSTRINGS, classifier, find_judge, first_token
 from core.judges import room as rooms

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tests.test_suites import serve
 
-from cache import resident
+from cache import engines as resident
 from core import load
 from core.hub.errors import size_text
 from core.models import registry

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tests.test_own import CANONICAL, LAYERS, MODEL, served
 
-from cache import resident
+from cache import engines as resident
 from core.models import added as own_models
 from core.models import registry
 from pages.models import own, picker

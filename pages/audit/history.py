@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cache.store import Audit, Store, now, shared_store
+from cache.store.database import Audit, Store, now, shared_store
 from core import Engine, verdict
 from pages.audit import state
 from pages.audit.cards import LENGTH, LENGTHS, Finished

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cache.labels import NeuronpediaLabels, labels_of
-from cache.store import shared_store
+from cache.store.database import shared_store
+from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Edits, Engine, Measurement, Prompt
 from core.labels.notes import Labels
 from core.prompts.shipped import BundledPrompt, choose, read_bundled

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import streamlit as st
 
-from cache.runs import Runs
-from cache.store import shared_store
+from cache.store.database import shared_store
+from cache.store.runs import Runs
 from core import Engine, Feature, InputError
 from core.edits.feature_sets import features_of
 from pages.audit import active_set

@@ -10,8 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from cache.defences import Defences
-from cache.store import shared_store
+from cache.store.database import shared_store
+from cache.store.defences import Defences
 from core import Engine, InputError
 from core.defence import ATTACKS, Evaluation, clamp_name
 from core.edits.items import Sensor

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cache.store import shared_store
+from cache.store.database import shared_store
 from core import Engine
 from pages.audit import state as audit_state
 from pages.audit import work as audit_work

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from cache.defences import Defence, Defences
+from cache.store.defences import Defence, Defences
 from core import Engine
 from core.defence import Evaluation, clamp_name, conclusion, long_table, table
 from core.defence.summary import Outcomes

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cache.runs import Runs
-from cache.worker import shared_worker
+from cache.jobs.search import shared_worker
+from cache.store.runs import Runs
 from core import Engine, InputError
 from core.discovery.context import Inputs
 from core.discovery.estimate import estimate, speed

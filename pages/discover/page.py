@@ -10,9 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from cache.runs import Run, Runs
-from cache.store import shared_store
-from cache.worker import shared_worker
+from cache.jobs.search import shared_worker
+from cache.store.database import shared_store
+from cache.store.runs import Run, Runs
 from core import Engine
 from pages.discover import new_run, progress, results, state
 from pages.shared.engine import engine_or_stop

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cache.runs import Run, Runs
-from cache.worker import Worker, shared_worker
+from cache.jobs.search import Worker, shared_worker
+from cache.store.runs import Run, Runs
 from core import Engine
 from pages.shared.text import duration, plain
 

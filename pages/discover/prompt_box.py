@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from cache.discover import bundled_prompts
+from cache.jobs.discover import bundled_prompts
 from core import Engine, HydrascopeError
 from core.errors import Cancelled
 from core.prompts.checks import Report, check, prompts_digest

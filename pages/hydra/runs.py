@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cache.runs import Runs
-from cache.store import shared_store
+from cache.store.database import shared_store
+from cache.store.runs import Runs
 from core import Engine
 from core.discovery.tables.search import minimal_sets
 from pages.audit import state as audit_state

@@ -11,9 +11,9 @@ from functools import partial
 
 import streamlit as st
 
-from cache.judgements import Judgements
-from cache.judging import Asked, shared_judging
-from cache.resident import in_use, let_go, resident
+from cache.engines import in_use, let_go, resident
+from cache.jobs.judging import Asked, shared_judging
+from cache.store.judgements import Judgements
 from core import HydrascopeError
 from core.hub.errors import size_text
 from core.judges import ABOUT, Judge, Needs, find_judge, first_token, judge_names

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from cache.judgements import Judgements
-from cache.judging import shared_judging
-from cache.runs import Runs
-from cache.store import shared_store
+from cache.jobs.judging import shared_judging
+from cache.store.database import shared_store
+from cache.store.judgements import Judgements
+from cache.store.runs import Runs
 from pages.judges import choose, progress, results, source, stored
 from pages.judges.source import Answers
 from pages.shared.text import plain

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cache.judging import Standing, shared_judging
+from cache.jobs.judging import Standing, shared_judging
 from pages.shared.text import counted, plain
 
 

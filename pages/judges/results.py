@@ -13,7 +13,7 @@ from itertools import combinations
 import pandas as pd
 import streamlit as st
 
-from cache.judgements import Judgements, Pair, Stored
+from cache.store.judgements import Judgements, Pair, Stored
 from core.judges.summary import label, rates, rows
 from pages.judges import agreement, charts
 from pages.judges.source import Answers

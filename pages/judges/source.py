@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cache.answers import answer_column, digest_of, file_answers, is_unedited, run_answers
-from cache.judgements import Pair
-from cache.runs import Runs
+from cache.store.answers import answer_column, digest_of, file_answers, is_unedited, run_answers
+from cache.store.judgements import Pair
+from cache.store.runs import Runs
 from core import InputError
 from core.models.registry import chosen_name
 from core.prompts.files import PromptFile, read_prompts

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cache.judgements import Judgements
+from cache.store.judgements import Judgements
 from core import InputError
 from pages.judges import agreement
 from pages.shared.text import plain

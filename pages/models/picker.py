@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cache.resident import is_resident, resident
+from cache.engines import is_resident, resident
 from core import HydrascopeError, ModelSpec
 from core.errors import Cancelled
 from core.hub.errors import size_text

@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from cache.resident import is_resident, resident
+from cache.engines import is_resident, resident
 from core import Engine, HydrascopeError
 from core.models.registry import chosen_name
 from pages.shared.text import plain

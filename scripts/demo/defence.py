@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from common import PROMPTS_FILE, WORK, load_prompts
 
-from cache.defences import Defences
-from cache.store import Store
+from cache.store.database import Store
+from cache.store.defences import Defences
 from core import Edits, Engine, Feature, load
 from core.defence import ATTACKS, Evaluation, conclusion, natural_ranges, table
 from core.edits.feature_sets import features_of, top_per_layer

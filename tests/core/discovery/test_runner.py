@@ -8,8 +8,8 @@ import pytest
 import torch
 from oracles import PROMPTS
 
-from cache.runs import Runs
-from cache.store import Store
+from cache.store.database import Store
+from cache.store.runs import Runs
 from core import Edits, Feature, InputError
 from core.discovery import control_steps as controls
 from core.discovery import runner

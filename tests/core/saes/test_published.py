@@ -14,8 +14,8 @@ import transformers
 from oracles import fast_logits, slow, slow_answer
 from test_sae_layouts import tiny_sizes
 
-from cache.runs import Runs
-from cache.store import Store
+from cache.store.database import Store
+from cache.store.runs import Runs
 from core import Edits, Engine, Feature, InputError, load
 from core.discovery.context import Inputs
 from core.discovery.runner import STAGES, run

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cache.judgements import Pair, digest
-from cache.runs import Runs
+from cache.store.judgements import Pair, digest
+from cache.store.runs import Runs
 from core.answers.verdicts import VERDICTS
 from core.discovery.runner import STAGES
 from core.errors import InputError

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from cache.store import Store, now
+from cache.store.database import Store, now
 from core.edits.edits import Feature
 from core.labels.neuronpedia import BATCH_ROWS, Explained, GarbledAnswerError, Neuronpedia
 from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels

@@ -2,15 +2,15 @@
 
 import pandas as pd
 import pytest
+from tests.discovery.test_runner import INPUTS, SETTINGS
 
-from cache.answers import all_of, answer_column, digest_of, file_answers, is_unedited, run_answers
-from cache.judgements import Pair
-from cache.runs import Runs
-from cache.store import Store
+from cache.store.answers import all_of, answer_column, digest_of, file_answers, is_unedited, run_answers
+from cache.store.database import Store
+from cache.store.judgements import Pair
+from cache.store.runs import Runs
 from core import InputError
 from core.discovery.ledger import Row
 from core.prompts.files import read_file, read_prompts
-from tests.discovery.test_runner import INPUTS, SETTINGS
 
 
 def read_answers(path, *columns):

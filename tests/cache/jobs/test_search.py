@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from cache.runs import Runs
-from cache.store import Store
-from cache.worker import Worker
+from cache.jobs.search import Worker
+from cache.store.database import Store
+from cache.store.runs import Runs
 from core import Edits
 from core.discovery import runner
 from core.discovery import steps as search

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cache import resident
+from cache import engines as resident
 from core import AssetError, Edits, InputError, UnknownModelError
 from core.errors import Cancelled
 from core.models import registry

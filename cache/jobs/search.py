@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cache.runs import Runs
+from cache.store.runs import Runs
 from core import Engine
 from core.discovery.runner import Progress, StoppedError, run
 from core.errors import HydrascopeError

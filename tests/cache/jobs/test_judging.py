@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from cache import judging
-from cache.judgements import Judgements, Pair
-from cache.judging import Asked, Judging
-from cache.store import Store
+from cache.jobs import judging
+from cache.jobs.judging import Asked, Judging
+from cache.store.database import Store
+from cache.store.judgements import Judgements, Pair
 from core import DownloadError
 from core.forward.device_lock import _BACKGROUND
 from core.judges import SUBSTRINGS, Needs

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, Protocol
 
-from cache.judgements import Judgements, Pair
+from cache.store.judgements import Judgements, Pair
 from core import devices
 from core.errors import Cancelled, HydrascopeError, InputError
 from core.forward.device_lock import in_background

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cache.runs import Runs
+from cache.store.runs import Runs
 from core import Engine, InputError
 from core.discovery.context import Inputs
 from core.discovery.runner import Progress, run

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from cache.store import Store, now
+from cache.store.database import Store, now
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled, InputError
 from core.judges import HARMS, Judge, Judgement

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import duckdb
 
-from cache.migrations import MIGRATIONS, TABLES
+from cache.store.migrations import MIGRATIONS, TABLES
 
 FILE = "hydrascope.duckdb"
 #: Seconds between two tries to open a file that another process holds.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 
-from cache.store import Store, now
+from cache.store.database import Store, now
 from core import Engine, ModelSpec
 from core.discovery.context import Inputs, Work
 from core.discovery.ledger import Row, from_json, to_json

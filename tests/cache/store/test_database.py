@@ -12,9 +12,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cache import store as stores
-from cache.migrations import MIGRATIONS
-from cache.store import Audit, Store, now, shared_store
+from cache.store.database import Audit, Store, now, shared_store
+from cache.store.database import database as stores
+from cache.store.migrations import MIGRATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -152,7 +152,7 @@ def test_a_file_of_a_newer_program_is_left_alone(path):
 HOLD = """
 import sys
 from pathlib import Path
-from cache.store import Store
+from cache.store.database import Store
 store = Store(Path(sys.argv[1]))
 print(store.trouble or "writes", flush=True)
 sys.stdin.read()
@@ -192,7 +192,7 @@ def test_it_takes_over_when_the_other_process_ends(path, monkeypatch):
 
 def test_kill_9_after_an_append_loses_nothing(path):
     code = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom cache.store import Store\n"
+        "import os, signal, sys\nfrom pathlib import Path\nfrom cache.store.database import Store\n"
         "from tests.test_store import audit\n"
         "store = Store(Path(sys.argv[1]))\nstore.append(audit('kept'))\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -203,7 +203,7 @@ def test_kill_9_after_an_append_loses_nothing(path):
 def test_a_garbled_log_is_put_aside_and_said(path):
     Store(path).close()
     code = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom cache.store import Store\n"
+        "import os, signal, sys\nfrom pathlib import Path\nfrom cache.store.database import Store\n"
         "from tests.test_store import audit\n"
         "store = Store(Path(sys.argv[1]))\nstore.append(audit('lost'))\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
 
-from cache.runs import sae_names
-from cache.store import Store, now
+from cache.store.database import Store, now
+from cache.store.runs import sae_names
 from core import Engine, InputError
 from core.answers.verdicts import VERDICTS, Verdict
 from core.defence import Evaluation
