@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "judge":
-            from cache.judge_answers import judge_answers
+            from core.commands.judge import judge_answers
 
             return judge_answers(options)
         if options.command == "prompts":
@@ -148,8 +148,8 @@ def _labels_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _labels(engine: Engine, options: argparse.Namespace) -> int:
-    from cache.label_command import label
     from cache.store.database import shared_store
+    from core.commands.labels import label
 
     if options.neuronpedia and (trouble := shared_store().trouble):
         print(f"{trouble} Labels must not be lost, so none are fetched.", file=sys.stderr)
@@ -176,7 +176,7 @@ def _prompts_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _prompts(options: argparse.Namespace) -> int:
-    from core.prompt_command import prompts
+    from core.commands.prompts import prompts
 
     progress = _progress if sys.stderr.isatty() else lambda message, share: None
     prompts(options.prompts, options.kind, options.column, options.split, options.seed, options.out, progress)
@@ -211,7 +211,7 @@ def _models_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from core import own_command as own
+    from core.commands import models as own
     from core.models.check_added import Draft
 
     if options.action == "add":
