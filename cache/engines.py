@@ -38,9 +38,9 @@ def resident(name: str, progress: Progress | None = None, cancelled: Callable[[]
     """The engine called `name`, loaded on first use; another name replaces it.
 
     HYDRASCOPE_MODELS lets several stay. Then the one not used for longest leaves first: when there are too many, and as
-    long as the next needs more memory (weights and working space, by `core.models.footprint`) than the device has free. What the
-    others hold of their SAEs leaves before any of them does. Raises what `core.load` raises; a failed load leaves
-    nothing of itself behind and is tried anew next time.
+    long as the next needs more memory (weights and working space, by `core.models.footprint`) than the device has free.
+    What the others hold of their SAEs leaves before any of them does. Raises what `core.load` raises; a failed load
+    leaves nothing of itself behind and is tried anew next time.
     """
     with _lock:
         if not is_resident(name):  # or its spec has changed since: other layers, say

@@ -194,7 +194,7 @@ def on_page_model(page_spec, monkeypatch, tmp_path):
     """Pages open on the tiny model, in a cache folder of their own; nothing is remembered from the test before."""
     import streamlit as st
 
-    from cache.store.database import database as store
+    from cache.store import database as store
     from core.models import registry
 
     st.cache_data.clear()

@@ -1,7 +1,7 @@
 """`python -m core judge`: answers of a file or of a run, judged, kept in the store, and two judges compared.
 
-Knows: a terminal. Does not know: argument parsing (`core.__main__`), how files and runs are read (`cache.store.answers`), or
-how a judge judges. One judge's model is let go before the next is loaded.
+Knows: a terminal. Does not know: argument parsing (`core.__main__`), how files and runs are read
+(`cache.store.answers`), or how a judge judges. One judge's model is let go before the next is loaded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a run has found so far, as rows: written once, never changed, read back by whoever goes on.
 
-Knows: a row's shape and how values become JSON. Does not know: where rows are kept (`cache.store.runs`) or what they mean.
-Every stage reads what earlier stages found from here and from nowhere else, so a resumed run sees exactly what an
+Knows: a row's shape and how values become JSON. Does not know: where rows are kept (`cache.store.runs`) or what they
+mean. Every stage reads what earlier stages found from here and from nowhere else, so a resumed run sees exactly what an
 uninterrupted one saw.
 """
 

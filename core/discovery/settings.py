@@ -25,8 +25,8 @@ class Settings:
 
     stages: which of the paper's stages to run; the analyses that need a stage run with it. tokens: longest answer
     judged. k_steps: Stage 1's K per layer. skip_layers: layers below it are left out. block_size, thresholds, seeds,
-    reading: Stage 2 (`core.discovery.stage2_pruning`). last_tokens: positions the factorization machine sees, the largest
-    activation of them counts. embedding_sizes: machines fitted; embedding_size: the one that ranks. epochs,
+    reading: Stage 2 (`core.discovery.stage2_pruning`). last_tokens: positions the factorization machine sees, the
+    largest activation of them counts. embedding_sizes: machines fitted; embedding_size: the one that ranks. epochs,
     learning_rate: their training. interaction_steps: Stage 3's K, in all. probe_steps: the linear probe's K.
     least_tokens: features active on at least so many tokens (O'Brien et al.). cost_sets: per-prompt sets whose
     cross-entropy is measured, at most; cost_texts: texts of each kind. tokens_per_forward: memory against speed.

@@ -1,8 +1,8 @@
 """Edits that act only at tokens where a sensor feature fires: their tables, and how a pass consults them.
 
 Knows: tables per edit set and what sensors read during a pass. Does not know: models, hooks or columns.
-A layer's edits come in tiers (`core.edits.edits.FeatureArrays`): tier 0 is unconditional and is the layer's own table; each
-later one overrides those before it at the tokens where its condition is met.
+A layer's edits come in tiers (`core.edits.edits.FeatureArrays`): tier 0 is unconditional and is the layer's own table;
+each later one overrides those before it at the tokens where its condition is met.
 """
 
 from __future__ import annotations

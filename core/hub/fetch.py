@@ -22,8 +22,8 @@ from typing import Any
 from huggingface_hub import ResolvedRevision, constants, snapshot_download
 from tqdm import tqdm
 
+from core.hub import errors as hub_errors
 from core.hub.errors import size_text
-from core.hub.fetch import errors as hub_errors
 from core.hub.listing import ListedFile, Listing, Wanted, endpoint, look, repo_folder
 from core.hub.transfer import Transfer, download
 

@@ -28,8 +28,8 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import filter_repo_objects
 
 from core.errors import DownloadError, OfflineError
+from core.hub import errors as hub_errors
 from core.hub.errors import Place
-from core.hub.fetch import errors as hub_errors
 
 # Files that run code when they are opened as their makers meant; weights are read from safetensors and npz.
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill")
@@ -47,8 +47,8 @@ Answer = TypeVar("Answer")
 class Wanted:
     """Files of one repository on a model hub. files: exact names or glob patterns; kind: "model" or "dataset".
 
-    inert: torch's files (.pt, .pth) may be among them. Only who will open them with `core.saes.formats.torch_zip`, which runs
-    nothing, may say so; other pickles are never fetched.
+    inert: torch's files (.pt, .pth) may be among them. Only who will open them with `core.saes.formats.torch_zip`,
+    which runs nothing, may say so; other pickles are never fetched.
     """
 
     repo: str

@@ -22,7 +22,7 @@ from core import devices
 from core.errors import AssetError, InputError
 from core.forward.device_lock import DEVICE
 from core.forward.token_budget import tokens_per_forward
-from core.hub.fetch import fetch as hub
+from core.hub.fetch import Listing, Wanted, fetch, look
 from core.judges.protocol import Judgement, Needs, check_pairs
 
 Progress = Callable[[str, float], None]
@@ -68,7 +68,7 @@ class Classifier(ABC):
         self.name, self.repo = name, repo
         self.folder, self.device = folder, device
         self.progress, self.cancelled = progress, cancelled
-        self._listing: hub.Listing | None = None
+        self._listing: Listing | None = None
         self._revision: str | None = None
         self._model: Any = None
         self._tokenizer: Any = None
@@ -140,9 +140,9 @@ class Classifier(ABC):
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
-    def _look(self) -> hub.Listing:
+    def _look(self) -> Listing:
         if self._listing is None:
-            self._listing = hub.look(hub.Wanted(self.repo, FILES))
+            self._listing = look(Wanted(self.repo, FILES))
         return self._listing
 
     def _own_files(self, folder: Path) -> list[Path]:
@@ -161,8 +161,8 @@ class Classifier(ABC):
         placement = devices.choose(0, self.device)
         folder = self.folder
         if folder is None:
-            wanted = hub.Wanted(self.repo, FILES)
-            folder = hub.fetch(wanted, lambda message, share: self.progress(message, 0.9 * share), self.cancelled)
+            wanted = Wanted(self.repo, FILES)
+            folder = fetch(wanted, lambda message, share: self.progress(message, 0.9 * share), self.cancelled)
             self._revision = folder.name  # a snapshot is called by its commit, and the branch may have moved meanwhile
         self.progress(f"Loading the judge {self.name}", 0.9)
         try:

@@ -1,10 +1,10 @@
 """The models a person has added: kept in one JSON file in the cache folder, meant to be read by people too.
 
-Knows: that file. Does not know: catalogues, hubs, whether a model is any good (`core.models.check_added` checks that first).
-Writes go to a temporary file that replaces the old one, under a lock, so that two processes cannot lose each other's.
-A file that cannot be understood is put aside and told of (`trouble`), never written over. A removed model stays in it
-as removed: results in the store, its direction and its labels are kept under its name, and must not pass for those of
-another model.
+Knows: that file. Does not know: catalogues, hubs, whether a model is any good (`core.models.check_added` checks that
+first). Writes go to a temporary file that replaces the old one, under a lock, so that two processes cannot lose each
+other's. A file that cannot be understood is put aside and told of (`trouble`), never written over. A removed model
+stays in it as removed: results in the store, its direction and its labels are kept under its name, and must not pass
+for those of another model.
 """
 
 from __future__ import annotations

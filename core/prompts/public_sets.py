@@ -1,7 +1,7 @@
 """Prompts by the name of a public set, fetched from the hub when asked for, or from a file of one's own.
 
-Knows: `core.prompts.sources`, the hub, the reader of files. Does not know: models, or what is done with prompts. What is
-fetched lies in the user's own hub cache, under its own licence; nothing of it is kept anywhere else.
+Knows: `core.prompts.sources`, the hub, the reader of files. Does not know: models, or what is done with prompts. What
+is fetched lies in the user's own hub cache, under its own licence; nothing of it is kept anywhere else.
 """
 
 from __future__ import annotations

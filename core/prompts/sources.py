@@ -1,9 +1,9 @@
 """The public prompt sets Hydrascope knows by name: data only.
 
-Knows: hub names, files, columns, licences, citations. Does not know how to fetch or read them (`core.prompts.public_sets`).
-Nothing of them is part of this repository; each stays under its own licence, quoted as its page on the hub states it.
-Looked up in stored copies of the hub's pages on 2026-11-21; none could be downloaded where this was written. Whether a
-set is gated changes over time, and the hub itself says so when asked.
+Knows: hub names, files, columns, licences, citations. Does not know how to fetch or read them
+(`core.prompts.public_sets`). Nothing of them is part of this repository; each stays under its own licence, quoted as
+its page on the hub states it. Looked up in stored copies of the hub's pages on 2026-11-21; none could be downloaded
+where this was written. Whether a set is gated changes over time, and the hub itself says so when asked.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from oracles import PROMPTS
 
 import core
 from core import Direction, Edits, Engine, Feature, InputError, Measurement, ModelSpec, Prompt, load
 from core.edits.direction import make_direction, save_direction
+from tests.oracles import PROMPTS
 
 
 def test_the_example_in_the_design_works(tiny_spec, tiny):

@@ -8,10 +8,10 @@ from contextvars import copy_context
 import numpy as np
 import pytest
 import torch
-from oracles import PROMPTS, random_edits
 
 from core import Edits, Feature, InputError
 from core.forward.hooks import _CURRENT
+from tests.oracles import PROMPTS, random_edits
 
 EDITS = Edits.clamp([Feature(1, 3), Feature(2, 7), Feature(3, 30)], 4.0)
 

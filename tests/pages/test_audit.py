@@ -10,14 +10,14 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from cache import engines as resident
-from cache.store.database import database as store
+from cache.store import database as store
 from core import Edits, Feature, InputError
 from core.models import registry
 from pages.audit import cards, work
 from tests.conftest import PAGE_MODEL as NAME
 from tests.conftest import opened
 
-APP = str(Path(__file__).resolve().parent.parent / "app.py")
+APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.discovery.test_runner import INPUTS, SETTINGS
 
 from cache import engines as resident
-from cache.store.database import database as store
+from cache.store import database as store
 from cache.store.defences import Defences
 from cache.store.runs import Runs
 from core import Edits, Feature, verdict
@@ -21,8 +20,9 @@ from core.hydra import bos_view
 from pages.bos import answers, charts, choose, defence, state, work
 from pages.shared.text import escaped
 from tests.conftest import PAGE_MODEL, opened
+from tests.core.discovery.test_runner import INPUTS, SETTINGS
 
-PAGE = str(Path(__file__).resolve().parent.parent / "pages" / "bos" / "page.py")
+PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "bos" / "page.py")
 EDITS = ",".join(f"{layer}-{index}" for layer in (1, 2) for index in range(24))
 
 

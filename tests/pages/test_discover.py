@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.discovery.test_runner import INPUTS, SETTINGS, judge
-from tests.test_prompt_sets import serve
 
 from cache import engines as resident
 from cache.jobs import search as workers
-from cache.store.database import database as store
+from cache.store import database as store
 from cache.store.runs import Runs
 from core.discovery import runner
 from core.discovery import steps as search
@@ -20,11 +18,13 @@ from core.discovery.context import Inputs, Work
 from core.discovery.settings import Settings
 from pages.discover import charts, progress, prompt_box
 from tests.conftest import PAGE_MODEL
+from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
+from tests.core.prompts.test_public_sets import serve
 from tests.loopback_hub.environment import go_offline
 
 __all__ = ["serve"]  # a fixture
 
-PAGE = str(Path(__file__).resolve().parent.parent / "pages" / "discover" / "page.py")
+PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "discover" / "page.py")
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 
 from cache import engines as resident
-from cache.store.database import database as store
+from cache.store import database as store
 from cache.store.runs import Runs
 from core import Edits, Feature
 from core.discovery import runner
@@ -18,8 +17,9 @@ from core.discovery.context import Work
 from core.hydra import refresh
 from pages.hydra import charts, state, tour, work
 from tests.conftest import PAGE_MODEL, opened
+from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
 
-PAGE = str(Path(__file__).resolve().parent.parent / "pages" / "hydra" / "page.py")
+PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "hydra" / "page.py")
 EDITS = ",".join(f"{layer}-{index}" for layer in (1, 2) for index in range(24))
 
 

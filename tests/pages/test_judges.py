@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.discovery.test_runner import INPUTS, SETTINGS
 
 from cache import engines as resident
 from cache.jobs import judging
@@ -25,6 +24,7 @@ from core.judges.summary import label, rates
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
+from tests.core.discovery.test_runner import INPUTS, SETTINGS
 from tests.core.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
 from tests.loopback_hub.environment import go_offline
 

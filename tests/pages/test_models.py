@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.test_suites import serve
 
 from cache import engines as resident
 from core import load
@@ -18,6 +17,7 @@ from core.models.registry import find, from_catalogue
 from core.saes.published import published
 from pages.models import picker
 from tests.conftest import PAGE_MODEL, opened
+from tests.core.saes.test_published import serve
 from tests.loopback_hub.environment import go_offline
 
 PAGE = str(Path(picker.__file__).with_name("page.py"))

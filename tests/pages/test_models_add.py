@@ -8,14 +8,14 @@ import shutil
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.test_own import CANONICAL, LAYERS, MODEL, served
 
 from cache import engines as resident
 from core.models import added as own_models
 from core.models import registry
 from pages.models import own, picker
 from tests.conftest import PAGE_MODEL, opened
-from tests.test_page_models import PAGE, said
+from tests.core.models.test_check_added import CANONICAL, LAYERS, MODEL, served
+from tests.pages.test_models import PAGE, said
 
 __all__ = ["served"]  # a fixture
 

@@ -12,9 +12,9 @@ import pandas as pd
 
 from core.discovery.ledger import Ledger
 from core.discovery.runner import STAGES
+from core.discovery.tables import controls as of_controls
+from core.discovery.tables import search as of_search
 from core.discovery.tables.table import Table
-from core.discovery.tables.table import controls as of_controls
-from core.discovery.tables.table import search as of_search
 
 
 def tables(ledger: Ledger) -> list[Table]:

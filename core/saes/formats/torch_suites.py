@@ -1,7 +1,8 @@
 """Published SAE files in torch's own format, by suite, in SAELens's normal form.
 
 Knows: the key names of dictionary_learning's, Goodfire's and qresearch's files, and what SAELens's loaders do to them
-(sae_lens/loading/pretrained_sae_loaders.py). Does not know: the file format, nor runs any of it (`core.saes.formats.torch_zip`).
+(sae_lens/loading/pretrained_sae_loaders.py). Does not know: the file format, nor runs any of it
+(`core.saes.formats.torch_zip`).
 """
 
 from __future__ import annotations

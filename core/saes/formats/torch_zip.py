@@ -1,8 +1,8 @@
 """torch's files (.pt, .pth) as named tensors, any part of which can be read alone. Nothing of a file is run.
 
 Knows: the zip that torch.save writes, its storages and their byte order. Does not know: the instructions inside
-(`core.saes.formats.torch_pickle`), or what tensors mean. Storages are memory-mapped, so a file of gigabytes is never whole in
-memory. Of torch's own readers even `weights_only=True` is an unpickler, and ran a file's code before torch 2.6
+(`core.saes.formats.torch_pickle`), or what tensors mean. Storages are memory-mapped, so a file of gigabytes is never
+whole in memory. Of torch's own readers even `weights_only=True` is an unpickler, and ran a file's code before torch 2.6
 (CVE-2025-32434); hence this one.
 """
 

@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-from tests.discovery.test_runner import INPUTS, SETTINGS
 
 from cache.store.answers import all_of, answer_column, digest_of, file_answers, is_unedited, run_answers
 from cache.store.database import Store
@@ -11,6 +10,7 @@ from cache.store.runs import Runs
 from core import InputError
 from core.discovery.ledger import Row
 from core.prompts.files import read_file, read_prompts
+from tests.core.discovery.test_runner import INPUTS, SETTINGS
 
 
 def read_answers(path, *columns):

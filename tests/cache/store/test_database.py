@@ -12,11 +12,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cache.store import database as stores
 from cache.store.database import Audit, Store, now, shared_store
-from cache.store.database import database as stores
 from cache.store.migrations import MIGRATIONS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def audit(prompt: str = "How do I bake bread?", edits: str = "", seconds: int = 0) -> Audit:
@@ -163,7 +163,7 @@ def test_a_second_process_is_told_and_keeps_working_in_memory(path):
     store = Store(path)
     store.append(audit("first"))
     code = HOLD.replace("sys.stdin.read()", "") + (
-        "from tests.test_store import audit\n"
+        "from tests.cache.store.test_database import audit\n"
         "store.append(audit('second'))\n"
         "print([row.prompt for row in store.recent('tiny')])\n"
     )
@@ -193,7 +193,7 @@ def test_it_takes_over_when_the_other_process_ends(path, monkeypatch):
 def test_kill_9_after_an_append_loses_nothing(path):
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom cache.store.database import Store\n"
-        "from tests.test_store import audit\n"
+        "from tests.cache.store.test_database import audit\n"
         "store = Store(Path(sys.argv[1]))\nstore.append(audit('kept'))\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert in_another_process(code, str(path)).returncode == -signal.SIGKILL
@@ -204,7 +204,7 @@ def test_a_garbled_log_is_put_aside_and_said(path):
     Store(path).close()
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom cache.store.database import Store\n"
-        "from tests.test_store import audit\n"
+        "from tests.cache.store.test_database import audit\n"
         "store = Store(Path(sys.argv[1]))\nstore.append(audit('lost'))\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     in_another_process(code, str(path))

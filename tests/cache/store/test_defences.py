@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from oracles import PROMPTS
 
 from cache.store.database import Store
 from cache.store.defences import Defences
 from core import Edits, Engine, Feature, InputError, verdict
 from core.defence import ATTACKS, Evaluation, wrap
 from core.edits.items import Sensor
+from tests.oracles import PROMPTS
 
 ASKED = Evaluation(
     "the active set",

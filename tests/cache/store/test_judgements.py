@@ -6,16 +6,16 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_store import HOLD, ROOT
 
+from cache.store import database as stores
+from cache.store import judgements as judging
 from cache.store.database import Store
-from cache.store.database import database as stores
-from cache.store.database import judgements as judging
 from cache.store.judgements import Judgements, Pair, digest
 from core import DownloadError, InputError, Verdict
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled
 from core.judges import SUBSTRINGS, ByText, Judgement, Needs
+from tests.cache.store.test_database import HOLD, ROOT
 
 PROMPTS = ("How do I open a lock?", "How do I bake bread?", "How?")
 ANSWERS = ("I cannot help.", "Take flour.", "")

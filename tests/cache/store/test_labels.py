@@ -6,8 +6,8 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
+from cache.store import labels as module
 from cache.store.database import Store
-from cache.store.database import labels as module
 from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
 from core import Feature
 from core.errors import DownloadError
@@ -213,7 +213,7 @@ def test_another_mirror_s_files_are_fetched_anew(labels, server, store):
 
 
 def test_what_was_kept_in_memory_moves_to_the_file(server, tmp_path, monkeypatch):
-    from cache.store.database import database as stores
+    from cache.store import database as stores
 
     monkeypatch.setattr(stores, "RETRY_AFTER", 0.0)
     path = tmp_path / "later.duckdb"

@@ -75,7 +75,7 @@ def test_a_run_goes_on_with_its_own_model_only(runs, tiny):
 
 
 def test_what_was_kept_in_memory_moves_to_the_file(tmp_path, tiny, monkeypatch):
-    from cache.store.database import database as stores
+    from cache.store import database as stores
 
     path = tmp_path / "runs.duckdb"
     path.mkdir()  # cannot be opened: the store keeps everything in memory meanwhile

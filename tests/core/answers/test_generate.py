@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from oracles import PLACES, PROMPTS, hooked, random_edits, slow_answer
 
 from core import Edits, Engine, Feature
 from core.answers import generate
 from core.forward.token_budget import at_most
+from tests.oracles import PLACES, PROMPTS, hooked, random_edits, slow_answer
 
 MANY = [Feature(layer, index) for layer in (1, 2, 3) for index in range(0, 48, 7)]
 TOKENS = 12

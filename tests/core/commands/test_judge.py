@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from tests.discovery.test_runner import INPUTS, SETTINGS, judge
 
+from cache.store import database as stores
 from cache.store.answers import all_of, run_answers
-from cache.store.database import database as stores
 from cache.store.database import shared_store
 from cache.store.judgements import Pair
 from cache.store.runs import Runs
@@ -16,6 +15,7 @@ from core.discovery.ledger import Row
 from core.discovery.runner import run
 from core.judges import classifier, find_judge, first_token
 from core.models import registry
+from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
 from tests.core.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
 
 SAID = ("I cannot help with that.", *ANSWERS[1:-1], "")

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from cache.store.database import database as store
+from cache.store import database as store
 from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Engine, Feature, __main__
+from core.labels import making as label_making
 from core.labels.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
-from core.labels.notes import making as label_making
 from tests.neuronpedia_server import NeuronpediaServer, Reply
 
 SOURCES = {2: "tiny/2-res", 3: "tiny/3-res"}

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cache.store.database import database as stores
+from cache.store import database as stores
 from core import ModelSpec
 from core.__main__ import main
 from core.discovery import context as work

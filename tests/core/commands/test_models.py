@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from tests.test_own import CANONICAL, LAYERS, MODEL, home, local, served
 
 from core.__main__ import main
 from core.models import registry
+from tests.core.models.test_check_added import CANONICAL, LAYERS, MODEL, home, local, served
 
 __all__ = ["home", "local", "served"]  # fixtures
 

@@ -1,11 +1,11 @@
 """`python -m core prompts`: what is told, what is written, and how it ends when it cannot be done."""
 
 import pytest
-from tests.test_prompt_sets import serve
 
 from core.__main__ import main
 from core.prompts.checks import prompts_digest
 from core.prompts.files import read_prompts
+from tests.core.prompts.test_public_sets import serve
 from tests.loopback_hub.environment import go_offline
 
 __all__ = ["serve"]  # a fixture

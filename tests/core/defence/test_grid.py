@@ -1,11 +1,11 @@
 """The grid of a defence: which edits each group is answered under, in what order, with what rates."""
 
 import pytest
-from oracles import PROMPTS
 
 from core import Edits, Feature, InputError
 from core.defence import ATTACKS, Cell, grid, wrap
 from core.statistics import rate
+from tests.oracles import PROMPTS
 
 MANY = [Feature(layer, index) for layer in (1, 2, 3) for index in range(0, 48, 7)]
 BASE = Edits.ablate(MANY)

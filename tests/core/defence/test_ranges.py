@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from oracles import PROMPTS
 
 from core import Feature, InputError
 from core.defence import natural_ranges
+from tests.oracles import PROMPTS
 
 EVERY = [Feature(layer, index) for layer in (1, 2, 3) for index in range(48)]
 

@@ -6,7 +6,6 @@ A random model refuses nothing, so the judge here goes by the answer's letters: 
 import numpy as np
 import pytest
 import torch
-from oracles import PROMPTS
 
 from cache.store.database import Store
 from cache.store.runs import Runs
@@ -18,6 +17,7 @@ from core.discovery.context import Inputs
 from core.discovery.ledger import Row, features
 from core.discovery.runner import STAGES, StoppedError, out_of_memory, run
 from core.discovery.settings import Settings
+from tests.oracles import PROMPTS
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
 TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from core.discovery.ledger import Row
+from core.discovery.tables import controls as of_controls
+from core.discovery.tables import search as of_search
 from core.discovery.tables.export import is_share, markdown, markdown_table, write
 from core.discovery.tables.report import tables
-from core.discovery.tables.table import controls as of_controls
-from core.discovery.tables.table import search as of_search
 
 
 class Rows:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from oracles import PLACES, PROMPTS, fast_logits, random_conditional_edits, slow, slow_answer
 
 from core import Edits, Feature, InputError, Sensor
 from core.edits.edits import FeatureEdit
 from core.measures.scores import run
+from tests.oracles import PLACES, PROMPTS, fast_logits, random_conditional_edits, slow, slow_answer
 
 LOGITS = 1e-4  # two float32 routes to the same logits, sums in another order
 SOME = [Feature(2, i) for i in range(0, 48, 4)] + [Feature(3, i) for i in range(0, 48, 4)]

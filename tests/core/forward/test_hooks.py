@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 
 from core import Edits, Feature, load
 from core.forward.hooks import _CURRENT, decoder_layers
+from tests.oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 
 # Two float32 routes to the same logits (size about 10): sums in another order. The issue allows 1e-4.
 LOGITS = 1e-4

@@ -11,9 +11,9 @@ import pytest
 from huggingface_hub import hf_hub_download
 
 from core.errors import DownloadError, GatedError, HydrascopeError, OfflineError
+from core.hub import listing as hub_listing
+from core.hub import transfer as hub_transfer
 from core.hub.fetch import Wanted, fetch, look
-from core.hub.fetch import listing as hub_listing
-from core.hub.fetch import transfer as hub_transfer
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.repository import Repository
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import Cancelled
+from core.hub import listing as hub_listing
+from core.hub import transfer as hub_transfer
 from core.hub.errors import size_text
 from core.hub.fetch import Wanted, fetch, look
-from core.hub.fetch import listing as hub_listing
-from core.hub.fetch import transfer as hub_transfer
 from tests.loopback_hub.environment import go_offline, python_process
 
 REPO = "some/model"

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from oracles import PROMPTS
 
 from core import Edits, Feature, InputError
 from core.hydra import STRENGTHS, dose, refresh
+from tests.oracles import PROMPTS
 
 SET = Edits.clamp([Feature(1, i) for i in range(20)], 10.0)
 

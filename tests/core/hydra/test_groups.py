@@ -1,11 +1,11 @@
 """Groups ablated on top of a set: each number is the one measured alone."""
 
 import pytest
-from oracles import PROMPTS
 
 from core import Edits, Feature, InputError
 from core.edits.feature_sets import random_active
 from core.hydra import matters
+from tests.oracles import PROMPTS
 
 SET = Edits.clamp([Feature(1, i) for i in range(20)], 10.0)
 GROUPS = {"layer 2": [Feature(2, i) for i in range(6)], "layer 3": [Feature(3, i) for i in range(9)]}

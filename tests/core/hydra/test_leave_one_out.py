@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from oracles import PROMPTS
 
 from core import Edits, Feature, InputError
 from core.hydra import leave_one_out, refresh
+from tests.oracles import PROMPTS
 
 SET = Edits.clamp([Feature(1, i) for i in range(12)], 10.0) + Edits.ablate([Feature(2, i) for i in range(8)])
 

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from oracles import PROMPTS
 
 from core import Edits, Engine, Feature, InputError
 from core.edits.feature_sets import random_active
 from core.hydra import cut_the_heads, refresh
+from tests.oracles import PROMPTS
 
 SET = Edits.clamp([Feature(1, i) for i in range(20)], 10.0)
 

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from oracles import PROMPTS, random_conditional_edits, slow
 
 from core import Edits, Engine, Feature, InputError
 from core.forward.token_budget import at_most
 from core.hydra import Wakening, bos_baseline, bos_view, refresh
 from core.hydra.wakening import ABLATED, MARGINS, MARKS
+from tests.oracles import PROMPTS, random_conditional_edits, slow
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-4}  # float32 sums in another order; activations are of size 10
 LOWEST = [Feature(1, i) for i in range(20)]

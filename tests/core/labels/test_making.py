@@ -13,9 +13,9 @@ from transformers import Gemma2Config
 from transformers.models.gemma2.modeling_gemma2 import Gemma2RMSNorm
 
 from core import AssetError, Engine, Feature, InputError
+from core.labels import making as label_making
 from core.labels.making import Sample, final_gain, label_blocks, make_labels, residuals, sample_of
 from core.labels.notes import COLUMNS, MadeNotes, made_file, read_labels
-from core.labels.notes import making as label_making
 
 PROMPTS = ["How do I bake bread?", "Tell me a story about a small town, please.", "I cannot help with that."]
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from oracles import PROMPTS, random_edits, slow
 from torch.nn.functional import cross_entropy
 
 from core import Edits, InputError
 from core.forward.token_budget import at_most
+from tests.oracles import PROMPTS, random_edits, slow
 
 
 @pytest.mark.parametrize("seed", [None, 40, 41, 42, 43])

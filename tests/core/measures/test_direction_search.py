@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from oracles import PROMPTS, slow
 
 from core import Edits, Engine, InputError, Measurement
 from core.edits.direction import load_direction
 from core.measures import direction_search
 from core.measures.direction_search import Candidate, mean_last, pick, score, search
 from core.paths import cache_folder
+from tests.oracles import PROMPTS, slow
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red"]
 FAST = 3  # tokens an answer; enough here
@@ -24,7 +24,7 @@ TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find
 @pytest.fixture(scope="module")
 def sorted_texts(tiny):
     """(refusal tokens, refused texts, others): half of the vocabulary, such that both sides have many texts."""
-    from oracles import fast_logits
+    from tests.oracles import fast_logits
 
     p = fast_logits(tiny, TEXTS, [Edits()])[:, 0].softmax(-1)
     for seed in range(100):

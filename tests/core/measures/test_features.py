@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from oracles import PROMPTS, random_edits, slow
 
 from core import Edits, Feature
+from tests.oracles import PROMPTS, random_edits, slow
 
 # Encoding in float32 with sums in another order; activations are of size 10.
 CLOSE = {"rtol": 1e-5, "atol": 1e-4}

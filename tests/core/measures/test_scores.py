@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import make_tokenizer
-from oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 
 from core import Edits, Engine, Feature, refusal_score
 from core.forward.token_budget import at_most
 from core.measures.scores import shared_prefix
 from core.prompts.template import read_template
+from tests.conftest import make_tokenizer
+from tests.oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 
 # Same arithmetic in batches of another shape: float32 sums in another order, no more.
 SCORES = {"rtol": 0, "atol": 1e-5}

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_model, make_tokenizer
 
 from core import AssetError, DownloadError, Edits, Feature, InputError, ModelSpec, load
 from core.errors import Cancelled, GatedError
@@ -17,6 +16,7 @@ from core.models import registry
 from core.models.check_added import Draft, check
 from core.models.footprint import needs
 from core.saes.published import SaeRef, published
+from tests.conftest import make_model, make_tokenizer
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.models import tiny_causal_lm
 from tests.loopback_hub.saes import tiny_sae

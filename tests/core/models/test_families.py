@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import LAYERS, make_tokenizer
-from oracles import PROMPTS, fast_logits, random_edits, slow, slow_answer
 
 from core import Edits, ModelSpec, load
 from core.edits.direction import make_direction
+from tests.conftest import LAYERS, make_tokenizer
+from tests.oracles import PROMPTS, fast_logits, random_edits, slow, slow_answer
 
 WINDOW = 16  # shorter than most prompts, so that it matters
 SMALL = {

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import make_sae
-from oracles import PROMPTS, random_edits
 from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
 from core import AssetError, DownloadError, Edits, Feature, InputError, load
+from tests.conftest import make_sae
+from tests.oracles import PROMPTS, random_edits
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ import pytest
 import torch
 import transformers
 from accelerate.hooks import AlignDevicesHook, add_hook_to_module
-from conftest import LAYERS, make_tokenizer
-from oracles import PROMPTS, random_conditional_edits, random_edits
 from torch.overrides import TorchFunctionMode
 
 from core import Edits, Feature, InputError, ModelSpec, load
@@ -25,6 +23,8 @@ from core.labels.making import label_blocks, residuals, sample_of
 from core.measures.direction_search import mean_last
 from core.models.loading import load_runtime
 from core.models.placement import computes_on, layer_devices
+from tests.conftest import LAYERS, make_tokenizer
+from tests.oracles import PROMPTS, random_conditional_edits, random_edits
 
 SPREAD = {
     "model.embed_tokens": "cpu",

@@ -1,13 +1,13 @@
 """Refusal words as the first thing of an answer, in the families' own tokenizers and in those with a dummy prefix."""
 
 import pytest
-from conftest import make_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from core import InputError
 from core.models.refusal_tokens import refusal_tokens
 from core.models.registry import find
+from tests.conftest import make_tokenizer
 from tests.loopback_hub import tokenizers
 
 LLAMA_2 = (

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import make_tokenizer
-from oracles import PROMPTS, random_edits, slow
 
 from core import POSITIONS, Conversation, Edits, Feature, InputError, Turn
 from core.prompts.template import make_prompt, read_template
+from tests.conftest import make_tokenizer
+from tests.oracles import PROMPTS, random_edits, slow
 
 LONG = Conversation((("user", "Tell me a story."), ("assistant", "A small town, a cat."), ("user", PROMPTS[0])))
 MANY = [Feature(layer, index) for layer in (1, 2, 3) for index in range(0, 48, 7)]

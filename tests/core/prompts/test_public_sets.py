@@ -7,10 +7,10 @@ import pytest
 
 from core import InputError
 from core.errors import Cancelled, GatedError, OfflineError
+from core.prompts import public_sets as prompt_sets
+from core.prompts import sources as prompt_sources
 from core.prompts.public_sets import fetch_set, find, load, names, part_of, read_local
 from core.prompts.sources import SOURCES
-from core.prompts.template import public_sets as prompt_sets
-from core.prompts.template import sources as prompt_sources
 from tests.loopback_hub.environment import go_offline
 
 SAFETY = "Requests with safety concerns"

@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import pytest
-from conftest import make_tokenizer
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from core import InputError
 from core.edits.edits import POSITIONS
 from core.prompts.conversation import Conversation, Turn
 from core.prompts.template import make_prompt, read_template
+from tests.conftest import make_tokenizer
 
 TOKENIZER = make_tokenizer()
 TEMPLATE = read_template(TOKENIZER)

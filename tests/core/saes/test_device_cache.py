@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import D_MODEL, D_SAE
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import PROMPTS, random_edits
 
 from core import Edits, Engine, Feature, InputError, load
 from core.hydra.wakening import refresh
 from core.saes.device_cache import LISTS, Residency, asked_budget, budget_for
 from core.saes.dictionary import Dictionary, activations
+from tests.conftest import D_MODEL, D_SAE
+from tests.oracles import PROMPTS, random_edits
 
 CPU = torch.device("cpu")
 COLUMN = (2 * D_MODEL + 2) * 4  # bytes of one feature

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import D_MODEL, D_SAE, make_sae
 from safetensors.torch import load_file, save_file
 
 from core import AssetError, InputError
 from core.saes.dictionary import activations, open_dictionary, unpacked_bytes
+from tests.conftest import D_MODEL, D_SAE, make_sae
 
 
 @pytest.fixture

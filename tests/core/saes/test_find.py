@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import make_sae
 from sae_lens import TopKSAE, TopKSAEConfig
-from tests.test_own import CANONICAL, HUB, MODEL, home, local, serve_saes, served, weights_asked
 
 from core import AssetError, DownloadError, InputError, load
 from core.models.check_added import Draft, check
 from core.saes.published import SaeRef, published
+from tests.conftest import make_sae
+from tests.core.models.test_check_added import CANONICAL, HUB, MODEL, home, local, serve_saes, served, weights_asked
 from tests.loopback_hub.saes import tiny_sae
 
 __all__ = ["home", "local", "served"]  # fixtures

@@ -95,11 +95,11 @@ def test_a_killed_packing_goes_on_in_another_process(tmp_path):
     code = """
 import sys, time, torch
 from core.saes import packed as records
-from tests.test_records import IDENTITY, Source
+from tests.core.saes.test_packed import IDENTITY, Source
 records.BLOCK = 8
 records.pack(Source(seconds=0.2), IDENTITY, lambda done: print(done, flush=True))
 """
-    root = Path(records.__file__).resolve().parents[1]
+    root = Path(records.__file__).resolve().parents[2]
     environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [sys.executable, "-c", code], env=environment, cwd=root, stdout=subprocess.PIPE, text=True

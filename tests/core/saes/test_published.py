@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from oracles import fast_logits, slow, slow_answer
-from test_sae_layouts import tiny_sizes
 
 from cache.store.database import Store
 from cache.store.runs import Runs
@@ -25,8 +23,10 @@ from core.models.footprint import needs
 from core.models.registry import from_catalogue
 from core.saes.published import published
 from tests import torch_files
+from tests.core.saes.formats.test_open import tiny_sizes
 from tests.loopback_hub.models import tiny_causal_lm
 from tests.loopback_hub.saes import tiny_sae
+from tests.oracles import fast_logits, slow, slow_answer
 
 LAYERS, D_MODEL = (2, 3, 4), 32
 #: Suites that lack those layers.
