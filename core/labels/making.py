@@ -32,6 +32,7 @@ from core.forward.runtime import Runtime
 from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
 from core.measures.scores import shared_prefix
 from core.models.placement import on_device
+from core.progress import NEVER, QUIET, Progress
 from core.saes.dictionary import activations
 from core.saes.formats.open import Columns
 
@@ -46,7 +47,6 @@ _VOCABULARY = 65_536
 #: Residuals held at a time, in bytes; with more layers than fit, the prompts are read again.
 _AT_ONCE = 2_000_000_000
 _KEY = b"made_from"
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def make_labels(
     sample: Sample,
     folder: Path,
     layers: Collection[int] | None = None,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Made:
     """Label every feature of `layers` (all with an SAE when None), one file a layer in `folder`.
 
@@ -150,7 +150,7 @@ def make_labels(
 
 @torch.inference_mode()
 def residuals(
-    runtime: Runtime, sample: Sample, layers: Collection[int], cancelled: Callable[[], bool] = lambda: False
+    runtime: Runtime, sample: Sample, layers: Collection[int], cancelled: Callable[[], bool] = NEVER
 ) -> dict[int, torch.Tensor] | None:
     """layer → float32 [tokens, d_model] on the CPU: resid_post of the unedited model. None when it was cancelled."""
     plan, kept = runtime.plan([Edits()]), frozenset(layers)
