@@ -21,9 +21,10 @@ from core.models.demo_base import SMOLLM2
 from core.models.loading import MODEL_FILES
 from core.models.registry import ModelSpec
 from core.paths import cache_folder
-from core.saes.device_cache import asked_budget, budget_within
+from core.saes.device_cache import budget_within
 from core.saes.dictionary import unpacked_bytes
 from core.saes.published import Published, SaeRef, published, sae_listing
+from core.settings import MEMORY
 
 #: Bytes of a weight as checkpoints are published (bfloat16), from which their number is told before they are here.
 PUBLISHED_BYTES = 2
@@ -103,7 +104,7 @@ def needs(spec: ModelSpec, device: devices.Device | None = None, dtype: str | No
         by_repo.setdefault(known.repo, []).append(known)
     listings = {repo: sae_listing(repo, saes) for repo, saes in by_repo.items()}
     memory, free = devices.memory_for(model.parameters, placement.dtype), devices.free_memory(placement.device)
-    held = asked_budget()
+    held = MEMORY.read()
     asked = [listing for listing in (model.listing, *listings.values()) if listing is not None]
     return Needs(
         parameters=model.parameters,

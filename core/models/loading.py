@@ -27,9 +27,10 @@ from core.models.placement import computes_on, layer_devices, offload_folder
 from core.models.registry import ModelSpec
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
-from core.saes.device_cache import Residency, asked_budget, budget_for
+from core.saes.device_cache import Residency, budget_for
 from core.saes.dictionary import Dictionary, open_dictionary
 from core.saes.published import SaeRef, open_published
+from core.settings import MEMORY
 
 #: The small files of a model's repository: what it is, and its tokenizer. No code, nothing that could run any.
 SMALL_FILES = (
@@ -63,7 +64,7 @@ def load_runtime(
 
     disable_progress_bar()  # `progress` tells; a bar of its own would only write into logs and other people's output
     devices.choose(0, device, dtype)  # a device that cannot be had is said before the long work
-    asked_budget()
+    MEMORY.read()  # likewise a size that cannot be read
     source = model_folder(spec, part(progress, 0.0, _MODEL_HERE), cancelled)
     dictionaries = _dictionaries(spec, progress, cancelled)
     progress("Loading the model", _SAES_HERE)

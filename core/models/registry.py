@@ -6,7 +6,6 @@ load them.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from core.models.added import OwnModel, keep, own_models, remove, trouble
 from core.paths import assets_folder
 from core.prompts.shipped import prompts_file
 from core.saes.published import SaeRef
+from core.settings import MODEL
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def choose(spec: ModelSpec) -> None:
 
 def chosen_name() -> str:
     """The model the pages use: the one chosen in this process, else `HYDRASCOPE_MODEL`, else “demo”."""
-    return _chosen[0] if _chosen else os.environ.get("HYDRASCOPE_MODEL") or "demo"
+    return _chosen[0] if _chosen else MODEL.read()
 
 
 def names() -> tuple[str, ...]:
