@@ -16,22 +16,22 @@ from typing import Generic, TypeVar
 
 from core.errors import InputError
 
-Value = TypeVar("Value")
+Value_co = TypeVar("Value_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Setting(Generic[Value]):
+class Setting(Generic[Value_co]):
     """One environment variable."""
 
     name: str
     kind: str  # what is written there, in a word or two
     default: str  # what holds where it is unset, in words
     about: str  # one sentence
-    unset: Value  # what `read` gives where it is unset
-    parse: Callable[[str], Value]  # raises ValueError for a value that cannot be used
+    unset: Value_co  # what `read` gives where it is unset
+    parse: Callable[[str], Value_co]  # raises ValueError for a value that cannot be used
     hint: str = ""  # the second half of the error
 
-    def read(self) -> Value:
+    def read(self) -> Value_co:
         """The value now. Raises InputError for one that cannot be used."""
         text = os.environ.get(self.name, "").strip()
         if not text:
