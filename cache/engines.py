@@ -14,8 +14,8 @@ from collections.abc import Callable
 import torch
 
 from core import Engine, InputError, load
-from core.models.footprint import needs
-from core.models.registry import find
+from core.models.footprint import footprint
+from core.models.registry import find_spec
 
 Progress = Callable[[str, float], None]
 #: The environment variable that says how many models may be loaded at a time.
@@ -31,7 +31,7 @@ _engines: dict[str, Engine] = {}  # least recently used first
 
 def is_resident(name: str) -> bool:
     """Whether `resident(name)` would answer at once."""
-    return name in _engines and _engines[name].spec == find(name)
+    return name in _engines and _engines[name].spec == find_spec(name)
 
 
 def resident(name: str, progress: Progress | None = None, cancelled: Callable[[], bool] = lambda: False) -> Engine:
@@ -81,15 +81,15 @@ def _most() -> int:
 
 def _too_large(name: str) -> bool:
     """Whether the model needs more memory than the device has free now."""
-    found = needs(find(name))
+    found = footprint(find_spec(name))
     return found.memory > found.free
 
 
 def _give_way() -> None:
     """Free some memory: of what is held of the SAEs first, then the model not used for longest."""
-    holding = [engine.runtime.residency for engine in _engines.values() if engine.runtime.residency.held]
-    for one in holding:
-        one.clear()
+    holding = [engine for engine in _engines.values() if engine.sae_bytes]
+    for engine in holding:
+        engine.release_saes()
     if not holding:
         _leave()
     _collect()

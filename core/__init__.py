@@ -11,7 +11,7 @@ from core.edits.edits import POSITIONS, Edits, Feature, Sensor
 from core.engine import Engine, load
 from core.errors import AssetError, DownloadError, HydrascopeError, InputError, UnknownModelError
 from core.measures.scores import Measurement, refusal_score
-from core.models.registry import ModelSpec
+from core.models.spec import ModelSpec
 from core.prompts.conversation import Conversation, Turn
 from core.prompts.template import Prompt
 

@@ -23,11 +23,11 @@ def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) 
     shown = ""
     for token in _token_stream(runtime, prompt, edits, max_new_tokens):
         ids.append(token)
-        text = decode(runtime, ids)
+        text = decode_answer(runtime, ids)
         if not text.endswith("\ufffd") and len(text) > len(shown):  # wait for the rest of a split character
             yield text[len(shown) :]
             shown = text
-    text = decode(runtime, ids)
+    text = decode_answer(runtime, ids)
     if len(text) > len(shown):
         yield text[len(shown) :]
 
@@ -49,7 +49,7 @@ def answers(
     texts = [["" for _ in edits] for _ in prompts]
     for row in _rows(runtime, prompts, edits, max_new_tokens):
         if row.done:
-            texts[row.prompt][row.edit] = decode(runtime, row.ids)
+            texts[row.prompt][row.edit] = decode_answer(runtime, row.ids)
     return texts
 
 
@@ -63,7 +63,7 @@ def streams(
     """
     shown: dict[tuple[int, int], str] = {}
     for row in _rows(runtime, prompts, edits, max_new_tokens):
-        text = decode(runtime, row.ids)
+        text = decode_answer(runtime, row.ids)
         if not row.done:
             text = text.rstrip("\ufffd")
         at = (row.prompt, row.edit)
@@ -132,6 +132,6 @@ def _batch(
         growing.append(tokens, keep)
 
 
-def decode(runtime: Runtime, ids: list[int]) -> str:
+def decode_answer(runtime: Runtime, ids: list[int]) -> str:
     """Ids to text, special tokens left out."""
     return runtime.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

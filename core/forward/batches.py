@@ -141,7 +141,7 @@ def logits_everywhere(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt]) -
     return ids, runtime.forward(Pass(plan, rows, runtime.groups(plan, prompts, 0, width)), ids).logits
 
 
-def read_prompt(runtime: Runtime, plan: Plan, prompt: Prompt, request: PassRequest) -> Pass:
+def read_below_head(runtime: Runtime, plan: Plan, prompt: Prompt, request: PassRequest) -> Pass:
     """One prompt under every set of the plan, in one pass that ends after the layer `request.stop_after`."""
     sets, expand_at = len(plan.edits), _expand_at(plan)
     rows = torch.arange(sets, device=runtime.device)
@@ -152,7 +152,7 @@ def read_prompt(runtime: Runtime, plan: Plan, prompt: Prompt, request: PassReque
 
 
 def read_tokens(runtime: Runtime, plan: Plan, tokens: Sequence[int], request: PassRequest) -> Pass:
-    """Plain token ids under the plan's first set, each token in “all” alone; ends as `read_prompt`."""
+    """Plain token ids under the plan's first set, each token in “all” alone; ends as `read_below_head`."""
     ids = torch.tensor([list(tokens)], device=runtime.device)
     groups = plan.group_of(np.full((1, len(tokens)), POSITIONS["all"])).to(runtime.device)
     current = Pass(plan, torch.zeros(1, dtype=torch.int64, device=runtime.device), groups, request=request)

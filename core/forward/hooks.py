@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from core.errors import AssetError
-from core.forward.conditions import hold
 from core.forward.plan import Plan
-from core.saes.dictionary import activations
+from core.forward.tables import Tier
+from core.models.architecture import decoder_layers
+from core.saes.columns import activations
 
 
 class Local(NamedTuple):
@@ -112,21 +112,7 @@ def in_pass() -> bool:
     return _CURRENT.get() is not None
 
 
-def decoder_layers(model: nn.Module) -> nn.ModuleList:
-    """The decoder blocks of a transformers causal language model. Raises AssetError."""
-    for path in ("model.layers", "model.language_model.layers", "transformer.h", "gpt_neox.layers"):
-        found: Any = model
-        for name in path.split("."):
-            found = getattr(found, name, None)
-        if isinstance(found, nn.ModuleList):
-            return found
-    raise AssetError(
-        f"{type(model).__name__} has no decoder layers where they are looked for; "
-        "use a Llama-, Gemma- or GPT-like model."
-    )
-
-
-def install(model: Any) -> None:
+def install_hooks(model: Any) -> None:
     """Put the hooks on, once for the life of the model."""
     layers = decoder_layers(model)
     layers[0].register_forward_pre_hook(_before_first)
@@ -209,7 +195,7 @@ class _AfterLayer:
                 target = current.per_group(plan.target)
                 strength = None if plan.strength is None else current.per_group(plan.strength)
                 for tier in plan.tiers:
-                    target, strength = hold(tier, current, target, strength)
+                    target, strength = _hold(tier, current, target, strength)
                 # NaN − f is NaN where nothing is asked; nan_to_num makes those columns add exactly nothing.
                 amount = torch.nan_to_num_(target - f, nan=0.0)
                 if strength is not None:
@@ -230,6 +216,27 @@ class _AfterLayer:
         else:
             return
         current.cosine[self.index] = (x @ here.direction) / x.norm(dim=-1).clamp_min(1e-12)
+
+
+def _hold(
+    tier: Tier, current: Pass, target: torch.Tensor, strength: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """target and strength, float32 [rows, positions or 1, U], with this tier's on top where its conditions are met.
+
+    strength may be None for 1 everywhere. Sensors of lower layers may have been read in one row shared by all.
+    """
+    asked = current.per_group(tier.target)
+    holds = ~asked.isnan()
+    if tier.slots:
+        device = tier.target.device
+        rows = current.on(device).rows
+        # A sensor may have been read on another device, of a layer further down.
+        read = torch.stack([current.sensed[slot].to(device).expand(len(rows), -1) for slot in tier.slots], dim=-1)
+        sensor = tier.sensor[rows][:, None, :].expand(-1, read.shape[1], -1)
+        # Activations are never below 0, so a threshold of −inf is always passed.
+        holds = holds & (read.gather(-1, sensor) > tier.threshold[rows][:, None, :])
+    before = torch.ones_like(target) if strength is None else strength
+    return torch.where(holds, asked, target), torch.where(holds, current.per_group(tier.strength), before)
 
 
 def _before_head(module: nn.Module, args: tuple) -> tuple | None:

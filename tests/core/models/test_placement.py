@@ -17,11 +17,12 @@ from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 from torch.overrides import TorchFunctionMode
 
 from core import Edits, Feature, InputError, ModelSpec, load
-from core.forward.hooks import Pass, PassRequest, decoder_layers
+from core.forward.assembly import load_runtime
+from core.forward.hooks import Pass, PassRequest
 from core.hydra.wakening import refresh
 from core.labels.making import label_blocks, residuals, sample_of
 from core.measures.direction_search import mean_last
-from core.models.loading import load_runtime
+from core.models.architecture import decoder_layers
 from core.models.placement import computes_on, layer_devices
 from tests.conftest import LAYERS, make_tokenizer
 from tests.oracles import PROMPTS, random_conditional_edits, random_edits

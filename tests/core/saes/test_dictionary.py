@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core import AssetError, InputError
-from core.saes.dictionary import activations, open_dictionary, unpacked_bytes
+from core.saes.columns import activations
+from core.saes.folder import open_dictionary, unpacked_bytes
 from tests.conftest import D_MODEL, D_SAE, make_sae
 
 
