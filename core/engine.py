@@ -21,13 +21,12 @@ from core.errors import InputError
 from core.forward.assembly import load_runtime
 from core.forward.runtime import Runtime
 from core.measures import cross_entropy, direction_search, features, scores
-from core.measures.direction_search import Progress
 from core.measures.direction_sources import computed_file, split_sides, stored_direction
 from core.measures.reader import Reader
 from core.measures.scores import Measurement
-from core.models.files import QUIET
 from core.models.registry import find_spec
 from core.models.spec import ModelSpec
+from core.progress import NEVER, QUIET, Progress
 from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.template import Prompt, make_plain, make_prompt
 
@@ -36,8 +35,8 @@ def load(
     model: str | ModelSpec,
     device: Device | None = None,
     dtype: str | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Engine:
     """Load a model by registry name, or a spec of your own, downloading what is not here. progress(message, share).
 
@@ -48,7 +47,7 @@ def load(
     Raises UnknownModelError, DownloadError, AssetError, Cancelled, InputError.
     """
     spec = model if isinstance(model, ModelSpec) else find_spec(model)
-    runtime, reason = load_runtime(spec, device, dtype, progress or QUIET, cancelled)
+    runtime, reason = load_runtime(spec, device, dtype, progress, cancelled)
     return Engine(runtime, reason)
 
 
@@ -260,7 +259,7 @@ class Engine:
         rule: str | None = None,
         validation: float = 0.2,
         max_new_tokens: int = 24,
-        progress: Progress | None = None,
+        progress: Progress = QUIET,
         keep: bool = True,
     ) -> Direction:
         """Compute it anew: difference of means at the last position, layer by `rule` (“paper”, “arditi”, “balanced”).
@@ -275,7 +274,7 @@ class Engine:
         sides = split_sides(self.spec, harmful, harmless, validation)
         first, second = ([self._prompts(texts) if texts else [] for texts in side] for side in sides)
         found = direction_search.search(
-            self.runtime, (first[0], first[1]), (second[0], second[1]), rule, max_new_tokens, progress or QUIET
+            self.runtime, (first[0], first[1]), (second[0], second[1]), rule, max_new_tokens, progress
         )
         if keep:
             save_direction(found, computed_file(self.spec.name))

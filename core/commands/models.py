@@ -11,9 +11,9 @@ from core.hub.errors import size_text
 from core.models.added import added_models, list_trouble
 from core.models.catalogue import MODELS, Choice
 from core.models.check_added import Draft, check_draft
-from core.models.files import Progress
 from core.models.footprint import Footprint, footprint
 from core.models.registry import find_spec, forget, remember
+from core.progress import Progress
 from core.saes.find import saes_text
 from core.text.layers import layers_text
 

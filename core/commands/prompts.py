@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from core.progress import Progress
 from core.prompts.checks import Report, check_prompts, parse_split, prompts_digest, split
 from core.prompts.files import write_prompts
-from core.prompts.public_sets import Progress, find_set, load_set, page, set_names
+from core.prompts.public_sets import find_set, load_set, page, set_names
 from core.prompts.sources import PartKind
 
 #: Dropped rows that are listed one by one.

@@ -14,10 +14,11 @@ from core.forward.hooks import install_hooks
 from core.forward.runtime import Runtime
 from core.models.architecture import decoder_layers
 from core.models.compatibility import check_refusal_tokens, check_width
-from core.models.files import MODEL_HERE, SAES_HERE, Progress, model_folder, open_dictionaries
+from core.models.files import MODEL_HERE, SAES_HERE, model_folder, open_dictionaries
 from core.models.placement import computes_on, layer_devices
 from core.models.spec import ModelSpec
 from core.models.weights import load_weights
+from core.progress import NEVER, Progress, part
 from core.prompts.template import read_template
 from core.saes.device_cache import Residency, asked_budget, budget_for
 
@@ -27,7 +28,7 @@ def load_runtime(
     device: devices.Device | None,
     dtype: str | None,
     progress: Progress,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Runtime, str]:
     """Load everything `spec` names. Returns the runtime and why device and dtype were chosen.
 
@@ -36,7 +37,7 @@ def load_runtime(
     """
     devices.placement_for(0, device, dtype)  # a device that is not there is reported before the long work
     asked_budget()
-    folder = model_folder(spec, lambda message, share: progress(message, MODEL_HERE * share), cancelled)
+    folder = model_folder(spec, part(progress, 0.0, MODEL_HERE), cancelled)
     dictionaries = open_dictionaries(spec, progress, cancelled)
     progress("Loading the model", SAES_HERE)
     model, tokenizer, placement = load_weights(spec, folder, device, dtype)

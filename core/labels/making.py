@@ -28,6 +28,7 @@ from core.engine import Engine
 from core.errors import AssetError, InputError
 from core.forward.batches import shared_prefix
 from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
+from core.progress import NEVER, QUIET, Progress
 
 #: Places looked at, contexts shown, and distinct words of a label; tokens shown before and after a place.
 PLACES, CONTEXTS, WORDS, BEFORE, AFTER = 40, 4, 10, 6, 3
@@ -38,7 +39,6 @@ FEATURES_AT_ONCE = 512
 #: Residuals held at a time, in bytes; with more layers than fit, the prompts are read again.
 _AT_ONCE = 2_000_000_000
 _KEY = b"made_from"
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ def make_labels(
     sample: Sample,
     folder: Path,
     layers: Collection[int] | None = None,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Made:
     """Label every feature of `layers` (all with an SAE when None), one file a layer in `folder`.
 
@@ -141,7 +141,7 @@ def make_labels(
 
 
 def sample_residuals(
-    engine: Engine, sample: Sample, layers: Collection[int], cancelled: Callable[[], bool] = lambda: False
+    engine: Engine, sample: Sample, layers: Collection[int], cancelled: Callable[[], bool] = NEVER
 ) -> dict[int, torch.Tensor] | None:
     """layer → float32 [tokens, d_model] on the CPU: resid_post of the unedited model. None when it was cancelled."""
     found: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}

@@ -10,7 +10,7 @@ Knows: prompt sets as text, the runtime.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,9 +27,9 @@ from core.forward.batches import run
 from core.forward.hooks import PassRequest
 from core.forward.runtime import Runtime
 from core.measures.scores import measure, reference_logprobs
+from core.progress import Progress
 from core.prompts.template import Prompt
 
-Progress = Callable[[str, float], None]
 RULES = ("paper", "arditi", "balanced")
 PUBLISHED = "published"  # the layer the paper reports; nothing is chosen, so that layer alone is scored
 KL_LIMIT, INDUCE_LIMIT, DEPTH_LIMIT = 0.1, 0.0, 0.8

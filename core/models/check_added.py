@@ -17,10 +17,11 @@ from core.hub.fetch import Wanted, look
 from core.models.added import AddedModel
 from core.models.architecture import empty_model
 from core.models.compatibility import check_hook, check_refusal_tokens, check_width
-from core.models.files import MODEL_FILES, SMALL_FILES, Progress, model_folder
+from core.models.files import MODEL_FILES, SMALL_FILES, model_folder
 from core.models.refusal_tokens import refusal_tokens
 from core.models.registry import check_new_name, from_added
 from core.models.spec import ModelSpec
+from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
 from core.saes.published import SaeRef, published
@@ -78,9 +79,7 @@ class Checked:
         return from_added(self.model)
 
 
-def check_draft(
-    draft: Draft, progress: Progress = lambda message, share: None, cancelled: Callable[[], bool] = lambda: False
-) -> Checked:
+def check_draft(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Checked:
     """Everything that can be known of a model and its SAEs without their weights.
 
     Raises InputError (names, layers, choices), AssetError (files that do not fit), DownloadError, Cancelled.
@@ -104,9 +103,7 @@ def check_draft(
         {layer: one.neuronpedia for layer, one in refs.items() if one.neuronpedia},
         draft.revision.strip() or None,
     )
-    small = model_folder(
-        from_added(found), lambda message, share: progress(message, _MODEL_HERE * share), cancelled, SMALL_FILES
-    )
+    small = model_folder(from_added(found), part(progress, 0.0, _MODEL_HERE), cancelled, SMALL_FILES)
     config = empty_model(name, place, small).config.get_text_config()
     _check_weights(found)
     n_layers, d_model = config.num_hidden_layers, config.hidden_size
@@ -115,9 +112,7 @@ def check_draft(
     tokenizer = _tokenizer(name, place, small)
     tokens = refusal_tokens(tokenizer, draft.refusal)
     check_refusal_tokens(tokens, name, config.vocab_size)
-    configs = read_configs(
-        saes, lambda message, share: progress(message, _MODEL_HERE + (1 - _MODEL_HERE) * share), cancelled
-    )
+    configs = read_configs(saes, part(progress, _MODEL_HERE, 1 - _MODEL_HERE), cancelled)
     for layer, one in configs.items():
         check_hook(str(saes[layer]), one.hook, layer)
         check_width(str(saes[layer]), layer, one.d_model, name, n_layers, d_model)

@@ -15,11 +15,11 @@ from core.hub.fetch import Wanted, fetch
 from core.models.compatibility import check_hook
 from core.models.demo_base import base_folder
 from core.models.spec import ModelSpec
+from core.progress import NEVER, QUIET, Progress, part
 from core.saes.dictionary import Dictionary
 from core.saes.folder import open_dictionary
 from core.saes.published import SaeRef, open_published
 
-Progress = Callable[[str, float], None]
 #: The small files of a model's repository: what it is, and its tokenizer. No code, nothing that could run any.
 SMALL_FILES = (
     "config.json",
@@ -35,27 +35,19 @@ MODEL_FILES = ("model*.safetensors*", *SMALL_FILES)
 MODEL_HERE, SAES_HERE = 0.4, 0.85
 
 
-def _never() -> bool:
-    return False
-
-
-def QUIET(message: str, share: float) -> None:  # noqa: N802 (a value, which happens to be a function)
-    """Progress nobody asked for."""
-
-
-def make_ready(spec: ModelSpec, progress: Progress = QUIET, cancelled: Callable[[], bool] = _never) -> None:
+def make_ready(spec: ModelSpec, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> None:
     """Download and pack everything `spec` names and load nothing, so that another model can go on being used meanwhile.
 
     Raises AssetError, Cancelled, DownloadError.
     """
-    model_folder(spec, lambda message, share: progress(message, MODEL_HERE * share), cancelled)
+    model_folder(spec, part(progress, 0.0, MODEL_HERE), cancelled)
     open_dictionaries(spec, progress, cancelled)
 
 
 def model_folder(
     spec: ModelSpec,
     progress: Progress = QUIET,
-    cancelled: Callable[[], bool] = _never,
+    cancelled: Callable[[], bool] = NEVER,
     files: tuple[str, ...] = MODEL_FILES,
 ) -> Path:
     """Where the model's files lie on this machine, downloaded first if need be; files: which of a hub's.
@@ -76,19 +68,13 @@ def open_dictionaries(spec: ModelSpec, progress: Progress, cancelled: Callable[[
     found: dict[int, Dictionary] = {}
     step = (SAES_HERE - MODEL_HERE) / max(len(spec.saes), 1)
     for layer, source in sorted(spec.saes.items()):
-        start = MODEL_HERE + step * len(found)
-        part = partial(_part, progress, start, step)
-        part(f"Opening the SAE of layer {layer}", 0.0)
+        of_layer = part(progress, MODEL_HERE + step * len(found), step)
+        of_layer(f"Opening the SAE of layer {layer}", 0.0)
         if isinstance(source, SaeRef):
-            found[layer] = open_published(source, layer, part, cancelled)
+            found[layer] = open_published(source, layer, of_layer, cancelled)
         else:
             found[layer] = open_dictionary(
-                Path(source), layer, partial(part, f"Packing the SAE of layer {layer}"), cancelled
+                Path(source), layer, partial(of_layer, f"Packing the SAE of layer {layer}"), cancelled
             )
         check_hook(found[layer].name, found[layer].hook, layer)
     return found
-
-
-def _part(progress: Progress, start: float, step: float, message: str, share: float) -> None:
-    """Progress of one part of the work, as a share of the whole."""
-    progress(message, start + step * share)

@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 
 from core.errors import AssetError
+from core.progress import NEVER
 from core.saes.dictionary import Dictionary
 from core.saes.formats.open import open_sae
 from core.saes.packed import header_of, read_records
 
 
 def open_dictionary(
-    folder: Path,
-    layer: int,
-    share: Callable[[float], None] = lambda done: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    folder: Path, layer: int, share: Callable[[float], None] = lambda done: None, cancelled: Callable[[], bool] = NEVER
 ) -> Dictionary:
     """Open a SAELens folder (cfg.json and sae_weights.safetensors), packing it on first use.
 

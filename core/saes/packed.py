@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import AssetError, Cancelled
 from core.paths import cache_folder
+from core.progress import NEVER
 from core.saes.dictionary import Dictionary
 from core.saes.formats.normal_form import SaeFile
 
@@ -54,7 +55,7 @@ def pack(
     open_source: Callable[[], SaeFile],
     identity: Mapping[str, Any],
     share: Share = lambda done: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> dict[str, Any]:
     """Write the records of a source, going on where an earlier try of the same source ended, and return their header.
 
@@ -80,7 +81,7 @@ def read_records(
     name: str,
     open_source: Callable[[], SaeFile],
     share: Callable[[float], None] = lambda done: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Dictionary:
     """The dictionary of a source, from its records, packed first where there are none. Raises AssetError, Cancelled."""
     header = header_of(identity) or pack(open_source, identity, share, cancelled)

@@ -114,7 +114,7 @@ def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, mo
         held = sum(engine.runtime.residency.held for engine in resident._engines.values())
         return replace(found, free=found.memory - (held > 0 or len(resident._engines) > free[-1]))
 
-    monkeypatch.setattr(resident, "needs", short)
+    monkeypatch.setattr(resident, "footprint", short)
     free.append(2)
     resident.resident("third")
     assert list(resident._engines) == ["one", "other", "third"]

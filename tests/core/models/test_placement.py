@@ -20,7 +20,7 @@ from core import Edits, Feature, InputError, ModelSpec, load
 from core.forward.assembly import load_runtime
 from core.forward.hooks import Pass, PassRequest
 from core.hydra.wakening import refresh
-from core.labels.making import label_blocks, residuals, sample_of
+from core.labels.making import label_blocks, sample_of, sample_residuals
 from core.measures.direction_search import mean_last
 from core.models.architecture import decoder_layers
 from core.models.placement import computes_on, layer_devices
@@ -131,7 +131,7 @@ def test_what_the_saes_say_is_equal_to_the_bit(both):
         sets = edit_sets(engine)
         woken = refresh(engine, PROMPTS[1], sets[1])
         sample = sample_of(engine, PROMPTS)
-        labels = list(label_blocks(engine.runtime, sample, 2, residuals(engine.runtime, sample, [2])[2]))
+        labels = list(label_blocks(engine, sample, 2, sample_residuals(engine, sample, [2])[2]))
         found.append(
             [
                 engine.features(PROMPTS[0], sets[5]),

@@ -24,7 +24,7 @@ IDENTITY = {"name": "here", "size": 7}
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     """Small blocks, and a cache of its own."""
-    monkeypatch.setattr(packed, "BLOCK", BLOCK)
+    monkeypatch.setattr(packed, "PACKED_AT_ONCE", BLOCK)
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
 
 
