@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 
 from core import Engine, load
-from core.models.footprint import needs
-from core.models.registry import find
+from core.models.footprint import footprint
+from core.models.registry import find_spec
 from core.progress import NEVER, QUIET, Progress
 from core.settings import MODELS
 
@@ -28,7 +28,7 @@ _engines: dict[str, Engine] = {}  # least recently used first
 
 def is_resident(name: str) -> bool:
     """Whether `resident(name)` would answer at once."""
-    return name in _engines and _engines[name].spec == find(name)
+    return name in _engines and _engines[name].spec == find_spec(name)
 
 
 def resident(name: str, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Engine:
@@ -70,15 +70,15 @@ def in_use() -> tuple[str, ...]:
 
 def _too_large(name: str) -> bool:
     """Whether the model needs more memory than the device has free now."""
-    found = needs(find(name))
+    found = footprint(find_spec(name))
     return found.memory > found.free
 
 
 def _give_way() -> None:
     """Free some memory: of what is held of the SAEs first, then the model not used for longest."""
-    holding = [engine.runtime.residency for engine in _engines.values() if engine.runtime.residency.held]
-    for one in holding:
-        one.clear()
+    holding = [engine for engine in _engines.values() if engine.sae_bytes]
+    for engine in holding:
+        engine.release_saes()
     if not holding:
         _leave()
     _collect()

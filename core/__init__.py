@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.engine import Engine, load
     from core.errors import AssetError, DownloadError, HydrascopeError, InputError, UnknownModelError
     from core.measures.scores import Measurement, refusal_score
-    from core.models.registry import ModelSpec
+    from core.models.spec import ModelSpec
     from core.prompts.conversation import Conversation, Turn
     from core.prompts.template import Prompt
 
@@ -53,7 +53,7 @@ _MODULES = {
     "core.engine": ("Engine", "load"),
     "core.errors": ("AssetError", "DownloadError", "HydrascopeError", "InputError", "UnknownModelError"),
     "core.measures.scores": ("Measurement", "refusal_score"),
-    "core.models.registry": ("ModelSpec",),
+    "core.models.spec": ("ModelSpec",),
     "core.prompts.conversation": ("Conversation", "Turn"),
     "core.prompts.template": ("Prompt",),
 }

@@ -19,7 +19,7 @@ from core.edits.edits import Edits
 from core.engine import Engine, load
 from core.errors import HydrascopeError, InputError
 from core.judges import judge_names
-from core.models.registry import names
+from core.models.registry import model_names
 from core.progress import QUIET
 from core.prompts.shipped import plain_texts
 from core.text.layers import parse_layers
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     audit = commands.add_parser("audit", help="one prompt, unedited and edited: score, verdict, answer, cosines")
     audit.add_argument("prompt")
-    audit.add_argument("--model", default="demo", help=f"one of: {', '.join(names())}")
+    audit.add_argument("--model", default="demo", help=f"one of: {', '.join(model_names())}")
     audit.add_argument(
         "--ablate",
         default="",
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _discover_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="demo", help=f"one of: {', '.join(names())}")
+    parser.add_argument("--model", default="demo", help=f"one of: {', '.join(model_names())}")
     files = "txt, csv, tsv, json, jsonl or parquet; without it the model's bundled held-out prompts"
     parser.add_argument("--harmful", metavar="FILE", help=files)
     parser.add_argument("--benign", metavar="FILE", help=files)
@@ -140,7 +140,7 @@ def _discover(engine: Engine, options: argparse.Namespace) -> int:
 
 
 def _labels_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="demo", help=f"one of: {', '.join(names())}")
+    parser.add_argument("--model", default="demo", help=f"one of: {', '.join(model_names())}")
     files = "a file or a public set to make labels on; without it, and without --neuronpedia, the bundled prompts"
     parser.add_argument("--prompts", metavar="NAME_OR_FILE", help=files)
     parser.add_argument("--column", help="the column of --prompts that holds them, where there are several")
@@ -164,7 +164,7 @@ def _labels(engine: Engine, options: argparse.Namespace) -> int:
 
 
 def _prompts_arguments(parser: argparse.ArgumentParser) -> None:
-    from core.prompts.public_sets import names as sets
+    from core.prompts.public_sets import set_names as sets
 
     parser.add_argument("prompts", metavar="NAME_OR_FILE", help=f"one of: {', '.join(sets())}; or a file")
     parser.add_argument("--kind", choices=("harmful", "benign", "look-alike"), help="which prompts of a public set")

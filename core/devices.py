@@ -39,7 +39,7 @@ class Placement(NamedTuple):
     spread: Device | None = None
 
 
-def choose(parameters: int, device: Device | None = None, dtype: str | None = None) -> Placement:
+def placement_for(parameters: int, device: Device | None = None, dtype: str | None = None) -> Placement:
     """Choose for a model of `parameters` weights; what the caller names is taken as it is. Raises InputError.
 
     device: where none is given, HYDRASCOPE_DEVICE, and without that the best there is. dtype: the same with

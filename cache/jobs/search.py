@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from cache.store.runs import Runs
 from core import Engine
-from core.discovery.runner import RunProgress, StoppedError, run
+from core.discovery.runner import RunProgress, StoppedError, run_stages
 from core.errors import HydrascopeError
 from core.forward.device_lock import in_background
 
@@ -131,7 +131,7 @@ def _carry_out(task: _Task) -> None:
         with in_background():
             task.control()
             task.runs.say(task.run, "running")
-            run(task.runs.work(task.run, task.engine), task.control, told)
+            run_stages(task.runs.work(task.run, task.engine), task.control, told)
         task.runs.say(task.run, "finished")
     except StoppedError:
         task.runs.say(task.run, "stopped")

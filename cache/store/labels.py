@@ -19,7 +19,7 @@ from cache.store.database import Store, now
 from core.edits.edits import Feature
 from core.labels.neuronpedia import BATCH_ROWS, Explained, GarbledAnswerError, Neuronpedia
 from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
-from core.models.registry import ModelSpec
+from core.models.spec import ModelSpec
 from core.paths import cache_folder
 from core.progress import NEVER, QUIET, Progress
 

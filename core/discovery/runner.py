@@ -111,7 +111,7 @@ def stages_of(work: Work) -> list[Stage]:
     return [stage for stage in STAGES if stage.after <= max(work.settings.stages)]
 
 
-def run(
+def run_stages(
     work: Work, control: Control = lambda: None, progress: Callable[[RunProgress], None] = lambda where: None
 ) -> None:
     """Do everything that has no row yet. Raises whatever `control` raises; a failing prompt is a row and not an end."""

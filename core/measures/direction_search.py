@@ -23,8 +23,10 @@ from core.answers.verdicts import verdict
 from core.edits.direction import Direction, make_direction
 from core.edits.edits import Edits
 from core.errors import InputError
+from core.forward.batches import run
+from core.forward.hooks import PassRequest
 from core.forward.runtime import Runtime
-from core.measures.scores import measure, reference_logprobs, run
+from core.measures.scores import measure, reference_logprobs
 from core.progress import Progress
 from core.prompts.template import Prompt
 
@@ -125,7 +127,7 @@ def mean_last(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Tensor:
     """float64 [layers, d_model]: mean resid_post at the last position."""
     total = torch.zeros(runtime.n_layers, runtime.d_model, dtype=torch.float64)
     every = frozenset(range(runtime.n_layers))
-    for batch in run(runtime, runtime.plan([Edits()]), prompts, None, False, every):
+    for batch in run(runtime, runtime.plan([Edits()]), prompts, PassRequest(residuals=every)):
         if not batch.logits.numel():
             continue
         last = batch.current.last

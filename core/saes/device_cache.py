@@ -20,12 +20,12 @@ import numpy as np
 import torch
 
 from core.devices import free_memory
-from core.saes.dictionary import Dictionary, Encoders
-from core.saes.formats.open import Columns
+from core.saes.columns import Columns, Encoders
+from core.saes.dictionary import Dictionary
 from core.settings import MEMORY
 
 #: Features of a part: what a walk over a dictionary yields at a time, and what is held or not.
-BLOCK = 2048
+PART = 2048
 #: Of one dictionary, how many lists of columns are held: what an edit names changes by a feature a click, and old lists
 #: in their thousands would cost every walk over this process's objects.
 LISTS = 4
@@ -116,16 +116,16 @@ class Residency:
 
     def encoders(self, dictionary: Dictionary, device: torch.device) -> Iterator[tuple[int, Encoders]]:
         """As `blocks`, without the decoder rows: half the reading where only what fires is asked."""
-        for start in range(0, dictionary.d_sae, BLOCK):
+        for start in range(0, dictionary.d_sae, PART):
             yield start, Encoders(*self._part(dictionary, device, start, "encoder"))
 
     def decoders(self, dictionary: Dictionary, device: torch.device) -> Iterator[tuple[int, torch.Tensor]]:
         """As `blocks`, the decoder rows alone: float32 [block, d_model]."""
-        for start in range(0, dictionary.d_sae, BLOCK):
+        for start in range(0, dictionary.d_sae, PART):
             yield start, self._part(dictionary, device, start, "decoder")[0]
 
     def _part(self, dictionary: Dictionary, device: torch.device, start: int, half: str) -> tuple[torch.Tensor, ...]:
-        stop = start + BLOCK
+        stop = start + PART
         key = (dictionary.path, device, half, start, stop)
         with self._lock:
             before = self._asked.get(key, -1)

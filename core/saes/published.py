@@ -17,10 +17,10 @@ from typing import Any, NamedTuple, cast, get_args
 from core.errors import InputError
 from core.hub.fetch import Listing, Wanted, fetch, look
 from core.progress import NEVER, QUIET, Progress, part
-from core.saes.dictionary import Dictionary, read_records
+from core.saes.dictionary import Dictionary
 from core.saes.formats.config import residual_layer
-from core.saes.formats.open import FILES, TORCH, Kind, open_sae
-from core.saes.packed import header_of
+from core.saes.formats.open import SAE_FILES, TORCH, Layout, open_sae
+from core.saes.packed import header_of, read_records
 
 #: Share of a download-and-pack that is the download: a pack reads and writes what was downloaded once.
 _DOWNLOAD = 0.8
@@ -48,14 +48,14 @@ class Published:
     ref: SaeRef
     repo: str
     folder: str
-    kind: Kind
+    kind: Layout
     scale: float | None
     neuronpedia: str
 
     @property
     def wanted(self) -> Wanted:
         """Its files on the hub, needed ones and those that may be there."""
-        needed, possible = FILES[self.kind]
+        needed, possible = SAE_FILES[self.kind]
         names = (*needed, *(f"*{name}" for name in possible))
         files = tuple(str(PurePosixPath(self.folder, name)) for name in names)  # an empty name is the entry itself
         return Wanted(self.repo, files, inert=self.kind in TORCH)
@@ -78,16 +78,16 @@ def published(ref: SaeRef) -> Published:
     if ref.sae_id not in release.saes_map:
         raise InputError(_unknown(f"The release {ref.release} has no SAE", ref.sae_id, release.saes_map))
     kind = release.conversion_func or "sae_lens"
-    if kind not in get_args(Kind):
+    if kind not in get_args(Layout):
         raise InputError(
             f"The SAEs of {ref.release} are published in the layout “{kind}”, which cannot be read here; "
-            f"choose a release in one of {', '.join(get_args(Kind))}."
+            f"choose a release in one of {', '.join(get_args(Layout))}."
         )
     return Published(
         ref,
         release.repo_id,
         release.saes_map[ref.sae_id],
-        cast(Kind, kind),
+        cast(Layout, kind),
         release.norm_scaling_factor.get(ref.sae_id),
         release.neuronpedia_id.get(ref.sae_id) or "",
     )

