@@ -1,4 +1,4 @@
-"""`python -m core judge`: answers of a file and of a run, told, stored and compared; what cannot be done is said."""
+"""`hydrascope judge`: answers of a file and of a run, told, stored and compared; what cannot be done is said."""
 
 import json
 
@@ -10,7 +10,7 @@ from cache.store.database import shared_store
 from cache.store.judgements import Pair
 from cache.store.runs import Runs
 from core import verdict
-from core.__main__ import main
+from core.commands.command_line import main
 from core.discovery.ledger import Row
 from core.discovery.runner import run_stages
 from core.judges import classifier, find_judge, first_token_judge
