@@ -25,7 +25,7 @@ EXAMPLE = "hydrascope labels --model gemma-2-2b-it --neuronpedia --layers 2-16"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    files = "a file or a public set to make labels on; without it, and without --neuronpedia, the model's own prompts"
+    files = "a file or a public set whose prompts are read; without it, and without --neuronpedia, the model's own"
     parser.add_argument("--prompts", metavar="NAME_OR_FILE", help=files)
     parser.add_argument("--column", help="the column of --prompts that holds them, where there are several")
     parser.add_argument("--neuronpedia", action="store_true", help="fetch Neuronpedia's labels of every layer in bulk")

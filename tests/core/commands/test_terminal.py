@@ -3,8 +3,6 @@
 import io
 import sys
 
-import pytest
-
 from core.commands.terminal import note, progress_bar, run_progress, table
 from core.discovery.runner import RunProgress
 
@@ -14,10 +12,11 @@ class Watched(io.StringIO):
         return True
 
 
-@pytest.fixture
-def watched(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Watched())
-    return sys.stderr
+def watch(monkeypatch):
+    """In the test itself: pytest puts its own stream back between a fixture and the test."""
+    stream = Watched()
+    monkeypatch.setattr(sys, "stderr", stream)
+    return stream
 
 
 def stands(done, stage="prune", left=0.0):
@@ -35,7 +34,8 @@ def test_a_table_is_aligned_without_trailing_spaces(capsys):
     assert capsys.readouterr().out.splitlines() == ["name           from", "a longer name  you", "b"]
 
 
-def test_a_bar_is_drawn_for_those_who_watch(watched):
+def test_a_bar_is_drawn_for_those_who_watch(monkeypatch):
+    watched = watch(monkeypatch)
     with progress_bar() as progress:
         for share in (0.0, 0.5, 1.0):
             progress("Packing", share)
@@ -57,7 +57,8 @@ def test_a_log_has_a_line_every_tenth_of_a_stage(capsys):
     assert lines[-1] == "Stage 2: pruning: 20 of 20"
 
 
-def test_each_stage_has_its_bar(watched):
+def test_each_stage_has_its_bar(monkeypatch):
+    watched = watch(monkeypatch)
     with run_progress() as progress:
         progress(stands(20))
         progress(RunProgress("probe", "A probe", 1, 2, 2, 3, 0.0))
