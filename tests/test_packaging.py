@@ -72,7 +72,7 @@ def test_the_installed_command_audits_from_an_empty_folder(installed, tiny_spec,
     empty, cache = tmp_path / "empty", tmp_path / "cache"
     empty.mkdir()
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(cache))
-    keep(AddedModel("tiny", tiny_spec.model_id, tiny_spec.layers, tiny_spec.saes, tiny_spec.refusal_tokens))
+    keep(AddedModel("tiny", tiny_spec.model_id, tiny_spec.refusal_tokens, tiny_spec.saes))
     done = hydrascope(installed, empty, cache, "audit", PROMPT, "--model", "tiny", "--tokens", "4", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -86,7 +86,7 @@ def test_installed_the_cache_is_the_users_and_the_assets_are_found(installed, tm
         "import hydrascope; from core import paths, settings;"
         "from core.models.registry import find_spec;"
         "spec = find_spec('demo');"
-        "assert len(spec.layers) > 10 and spec.direction.is_file() and spec.labels.is_file();"
+        "assert spec.layers and spec.direction.is_file() and spec.labels.is_file();"
         "print(paths.PROGRAM_FOLDER, paths.cache_folder(), sep='\\n')"
     )
     environment = {name: value for name, value in os.environ.items() if name != "HYDRASCOPE_CACHE"}
