@@ -16,8 +16,8 @@ import torch
 from core import Engine, InputError, load
 from core.models.footprint import needs
 from core.models.registry import find
+from core.progress import NEVER, QUIET, Progress
 
-Progress = Callable[[str, float], None]
 #: The environment variable that says how many models may be loaded at a time.
 VARIABLE = "HYDRASCOPE_MODELS"
 
@@ -34,7 +34,7 @@ def is_resident(name: str) -> bool:
     return name in _engines and _engines[name].spec == find(name)
 
 
-def resident(name: str, progress: Progress | None = None, cancelled: Callable[[], bool] = lambda: False) -> Engine:
+def resident(name: str, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Engine:
     """The engine called `name`, loaded on first use; another name replaces it.
 
     HYDRASCOPE_MODELS lets several stay. Then the one not used for longest leaves first: when there are too many, and as

@@ -20,6 +20,7 @@ from core.engine import Engine, load
 from core.errors import HydrascopeError, InputError
 from core.judges import judge_names
 from core.models.registry import names
+from core.progress import QUIET
 from core.prompts.shipped import plain_texts
 from core.text.layers import parse_layers
 
@@ -60,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _prompts(options)
         if options.command == "models":
             return _models(options)
-        engine = load(options.model, progress=_progress if sys.stderr.isatty() else None)
+        engine = load(options.model, progress=_progress if sys.stderr.isatty() else QUIET)
         if options.command == "prepare":
             print(f"{engine.spec.name} is ready ({engine.placement}).")
             return 0
@@ -178,7 +179,7 @@ def _prompts_arguments(parser: argparse.ArgumentParser) -> None:
 def _prompts(options: argparse.Namespace) -> int:
     from core.commands.prompts import prompts
 
-    progress = _progress if sys.stderr.isatty() else lambda message, share: None
+    progress = _progress if sys.stderr.isatty() else QUIET
     prompts(options.prompts, options.kind, options.column, options.split, options.seed, options.out, progress)
     return 0
 
@@ -219,7 +220,7 @@ def _models(options: argparse.Namespace) -> int:
         draft = Draft(
             options.name, options.model, options.saes, options.choose, layers, options.refusal_word, options.revision
         )
-        own.add_model(draft, _progress if sys.stderr.isatty() else lambda message, share: None)
+        own.add_model(draft, _progress if sys.stderr.isatty() else QUIET)
     elif options.action:
         {"needs": own.tell_needs, "remove": own.remove_model}[options.action](options.name)
     else:

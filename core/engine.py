@@ -21,26 +21,22 @@ from core.errors import InputError
 from core.forward.runtime import Runtime
 from core.measures import cross_entropy, direction_search, features
 from core.measures import scores as measuring
-from core.measures.direction_search import Progress
 from core.measures.scores import Measurement
 from core.models.loading import load_runtime
 from core.models.registry import ModelSpec, find
 from core.paths import cache_folder
+from core.progress import NEVER, QUIET, Progress
 from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.shipped import choose, read_bundled
 from core.prompts.template import Prompt, make_plain, make_prompt
-
-
-def _quiet(message: str, share: float) -> None:
-    """Progress nobody asked for."""
 
 
 def load(
     model: str | ModelSpec,
     device: Device | None = None,
     dtype: str | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Engine:
     """Load a model by registry name, or a spec of your own, downloading what is not here. progress(message, share).
 
@@ -51,7 +47,7 @@ def load(
     Raises UnknownModelError, DownloadError, AssetError, Cancelled, InputError.
     """
     spec = model if isinstance(model, ModelSpec) else find(model)
-    runtime, reason = load_runtime(spec, device, dtype, progress or _quiet, cancelled)
+    runtime, reason = load_runtime(spec, device, dtype, progress, cancelled)
     return Engine(runtime, reason)
 
 
@@ -236,7 +232,7 @@ class Engine:
         rule: str | None = None,
         validation: float = 0.2,
         max_new_tokens: int = 24,
-        progress: Progress | None = None,
+        progress: Progress = QUIET,
         keep: bool = True,
     ) -> Direction:
         """Compute it anew: difference of means at the last position, layer by `rule` (“paper”, “arditi”, “balanced”).
@@ -253,7 +249,7 @@ class Engine:
         parts = self._split(harmful, harmless, validation)
         made = [[self._prompts(p) if p else [] for p in side] for side in parts]
         found = direction_search.search(
-            self.runtime, (made[0][0], made[0][1]), (made[1][0], made[1][1]), rule, max_new_tokens, progress or _quiet
+            self.runtime, (made[0][0], made[0][1]), (made[1][0], made[1][1]), rule, max_new_tokens, progress
         )
         if keep:
             save_direction(found, self._direction_file())

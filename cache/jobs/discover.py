@@ -14,7 +14,7 @@ from tqdm import tqdm
 from cache.store.runs import Runs
 from core import Engine, InputError
 from core.discovery.context import Inputs
-from core.discovery.runner import Progress, run
+from core.discovery.runner import RunProgress, run
 from core.discovery.settings import Settings
 from core.discovery.tables.export import write
 from core.discovery.tables.report import tables
@@ -77,7 +77,7 @@ class _Lines:
         self._said: tuple[str, int] | None = None
         self._out = out or (lambda line: print(line, file=sys.stderr, flush=True))
 
-    def __call__(self, where: Progress) -> None:
+    def __call__(self, where: RunProgress) -> None:
         tenth = 10 * where.done // where.of if where.of else 10
         if self._said != (where.stage, tenth):
             self._said = (where.stage, tenth)
@@ -95,7 +95,7 @@ class _Bar:
         self._stage = ""
         self._bar: tqdm | None = None
 
-    def __call__(self, where: Progress) -> None:
+    def __call__(self, where: RunProgress) -> None:
         if self._bar is None or self._stage != where.stage:
             self.close()
             self._stage, self._bar = where.stage, tqdm(total=where.of, desc=where.title, initial=where.done)

@@ -21,6 +21,7 @@ from core.forward.device_lock import in_background
 from core.forward.token_budget import TOKENS_PER_FORWARD, at_most
 from core.judges import Judge
 from core.judges.room import room
+from core.progress import Progress
 
 #: Seconds between two writes, and so between being asked to stop and stopping, where one answer takes less.
 SECONDS = 5.0
@@ -36,7 +37,7 @@ State = Literal["waiting", "judging", "finished", "stopped", "failed"]
 class Maker(Protocol):
     """Makes a judge, loading what it must: progress(message, share), cancelled()."""
 
-    def __call__(self, progress: Callable[[str, float], None], cancelled: Callable[[], bool]) -> Judge: ...
+    def __call__(self, progress: Progress, cancelled: Callable[[], bool]) -> Judge: ...
 
 
 class Asked(NamedTuple):

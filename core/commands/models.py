@@ -12,8 +12,8 @@ from core.models.added import own_models, trouble
 from core.models.catalogue import MODELS, Choice
 from core.models.check_added import Draft, check
 from core.models.footprint import Needs, needs
-from core.models.loading import Progress
 from core.models.registry import find, forget, remember
+from core.progress import Progress
 from core.saes.find import saes_text
 from core.text.layers import layers_text
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from core.progress import Progress
 from core.prompts.checks import Report, check, parse_split, prompts_digest, split
 from core.prompts.files import write_prompts
-from core.prompts.public_sets import Progress, find, load, names, page
+from core.prompts.public_sets import find, load, names, page
 from core.prompts.sources import Kind
 
 #: Dropped rows that are listed one by one.

@@ -132,7 +132,7 @@ class Runtime:
             )
 
     def read(self, current: Pass, ids: torch.Tensor) -> None:
-        """Run only as far as `current.stop_after`: for what the pass finds on the way, without head or layers above."""
-        assert current.stop_after is not None
+        """Run only as far as `current.request.stop_after`, for what the pass finds on the way."""
+        assert current.request.stop_after is not None
         with suppress(Stopped):
             self.forward(current, ids)

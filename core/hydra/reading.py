@@ -15,10 +15,11 @@ import torch
 from core.edits.edits import Edits, Feature
 from core.engine import Engine
 from core.errors import InputError
-from core.forward.hooks import Pass
+from core.forward.batches import read_prompt, run
+from core.forward.hooks import Pass, PassRequest
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
-from core.measures.scores import float64, refusal_probability, run
+from core.measures.scores import float64, refusal_probability
 from core.prompts.template import Prompt, first_token
 from core.saes.dictionary import preactivations
 
@@ -42,7 +43,7 @@ def read(engine: Engine, prompt: Prompt, sets: Sequence[Edits], watch: Sequence[
     runtime, plan = engine.runtime, engine.runtime.plan(sets, watch)
     reached = _reached(runtime, plan)
     p, passes = np.full(len(sets), np.nan), []
-    for batch in run(runtime, plan, [prompt], None, False, reached):
+    for batch in run(runtime, plan, [prompt], PassRequest(residuals=reached)):
         p[batch.edits] = refusal_probability(runtime, float64(batch.logits).log_softmax(-1))
         passes.append(batch.current)
     return _reading(prompt, plan, passes, p, len(watch))
@@ -59,17 +60,8 @@ def read_bos(
     prompt, reached = first_token(engine.prompt("Hello")), _reached(runtime, plan)
     if every_layer:
         reached = frozenset(runtime.dictionaries)
-    share = plan.lowest >= 0
-    rows = torch.arange(len(sets), device=runtime.device)
-    current = Pass(
-        plan,
-        rows,
-        runtime.groups(plan, [prompt] * len(sets), 0, 1),
-        keep_residuals=reached,
-        expand_at=plan.lowest if share else None,
-        stop_after=max(runtime.dictionaries),
-    )
-    runtime.read(current, runtime.ids([prompt] * (1 if share else len(sets)), 0, 1))
+    request = PassRequest(residuals=reached, stop_after=max(runtime.dictionaries))
+    current = read_prompt(runtime, plan, prompt, request)
     return _reading(prompt, plan, [current], np.full(len(sets), np.nan), len(watch))
 
 

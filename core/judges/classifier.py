@@ -24,8 +24,7 @@ from core.forward.device_lock import DEVICE
 from core.forward.token_budget import tokens_per_forward
 from core.hub.fetch import Listing, Wanted, fetch, look
 from core.judges.protocol import Judgement, Needs, check_pairs
-
-Progress = Callable[[str, float], None]
+from core.progress import NEVER, QUIET, Progress, part
 
 #: The weights in the one form that is read; a repository's others (`original/`, pickles) are left there.
 WEIGHTS = "model*.safetensors"
@@ -62,8 +61,8 @@ class Classifier(ABC):
         repo: str,
         folder: Path | None = None,
         device: str | None = None,
-        progress: Progress = lambda message, share: None,
-        cancelled: Callable[[], bool] = lambda: False,
+        progress: Progress = QUIET,
+        cancelled: Callable[[], bool] = NEVER,
     ) -> None:
         self.name, self.repo = name, repo
         self.folder, self.device = folder, device
@@ -162,7 +161,7 @@ class Classifier(ABC):
         folder = self.folder
         if folder is None:
             wanted = Wanted(self.repo, FILES)
-            folder = fetch(wanted, lambda message, share: self.progress(message, 0.9 * share), self.cancelled)
+            folder = fetch(wanted, part(self.progress, 0.0, 0.9), self.cancelled)
             self._revision = folder.name  # a snapshot is called by its commit, and the branch may have moved meanwhile
         self.progress(f"Loading the judge {self.name}", 0.9)
         try:

@@ -27,11 +27,12 @@ import torch
 from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import AssetError, InputError
-from core.forward.hooks import Pass
+from core.forward.batches import read_tokens, shared_prefix
+from core.forward.hooks import PassRequest
 from core.forward.runtime import Runtime
 from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
-from core.measures.scores import shared_prefix
 from core.models.placement import on_device
+from core.progress import NEVER, QUIET, Progress
 from core.saes.dictionary import activations
 from core.saes.formats.open import Columns
 
@@ -46,7 +47,6 @@ _VOCABULARY = 65_536
 #: Residuals held at a time, in bytes; with more layers than fit, the prompts are read again.
 _AT_ONCE = 2_000_000_000
 _KEY = b"made_from"
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def make_labels(
     sample: Sample,
     folder: Path,
     layers: Collection[int] | None = None,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Made:
     """Label every feature of `layers` (all with an SAE when None), one file a layer in `folder`.
 
@@ -150,18 +150,15 @@ def make_labels(
 
 @torch.inference_mode()
 def residuals(
-    runtime: Runtime, sample: Sample, layers: Collection[int], cancelled: Callable[[], bool] = lambda: False
+    runtime: Runtime, sample: Sample, layers: Collection[int], cancelled: Callable[[], bool] = NEVER
 ) -> dict[int, torch.Tensor] | None:
     """layer → float32 [tokens, d_model] on the CPU: resid_post of the unedited model. None when it was cancelled."""
-    plan, kept = runtime.plan([Edits()]), frozenset(layers)
-    rows = torch.zeros(1, dtype=torch.int64, device=runtime.device)
+    plan, request = runtime.plan([Edits()]), PassRequest(residuals=frozenset(layers), stop_after=max(layers))
     found: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
     for sequence in sample.sequences:
         if cancelled():
             return None
-        ids = torch.tensor([sequence], device=runtime.device)
-        current = Pass(plan, rows, torch.zeros_like(ids), keep_residuals=kept, stop_after=max(kept))
-        runtime.read(current, ids)
+        current = read_tokens(runtime, plan, sequence, request)
         for layer, parts in found.items():
             parts.append(current.residuals[layer][0, 1:].cpu())
     return {layer: torch.cat(parts) for layer, parts in found.items()}

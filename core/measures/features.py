@@ -13,8 +13,9 @@ import torch
 
 from core.edits.direction import Direction
 from core.edits.edits import Edits
+from core.forward.batches import run
+from core.forward.hooks import PassRequest
 from core.forward.runtime import Runtime
-from core.measures.scores import run
 from core.prompts.template import Prompt
 from core.saes.dictionary import activations
 
@@ -23,7 +24,7 @@ def residuals(runtime: Runtime, prompt: Prompt, edits: Edits) -> dict[int, torch
     """layer → float32 [positions, d_model] on the device: resid_post before that layer's own edit, SAE layers only."""
     keep = frozenset(runtime.dictionaries)
     plan = runtime.plan([edits])
-    batch = next(iter(run(runtime, plan, [prompt], None, False, keep)))
+    batch = next(iter(run(runtime, plan, [prompt], PassRequest(residuals=keep))))
     return {layer: found[0] for layer, found in sorted(batch.current.residuals.items())}
 
 

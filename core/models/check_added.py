@@ -17,9 +17,10 @@ from core.hub.fetch import Wanted, look
 from core.models.added import OwnModel
 from core.models.architecture import outline
 from core.models.compatibility import check_hook, check_refusal_tokens, check_width
-from core.models.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
+from core.models.loading import MODEL_FILES, SMALL_FILES, model_folder
 from core.models.refusal_tokens import refusal_tokens
 from core.models.registry import ModelSpec, check_new_name, from_own
+from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
 from core.saes.published import SaeRef, published
@@ -77,9 +78,7 @@ class Checked:
         return from_own(self.model)
 
 
-def check(
-    draft: Draft, progress: Progress = lambda message, share: None, cancelled: Callable[[], bool] = lambda: False
-) -> Checked:
+def check(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Checked:
     """Everything that can be known of a model and its SAEs without their weights.
 
     Raises InputError (names, layers, choices), AssetError (files that do not fit), DownloadError, Cancelled.
@@ -103,9 +102,7 @@ def check(
         {layer: one.neuronpedia for layer, one in refs.items() if one.neuronpedia},
         draft.revision.strip() or None,
     )
-    small = model_folder(
-        from_own(found), lambda message, share: progress(message, _MODEL_HERE * share), cancelled, SMALL_FILES
-    )
+    small = model_folder(from_own(found), part(progress, 0.0, _MODEL_HERE), cancelled, SMALL_FILES)
     config = outline(name, place, small).config.get_text_config()
     _check_weights(found)
     n_layers, d_model = config.num_hidden_layers, config.hidden_size
@@ -114,9 +111,7 @@ def check(
     tokenizer = _tokenizer(name, place, small)
     tokens = refusal_tokens(tokenizer, draft.refusal)
     check_refusal_tokens(tokens, name, config.vocab_size)
-    configs = read_configs(
-        saes, lambda message, share: progress(message, _MODEL_HERE + (1 - _MODEL_HERE) * share), cancelled
-    )
+    configs = read_configs(saes, part(progress, _MODEL_HERE, 1 - _MODEL_HERE), cancelled)
     for layer, one in configs.items():
         check_hook(str(saes[layer]), one.hook, layer)
         check_width(str(saes[layer]), layer, one.d_model, name, n_layers, d_model)

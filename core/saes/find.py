@@ -13,18 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from core.errors import AssetError, InputError
 from core.hub.fetch import Wanted, fetch
+from core.progress import NEVER, QUIET, Progress
 from core.saes.formats.config import CONFIG_FILES, SaeConfig, check_editable, read_config, residual_layer
 from core.saes.packed import header_of
-from core.saes.published import (
-    Progress,
-    Published,
-    SaeRef,
-    is_release,
-    named_layer,
-    published,
-    residual_saes,
-    sae_listing,
-)
+from core.saes.published import Published, SaeRef, is_release, named_layer, published, residual_saes, sae_listing
 from core.text.layers import layers_text
 
 Source = SaeRef | Path
@@ -143,9 +135,7 @@ def _is_sae(folder: Path) -> bool:
 
 
 def read_configs(
-    saes: Mapping[int, Source],
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    saes: Mapping[int, Source], progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER
 ) -> dict[int, SaeConfig]:
     """layer → what the SAE's small files say, or its records where it is packed already.
 

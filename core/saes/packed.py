@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import AssetError, Cancelled
 from core.paths import cache_folder
+from core.progress import NEVER
 from core.saes.formats.open import SaeFile
 
 #: Features packed at a time: what is in memory, what is lost when packing is broken off, what one checksum covers.
@@ -53,7 +54,7 @@ def pack(
     open_source: Callable[[], SaeFile],
     identity: Mapping[str, Any],
     share: Share = lambda done: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> dict[str, Any]:
     """Write the records of a source, going on where an earlier try of the same source ended, and return their header.
 

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, cast, get_args
 
 from core.errors import InputError
 from core.hub.fetch import Listing, Wanted, fetch, look
+from core.progress import NEVER, QUIET, Progress, part
 from core.saes.dictionary import Dictionary, read_records
 from core.saes.formats.config import residual_layer
 from core.saes.formats.open import FILES, TORCH, Kind, open_sae
 from core.saes.packed import header_of
 
-Progress = Callable[[str, float], None]
 #: Share of a download-and-pack that is the download: a pack reads and writes what was downloaded once.
 _DOWNLOAD = 0.8
 
@@ -94,10 +94,7 @@ def published(ref: SaeRef) -> Published:
 
 
 def open_published(
-    ref: SaeRef,
-    layer: int,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    ref: SaeRef, layer: int, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER
 ) -> Dictionary:
     """The dictionary of a published SAE: downloaded and packed on first use, from its records afterwards.
 
@@ -106,7 +103,7 @@ def open_published(
     known = published(ref)
     folder = Path()
     if not known.is_packed:
-        snapshot = fetch(known.wanted, lambda message, share: progress(message, _DOWNLOAD * share), cancelled)
+        snapshot = fetch(known.wanted, part(progress, 0.0, _DOWNLOAD), cancelled)
         folder = snapshot / known.folder
 
     def share(done: float) -> None:

@@ -17,7 +17,7 @@ from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 from torch.overrides import TorchFunctionMode
 
 from core import Edits, Feature, InputError, ModelSpec, load
-from core.forward.hooks import Pass, decoder_layers
+from core.forward.hooks import Pass, PassRequest, decoder_layers
 from core.hydra.wakening import refresh
 from core.labels.making import label_blocks, residuals, sample_of
 from core.measures.direction_search import mean_last
@@ -170,8 +170,7 @@ def test_what_is_stopped_half_way_leaves_weights_away(both):
         plan,
         torch.zeros(1, dtype=torch.int64),
         runtime.groups(plan, [prompt], 0, len(prompt)),
-        keep_residuals=frozenset([1]),
-        stop_after=1,
+        request=PassRequest(residuals=frozenset([1]), stop_after=1),
     )
     before = {name for name, parameter in spread.model.named_parameters() if parameter.is_meta}
     runtime.read(current, runtime.ids([prompt], 0, len(prompt)))
@@ -268,16 +267,13 @@ def test_each_layers_tables_are_on_its_own_device(two_devices, tiny, seed, every
     ]
     watch, prompt = [Feature(n, i) for n in LAYERS for i in (0, 30)], tiny.prompt(PROMPTS[1])
     plan, same = runtime.plan(sets, watch), [prompt] * len(sets)
+    request = PassRequest(direction.vector, every_token, frozenset(range(4)), 3)
     current = Pass(
         plan,
         torch.arange(len(sets)),
         runtime.groups(plan, same, 0, len(prompt)),
         torch.full((len(sets),), len(prompt) - 1),
-        direction.vector,
-        every_token,
-        None,
-        frozenset(range(4)),
-        3,
+        request,
     )
     ids = runtime.ids(same, 0, len(prompt))
     with OnlyItsOwnDevice():
@@ -290,17 +286,7 @@ def test_each_layers_tables_are_on_its_own_device(two_devices, tiny, seed, every
             3: "meta",
         }.items()
     assert set(current.watched) == {1, 2, 3} and set(current.cosine) == {0, 1, 2, 3}
-    plain = Pass(
-        tiny.runtime.plan(sets, watch),
-        current.rows,
-        current.groups,
-        current.last,
-        direction.vector,
-        every_token,
-        None,
-        frozenset(range(4)),
-        3,
-    )
+    plain = Pass(tiny.runtime.plan(sets, watch), current.rows, current.groups, current.last, request)
     tiny.runtime.read(plain, ids)
     assert torch.equal(plain.cosine[1], current.cosine[1]) and torch.equal(plain.watched[1], current.watched[1])
     assert {n: x.shape for n, x in plain.watched.items()} == {n: x.shape for n, x in current.watched.items()}
