@@ -27,8 +27,8 @@ DOCUMENTS = sorted(
 )
 #: `core/edits/text.py`, `docs/`, `core/edits/text.py:read_items`, `core/engine.py:Engine.measure`
 PATH = re.compile(r"((?:[\w.-]+/)*[\w.-]*(?:\.\w+|/))(?::([A-Za-z_][\w.]*))?")
-#: Paths that are made on the reader's machine, or are somebody's own, and so are in no clone.
-NOT_HERE = re.compile(r"benchmarks/out|cache/files|\.venv|params\.npz|.*\.(?:txt|pth?|whl|jsonl?)$|\.\w+$|owner/|<")
+#: Paths that stand for any name, are made on the reader's machine, or are files of the reader: in no clone.
+NOT_HERE = re.compile(r".*NAME|benchmarks/out|cache/files|\.venv|params\.npz|.*\.(?:txt|pth?|whl|jsonl?)$|\.\w+$|owner/|<")
 PACKAGES = ("core", "cache", "pages")
 LONGEST_PACKAGE_TEXT = 10
 
