@@ -3,8 +3,12 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -121,3 +125,32 @@ def test_the_dockerfile_copies_what_there_is_and_no_weights_and_runs_as_a_user()
     assert 'CMD ["python", "-m", "core", "run"]' in text
     deploy = (PROGRAM_FOLDER / "docs" / "deploy.md").read_text(encoding="utf-8")
     assert "sdk: docker\napp_port: 8501\n" in deploy and "Nobody has run the Dockerfile yet" in deploy
+
+
+def test_the_installed_pages_answer_on_this_machine_only_from_an_empty_folder(installed, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
+    environment |= {"PYTHONPATH": str(installed), "HYDRASCOPE_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, str(installed / "bin" / "hydrascope"), "run", "--server.port", str(port)]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            answer = until_it_answers(f"http://127.0.0.1:{port}/_stcore/health", server)
+        finally:
+            server.send_signal(signal.SIGINT)
+            printed, _ = server.communicate(timeout=60)
+    assert answer == "ok"
+    assert f"http://127.0.0.1:{port}" in printed and "Network URL" not in printed and "External URL" not in printed
+
+
+def until_it_answers(address, server):
+    """What the address answers, once it does. Fails when the server ends, or after a minute."""
+    for _ in range(600):
+        assert server.poll() is None, "the server has ended"
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("no answer within a minute")
