@@ -126,7 +126,7 @@ def _warn() -> None:
 
 def _footprint_text(found: Footprint) -> str:
     """What a model takes, in lines for people."""
-    from core.hub.errors import size_text
+    from core.text.sizes import size_text
 
     download = size_text(found.download) if found.download else "nothing"
     packing = size_text(found.packing) if found.packing else "nothing"

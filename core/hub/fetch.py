@@ -23,10 +23,10 @@ from huggingface_hub import ResolvedRevision, constants, snapshot_download
 from tqdm import tqdm
 
 from core.hub import errors as hub_errors
-from core.hub.errors import size_text
 from core.hub.listing import ListedFile, Listing, Wanted, endpoint, look, repo_folder
 from core.hub.transfer import Transfer, download
 from core.progress import NEVER, QUIET, Progress
+from core.text.sizes import size_text
 
 __all__ = ["ListedFile", "Listing", "Wanted", "fetch", "look"]
 
