@@ -3,7 +3,8 @@
     from core.judges import find_judge
     judgements = find_judge("harmbench-mistral").judge(prompts, answers)
 
-Knows which there are. A classifier is loaded when it is first asked, and let go by `close()`.
+Knows: which there are; a classifier is loaded when it is first asked, and let go by `close()`. Does not know: pages,
+the store. Public: the names below.
 """
 
 from core.judges.catalogue import ABOUT, find_judge, judge_names

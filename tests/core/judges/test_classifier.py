@@ -30,8 +30,8 @@ def test_nothing_is_loaded_or_asked_until_a_judgement_is(folder, monkeypatch):
         raise RuntimeError("asked to load")
 
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", never)
-    monkeypatch.setattr(classifier.hub, "look", never)
-    monkeypatch.setattr(classifier.hub, "fetch", never)
+    monkeypatch.setattr(classifier, "look", never)
+    monkeypatch.setattr(classifier, "fetch", never)
     judge = find_judge("harmbench-mistral", folder)
     judge.footprint()
     assert judge.revision and judge.judge([], []) == () and not judge.is_loaded

@@ -56,7 +56,7 @@ def test_the_registry_knows_it_as_a_spec(home):
 
 def test_another_process_finds_it():
     added.keep(MINE)
-    code = "from core.models.registry import find; print(find('mine').model_id)"
+    code = "from core.models.registry import find_spec; print(find_spec('mine').model_id)"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
     assert done.stdout == "owner/model\n", done.stderr
 
