@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import atexit
 import gc
-import os
 import threading
 from collections.abc import Callable
 
 import torch
 
-from core import Engine, InputError, load
+from core import Engine, load
 from core.models.footprint import footprint
 from core.models.registry import find_spec
 from core.progress import NEVER, QUIET, Progress
-
-#: The environment variable that says how many models may be loaded at a time.
-VARIABLE = "HYDRASCOPE_MODELS"
+from core.settings import MODELS
 
 # What is frozen is not collected when the process ends either, and some libraries then report leaks.
 atexit.register(gc.unfreeze)
@@ -44,7 +41,7 @@ def resident(name: str, progress: Progress = QUIET, cancelled: Callable[[], bool
     """
     with _lock:
         if not is_resident(name):  # or its spec has changed since: other layers, say
-            most = _most()
+            most = MODELS.read()
             _engines.pop(name, None)
             while len(_engines) >= most:
                 _leave()
@@ -69,14 +66,6 @@ def let_go() -> None:
 def in_use() -> tuple[str, ...]:
     """Names of the engines that are held."""
     return tuple(_engines)
-
-
-def _most() -> int:
-    """How many models may be loaded at a time. Raises InputError."""
-    text = os.environ.get(VARIABLE, "").strip() or "1"
-    if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"{VARIABLE} is “{text:.40}”; write how many models may be loaded, a whole number from 1 on.")
-    return int(text)
 
 
 def _too_large(name: str) -> bool:

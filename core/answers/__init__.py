@@ -2,5 +2,5 @@
 
 Knows: tokens one after the other, phrases of refusal. Does not know: how passes are made, scores, judges that are
 models.
-Public: generate (stream, streams, answers), verdicts (verdict, Verdict, VERDICTS, TextJudge).
+Public: `generate.stream`, `generate.streams`, `generate.answers`, `verdicts.verdict`, `verdicts.Verdict`.
 """

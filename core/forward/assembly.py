@@ -20,7 +20,8 @@ from core.models.spec import ModelSpec
 from core.models.weights import load_weights
 from core.progress import NEVER, Progress, part
 from core.prompts.template import read_template
-from core.saes.device_cache import Residency, asked_budget, budget_for
+from core.saes.device_cache import Residency, budget_for
+from core.settings import MEMORY
 
 
 def load_runtime(
@@ -36,7 +37,7 @@ def load_runtime(
     DownloadError, InputError.
     """
     devices.placement_for(0, device, dtype)  # a device that is not there is reported before the long work
-    asked_budget()
+    MEMORY.read()  # likewise a size that cannot be read
     folder = model_folder(spec, part(progress, 0.0, MODEL_HERE), cancelled)
     dictionaries = open_dictionaries(spec, progress, cancelled)
     progress("Loading the model", SAES_HERE)

@@ -1,7 +1,7 @@
 """Numbers read from passes: refusal scores, cosines, activations, losses, and the refusal direction itself.
 
 Knows: a runtime, batches of passes. Does not know: how a pass is made, what a page shows.
-Public: scores (measure, Measurement, refusal_score), features (active_features, activity, alignment, reconstruction),
-cross_entropy, direction_search (search, pick) with direction_sources (stored_direction, split_sides), reader (Reader:
-tensors for core.hydra and core.labels) with reading (PromptReading) and strongest (Strongest, final_gain).
+Public: `scores.measure`, `scores.Measurement`, `scores.refusal_score`, `features.activity`, `features.alignment`,
+`cross_entropy.cross_entropy`, `direction_search.search`, `direction_sources.stored_direction`, `reader.Reader`,
+`reading.PromptReading`, `strongest.Strongest`.
 """

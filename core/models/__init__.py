@@ -2,8 +2,7 @@
 
 Knows: names, hubs, transformers, this machine. Does not know: hooks, passes, what is measured (`core.forward` puts a
 model, its SAEs and the hooks together).
-Public: spec (ModelSpec), registry (find_spec, model_names), catalogue (MODELS), added (added_models) with check_added
-(check_draft), compatibility (does an SAE belong to a model), architecture (decoder_layers, empty_model), files
-(model_folder, make_ready), weights (load_weights), footprint (Footprint, footprint), refusal_tokens, demo_base, lora,
-placement.
+Public: `spec.ModelSpec`, `registry.find_spec`, `registry.model_names`, `catalogue.MODELS`, `added.added_models`,
+`check_added.check_draft`, `architecture.decoder_layers`, `files.model_folder`, `files.make_ready`,
+`weights.load_weights`, `footprint.Footprint`, `footprint.footprint`, `refusal_tokens.refusal_tokens`.
 """

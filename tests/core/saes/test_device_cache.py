@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from core import Edits, Engine, Feature, InputError, load
 from core.hydra.wakening import refresh
 from core.saes.columns import activations
-from core.saes.device_cache import LISTS, Residency, asked_budget, budget_for
+from core.saes.device_cache import LISTS, Residency, budget_for
 from core.saes.dictionary import Dictionary
+from core.settings import MEMORY
 from tests.conftest import D_MODEL, D_SAE
 from tests.oracles import PROMPTS, random_edits
 
@@ -262,7 +263,7 @@ def test_a_second_look_at_a_prompt_reads_only_the_decoder_rows_of_what_fires(tin
 )
 def test_a_size_is_read_as_people_write_it(monkeypatch, text, size):
     monkeypatch.setenv("HYDRASCOPE_MEMORY", text)
-    assert asked_budget() == size
+    assert MEMORY.read() == size
     assert size is None or budget_for([CPU]) == size
 
 
