@@ -78,8 +78,8 @@ class Classifier(ABC):
         """What the model reads, `room` tokens at most. Raises InputError where that cannot be."""
 
     @abstractmethod
-    def read(self, tokenizer: Any, said: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
-        """The judgement in what the model wrote. said: token ids; logits: float32 [vocabulary], one each."""
+    def read(self, tokenizer: Any, output: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
+        """The judgement in what the model wrote. output: token ids; logits: float32 [vocabulary], one each."""
 
     @property
     def is_loaded(self) -> bool:
@@ -127,8 +127,8 @@ class Classifier(ABC):
             while todo:
                 size = max(1, tokens_per_forward() // (len(rows[todo[-1]]) + self.max_new_tokens))
                 part, todo = todo[-size:], todo[:-size]
-                said = self._generate([rows[place] for place in part])
-                for place, (ids, logits) in zip(part, said, strict=True):
+                output = self._generate([rows[place] for place in part])
+                for place, (ids, logits) in zip(part, output, strict=True):
                     found[place] = self.read(self._tokenizer, ids, logits)
         return tuple(found[place] for place in range(len(rows)))
 

@@ -130,11 +130,11 @@ def make_labels(
             blocks = label_blocks(engine, sample, layer, held.pop(layer))
             whole = engine.widths[layer]
 
-            def told(seen: int, layer: int = layer, whole: int = whole) -> bool:
+            def stop_asked(seen: int, layer: int = layer, whole: int = whole) -> bool:
                 progress(f"Labels of layer {layer}, from {about}", (len(done) + seen / whole) / len(todo))
                 return cancelled()
 
-            if not _write(made_file(folder, layer), blocks, {b"about": about, _KEY: keys[layer]}, told):
+            if not _write(made_file(folder, layer), blocks, {b"about": about, _KEY: keys[layer]}, stop_asked):
                 return Made(tuple(done), here, True)
             done.append(layer)
     return Made(tuple(done), here, False)
@@ -243,8 +243,10 @@ def _made_from(path: Path) -> str | None:
         return None
 
 
-def _write(path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], told: Callable[[int], bool]) -> bool:
-    """Write a layer's file block by block, under its own name only when whole. told(features so far): True to stop."""
+def _write(
+    path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], stop_asked: Callable[[int], bool]
+) -> bool:
+    """Write a layer's file block by block, under its own name only when whole. stop_asked(features so far): True to stop."""
     partial, seen = path.with_suffix(".partial"), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -253,7 +255,7 @@ def _write(path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], 
                 table = pa.Table.from_pandas(frame, schema=_SCHEMA, preserve_index=False)
                 writer.write_table(table.replace_schema_metadata(facts))
                 seen += len(frame)
-                if told(seen):
+                if stop_asked(seen):
                     return False
         partial.replace(path)
         return True

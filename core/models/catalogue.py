@@ -64,9 +64,9 @@ class Choice(NamedTuple):
 
     @property
     def name(self) -> str:
-        own = self.suite is self.model.suites[0] and self.l0 is None
+        is_default = self.suite is self.model.suites[0] and self.l0 is None
         suffix = "" if self.l0 is None else f"-l0-{self.l0}"
-        named = self.model.name if own else f"{self.model.name}/{self.suite.name}{suffix}"
+        named = self.model.name if is_default else f"{self.model.name}/{self.suite.name}{suffix}"
         return named + (NO_SYSTEM if self.no_system else "")
 
     def saes(self, layers: tuple[int, ...] | None = None) -> dict[int, SaeRef]:

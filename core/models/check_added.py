@@ -64,15 +64,17 @@ class Checked:
     def lines(self) -> tuple[str, ...]:
         """What was found, in sentences for people."""
         tokens = zip(self.pieces, self.model.refusal_tokens, strict=True)
-        told = [
+        sentences = [
             f"{self.model.model_id}: {self.n_layers} layers of {self.d_model}",
             f"SAEs at the residual stream after each layer: {saes_text(self.model.saes)}",
             "Refusal tokens, as the first of an answer: "
             + ", ".join(f"“{piece}” ({token})" for piece, token in tokens),
         ]
         if self.unread:
-            told.append(f"Width not known before the download, checked at the load: layers {layers_text(self.unread)}")
-        return tuple(told)
+            sentences.append(
+                f"Width not known before the download, checked at the load: layers {layers_text(self.unread)}"
+            )
+        return tuple(sentences)
 
     @property
     def spec(self) -> ModelSpec:

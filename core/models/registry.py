@@ -70,13 +70,13 @@ def find_spec(name: str) -> ModelSpec:
     if name == "demo":
         return _demo()
     if catalogue.model_of(str(name)) is None:
-        own = added_models()
-        if name in own:
-            return from_added(own[name])
-        known = dict.fromkeys(("demo", *_registered, *own, *(model.name for model in catalogue.MODELS)))
+        added_here = added_models()
+        if name in added_here:
+            return from_added(added_here[name])
+        known = dict.fromkeys(("demo", *_registered, *added_here, *(model.name for model in catalogue.MODELS)))
         raise UnknownModelError(
             f"No model is called “{str(name)[:60]}”; known: {', '.join(known)}. Or pass a ModelSpec of your own."
-            + (f" {told}" if (told := list_trouble()) else "")
+            + (f" {problem}" if (problem := list_trouble()) else "")
         )
     return from_catalogue(name)
 

@@ -158,15 +158,15 @@ def _gemma_3(folder: Path, scale: float | None) -> SaeFile:
 def _llama_scope(folder: Path, scale: float | None) -> SaeFile:
     config = json.loads((folder / "hyperparams.json").read_text(encoding="utf-8"))
     width = config["d_model"]
-    own = width**0.5 / config["dataset_average_activation_norm"]["in"]
+    in_file = width**0.5 / config["dataset_average_activation_norm"]["in"]
     # One threshold for all, in the units of the inputs as they come; SAELens folds the scale into weights alike.
-    level = config["jump_relu_threshold"] * own
+    level = config["jump_relu_threshold"] * in_file
     return sae_file(
         folder,
         _Safetensors(folder / "checkpoints" / "final.safetensors"),
         False,
         LINEAR,
-        scale=own if scale is None else scale,
+        scale=in_file if scale is None else scale,
         hook=str(config.get("hook_point_in", "")),
         threshold=lambda some: torch.ones(some.stop - some.start) * level,
     )
