@@ -47,6 +47,11 @@ _one_at_a_time = threading.RLock()
 _loaded: Classifier | None = None
 
 
+def loaded_classifier() -> Classifier | None:
+    """The one whose model is in memory now."""
+    return _loaded
+
+
 class Classifier(ABC):
     """What all classifiers share. name: as stored and as asked for; repo: on the hub.
 

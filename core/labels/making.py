@@ -37,7 +37,7 @@ IN_LABEL = 3
 #: Features in memory at a time.
 FEATURES_AT_ONCE = 512
 #: Residuals held at a time, in bytes; with more layers than fit, the prompts are read again.
-_AT_ONCE = 2_000_000_000
+RESIDUAL_BYTES = 2_000_000_000
 _KEY = b"made_from"
 
 
@@ -120,7 +120,7 @@ def make_labels(
     keys = {layer: _key(engine, sample, layer) for layer in wanted}
     here = tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == keys[layer])
     todo, done = [layer for layer in wanted if layer not in here], list[int]()
-    size = max(1, _AT_ONCE // (4 * engine.d_model * len(sample.ids)))
+    size = max(1, RESIDUAL_BYTES // (4 * engine.d_model * len(sample.ids)))
     for group in (todo[start : start + size] for start in range(0, len(todo), size)):
         progress(f"Reading {about}", len(done) / len(todo))
         held = sample_residuals(engine, sample, group, cancelled)
@@ -232,7 +232,7 @@ class _Pieces:
 def _key(engine: Engine, sample: Sample, layer: int) -> str:
     """Everything the labels of a layer depend on but device and number format, which change only last digits."""
     spec = engine.spec
-    return json.dumps([spec.name, spec.revision, engine.sae_names[layer], engine.widths[layer], sample.digest])
+    return json.dumps([spec.name, spec.revision, engine.reader.sae_names[layer], engine.widths[layer], sample.digest])
 
 
 def _made_from(path: Path) -> str | None:
@@ -246,7 +246,7 @@ def _made_from(path: Path) -> str | None:
 def _write(
     path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], stop_asked: Callable[[int], bool]
 ) -> bool:
-    """Write a layer's file block by block, under its own name only when whole. stop_asked(features so far): True to stop."""
+    """Write a layer's file block by block; it has its name only when whole. stop_asked(features so far): True to stop."""
     partial, seen = path.with_suffix(".partial"), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

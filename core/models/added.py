@@ -26,7 +26,7 @@ from core.saes.published import SaeRef
 #: Of the file; raised when older programs could not read it any more.
 FORMAT = 1
 #: Seconds to wait for another process that writes; it needs milliseconds.
-_PATIENCE = 10.0
+LOCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _change(change: Callable[[dict[str, AddedModel]], None]) -> None:
 
 
 def _locked() -> FileLock:
-    return FileLock(f"{_file()}.lock", timeout=_PATIENCE)
+    return FileLock(f"{_file()}.lock", timeout=LOCK_SECONDS)
 
 
 def _read(locked: bool = False) -> dict[str, AddedModel]:

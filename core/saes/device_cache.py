@@ -73,6 +73,12 @@ class Residency:
         """Bytes held now."""
         return self._size
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each thing that is held, the one not used for longest first."""
+        with self._lock:
+            return tuple(one.size for one in self._held.values())
+
     def clear(self) -> None:
         """Let everything go."""
         with self._lock:

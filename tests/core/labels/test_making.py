@@ -87,7 +87,7 @@ def test_blocks_of_features_and_of_words_change_nothing(tiny, sample, monkeypatc
 def test_layers_at_a_time_change_nothing_and_progress_only_rises(tiny, sample, tmp_path, monkeypatch):
     told = []
     make_labels(tiny, sample, tmp_path / "a", progress=lambda message, share: told.append(share))
-    monkeypatch.setattr(making, "_AT_ONCE", 1)
+    monkeypatch.setattr(making, "RESIDUAL_BYTES", 1)
     assert make_labels(tiny, sample, tmp_path / "b") == ((1, 2, 3), (), False)
     for layer in (1, 2, 3):
         pd.testing.assert_frame_equal(*(pd.read_parquet(made_file(tmp_path / side, layer)) for side in "ab"))

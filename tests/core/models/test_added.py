@@ -169,7 +169,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(home, monkeypatch):
 
 
 def test_another_process_that_holds_the_list_is_a_sentence(home, monkeypatch):
-    monkeypatch.setattr(added, "_PATIENCE", 0.1)
+    monkeypatch.setattr(added, "LOCK_SECONDS", 0.1)
     with FileLock(str(cache_folder() / "own_models.json.lock")), pytest.raises(AssetError, match="another process"):
         added.keep(MINE)
 
