@@ -246,7 +246,7 @@ def _made_from(path: Path) -> str | None:
 def _write(
     path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], stop_asked: Callable[[int], bool]
 ) -> bool:
-    """Write a layer's file block by block, under its name only when whole. stop_asked(features written): True to stop."""
+    """Write a layer's file block by block, under its name only when whole. stop_asked(features so far): True stops."""
     partial, seen = path.with_suffix(".partial"), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
