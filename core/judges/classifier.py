@@ -20,7 +20,7 @@ import torch
 
 from core import devices
 from core.errors import AssetError, InputError
-from core.forward.device_lock import DEVICE
+from core.forward.device_lock import DEVICE_LOCK
 from core.forward.token_budget import tokens_per_forward
 from core.hub.fetch import Listing, Wanted, fetch, look
 from core.judges.protocol import Judgement, check_pairs
@@ -229,11 +229,11 @@ def _read(folder: Path, device: torch.device) -> tuple[Any, Any]:
 
 
 def _take_turn(*_: object) -> None:
-    DEVICE.acquire()
+    DEVICE_LOCK.acquire()
 
 
 def _end_turn(*_: object) -> None:
-    DEVICE.release()
+    DEVICE_LOCK.release()
 
 
 def _digest(files: Sequence[Path]) -> str:

@@ -1,4 +1,4 @@
-"""A model of one's own: from a few words to a checked entry of the list, before any weight is downloaded.
+"""A model that a person adds: from a few words to a checked entry of the list, before any weight is downloaded.
 
 Knows: the order of the checks. Does not know: the list (`core.models.added`), pages, how anything is loaded. Of the
 model its config.json and tokenizer are fetched, of SAEs their small files. What these do not say is checked at the

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from core import AssetError, DownloadError, InputError
 from core.errors import Cancelled, GatedError, OfflineError
-from core.forward.device_lock import DEVICE, in_background
+from core.forward.device_lock import DEVICE_LOCK, in_background
 from core.judges import LLAMA2_CLS_PROMPT, HarmBench, classifier, find_judge
 from tests.core.judges.conftest import ANSWERS, PROMPTS
 from tests.core.judges.standins import network, save, sentencepiece_like
@@ -260,14 +260,14 @@ def elsewhere(what):
 
 def taken():
     """Whether another thread has the device, asked without waiting."""
-    if not DEVICE.acquire(blocking=False):
+    if not DEVICE_LOCK.acquire(blocking=False):
         return True
-    DEVICE.release()
+    DEVICE_LOCK.release()
     return False
 
 
 def test_every_forward_pass_is_a_turn_on_the_engines_device(guard_folder, tiny):
-    assert tiny.runtime.lock is DEVICE, "the model in use and the judge have one device"
+    assert tiny.runtime.lock is DEVICE_LOCK, "the model in use and the judge have one device"
     judge, during, between = find_judge("llama-guard-2", guard_folder), [], []
     judge.judge(PROMPTS[:1], ANSWERS[:1])
     plain = judge._model.model.forward
