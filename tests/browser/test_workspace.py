@@ -1,4 +1,4 @@
-"""Who owns what a visitor sees: prompt, edits and settings go with the visitor from page to page, and nothing else does.
+"""Who owns what a visitor sees: prompt, edits and settings go with the visitor from page to page.
 
 On the tiny model: nothing here depends on what a model answers.
 """
@@ -199,7 +199,7 @@ def test_a_link_pasted_into_a_second_tab_shows_the_same(visit):
 def test_leaving_a_page_while_it_computes_loses_nothing(visit, page):
     tab = visit(**LINK)
     tab.toggle("2-4").shows(ONE_OFF)
-    tab.page.locator(".st-key-audit_tokens button").filter(has_text="128").click()
+    tab.page.locator(".st-key-answer_length button").filter(has_text="128").click()
     tab.page.get_by_role("link", name=page, exact=True).click()  # at once: an answer is being written
     tab.on(page).shows(ONE_OFF)
     expect(tab.page.get_by_role("heading", name="Audit a refusal")).to_have_count(0)
