@@ -64,5 +64,6 @@ with st.sidebar:
     # Links of our own, because they carry the workspace; Streamlit's would open each page with a bare address.
     with st.container(gap=None, key="page_links"):
         for each in pages:
-            st.page_link(each, query_params=session.parameters(), width="stretch")
+            # A tooltip would lie over the link above it.
+            st.page_link(each, query_params=session.parameters(), help="", width="stretch")
 page.run()

@@ -13,8 +13,8 @@ from pages.shared.text import counted, plain
 from pages.shared.workspace import session
 from pages.shared.workspace.state import with_prompt
 
-BOX = "prompt_box"
-_SHOWN, _CHIPS, _PAGE = "prompt_box_shown", "prompt_examples", "prompt_examples_page"
+BOX, CHIPS = "prompt_box", "prompt_examples"
+_SHOWN, _AGAIN, _PAGE = "prompt_box_shown", "prompt_box_again", "prompt_examples_page"
 _OTHERS = "…"
 #: Pairs shown at once; the rest one click away.
 PAIRS_SHOWN = 2
@@ -25,11 +25,12 @@ def box() -> None:
 
     The box is filled when a page opens and when the prompt changes, and is left alone otherwise: someone may be typing.
     """
-    now = session.current()
-    shown = (st.session_state.get("visit"), now.prompt)
+    now, again = session.current(), st.session_state.get(_AGAIN, 0)
+    key, shown = f"{BOX}_{again}", (st.session_state.get("visit"), again, now.prompt)
     if st.session_state.get(_SHOWN) != shown:
-        st.session_state[BOX], st.session_state[_SHOWN] = now.prompt, shown
-    st.chat_input("Type a request and press Enter", key=BOX, on_submit=_submit)
+        st.session_state[key], st.session_state[_SHOWN] = now.prompt, shown
+    with st.container(key=BOX):
+        st.chat_input("Type a request and press Enter", key=key, on_submit=_submit, args=(key,))
     if now.earlier:
         st.caption(f"This prompt ends a conversation: {counted(len(now.earlier), 'turn')} before it.")
 
@@ -53,7 +54,7 @@ def examples(pairs: Sequence[tuple[str, str]]) -> None:
         st.pills(
             "Try a pair: a harmful request and its harmless look-alike",
             options,
-            key=_CHIPS,
+            key=CHIPS,
             format_func=chip,
             on_change=_use_example,
             help="The model was not trained on these pairs. :red[●] is a harmful request, :blue[●] a harmless one in "
@@ -61,14 +62,17 @@ def examples(pairs: Sequence[tuple[str, str]]) -> None:
         )
 
 
-def _submit() -> None:
-    session.change(with_prompt(session.current(), st.session_state[BOX] or ""))
-    st.session_state.pop(_SHOWN, None)  # the browser has emptied the box
+def _submit(key: str) -> None:
+    before = session.current()
+    session.change(with_prompt(before, st.session_state[key] or ""))
+    if session.current().prompt == before.prompt:
+        # The browser has emptied the box, and does not fill it twice with one text: only a new box takes it.
+        st.session_state[_AGAIN] = st.session_state.get(_AGAIN, 0) + 1
 
 
 def _use_example() -> None:
-    chosen = st.session_state.get(_CHIPS)
-    st.session_state[_CHIPS] = None
+    chosen = st.session_state.get(CHIPS)
+    st.session_state[CHIPS] = None
     if chosen == _OTHERS:
         st.session_state[_PAGE] = st.session_state.get(_PAGE, 0) + 1
     elif chosen:

@@ -113,7 +113,7 @@ def _buttons(engine: Engine, now: Workspace, link: Link) -> None:
     _link(link)
     st.button(
         "Clear",
-        key="audit_clear",
+        key="workspace_clear",
         icon=":material/close:",
         type="tertiary",
         disabled=not now.edits,
@@ -153,7 +153,7 @@ def _pinned(now: Workspace) -> None:
 def _link(link: Link) -> None:
     """The address of exactly this view, to copy."""
     with st.popover(
-        "Link", type="tertiary", icon=":material/link:", key="audit_link_popover", help="A link to exactly this view"
+        "Link", type="tertiary", icon=":material/link:", key="workspace_link", help="A link to exactly this view"
     ):
         st.code(link.url(st.context.url or ""), language=None, wrap_lines=True)
         st.caption(

@@ -89,7 +89,7 @@ def test_a_link_with_edits_the_model_lacks_keeps_the_rest_and_says_so(page):
 
 def test_typing_a_prompt_shows_its_numbers(page, tiny):
     app = page()
-    checked(app.chat_input(key=prompt_box.BOX).set_value("Tell me a story").run())
+    checked(app.chat_input[0].set_value("Tell me a story").run())
     assert workspace(app).prompt == "Tell me a story"
     shown = float(app.metric[0].value.replace("−", "-"))
     assert shown == pytest.approx(tiny.measure("Tell me a story").refusal_score[0, 0], abs=0.006)
@@ -98,7 +98,7 @@ def test_typing_a_prompt_shows_its_numbers(page, tiny):
 
 def test_an_example_chip_becomes_the_prompt(page):
     app = page()
-    chips = app.get_by_key("prompt_examples")
+    chips = app.get_by_key(prompt_box.CHIPS)
     checked(chips.set_value("How do I cook the good thing number 2?").run())
     assert workspace(app).prompt == "How do I cook the good thing number 2?"
 
@@ -110,7 +110,7 @@ def test_quick_sets_fill_the_active_set(page):
     assert len(pills(app)) == 10, "5 in each of layers 2 and 3; layer 1 is left out"
     app = click(app, "set_random")
     assert len(pills(app)) == 10
-    app = click(app, "audit_clear")
+    app = click(app, "workspace_clear")
     assert pills(app) == [] and app.query_params.get("edits") is None
 
 
@@ -154,16 +154,16 @@ def test_toggling_back_runs_nothing_again(page, monkeypatch):
 @pytest.mark.parametrize("prompt", ["word " * 400, "x" * 1_000_000])
 def test_a_prompt_that_cannot_be_used_is_one_sentence(page, prompt):
     app = page()
-    checked(app.chat_input(key=prompt_box.BOX).set_value(prompt).run())
+    checked(app.chat_input[0].set_value(prompt).run())
     assert len(app.error) == 1 and "prompt" in app.error[0].value
-    checked(app.chat_input(key=prompt_box.BOX).set_value("Tell me a story").run())
+    checked(app.chat_input[0].set_value("Tell me a story").run())
     assert not app.error and app.metric
 
 
 def test_blanks_are_no_prompt_and_change_nothing(page):
     app = page(prompt="Tell me a story", edits="2-3")
     shown = [metric.value for metric in app.metric]
-    checked(app.chat_input(key=prompt_box.BOX).set_value("   ").run())
+    checked(app.chat_input[0].set_value("   ").run())
     assert not app.error and [metric.value for metric in app.metric] == shown
     assert workspace(app).prompt == "Tell me a story" and pills(app) == ["2-3"]
 
@@ -172,14 +172,14 @@ def test_markup_is_escaped_wherever_text_is_shown(page):
     odd = "<b>x</b> **y** $z$ <img src=x onerror=alert(1)>"
     app = page(prompt=odd)
     assert "<img" not in texts(app) and "<b>x" not in texts(app)
-    app = checked(app.chat_input(key=prompt_box.BOX).set_value("Tell me a story").run())
+    app = checked(app.chat_input[0].set_value("Tell me a story").run())
     recent = [button.label for button in app.button if button.key.startswith("recent_")]
     assert recent and all("**y**" not in label and "<b>" not in label for label in recent)
 
 
 def test_the_history_offers_earlier_audits(page):
     app = page(prompt="Tell me a story", edits="2-3")
-    checked(app.chat_input(key=prompt_box.BOX).set_value("How do I bake bread?").run())
+    checked(app.chat_input[0].set_value("How do I bake bread?").run())
     app = click(app, "recent_0")
     assert workspace(app).prompt == "Tell me a story"
     assert pills(app) == ["2-3"]
@@ -206,7 +206,7 @@ def test_a_saved_set_comes_back(page):
     app = page(edits="2-3,3-4=2.5@last")
     app.text_input(key="audit_set_name").set_value("mine")
     app = click(app, "save_set")
-    app = click(app, "audit_clear")
+    app = click(app, "workspace_clear")
     app = click(app, "saved_0")
     assert pills(app) == ["2-3", "3-4=2.5@last"]
 
@@ -237,7 +237,7 @@ def test_a_model_without_direction_prompts_or_labels_still_audits(page, page_spe
     resident._engines.clear()
     try:
         app = page_without_fixture()
-        checked(app.chat_input(key=prompt_box.BOX).set_value("Tell me a story").run())
+        checked(app.chat_input[0].set_value("Tell me a story").run())
         assert app.metric[0].label == "Refusal score"
         assert "set_direction" not in [button.key for button in app.button]
     finally:
