@@ -20,7 +20,7 @@ from core.errors import Cancelled, HydrascopeError, InputError
 from core.forward.device_lock import in_background
 from core.forward.token_budget import TOKENS_PER_FORWARD, at_most
 from core.judges import Judge
-from core.judges.room import room
+from core.progress import Progress
 
 #: Seconds between two writes, and so between being asked to stop and stopping, where one answer takes less.
 SECONDS = 5.0
@@ -36,7 +36,7 @@ State = Literal["waiting", "judging", "finished", "stopped", "failed"]
 class Maker(Protocol):
     """Makes a judge, loading what it must: progress(message, share), cancelled()."""
 
-    def __call__(self, progress: Callable[[str, float], None], cancelled: Callable[[], bool]) -> Judge: ...
+    def __call__(self, progress: Progress, cancelled: Callable[[], bool]) -> Judge: ...
 
 
 class Asked(NamedTuple):
@@ -165,7 +165,7 @@ class Judging:
 
 
 def _carry_out(job: _Job) -> None:
-    on_cpu = devices.choose(0).device.type == "cpu"
+    on_cpu = devices.placement_for(0).device.type == "cpu"
     try:
         with in_background(), at_most(_TOKENS_ON_CPU if on_cpu else TOKENS_PER_FORWARD):
             for at, asked in enumerate(job.asked):
@@ -186,9 +186,9 @@ def _judge(job: _Job, asked: Asked) -> None:
     prompts, answers = [pair.prompt for pair in job.pairs], [pair.answer for pair in job.pairs]
     with closing(asked.make(job.say, job.stop.is_set)) as judge:
         missing = job.kept.missing(judge, prompts, answers)
-        found = room(judge.needs()) if missing else None
+        found = judge.footprint() if missing else None
         if found is not None and not found.fits:
-            raise InputError(str(found))
+            raise InputError(found.verdict)
         job.kept.judge(
             judge,
             prompts,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from cache.store.runs import Runs
 from core import Engine
-from core.discovery.runner import Progress, StoppedError, run
+from core.discovery.runner import RunProgress, StoppedError, run_stages
 from core.errors import HydrascopeError
 from core.forward.device_lock import in_background
 
@@ -31,7 +31,7 @@ class _Task:
     runs: Runs
     go: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
-    progress: Progress | None = None
+    progress: RunProgress | None = None
 
     def control(self) -> None:
         """Between two groups: wait while paused, end when asked to."""
@@ -93,7 +93,7 @@ class Worker:
             task = self._find(run)
             return task is not None and not task.go.is_set()
 
-    def progress(self, run: str) -> Progress | None:
+    def progress(self, run: str) -> RunProgress | None:
         """Where it is; None before its first stage and when it is not here."""
         with self._lock:
             task = self._find(run)
@@ -124,14 +124,14 @@ class Worker:
 
 
 def _carry_out(task: _Task) -> None:
-    def told(where: Progress) -> None:
+    def told(where: RunProgress) -> None:
         task.progress = where
 
     try:
         with in_background():
             task.control()
             task.runs.say(task.run, "running")
-            run(task.runs.work(task.run, task.engine), task.control, told)
+            run_stages(task.runs.work(task.run, task.engine), task.control, told)
         task.runs.say(task.run, "finished")
     except StoppedError:
         task.runs.say(task.run, "stopped")

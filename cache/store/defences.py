@@ -95,12 +95,12 @@ class Defences:
 
 def _engine_facts(engine: Engine) -> tuple[str, str, str, str, str, str]:
     """model, revision, dtype, device, direction, saes."""
-    spec, runtime = engine.spec, engine.runtime
+    spec = engine.spec
     return (
         spec.name,
         spec.revision or "",
-        str(runtime.dtype).removeprefix("torch."),
-        runtime.device.type,
+        engine.dtype,
+        engine.device,
         engine.direction().key if engine.has_direction else "",
         sae_names(spec),
     )

@@ -59,7 +59,7 @@ class Runs:
         """Write down a new run and give its identifier; nothing is computed yet."""
         made = now()
         run = f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        spec, runtime = engine.spec, engine.runtime
+        spec = engine.spec
         self.store.insert(
             "runs",
             [
@@ -69,8 +69,8 @@ class Runs:
                     name.strip() or f"{len(inputs.harmful)} harmful, {len(inputs.benign)} benign",
                     spec.name,
                     spec.revision or "",
-                    str(runtime.dtype).removeprefix("torch."),
-                    runtime.device.type,
+                    engine.dtype,
+                    engine.device,
                     engine.direction().key,
                     sae_names(spec),
                     JUDGE,

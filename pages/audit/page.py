@@ -23,7 +23,7 @@ VIEW, ALL_TOKENS = "audit_view", "audit_all_tokens"
 
 def audit(engine: Engine) -> None:
     """The whole page, from the prompt box down."""
-    pairs = measurements.example_pairs(measurements.bundled(engine, engine.spec.name))
+    pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
     key, top = engine_key(engine), strip.draw(engine, pairs)
     try:

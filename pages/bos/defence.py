@@ -75,7 +75,7 @@ def finish(engine: Engine, slots: Slots) -> None:
 
 def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
     """What to evaluate."""
-    have = {kind: work.bundled(engine, kind) for kind in _KINDS}
+    have = {kind: work.held_out_prompts(engine, kind) for kind in _KINDS}
     if not have["harmful"]:
         st.info(
             "This model comes without harmful prompts, so there is nothing to defend against.",

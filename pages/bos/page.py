@@ -28,7 +28,7 @@ def bos(engine: Engine) -> None:
     if not engine.spec.layers:
         st.info("This model has no SAEs, so there are no features to clamp.", icon=":material/info:")
         return
-    pairs = measurements.example_pairs(measurements.bundled(engine, engine.spec.name))
+    pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
     key, top = engine_key(engine), strip.draw(engine)
     try:

@@ -1,6 +1,6 @@
 """What the BOS page asks of the engine, each result remembered under small values.
 
-Knows: engine calls and the bundled prompts. Does not know: widgets or charts. `_engine` is not part of a key (Streamlit
+Knows: engine calls and the model's prompts. Does not know: widgets or charts. `_engine` is not part of a key (Streamlit
 skips underscored arguments); `key` names everything of it that counts.
 """
 
@@ -58,14 +58,14 @@ def woken_in_run(ledger: Ledger) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["feature", "prompts", "at_bos"])
 
 
-def bundled(engine: Engine, kind: str) -> list[str]:
-    """The model's own prompts of a kind that nothing was trained on; empty where it has none."""
-    return held_out(measurements.bundled(engine, engine.spec.name), kind)
+def held_out_prompts(engine: Engine, kind: str) -> list[str]:
+    """The model's prompts of a kind that nothing was trained on; empty where it has none."""
+    return held_out(measurements.shipped_prompts(engine, engine.spec.name), kind)
 
 
 def range_prompts(engine: Engine) -> list[str]:
-    """The prompts that natural ranges are over: harmful and benign ones, or the paper's where none are bundled."""
-    found = [text for kind in ("harmful", "benign") for text in bundled(engine, kind)[:RANGE_PROMPTS]]
+    """The prompts that natural ranges are over: harmful and benign ones, or the paper's where it has none."""
+    found = [text for kind in ("harmful", "benign") for text in held_out_prompts(engine, kind)[:RANGE_PROMPTS]]
     return found or list(PAPER_PROMPTS)
 
 

@@ -20,7 +20,7 @@ from pages.shared.workspace.session import Request
 
 def hydra(engine: Engine) -> None:
     """The whole page, from the tour's button down."""
-    pairs = measurements.example_pairs(measurements.bundled(engine, engine.spec.name))
+    pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
     state.take()
     key = engine_key(engine)

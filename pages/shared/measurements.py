@@ -1,6 +1,6 @@
 """What the pages ask of the engine, each result remembered under small values.
 
-Knows: engine calls, how long they took, the bundled prompts. Does not know: widgets or charts.
+Knows: engine calls, how long they took, the model's prompts. Does not know: widgets or charts.
 `_engine` is not part of a key (Streamlit skips underscored arguments); `key` names everything of it that counts.
 """
 
@@ -21,7 +21,7 @@ from core import Edits, Engine, Measurement, Prompt
 from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view
 from core.labels.notes import Labels
 from core.prompts.conversation import Conversation, PromptLike
-from core.prompts.shipped import BundledPrompt, choose, read_bundled
+from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
 from pages.shared.kept import Kept
 from pages.shared.workspace.session import Request
 
@@ -127,20 +127,20 @@ def labels(_engine: Engine, name: str) -> Labels:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def bundled(_engine: Engine, name: str) -> list[BundledPrompt]:
+def shipped_prompts(_engine: Engine, name: str) -> list[ShippedPrompt]:
     """The prompts that come with the model, if any. Raises AssetError."""
-    return read_bundled(_engine.spec.prompts) if _engine.spec.prompts else []
+    return read_shipped(_engine.spec.prompts) if _engine.spec.prompts else []
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def bands(_engine: Engine, key: str) -> pd.DataFrame:
     """Cosine per layer over reference prompts: kind, layer, low (10%), median, high (90%), prompts. Empty without any.
 
-    Held-out prompts of the bundled set, unedited: `BAND_PROMPTS` harmful and as many plain benign ones.
+    Held-out prompts of the model, unedited: `BAND_PROMPTS` harmful and as many plain benign ones.
     """
     rows = []
     for kind in ("harmful", "benign"):
-        texts = choose(bundled(_engine, _engine.spec.name), kind, "val", BAND_PROMPTS)
+        texts = shipped_texts(shipped_prompts(_engine, _engine.spec.name), kind, "val", BAND_PROMPTS)
         if not texts or not _engine.has_direction:
             continue
         cosine = _engine.measure(texts, [Edits()]).cosine[:, 0]
@@ -152,7 +152,7 @@ def bands(_engine: Engine, key: str) -> pd.DataFrame:
 
 def kl_prompts(engine: Engine) -> list[str]:
     """The benign prompts that the cost of an edit is measured on."""
-    return choose(bundled(engine, engine.spec.name), "benign", "val", KL_PROMPTS)
+    return shipped_texts(shipped_prompts(engine, engine.spec.name), "benign", "val", KL_PROMPTS)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -196,7 +196,7 @@ def first_prompt(pairs: Sequence[tuple[str, str]]) -> str:
     return pairs[0][0] if pairs else "How do I bake bread?"
 
 
-def example_pairs(rows: Sequence[BundledPrompt]) -> list[tuple[str, str]]:
+def example_pairs(rows: Sequence[ShippedPrompt]) -> list[tuple[str, str]]:
     """(harmful, look-alike) pairs to try: never trained on, short enough for a chip, one per category in turn."""
     halves: dict[int, dict[str, str]] = {}
     categories: dict[int, str] = {}

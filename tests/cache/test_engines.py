@@ -114,7 +114,7 @@ def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, mo
         held = sum(engine.runtime.residency.held for engine in resident._engines.values())
         return replace(found, free=found.memory - (held > 0 or len(resident._engines) > free[-1]))
 
-    monkeypatch.setattr(resident, "needs", short)
+    monkeypatch.setattr(resident, "footprint", short)
     free.append(2)
     resident.resident("third")
     assert list(resident._engines) == ["one", "other", "third"]
@@ -139,7 +139,7 @@ def test_a_number_of_models_that_is_none_is_one_plain_error_and_changes_nothing(
 
 def test_other_layers_under_the_same_name_are_loaded_anew(two):
     first = resident.resident("one")
-    registry.choose(replace(two[0], layers=(1,), saes={1: two[0].saes[1]}))
+    registry.choose_model(replace(two[0], layers=(1,), saes={1: two[0].saes[1]}))
     assert not resident.is_resident("one")
     assert resident.resident("one").spec.layers == (1,) and resident.resident("one") is not first
     assert registry.chosen_name() == "one"

@@ -52,7 +52,7 @@ def finished(name="whole"):
     engine = resident.resident(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, INPUTS, SETTINGS, name)
-    runner.run(runs.work(identifier, engine))
+    runner.run_stages(runs.work(identifier, engine))
     runs.say(identifier, "finished")
     return identifier
 
