@@ -217,5 +217,10 @@ def opened(page: str, **parameters: str):
     return app.run()
 
 
+def workspace(app):
+    """What the visitor of an AppTest is looking at."""
+    return app.session_state["workspace"].present
+
+
 def read_json(path: Path):
     return json.loads(path.read_text())
