@@ -1,6 +1,6 @@
 """Training SAEs for a model that has none.
 
-    texts → answers.py (the model's own) → chats.py (conversations as token ids) → record.py (float16 files, one a layer)
+    texts → answers.py (the model's own) → chats.py (conversations as token ids) → record.py (a float16 file a layer)
           → train.py (sae-lens: BatchTopK, saved as JumpReLU) → card.py (quality on conversations held out)
 
 Knows: plain transformers models, conversations, residuals after a layer, sae-lens's trainer. Does not know: edits, the

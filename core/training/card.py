@@ -5,7 +5,7 @@ fixed prefix is left out everywhere, as in training. Beside every SAE stands a d
 same width, brought to the same number of active features: what is gained over chance.
 
     explained variance = 1 − Σ‖x − x̂‖² / Σ‖x − mean(x)‖²
-    cross-entropy recovered = (CE(zero) − CE(x̂)) / (CE(zero) − CE(x)), x̂ or zero in place of the residuals after the layer
+    cross-entropy recovered = (CE(zero) − CE(x̂)) / (CE(zero) − CE(x)), x̂ or zero in place of the residuals
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def fidelity(sae: Sae, rows: np.ndarray) -> Fidelity:
 
 @torch.inference_mode()
 def random_dictionary(like: Sae, rows: np.ndarray, l0: float, seed: int = 0) -> Sae:
-    """Random unit directions as encoder and decoder, as many as `like` has, with the one threshold that gives `l0` active
-    features a token on `rows`, and decoder lengths that reconstruct best (one factor, least squares).
+    """Random unit directions as encoder and decoder, as many as `like` has, with the one threshold that gives `l0`
+    active features a token on `rows`, and decoder lengths that reconstruct best (one factor, least squares).
     """
     device, (n, d) = like.output_bias.device, like.columns.encoder.shape
     directions = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).to(device)

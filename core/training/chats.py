@@ -16,8 +16,8 @@ Pair = tuple[str, str]  # a request and an answer to it
 
 
 class Chats(NamedTuple):
-    """prefix: the ids every conversation begins with (BOS and the template before the first request). rows: what follows
-    in each conversation, both sides and the template between them.
+    """prefix: the ids every conversation begins with (BOS and the template before the first request). rows: what
+    follows in each conversation, both sides and the template between them.
     """
 
     prefix: tuple[int, ...]

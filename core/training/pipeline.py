@@ -45,13 +45,17 @@ class Work(NamedTuple):
     answers: int = 16
 
 
+#: What a laptop's processor takes.
+SMALL = Work()
+
+
 def gather(
     model: Any,
     tokenizer: Any,
     texts: Texts,
     settings: TrainingSettings,
     folder: Path,
-    work: Work = Work(),
+    work: Work = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Chats, Chats]:
@@ -89,7 +93,7 @@ def record_all(
     chats: tuple[Chats, Chats],
     settings: TrainingSettings,
     folder: Path,
-    work: Work = Work(),
+    work: Work = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Recording, Recording]:
@@ -127,7 +131,7 @@ def finish_layer(
     folder: Path,
     *,
     model_name: str = "",
-    work: Work = Work(),
+    work: Work = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> dict[str, Any]:
@@ -163,7 +167,7 @@ def train_saes(
     folder: Path,
     *,
     model_name: str = "",
-    work: Work = Work(),
+    work: Work = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> dict[int, dict[str, Any]]:
@@ -205,6 +209,6 @@ def _first(chats: Chats, tokens: int) -> Chats:
 def work_for(device: torch.device) -> Work:
     """What suits a device: small passes on a CPU, large ones where the memory of a GPU allows."""
     if device.type != "cuda":
-        return Work()
+        return SMALL
     free, _ = torch.cuda.mem_get_info(device)
     return Work(tokens=32_768, answers=256) if free > 30e9 else Work(tokens=8192, answers=64)

@@ -1,8 +1,9 @@
-"""Residuals after some decoder layers on conversations, in float16 files, one a layer: `layer_NN.f16`, rows [d_model].
+"""Residuals after some decoder layers on conversations, in float16 files, one a layer: `layer_NN.f16`.
 
-Knows: a plain transformers model, conversations as token ids. Does not know: SAEs, prompts. The fixed prefix is computed
-once and none of it is recorded (BOS is prompt-free and its norm is out of all scale). Nothing above the highest layer
-runs. `done.json`, written after each batch, says how far the files are good; a run that was killed goes on from there.
+Knows: a plain transformers model, conversations as token ids. Does not know: SAEs, prompts. The fixed prefix is
+computed once and none of it is recorded (BOS is prompt-free and its norm is out of all scale). Nothing above the
+highest layer runs. `done.json`, written after each batch, says how far the files are good; a run that was killed goes
+on from there.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def record(
     folder.mkdir(parents=True, exist_ok=True)
     batches = padded_batches(chats.rows, budget)
     d_model = model.config.get_text_config().hidden_size
-    done = _done(folder, {"layers": list(layers), "digest": chats.digest, "of": len(batches)})
+    done = _done(folder, {"layers": list(layers), "d_model": d_model, "digest": chats.digest, "of": len(batches)})
     recording = Recording(folder, tuple(layers), d_model, chats.tokens, chats.digest)
     if done["batches"] == len(batches):
         return recording
@@ -167,6 +168,19 @@ def record(
             for file in files.values():
                 file.flush()
             _write(folder / DONE, done)
+    return recording
+
+
+def finished(folder: Path) -> Recording:
+    """The recording that lies in a folder, whole. Raises AssetError for one that is not."""
+    try:
+        found = json.loads((folder / DONE).read_text())
+        whole = found["batches"] == found["of"]
+        recording = Recording(folder, tuple(found["layers"]), found["d_model"], found["tokens"], found["digest"])
+    except (OSError, ValueError, KeyError) as error:
+        raise AssetError(f"No recording lies in {folder} ({error}); record the residuals first.") from error
+    if not whole:
+        raise AssetError(f"The recording in {folder} was stopped half way; let it go on first.")
     return recording
 
 

@@ -1,8 +1,8 @@
 """One SAE for one layer: sae-lens's BatchTopK training on recorded residuals, saved as JumpReLU in int8.
 
-Knows: recordings, sae-lens's trainer. Does not know: models. Checkpoints hold all that the rest of a training depends on,
-so one that was killed goes on and ends with the same weights, bit for bit on a CPU. The order of the rows depends on the
-seed and the pass alone, so it is not stored but counted.
+Knows: recordings, sae-lens's trainer. Does not know: models. Checkpoints hold all that the rest of a training depends
+on, so one that was killed goes on and ends with the same weights, bit for bit on a CPU. The order of the rows depends
+on the seed and the pass alone, so it is not stored but counted.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def train_layer(
 ) -> Trained:
     """Train the SAE of one layer and write it into `folder`, in place of any other SAE there.
 
-    Checkpoints lie beside it, in `folder`.training, until it is done. Raises Cancelled between steps, after a checkpoint.
+    Checkpoints lie beside it, in `folder`.training, until it is done. Raises Cancelled after a checkpoint.
     """
     place = torch.device(device)
     checkpoints = folder.with_name(folder.name + ".training")
