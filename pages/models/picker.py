@@ -14,7 +14,7 @@ from cache.engines import is_resident, resident
 from core import HydrascopeError, ModelSpec
 from core.errors import Cancelled
 from core.models.added import added_models
-from core.models.catalogue import MODELS, Choice, KnownModel, model_of
+from core.models.catalogue import KNOWN_MODELS, Choice, KnownModel, model_of
 from core.models.files import make_ready
 from core.models.footprint import Footprint, footprint
 from core.models.registry import choose_model, chosen_name, find_spec, from_catalogue, model_names
@@ -72,7 +72,9 @@ def _head(name: str) -> str:
 
 
 def _told(name: str) -> str:
-    known = {model.name: model.model_id for model in MODELS} | {n: one.model_id for n, one in added_models().items()}
+    known = {model.name: model.model_id for model in KNOWN_MODELS} | {
+        n: one.model_id for n, one in added_models().items()
+    }
     return f"{name} · {known[name]}" if name in known else name
 
 
