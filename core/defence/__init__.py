@@ -1,6 +1,7 @@
-"""Clamping as a defence: natural ranges of features, attacks to test against, and what a clamp brings back and costs.
+"""Clamping as a defence: natural ranges, attacks to test against, what a clamp brings back and what it costs.
 
 Knows the engine; does not know pages or the store.
+Public: `natural_ranges`, `ATTACKS`, `wrap`, `Evaluation`, `grid`, `table`, `conclusion`.
 """
 
 from core.defence.attacks import ATTACKS, Attack, wrap
