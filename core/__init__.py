@@ -2,9 +2,9 @@
 
     from core import Edits, Feature, load
 
-Knows: models, SAEs, edits, and everything computed from them. Does not know: Streamlit, pages. A name is imported
-when it is first used: `hydrascope --help` must not wait for torch.
-Public: `load`, `Engine`, `Edits`, `Feature`, `Measurement`, `ModelSpec`, `Direction`, `Conversation`, `verdict`.
+Knows nothing of Streamlit; the pages stand on this and import nothing below it. A name is imported when it is first
+used: `hydrascope --help` must not wait for torch.
+Public: `engine.load`, `engine.Engine`, `edits.edits.Edits`, `edits.edits.Feature`, and what else is in `__all__`.
 """
 
 from importlib import import_module

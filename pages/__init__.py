@@ -1,5 +1,5 @@
-"""What a browser shows: one folder a page, `shared` for what they share, and a cold link for each address.
+"""What a browser shows: one folder a page, and `shared` for what pages share.
 
-Knows: Streamlit, the engine, the store. Does not know: torch, or how anything is computed. No page imports another.
-Public: `audit.page`, `discover.page`, `hydra.page`, `bos.page`, `judges.page`, `models.page`.
+Knows: Streamlit, and the public names of core and cache. Does not know: torch, or another page.
+Public: `audit`, `discover`, `hydra`, `bos`, `judges`, `models`, `shared`.
 """

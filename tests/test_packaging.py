@@ -3,8 +3,12 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -72,7 +76,7 @@ def test_the_installed_command_audits_from_an_empty_folder(installed, tiny_spec,
     empty, cache = tmp_path / "empty", tmp_path / "cache"
     empty.mkdir()
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(cache))
-    keep(AddedModel("tiny", tiny_spec.model_id, tiny_spec.layers, tiny_spec.saes, tiny_spec.refusal_tokens))
+    keep(AddedModel("tiny", tiny_spec.model_id, tiny_spec.refusal_tokens, tiny_spec.saes))
     done = hydrascope(installed, empty, cache, "audit", PROMPT, "--model", "tiny", "--tokens", "4", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -86,7 +90,7 @@ def test_installed_the_cache_is_the_users_and_the_assets_are_found(installed, tm
         "import hydrascope; from core import paths, settings;"
         "from core.models.registry import find_spec;"
         "spec = find_spec('demo');"
-        "assert len(spec.layers) > 10 and spec.direction.is_file() and spec.labels.is_file();"
+        "assert spec.layers and spec.direction.is_file() and spec.labels.is_file();"
         "print(paths.PROGRAM_FOLDER, paths.cache_folder(), sep='\\n')"
     )
     environment = {name: value for name, value in os.environ.items() if name != "HYDRASCOPE_CACHE"}
@@ -121,3 +125,32 @@ def test_the_dockerfile_copies_what_there_is_and_no_weights_and_runs_as_a_user()
     assert 'CMD ["python", "-m", "core", "run"]' in text
     deploy = (PROGRAM_FOLDER / "docs" / "deploy.md").read_text(encoding="utf-8")
     assert "sdk: docker\napp_port: 8501\n" in deploy and "Nobody has run the Dockerfile yet" in deploy
+
+
+def test_the_installed_pages_answer_on_this_machine_only_from_an_empty_folder(installed, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
+    environment |= {"PYTHONPATH": str(installed), "HYDRASCOPE_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, str(installed / "bin" / "hydrascope"), "run", "--server.port", str(port)]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            answer = until_it_answers(f"http://127.0.0.1:{port}/_stcore/health", server)
+        finally:
+            server.send_signal(signal.SIGINT)
+            printed, _ = server.communicate(timeout=60)
+    assert answer == "ok"
+    assert f"http://127.0.0.1:{port}" in printed and "Network URL" not in printed and "External URL" not in printed
+
+
+def until_it_answers(address, server):
+    """What the address answers, once it does. Fails when the server ends, or after a minute."""
+    for _ in range(600):
+        assert server.poll() is None, "the server has ended"
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("no answer within a minute")

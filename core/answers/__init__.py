@@ -1,6 +1,6 @@
-"""Answers of the model under edits, and what kind of answer each is.
+"""Answers: greedy text under edits, and whether an answer refuses.
 
-Knows: greedy decoding, streamed or batched; refused, complied or degenerate by the text alone. Does not know:
-classifiers (`core.judges`), pages, stores.
-Public: `generate.stream`, `generate.streams`, `generate.answers`, `verdicts.verdict`.
+Knows: tokens one after the other, phrases of refusal. Does not know: how passes are made, scores, judges that are
+models.
+Public: `generate.stream`, `generate.streams`, `generate.answers`, `verdicts.verdict`, `verdicts.Verdict`.
 """

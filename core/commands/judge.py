@@ -103,8 +103,8 @@ def _judged(
     kept: Judgements, name: str, pairs: Sequence[Pair], options: argparse.Namespace
 ) -> tuple[str, tuple[Judgement, ...]]:
     """The judge's revision and its judgements, printed in a line."""
-    from core.hub.errors import size_text
     from core.judges.summary import rates
+    from core.text.sizes import size_text
 
     prompts, answers = [pair.prompt for pair in pairs], [pair.answer for pair in pairs]
     with progress_bar() as progress, closing(_made(name, options, progress)) as judge:

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 def _list() -> None:
     """Every known model: name, model, SAEs, and where from."""
     from core.models.added import added_models
-    from core.models.catalogue import MODELS, Choice
+    from core.models.catalogue import KNOWN_MODELS, Choice
     from core.models.registry import find_spec
     from core.saes.find import saes_text
 
@@ -74,7 +74,7 @@ def _list() -> None:
     for model in added_models().values():
         place = f"{model.model_id}@{model.revision}" if model.revision else model.model_id
         rows.append((model.name, place, saes_text(model.saes), "you"))
-    for known in MODELS:
+    for known in KNOWN_MODELS:
         for suite in known.suites:
             saes = f"{suite.release}, layers {layers_text(suite.layers)}"
             rows.append((Choice(known, suite, None).name, known.model_id, saes, "the catalogue"))
@@ -126,7 +126,7 @@ def _warn() -> None:
 
 def _footprint_text(found: Footprint) -> str:
     """What a model takes, in lines for people."""
-    from core.hub.errors import size_text
+    from core.text.sizes import size_text
 
     download = size_text(found.download) if found.download else "nothing"
     packing = size_text(found.packing) if found.packing else "nothing"

@@ -1,7 +1,7 @@
-"""Clamping as a defence: natural ranges, attacks to test against, what a clamp brings back and what it costs.
+"""Clamping as a defence: natural ranges of features, attacks to test against, and what a clamp brings back and costs.
 
-Knows the engine; does not know pages or the store.
-Public: `natural_ranges`, `ATTACKS`, `wrap`, `Evaluation`, `grid`, `table`, `conclusion`.
+Knows: the engine. Does not know: pages, the store.
+Public: `Evaluation`, `grid`, `Cell`, `natural_ranges`, `ATTACKS`, `wrap`, `long_table`, `conclusion`.
 """
 
 from core.defence.attacks import ATTACKS, Attack, wrap

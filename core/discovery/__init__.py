@@ -1,10 +1,10 @@
-"""The paper's search (arXiv 2509.09708): each step of it is a module.
+"""The paper's search for the features that mediate refusal (arXiv 2509.09708), one module a stage:
 
-0. `stage0_screening`: keep harmful prompts that are refused, and benign ones that are answered.
-1. `stage1_candidates`: the smallest top-K set near the direction whose ablation flips a prompt.
-2. `stage2_pruning`: Algorithm 1, greedy pruning to a minimal set.
-3. `stage3_factorization` on `stage3_rows`: a factorization machine ranks new features.
-`steps` and `control_steps` call them; `runner` keeps their order, resumes, and writes rows to a `ledger`.
-Knows the engine; does not know pages or the store.
-Public: `runner.run`, `runner.STAGES`, `settings.Settings`, `context.Inputs`, `ledger.Row`, `tables.report`.
+0. stage0_screening: the harmful prompts that the unedited model refuses, and the benign ones that it answers.
+1. stage1_candidates: the K features a layer nearest the refusal direction, for the least K that flips a prompt.
+2. stage2_pruning: Algorithm 1 removes blocks that P("I") does not depend on, down to a minimal faithful set.
+3. stage3_factorization, over stage3_rows: a factorization machine ranks features that act together with that set.
+Knows: an engine. Does not know: pages, the store.
+Public: `runner.run_stages`, `context.Inputs`, `context.Work`, `settings.Settings`, `ledger.Ledger`, `ledger.Row`,
+`estimate.estimate`, `steps`, `control_steps`, `analyses`, `tables`.
 """

@@ -1,7 +1,7 @@
-"""Edits of the residual stream as plain values, and how they are written: `12-40=6@bos`.
+"""What a person switches off or holds: edits as plain values, how they are written, and whether a model has them.
 
-Knows: features, directions, strengths, positions, conditions; how edits add up; what a model could apply. Does not
-know: models, tokens, or tensors on a device.
-Public: `edits.Edits`, `items.Feature`, `items.Sensor`, `text.read_items` (parses what a person typed),
-`text.write_item`, `validation.check_edits`, `direction.Direction`, `feature_sets.top_per_layer`.
+Knows: features, directions, positions, strengths, conditions. Does not know: tensors on a device, passes, pages.
+Public: `edits.Edits`, `items.Feature`, `items.Sensor`, `items.POSITIONS`, `text.read_items`, `text.write_item`,
+`direction.Direction`, `direction.load_direction`, `feature_sets.top_per_layer`, `feature_sets.random_active`,
+`validation.check_edits`, `validation.ModelShape`.
 """

@@ -1,7 +1,7 @@
-"""Running the model under edits: plans, hooks and passes. Nothing else in this program runs it.
+"""A forward pass under edits: what each layer's hook does, and how prompts and edit sets become passes.
 
-Knows: edit sets, SAE columns, token ids, the device and its lock. Does not know: what is computed from a pass, or
-pages. `hooks` holds the one place that changes the residual stream.
-Public: `runtime.Runtime`, `plan.make_plan`, `batches.run`, `batches.Growing`, `hooks.install_hooks`,
-`hooks.PassRequest`, `assembly.load_runtime`, `device_lock.in_background`, `token_budget.at_most`.
+Knows: a loaded model, plans, hooks, the device's lock. Does not know: scores, answers, pages.
+Public: `assembly.load_runtime`, `runtime.Runtime`, `plan.make_plan`, `tables.make_tables`, `hooks.install_hooks`,
+`hooks.PassRequest`, `batches.run`, `batches.prefix_pass`, `batches.Growing`, `token_budget.at_most`,
+`device_lock.in_background`.
 """

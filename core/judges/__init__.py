@@ -1,11 +1,11 @@
-"""Judges: what an answer is, by rules, by a score, or by a classifier.
+"""Judges: what an answer is, said by rules, by a score, or by a classifier.
 
     from core.judges import find_judge
     judgements = find_judge("harmbench-mistral").judge(prompts, answers)
 
-Knows: which judges there are. Does not know: where answers come from, or where judgements are kept. A classifier is
-loaded when it is first asked, and let go by `close()`.
-Public: `find_judge`, `judge_names`, `Judge`, `Judgement`, `agreement`, `summary`.
+Knows: which there are; a classifier is loaded when it is first asked, and let go by `close()`. Does not know: pages,
+the store.
+Public: `find_judge`, `judge_names`, `first_token_judge`, `SUBSTRINGS`, `Judge`, `Judgement`, `Classifier`, `ABOUT`.
 """
 
 from core.judges.catalogue import ABOUT, find_judge, judge_names

@@ -1,6 +1,6 @@
-"""What SAE features are about, and who says so: shipped, from Neuronpedia, or made here.
+"""What is known of each feature in words: labels, where it fires, what it promotes.
 
-Knows: notes and their sources, Neuronpedia's addresses, where a feature fires and what it promotes. Does not know:
-stores (`cache.store.labels` keeps notes), pages, edits.
-Public: `notes.Labels`, `notes.read_labels`, `neuronpedia.Neuronpedia`, `making.make_labels`.
+Knows: notes and their files, Neuronpedia, how labels are made from prompts. Does not know: pages, the store.
+Public: `notes.FeatureNote`, `notes.Labels`, `notes.read_labels`, `neuronpedia.Neuronpedia`, `making.make_labels`,
+`making.sample_of`.
 """

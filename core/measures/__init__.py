@@ -1,6 +1,7 @@
-"""Numbers read from forward passes: scores, features, cross-entropy, and the search for the direction.
+"""Numbers read from passes: refusal scores, cosines, activations, losses, and the refusal direction itself.
 
-Knows: batches of passes and what they found. Does not know: how rows become passes (`core.forward`), or pages.
-Public: `scores.measure`, `scores.Measurement`, `scores.refusal_score`, `features.active_features`,
-`features.alignment`, `cross_entropy.cross_entropy`, `direction_search.search`.
+Knows: a runtime, batches of passes. Does not know: how a pass is made, what a page shows.
+Public: `scores.measure`, `scores.Measurement`, `scores.refusal_score`, `features.activity`, `features.alignment`,
+`cross_entropy.cross_entropy`, `direction_search.search`, `direction_sources.stored_direction`, `reader.Reader`,
+`reading.PromptReading`, `strongest.Strongest`.
 """

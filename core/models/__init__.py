@@ -1,7 +1,8 @@
-"""Models: by name, loaded, added by a person, and what each takes before it is loaded.
+"""Models: which are known, what each takes, where its files lie, and its weights in memory.
 
-Knows: weights, adapters, devices, refusal tokens, the catalogue and the list of added models. Does not know: what is
-measured on a model, or pages. No code from a model's folder is ever run.
-Public: `spec.ModelSpec`, `registry.find_spec`, `registry.model_names`, `weights.load_weights`, `files.make_ready`,
-`catalogue.MODELS`, `added.added_models`, `check_added.check_draft`, `footprint.footprint`.
+Knows: names, hubs, transformers, this machine. Does not know: hooks, passes, what is measured (`core.forward` puts a
+model, its SAEs and the hooks together).
+Public: `spec.ModelSpec`, `registry.find_spec`, `registry.model_names`, `catalogue.KNOWN_MODELS`, `added.added_models`,
+`check_added.check_draft`, `architecture.decoder_layers`, `files.model_folder`, `files.make_ready`,
+`weights.load_weights`, `footprint.Footprint`, `footprint.footprint`, `refusal_tokens.refusal_tokens`.
 """

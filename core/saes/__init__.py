@@ -1,7 +1,7 @@
-"""Sparse autoencoders as records of one feature each, so that any few features are a few small reads.
+"""Sparse autoencoders: packed into records of one feature each, of which a few columns are read.
 
-Knows: records on disk, columns on the device, SAELens's directory of releases. Does not know: file formats
-(`formats`), models, edits.
-Public: `dictionary.Dictionary`, `folder.open_dictionary`, `columns.activations`, `packed.pack`,
-`device_cache.Residency`, `published.open_published`, `find.find_saes`.
+Knows: SAE files, records, what of them is held on a device. Does not know: models, prompts, edits. `formats` is
+imported only where files are opened, never at a forward pass.
+Public: `columns.Columns`, `columns.activations`, `dictionary.Dictionary`, `packed.read_records`,
+`device_cache.Residency`, `published.SaeRef`, `published.open_published`, `folder.open_dictionary`, `find.find_saes`.
 """

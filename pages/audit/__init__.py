@@ -1,5 +1,5 @@
-"""The Audit page: one prompt, layer by layer, before and after edits.
+"""The Audit page: one prompt, where refusal arises in it, and what changes when features are switched off.
 
-Knows: how one audit is laid out. Does not know: how anything is measured.
-Public: `page` (the order of things), `work` (what is asked of the engine), `charts`, `cards`.
+Knows: the charts by layer and token, the feature table, provenance. Does not know: the strip and the cards (`shared`).
+Public: `page`, the script of the page.
 """

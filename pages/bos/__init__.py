@@ -1,5 +1,5 @@
-"""The BOS page: features held at the first token, the answers they lead to, and a defence evaluated.
+"""The BOS page: features clamped at the first token, what harmless requests get, and the clamp as a defence.
 
-Knows: how features are chosen and clamped on a page. Does not know: how a clamp acts, or how rates are computed.
-Public: `page` (the order of things), `work` (what is asked of the engine), `charts`.
+Knows: the choice of features, the clamp, the grid of answers, evaluations. Does not know: the strip (`shared`).
+Public: `page`, the script of the page.
 """

@@ -1,5 +1,5 @@
-"""The Hydra page: what wakes when features are ablated, who held it down, and whether it matters.
+"""The Hydra page: which silent features wake when others are switched off, and what becomes of the refusal.
 
-Knows: how waking is laid out and played. Does not know: how it is found.
-Public: `page` (the order of things), `work` (what is asked of the engine), `charts`, `tour`.
+Knows: the views of what woke, the rounds, the tour. Does not know: the strip and the cards (`shared`).
+Public: `page`, the script of the page.
 """

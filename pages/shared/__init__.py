@@ -1,6 +1,5 @@
-"""What pages share: the engine behind them, links, text made safe to show, errors as sentences.
+"""What pages share: the workspace, the strip, quick sets, cards, history, measurements, the engine, safe text, style.
 
-Knows: Streamlit's session and address bar. Does not know: any one page.
-Public: `engine.engine_or_stop`, `links.Link`, `text.plain`, `text.escaped`, `trouble.shown_as_sentences`,
-`downloads.download`.
+Knows: what two or more pages need. Does not know: any page.
+Public: `workspace` (the one owner of what a visitor sees) and every module here.
 """

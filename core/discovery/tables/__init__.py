@@ -1,5 +1,5 @@
-"""A run's rows as tables in the paper's order, and as files.
+"""The tables of a run, from its ledger's rows, and the files they are written to.
 
-Knows: rows of a ledger, rates with intervals, file formats. Does not know: models, stores, or how a row was found.
-Public: `report.tables`, `export.write`, `table.Table`, `search`, `controls`.
+Knows: rows, rates with intervals. Does not know: models, stores, pages.
+Public: `report.tables`, `search`, `controls`, `export.write`, `table.Table`.
 """

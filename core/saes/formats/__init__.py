@@ -1,7 +1,6 @@
-"""SAE files as they are published, each layout read a block of features at a time.
+"""SAE files as suites publish them, read block by block in SAELens's normal form.
 
-Knows: safetensors, npz and torch files, key names, and SAELens's normal form. Does not know: where files come from,
-records, models. Nothing of a file is ever run: torch files are read without unpickling.
-Public: `open.open_sae`, `open.FILES`, `normal_form.SaeFile`, `normal_form.Columns`, `config.read_config`,
-`torch_zip.TorchFile`.
+Knows: file formats and key names. Does not know: records, where files come from, models. No code of a file is run.
+Public: `open.open_sae`, `open.SAE_FILES`, `open.Layout`, `config.read_config`, `normal_form.SaeFile`,
+`torch_zip.TorchFile`, `torch_pickle.read_program`.
 """
