@@ -1,1 +1,5 @@
-"""What is remembered: models kept on the device (`resident.py`) and the DuckDB store (`store.py`)."""
+"""What is remembered between clicks and between starts: loaded models, the store, and long work under way.
+
+Knows: `core`. Does not know: pages, or what the numbers it keeps mean.
+Public: `engines`, `store`, `jobs`.
+"""
