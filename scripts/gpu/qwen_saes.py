@@ -32,7 +32,7 @@ import torch  # noqa: E402
 
 from core.prompts.shipped import prompts_file, read_shipped  # noqa: E402
 from core.training.answers import read_answers  # noqa: E402
-from core.training.chats import Chats, compose  # noqa: E402
+from core.training.chats import Chats  # noqa: E402
 from core.training.pipeline import Texts, Work, finish_layer, gather, record_all  # noqa: E402
 from core.training.record import finished  # noqa: E402
 from core.training.settings import TrainingSettings  # noqa: E402
