@@ -14,6 +14,10 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # its compiled client opens sockets that the guard below does not see
+# Tests run in several processes at once (`make test`), and servers and other processes are started from them. With a
+# thread for every core in each of them, they would mostly wait for one another.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 import pytest
 import torch
@@ -23,6 +27,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from tests.loopback_hub.guard import only_loopback
 
 only_loopback()  # at import, before any test or fixture can run
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 LAYERS, D_MODEL, D_SAE = (1, 2, 3), 32, 48
 PAGE_MODEL = "tiny-page"
@@ -30,6 +35,11 @@ TEMPLATE = (
     "{% for m in messages %}{{ '<|start|>' + m['role'] + '\n' + m['content'] + '<|end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start|>assistant\n' }}{% endif %}"
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests first: they take longest, and two workers end together only where the short files come last."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
 @pytest.fixture(autouse=True)
