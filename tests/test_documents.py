@@ -28,7 +28,9 @@ DOCUMENTS = sorted(
 #: `core/edits/text.py`, `docs/`, `core/edits/text.py:read_items`, `core/engine.py:Engine.measure`
 PATH = re.compile(r"((?:[\w.-]+/)*[\w.-]*(?:\.\w+|/))(?::([A-Za-z_][\w.]*))?")
 #: Paths that stand for any name, are made on the reader's machine, or are files of the reader: in no clone.
-NOT_HERE = re.compile(r".*NAME|benchmarks/out|cache/files|\.venv|params\.npz|.*\.(?:txt|pth?|whl|jsonl?)$|\.\w+$|owner/|<")
+NOT_HERE = re.compile(
+    r".*NAME|benchmarks/out|cache/files|\.venv|params\.npz|.*\.(?:txt|pth?|whl|jsonl?)$|\.\w+$|owner/|<"
+)
 PACKAGES = ("core", "cache", "pages")
 LONGEST_PACKAGE_TEXT = 10
 

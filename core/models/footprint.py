@@ -16,7 +16,6 @@ import torch
 from safetensors import safe_open
 
 from core import devices
-from core.hub.errors import size_text
 from core.hub.fetch import Listing, Wanted, look
 from core.models.demo_base import SMOLLM2
 from core.models.files import MODEL_FILES
@@ -26,6 +25,7 @@ from core.saes.device_cache import budget_within
 from core.saes.folder import unpacked_bytes
 from core.saes.published import Published, SaeRef, published, sae_listing
 from core.settings import MEMORY
+from core.text.sizes import size_text
 
 #: What to do where the memory is short, for a model and for a judge.
 MODEL_ADVICE = (
@@ -109,7 +109,7 @@ class Footprint:
         """Weights, download and licence in a few words."""
         if not self.memory:
             return "no model"
-        here = f"{size_text(self.download)} to download" if self.download else "nothing to download"
+        here = f"{size_text(self.download)} to download" if self.download else "all of it here"
         gate = ", gated, and no token with access is here" if self.needs_token else ", gated" if self.gated else ""
         return f"{size_text(self.weights)} of weights, {here}{gate}"
 

@@ -6,8 +6,6 @@ only asks for it and shows what the store has, so leaving and coming back change
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from cache.jobs.search import shared_worker
@@ -16,10 +14,11 @@ from cache.store.runs import Run, Runs
 from core import Engine
 from pages.discover import new_run, progress, results, state
 from pages.shared.engine import engine_or_stop
+from pages.shared.runs import run_name
+from pages.shared.style import use_style
 from pages.shared.text import plain
 from pages.shared.trouble import shown_as_sentences
 
-STYLE = Path(__file__).resolve().parent.parent / "shared" / "style.css"
 #: Seconds between two looks at a run that is under way.
 EVERY = 2.0
 _NONE = "–"
@@ -61,7 +60,7 @@ def _choose(known: dict[str, Run]) -> list[str]:
         st.session_state[state.RUN] = next(iter(known))
     left, right = st.columns(2, gap="medium")
     with left:
-        run = st.selectbox("Run", list(known), key=state.RUN, format_func=lambda r: progress.label(known[r]))
+        run = st.selectbox("Run", list(known), key=state.RUN, format_func=lambda r: run_name(known[r]))
     with right:
         others = [_NONE, *(r for r in known if r != run)]
         if st.session_state.get(state.OTHER) not in others:
@@ -71,7 +70,7 @@ def _choose(known: dict[str, Run]) -> list[str]:
             others,
             key=state.OTHER,
             disabled=len(others) == 1,
-            format_func=lambda r: "no other run" if r == _NONE else progress.label(known[r]),
+            format_func=lambda r: "no other run" if r == _NONE else run_name(known[r]),
         )
     return [str(run)] if other in (None, _NONE) else [str(run), str(other)]
 
@@ -88,7 +87,7 @@ def _runs(engine: Engine, runs: Runs, chosen: list[str], view: str, was_under_wa
         st.rerun()
 
 
-st.html(STYLE)
+use_style()
 st.title("Discover what refuses", anchor=False)
 st.markdown(
     "Search the SAE features for those whose ablation turns a refusal into an answer, over many prompts at once."

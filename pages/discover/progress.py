@@ -29,11 +29,6 @@ def standing(run: Run, worker: Worker) -> str:
     return "stopped" if run.state in ("running", "paused") else run.state
 
 
-def label(run: Run) -> str:
-    """A run in a list. Nothing that changes: a browser sends a choice back as its text."""
-    return f"{run.made_at:%d %b %H:%M:%S} · {run.name}"
-
-
 def bar(engine: Engine, runs: Runs, run: Run) -> None:
     """State, progress and buttons of one run."""
     worker, stands = shared_worker(), standing(run, shared_worker())

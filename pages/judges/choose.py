@@ -15,10 +15,10 @@ from cache.engines import in_use, let_go, resident
 from cache.jobs.judging import Asked, shared_judging
 from cache.store.judgements import Judgements
 from core import HydrascopeError
-from core.hub.errors import size_text
 from core.judges import ABOUT, Judge, find_judge, first_token_judge, judge_names
 from core.models.footprint import Footprint
 from core.models.registry import chosen_name
+from core.text.sizes import size_text
 from pages.judges.source import Answers
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error

@@ -6,8 +6,6 @@ leaving and coming back changes nothing; no model is loaded to look at the page.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from cache.jobs.judging import shared_judging
@@ -16,10 +14,10 @@ from cache.store.judgements import Judgements
 from cache.store.runs import Runs
 from pages.judges import choose, progress, results, source, stored
 from pages.judges.source import Answers
+from pages.shared.style import use_style
 from pages.shared.text import plain
 from pages.shared.trouble import shown_as_sentences
 
-STYLE = Path(__file__).resolve().parent.parent / "shared" / "style.css"
 #: Seconds between two looks at judging that is under way.
 EVERY = 1.5
 
@@ -54,7 +52,7 @@ def _live(answers: Answers | None, kept: Judgements, was_under_way: bool) -> Non
         stored.section(kept, opened=answers is None)
 
 
-st.html(STYLE)
+use_style()
 st.title("Judges", anchor=False)
 st.markdown("How many of these answers are refusals, and would another judge say the same?")
 _page()

@@ -16,7 +16,7 @@ from cache.store.runs import Runs
 from core import InputError
 from core.models.registry import chosen_name
 from core.prompts.files import PromptFile, read_prompts
-from pages.discover.progress import label as run_label
+from pages.shared.runs import run_name
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
 
@@ -89,7 +89,7 @@ def _run(runs: Runs) -> Answers | None:
                 "Run",
                 list(known),
                 key=RUN,
-                format_func=lambda one: run_label(known[one]),
+                format_func=lambda one: run_name(known[one]),
                 persist_state="session",
                 help="Runs of the search that were told to keep their answers",
             )

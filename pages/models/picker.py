@@ -13,12 +13,12 @@ import streamlit as st
 from cache.engines import is_resident, resident
 from core import HydrascopeError, ModelSpec
 from core.errors import Cancelled
-from core.hub.errors import size_text
 from core.models.added import added_models
-from core.models.catalogue import MODELS, Choice, KnownModel, model_of
+from core.models.catalogue import KNOWN_MODELS, Choice, KnownModel, model_of
 from core.models.files import make_ready
 from core.models.footprint import Footprint, footprint
 from core.models.registry import choose_model, chosen_name, find_spec, from_catalogue, model_names
+from core.text.sizes import size_text
 from pages.models import own
 from pages.shared.engine import newer_request_waits
 from pages.shared.text import counted, plain
@@ -72,7 +72,9 @@ def _head(name: str) -> str:
 
 
 def _told(name: str) -> str:
-    known = {model.name: model.model_id for model in MODELS} | {n: one.model_id for n, one in added_models().items()}
+    known = {model.name: model.model_id for model in KNOWN_MODELS} | {
+        n: one.model_id for n, one in added_models().items()
+    }
     return f"{name} · {known[name]}" if name in known else name
 
 

@@ -24,8 +24,12 @@ def engine_or_stop() -> Engine:
     with place.container():
         st.markdown(f"Loading **{plain(name)}**. The first start prepares the model and takes about a minute.")
         bar = st.progress(0.0, "Starting")
+
+    def shown(message: str, share: float) -> None:
+        bar.progress(min(max(share, 0.0), 1.0), plain(message))
+
     try:
-        engine = resident(name, lambda message, share: bar.progress(min(max(share, 0.0), 1.0), plain(message)))
+        engine = resident(name, shown)
     except HydrascopeError as error:
         place.empty()
         show_error(error)

@@ -106,19 +106,19 @@ def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, mo
     engines = [resident.resident(name) for name in ("one", "other")]
     for engine in engines:
         engine.features("How do I bake bread?")
-    real, free = resident.needs, []
+    real, free = resident.footprint, []
 
     def short(spec):
         """Room for the next as soon as nothing but `free` engines are there and nothing is held."""
         found = real(spec)
-        held = sum(engine.runtime.residency.held for engine in resident._engines.values())
+        held = sum(engine.sae_bytes for engine in resident._engines.values())
         return replace(found, free=found.memory - (held > 0 or len(resident._engines) > free[-1]))
 
     monkeypatch.setattr(resident, "footprint", short)
     free.append(2)
     resident.resident("third")
     assert list(resident._engines) == ["one", "other", "third"]
-    assert [engine.runtime.residency.held for engine in engines] == [0, 0]
+    assert [engine.sae_bytes for engine in engines] == [0, 0]
     free.append(1)
     registry.register(replace(two[0], name="fourth"))
     resident.resident("fourth")

@@ -17,10 +17,10 @@ from cache.store.database import shared_store
 from cache.store.judgements import Judgements, Pair
 from cache.store.runs import Runs
 from core.discovery.ledger import Row
-from core.hub.errors import size_text
 from core.judges import SUBSTRINGS, classifier, find_judge, first_token_judge
 from core.judges.agreement import compare
 from core.judges.summary import label_of, rates
+from core.text.sizes import size_text
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
@@ -141,7 +141,8 @@ def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, 
     expected = find_judge(NAME, harmbench_folders[NAME]).judge(PROMPTS, SAID)
     for name, rate in rates(expected).items():
         assert f"**{name}** {rate}" in texts(app)
-    assert classifier._loaded is None or classifier._loaded.folder is not None, "the page's own was let go"
+    held = classifier.loaded_classifier()
+    assert held is None or held.folder is not None, "the page's own was let go"
     assert "All of it is here. It fits" in texts(app), "what it takes is looked at anew"
     assert {one.proto.label for one in app.get("download_button")} >= {"Labels (CSV)", "Everything said (JSONL)"}
 
