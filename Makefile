@@ -9,8 +9,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check bench bench-gpu demo clean base
-.PHONY: help run test check bench bench-gpu demo docs clean base
+.PHONY: help run test test-fast check bench bench-gpu demo docs clean base
 # A recipe that fails half-way leaves no stamp that says it is done.
 .DELETE_ON_ERROR:
 

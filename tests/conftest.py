@@ -16,14 +16,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # its compiled client opens sockets that the guard below does not see
 # Tests run in several processes at once (`make test`), and servers and other processes are started from them. With a
 # thread for every core in each of them, they would mostly wait for one another.
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from tests.core.judges.folders import guard_folder, harmbench_folders  # noqa: F401
 from tests.loopback_hub.guard import only_loopback
 
 only_loopback()  # at import, before any test or fixture can run

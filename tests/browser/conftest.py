@@ -1,7 +1,8 @@
 """Real servers and a real Chromium. A module's tests share a server, on the tests' tiny model or on the demo.
 
-The demo is for what only a model that refuses can show, and for the look of real answers; the tiny model is for the
-rest, because it takes no time to load or to answer. Skipped with the reason where either is missing; with `HYDRASCOPE_REQUIRE_BROWSER` set, that fails instead.
+The demo is for what only a model that refuses can show; the tiny model is for the rest, because it takes no time to
+load or to answer. Skipped with the reason where something is missing; with `HYDRASCOPE_REQUIRE_BROWSER` set, that fails
+instead.
 """
 
 from __future__ import annotations

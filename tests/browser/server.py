@@ -94,7 +94,10 @@ def running_server(
 
 
 def tiny_server(folder: Path, spec: ModelSpec, **more: str) -> AbstractContextManager[str]:
-    """A page on the tests' tiny model, which takes no time to load or to answer. more: further environment variables."""
+    """A page on the tests' tiny model, which takes no time to load or to answer.
+
+    more: further environment variables.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = written(spec, folder / "spec.json")
     launcher = ("tests.browser.serve_tiny", str(file))

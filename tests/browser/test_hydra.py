@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
+from tests.browser.prompts import harmful
 from tests.browser.server import running_server
-from tests.browser.test_audit import harmful
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -16,7 +16,6 @@ from playwright.sync_api import expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
 from tests.browser.server import running_server
-from tests.core.judges.conftest import harmbench_folders  # noqa: F401
 from tests.loopback_hub.environment import variables
 from tests.loopback_hub.server import LoopbackHub
 
