@@ -21,7 +21,7 @@ from core.hydra import bos_view
 from pages.bos import answers, charts, choose, defence, state, work
 from pages.shared.text import escaped
 from tests.conftest import PAGE_MODEL, opened, workspace
-from tests.core.discovery.test_runner import INPUTS, SETTINGS
+from tests.small_search import INPUTS, SETTINGS
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "bos" / "page.py")
 EDITS = ",".join(f"{layer}-{index}" for layer in (1, 2) for index in range(24))

@@ -13,8 +13,8 @@ from cache import engines as resident
 from core.models import added, registry
 from pages.models import own, picker
 from tests.conftest import PAGE_MODEL, opened
-from tests.core.models.test_check_added import CANONICAL, LAYERS, MODEL, served
 from tests.pages.test_models import PAGE, said
+from tests.served_models import CANONICAL, LAYERS, MODEL, served
 
 __all__ = ["served"]  # a fixture
 
