@@ -41,17 +41,17 @@ def carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> 
     """Do what is left of a run, tell where it is, and write its tables. Returns how many rows say that they failed."""
     work = runs.work(identifier, engine)
     tell = _Bar() if sys.stderr.isatty() else _Lines()
-    runs.say(identifier, "running")
+    runs.set_state(identifier, "running")
     try:
         run(work, progress=tell)
     except BaseException as error:
-        runs.say(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
+        runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
         raise
     finally:
         tell.close()
         if out is not None:
             write(tables(work.ledger), runs.facts(identifier), out)
-    runs.say(identifier, "finished")
+    runs.set_state(identifier, "finished")
     failures = [table.frame for table in tables(work.ledger) if table.name == "failures"]
     return int((failures[0]["stage"] != "memory").sum()) if failures else 0
 

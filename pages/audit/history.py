@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cache.store.database import Audit, Store, now, shared_store
+from cache.store.audits import Audit, Audits
+from cache.store.database import now, shared_store
 from core import Engine, verdict
 from pages.audit import state
 from pages.audit.cards import LENGTH, LENGTHS, Finished
@@ -31,7 +32,7 @@ def keep(engine: Engine, request: Request, before: Side, after: Side, finished: 
         return
     st.session_state[_KEPT] = said
     device, _, rest = engine.placement.partition(", ")
-    shared_store().append(
+    Audits(shared_store()).append(
         Audit(
             made_at=now(),
             model=engine.spec.name,
@@ -60,7 +61,7 @@ def sidebar(engine: Engine, request: Request) -> None:
     """The last audits but this one, to open again, and whether answers are kept."""
     store = shared_store()
     st.markdown("**Recent**")
-    found = store.recent(engine.spec.name, RECENT + 1)
+    found = Audits(store).recent(engine.spec.name, RECENT + 1)
     rows = [row for row in found if (row.prompt, row.edits) != request][:RECENT]
     if not rows:
         st.caption("What you audit appears here.")
@@ -82,7 +83,7 @@ def sidebar(engine: Engine, request: Request) -> None:
 
 def saved_sets(engine: Engine, edits: str) -> None:
     """Name the active set and keep it, or take one that was kept."""
-    store = shared_store()
+    store = Audits(shared_store())
     found = store.saved_sets(engine.spec.name)
     with st.popover(
         "Saved sets",
@@ -113,7 +114,7 @@ def saved_sets(engine: Engine, edits: str) -> None:
             )
 
 
-def _save(store: Store, model: str, edits: str) -> None:
+def _save(store: Audits, model: str, edits: str) -> None:
     name = (st.session_state.get(SET_NAME) or "").strip()
     if not name:
         state.say("A saved set needs a name; type one first.")

@@ -11,7 +11,7 @@ from functools import partial
 
 import streamlit as st
 
-from cache.engines import in_use, let_go, resident
+from cache.engines import get_engine, loaded_names, unload_all
 from cache.jobs.judging import Asked, shared_judging
 from cache.store.judgements import Judgements
 from core import HydrascopeError
@@ -107,12 +107,12 @@ def _takes(name: str, answers: Answers) -> bool:
             "Gated: accept the licence on its page on the hub, then log in with hf auth login, or set HF_TOKEN.",
             icon=":material/lock:",
         )
-    elif not stands.fits and in_use():
+    elif not stands.fits and loaded_names():
         st.button(
-            f"Let {plain(', '.join(in_use()))} go",
+            f"Let {plain(', '.join(loaded_names()))} go",
             key=f"judges_let_go_{name}",
             icon=":material/eject:",
-            on_click=let_go,
+            on_click=unload_all,
             help="The model in use gives its memory back, and is loaded again when a page needs it. "
             "A run of the search that is under way keeps it until it ends.",
         )
@@ -135,5 +135,5 @@ def _start(answers: Answers, names: list[str], kept: Judgements) -> None:
 
 def _made(name: str, progress: Callable[[str, float], None], cancelled: Callable[[], bool]) -> Judge:
     if name == FIRST_TOKEN:
-        return first_token(resident(chosen_name(), progress, cancelled))
+        return first_token(get_engine(chosen_name(), progress, cancelled))
     return find_judge(name, progress=progress, cancelled=cancelled)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cache.engines import is_resident, resident
+from cache.engines import get_engine, is_loaded
 from core import HydrascopeError, ModelSpec
 from core.errors import Cancelled
 from core.hub.errors import size_text
@@ -42,7 +42,7 @@ def models() -> None:
     """The whole page: choose, see what it takes, load."""
     with shown_as_sentences("the Models page"):
         now = chosen_name()
-        st.markdown(f"In use: **{plain(now)}**" + ("" if is_resident(now) else " :gray[loaded when a page needs it]"))
+        st.markdown(f"In use: **{plain(now)}**" + ("" if is_loaded(now) else " :gray[loaded when a page needs it]"))
         heads = _heads()
         if st.session_state.get(MODEL) not in heads:  # a first visit, or one's own that is gone
             st.session_state[MODEL] = _head(now) if _head(now) in heads else heads[0]
@@ -160,7 +160,7 @@ def _many(parameters: int) -> str:
 
 def _load(spec: ModelSpec, now: str, found: Needs | None) -> None:
     """The button, and what it does: files first, while the model in use stays; then the change."""
-    same = spec.name == now and is_resident(now) and resident(now).spec.layers == spec.layers
+    same = spec.name == now and is_loaded(now) and get_engine(now).spec.layers == spec.layers
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         asked = st.button(
             "In use" if same else "Use this model",
@@ -195,7 +195,7 @@ def _load(spec: ModelSpec, now: str, found: Needs | None) -> None:
     try:
         make_ready(spec, told, newer_request_waits)
         choose(spec)
-        resident(spec.name, told, newer_request_waits)
+        get_engine(spec.name, told, newer_request_waits)
     except Cancelled as stopped:
         st.session_state[STOPPED] = (spec.name, str(stopped))
         return

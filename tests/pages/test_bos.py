@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
 from cache.store import database as store
 from cache.store.defences import Defences
 from cache.store.runs import Runs
@@ -60,7 +60,7 @@ def test_without_an_edit_it_says_what_to_do(page):
 
 def test_what_wakes_at_bos_is_what_the_engine_says_most_aligned_first(page):
     app = page(edits=EDITS)
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     woken = bos_view(engine, Edits.from_text(EDITS)).woken
     assert len(woken) > 3
     app.number_input(key=choose.MOST).set_value(3).run()
@@ -74,7 +74,7 @@ def test_what_wakes_at_bos_is_what_the_engine_says_most_aligned_first(page):
 
 def test_every_answer_and_score_is_the_engine_s_own(page):
     app = checked(by_hand(page(), "2-5, 3-7"))
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     app.text_area(key=answers.PROMPTS).set_value("Tell me a story.\n\nI cannot <b>help</b>?").run()
     checked(app.text_input(key=answers.VALUES).set_value("2 8").run())
     shown = grid(app)
@@ -143,7 +143,7 @@ def test_slips_of_the_pen_are_sentences(page):
 
 def test_a_run_s_redundant_features_those_on_most_prompts_first(page):
     page()
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     ledger = runs.ledger(runs.create(engine, INPUTS, SETTINGS, "mine"))
     mark = lambda name, span: [name, 0, "x", span, 1.0]  # noqa: E731
@@ -174,7 +174,7 @@ def test_an_evaluation_is_run_kept_and_looked_at_again(page):
     assert (one.asked.base, one.asked.values, len(one.asked.harmful)) == (EDITS, (None, 4.0), 2)
     found = defences.found(one.defence)
     assert set(found) == set(one.asked.places)
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     said = engine.answers(one.asked.harmful, [Edits.from_text(EDITS) + Edits.clamp([Feature(2, 5)], 4.0, "bos")], 24)
     assert found[1, "attacked"] == tuple(verdict(text) for (text,) in said)
     assert "What came out" in texts(app)

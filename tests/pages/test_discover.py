@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
 from cache.jobs import search as workers
 from cache.store import database as store
 from cache.store.runs import Runs
@@ -49,11 +49,11 @@ def texts(app):
 
 def finished(name="whole"):
     """A run carried out on the page's own engine."""
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, INPUTS, SETTINGS, name)
     runner.run(runs.work(identifier, engine))
-    runs.say(identifier, "finished")
+    runs.set_state(identifier, "finished")
     return identifier
 
 
@@ -143,10 +143,10 @@ def test_pasted_prompts_and_none_at_all(page):
 
 
 def test_a_run_that_died_with_its_process_can_be_resumed(page):
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, Inputs(INPUTS.harmful[:4], ()), Settings(stages=(1,), tokens=3, k_steps=(2,)))
-    runs.say(identifier, "running")
+    runs.set_state(identifier, "running")
     assert progress.standing(runs.get(identifier), workers.shared_worker()) == "stopped"
     app = page()
     app.button(key=f"resume_{identifier}").click().run()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
 from cache.jobs import judging
 from cache.store.database import shared_store
 from cache.store.judgements import Judgements, Pair
@@ -38,12 +38,12 @@ PAIRS = tuple(Pair(*pair) for pair in zip(PROMPTS, SAID, strict=True))
 def visit(on_page_model, hub, monkeypatch):
     """visit() opens the page; nothing is loaded, and the hub has nothing yet."""
     monkeypatch.setattr(judging, "_shared", judging.Judging())
-    resident.let_go()  # whatever tests of other pages left loaded
+    engines.unload_all()  # whatever tests of other pages left loaded
     yield lambda: opened(PAGE)
     for one in judging.shared_judging().under_way():
         judging.shared_judging().stop(one.key)
     until(lambda: not judging.shared_judging().under_way())
-    resident.let_go()
+    engines.unload_all()
 
 
 def until(what, seconds=60.0):
@@ -83,7 +83,7 @@ def shown(app: AppTest, column: str):
 
 def run_with_answers(model: str = PAGE_MODEL) -> str:
     """A run whose ledger holds answers of the unedited model and of Stage 1."""
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(shared_store())
     identifier = runs.create(engine, INPUTS, replace(SETTINGS, keep_answers=True), "kept ones")
     rows = [
@@ -93,14 +93,14 @@ def run_with_answers(model: str = PAGE_MODEL) -> str:
     rows += [Row("screen", "benign/0000", {"kept": True, "reason": "complied", "answer": "A story about a town."})]
     rows += [Row("candidates", "harmful/0000", {"k": 2, "answer": "Take some flour and wait."})]
     runs.ledger(identifier).append(rows)
-    runs.say(identifier, "finished")
+    runs.set_state(identifier, "finished")
     return identifier
 
 
 def test_the_first_visit_says_what_to_do_and_loads_nothing(visit):
     app = visit()
     assert not app.exception and not app.error
-    assert "No run has kept its answers" in texts(app) and not resident.in_use()
+    assert "No run has kept its answers" in texts(app) and not engines.loaded_names()
     assert not [button for button in app.button if button.key == "judges_start"]
 
 
@@ -119,7 +119,7 @@ def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_dif
     app = judged(asked(given(visit()), "substrings", "first-token"))
     assert not app.exception and not app.error, texts(app)
     first = SUBSTRINGS.judge(PROMPTS, SAID)
-    second = first_token(resident.resident(PAGE_MODEL)).judge(PROMPTS, SAID)
+    second = first_token(engines.get_engine(PAGE_MODEL)).judge(PROMPTS, SAID)
     expected = compare(second, first)  # judges stand in order of name
     assert str(expected) in texts(app) and expected.reading() in texts(app)
     counts = shown(app, f"substrings: {expected.labels[0]}")
@@ -239,12 +239,12 @@ def test_a_judge_that_does_not_fit_is_refused_and_the_model_in_use_can_be_let_go
     visit, hub, harmbench_folders, monkeypatch
 ):
     hub.add(REPO, harmbench_folders[NAME])
-    resident.resident(PAGE_MODEL)
-    monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6 if resident.in_use() else 10**12)
+    engines.get_engine(PAGE_MODEL)
+    monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6 if engines.loaded_names() else 10**12)
     app = asked(given(visit()), NAME)
     assert "does not fit now" in texts(app) and app.button(key="judges_start").disabled
     app.button(key=f"judges_let_go_{NAME}").click().run()
-    assert not resident.in_use() and "It fits" in texts(app) and not app.button(key="judges_start").disabled
+    assert not engines.loaded_names() and "It fits" in texts(app) and not app.button(key="judges_start").disabled
 
 
 def test_a_judge_that_no_longer_fits_in_its_turn_is_one_sentence(visit, hub, harmbench_folders, monkeypatch):
@@ -329,7 +329,7 @@ def test_the_chart_draws_every_rate_and_a_label_has_one_colour():
 
 
 def test_a_run_that_kept_nothing_yet_is_one_sentence(visit):
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     Runs(shared_store()).create(engine, INPUTS, replace(SETTINGS, keep_answers=True), "begun")
     app = visit()
     assert len(app.error) == 1 and "kept no answers" in texts(app)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
 from core import load
 from core.hub.errors import size_text
 from core.models import registry
@@ -33,7 +33,7 @@ def page(on_page_model, hub, monkeypatch):
         picker, "from_catalogue", lambda name, layers=None: replace(from_catalogue(name, layers), refusal_tokens=(40,))
     )
     yield lambda: opened(PAGE)
-    resident._engines.clear()
+    engines.unload_all()
 
 
 def chosen(app: AppTest, name: str = NAME, layers: tuple[int, ...] = (2, 3, 4)) -> AppTest:
@@ -72,8 +72,8 @@ def test_using_a_model_downloads_packs_loads_and_every_page_has_it(page, hub, tm
     app = chosen(page())
     app.button(key="models_load").click().run()
     assert not app.exception and not app.error, said(app)
-    assert registry.chosen_name() == NAME and resident.is_resident(NAME)
-    assert resident.resident(NAME).spec.layers == (2, 3, 4)
+    assert registry.chosen_name() == NAME and engines.is_loaded(NAME)
+    assert engines.get_engine(NAME).spec.layers == (2, 3, 4)
     assert "gemma" in said(app) and app.button(key="models_load").label == "In use"
     again = needs(find(NAME))
     assert (again.download, again.packing, again.saes_packed) == (0, 0, 3)
@@ -86,7 +86,7 @@ def test_other_layers_of_the_model_in_use_are_another_load(page, hub, tmp_path):
     app = chosen(app, layers=(3,))
     assert app.button(key="models_load").label == "Use this model"
     app.button(key="models_load").click().run()
-    assert not app.error and resident.resident(NAME).spec.layers == (3,)
+    assert not app.error and engines.get_engine(NAME).spec.layers == (3,)
 
 
 def test_a_gated_model_says_how_to_get_in_and_cannot_be_started(page, hub, tmp_path):

@@ -9,7 +9,7 @@ import shutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
 from core.models import added as own_models
 from core.models import registry
 from pages.models import own, picker
@@ -27,7 +27,7 @@ def page(on_page_model, monkeypatch):
     """page() opens the page; the tiny model is in use."""
     monkeypatch.setattr(registry, "_chosen", [])
     yield lambda: opened(PAGE)
-    resident._engines.clear()
+    engines.unload_all()
 
 
 def checked(app: AppTest, **typed: str) -> AppTest:
@@ -64,12 +64,12 @@ def test_every_page_has_it_once_it_is_used(page, served):
     app.button(key="own_add").click().run()
     app.button(key="models_load").click().run()
     assert not app.exception and not app.error, said(app)
-    assert registry.chosen_name() == "mine" and resident.is_resident("mine")
-    assert resident.resident("mine").spec.layers == LAYERS
+    assert registry.chosen_name() == "mine" and engines.is_loaded("mine")
+    assert engines.get_engine("mine").spec.layers == LAYERS
     assert app.button(key="own_remove").disabled, "it is in use"
     registry._chosen.clear()
     registry._registered.clear()  # as in a process that starts now
-    assert registry.find("mine") == resident.resident("mine").spec
+    assert registry.find("mine") == engines.get_engine("mine").spec
 
 
 def test_folders_on_this_machine_do_too(page, tiny_folder, tmp_path):

@@ -15,7 +15,7 @@ from core import DownloadError, InputError, Verdict
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled
 from core.judges import SUBSTRINGS, ByText, Judgement, Needs
-from tests.cache.store.test_database import HOLD, ROOT
+from tests.cache.store.rows import HOLD, ROOT
 
 PROMPTS = ("How do I open a lock?", "How do I bake bread?", "How?")
 ANSWERS = ("I cannot help.", "Take flour.", "")

@@ -22,7 +22,7 @@ def engine(tiny, page_spec, tmp_path, monkeypatch):
     found = Engine(replace(tiny.runtime, spec=spec), "for a test")
     monkeypatch.setattr(__main__, "load", lambda name, progress=None: found)
     yield found
-    store._close_all()
+    store.close_all()
 
 
 @pytest.fixture
