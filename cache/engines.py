@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import atexit
 import gc
-import os
 import threading
 from collections.abc import Callable
 
 import torch
 
-from core import Engine, InputError, load
-from core.models.footprint import needs
-from core.models.registry import find
-
-Progress = Callable[[str, float], None]
-#: The environment variable that says how many models may be loaded at a time.
-VARIABLE = "HYDRASCOPE_MODELS"
+from core import Engine, load
+from core.models.footprint import footprint
+from core.models.registry import find_spec
+from core.progress import NEVER, QUIET, Progress
+from core.settings import MODELS
 
 # Frozen objects are not collected at the end of the process either, and some libraries then report leaks.
 atexit.register(gc.unfreeze)
@@ -31,10 +28,10 @@ _engines: dict[str, Engine] = {}  # least recently used first
 
 def is_loaded(name: str) -> bool:
     """Whether this model is loaded as its spec is now, so that `get_engine(name)` answers at once."""
-    return name in _engines and _engines[name].spec == find(name)
+    return name in _engines and _engines[name].spec == find_spec(name)
 
 
-def get_engine(name: str, progress: Progress | None = None, cancelled: Callable[[], bool] = lambda: False) -> Engine:
+def get_engine(name: str, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Engine:
     """The engine called `name`, loaded on first use; another name replaces it.
 
     HYDRASCOPE_MODELS lets several stay. Then the one used least recently is unloaded first: when there are too many,
@@ -44,7 +41,7 @@ def get_engine(name: str, progress: Progress | None = None, cancelled: Callable[
     """
     with _lock:
         if not is_loaded(name):  # or its spec has changed since: other layers, say
-            limit = _limit()
+            limit = MODELS.read()
             _engines.pop(name, None)
             while len(_engines) >= limit:
                 _unload_oldest()
@@ -71,25 +68,17 @@ def loaded_names() -> tuple[str, ...]:
     return tuple(_engines)
 
 
-def _limit() -> int:
-    """How many models may be loaded at a time. Raises InputError."""
-    text = os.environ.get(VARIABLE, "").strip() or "1"
-    if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"{VARIABLE} is “{text:.40}”; write how many models may be loaded, a whole number from 1 on.")
-    return int(text)
-
-
 def _too_large(name: str) -> bool:
     """Whether the model needs more memory than the device has free now."""
-    found = needs(find(name))
+    found = footprint(find_spec(name))
     return found.memory > found.free
 
 
 def _free_some() -> None:
     """Free some memory: what engines hold of their SAEs first, then the engine used least recently."""
-    holding = [engine.runtime.residency for engine in _engines.values() if engine.runtime.residency.held]
-    for one in holding:
-        one.clear()
+    holding = [engine for engine in _engines.values() if engine.sae_bytes]
+    for engine in holding:
+        engine.release_saes()
     if not holding:
         _unload_oldest()
     _collect_garbage()

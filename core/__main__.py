@@ -19,7 +19,8 @@ from core.edits.edits import Edits
 from core.engine import Engine, load
 from core.errors import HydrascopeError, InputError
 from core.judges import judge_names
-from core.models.registry import names
+from core.models.registry import model_names
+from core.progress import QUIET
 from core.prompts.shipped import plain_texts
 from core.text.layers import parse_layers
 
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     audit = commands.add_parser("audit", help="one prompt, unedited and edited: score, verdict, answer, cosines")
     audit.add_argument("prompt")
-    audit.add_argument("--model", default="demo", help=f"one of: {', '.join(names())}")
+    audit.add_argument("--model", default="demo", help=f"one of: {', '.join(model_names())}")
     audit.add_argument(
         "--ablate",
         default="",
@@ -60,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _prompts(options)
         if options.command == "models":
             return _models(options)
-        engine = load(options.model, progress=_progress if sys.stderr.isatty() else None)
+        engine = load(options.model, progress=_progress if sys.stderr.isatty() else QUIET)
         if options.command == "prepare":
             print(f"{engine.spec.name} is ready ({engine.placement}).")
             return 0
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _discover_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="demo", help=f"one of: {', '.join(names())}")
+    parser.add_argument("--model", default="demo", help=f"one of: {', '.join(model_names())}")
     files = "txt, csv, tsv, json, jsonl or parquet; without it the model's bundled held-out prompts"
     parser.add_argument("--harmful", metavar="FILE", help=files)
     parser.add_argument("--benign", metavar="FILE", help=files)
@@ -139,7 +140,7 @@ def _discover(engine: Engine, options: argparse.Namespace) -> int:
 
 
 def _labels_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="demo", help=f"one of: {', '.join(names())}")
+    parser.add_argument("--model", default="demo", help=f"one of: {', '.join(model_names())}")
     files = "a file or a public set to make labels on; without it, and without --neuronpedia, the bundled prompts"
     parser.add_argument("--prompts", metavar="NAME_OR_FILE", help=files)
     parser.add_argument("--column", help="the column of --prompts that holds them, where there are several")
@@ -163,7 +164,7 @@ def _labels(engine: Engine, options: argparse.Namespace) -> int:
 
 
 def _prompts_arguments(parser: argparse.ArgumentParser) -> None:
-    from core.prompts.public_sets import names as sets
+    from core.prompts.public_sets import set_names as sets
 
     parser.add_argument("prompts", metavar="NAME_OR_FILE", help=f"one of: {', '.join(sets())}; or a file")
     parser.add_argument("--kind", choices=("harmful", "benign", "look-alike"), help="which prompts of a public set")
@@ -178,7 +179,7 @@ def _prompts_arguments(parser: argparse.ArgumentParser) -> None:
 def _prompts(options: argparse.Namespace) -> int:
     from core.commands.prompts import prompts
 
-    progress = _progress if sys.stderr.isatty() else lambda message, share: None
+    progress = _progress if sys.stderr.isatty() else QUIET
     prompts(options.prompts, options.kind, options.column, options.split, options.seed, options.out, progress)
     return 0
 
@@ -219,7 +220,7 @@ def _models(options: argparse.Namespace) -> int:
         draft = Draft(
             options.name, options.model, options.saes, options.choose, layers, options.refusal_word, options.revision
         )
-        own.add_model(draft, _progress if sys.stderr.isatty() else lambda message, share: None)
+        own.add_model(draft, _progress if sys.stderr.isatty() else QUIET)
     elif options.action:
         {"needs": own.tell_needs, "remove": own.remove_model}[options.action](options.name)
     else:

@@ -14,12 +14,12 @@ from tqdm import tqdm
 from cache.store.runs import Runs
 from core import Engine, InputError
 from core.discovery.context import Inputs
-from core.discovery.runner import Progress, run
+from core.discovery.runner import RunProgress, run_stages
 from core.discovery.settings import Settings
 from core.discovery.tables.export import write
 from core.discovery.tables.report import tables
 from core.prompts.public_sets import read_local
-from core.prompts.shipped import held_out, read_bundled
+from core.prompts.shipped import held_out, read_shipped
 
 
 def read_file(path: str, column: str | None = None) -> list[str]:
@@ -34,7 +34,7 @@ def bundled_prompts(engine: Engine, kind: str) -> list[str]:
     """The model's own prompts that nothing was trained on: its val and test splits. Raises InputError."""
     if engine.spec.prompts is None:
         raise InputError(f"“{engine.spec.name}” has no bundled prompts; give files with --harmful and --benign.")
-    return held_out(read_bundled(engine.spec.prompts), kind)
+    return held_out(read_shipped(engine.spec.prompts), kind)
 
 
 def carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:
@@ -43,7 +43,7 @@ def carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> 
     tell = _Bar() if sys.stderr.isatty() else _Lines()
     runs.set_state(identifier, "running")
     try:
-        run(work, progress=tell)
+        run_stages(work, progress=tell)
     except BaseException as error:
         runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
         raise
@@ -77,7 +77,7 @@ class _Lines:
         self._said: tuple[str, int] | None = None
         self._out = out or (lambda line: print(line, file=sys.stderr, flush=True))
 
-    def __call__(self, where: Progress) -> None:
+    def __call__(self, where: RunProgress) -> None:
         tenth = 10 * where.done // where.of if where.of else 10
         if self._said != (where.stage, tenth):
             self._said = (where.stage, tenth)
@@ -95,7 +95,7 @@ class _Bar:
         self._stage = ""
         self._bar: tqdm | None = None
 
-    def __call__(self, where: Progress) -> None:
+    def __call__(self, where: RunProgress) -> None:
         if self._bar is None or self._stage != where.stage:
             self.close()
             self._stage, self._bar = where.stage, tqdm(total=where.of, desc=where.title, initial=where.done)

@@ -11,4 +11,4 @@ _ON_CPU = 512
 
 def background_tokens() -> int:
     """The most tokens that one forward pass of a background job should hold on this machine."""
-    return _ON_CPU if devices.choose(0).device.type == "cpu" else TOKENS_PER_FORWARD
+    return _ON_CPU if devices.placement_for(0).device.type == "cpu" else TOKENS_PER_FORWARD

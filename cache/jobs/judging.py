@@ -17,7 +17,7 @@ from cache.store.judgements import Judgements, Pair
 from core.errors import Cancelled, HydrascopeError, InputError
 from core.forward.token_budget import at_most
 from core.judges import Judge
-from core.judges.room import room
+from core.progress import Progress
 
 #: Seconds between two writes, and so between a click on Stop and the stop, where one answer takes less.
 SECONDS = 5.0
@@ -26,7 +26,7 @@ SECONDS = 5.0
 class Maker(Protocol):
     """Makes a judge, loading what it must: progress(message, share), cancelled()."""
 
-    def __call__(self, progress: Callable[[str, float], None], cancelled: Callable[[], bool]) -> Judge: ...
+    def __call__(self, progress: Progress, cancelled: Callable[[], bool]) -> Judge: ...
 
 
 class NamedMaker(NamedTuple):
@@ -77,10 +77,8 @@ def _judge(
     report("starting", 0.0)
     try:
         with closing(one.make(report, control.stop_requested)) as judge:
-            missing = store.missing(judge, prompts, answers)
-            found = room(judge.needs()) if missing else None
-            if found is not None and not found.fits:
-                raise InputError(str(found))
+            if store.missing(judge, prompts, answers) and not (found := judge.footprint()).fits:
+                raise InputError(found.verdict)
             store.judge(judge, prompts, answers, keep_answers, count, control.stop_requested, SECONDS)
     except Cancelled:
         raise

@@ -9,9 +9,9 @@ from __future__ import annotations
 from cache.engines import get_engine
 from cache.jobs.queue import Control, Job, Queue
 from core import ModelSpec
-from core.models.check_added import Draft, check
-from core.models.loading import make_ready
-from core.models.registry import choose, chosen_name, find
+from core.models.check_added import Draft, check_draft
+from core.models.files import make_ready
+from core.models.registry import choose_model, chosen_name, find_spec
 from core.text.layers import layers_text
 
 #: There is one form, so one check is enough.
@@ -25,12 +25,12 @@ def start(queue: Queue, spec: ModelSpec) -> Job:
         make_ready(spec, control.report, control.stop_requested)
         control.report("Waiting for the device", 0.0)
         with control.device():
-            before = find(chosen_name())
-            choose(spec)
+            before = find_spec(chosen_name())
+            choose_model(spec)
             try:
                 get_engine(spec.name, control.report, control.stop_requested)
             except BaseException:
-                choose(before)
+                choose_model(before)
                 raise
         return spec.name
 
@@ -45,5 +45,5 @@ def key_of(spec: ModelSpec) -> str:
 def start_check(queue: Queue, draft: Draft, session: str) -> Job:
     """Check a model that somebody described. session: whose form it is. The job's result is a `Checked`."""
     return queue.submit(
-        "check", session, draft.name, lambda control: check(draft, control.report, control.stop_requested), False
+        "check", session, draft.name, lambda control: check_draft(draft, control.report, control.stop_requested), False
     )

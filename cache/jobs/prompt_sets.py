@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from cache.jobs.queue import Job, Queue
 from core.prompts.public_sets import fetch_set
-from core.prompts.sources import Kind, Source
+from core.prompts.sources import PartKind, PublicSet
 
 
-def start(queue: Queue, source: Source, kind: Kind) -> Job:
+def start(queue: Queue, source: PublicSet, kind: PartKind) -> Job:
     """Fetch a set, or read it where it was fetched before. The job's result is a `PromptList`."""
     return queue.submit(
         "download",
@@ -21,6 +21,6 @@ def start(queue: Queue, source: Source, kind: Kind) -> Job:
     )
 
 
-def key_of(source: Source, kind: Kind) -> str:
+def key_of(source: PublicSet, kind: PartKind) -> str:
     """Which set, and which of its prompts."""
     return f"{source.name} {kind}"

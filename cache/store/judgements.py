@@ -16,6 +16,7 @@ from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled, InputError
 from core.judges import HARMS, Judge, Judgement
 from core.judges.protocol import check_pairs
+from core.progress import NEVER
 
 #: Answers judged between two writes, at most.
 CHUNK = 64
@@ -77,7 +78,7 @@ class Judgements:
         answers: Sequence[str],
         keep_answers: bool = False,
         progress: Callable[[int, int], None] = lambda done, of: None,
-        cancelled: Callable[[], bool] = lambda: False,
+        cancelled: Callable[[], bool] = NEVER,
         seconds: float | None = None,
     ) -> tuple[Judgement, ...]:
         """A judgement for each answer, in order; only those not known yet are judged, each pair once.

@@ -19,14 +19,14 @@ from cache.store.database import Store, now
 from core.edits.edits import Feature
 from core.labels.neuronpedia import BATCH_ROWS, Explained, GarbledAnswerError, Neuronpedia
 from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
-from core.models.registry import ModelSpec
+from core.models.spec import ModelSpec
 from core.paths import cache_folder
+from core.progress import NEVER, QUIET, Progress
 
 #: A feature without a page or an explanation is not asked for again for so long.
 ASK_AGAIN_AFTER = timedelta(days=7)
 #: Where the bulk address lists nothing, so many missing files in a row are the end and no hole.
 _GAP = 3
-Progress = Callable[[str, float], None]
 
 
 class Looked(NamedTuple):
@@ -163,13 +163,7 @@ class NeuronpediaLabels:
         self._forget(source)
         return self.looked(feature)
 
-    def fetch(
-        self,
-        source: str,
-        d_sae: int,
-        progress: Progress = lambda message, share: None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Bulk:
+    def fetch(self, source: str, d_sae: int, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Bulk:
         """Fetch the bulk files of a source that are not here yet. d_sae: width of its dictionary, for the progress.
 
         Each file is kept before the next is asked for, so it can be stopped, killed and begun again. A file that is

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import PurePath
 from typing import Literal, get_args
 
-from core import Engine, InputError, ModelSpec
+from core import Engine, InputError, ModelSpec, __version__
 from core.saes.published import SaeRef
 
 Fact = Literal["model", "revision", "dtype", "device", "direction", "saes"]
@@ -35,7 +35,7 @@ class Provenance:
     """What a number depends on besides prompts and settings.
 
     direction: digest of the refusal direction, empty without one. saes: layer:name of each SAE, comma-separated; a
-    published SAE's name is release/sae_id. versions: of Python and of the packages that compute; empty in rows that
+    published SAE's name is release/sae_id. versions: of this program, of Python and of the packages that compute; empty in rows that
     were written before versions were kept, and those name a published SAE by the last part of its sae_id only.
     """
 
@@ -50,16 +50,21 @@ class Provenance:
 
 def provenance(engine: Engine) -> Provenance:
     """What a number computed by this engine, here and now, depends on."""
-    spec, runtime = engine.spec, engine.runtime
+    spec = engine.spec
     return Provenance(
         model=spec.name,
         revision=spec.revision or "",
-        dtype=str(runtime.dtype).removeprefix("torch."),
-        device=runtime.device.type,
+        dtype=engine.dtype,
+        device=engine.device,
         direction=engine.direction().key if engine.has_direction else "",
         saes=sae_names(spec),
-        versions=", ".join((f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES))),
+        versions=_versions(),
     )
+
+
+def _versions() -> str:
+    packages = (f"{name} {version(name)}" for name in _PACKAGES)
+    return ", ".join((f"hydrascope {__version__}", f"python {platform.python_version()}", *packages))
 
 
 def sae_names(spec: ModelSpec) -> str:

@@ -16,10 +16,9 @@ from cache.store.answers import all_of, file_answers, run_answers
 from cache.store.database import Store, shared_store
 from cache.store.judgements import Judgements, Pair
 from cache.store.runs import Runs
-from core import InputError, devices, load
-from core.devices import free_memory
+from core import InputError, load
 from core.hub.errors import size_text
-from core.judges import Judge, Judgement, find_judge, first_token
+from core.judges import Judge, Judgement, find_judge, first_token_judge
 from core.judges.agreement import Agreement, compare
 from core.judges.summary import rates, rows
 from core.prompts.files import read_file
@@ -70,9 +69,9 @@ def _judged(
     prompts, answers = [pair.prompt for pair in pairs], [pair.answer for pair in pairs]
     with closing(_made(name, options)) as judge:
         missing = kept.missing(judge, prompts, answers)
-        if missing and (needs := judge.needs()).memory:
-            free = free_memory(devices.choose(0, options.device).device)
-            print(f"{name} needs {needs}; {size_text(free)} of memory are free.", file=sys.stderr)
+        if missing and (taken := judge.footprint()).memory:
+            free = size_text(taken.free)
+            print(f"{name} takes {taken.summary}; {free} of memory are free.", file=sys.stderr)
 
         def told(done: int, of: int) -> None:
             if of:
@@ -92,7 +91,7 @@ def _made(name: str, options: Namespace) -> Judge:
         raise InputError(
             "first-token measures the unedited model, and a run's answers were given under edits; judge a file with it."
         )
-    return first_token(load(options.model, options.device))
+    return first_token_judge(load(options.model, options.device))
 
 
 def _rates(found: Sequence[Judgement]) -> str:

@@ -15,8 +15,8 @@ from cache.store.database import shared_store
 from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
 from core import Engine, InputError
 from core.labels.making import make_labels, sample_of
-from core.prompts.checks import check
-from core.prompts.public_sets import load
+from core.prompts.checks import check_prompts
+from core.prompts.public_sets import load_set
 
 
 def label(
@@ -63,10 +63,10 @@ def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Se
             raise InputError(f"“{engine.spec.name}” has no bundled prompts; give a file with --prompts FILE.")
         return [*bundled_prompts(engine, "harmful"), *bundled_prompts(engine, "benign")]
     with _Bar() as tell:
-        found = load(name_or_file, column=column, progress=tell)
-    most = engine.runtime.context_length
-    report = check(
-        found.rows, most_tokens=most // 2, count_tokens=lambda text: len(engine.runtime.tokenizer(text).input_ids)
+        found = load_set(name_or_file, column=column, progress=tell)
+    most = engine.context_length
+    report = check_prompts(
+        found.rows, most_tokens=most // 2, count_tokens=lambda text: len(engine.tokenizer(text).input_ids)
     )
     print("\n".join((report.sentence(), *found.warnings, *report.warnings)))
     return report.kept

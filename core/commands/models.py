@@ -8,24 +8,24 @@ from __future__ import annotations
 import sys
 
 from core.hub.errors import size_text
-from core.models.added import own_models, trouble
+from core.models.added import added_models, list_trouble
 from core.models.catalogue import MODELS, Choice
-from core.models.check_added import Draft, check
-from core.models.footprint import Needs, needs
-from core.models.loading import Progress
-from core.models.registry import find, forget, remember
+from core.models.check_added import Draft, check_draft
+from core.models.footprint import Footprint, footprint
+from core.models.registry import find_spec, forget, remember
+from core.progress import Progress
 from core.saes.find import saes_text
 from core.text.layers import layers_text
 
 
 def list_models() -> None:
     """Print every known model: name, model, SAEs, and where from."""
-    demo = find("demo")
+    demo = find_spec("demo")
     rows = [
         ("name", "model", "SAEs", "from"),
         ("demo", demo.model_id, f"its own, layers {layers_text(demo.layers)}", "shipped with the program"),
     ]
-    for model in own_models().values():
+    for model in added_models().values():
         place = f"{model.model_id}@{model.revision}" if model.revision else model.model_id
         rows.append((model.name, place, saes_text(model.saes), "you"))
     for known in MODELS:
@@ -43,18 +43,18 @@ def add_model(draft: Draft, progress: Progress) -> None:
 
     Raises InputError, AssetError, DownloadError.
     """
-    found = check(draft, progress)
+    found = check_draft(draft, progress)
     print("\n".join(found.lines))
-    takes = needs(found.spec)
+    takes = footprint(found.spec)
     remember(found.model)
-    print(needs_text(takes))
+    print(footprint_text(takes))
     print(f"“{found.model.name}” is on your list; use it with --model {found.model.name}, or on the Models page.")
     warn()
 
 
 def tell_needs(name: str) -> None:
     """Print what a known model takes. Raises UnknownModelError, DownloadError."""
-    print(needs_text(needs(find(name))))
+    print(footprint_text(footprint(find_spec(name))))
 
 
 def remove_model(name: str) -> None:
@@ -65,11 +65,11 @@ def remove_model(name: str) -> None:
 
 def warn() -> None:
     """Tell of a damaged list, on stderr."""
-    if told := trouble():
+    if told := list_trouble():
         print(told, file=sys.stderr)
 
 
-def needs_text(found: Needs) -> str:
+def footprint_text(found: Footprint) -> str:
     """What a model takes, in lines for people."""
     download = size_text(found.download) if found.download else "nothing"
     packing = size_text(found.packing) if found.packing else "nothing"

@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from core.prompts.checks import Report, check, parse_split, prompts_digest, split
+from core.progress import Progress
+from core.prompts.checks import Report, check_prompts, parse_split, prompts_digest, split
 from core.prompts.files import write_prompts
-from core.prompts.public_sets import Progress, find, load, names, page
-from core.prompts.sources import Kind
+from core.prompts.public_sets import find_set, load_set, page, set_names
+from core.prompts.sources import PartKind
 
 #: Dropped rows that are listed one by one.
 _LISTED = 10
@@ -19,7 +20,7 @@ _LISTED = 10
 
 def prompts(
     name_or_file: str,
-    kind: Kind | None,
+    kind: PartKind | None,
     column: str | None,
     parts: str,
     seed: int,
@@ -28,11 +29,11 @@ def prompts(
 ) -> None:
     """Print what the list holds and what is wrong with it; write what is kept. Raises InputError, DownloadError."""
     wanted = parse_split(parts) if parts else {}
-    found = load(name_or_file, kind, column, progress)
-    report = check(found.rows)
+    found = load_set(name_or_file, kind, column, progress)
+    report = check_prompts(found.rows)
     print(found.origin)
-    if name_or_file.strip().lower() in names():
-        source = find(name_or_file)
+    if name_or_file.strip().lower() in set_names():
+        source = find_set(name_or_file)
         print(f"{source.note}\nLicence: {source.licence}\nCite: {source.citation}\nFrom: {page(source)}")
     print(report.sentence())
     for line in (*found.warnings, *report.warnings, *_dropped(report)):

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.answers.verdicts import VERDICTS, TextJudge, Verdict, verdict
+from core.arguments import check_length, listed
 from core.edits.edits import Edits
-from core.engine import Engine, check_length, listed
+from core.engine import Engine
 from core.errors import InputError
 from core.prompts.conversation import PromptLike
 from core.statistics import Rate, rate

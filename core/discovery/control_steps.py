@@ -14,7 +14,7 @@ import numpy as np
 from core.answers.verdicts import Verdict
 from core.discovery.analyses import active_on_tokens, deactivation, fires, woken
 from core.discovery.context import Work, chunks
-from core.discovery.ledger import names
+from core.discovery.ledger import feature_names
 from core.discovery.steps import ranking
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import random_active
@@ -76,8 +76,8 @@ def do_inert(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
         after = work.engine.measure([text], [Edits.ablate(active)], watch=dormant).activations[0, 0]
         found.append(
             {
-                "active": names(active),
-                "dormant": names(dormant),
+                "active": feature_names(active),
+                "dormant": feature_names(dormant),
                 "without_dormant": without,
                 "dormant_alone": alone,
                 "woken": [
@@ -106,7 +106,7 @@ def do_random(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
         mine = seen[(seen["prompt"] == number) & (seen["layer"] >= work.settings.skip_layers)]
         drawn = random_active(mine, minimal, seed=work.settings.seed + int(item.partition("/")[2]))
         ((judged, _),) = work.judged(text, [Edits.ablate(drawn)])
-        found.append({"features": len(minimal), "drawn": names(drawn), "verdict": judged})
+        found.append({"features": len(minimal), "drawn": feature_names(drawn), "verdict": judged})
     return found
 
 

@@ -14,8 +14,8 @@ from core.discovery.context import Inputs
 from core.discovery.settings import Settings
 from core.edits.edits import Edits
 from core.engine import Engine
+from core.forward.batches import shared_prefix
 from core.forward.token_budget import at_most
-from core.measures.scores import shared_prefix
 
 #: Prompts looked at for their length.
 _SAMPLE = 64

@@ -83,7 +83,7 @@ STAGES = (
 )
 
 
-class Progress(NamedTuple):
+class RunProgress(NamedTuple):
     """Where a run is. done and of: items of this stage; stages_done and stages: of the run. left: seconds of this
     stage still to go, by what its items took so far; None until one is done."""
 
@@ -111,7 +111,9 @@ def stages_of(work: Work) -> list[Stage]:
     return [stage for stage in STAGES if stage.after <= max(work.settings.stages)]
 
 
-def run(work: Work, control: Control = lambda: None, progress: Callable[[Progress], None] = lambda where: None) -> None:
+def run_stages(
+    work: Work, control: Control = lambda: None, progress: Callable[[RunProgress], None] = lambda where: None
+) -> None:
     """Do everything that has no row yet. Raises whatever `control` raises; a failing prompt is a row and not an end."""
     stages = stages_of(work)
     for number, stage in enumerate(stages):
@@ -120,13 +122,13 @@ def run(work: Work, control: Control = lambda: None, progress: Callable[[Progres
         for group in groups:
             if not all(item in rows for item in group):
                 left = (time.monotonic() - begun) / fresh * (of - done) if fresh else None
-                progress(Progress(stage.name, stage.title, done, of, number, len(stages), left))
+                progress(RunProgress(stage.name, stage.title, done, of, number, len(stages), left))
                 control()
                 found = _group(work, stage, group)
                 work.ledger.append([row for row in found if row.item not in rows])
                 fresh += len(group)
             done += len(group)
-        progress(Progress(stage.name, stage.title, done, of, number + 1, len(stages), 0.0))
+        progress(RunProgress(stage.name, stage.title, done, of, number + 1, len(stages), 0.0))
 
 
 def _group(work: Work, stage: Stage, group: Sequence[str]) -> list[Row]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from core.answers.verdicts import TextJudge, Verdict, verdict
-from core.discovery.stage0_screening import Answer
+from core.discovery.stage0_screening import AnswerMany
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
 
@@ -31,7 +31,7 @@ class Flip:
 def first_flips(
     texts: Sequence[str],
     pool: Callable[[int], Sequence[Feature]],
-    answer: Answer,
+    answer: AnswerMany,
     steps: Sequence[int] = STEPS,
     chunk: int = 64,
     judge: TextJudge = verdict,

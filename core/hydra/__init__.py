@@ -7,13 +7,13 @@ from core.hydra.dose import STRENGTHS, dose
 from core.hydra.groups import matters
 from core.hydra.links import Links, leave_one_out
 from core.hydra.rounds import Round, cut_the_heads
-from core.hydra.wakening import BosBaseline, Pair, Wakening, bos_baseline, bos_view, refresh
+from core.hydra.wakening import BeforeAfter, BosBaseline, Wakening, bos_baseline, bos_view, refresh
 
 __all__ = [
     "STRENGTHS",
+    "BeforeAfter",
     "BosBaseline",
     "Links",
-    "Pair",
     "Round",
     "Wakening",
     "bos_baseline",

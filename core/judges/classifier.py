@@ -23,14 +23,14 @@ from core.errors import AssetError, InputError
 from core.forward.device_lock import DEVICE
 from core.forward.token_budget import tokens_per_forward
 from core.hub.fetch import Listing, Wanted, fetch, look
-from core.judges.protocol import Judgement, Needs, check_pairs
-
-Progress = Callable[[str, float], None]
+from core.judges.protocol import Judgement, check_pairs
+from core.models.footprint import Footprint, judge_footprint
+from core.progress import NEVER, QUIET, Progress, part
 
 #: The weights in the one form that is read; a repository's others (`original/`, pickles) are left there.
 WEIGHTS = "model*.safetensors"
 #: What a model is loaded from. Patterns where a repository may do without the file.
-FILES = (
+JUDGE_FILES = (
     "config.json",
     "generation_config*.json",
     WEIGHTS,
@@ -62,8 +62,8 @@ class Classifier(ABC):
         repo: str,
         folder: Path | None = None,
         device: str | None = None,
-        progress: Progress = lambda message, share: None,
-        cancelled: Callable[[], bool] = lambda: False,
+        progress: Progress = QUIET,
+        cancelled: Callable[[], bool] = NEVER,
     ) -> None:
         self.name, self.repo = name, repo
         self.folder, self.device = folder, device
@@ -90,20 +90,25 @@ class Classifier(ABC):
     def revision(self) -> str:
         """The hub's commit; of a local folder, a digest of what its files hold. Raises DownloadError, AssetError."""
         if self._revision is None:
-            self._revision = self._look().commit if self.folder is None else _digest(self._own_files(self.folder))
+            self._revision = self._look().commit if self.folder is None else _digest(self._files(self.folder))
         return self._revision
 
-    def needs(self) -> Needs:
-        """By the sizes of the files, on the hub or in the folder. Raises DownloadError, AssetError."""
+    def footprint(self) -> Footprint:
+        """By the sizes of the files, on the hub or in the folder. Raises DownloadError, AssetError, InputError."""
         if self.folder is not None:
-            own = self._own_files(self.folder)
-            return Needs(sum(path.stat().st_size for path in own if path.match(WEIGHTS)))
+            files = self._files(self.folder)
+            return judge_footprint(sum(path.stat().st_size for path in files if path.match(WEIGHTS)), self.device)
         listing = self._look()
         weights = [file for file in listing.files if Path(file.name).match(WEIGHTS)]
         if not weights:
             raise AssetError(f"{self.repo} has no safetensors weights, and nothing else is read; choose another judge.")
-        memory = sum(file.bytes for file in weights)
-        return Needs(memory, listing.missing_bytes, bool(listing.gated), listing.needs_token)
+        return judge_footprint(
+            sum(file.bytes for file in weights),
+            self.device,
+            download=listing.missing_bytes,
+            gated=bool(listing.gated),
+            needs_token=listing.needs_token,
+        )
 
     def judge(self, prompts: Sequence[str], answers: Sequence[str]) -> tuple[Judgement, ...]:
         """In batches of one token budget, longest texts first.
@@ -142,11 +147,11 @@ class Classifier(ABC):
 
     def _look(self) -> Listing:
         if self._listing is None:
-            self._listing = look(Wanted(self.repo, FILES))
+            self._listing = look(Wanted(self.repo, JUDGE_FILES))
         return self._listing
 
-    def _own_files(self, folder: Path) -> list[Path]:
-        found = sorted(path for pattern in FILES for path in folder.glob(pattern) if path.is_file())
+    def _files(self, folder: Path) -> list[Path]:
+        found = sorted(path for pattern in JUDGE_FILES for path in folder.glob(pattern) if path.is_file())
         if not any(path.match(WEIGHTS) for path in found):
             raise AssetError(f"{folder} holds no {WEIGHTS}; give the folder of a judge's model, with its tokenizer.")
         return found
@@ -158,11 +163,11 @@ class Classifier(ABC):
             return
         if _loaded is not None:
             _loaded.close()
-        placement = devices.choose(0, self.device)
+        placement = devices.placement_for(0, self.device)
         folder = self.folder
         if folder is None:
-            wanted = Wanted(self.repo, FILES)
-            folder = fetch(wanted, lambda message, share: self.progress(message, 0.9 * share), self.cancelled)
+            wanted = Wanted(self.repo, JUDGE_FILES)
+            folder = fetch(wanted, part(self.progress, 0.0, 0.9), self.cancelled)
             self._revision = folder.name  # a snapshot is called by its commit, and the branch may have moved meanwhile
         self.progress(f"Loading the judge {self.name}", 0.9)
         try:

@@ -78,7 +78,7 @@ class HarmBench(Classifier):
 
     def read(self, tokenizer: Any, said: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
         raw = tokenizer.decode(said, skip_special_tokens=True)
-        return Judgement(None, parse(raw), raw)
+        return Judgement(None, read_yes_or_no(raw), raw)
 
 
 def clipped(tokenizer: Any, answer: str) -> str:
@@ -88,7 +88,7 @@ def clipped(tokenizer: Any, answer: str) -> str:
     return tokenizer.decode(ids, skip_special_tokens=True)
 
 
-def parse(raw: str) -> Harm:
+def read_yes_or_no(raw: str) -> Harm:
     """The label in what the classifier wrote."""
     word = raw.strip().lower()
     return "yes" if word == "yes" else "no" if word == "no" else "unclear"

@@ -37,14 +37,14 @@ class LlamaGuard(Classifier):
 
     def read(self, tokenizer: Any, said: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
         raw = tokenizer.decode(said, skip_special_tokens=True)
-        harmful, categories = parse(raw)
+        harmful, categories = read_categories(raw)
         unsafe = tokenizer("unsafe", add_special_tokens=False).input_ids[0]
         first = next((at for at, token in enumerate(said) if tokenizer.decode([token]).strip()), None)
         score = None if first is None else float(logits[first].softmax(-1)[unsafe])
         return Judgement(None, harmful, raw, score, categories)
 
 
-def parse(raw: str) -> tuple[Harm, tuple[str, ...]]:
+def read_categories(raw: str) -> tuple[Harm, tuple[str, ...]]:
     """What the lines say: harmful or not, and the categories; unclear where the first is neither word."""
     first, _, rest = raw.strip().partition("\n")
     word = first.strip().lower()

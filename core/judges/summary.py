@@ -18,14 +18,14 @@ from core.statistics import Rate, rate
 LABELS: tuple[str, ...] = (*HARMS, *VERDICTS)
 
 
-def label(one: Judgement) -> str:
+def label_of(one: Judgement) -> str:
     """yes, no or unclear of a classifier of harm; else refused, complied or degenerate."""
     return str(one.harmful or one.verdict)
 
 
 def rates(found: Sequence[Judgement]) -> dict[str, Rate]:
     """label → how often it was given, with its 95% Wilson interval; labels never given are left out."""
-    said = Counter(map(label, found))
+    said = Counter(map(label_of, found))
     return {name: rate(said[name], len(found)) for name in LABELS if said[name]}
 
 

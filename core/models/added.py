@@ -30,7 +30,7 @@ _PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
-class OwnModel:
+class AddedModel:
     """A model that was added. saes: layer → SAELens's names, or an absolute folder. neuronpedia: layer →
     “model/source” of its pages there. The other fields are ModelSpec's. removed: taken off the list again.
     """
@@ -47,14 +47,14 @@ class OwnModel:
     def layers(self) -> tuple[int, ...]:
         return tuple(sorted(self.saes))
 
-    def same_numbers(self, other: OwnModel) -> bool:
+    def same_numbers(self, other: AddedModel) -> bool:
         """Whether a result of the one could be the other's: the same model and score, and no layer with another SAE."""
         shared = set(self.saes) & set(other.saes)
         facts = [(one.model_id, one.revision, one.refusal_tokens) for one in (self, other)]
         return facts[0] == facts[1] and all(self.saes[layer] == other.saes[layer] for layer in shared)
 
 
-def own_models() -> dict[str, OwnModel]:
+def added_models() -> dict[str, AddedModel]:
     """name → model, in the order they were added. Empty where the file cannot be read; `trouble` says why."""
     try:
         return {name: model for name, model in _read().items() if not model.removed}
@@ -62,7 +62,7 @@ def own_models() -> dict[str, OwnModel]:
         return {}
 
 
-def trouble() -> str:
+def list_trouble() -> str:
     """What is wrong with the file, or was, in a sentence; empty when nothing is."""
     try:
         _read()
@@ -77,13 +77,13 @@ def trouble() -> str:
     )
 
 
-def keep(model: OwnModel) -> None:
+def keep(model: AddedModel) -> None:
     """Add a model to the list.
 
     Raises InputError for a name that another model has or had, AssetError where the file cannot be read or written.
     """
 
-    def add(models: dict[str, OwnModel]) -> None:
+    def add(models: dict[str, AddedModel]) -> None:
         known = models.get(model.name)
         if known is not None and not known.removed:
             raise InputError(f"“{model.name}” is on the list already; remove it first, or choose another name.")
@@ -104,7 +104,7 @@ def remove(name: str) -> None:
     Raises UnknownModelError, and AssetError where the file cannot be read or written.
     """
 
-    def drop(models: dict[str, OwnModel]) -> None:
+    def drop(models: dict[str, AddedModel]) -> None:
         known = models.get(name)
         if known is None or known.removed:
             there = ", ".join(one.name for one in models.values() if not one.removed)
@@ -120,7 +120,7 @@ def _file() -> Path:
     return cache_folder() / "own_models.json"
 
 
-def _change(change: Callable[[dict[str, OwnModel]], None]) -> None:
+def _change(change: Callable[[dict[str, AddedModel]], None]) -> None:
     path = _file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ def _locked() -> FileLock:
     return FileLock(f"{_file()}.lock", timeout=_PATIENCE)
 
 
-def _read(locked: bool = False) -> dict[str, OwnModel]:
+def _read(locked: bool = False) -> dict[str, AddedModel]:
     """Everything in the file, removed ones too. Raises AssetError where it cannot be read; damaged, it is put aside."""
     path = _file()
     try:
@@ -195,7 +195,7 @@ def _put_aside(path: Path, text: bytes, locked: bool) -> None:
         ) from error
 
 
-def _written(model: OwnModel) -> dict[str, Any]:
+def _written(model: AddedModel) -> dict[str, Any]:
     saes: dict[str, dict[str, str]] = {}
     for layer, source in sorted(model.saes.items()):
         saes[str(layer)] = source._asdict() if isinstance(source, SaeRef) else {"folder": str(source)}
@@ -209,12 +209,12 @@ def _written(model: OwnModel) -> dict[str, Any]:
     }
 
 
-def _model(name: str, one: Mapping[str, Any]) -> OwnModel:
+def _model(name: str, one: Mapping[str, Any]) -> AddedModel:
     """Raises ValueError, KeyError, TypeError or AttributeError for what is no model."""
     texts = [name, one["model"], one["revision"] or "", *one["neuronpedia"].values()]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a name is no text")
-    return OwnModel(
+    return AddedModel(
         name,
         one["model"],
         tuple(int(token) for token in one["refusal_tokens"]),

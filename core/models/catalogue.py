@@ -180,7 +180,7 @@ MODELS: tuple[KnownModel, ...] = (
 )
 
 
-def names() -> tuple[str, ...]:
+def catalogue_names() -> tuple[str, ...]:
     """Every model, and each with its further suites."""
     return tuple(Choice(model, suite).name for model in MODELS for suite in model.suites)
 
@@ -191,7 +191,7 @@ def model_of(name: str) -> KnownModel | None:
     return next((model for model in MODELS if model.name == head), None)
 
 
-def choose(name: str) -> Choice:
+def choice_named(name: str) -> Choice:
     """The model and suite of a name. Raises UnknownModelError."""
     given, no_system = name.removesuffix(NO_SYSTEM), name.endswith(NO_SYSTEM)
     head, _, rest = given.partition("/")

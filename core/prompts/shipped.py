@@ -13,7 +13,7 @@ from core.errors import AssetError
 from core.paths import assets_folder
 
 
-class BundledPrompt(NamedTuple):
+class ShippedPrompt(NamedTuple):
     """kind: harmful, lookalike or benign. pair: the harmful prompt and look-alike of one number are matched, 0 = none.
     split: train, val or test."""
 
@@ -29,27 +29,27 @@ def prompts_file() -> Path:
     return assets_folder() / "demo" / "prompts.csv"
 
 
-def read_bundled(path: Path) -> list[BundledPrompt]:
+def read_shipped(path: Path) -> list[ShippedPrompt]:
     """All rows of a bundled prompts file. Raises AssetError."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [
-                BundledPrompt(row["kind"], int(row["pair"]), row["split"], row["category"], row["text"])
+                ShippedPrompt(row["kind"], int(row["pair"]), row["split"], row["category"], row["text"])
                 for row in csv.DictReader(file)
             ]
     except (OSError, KeyError, ValueError) as error:
         raise AssetError(f"The bundled prompts in {path.name} cannot be read ({error}); restore the file.") from error
 
 
-def choose(prompts: list[BundledPrompt], kind: str, split: str, most: int | None = None) -> list[str]:
+def shipped_texts(prompts: list[ShippedPrompt], kind: str, split: str, most: int | None = None) -> list[str]:
     """Texts of one kind and split, in file order."""
     texts = [p.text for p in prompts if p.kind == kind and p.split == split]
     return texts if most is None else texts[:most]
 
 
-def held_out(prompts: list[BundledPrompt], kind: str) -> list[str]:
+def held_out(prompts: list[ShippedPrompt], kind: str) -> list[str]:
     """Texts of one kind that nothing was trained on: the test split, then val."""
-    return choose(prompts, kind, "test") + choose(prompts, kind, "val")
+    return shipped_texts(prompts, kind, "test") + shipped_texts(prompts, kind, "val")
 
 
 def plain_texts() -> list[str]:

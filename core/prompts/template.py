@@ -203,7 +203,7 @@ def make_plain(tokenizer: Any, text: str, context_length: int) -> Prompt:
     return Prompt(text, ids, pieces, spans | ({"bos": (0, 1)} if before else {}))
 
 
-def first_token(prompt: Prompt) -> Prompt:
+def only_first_token(prompt: Prompt) -> Prompt:
     """BOS alone, which stands the same before every prompt. Raises InputError where the template begins with none."""
     if "bos" not in prompt.spans:
         raise InputError("This model's prompts begin with no BOS token, so there is none to look at by itself.")

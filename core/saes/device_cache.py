@@ -11,8 +11,6 @@ not been used since that part itself was last asked for.
 
 from __future__ import annotations
 
-import os
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -22,32 +20,18 @@ import numpy as np
 import torch
 
 from core.devices import free_memory
-from core.errors import InputError
-from core.saes.dictionary import Dictionary, Encoders
-from core.saes.formats.open import Columns
+from core.saes.columns import Columns, Encoders
+from core.saes.dictionary import Dictionary
+from core.settings import MEMORY
 
-#: The environment variable that says how much may be held.
-VARIABLE = "HYDRASCOPE_MEMORY"
 #: Features of a part: what a walk over a dictionary yields at a time, and what is held or not.
-BLOCK = 2048
+PART = 2048
 #: Of one dictionary, how many lists of columns are held: what an edit names changes by a feature a click, and old lists
 #: in their thousands would cost every walk over this process's objects.
 LISTS = 4
 #: Of the memory that is free once the model is loaded: what is held on a GPU, and on a CPU, where the system keeps the
 #: files themselves in memory and holding saves copies only (measured in docs/log.md).
 _GPU_SHARE, _CPU_SHARE, _CPU_MOST = 0.5, 0.125, 1_000_000_000
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-
-
-def asked_budget() -> int | None:
-    """Bytes that HYDRASCOPE_MEMORY allows, None where it is not set. Raises InputError."""
-    text = os.environ.get(VARIABLE, "").strip()
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text.lower())
-    if found is None:
-        raise InputError(f"{VARIABLE} is “{text:.40}”, which is no size; write one such as 6GB, 512MB or 0.")
-    return int(float(found[1]) * _UNITS[found[2] or ""])
 
 
 def budget_within(free: int, device: torch.device) -> int:
@@ -57,7 +41,7 @@ def budget_within(free: int, device: torch.device) -> int:
 
 def budget_for(devices: Iterable[torch.device]) -> int:
     """What the environment says, or else what fits the fullest of the devices, wherever it lands. Raises InputError."""
-    asked = asked_budget()
+    asked = MEMORY.read()
     return asked if asked is not None else min(budget_within(free_memory(one), one) for one in set(devices))
 
 
@@ -132,16 +116,16 @@ class Residency:
 
     def encoders(self, dictionary: Dictionary, device: torch.device) -> Iterator[tuple[int, Encoders]]:
         """As `blocks`, without the decoder rows: half the reading where only what fires is asked."""
-        for start in range(0, dictionary.d_sae, BLOCK):
+        for start in range(0, dictionary.d_sae, PART):
             yield start, Encoders(*self._part(dictionary, device, start, "encoder"))
 
     def decoders(self, dictionary: Dictionary, device: torch.device) -> Iterator[tuple[int, torch.Tensor]]:
         """As `blocks`, the decoder rows alone: float32 [block, d_model]."""
-        for start in range(0, dictionary.d_sae, BLOCK):
+        for start in range(0, dictionary.d_sae, PART):
             yield start, self._part(dictionary, device, start, "decoder")[0]
 
     def _part(self, dictionary: Dictionary, device: torch.device, start: int, half: str) -> tuple[torch.Tensor, ...]:
-        stop = start + BLOCK
+        stop = start + PART
         key = (dictionary.path, device, half, start, stop)
         with self._lock:
             before = self._asked.get(key, -1)

@@ -19,7 +19,7 @@ from cache.store.database import shared_store
 from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Edits, Engine, Measurement, Prompt
 from core.labels.notes import Labels
-from core.prompts.shipped import BundledPrompt, choose, read_bundled
+from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
 from pages.audit.state import edits_of
 from pages.shared.kept import Kept
 
@@ -116,9 +116,9 @@ def labels(_engine: Engine, name: str) -> Labels:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def bundled(_engine: Engine, name: str) -> list[BundledPrompt]:
+def bundled(_engine: Engine, name: str) -> list[ShippedPrompt]:
     """The prompts that come with the model, if any. Raises AssetError."""
-    return read_bundled(_engine.spec.prompts) if _engine.spec.prompts else []
+    return read_shipped(_engine.spec.prompts) if _engine.spec.prompts else []
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -129,7 +129,7 @@ def bands(_engine: Engine, key: str) -> pd.DataFrame:
     """
     rows = []
     for kind in ("harmful", "benign"):
-        texts = choose(bundled(_engine, _engine.spec.name), kind, "val", BAND_PROMPTS)
+        texts = shipped_texts(bundled(_engine, _engine.spec.name), kind, "val", BAND_PROMPTS)
         if not texts or not _engine.has_direction:
             continue
         cosine = _engine.measure(texts, [Edits()]).cosine[:, 0]
@@ -141,7 +141,7 @@ def bands(_engine: Engine, key: str) -> pd.DataFrame:
 
 def kl_prompts(engine: Engine) -> list[str]:
     """The benign prompts that the cost of an edit is measured on."""
-    return choose(bundled(engine, engine.spec.name), "benign", "val", KL_PROMPTS)
+    return shipped_texts(bundled(engine, engine.spec.name), "benign", "val", KL_PROMPTS)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -169,7 +169,7 @@ def answers() -> Kept:
     return Kept()
 
 
-def example_pairs(rows: Sequence[BundledPrompt]) -> list[tuple[str, str]]:
+def example_pairs(rows: Sequence[ShippedPrompt]) -> list[tuple[str, str]]:
     """(harmful, look-alike) pairs to try: never trained on, short enough for a chip, one per category in turn."""
     halves: dict[int, dict[str, str]] = {}
     categories: dict[int, str] = {}

@@ -75,7 +75,7 @@ def _start(engine: Engine, runs: Runs, inputs: Inputs, settings: Settings, name:
 def _settings(engine: Engine, stages: tuple[int, ...]) -> Settings:
     """What the visitor chose; the paper's numbers where nothing was."""
     usual = Settings()
-    tokens_per_forward = _TOKENS_PER_FORWARD.get(engine.runtime.device.type, _DEFAULT_TOKENS_PER_FORWARD)
+    tokens_per_forward = _TOKENS_PER_FORWARD.get(engine.device, _DEFAULT_TOKENS_PER_FORWARD)
     with st.popover("Settings", icon=":material/tune:", key="discover_settings"):
         st.caption("The paper's numbers unless you change them; every table says which were used.")
         tokens = st.slider("Longest answer judged, tokens", 8, 64, usual.tokens, 8, key="discover_tokens")

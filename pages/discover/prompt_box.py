@@ -13,10 +13,10 @@ import streamlit as st
 from cache.jobs.discover import bundled_prompts
 from core import Engine, HydrascopeError
 from core.errors import Cancelled
-from core.prompts.checks import Report, check, prompts_digest
+from core.prompts.checks import Report, check_prompts, prompts_digest
 from core.prompts.files import ENDINGS, read_prompts
 from core.prompts.public_sets import PromptList, fetch_set, page
-from core.prompts.sources import SOURCES, Kind, Source
+from core.prompts.sources import SOURCES, PartKind, PublicSet
 from pages.shared.engine import newer_request_waits
 from pages.shared.kept import Kept
 from pages.shared.text import counted, plain
@@ -24,7 +24,7 @@ from pages.shared.trouble import show_error
 
 _BUNDLED, _PUBLIC, _PASTE, _FILE = "Bundled", "Public set", "Paste", "File"
 #: Which prompts of a public set fit a side of the form; look-alikes are benign, and the harder ones to tell.
-_KINDS: dict[str, tuple[Kind, ...]] = {"harmful": ("harmful",), "benign": ("benign", "look-alike")}
+_KINDS: dict[str, tuple[PartKind, ...]] = {"harmful": ("harmful",), "benign": ("benign", "look-alike")}
 #: Dropped rows that are listed.
 _LISTED = 50
 _STOPPED = "discover_stopped"
@@ -65,14 +65,14 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
 
 def _checked(engine: Engine, rows: tuple[str, ...]) -> Report:
     # Half of the context is left for the template and the answer.
-    most = engine.runtime.context_length // 2
-    return _check(rows, prompts_digest(rows), most, engine.spec.name, engine.runtime.tokenizer)
+    most = engine.context_length // 2
+    return _check(rows, prompts_digest(rows), most, engine.spec.name, engine.tokenizer)
 
 
 @st.cache_data(max_entries=16, show_spinner="Checking the prompts")
 def _check(_rows: tuple[str, ...], digest: str, most_tokens: int, model: str, _tokenizer: Callable) -> Report:
     """Kept by the rows' digest: Streamlit would hash thirty thousand texts one by one at every click."""
-    return check(_rows, most_tokens=most_tokens, count_tokens=lambda text: len(_tokenizer(text).input_ids))
+    return check_prompts(_rows, most_tokens=most_tokens, count_tokens=lambda text: len(_tokenizer(text).input_ids))
 
 
 def _say(side: str, found: PromptList, report: Report) -> None:
@@ -180,7 +180,7 @@ def _stop(side: str, name: str) -> None:
     st.session_state[f"{_STOPPED}_{side}"] = name
 
 
-def terms(source: Source) -> str:
+def terms(source: PublicSet) -> str:
     """What a set is, its licence, and whom to cite, as Markdown in which all of it is text."""
     return (
         f"{plain(source.note)} Licence: {plain(source.licence)}. Cite {plain(source.citation)}. "

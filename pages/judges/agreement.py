@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.judges import Judgement
 from core.judges.agreement import Agreement, compare, compared
-from core.judges.summary import label
+from core.judges.summary import label_of
 from pages.shared.downloads import download
 from pages.shared.text import counted, escaped, plain
 
@@ -109,7 +109,7 @@ def _differences(one: Compared, where: str) -> None:
             st.html(f"<div class='hs-answer'>{_text(one.answers[place])}</div>")
             said = (one.first[place], one.second[place])
             st.caption(
-                " · ".join(f"{plain(name)}: **{label(that)}**" for name, that in zip(one.names, said, strict=True))
+                " · ".join(f"{plain(name)}: **{label_of(that)}**" for name, that in zip(one.names, said, strict=True))
             )
 
 

@@ -16,8 +16,8 @@ from cache.jobs.judging import Asked, shared_judging
 from cache.store.judgements import Judgements
 from core import HydrascopeError
 from core.hub.errors import size_text
-from core.judges import ABOUT, Judge, Needs, find_judge, first_token, judge_names
-from core.judges.room import room
+from core.judges import ABOUT, Judge, find_judge, first_token_judge, judge_names
+from core.models.footprint import Footprint
 from core.models.registry import chosen_name
 from pages.judges.source import Answers
 from pages.shared.text import counted, plain
@@ -33,7 +33,7 @@ _INSTANT = 0.8
 class _Looked:
     """What a judge needs, or the sentence why that cannot be said."""
 
-    found: Needs | None
+    found: Footprint | None
     trouble: HydrascopeError | None
 
 
@@ -96,11 +96,11 @@ def _takes(name: str, answers: Answers) -> bool:
         return False
     if not looked.found.memory:
         return True
-    stands = room(looked.found)
+    stands = looked.found.at_present()
     icon = ":material/check_circle:" if stands.fits else ":material/warning:"
     coming = f"{size_text(looked.found.download)} to download" if looked.found.download else "All of it is here"
     gated = ", gated" if looked.found.gated else ""
-    st.caption(f"{icon} {plain(f'{coming}{gated}. {stands}')}")
+    st.caption(f"{icon} {plain(f'{coming}{gated}. {stands.verdict}')}")
     locked = looked.found.needs_token and looked.found.download > 0  # what is here already needs no token
     if locked:
         st.warning(
@@ -122,7 +122,7 @@ def _takes(name: str, answers: Answers) -> bool:
 @st.cache_data(ttl=300, max_entries=32, show_spinner="Asking what the judge takes")
 def _asked(name: str, jobs_over: int) -> _Looked:
     try:
-        return _Looked(find_judge(name).needs(), None)
+        return _Looked(find_judge(name).footprint(), None)
     except HydrascopeError as error:
         return _Looked(None, error)
 

@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from cache.store.judgements import Judgements, Pair, Stored
-from core.judges.summary import label, rates, rows
+from core.judges.summary import label_of, rates, rows
 from pages.judges import agreement, charts
 from pages.judges.source import Answers
 from pages.shared.text import counted, plain
@@ -70,7 +70,7 @@ def labels(pairs: Sequence[Pair], found: Sequence[Stored]) -> pd.DataFrame:
     """prompt, answer, and a column a judge with its label, empty where it has not judged."""
     frame = pd.DataFrame([pair._asdict() for pair in pairs])
     for one in found:
-        frame[one.judge] = [label(said) if said is not None else "" for said in one.judgements]
+        frame[one.judge] = [label_of(said) if said is not None else "" for said in one.judgements]
     return frame
 
 

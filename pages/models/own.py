@@ -10,8 +10,8 @@ import streamlit as st
 
 from core import HydrascopeError
 from core.errors import Cancelled
-from core.models.added import own_models, trouble
-from core.models.check_added import Checked, Draft, check
+from core.models.added import added_models, list_trouble
+from core.models.check_added import Checked, Draft, check_draft
 from core.models.registry import forget, remember
 from core.text.layers import parse_layers
 from pages.shared.engine import newer_request_waits
@@ -26,7 +26,7 @@ FOUND, NOTE = "own_found", "own_note"
 
 def add(model_key: str) -> None:
     """The form, what its last check found, and the button that adds it. model_key: of the list it is then chosen in."""
-    if told := trouble():
+    if told := list_trouble():
         st.warning(plain(told), icon=":material/warning:")
     note = st.session_state.pop(NOTE, None)
     if isinstance(note, HydrascopeError):
@@ -49,7 +49,7 @@ def add(model_key: str) -> None:
 
 def remove(name: str, now: str, model_key: str) -> None:
     """A way to take the model shown off the list, where it is one's own. now: the model in use, which stays."""
-    if name not in own_models():
+    if name not in added_models():
         return
     with st.popover("Remove from the list", icon=":material/delete:", type="tertiary", key="own_remove_box"):
         st.markdown(f"**{plain(name)}** leaves the list. What was downloaded, and what was found with it, stays.")
@@ -116,7 +116,9 @@ def _checked() -> Checked | HydrascopeError | None:
         draft = Draft(
             typed["name"], typed["model"], typed["saes"], typed["choose"], layers, typed["refusal"], typed["revision"]
         )
-        return check(draft, lambda message, share: bar.progress(min(share, 1.0), plain(message)), newer_request_waits)
+        return check_draft(
+            draft, lambda message, share: bar.progress(min(share, 1.0), plain(message)), newer_request_waits
+        )
     except Cancelled:
         return None
     except HydrascopeError as error:

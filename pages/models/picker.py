@@ -14,11 +14,11 @@ from cache.engines import get_engine, is_loaded
 from core import HydrascopeError, ModelSpec
 from core.errors import Cancelled
 from core.hub.errors import size_text
-from core.models.added import own_models
+from core.models.added import added_models
 from core.models.catalogue import MODELS, Choice, KnownModel, model_of
-from core.models.footprint import Needs, needs
-from core.models.loading import make_ready
-from core.models.registry import choose, chosen_name, find, from_catalogue, names
+from core.models.files import make_ready
+from core.models.footprint import Footprint, footprint
+from core.models.registry import choose_model, chosen_name, find_spec, from_catalogue, model_names
 from pages.models import own
 from pages.shared.engine import newer_request_waits
 from pages.shared.text import counted, plain
@@ -33,7 +33,7 @@ STOPPED = "models_stopped"
 class _Looked:
     """What a spec takes, or the sentence why that cannot be said."""
 
-    found: Needs | None
+    found: Footprint | None
     trouble: HydrascopeError | None
 
 
@@ -48,7 +48,7 @@ def models() -> None:
             st.session_state[MODEL] = _head(now) if _head(now) in heads else heads[0]
         head = st.selectbox("Model", heads, key=MODEL, format_func=_told)
         known = model_of(str(head))
-        spec = find(str(head)) if known is None else _suite(known)
+        spec = find_spec(str(head)) if known is None else _suite(known)
         _about(spec, known)
         looked = _asked(spec.name, spec.layers, spec)
         if looked.trouble is not None:
@@ -62,7 +62,7 @@ def models() -> None:
 
 def _heads() -> list[str]:
     """The demo, what was registered here, one's own, and the catalogue, a model each."""
-    return list(dict.fromkeys(map(_head, names())))
+    return list(dict.fromkeys(map(_head, model_names())))
 
 
 def _head(name: str) -> str:
@@ -72,7 +72,7 @@ def _head(name: str) -> str:
 
 
 def _told(name: str) -> str:
-    known = {model.name: model.model_id for model in MODELS} | {n: one.model_id for n, one in own_models().items()}
+    known = {model.name: model.model_id for model in MODELS} | {n: one.model_id for n, one in added_models().items()}
     return f"{name} · {known[name]}" if name in known else name
 
 
@@ -114,7 +114,7 @@ def _about(spec: ModelSpec, known: KnownModel | None) -> None:
 @st.cache_data(ttl=300, max_entries=64, show_spinner="Asking what it takes")
 def _asked(name: str, layers: tuple[int, ...], _spec: ModelSpec) -> _Looked:
     try:
-        return _Looked(needs(_spec), None)
+        return _Looked(footprint(_spec), None)
     except HydrascopeError as error:
         return _Looked(None, error)
 
@@ -123,7 +123,7 @@ def _forget() -> None:
     _asked.clear()
 
 
-def _needs(found: Needs) -> None:
+def _needs(found: Footprint) -> None:
     """The figures, and whether it fits."""
     with st.container(border=True, key="models_needs"):
         columns = st.columns(4)
@@ -158,7 +158,7 @@ def _many(parameters: int) -> str:
     return f"{parameters / 1e9:.2f} B" if parameters >= 1e9 else f"{max(parameters / 1e6, 0.1):.3g} M"
 
 
-def _load(spec: ModelSpec, now: str, found: Needs | None) -> None:
+def _load(spec: ModelSpec, now: str, found: Footprint | None) -> None:
     """The button, and what it does: files first, while the model in use stays; then the change."""
     same = spec.name == now and is_loaded(now) and get_engine(now).spec.layers == spec.layers
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -191,7 +191,7 @@ def _load(spec: ModelSpec, now: str, found: Needs | None) -> None:
     def told(message: str, share: float) -> None:
         bar.progress(min(max(share, 0.0), 1.0), plain(message))
 
-    before = find(now)
+    before = find_spec(now)
     try:
         make_ready(spec, told, newer_request_waits)
         choose(spec)
@@ -200,7 +200,7 @@ def _load(spec: ModelSpec, now: str, found: Needs | None) -> None:
         st.session_state[STOPPED] = (spec.name, str(stopped))
         return
     except HydrascopeError as error:
-        choose(before)
+        choose_model(before)
         with note:
             show_error(error)
         return

@@ -6,7 +6,6 @@ simply not have started yet.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,11 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, expect
 
+from core.settings import TEST_PATIENCE
+
 OUT = Path(__file__).resolve().parent / "out"
 #: Milliseconds, long enough for a slow machine; a pass never waits for it. A test under repair may set less (seconds).
-PATIENCE = 1000 * int(os.environ.get("HYDRASCOPE_TEST_PATIENCE", "240"))
+PATIENCE = 1000 * TEST_PATIENCE.read()
 expect.set_options(timeout=PATIENCE)
 #: Opened at a page's own address, Streamlit first looks for its server below that address, and says so when it is not.
 _PROBE = re.compile(r"/(discover|hydra|bos|models|judges)/_stcore/(health|host-config)$")

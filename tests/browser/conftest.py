@@ -5,11 +5,11 @@ Skipped with the reason where either is missing; with `HYDRASCOPE_REQUIRE_BROWSE
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from core.settings import REQUIRE_BROWSER
 from tests.browser.audit_page import AuditPage
 from tests.browser.server import CHROMIUM, missing, running_server
 
@@ -17,7 +17,7 @@ from tests.browser.server import CHROMIUM, missing, running_server
 @pytest.fixture(scope="session", autouse=True)
 def possible() -> None:
     reason = missing()
-    if reason and os.environ.get("HYDRASCOPE_REQUIRE_BROWSER"):
+    if reason and REQUIRE_BROWSER.read():
         pytest.fail(f"The browser tests are required here, but {reason}.")
     if reason:
         pytest.skip(f"browser tests: {reason}")

@@ -14,10 +14,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from core import ModelSpec
 from core.paths import assets_folder, cache_folder
+from tests.browser.serve_tiny import written
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
@@ -49,10 +51,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(folder: Path, shared: tuple[str, ...] = ("base", "records"), **more: str) -> Iterator[str]:
+def running_server(
+    folder: Path,
+    shared: tuple[str, ...] = ("base", "records"),
+    *,
+    launcher: tuple[str, ...] = ("streamlit", "run"),
+    **more: str,
+) -> Iterator[str]:
     """A page on a free port; yields its address. Its output lies in `server.log` in `folder`.
 
-    shared: folders of this machine's cache that it may use and write to. more: further environment variables.
+    shared: folders of this machine's cache that it may use and write to. launcher: the module that starts Streamlit,
+    with what it is given before `app.py`. more: further environment variables.
     """
     cache = folder / "cache"
     cache.mkdir(parents=True, exist_ok=True)
@@ -65,8 +74,7 @@ def running_server(folder: Path, shared: tuple[str, ...] = ("base", "records"), 
     command = [
         sys.executable,
         "-m",
-        "streamlit",
-        "run",
+        *launcher,
         "app.py",
         "--server.port",
         str(port),
@@ -83,6 +91,14 @@ def running_server(folder: Path, shared: tuple[str, ...] = ("base", "records"), 
         finally:
             server.terminate()
             server.wait(30)
+
+
+def tiny_server(folder: Path, spec: ModelSpec) -> AbstractContextManager[str]:
+    """A page on the tests' tiny model, which takes no time to load or to answer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = written(spec, folder / "spec.json")
+    launcher = ("tests.browser.serve_tiny", str(file))
+    return running_server(folder, shared=(), launcher=launcher, HYDRASCOPE_MODEL=spec.name)
 
 
 def _wait_until_healthy(server: subprocess.Popen, port: int, log: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.paths import assets_folder
-from core.prompts.shipped import read_bundled
+from core.prompts.shipped import read_shipped
 from tests.browser.audit_page import PATIENCE
 from tests.browser.server import running_server
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 def harmful(number: int = 0) -> str:
     """A bundled harmful prompt that the model was not trained on."""
-    rows = read_bundled(assets_folder() / "demo" / "prompts.csv")
+    rows = read_shipped(assets_folder() / "demo" / "prompts.csv")
     texts = [row.text for row in rows if row.kind == "harmful" and row.split == "test" and len(row.text) > 30]
     return texts[number]
 

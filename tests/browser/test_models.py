@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.hub.listing import partial_file
-from core.models.registry import find
+from core.models.registry import find_spec
 from core.saes.published import published
 from tests.browser.audit_page import PATIENCE, AuditPage
 from tests.browser.server import running_server
@@ -60,7 +60,7 @@ class Served(NamedTuple):
 def hub(tmp_path) -> Iterator[LoopbackHub]:
     """A hub with Gemma 2, gated, and its SAEs; it knows a token that has no access yet."""
     tiny_causal_lm(tmp_path / "model", "gemma2", layers=26, vocabulary=256_000)
-    for layer, ref in find(NAME).saes.items():
+    for layer, ref in find_spec(NAME).saes.items():
         known = published(ref)
         tiny_sae(tmp_path / known.repo / known.folder, known.kind, layer)
     with LoopbackHub() as hub:

@@ -106,7 +106,7 @@ def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, mo
     first = [engines.get_engine(name) for name in ("one", "other")]
     for engine in first:
         engine.features("How do I bake bread?")
-    real, free = engines.needs, []
+    real, free = engines.footprint, []
 
     def short(spec):
         """Room for the next as soon as nothing but `free` engines are there and nothing is held."""
@@ -115,7 +115,7 @@ def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, mo
         held = sum(engine.runtime.residency.held for engine in first if engine.spec.name in names)
         return replace(found, free=found.memory - (held > 0 or len(names) > free[-1]))
 
-    monkeypatch.setattr(engines, "needs", short)
+    monkeypatch.setattr(engines, "footprint", short)
     free.append(2)
     engines.get_engine("third")
     assert engines.loaded_names() == ("one", "other", "third")
@@ -140,7 +140,7 @@ def test_a_number_of_models_that_is_none_is_one_plain_error_and_changes_nothing(
 
 def test_other_layers_under_the_same_name_are_loaded_anew(two):
     first = engines.get_engine("one")
-    registry.choose(replace(two[0], layers=(1,), saes={1: two[0].saes[1]}))
+    registry.choose_model(replace(two[0], layers=(1,), saes={1: two[0].saes[1]}))
     assert not engines.is_loaded("one")
     assert engines.get_engine("one").spec.layers == (1,) and engines.get_engine("one") is not first
     assert registry.chosen_name() == "one"

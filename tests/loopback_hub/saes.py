@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from core.saes.formats.open import FILES, Kind
+from core.saes.formats.open import SAE_FILES, Layout
 
 
-def tiny_sae(folder: Path, kind: Kind, layer: int, *, d_model: int = 32, d_sae: int = 48) -> Path:
+def tiny_sae(folder: Path, kind: Layout, layer: int, *, d_model: int = 32, d_sae: int = 48) -> Path:
     """Fill `folder` with the SAE of one layer, so that about half its features fire on residuals of norm √d_model.
 
     folder: the file itself, where the layout is one file.
@@ -34,7 +34,7 @@ def tiny_sae(folder: Path, kind: Kind, layer: int, *, d_model: int = 32, d_sae: 
         "b_dec": 0.1 * torch.randn(d_model, generator=draw),
         "threshold": 0.5 * torch.rand(d_sae, generator=draw),
     }
-    (folder.parent if FILES[kind][0] == ("",) else folder).mkdir(parents=True, exist_ok=True)
+    (folder.parent if SAE_FILES[kind][0] == ("",) else folder).mkdir(parents=True, exist_ok=True)
     _MAKERS[kind](folder, layer, parts)
     return folder
 

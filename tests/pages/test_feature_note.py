@@ -8,9 +8,9 @@ from streamlit.testing.v1 import AppTest
 from cache import engines
 from core import Engine
 from core.labels.making import make_labels, sample_of
-from core.labels.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
 from core.labels.notes import Context, FeatureNote
 from core.models import registry
+from core.settings import NEURONPEDIA, NEURONPEDIA_BULK
 from pages.audit import feature_note
 from tests.conftest import PAGE_MODEL
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature
@@ -36,8 +36,8 @@ def server(on_page_model, page_spec, tiny, monkeypatch):
     registry.register(spec)
     monkeypatch.setattr(engines, "_engines", {PAGE_MODEL: Engine(replace(tiny.runtime, spec=spec), "for a test")})
     with NeuronpediaServer() as running:
-        monkeypatch.setenv(SITE_VARIABLE, running.url)
-        monkeypatch.setenv(BULK_VARIABLE, running.url)
+        monkeypatch.setenv(NEURONPEDIA.name, running.url)
+        monkeypatch.setenv(NEURONPEDIA_BULK.name, running.url)
         yield running
 
 

@@ -17,10 +17,10 @@ from cache.store.database import shared_store
 from cache.store.judgements import Judgements, Pair
 from cache.store.runs import Runs
 from core.discovery.ledger import Row
-from core.judges import SUBSTRINGS, classifier, find_judge, first_token
-from core.judges import room as rooms
+from core.hub.errors import size_text
+from core.judges import SUBSTRINGS, classifier, find_judge, first_token_judge
 from core.judges.agreement import compare
-from core.judges.summary import label, rates
+from core.judges.summary import label_of, rates
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
@@ -133,8 +133,8 @@ def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_dif
 def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, hub, harmbench_folders):
     hub.add(REPO, harmbench_folders[NAME])
     app = asked(given(visit()), "substrings", NAME)
-    needs = find_judge(NAME).needs()
-    assert f"{rooms.size_text(needs.download)} to download. {rooms.room(needs)}"[:70] in texts(app)
+    taken = find_judge(NAME).footprint()
+    assert f"{size_text(taken.download)} to download. {taken.verdict}"[:70] in texts(app)
     assert not [request for request in hub.requests if request.body], "nothing is fetched before it is asked for"
     app = judged(app)
     assert not app.exception and not app.error, texts(app)
@@ -151,7 +151,7 @@ def test_stop_keeps_what_was_judged_and_judge_goes_on_from_there(visit, monkeypa
 
     class Slow:
         name, revision = "substrings", "slow"
-        needs, close = SUBSTRINGS.needs, SUBSTRINGS.close
+        footprint, close = SUBSTRINGS.footprint, SUBSTRINGS.close
 
         def judge(self, prompts, answers):
             asked_for.extend(prompts)
@@ -250,7 +250,7 @@ def test_a_judge_that_does_not_fit_is_refused_and_the_model_in_use_can_be_let_go
 def test_a_judge_that_no_longer_fits_in_its_turn_is_one_sentence(visit, hub, harmbench_folders, monkeypatch):
     hub.add(REPO, harmbench_folders[NAME])
     app = asked(given(visit()), NAME)
-    monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6)
+    monkeypatch.setattr("core.devices.free_memory", lambda device: 10**6)
     app.button(key="judges_start").click().run()
     until(lambda: not judging.shared_judging().under_way())
     app.run()
@@ -313,7 +313,7 @@ def test_the_downloads_hold_every_label_beside_its_answer(visit):
     (one,) = stored
     assert one.judgements[:4] == SUBSTRINGS.judge(PROMPTS[:4], SAID[:4]) and set(one.judgements[4:]) == {None}
     table = results.labels(PAIRS, stored)
-    assert table["substrings"].tolist() == [label(said) for said in one.known] + [""] * 5
+    assert table["substrings"].tolist() == [label_of(said) for said in one.known] + [""] * 5
     lines = [json.loads(line) for line in results.lines(PAIRS, stored).splitlines()]
     assert [(line["prompt"], line["answer"], line["verdict"]) for line in lines] == [
         (p, a, said.verdict) for (p, a), said in zip(PAIRS[:4], one.known, strict=True)

@@ -49,10 +49,10 @@ def test_it_is_checked_added_and_chosen(page, served):
     assert not app.exception and not app.error, said(app)
     told = unescaped(app)
     assert f"{MODEL}: 6 layers of 32" in told and f"{CANONICAL}, layers 2–4" in told and "“I” (" in told
-    assert not own_models.own_models() and not [r for r in served.requests if r.body and r.file.endswith("safetensors")]
+    assert not added.added_models() and not [r for r in served.requests if r.body and r.file.endswith("safetensors")]
     app.button(key="own_add").click().run()
     assert not app.exception and not app.error, said(app)
-    assert list(own_models.own_models()) == ["mine"] and app.selectbox(key=picker.MODEL).value == "mine"
+    assert list(added.added_models()) == ["mine"] and app.selectbox(key=picker.MODEL).value == "mine"
     assert "“mine” is on your list" in unescaped(app) and f"mine · {MODEL}" in app.selectbox(key=picker.MODEL).options
     assert app.text_input(key="own_name").value == "" and app.text_input(key="own_refusal").value == "I"
     assert "own_add" not in keys(app) and "It fits" in unescaped(app)
@@ -80,7 +80,7 @@ def test_folders_on_this_machine_do_too(page, tiny_folder, tmp_path):
     )
     assert not app.error, said(app)
     app.button(key="own_add").click().run()
-    assert registry.find("mine").layers == (1, 2)
+    assert registry.find_spec("mine").layers == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_it_is_taken_off_the_list(page, served):
     app = checked(page())
     app.button(key="own_add").click().run()
     app.button(key="own_remove").click().run()
-    assert not app.exception and not app.error and not own_models.own_models()
+    assert not app.exception and not app.error and not added.added_models()
     assert app.selectbox(key=picker.MODEL).value == PAGE_MODEL and "“mine” is off your list" in unescaped(app)
     assert "own_remove" not in keys(app), "the other models are not one's own"
 

@@ -19,14 +19,12 @@ import torch
 from safetensors import safe_open
 
 from core.errors import AssetError
-from core.saes.formats import torch_suites as sae_layouts_torch
+from core.saes.formats import torch_suites
 from core.saes.formats.config import check_editable, read_config, unreadable
-from core.saes.formats.normal_form import LINEAR, Columns, SaeFile, sae_file
+from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.zip_members import data_offset
 
-__all__ = ["FILES", "TORCH", "Columns", "Kind", "SaeFile", "open_sae"]
-
-Kind = Literal[
+Layout = Literal[
     "sae_lens",
     "gemma_2",
     "gemma_3",
@@ -38,7 +36,7 @@ Kind = Literal[
 ]
 #: What SAELens's directory calls an SAE's folder holds, by layout: the files that are needed, and those that may be
 #: there. An empty name: the entry is no folder but the one file itself.
-FILES: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
+SAE_FILES: Mapping[Layout, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sae_lens": (("cfg.json", "sae_weights.safetensors"), ()),
     "gemma_2": (("params.npz",), ()),
     "gemma_3": (("params.safetensors",), ("config.json",)),
@@ -49,7 +47,7 @@ FILES: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "deepseek_r1": (("",), ()),
 }
 #: Layouts of torch's own format, which nothing but `core.saes.formats.torch_zip` may open.
-TORCH: frozenset[Kind] = frozenset(("dictionary_learning_1", "goodfire", "deepseek_r1"))
+TORCH: frozenset[Layout] = frozenset(("dictionary_learning_1", "goodfire", "deepseek_r1"))
 
 
 class _Safetensors:
@@ -114,13 +112,13 @@ def _mapped(path: Path, file: BinaryIO, offset: int) -> np.ndarray:
     return np.memmap(path, kind, "r", file.tell(), header["shape"], order)
 
 
-def open_sae(kind: Kind, folder: Path, scale: float | None = None) -> SaeFile:
+def open_sae(kind: Layout, folder: Path, scale: float | None = None) -> SaeFile:
     """Look at an SAE's files. folder: as SAELens's directory names it, for some suites a file. scale: SAELens's
     norm_scaling_factor of it, for Llama Scope.
 
     Raises AssetError for missing, unreadable or inconsistent files and for SAEs that cannot be edited by column.
     """
-    wanted = FILES[kind][0]
+    wanted = SAE_FILES[kind][0]
     if missing := [name for name in wanted if not (folder / name).is_file()]:
         if missing == [""]:
             raise AssetError(f"No SAE lies in {folder}: {folder.name} is not there, or no file.")
@@ -194,13 +192,13 @@ def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
     return replace(found, dtype="float32")  # an exponential is not exact in half
 
 
-_OPENERS: Mapping[Kind, Callable[[Path, float | None], SaeFile]] = {
+_OPENERS: Mapping[Layout, Callable[[Path, float | None], SaeFile]] = {
     "sae_lens": _sae_lens,
     "gemma_2": _gemma_2,
     "gemma_3": _gemma_3,
     "llama_scope": _llama_scope,
     "llama_scope_r1_distill": _llama_scope_r1_distill,
-    "dictionary_learning_1": lambda folder, scale: sae_layouts_torch.dictionary_learning(folder),
-    "goodfire": lambda file, scale: sae_layouts_torch.goodfire(file),
-    "deepseek_r1": lambda file, scale: sae_layouts_torch.deepseek_r1(file),
+    "dictionary_learning_1": lambda folder, scale: torch_suites.dictionary_learning(folder),
+    "goodfire": lambda file, scale: torch_suites.goodfire(file),
+    "deepseek_r1": lambda file, scale: torch_suites.deepseek_r1(file),
 }

@@ -10,23 +10,24 @@ from cache.jobs.queue import Queue
 from cache.store.database import Store
 from cache.store.judgements import Judgements, Pair
 from core import DownloadError
-from core.judges import SUBSTRINGS, Needs
-from core.judges import room as rooms
+from core.judges import SUBSTRINGS
+from core.models.footprint import Footprint
 from tests.waiting import until
 
+NOTHING = Footprint()
 PAIRS = tuple(Pair(f"prompt {n}", "I cannot." if n % 2 else "Take flour and wait.") for n in range(11))
 
 
 class Gated:
     """A judge of phrases that waits for leave before every chunk, and remembers what happened."""
 
-    def __init__(self, name="gated", needs=None, open_gate=False, error=None):
-        self.name, self.revision, self._needs, self.error = name, "1", needs or Needs(), error
+    def __init__(self, name="gated", footprint=NOTHING, open_gate=False, error=None):
+        self.name, self.revision, self._footprint, self.error = name, "1", footprint, error
         self.gate = threading.Semaphore(10**6 if open_gate else 0)
         self.asked, self.closed, self.threads = [], 0, set()
 
-    def needs(self):
-        return self._needs
+    def footprint(self):
+        return self._footprint
 
     def judge(self, prompts, answers):
         self.threads.add(threading.current_thread().name)
@@ -116,9 +117,8 @@ def test_a_failure_is_a_sentence_and_what_came_before_is_kept(queue, kept, error
     assert judged(queue, kept, other).state == "finished", "the place is free again"
 
 
-def test_what_does_not_fit_is_never_asked_unless_all_is_known_already(queue, kept, monkeypatch):
-    monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6)
-    judge = Gated(needs=Needs(10**9), open_gate=True)
+def test_what_does_not_fit_is_never_asked_unless_all_is_known_already(queue, kept):
+    judge = Gated(footprint=Footprint(memory=10**9, free=10**6), open_gate=True)
     job = judged(queue, kept, judge)
     assert job.state == "failed" and "does not fit now" in job.error and not judge.asked
     kept.judge(judge, *zip(*PAIRS, strict=True))

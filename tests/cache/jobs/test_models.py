@@ -1,5 +1,4 @@
-"""Loading a model as a job: files beside whatever has the device, the load in its turn, and no failure changes the model
-in use."""
+"""Loading a model as a job: files at once, the load when the device is free; no failure changes the model in use."""
 
 import threading
 from dataclasses import replace
@@ -22,7 +21,7 @@ def specs(tiny_spec, monkeypatch):
     monkeypatch.setattr(registry, "_chosen", [])
     engines.unload_all()
     found = [replace(tiny_spec, name=name) for name in ("one", "other")]
-    registry.choose(found[0])
+    registry.choose_model(found[0])
     yield found
     engines.unload_all()
 

@@ -15,9 +15,9 @@ from cache.store.provenance import provenance, sae_names
 from cache.store.runs import Runs
 from core import Feature, InputError
 from core.discovery.context import Inputs
-from core.discovery.runner import run
+from core.discovery.runner import run_stages
 from core.discovery.settings import Settings
-from core.models.registry import find
+from core.models.registry import find_spec
 
 OLD = Path(__file__).with_name("database_of_0_1.sql").read_text()
 RUN, DEFENCE = "20261010-120000-abcd", "20261010-120000-dcba"
@@ -63,7 +63,7 @@ def test_the_old_database_has_a_row_in_every_table(old):
 def test_a_run_and_an_evaluation_of_an_old_database_go_on(old, tiny):
     store = Store(old)
     work = Runs(store).work(RUN, tiny)
-    run(work)
+    run_stages(work)
     assert list(work.ledger.read("screen")) == ["harmful/0000", "harmful/0001", "benign/0000"]
     list(Defences(store).carry_out(tiny, DEFENCE))
     assert set(Defences(store).found(DEFENCE)) == set(Defences(store).get(DEFENCE).asked.places)
@@ -88,7 +88,7 @@ def test_a_new_run_keeps_which_saes_and_versions_it_was_computed_with(tmp_path, 
     runs = Runs(Store(tmp_path / "new.duckdb"))
     found = runs.get(runs.create(tiny, Inputs(("one",), ()), Settings(stages=(1,), tokens=3, k_steps=(2,))))
     assert found.versions == provenance(tiny).versions and "torch" in runs.facts(found.run)["versions"]
-    spec = find("gemma-2-2b-it")
+    spec = find_spec("gemma-2-2b-it")
     layer = spec.layers[0]
     assert sae_names(spec).startswith(f"{layer}:{spec.saes[layer]}")
 

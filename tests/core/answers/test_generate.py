@@ -191,7 +191,7 @@ def test_bad_input_to_streams_is_said_at_once(tiny):
 
 def test_the_shared_prefix_of_a_clamped_bos_is_computed_once_per_edit(tiny):
     """Tokens that pass the first layer: the prefix once an edit, each prompt's own once an edit, then one a step."""
-    from core.measures.scores import shared_prefix
+    from core.forward.batches import shared_prefix
 
     several = [Edits.clamp(MANY, value, "bos") for value in (2.0, 4.0, 6.0)]
     texts = [PROMPTS[0], PROMPTS[0][:-1] + "!"]

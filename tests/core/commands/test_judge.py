@@ -12,8 +12,8 @@ from cache.store.runs import Runs
 from core import verdict
 from core.__main__ import main
 from core.discovery.ledger import Row
-from core.discovery.runner import run
-from core.judges import classifier, find_judge, first_token
+from core.discovery.runner import run_stages
+from core.judges import classifier, find_judge, first_token_judge
 from core.models import registry
 from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
 from tests.core.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
@@ -86,7 +86,7 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
 def test_first_token_measures_the_model_named(home, file, tiny, capsys):
     out = home / "out.jsonl"
     assert main(["judge", "--judge", "first-token", "--model", "tiny", *file, "--out", str(out)]) == 0
-    expected = first_token(tiny).judge(PROMPTS, SAID)
+    expected = first_token_judge(tiny).judge(PROMPTS, SAID)
     assert [row["score"] for row in lines(out)] == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
@@ -99,7 +99,7 @@ def test_two_judges_are_compared_on_a_file_and_on_what_is_stored(home, file, tin
     found = json.loads(out.read_text())
     assert found["n"] == 9 and sum(map(sum, found["table"])) == 9
     first = [verdict(answer) for answer in SAID]
-    second = [one.verdict for one in first_token(tiny).judge(PROMPTS, SAID)]
+    second = [one.verdict for one in first_token_judge(tiny).judge(PROMPTS, SAID)]
     for row, a in enumerate(found["labels"]):
         for column, b in enumerate(found["labels"]):
             assert found["table"][row][column] == sum(pair == (a, b) for pair in zip(first, second, strict=True))
@@ -111,7 +111,7 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     runs = Runs(shared_store())
     work = runs.work(runs.create(tiny, INPUTS, replace(SETTINGS, stages=(1,), keep_answers=True)), tiny)
     work.judge = judge
-    run(work)
+    run_stages(work)
     before = shared_store().rows("select * from run_rows order by rowid")
     identifier = work.ledger._run
     pairs = all_of(run_answers(runs, identifier))

@@ -7,8 +7,8 @@ import pytest
 from cache.store import database as store
 from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Engine, Feature, __main__
-from core.labels import making as label_making
-from core.labels.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
+from core.labels import making
+from core.settings import NEURONPEDIA, NEURONPEDIA_BULK
 from tests.neuronpedia_server import NeuronpediaServer, Reply
 
 SOURCES = {2: "tiny/2-res", 3: "tiny/3-res"}
@@ -28,8 +28,8 @@ def engine(tiny, page_spec, tmp_path, monkeypatch):
 @pytest.fixture
 def server(monkeypatch):
     with NeuronpediaServer() as running:
-        monkeypatch.setenv(SITE_VARIABLE, running.url)
-        monkeypatch.setenv(BULK_VARIABLE, running.url)
+        monkeypatch.setenv(NEURONPEDIA.name, running.url)
+        monkeypatch.setenv(NEURONPEDIA_BULK.name, running.url)
         for layer, source in SOURCES.items():
             running.bulk(source, {index: f"{layer} {index}" for index in range(0, 40, 2)}, 8)
         yield running
@@ -80,7 +80,7 @@ def test_interrupted_it_says_how_to_go_on(engine, monkeypatch, capsys):
     def interrupt(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(label_making, "label_blocks", interrupt)
+    monkeypatch.setattr(making, "label_blocks", interrupt)
     assert run() == 130
     assert "The same command goes on from there." in capsys.readouterr().err
 

@@ -15,7 +15,7 @@ from core.discovery import runner
 from core.discovery import steps as search
 from core.discovery.context import Inputs
 from core.discovery.ledger import Row, features
-from core.discovery.runner import STAGES, StoppedError, out_of_memory, run
+from core.discovery.runner import STAGES, StoppedError, out_of_memory, run_stages
 from core.discovery.settings import Settings
 from tests.oracles import PROMPTS
 
@@ -59,7 +59,7 @@ def everything(work):
 @pytest.fixture(scope="module")
 def whole(tiny, tmp_path_factory):
     work = begun(tiny, tmp_path_factory.mktemp("whole") / "runs.duckdb")
-    run(work)
+    run_stages(work)
     return work
 
 
@@ -128,7 +128,7 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
         work.judge = judge
         Once.asked = 0
         try:
-            run(work, Once())
+            run_stages(work, Once())
             break
         except StoppedError:
             stops += 1
@@ -150,7 +150,7 @@ def test_a_prompt_that_fails_is_a_row_and_the_others_are_as_they_were(tiny, whol
 
     monkeypatch.setattr(search, "first_flips", failing)
     work = begun(tiny, tmp_path / "runs.duckdb")
-    run(work)
+    run_stages(work)
     rows, good = work.ledger.read("candidates"), whole.ledger.read("candidates")
     failed = [item for item, row in rows.items() if row.error]
     assert [work.text(item) for item in failed] == [bad]
@@ -174,7 +174,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(tiny, whole, tmp_path, monke
     stages = tuple(s._replace(do=greedy) if s.name == "random" else s for s in STAGES)
     monkeypatch.setattr(runner, "STAGES", stages)
     work = begun(tiny, tmp_path / "runs.duckdb")
-    run(work)
+    run_stages(work)
     told = work.ledger.read("memory")
     assert {row.value["tokens_per_forward"] for row in told.values()} == {512, 256}
     assert work.ledger.read("random") == whole.ledger.read("random")
@@ -187,7 +187,7 @@ def test_memory_that_never_suffices_is_a_row_with_its_error(tiny, tmp_path, monk
     stages = tuple(s._replace(do=greedy) if s.name == "direction" else s for s in STAGES[:3])
     monkeypatch.setattr(runner, "STAGES", stages)
     work = begun(tiny, tmp_path / "runs.duckdb", Settings(stages=(1,), tokens=4, k_steps=(2,)))
-    run(work)
+    run_stages(work)
     errors = [row.error for row in work.ledger.read("direction").values()]
     assert errors and all("MemoryError" in error for error in errors)
 
@@ -204,7 +204,7 @@ def test_too_few_prompts_for_stage_three_is_one_sentence(tiny, tmp_path):
         tokens=4, k_steps=(9,), thresholds=(0.01,), seeds=(0,), interaction_steps=(5,), probe_steps=(5,)
     )
     work = begun(tiny, tmp_path / "runs.duckdb", settings, Inputs(tuple(TEXTS[:12]), tuple(TEXTS[12:18])))
-    run(work)
+    run_stages(work)
     errors = {row.error for row in work.ledger.read("machine").values()}
     assert len(errors) == 1 and "give more prompts" in errors.pop()
     assert all(row.value["verdicts"] == {} for row in work.ledger.read("interactions").values())
@@ -213,7 +213,7 @@ def test_too_few_prompts_for_stage_three_is_one_sentence(tiny, tmp_path):
 def test_fewer_stages_mean_fewer_rows(tiny, tmp_path):
     work = begun(tiny, tmp_path / "runs.duckdb", Settings(stages=(1,), tokens=4, k_steps=(2,)))
     seen = []
-    run(work, progress=seen.append)
+    run_stages(work, progress=seen.append)
     assert {stage for (stage, *_) in everything(work)} == {"screen", "candidates", "direction", "least_tokens"}
     assert seen[-1].stages_done == seen[-1].stages == 4 and seen[-1].done == seen[-1].of
     assert all(0 <= p.done <= p.of for p in seen)

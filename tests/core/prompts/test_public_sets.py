@@ -9,7 +9,7 @@ from core import InputError
 from core.errors import Cancelled, GatedError, OfflineError
 from core.prompts import public_sets as prompt_sets
 from core.prompts import sources as prompt_sources
-from core.prompts.public_sets import fetch_set, find, load, names, part_of, read_local
+from core.prompts.public_sets import fetch_set, find_set, load_set, part_of, read_local, set_names
 from core.prompts.sources import SOURCES
 from tests.loopback_hub.environment import go_offline
 
@@ -89,7 +89,7 @@ def serve(hub, tmp_path):
     """serve(name, layout=its own, …) puts a set on the loopback hub."""
 
     def put(name: str, layout=None, **more):
-        repo = find(name).repo
+        repo = find_set(name).repo
         for file, rows in (LAYOUTS[repo] if layout is None else layout).items():
             path = tmp_path / "served" / repo / file
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,9 +109,12 @@ def test_each_part_holds_its_own_prompts(serve, hub, name, kind):
     commit = serve(name)
     found = fetch_set(name, kind)
     assert list(found.rows) == EXPECTED[name, kind]
-    assert found.origin == f"{find(name).title} ({kind}), {find(name).repo} at {commit[:12]}" and not found.warnings
+    assert (
+        found.origin == f"{find_set(name).title} ({kind}), {find_set(name).repo} at {commit[:12]}"
+        and not found.warnings
+    )
     asked_for = {request.file for request in hub.requests if request.body}
-    assert asked_for <= {file for file in LAYOUTS[find(name).repo]}
+    assert asked_for <= {file for file in LAYOUTS[find_set(name).repo]}
     assert not any("pref" in file or "copyright" in file for file in asked_for), "only the files of the part"
 
 
@@ -185,16 +188,16 @@ def test_another_column_can_be_chosen(serve):
 def test_names_kinds_and_files_by_one_door(serve, tmp_path):
     serve("maliciousinstruct")
     (tmp_path / "mine.txt").write_bytes("one\n\n caf\xe9\n".encode("cp1252"))
-    assert load("MaliciousInstruct").rows == ("malicious",)
-    mine = load(str(tmp_path / "mine.txt"))
+    assert load_set("MaliciousInstruct").rows == ("malicious",)
+    mine = load_set(str(tmp_path / "mine.txt"))
     assert mine == read_local(tmp_path / "mine.txt") and mine.rows == ("one", "", " café") and mine.origin == "mine.txt"
     assert "cp1252" in mine.warnings[0]
     with pytest.raises(InputError, match="neither a file nor a known prompt set; known sets: advbench, "):
-        load("nowhere")
+        load_set("nowhere")
     with pytest.raises(InputError, match="No prompt set is called “nowhere”"):
-        find("nowhere")
+        find_set("nowhere")
     with pytest.raises(InputError, match="AdvBench has no benign prompts; it has harmful ones"):
-        part_of(find("advbench"), "benign")
+        part_of(find_set("advbench"), "benign")
     with pytest.raises(InputError, match="cannot be read"):
         read_local(tmp_path)
-    assert prompt_sets.page(find("alpaca")).endswith("/datasets/tatsu-lab/alpaca") and len(names()) == 8
+    assert prompt_sets.page(find_set("alpaca")).endswith("/datasets/tatsu-lab/alpaca") and len(set_names()) == 8

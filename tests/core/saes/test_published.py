@@ -16,10 +16,10 @@ from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits, Engine, Feature, InputError, load
 from core.discovery.context import Inputs
-from core.discovery.runner import STAGES, run
+from core.discovery.runner import STAGES, run_stages
 from core.discovery.settings import Settings
 from core.errors import AssetError, Cancelled, GatedError
-from core.models.footprint import needs
+from core.models.footprint import footprint
 from core.models.registry import from_catalogue
 from core.saes.published import published
 from tests import torch_files
@@ -239,7 +239,7 @@ def test_the_whole_search_runs(suite, tmp_path):
     runs = Runs(Store(tmp_path / "runs.duckdb"))
     work = runs.work(runs.create(engine, Inputs(TEXTS, TEXTS, ("A small town by the sea.",)), settings), engine)
     work.judge = lambda text: ("refused", "complied")[sum(map(ord, text)) % 2]
-    run(work)
+    run_stages(work)
     for stage in STAGES:
         rows = work.ledger.read(stage.name)
         assert rows and not [row.error for row in rows.values() if row.error], stage.name
@@ -262,11 +262,11 @@ def test_a_suite_of_one_torch_file_is_looked_at_and_loaded(hub, tmp_path, monkey
     spec = serve(hub, tmp_path, "llama-3.1-8b-instruct/goodfire", (19,))
     known = published(spec.saes[19])
     served = [tmp_path / known.repo / known.folder, *(tmp_path / "model").iterdir()]
-    found = needs(spec)
+    found = footprint(spec)
     assert found.download == sum(path.stat().st_size for path in served) and found.saes_packed == 0
     engine = load(spec, device="cpu", dtype="float32")
     assert engine.widths == {19: 48} and len(engine.features(PROMPTS[0]))
-    assert (needs(spec).download, needs(spec).saes_packed) == (0, 1)
+    assert (footprint(spec).download, footprint(spec).saes_packed) == (0, 1)
 
 
 def test_a_hostile_torch_file_of_a_suite_is_one_sentence(hub, tmp_path, monkeypatch):

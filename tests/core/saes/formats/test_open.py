@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from core import AssetError
-from core.saes.dictionary import activations
-from core.saes.formats.open import FILES, Columns, open_sae
+from core.saes.columns import Columns, activations
+from core.saes.formats.open import SAE_FILES, open_sae
 from core.saes.published import SaeRef, open_published, published
 from tests.loopback_hub.saes import dictionary_learning_config, tiny_sae
 
@@ -168,7 +168,7 @@ def test_progress_goes_up_to_the_end(served, own_records):
     assert any("Packing the SAE of layer 3" in message for message, _ in told)
 
 
-@pytest.mark.parametrize("kind", list(FILES))
+@pytest.mark.parametrize("kind", list(SAE_FILES))
 @pytest.mark.parametrize(("start", "stop"), [(0, 48), (0, 7), (40, 100), (11, 12)])
 def test_a_block_is_those_features(kind, start, stop, tmp_path):
     source = open_sae(kind, tiny_sae(tmp_path / "sae", kind, 1), 1.5)
@@ -217,20 +217,20 @@ def test_an_archive_is_mapped_and_not_read(tmp_path):
     assert peak < 1_000_000 < rows * wide * 4
 
 
-@pytest.mark.parametrize("kind", list(FILES))
+@pytest.mark.parametrize("kind", list(SAE_FILES))
 def test_a_file_that_is_not_there_is_named(kind, tmp_path):
     folder = tiny_sae(tmp_path / "sae", kind, 1)
-    missing = folder / FILES[kind][0][-1]
+    missing = folder / SAE_FILES[kind][0][-1]
     missing.unlink()
     with pytest.raises(AssetError, match=f"{missing.name} is not there"):
         open_sae(kind, folder)
 
 
-@pytest.mark.parametrize("kind", list(FILES))
+@pytest.mark.parametrize("kind", list(SAE_FILES))
 @pytest.mark.parametrize("damage", ["garbled", "short"])
 def test_a_damaged_file_is_one_plain_error(kind, damage, tmp_path):
     folder = tiny_sae(tmp_path / "sae", kind, 1)
-    path = folder / FILES[kind][0][-1]
+    path = folder / SAE_FILES[kind][0][-1]
     if damage == "garbled":
         path.write_bytes(b"not an SAE at all, whatever its name says" * 10)
     else:

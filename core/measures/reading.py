@@ -13,18 +13,18 @@ import numpy as np
 import torch
 
 from core.edits.edits import Edits, Feature
-from core.engine import Engine
 from core.errors import InputError
-from core.forward.hooks import Pass
+from core.forward.batches import read_below_head, run
+from core.forward.hooks import Pass, PassRequest
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
-from core.measures.scores import float64, refusal_probability, run
-from core.prompts.template import Prompt, first_token
-from core.saes.dictionary import preactivations
+from core.measures.scores import float64, refusal_probability
+from core.prompts.template import Prompt
+from core.saes.columns import preactivations
 
 
 @dataclass(frozen=True)
-class Reading:
+class PromptReading:
     """What one prompt's pass found under E edit sets. Lives for one call; never handed out.
 
     residuals: layer → float32 [E, positions, d_model] on the device, before that layer's own edit. p: float64 [E], NaN
@@ -37,40 +37,33 @@ class Reading:
     watched: np.ndarray
 
 
-def read(engine: Engine, prompt: Prompt, sets: Sequence[Edits], watch: Sequence[Feature] = ()) -> Reading:
+def read_prompt(
+    runtime: Runtime, prompt: Prompt, sets: Sequence[Edits], watch: Sequence[Feature] = ()
+) -> PromptReading:
     """Every set in one forward, or as few as the token budget allows. Raises InputError."""
-    runtime, plan = engine.runtime, engine.runtime.plan(sets, watch)
+    plan = runtime.plan(sets, watch)
     reached = _reached(runtime, plan)
     p, passes = np.full(len(sets), np.nan), []
-    for batch in run(runtime, plan, [prompt], None, False, reached):
+    for batch in run(runtime, plan, [prompt], PassRequest(residuals=reached)):
         p[batch.edits] = refusal_probability(runtime, float64(batch.logits).log_softmax(-1))
         passes.append(batch.current)
     return _reading(prompt, plan, passes, p, len(watch))
 
 
 def read_bos(
-    engine: Engine, sets: Sequence[Edits], watch: Sequence[Feature] = (), *, every_layer: bool = False
-) -> Reading:
+    runtime: Runtime, bos: Prompt, sets: Sequence[Edits], watch: Sequence[Feature] = (), *, every_layer: bool = False
+) -> PromptReading:
     """The BOS token alone, as far as the last SAE layer: position 0 sees only itself, whatever the prompt.
 
-    every_layer: read the layers that the edits do not reach too.
+    bos: a prompt of that one token. every_layer: read the layers that the edits do not reach too.
     """
-    runtime, plan = engine.runtime, engine.runtime.plan(sets, watch)
-    prompt, reached = first_token(engine.prompt("Hello")), _reached(runtime, plan)
+    plan = runtime.plan(sets, watch)
+    reached = _reached(runtime, plan)
     if every_layer:
         reached = frozenset(runtime.dictionaries)
-    share = plan.lowest >= 0
-    rows = torch.arange(len(sets), device=runtime.device)
-    current = Pass(
-        plan,
-        rows,
-        runtime.groups(plan, [prompt] * len(sets), 0, 1),
-        keep_residuals=reached,
-        expand_at=plan.lowest if share else None,
-        stop_after=max(runtime.dictionaries),
-    )
-    runtime.read(current, runtime.ids([prompt] * (1 if share else len(sets)), 0, 1))
-    return _reading(prompt, plan, [current], np.full(len(sets), np.nan), len(watch))
+    request = PassRequest(residuals=reached, stop_after=max(runtime.dictionaries))
+    current = read_below_head(runtime, plan, bos, request)
+    return _reading(bos, plan, [current], np.full(len(sets), np.nan), len(watch))
 
 
 def _reached(runtime: Runtime, plan: Plan) -> frozenset[int]:
@@ -82,21 +75,23 @@ def _reached(runtime: Runtime, plan: Plan) -> frozenset[int]:
     return frozenset(layer for layer in runtime.dictionaries if layer > plan.lowest)
 
 
-def _reading(prompt: Prompt, plan: Plan, passes: Sequence[Pass], p: np.ndarray, features: int) -> Reading:
+def _reading(prompt: Prompt, plan: Plan, passes: Sequence[Pass], p: np.ndarray, features: int) -> PromptReading:
     layers = sorted(passes[0].residuals)
     watched = np.zeros((features, len(prompt)), dtype=np.float32)
     for layer, found in passes[0].watched.items():
         watched[list(plan.layers[layer].watch_slots)] = found[0].T.cpu().numpy()
-    return Reading(prompt, {n: torch.cat([one.residuals[n] for one in passes]) for n in layers}, p, watched)
+    return PromptReading(prompt, {n: torch.cat([one.residuals[n] for one in passes]) for n in layers}, p, watched)
 
 
-def encoded(engine: Engine, layer: int, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+def preactivation_blocks(
+    runtime: Runtime, layer: int, x: torch.Tensor
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
     """Blocks of a dictionary over x float32 [sets, positions, d_model], each read once at most.
 
     (first index, pre-activations [sets, positions, block], threshold [block]): a feature fires where its
     pre-activation is above the threshold, which is never below 0 (JumpReLU is ReLU with a further threshold).
     """
-    runtime, bias = engine.runtime, engine.runtime.input_bias(layer)
+    bias = runtime.input_bias(layer)
     for start, columns in runtime.encoders(layer):
         with runtime.lock, torch.inference_mode():
             pre = preactivations(x, columns, bias)

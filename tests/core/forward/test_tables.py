@@ -6,7 +6,8 @@ import torch
 
 from core import Edits, Feature, InputError, Sensor
 from core.edits.edits import FeatureEdit
-from core.measures.scores import run
+from core.forward.batches import run
+from core.forward.hooks import PassRequest
 from tests.oracles import PLACES, PROMPTS, fast_logits, random_conditional_edits, slow, slow_answer
 
 LOGITS = 1e-4  # two float32 routes to the same logits, sums in another order
@@ -66,8 +67,8 @@ def test_a_clamp_acts_at_the_tokens_where_its_sensor_fires_and_at_no_others(tiny
     found = slow(plain, tiny_saes, prompt, edits)
     changed = (found.before[2] - found.after[2]).abs().max(-1).values > 1e-4
     assert torch.equal(changed, on)
-    kept = frozenset({3})
-    batch = next(iter(run(tiny.runtime, tiny.runtime.plan([edits]), [prompt], None, False, kept)))
+    request = PassRequest(residuals=frozenset({3}))
+    batch = next(iter(run(tiny.runtime, tiny.runtime.plan([edits]), [prompt], request)))
     torch.testing.assert_close(batch.current.residuals[3][0], found.before[3], rtol=1e-4, atol=1e-4)
     assert_as_slow(tiny, plain, tiny_saes, PROMPTS[1], edits)
 
