@@ -35,8 +35,8 @@ class Provenance:
     """What a number depends on besides prompts and settings.
 
     direction: digest of the refusal direction, empty without one. saes: layer:name of each SAE, comma-separated; a
-    published SAE's name is release/sae_id. versions: of this program, of Python and of the packages that compute; empty in rows that
-    were written before versions were kept, and those name a published SAE by the last part of its sae_id only.
+    published SAE's name is release/sae_id. versions: of this program, of Python and of the packages that compute. Rows
+    from before versions were kept have none, and name a published SAE by the last part of its sae_id only.
     """
 
     model: str

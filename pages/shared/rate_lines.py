@@ -24,7 +24,7 @@ def rate_lines(
     y = alt.Y(f"{name}:N", sort=None, axis=None)
     base = alt.Chart(frame).encode(y=y, color=colour)
     axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
-    return alt.layer(
+    layers = [
         base.mark_rule(strokeWidth=3, opacity=0.45, yOffset=8).encode(
             x=alt.X("low:Q", scale=SHARE, axis=axis, title=title), x2="high:Q"
         ),
@@ -34,4 +34,5 @@ def rate_lines(
         alt.Chart(frame.assign(series=names))
         .mark_text(align="left", baseline="middle", dy=-9, fontSize=12)
         .encode(y=y, x=alt.value(0), text=f"{name}:N", color=colour),
-    ).properties(height=alt.Step(42))
+    ]
+    return alt.LayerChart(layer=layers).properties(height=alt.Step(42))
