@@ -175,7 +175,7 @@ def _found(found: Checked, model_key: str) -> None:
         st.markdown("\n".join(f"- {plain(line)}" for line in found.lines))
         st.button(
             f"Add {plain(found.model.name)}",
-            key="add_add",
+            key="add_to_list",
             type="primary",
             icon=":material/playlist_add:",
             on_click=_add,

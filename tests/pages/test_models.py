@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import engines
+from cache.jobs.queue import shared_queue
 from core import load
 from core.hub.errors import size_text
 from core.models import registry
@@ -19,6 +20,7 @@ from pages.models import picker
 from tests.conftest import PAGE_MODEL, opened
 from tests.core.saes.test_published import serve
 from tests.loopback_hub.environment import go_offline
+from tests.waiting import until
 
 PAGE = str(Path(picker.__file__).with_name("page.py"))
 NAME = "gemma-2-2b-it"
@@ -34,6 +36,18 @@ def page(on_page_model, hub, monkeypatch):
     )
     yield lambda: opened(PAGE)
     engines.unload_all()
+
+
+def ended(app: AppTest) -> AppTest:
+    """The page when no job is under way any more."""
+    until(lambda: not shared_queue().under_way())
+    return app.run()
+
+
+def used(app: AppTest) -> AppTest:
+    """After a click on “Use this model”, when the load has ended."""
+    app.button(key="models_load").click().run()
+    return ended(app)
 
 
 def chosen(app: AppTest, name: str = NAME, layers: tuple[int, ...] = (2, 3, 4)) -> AppTest:
@@ -70,7 +84,7 @@ def test_what_a_model_takes_is_the_hubs_sizes(page, hub, tmp_path):
 def test_using_a_model_downloads_packs_loads_and_every_page_has_it(page, hub, tmp_path):
     serve(hub, tmp_path / "served", NAME)
     app = chosen(page())
-    app.button(key="models_load").click().run()
+    used(app)
     assert not app.exception and not app.error, said(app)
     assert registry.chosen_name() == NAME and engines.is_loaded(NAME)
     assert engines.get_engine(NAME).spec.layers == (2, 3, 4)
@@ -82,10 +96,10 @@ def test_using_a_model_downloads_packs_loads_and_every_page_has_it(page, hub, tm
 def test_other_layers_of_the_model_in_use_are_another_load(page, hub, tmp_path):
     serve(hub, tmp_path / "served", NAME)
     app = chosen(page())
-    app.button(key="models_load").click().run()
+    used(app)
     app = chosen(app, layers=(3,))
     assert app.button(key="models_load").label == "Use this model"
-    app.button(key="models_load").click().run()
+    used(app)
     assert not app.error and engines.get_engine(NAME).spec.layers == (3,)
 
 
@@ -110,7 +124,7 @@ def test_a_corrupted_download_leaves_the_model_in_use_as_it_was(page, hub, tmp_p
     spec = serve(hub, tmp_path / "served", NAME)
     hub.corrupts(spec.model_id, "model.safetensors")
     app = chosen(page())
-    app.button(key="models_load").click().run()
+    used(app)
     assert len(app.error) == 1 and not app.exception
     assert registry.chosen_name() == PAGE_MODEL
 
