@@ -32,7 +32,7 @@ def peer_of(engine: Engine) -> Peer:
     with tempfile.TemporaryDirectory() as folder:
         engine.model.save_pretrained(folder)
         engine.tokenizer.save_pretrained(folder)
-        return Peer(Path(folder), engine.spec.saes, engine.runtime.dtype, engine.runtime.device)
+        return Peer(Path(folder), engine.spec.saes, getattr(torch, engine.dtype), torch.device(engine.device))
 
 
 def compare(engine: Engine, peer: Peer, edits: list[Edits], runs: int, limit: float = 1e-3) -> dict:

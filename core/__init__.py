@@ -4,6 +4,7 @@
 
 Knows nothing of Streamlit; the pages stand on this and import nothing below it. A name is imported when it is first
 used: `hydrascope --help` must not wait for torch.
+Public: `engine.load`, `engine.Engine`, `edits.edits.Edits`, `edits.edits.Feature`, and what else is in `__all__`.
 """
 
 from importlib import import_module

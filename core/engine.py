@@ -79,11 +79,6 @@ class Engine:
         return {layer: d.d_sae for layer, d in sorted(self.runtime.dictionaries.items())}
 
     @property
-    def sae_names(self) -> dict[int, str]:
-        """layer → what its SAE is called."""
-        return {layer: d.name for layer, d in sorted(self.runtime.dictionaries.items())}
-
-    @property
     def d_model(self) -> int:
         """Numbers of a hidden state."""
         return self.runtime.d_model
@@ -278,8 +273,12 @@ class Engine:
         )
         if keep:
             save_direction(found, computed_file(self.spec.name))
-            self._direction = found
+            self.use_direction(found)
         return found
+
+    def use_direction(self, direction: Direction) -> None:
+        """Answer `direction()` with this one from now on; nothing is written to disk."""
+        self._direction = direction
 
     def _known_direction(self) -> Direction | None:
         if self._direction is None:

@@ -133,7 +133,7 @@ def tiny(tiny_spec, tmp_path_factory):
     previous = os.environ.get("HYDRASCOPE_CACHE")
     os.environ["HYDRASCOPE_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
     engine = load(tiny_spec, device="cpu", dtype="float32")
-    engine._direction = make_direction(torch.randn(D_MODEL, generator=torch.Generator().manual_seed(9)), 2)
+    engine.use_direction(make_direction(torch.randn(D_MODEL, generator=torch.Generator().manual_seed(9)), 2))
     if previous is None:
         del os.environ["HYDRASCOPE_CACHE"]
     else:
@@ -215,6 +215,11 @@ def opened(page: str, **parameters: str):
     for name, value in parameters.items():
         app.query_params[name] = value
     return app.run()
+
+
+def workspace(app):
+    """What the visitor of an AppTest is looking at."""
+    return app.session_state["workspace"].present
 
 
 def read_json(path: Path):

@@ -21,7 +21,7 @@ def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) 
     """Text pieces of the greedy answer. Nothing is held between pieces: the generator may be dropped at any time."""
     ids: list[int] = []
     shown = ""
-    for token in _token_stream(runtime, prompt, edits, max_new_tokens):
+    for token in token_stream(runtime, prompt, edits, max_new_tokens):
         ids.append(token)
         text = decode_answer(runtime, ids)
         if not text.endswith("\ufffd") and len(text) > len(shown):  # wait for the rest of a split character
@@ -32,7 +32,7 @@ def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) 
         yield text[len(shown) :]
 
 
-def _token_stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Iterator[int]:
+def token_stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Iterator[int]:
     growing = Growing(runtime, runtime.plan([edits]), [(prompt, 0)])
     for _ in range(min(max_new_tokens, runtime.room(prompt))):
         (token,) = growing.step()
@@ -47,7 +47,7 @@ def answers(
 ) -> list[list[str]]:
     """Greedy answers [prompt][edit set], batched; equal to `stream` one at a time."""
     texts = [["" for _ in edits] for _ in prompts]
-    for row in _rows(runtime, prompts, edits, max_new_tokens):
+    for row in answer_rows(runtime, prompts, edits, max_new_tokens):
         if row.done:
             texts[row.prompt][row.edit] = decode_answer(runtime, row.ids)
     return texts
@@ -62,7 +62,7 @@ def streams(
     prompts share, BOS and whatever an edit does to it included, runs once per edit set and is reused for every prompt.
     """
     shown: dict[tuple[int, int], str] = {}
-    for row in _rows(runtime, prompts, edits, max_new_tokens):
+    for row in answer_rows(runtime, prompts, edits, max_new_tokens):
         text = decode_answer(runtime, row.ids)
         if not row.done:
             text = text.rstrip("\ufffd")
@@ -81,7 +81,9 @@ class _Row(NamedTuple):
     done: bool
 
 
-def _rows(runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int) -> Iterator[_Row]:
+def answer_rows(
+    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
+) -> Iterator[_Row]:
     """Every row after each of its tokens; the last time, and once only, it is done."""
     start = shared_prefix(prompts) if len(prompts) > 1 else 0
     most = max(1, tokens_per_forward() // max(1, start))  # edit sets whose prefixes are held at a time

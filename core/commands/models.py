@@ -9,7 +9,7 @@ import sys
 
 from core.hub.errors import size_text
 from core.models.added import added_models, list_trouble
-from core.models.catalogue import MODELS, Choice
+from core.models.catalogue import KNOWN_MODELS, Choice
 from core.models.check_added import Draft, check_draft
 from core.models.footprint import Footprint, footprint
 from core.models.registry import find_spec, forget, remember
@@ -28,7 +28,7 @@ def list_models() -> None:
     for model in added_models().values():
         place = f"{model.model_id}@{model.revision}" if model.revision else model.model_id
         rows.append((model.name, place, saes_text(model.saes), "you"))
-    for known in MODELS:
+    for known in KNOWN_MODELS:
         for suite in known.suites:
             saes = f"{suite.release}, layers {layers_text(suite.layers)}"
             rows.append((Choice(known, suite, None).name, known.model_id, saes, "the catalogue"))

@@ -91,7 +91,7 @@ def grid(
         for number, clamp in enumerate(chosen):
             for group, texts in groups.items():
                 edits = base + clamp if group == "attacked" else clamp
-                said = tuple(answer for (answer,) in engine.answers(texts, [edits], tokens))
-                yield Cell(number, edits, group, tuple(map(judge, said)), said if keep_answers else None)
+                replies = tuple(answer for (answer,) in engine.answers(texts, [edits], tokens))
+                yield Cell(number, edits, group, tuple(map(judge, replies)), replies if keep_answers else None)
 
     return cells()

@@ -85,8 +85,8 @@ class Work:
     def judged(self, text: str, sets: Sequence[Edits]) -> list[tuple[Verdict, str]]:
         """One prompt under many edit sets: verdict and answer of each; equal sets are generated once."""
         distinct = list(dict.fromkeys(sets))
-        (said,) = self.engine.answers([text], distinct, self.settings.tokens) if distinct else ([],)
-        known = {edits: (self.judge(answer), answer) for edits, answer in zip(distinct, said, strict=True)}
+        (replies,) = self.engine.answers([text], distinct, self.settings.tokens) if distinct else ([],)
+        known = {edits: (self.judge(answer), answer) for edits, answer in zip(distinct, replies, strict=True)}
         return [known[edits] for edits in sets]
 
     @cached_property

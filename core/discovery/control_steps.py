@@ -35,8 +35,8 @@ def critical_groups(work: Work) -> list[list[str]]:
 def do_direction(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """The refusal direction ablated, for comparison with feature sets."""
     edits = [Edits.ablate_direction(work.engine.direction())]
-    said = work.engine.answers([work.text(item) for item in group], edits, work.settings.tokens)
-    return [{"verdict": work.judge(answer)} for (answer,) in said]
+    replies = work.engine.answers([work.text(item) for item in group], edits, work.settings.tokens)
+    return [{"verdict": work.judge(answer)} for (answer,) in replies]
 
 
 def do_least_tokens(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
@@ -145,10 +145,10 @@ def do_probe(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{name: {} for name in rankings} for _ in group]
     for name, ranked in rankings.items():
         steps = _steps(work.settings.probe_steps, len(ranked))
-        said = (
+        replies = (
             work.engine.answers(texts, [Edits.ablate(ranked[:k]) for k in steps], work.settings.tokens) if steps else []
         )
-        for value, answers in zip(found, said, strict=bool(steps)):
+        for value, answers in zip(found, replies, strict=bool(steps)):
             value[name] = {str(k): work.judge(a) for k, a in zip(steps, answers, strict=True)}
     return found
 

@@ -62,9 +62,9 @@ def screen(
         todo.append(place)
     for start in range(0, len(todo), chunk):
         part = todo[start : start + chunk]
-        for place, (said,) in zip(part, answer([texts[i] for i in part], [Edits()]), strict=True):
-            judged = judge(said)
-            found[place] = Screened(texts[place], kind, judged in WANTED[kind], judged, said)
+        for place, (reply,) in zip(part, answer([texts[i] for i in part], [Edits()]), strict=True):
+            judged = judge(reply)
+            found[place] = Screened(texts[place], kind, judged in WANTED[kind], judged, reply)
     return [found[place] for place in range(len(texts))]
 
 

@@ -45,15 +45,15 @@ def first_flips(
         raise InputError("K must start at 1 or more and rise from step to step; mend the settings.")
     tried: list[list[tuple[int, Verdict]]] = [[] for _ in texts]
     flipped: list[int | None] = [None] * len(texts)
-    said, todo = [""] * len(texts), list(range(len(texts)))
+    latest, todo = [""] * len(texts), list(range(len(texts)))
     for k in steps:
         edits = Edits.ablate(pool(k))
         for start in range(0, len(todo), chunk):
             part = todo[start : start + chunk]
             for place, (text,) in zip(part, answer([texts[i] for i in part], [edits]), strict=True):
-                said[place] = text
+                latest[place] = text
                 tried[place].append((k, judge(text)))
                 if tried[place][-1][1] == "complied":
                     flipped[place] = k
         todo = [place for place in todo if flipped[place] is None]
-    return [Flip(t, k, tuple(v), s) for t, k, v, s in zip(texts, flipped, tried, said, strict=True)]
+    return [Flip(t, k, tuple(v), s) for t, k, v, s in zip(texts, flipped, tried, latest, strict=True)]

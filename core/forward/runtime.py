@@ -14,7 +14,7 @@ import torch
 
 from core.edits.edits import Edits, Feature
 from core.edits.validation import ModelShape, check_edits
-from core.forward.device_lock import DEVICE, DeviceLock
+from core.forward.device_lock import DEVICE_LOCK, DeviceLock
 from core.forward.hooks import Pass, Stopped, running
 from core.forward.plan import Plan, make_plan
 from core.models.spec import ModelSpec
@@ -48,7 +48,7 @@ class Runtime:
     d_model: int
     context_length: int
     stop_ids: frozenset[int]
-    lock: DeviceLock = field(default_factory=lambda: DEVICE)
+    lock: DeviceLock = field(default_factory=lambda: DEVICE_LOCK)
 
     @property
     def window(self) -> int | None:

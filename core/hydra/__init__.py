@@ -1,6 +1,7 @@
 """The hydra effect: dormant features that wake when others are ablated, what holds them down, and cutting on.
 
-Knows the engine; does not know pages or the store. Every call takes an Engine first and gives plain values.
+Knows: the engine; every call takes one and gives plain values. Does not know: pages, the store.
+Public: `refresh`, `Wakening`, `bos_view`, `leave_one_out`, `matters`, `cut_the_heads`, `dose`.
 """
 
 from core.hydra.dose import STRENGTHS, dose

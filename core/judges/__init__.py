@@ -3,7 +3,9 @@
     from core.judges import find_judge
     judgements = find_judge("harmbench-mistral").judge(prompts, answers)
 
-Knows which there are. A classifier is loaded when it is first asked, and let go by `close()`.
+Knows: which there are; a classifier is loaded when it is first asked, and let go by `close()`. Does not know: pages,
+the store.
+Public: `find_judge`, `judge_names`, `first_token_judge`, `SUBSTRINGS`, `Judge`, `Judgement`, `Classifier`, `ABOUT`.
 """
 
 from core.judges.catalogue import ABOUT, find_judge, judge_names

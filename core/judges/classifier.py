@@ -20,7 +20,7 @@ import torch
 
 from core import devices
 from core.errors import AssetError, InputError
-from core.forward.device_lock import DEVICE
+from core.forward.device_lock import DEVICE_LOCK
 from core.forward.token_budget import tokens_per_forward
 from core.hub.fetch import Listing, Wanted, fetch, look
 from core.judges.protocol import Judgement, check_pairs
@@ -45,6 +45,11 @@ JUDGE_FILES = (
 # so that no other judge takes the place in the middle of a batch.
 _one_at_a_time = threading.RLock()
 _loaded: Classifier | None = None
+
+
+def loaded_classifier() -> Classifier | None:
+    """The one whose model is in memory now."""
+    return _loaded
 
 
 class Classifier(ABC):
@@ -78,8 +83,8 @@ class Classifier(ABC):
         """What the model reads, `room` tokens at most. Raises InputError where that cannot be."""
 
     @abstractmethod
-    def read(self, tokenizer: Any, said: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
-        """The judgement in what the model wrote. said: token ids; logits: float32 [vocabulary], one each."""
+    def read(self, tokenizer: Any, output: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
+        """The judgement in what the model wrote. output: token ids; logits: float32 [vocabulary], one each."""
 
     @property
     def is_loaded(self) -> bool:
@@ -127,8 +132,8 @@ class Classifier(ABC):
             while todo:
                 size = max(1, tokens_per_forward() // (len(rows[todo[-1]]) + self.max_new_tokens))
                 part, todo = todo[-size:], todo[:-size]
-                said = self._generate([rows[place] for place in part])
-                for place, (ids, logits) in zip(part, said, strict=True):
+                output = self._generate([rows[place] for place in part])
+                for place, (ids, logits) in zip(part, output, strict=True):
                     found[place] = self.read(self._tokenizer, ids, logits)
         return tuple(found[place] for place in range(len(rows)))
 
@@ -224,11 +229,11 @@ def _read(folder: Path, device: torch.device) -> tuple[Any, Any]:
 
 
 def _take_turn(*_: object) -> None:
-    DEVICE.acquire()
+    DEVICE_LOCK.acquire()
 
 
 def _end_turn(*_: object) -> None:
-    DEVICE.release()
+    DEVICE_LOCK.release()
 
 
 def _digest(files: Sequence[Path]) -> str:

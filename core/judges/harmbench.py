@@ -76,8 +76,8 @@ class HarmBench(Classifier):
         tokenizer.truncation_side = "left"
         return tokenizer(text, truncation=True, max_length=room).input_ids
 
-    def read(self, tokenizer: Any, said: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
-        raw = tokenizer.decode(said, skip_special_tokens=True)
+    def read(self, tokenizer: Any, output: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
+        raw = tokenizer.decode(output, skip_special_tokens=True)
         return Judgement(None, read_yes_or_no(raw), raw)
 
 

@@ -25,8 +25,8 @@ def label_of(one: Judgement) -> str:
 
 def rates(found: Sequence[Judgement]) -> dict[str, Rate]:
     """label → how often it was given, with its 95% Wilson interval; labels never given are left out."""
-    said = Counter(map(label_of, found))
-    return {name: rate(said[name], len(found)) for name in LABELS if said[name]}
+    counts = Counter(map(label_of, found))
+    return {name: rate(counts[name], len(found)) for name in LABELS if counts[name]}
 
 
 def rows(
@@ -35,5 +35,5 @@ def rows(
     """One row an answer that was judged, in order: prompt, answer where wanted, judge, revision, the judgement."""
     for (prompt, answer), one in zip(pairs, found, strict=True):
         if one is not None:
-            said = {"answer": answer} if with_answers else {}
-            yield {"prompt": prompt, **said, "judge": judge, "revision": revision, **one._asdict()}
+            text = {"answer": answer} if with_answers else {}
+            yield {"prompt": prompt, **text, "judge": judge, "revision": revision, **one._asdict()}

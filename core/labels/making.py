@@ -37,7 +37,7 @@ IN_LABEL = 3
 #: Features in memory at a time.
 FEATURES_AT_ONCE = 512
 #: Residuals held at a time, in bytes; with more layers than fit, the prompts are read again.
-_AT_ONCE = 2_000_000_000
+RESIDUAL_BYTES = 2_000_000_000
 _KEY = b"made_from"
 
 
@@ -120,7 +120,7 @@ def make_labels(
     keys = {layer: _key(engine, sample, layer) for layer in wanted}
     here = tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == keys[layer])
     todo, done = [layer for layer in wanted if layer not in here], list[int]()
-    size = max(1, _AT_ONCE // (4 * engine.d_model * len(sample.ids)))
+    size = max(1, RESIDUAL_BYTES // (4 * engine.d_model * len(sample.ids)))
     for group in (todo[start : start + size] for start in range(0, len(todo), size)):
         progress(f"Reading {about}", len(done) / len(todo))
         held = sample_residuals(engine, sample, group, cancelled)
@@ -130,11 +130,11 @@ def make_labels(
             blocks = label_blocks(engine, sample, layer, held.pop(layer))
             whole = engine.widths[layer]
 
-            def told(seen: int, layer: int = layer, whole: int = whole) -> bool:
+            def stop_asked(seen: int, layer: int = layer, whole: int = whole) -> bool:
                 progress(f"Labels of layer {layer}, from {about}", (len(done) + seen / whole) / len(todo))
                 return cancelled()
 
-            if not _write(made_file(folder, layer), blocks, {b"about": about, _KEY: keys[layer]}, told):
+            if not _write(made_file(folder, layer), blocks, {b"about": about, _KEY: keys[layer]}, stop_asked):
                 return Made(tuple(done), here, True)
             done.append(layer)
     return Made(tuple(done), here, False)
@@ -232,7 +232,7 @@ class _Pieces:
 def _key(engine: Engine, sample: Sample, layer: int) -> str:
     """Everything the labels of a layer depend on but device and number format, which change only last digits."""
     spec = engine.spec
-    return json.dumps([spec.name, spec.revision, engine.sae_names[layer], engine.widths[layer], sample.digest])
+    return json.dumps([spec.name, spec.revision, engine.reader.sae_names[layer], engine.widths[layer], sample.digest])
 
 
 def _made_from(path: Path) -> str | None:
@@ -243,8 +243,10 @@ def _made_from(path: Path) -> str | None:
         return None
 
 
-def _write(path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], told: Callable[[int], bool]) -> bool:
-    """Write a layer's file block by block, under its own name only when whole. told(features so far): True to stop."""
+def _write(
+    path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], stop_asked: Callable[[int], bool]
+) -> bool:
+    """Write a layer's file block by block, under its name only when whole. stop_asked(features so far): True stops."""
     partial, seen = path.with_suffix(".partial"), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -253,7 +255,7 @@ def _write(path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], 
                 table = pa.Table.from_pandas(frame, schema=_SCHEMA, preserve_index=False)
                 writer.write_table(table.replace_schema_metadata(facts))
                 seen += len(frame)
-                if told(seen):
+                if stop_asked(seen):
                     return False
         partial.replace(path)
         return True

@@ -75,7 +75,9 @@ def search(
     if rule == PUBLISHED and (steering is None or not 0 <= steering < runtime.n_layers):
         raise InputError(f"No layer is published for “{runtime.spec.name}”; choose {' or '.join(RULES)}.")
     progress("Filtering prompts", 0.0)
-    kept = [_filter(runtime, part, True) for part in harmful] + [_filter(runtime, part, False) for part in harmless]
+    kept = [filter_by_refusal(runtime, part, True) for part in harmful] + [
+        filter_by_refusal(runtime, part, False) for part in harmless
+    ]
     if min(map(len, kept)) < 2:
         raise InputError(
             f"Too few prompts are left to find a direction: of {len(harmful[0])}/{len(harmful[1])} harmful ones "
@@ -115,7 +117,7 @@ def search(
     return make_direction(raw[layer], layer, -1, record)
 
 
-def _filter(runtime: Runtime, prompts: Sequence[Prompt], refused: bool) -> list[Prompt]:
+def filter_by_refusal(runtime: Runtime, prompts: Sequence[Prompt], refused: bool) -> list[Prompt]:
     """Arditi et al.: keep harmful prompts with refusal score > 0 and harmless ones with score < 0."""
     if not prompts:
         return []

@@ -25,6 +25,11 @@ class Reader:
     def __init__(self, runtime: Runtime, direction: Direction | None) -> None:
         self._runtime, self._direction = runtime, direction
 
+    @property
+    def sae_names(self) -> dict[int, str]:
+        """layer → what its SAE is called."""
+        return {layer: found.name for layer, found in self._runtime.dictionaries.items()}
+
     def prompt(self, prompt: Prompt, edits: Sequence[Edits], watch: Sequence[Feature] = ()) -> PromptReading:
         """One prompt's residual stream under every edit set, at the SAE layers that the edits reach."""
         return reading.read_prompt(self._runtime, prompt, edits, watch)

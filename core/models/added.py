@@ -26,7 +26,7 @@ from core.saes.published import SaeRef
 #: Of the file; raised when older programs could not read it any more.
 FORMAT = 1
 #: Seconds to wait for another process that writes; it needs milliseconds.
-_PATIENCE = 10.0
+LOCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def list_trouble() -> str:
     if not aside:
         return ""
     return (
-        f"The list of your own models was damaged and is put aside as {aside[-1]}; mend it and name it "
+        f"The list of models you added was damaged and is put aside as {aside[-1]}; mend it and name it "
         f"{_file().name} again, or delete it."
     )
 
@@ -140,17 +140,17 @@ def _change(change: Callable[[dict[str, AddedModel]], None]) -> None:
                 beside.unlink(missing_ok=True)
     except Timeout as error:
         raise AssetError(
-            f"The list of your own models, {path}, is held by another process; wait for it to end, and try again."
+            f"The list of models you added, {path}, is held by another process; wait for it to end, and try again."
         ) from error
     except OSError as error:
         raise AssetError(
-            f"The list of your own models, {path}, cannot be written ({error.strerror or error}); mend that, or set "
+            f"The list of models you added, {path}, cannot be written ({error.strerror or error}); mend that, or set "
             "HYDRASCOPE_CACHE to a folder that can be."
         ) from error
 
 
 def _locked() -> FileLock:
-    return FileLock(f"{_file()}.lock", timeout=_PATIENCE)
+    return FileLock(f"{_file()}.lock", timeout=LOCK_SECONDS)
 
 
 def _read(locked: bool = False) -> dict[str, AddedModel]:
@@ -162,7 +162,7 @@ def _read(locked: bool = False) -> dict[str, AddedModel]:
         return {}
     except OSError as error:
         raise AssetError(
-            f"The list of your own models, {path}, cannot be read ({error.strerror or error}); make it readable."
+            f"The list of models you added, {path}, cannot be read ({error.strerror or error}); make it readable."
         ) from error
     try:
         found = json.loads(text.decode("utf-8"))
@@ -173,7 +173,7 @@ def _read(locked: bool = False) -> dict[str, AddedModel]:
         return {}
     if written_by_newer:
         raise AssetError(
-            f"The list of your own models, {path}, was written by a newer version of this program; update it."
+            f"The list of models you added, {path}, was written by a newer version of this program; update it."
         )
     return models
 
@@ -191,7 +191,7 @@ def _put_aside(path: Path, text: bytes, locked: bool) -> None:
         if isinstance(error, FileNotFoundError):
             return
         raise AssetError(
-            f"The list of your own models, {path}, is damaged and cannot be put aside ({error}); mend or rename it."
+            f"The list of models you added, {path}, is damaged and cannot be put aside ({error}); mend or rename it."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A model of one's own: from a few words to a checked entry of the list, before any weight is downloaded.
+"""A model that a person adds: from a few words to a checked entry of the list, before any weight is downloaded.
 
 Knows: the order of the checks. Does not know: the list (`core.models.added`), pages, how anything is loaded. Of the
 model its config.json and tokenizer are fetched, of SAEs their small files. What these do not say is checked at the
@@ -64,15 +64,17 @@ class Checked:
     def lines(self) -> tuple[str, ...]:
         """What was found, in sentences for people."""
         tokens = zip(self.pieces, self.model.refusal_tokens, strict=True)
-        told = [
+        sentences = [
             f"{self.model.model_id}: {self.n_layers} layers of {self.d_model}",
             f"SAEs at the residual stream after each layer: {saes_text(self.model.saes)}",
             "Refusal tokens, as the first of an answer: "
             + ", ".join(f"“{piece}” ({token})" for piece, token in tokens),
         ]
         if self.unread:
-            told.append(f"Width not known before the download, checked at the load: layers {layers_text(self.unread)}")
-        return tuple(told)
+            sentences.append(
+                f"Width not known before the download, checked at the load: layers {layers_text(self.unread)}"
+            )
+        return tuple(sentences)
 
     @property
     def spec(self) -> ModelSpec:

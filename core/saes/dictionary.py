@@ -31,7 +31,8 @@ class Dictionary:
     dtype: str = "float32"  # of the records on disk; what is read is always float32
     hook: str = ""  # where it reads, as SAELens names it; empty where its files do not say
 
-    def _records(self) -> np.memmap:
+    def records(self) -> np.memmap:
+        """All records, mapped: [d_sae, 2·d_model + 2] of `dtype`."""
         # Copy on write: torch takes no read-only array, and nothing written there could reach the file.
         return np.memmap(self.path, dtype=np.dtype(self.dtype), mode="c", shape=(self.d_sae, 2 * self.d_model + 2))
 
@@ -45,18 +46,18 @@ class Dictionary:
                 f"(0 to {self.d_sae - 1})."
             )
         self._ask_for(wanted)
-        return self._split(np.asarray(self._records()[wanted]))  # indexing by a list copies out of the map
+        return self._split(np.asarray(self.records()[wanted]))  # indexing by a list copies out of the map
 
     def encoders(self, start: int, stop: int) -> Encoders:
         """The reading half of the features from `start` to before `stop`, or to the last."""
-        some, d = self._records()[start:stop], self.d_model
+        some, d = self.records()[start:stop], self.d_model
         return Encoders(*map(_float32, (some[:, :d], some[:, 2 * d], some[:, 2 * d + 1])))
 
     def decoders(self, indices: np.ndarray | slice) -> torch.Tensor:
         """float32 [n, d_model]: the decoder rows of `indices` alone, which must be inside the dictionary."""
         if isinstance(indices, np.ndarray):
             self._ask_for(indices)
-        return _float32(self._records()[indices, self.d_model : 2 * self.d_model])
+        return _float32(self.records()[indices, self.d_model : 2 * self.d_model])
 
     def _ask_for(self, indices: np.ndarray) -> None:
         """Have the system fetch these records, all at a time: a map would fetch one after the other, each when it is

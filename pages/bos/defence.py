@@ -15,15 +15,14 @@ from cache.store.defences import Defences
 from core import Engine, InputError
 from core.defence import ATTACKS, Evaluation, clamp_name
 from core.edits.items import Sensor
-from pages.audit.state import Request
 from pages.bos import results, state, work
 from pages.bos.state import Clamp
-from pages.shared.engine import newer_request_waits
 from pages.shared.text import counted, duration, plain
 from pages.shared.trouble import show_error, shown_as_sentences
+from pages.shared.workspace.session import Request
 
 ATTACK, GRID = "bos_attack", "bos_grid"
-ACTIVE, DIRECTION = "the active set", "refusal direction ablated"
+ACTIVE, DIRECTION = "the edits", "refusal direction ablated"
 #: Prompts a group at first, and tokens of an answer that is judged.
 USUAL, TOKENS = 12, 24
 _KINDS = {"harmful": "Harmful, attacked", "benign": "Benign", "lookalike": "Look-alikes"}
@@ -43,22 +42,22 @@ def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> 
     """Heading, form and slots; without a clamp, the slots for what was evaluated before."""
     st.subheader("As a defence", anchor="defence")
     st.caption(
-        "With an attack in place, how much refusal does the clamp bring back, and what does it cost where nobody "
-        "attacks? Each value is compared with no clamp on the same prompts."
+        "How much refusal does the clamp bring back under an attack, and what does it cost without one? Each value is "
+        "compared with no clamp on the same prompts."
     )
     asked = None
     if clamp is not None:
         asked = _form(engine, request, clamp)
     elif state.RUNNING not in st.session_state:
-        st.info("Choose features above to evaluate a clamp of them.", icon=":material/lightbulb:")
+        st.info("Choose features above to evaluate clamping them.", icon=":material/lightbulb:")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         button = st.empty()
         if asked is not None:
             answers = len(asked.values) * sum(map(len, asked.prompts.values()))
             seconds = answers * work.seconds_a_prompt(engine, key, TOKENS)
             st.caption(
-                f"{counted(answers, 'answer')}, about {duration(seconds)} on this machine, over bundled prompts that "
-                "nothing was trained on; intervals narrow with more of them."
+                f"{counted(answers, 'answer')}, about {duration(seconds)} on this machine. The prompts come with "
+                "the model and were not used to train it; more prompts give narrower intervals."
             )
     slots = Slots(button, st.empty(), st.container(key="bos_results"), asked)
     _button(engine, slots)
@@ -76,10 +75,10 @@ def finish(engine: Engine, slots: Slots) -> None:
 
 def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
     """What to evaluate."""
-    have = {kind: work.bundled(engine, kind) for kind in _KINDS}
+    have = {kind: work.held_out_prompts(engine, kind) for kind in _KINDS}
     if not have["harmful"]:
         st.info(
-            "No harmful requests come with this model, so there is nothing to defend against.",
+            "This model comes without harmful prompts, so there is nothing to defend against.",
             icon=":material/lightbulb:",
         )
         return None
@@ -89,12 +88,12 @@ def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
             "Attack",
             _attacks(engine, request),
             key=ATTACK,
-            help="An edit of the model, or a wording around each harmful request. The wordings are short published "
-            "kinds and hold no know-how.",
+            help="Edits to the model, or a wording around each harmful request. The wordings are short, published "
+            "ones and contain no know-how.",
         )
     with right:
         st.session_state.setdefault(GRID, ", ".join(f"{v:g}" for v in work.PAPER_VALUES))
-        typed = st.text_input("Values, beside no clamp", key=GRID, persist_state="session")
+        typed = st.text_input("Clamp values to compare with no clamp", key=GRID, persist_state="session")
     prompts = {}
     for column, (kind, title) in zip(st.columns(3, gap="medium"), _KINDS.items(), strict=True):
         with column:
@@ -127,7 +126,7 @@ def _attacks(engine: Engine, request: Request) -> list[str]:
 
 
 def _base(attack: str, request: Request) -> str:
-    return {DIRECTION: "direction", ACTIVE: request.edits}.get(attack, "")
+    return {DIRECTION: "direction", ACTIVE: request.edits.to_text()}.get(attack, "")
 
 
 def _wrapping(attack: str) -> str:
@@ -136,7 +135,7 @@ def _wrapping(attack: str) -> str:
 
 def _how_many(kind: str, title: str, most: int) -> int:
     if not most:
-        st.caption(f"{title}: none bundled")
+        st.caption(f"{title}: the model has none")
         return 0
     least = 1 if kind == "harmful" else 0
     return int(st.slider(title, least, most, min(USUAL, most), key=f"bos_many_{kind}_{most}", persist_state="session"))
@@ -165,7 +164,7 @@ def _stop() -> None:
 
 
 def _carry_out(engine: Engine, defences: Defences, slots: Slots) -> None:
-    """Cell by cell, until done or something newer is asked for; each is in the store before the next begins."""
+    """Cell by cell; each is in the store before the next begins. Each drawing is a place where a click ends the run."""
     running = str(st.session_state[state.RUNNING])
     try:
         asked = defences.get(running).asked
@@ -178,7 +177,7 @@ def _carry_out(engine: Engine, defences: Defences, slots: Slots) -> None:
                     f"{plain(asked.attack)}: {clamp_name(asked.values[number])}, {group}",
                 )
                 results.figures(asked, defences.found(running))
-            if newer_request_waits() or next(cells, None) is None:
+            if next(cells, None) is None:
                 return
     except InputError as error:
         show_error(error)

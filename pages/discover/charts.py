@@ -9,7 +9,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from pages.shared.rate_lines import SHARE, rate_lines
+from pages.shared.rate_lines import SHARE, layered, rate_lines
 
 _PERCENT = alt.Axis(format="%")
 _FLIPPED, _NAME = "flipped", "name"
@@ -41,13 +41,12 @@ def sweep(frame: pd.DataFrame, column: str, series: str | None = None) -> alt.La
     colour = alt.Color(f"{series}:N", title=None, legend=alt.Legend(orient="top")) if series else _ONE
     base = alt.Chart(frame if series else frame.assign(series=_FLIPPED)).encode(x=x, color=colour)
     tooltip = [alt.Tooltip(f"{column}:Q", title=column), *_TOOLTIP]
-    layers = [
+    return layered(
         base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", scale=SHARE, axis=_PERCENT, title="flipped"), y2="high:Q"),
         base.mark_line(point=alt.OverlayMarkDef(size=34), strokeWidth=2.4).encode(
             y=alt.Y("rate:Q", scale=SHARE, axis=_PERCENT, title="flipped"), tooltip=tooltip
         ),
-    ]
-    return alt.LayerChart(layer=layers).properties(height=240)
+    ).properties(height=240)
 
 
 def sizes(frame: pd.DataFrame) -> alt.Chart:

@@ -164,7 +164,6 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
         help="Choose a row of the table first." if not rows else None,
     ):
         state.open_on_audit(prompt, features)
-        st.switch_page(state.AUDIT_PAGE)
     st.download_button(
         "Data",
         lambda: frame.assign(features=frame["features"].map(" ".join)).to_csv(index=False),

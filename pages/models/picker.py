@@ -16,7 +16,7 @@ from cache.jobs.queue import shared_queue
 from core import HydrascopeError, ModelSpec
 from core.hub.errors import size_text
 from core.models.added import added_models
-from core.models.catalogue import MODELS, Choice, KnownModel, model_of
+from core.models.catalogue import KNOWN_MODELS, Choice, KnownModel, model_of
 from core.models.footprint import Footprint, footprint
 from core.models.registry import chosen_name, find_spec, from_catalogue, model_names
 from pages.models import add_model
@@ -74,7 +74,9 @@ def _head(name: str) -> str:
 
 
 def _title(name: str) -> str:
-    known = {model.name: model.model_id for model in MODELS} | {n: one.model_id for n, one in added_models().items()}
+    known = {model.name: model.model_id for model in KNOWN_MODELS} | {
+        n: one.model_id for n, one in added_models().items()
+    }
     return f"{name} · {known[name]}" if name in known else name
 
 

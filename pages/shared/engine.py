@@ -1,6 +1,6 @@
 """The engine for a page: loaded with real progress the first time, at once afterwards.
 
-Knows: the resident engines, the session's run. Does not know: what a page does with the engine.
+Knows: the loaded engines, the session's run. Does not know: what a page does with the engine.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ def engine_or_stop() -> Engine:
     with place.container():
         st.markdown(f"Loading **{plain(name)}**. The first start prepares the model and takes about a minute.")
         bar = st.progress(0.0, "Starting")
+
+    def shown(message: str, share: float) -> None:
+        bar.progress(min(max(share, 0.0), 1.0), plain(message))
+
     try:
-        engine = get_engine(name, lambda message, share: bar.progress(min(max(share, 0.0), 1.0), plain(message)))
+        engine = get_engine(name, shown)
     except HydrascopeError as error:
         place.empty()
         show_error(error)

@@ -84,20 +84,20 @@ class AuditPage:
 
     def length(self, tokens: int) -> AuditPage:
         """Ask for longer answers."""
-        self.page.locator(".st-key-audit_tokens button").filter(has_text=str(tokens)).click()
+        self.page.locator(".st-key-answer_length button").filter(has_text=str(tokens)).click()
         return self
 
     def pill(self, name: str) -> Locator:
         """The pill of one edit."""
-        return self.page.locator(".st-key-audit_on button").filter(has_text=re.compile(rf"^{re.escape(name)}\b"))
+        return self.page.locator(".st-key-edit_chips button").filter(has_text=re.compile(rf"^{re.escape(name)}\b"))
 
     @property
     def box(self) -> Locator:
-        return self.page.locator(".st-key-audit_box textarea")
+        return self.page.locator(".st-key-prompt_box textarea")
 
     @property
     def pills(self) -> Locator:
-        return self.page.locator(".st-key-audit_on button")
+        return self.page.locator(".st-key-edit_chips button")
 
     def card(self, side: str) -> Locator:
         """“before” or “after”."""

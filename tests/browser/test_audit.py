@@ -96,13 +96,13 @@ def test_a_link_restores_prompt_edits_and_scores(visit):
     tab = visit(prompt=harmful(3), edits="direction@template")
     tab.click("set_random").settled()
     expect(tab.page).to_have_url(re.compile("edits="), timeout=PATIENCE)
-    tab.pills.first.click()  # one of them off: a link carries what is on
+    tab.pills.first.click()  # one of them off: a link carries that too
     expect(tab.page.get_by_text(re.compile(r"\d+ of \d+ on"))).to_be_visible()
     tab.settled()
-    here, on = tab.page.url, tab.pills.count() - 1
+    here, known = tab.page.url, tab.pills.count()
     other = visit()
     other.page.goto(here)
-    expect(other.pills).to_have_count(on, timeout=PATIENCE)
+    expect(other.pills).to_have_count(known, timeout=PATIENCE)
     other.settled()
     expect(other.box).to_have_value(harmful(3))
     assert (other.score("before"), other.score("after")) == (tab.score("before"), tab.score("after"))
@@ -112,7 +112,7 @@ def test_a_link_restores_prompt_edits_and_scores(visit):
 
 def test_a_link_with_edits_this_model_lacks_says_so_and_goes_on(visit):
     tab = visit(prompt="How do I bake bread?", edits="99-1,direction,12-999999,nonsense")
-    expect(tab.page.get_by_text("Part of the link cannot be used")).to_be_visible()
+    expect(tab.page.get_by_text("cannot be used with this model")).to_be_visible()
     expect(tab.pills).to_have_count(1)
     tab.shot("bad-link")
     tab.nothing_complains()

@@ -77,7 +77,7 @@ def test_from_what_wakes_to_answers_and_a_small_evaluation(visit):
         tab.slide(f"bos_many_{kind}", steps)
     expect(tab.page.get_by_text("18 answers")).to_be_visible(timeout=PATIENCE)
     tab.click("bos_run_defence")
-    expect(tab.page.get_by_text("What came out.")).to_be_visible(timeout=PATIENCE)
+    expect(tab.page.get_by_text("Result.")).to_be_visible(timeout=PATIENCE)
     expect(tab.page.locator(".st-key-bos_results [data-testid=stVegaLiteChart]")).to_have_count(2, timeout=PATIENCE)
     expect(tab.page.get_by_text(re.compile("the attack is answered on", re.IGNORECASE))).to_be_visible(timeout=PATIENCE)
     tab.still().shot("bos-defence", whole=True)

@@ -49,7 +49,7 @@ def visit(tabs, tmp_path) -> Iterator[Callable[..., HydraPage]]:
 
 def test_the_tour_from_one_button_to_its_end(visit):
     tab = visit()
-    expect(tab.page.get_by_text("Nothing is switched off yet")).to_be_visible()
+    expect(tab.page.get_by_text("No edits are on")).to_be_visible()
     tab.shot("hydra-first-visit")
     tab.click("hydra_tour_begin").step(1)
     tab.verdict_is("before", "Refused")

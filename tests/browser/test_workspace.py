@@ -1,4 +1,4 @@
-"""Who owns what a visitor sees: prompt, edits and settings go with the visitor from page to page, and nothing else does.
+"""Who owns what a visitor sees: prompt, edits and settings go with the visitor from page to page.
 
 On the tiny model: nothing here depends on what a model answers.
 """
@@ -94,7 +94,7 @@ def test_back_from_hydra_lands_where_the_visitor_was(visit):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_reload_keeps_an_edit_that_is_off(visit, page):
-    tab = visit(page, **LINK)
+    tab = visit(page=page, **LINK)
     tab.toggle("2-4").shows(ONE_OFF)
     tab.reload(page).shows(ONE_OFF)
     tab.toggle("2-4").shows(THREE)
@@ -114,7 +114,7 @@ def test_blanks_and_enter_change_nothing(visit):
 
 @pytest.mark.parametrize("page", ("Audit", "Hydra"))
 def test_a_prompt_too_long_for_a_link_says_so_and_draws_one_bar(visit, page):
-    tab = visit(page, **LINK)
+    tab = visit(page=page, **LINK)
     tab.type_prompt("word " * 2000, wait=False)
     expect(tab.page.get_by_text("too long for a link")).to_be_visible()
     for _ in range(8):
@@ -137,7 +137,7 @@ def test_a_prompt_of_some_length_is_in_the_address(visit):
 
 @pytest.mark.parametrize(("first", "second"), list(permutations(PAGES, 2)))
 def test_every_pair_of_pages_both_ways(visit, first, second):
-    tab = visit(first, **LINK)
+    tab = visit(page=first, **LINK)
     tab.toggle("2-4").shows(ONE_OFF)
     tab.set_k(1)
     expect(tab.top_button).to_contain_text("Top 6")
@@ -154,7 +154,7 @@ def test_every_pair_of_pages_both_ways(visit, first, second):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_reload_back_and_forward_restore_every_step(visit, page):
-    tab = visit(page, **LINK)
+    tab = visit(page=page, **LINK)
     tab.toggle("2-4").shows(ONE_OFF)
     tab.set_k(1)
     other = next(name for name in PAGES if name != page)
@@ -173,7 +173,7 @@ def test_reload_back_and_forward_restore_every_step(visit, page):
 
 
 def test_two_tabs_do_not_affect_each_other(visit):
-    left, right = visit(**LINK), visit("Hydra", prompt="Tell me a story", edits="1-1,1-2")
+    left, right = visit(**LINK), visit(page="Hydra", prompt="Tell me a story", edits="1-1,1-2")
     left.toggle("2-4").set_k(3)
     right.toggle("1-2")
     left.go("Hydra").shows(ONE_OFF)
@@ -199,7 +199,7 @@ def test_a_link_pasted_into_a_second_tab_shows_the_same(visit):
 def test_leaving_a_page_while_it_computes_loses_nothing(visit, page):
     tab = visit(**LINK)
     tab.toggle("2-4").shows(ONE_OFF)
-    tab.page.locator(".st-key-audit_tokens button").filter(has_text="128").click()
+    tab.page.locator(".st-key-answer_length button").filter(has_text="128").click()
     tab.page.get_by_role("link", name=page, exact=True).click()  # at once: an answer is being written
     tab.on(page).shows(ONE_OFF)
     expect(tab.page.get_by_role("heading", name="Audit a refusal")).to_have_count(0)
@@ -225,7 +225,7 @@ def test_undo_and_redo_on_every_page(visit):
     tab.undo().shows(THREE)
     tab.redo().redo().shows(ONE_OFF | {"2-3": False})
     expect(tab.page.locator(".st-key-workspace_redo button")).to_be_disabled()
-    tab.go("Audit").click("audit_clear").done()
+    tab.go("Audit").click("workspace_clear").done()
     expect(tab.pills).to_have_count(0)
     tab.undo().shows(ONE_OFF | {"2-3": False})
     tab.nothing_complains()
@@ -235,7 +235,7 @@ def test_a_pin_goes_along_and_comes_back(visit):
     tab = visit(**LINK)
     tab.toggle("2-4")
     tab.click("workspace_pin").done()
-    tab.click("audit_clear").done()
+    tab.click("workspace_clear").done()
     tab.go("Hydra")
     tab.reload("Hydra")
     tab.page.get_by_role("button", name=re.compile(r"^Pinned")).click()

@@ -61,7 +61,7 @@ class Workbench(AuditPage):
     def any_click(self, page: str) -> Workbench:
         """A click that is about nothing of what is shared: a view, a length, where features come from."""
         key, words = {
-            "Audit": ("audit_tokens", "64"),
+            "Audit": ("answer_length", "64"),
             "Hydra": ("hydra_view", "Dose"),
             "BOS": ("bos_source", "By hand"),
         }[page]
@@ -76,15 +76,14 @@ class Workbench(AuditPage):
         found = {}
         for chip in self.pills.all():
             name = re.split(r"\s", chip.inner_text().strip())[0]
-            found[name] = "Active" in str(chip.get_attribute("data-testid"))
+            found[name] = chip.get_attribute("aria-pressed") == "true"
         return found
 
     def shows(self, edits: dict[str, bool]) -> Workbench:
         """Wait until the chips say this, and compare."""
         expect(self.pills).to_have_count(len(edits))
         for name, on in edits.items():
-            state = "pillsActive" if on else "pills"
-            expect(self.pill(name)).to_have_attribute("data-testid", f"stBaseButton-{state}")
+            expect(self.pill(name)).to_have_attribute("aria-pressed", str(on).lower())
         heading = self.page.locator(".st-key-active_bar").get_by_text(re.compile(r"edits? on|\d+ of \d+ on")).first
         if not all(edits.values()):
             expect(heading).to_contain_text(f"{sum(edits.values())} of {len(edits)}")
@@ -114,7 +113,7 @@ class Workbench(AuditPage):
     @property
     def top_button(self) -> Locator:
         """The quick set whose name tells the setting K."""
-        return self.page.locator(".st-key-set_top button")
+        return self.page.locator(".st-key-set_top button").first
 
     def query(self) -> dict[str, str]:
         """What the address bar carries."""

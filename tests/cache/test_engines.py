@@ -112,14 +112,14 @@ def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, mo
         """Room for the next as soon as nothing but `free` engines are there and nothing is held."""
         found = real(spec)
         names = engines.loaded_names()
-        held = sum(engine.runtime.residency.held for engine in first if engine.spec.name in names)
+        held = sum(engine.sae_bytes for engine in first if engine.spec.name in names)
         return replace(found, free=found.memory - (held > 0 or len(names) > free[-1]))
 
     monkeypatch.setattr(engines, "footprint", short)
     free.append(2)
     engines.get_engine("third")
     assert engines.loaded_names() == ("one", "other", "third")
-    assert [engine.runtime.residency.held for engine in first] == [0, 0]
+    assert [engine.sae_bytes for engine in first] == [0, 0]
     free.append(1)
     registry.register(replace(two[0], name="fourth"))
     engines.get_engine("fourth")

@@ -21,12 +21,13 @@ SOURCE = "tiny/2-res"
 def script():
     from cache.engines import get_engine
     from core import Feature
-    from pages.audit import feature_note, work
+    from pages.audit import feature_note
+    from pages.shared import measurements
     from tests.conftest import PAGE_MODEL
 
     engine = get_engine(PAGE_MODEL)
     for layer in (2, 3):
-        feature_note.show(engine, Feature(layer, 5), work.labels(engine, PAGE_MODEL), alone=True)
+        feature_note.show(engine, Feature(layer, 5), measurements.labels(engine, PAGE_MODEL), alone=True)
 
 
 @pytest.fixture

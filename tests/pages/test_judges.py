@@ -133,7 +133,8 @@ def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, 
     expected = find_judge(NAME, harmbench_folders[NAME]).judge(PROMPTS, SAID)
     for name, rate in rates(expected).items():
         assert f"**{name}** {rate}" in texts(app)
-    assert classifier._loaded is None or classifier._loaded.folder is not None, "the page's own was let go"
+    held = classifier.loaded_classifier()
+    assert held is None or held.folder is not None, "the page's own was let go"
     assert "Nothing to download. It fits" in texts(app), "what it takes is looked at anew"
     assert {one.proto.label for one in app.get("download_button")} >= {"Labels (CSV)", "Judgements in full (JSONL)"}
 

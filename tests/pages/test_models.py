@@ -138,7 +138,7 @@ def test_what_does_not_fit_says_what_is_short(tiny_spec, tmp_path, monkeypatch):
     assert "of memory, and" in replace(found, free=0).verdict and not replace(found, free=0).fits
     assert "HYDRASCOPE_DEVICE=auto" in replace(found, free=0).verdict
     wide = replace(found, free=0, spread=True)
-    assert wide.fits and "so it will be spread over what there is" in wide.verdict
+    assert wide.fits and "so it will be spread over several" in wide.verdict
     short = replace(found, download=10**15)
     assert not short.fits and "of disk" in short.verdict
 

@@ -21,6 +21,7 @@ from safetensors import safe_open
 from core.errors import AssetError
 from core.saes.formats import torch_suites
 from core.saes.formats.config import check_editable, read_config, unreadable
+from core.saes.formats.int8 import SIGN, int8_file
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.zip_members import data_offset
 
@@ -138,6 +139,8 @@ def _sae_lens(folder: Path, scale: float | None) -> SaeFile:
     config = read_config("sae_lens", folder)
     check_editable(config, folder)
     file = _Safetensors(folder / "sae_weights.safetensors")
+    if SIGN in file:
+        return int8_file(file, config.subtracts_bias, config.hook)
     threshold: Callable[[slice], torch.Tensor] | None = None
     if config.architecture == "jumprelu" and "log_threshold" in file:
         threshold = lambda some: file.part("log_threshold", some).exp()  # noqa: E731
@@ -158,15 +161,15 @@ def _gemma_3(folder: Path, scale: float | None) -> SaeFile:
 def _llama_scope(folder: Path, scale: float | None) -> SaeFile:
     config = json.loads((folder / "hyperparams.json").read_text(encoding="utf-8"))
     width = config["d_model"]
-    own = width**0.5 / config["dataset_average_activation_norm"]["in"]
+    in_file = width**0.5 / config["dataset_average_activation_norm"]["in"]
     # One threshold for all, in the units of the inputs as they come; SAELens folds the scale into weights alike.
-    level = config["jump_relu_threshold"] * own
+    level = config["jump_relu_threshold"] * in_file
     return sae_file(
         folder,
         _Safetensors(folder / "checkpoints" / "final.safetensors"),
         False,
         LINEAR,
-        scale=own if scale is None else scale,
+        scale=in_file if scale is None else scale,
         hook=str(config.get("hook_point_in", "")),
         threshold=lambda some: torch.ones(some.stop - some.start) * level,
     )

@@ -64,12 +64,12 @@ def test_an_unknown_run_is_one_sentence(runs):
 def test_a_run_goes_on_with_its_own_model_only(runs, tiny):
     identifier = runs.create(tiny, INPUTS, Settings())
     other = Engine(replace(tiny.runtime, spec=replace(tiny.spec, name="other")), "for a test")
-    other._direction = tiny.direction()
+    other.use_direction(tiny.direction())
     with pytest.raises(InputError, match="another model"):
         runs.work(identifier, other)
     fewer = {n: path for n, path in tiny.spec.saes.items() if n != 2}
     other = Engine(replace(tiny.runtime, spec=replace(tiny.spec, saes=fewer)), "for a test")
-    other._direction = tiny.direction()
+    other.use_direction(tiny.direction())
     with pytest.raises(InputError, match="another set of SAEs"):
         runs.work(identifier, other)
 

@@ -72,8 +72,8 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
     assert main(asked) == 0
     told = capsys.readouterr()
     weights = (folder / "model.safetensors").stat().st_size
-    assert f"needs {weights / 1000:.0f} kB of memory, all of it here;" in told.err.splitlines()[0]
-    assert classifier._loaded is None, "let go at the end"
+    assert f"takes {weights / 1000:.0f} kB of weights, all of it here;" in told.err.splitlines()[0]
+    assert classifier.loaded_classifier() is None, "let go at the end"
     expected = find_judge("harmbench-mistral", folder).judge(PROMPTS, SAID)
     assert [(row["answer"], row["harmful"], row["raw"]) for row in lines(out)] == [
         (a, one.harmful, one.raw) for a, one in zip(SAID, expected, strict=True)

@@ -10,9 +10,7 @@ import torch
 from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits, Feature, InputError
-from core.discovery import control_steps as controls
-from core.discovery import runner
-from core.discovery import steps as search
+from core.discovery import control_steps, runner, steps
 from core.discovery.context import Inputs
 from core.discovery.ledger import Row, features
 from core.discovery.runner import STAGES, StoppedError, out_of_memory, run_stages
@@ -141,14 +139,14 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
 
 def test_a_prompt_that_fails_is_a_row_and_the_others_are_as_they_were(tiny, whole, tmp_path, monkeypatch):
     bad = INPUTS.harmful[int(whole.kept("harmful")[3].partition("/")[2])]
-    original = search.first_flips
+    original = steps.first_flips
 
     def failing(texts, *rest, **named):
         if bad in texts:
             raise ZeroDivisionError("made to fail")
         return original(texts, *rest, **named)
 
-    monkeypatch.setattr(search, "first_flips", failing)
+    monkeypatch.setattr(steps, "first_flips", failing)
     work = begun(tiny, tmp_path / "runs.duckdb")
     run_stages(work)
     rows, good = work.ledger.read("candidates"), whole.ledger.read("candidates")
@@ -164,7 +162,7 @@ def test_a_prompt_that_fails_is_a_row_and_the_others_are_as_they_were(tiny, whol
 def test_out_of_memory_halves_the_batch_and_says_so(tiny, whole, tmp_path, monkeypatch):
     from core.forward.token_budget import tokens_per_forward
 
-    original = controls.do_random
+    original = control_steps.do_random
 
     def greedy(work, group):
         if tokens_per_forward() > 300:

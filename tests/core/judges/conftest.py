@@ -57,5 +57,5 @@ def guard_folder(tmp_path_factory):
 def nothing_left_loaded():
     """Every test begins and ends with the judges' one place free."""
     yield
-    if classifier._loaded is not None:
-        classifier._loaded.close()
+    if classifier.loaded_classifier() is not None:
+        classifier.loaded_classifier().close()

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from core import AssetError, DownloadError, InputError
 from core.errors import Cancelled, GatedError, OfflineError
-from core.forward.device_lock import DEVICE, in_background
+from core.forward.device_lock import DEVICE_LOCK, in_background
 from core.judges import LLAMA2_CLS_PROMPT, HarmBench, classifier, find_judge
 from tests.core.judges.conftest import ANSWERS, PROMPTS
 from tests.core.judges.standins import network, save, sentencepiece_like
@@ -30,8 +30,8 @@ def test_nothing_is_loaded_or_asked_until_a_judgement_is(folder, monkeypatch):
         raise RuntimeError("asked to load")
 
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", never)
-    monkeypatch.setattr(classifier.hub, "look", never)
-    monkeypatch.setattr(classifier.hub, "fetch", never)
+    monkeypatch.setattr(classifier, "look", never)
+    monkeypatch.setattr(classifier, "fetch", never)
     judge = find_judge("harmbench-mistral", folder)
     judge.footprint()
     assert judge.revision and judge.judge([], []) == () and not judge.is_loaded
@@ -79,7 +79,7 @@ def test_a_closed_judge_does_not_close_the_one_that_took_its_place(harmbench_fol
     llama.judge(PROMPTS[:1], ANSWERS[:1])
     mistral.judge(PROMPTS[:1], ANSWERS[:1])
     llama.close()
-    assert mistral.is_loaded and classifier._loaded is mistral
+    assert mistral.is_loaded and classifier.loaded_classifier() is mistral
 
 
 def test_weights_stay_in_the_format_they_are_stored_in(tmp_path):
@@ -122,7 +122,7 @@ def test_pickled_weights_are_not_read(folder, tmp_path):
             ask()
     with pytest.raises(AssetError, match="cannot be loaded"):
         judge.judge(["a"], ["b"])
-    assert classifier._loaded is None and not judge.is_loaded
+    assert classifier.loaded_classifier() is None and not judge.is_loaded
 
 
 def test_a_damaged_file_is_one_sentence_and_takes_no_place(folder, tmp_path):
@@ -131,7 +131,7 @@ def test_a_damaged_file_is_one_sentence_and_takes_no_place(folder, tmp_path):
     judge = find_judge("harmbench-mistral", tmp_path / "copy")
     with pytest.raises(AssetError, match=r"“harmbench-mistral” cannot be loaded from .*; check its files"):
         judge.judge(["a"], ["b"])
-    assert classifier._loaded is None and not judge.is_loaded
+    assert classifier.loaded_classifier() is None and not judge.is_loaded
 
 
 @pytest.mark.parametrize(
@@ -260,14 +260,14 @@ def elsewhere(what):
 
 def taken():
     """Whether another thread has the device, asked without waiting."""
-    if not DEVICE.acquire(blocking=False):
+    if not DEVICE_LOCK.acquire(blocking=False):
         return True
-    DEVICE.release()
+    DEVICE_LOCK.release()
     return False
 
 
 def test_every_forward_pass_is_a_turn_on_the_engines_device(guard_folder, tiny):
-    assert tiny.runtime.lock is DEVICE, "the model in use and the judge have one device"
+    assert tiny.runtime.lock is DEVICE_LOCK, "the model in use and the judge have one device"
     judge, during, between = find_judge("llama-guard-2", guard_folder), [], []
     judge.judge(PROMPTS[:1], ANSWERS[:1])
     plain = judge._model.model.forward
@@ -305,7 +305,7 @@ def test_a_download_can_be_stopped_and_gone_on_with(hub, folder):
     judge = find_judge("harmbench-mistral", progress=lambda *_: stopped.set(), cancelled=stopped.is_set)
     with pytest.raises(Cancelled):
         judge.judge(PROMPTS, ANSWERS)
-    assert not judge.is_loaded and classifier._loaded is None
+    assert not judge.is_loaded and classifier.loaded_classifier() is None
     hub.faults.clear()
     assert find_judge("harmbench-mistral").judge(PROMPTS, ANSWERS) == find_judge("harmbench-mistral", folder).judge(
         PROMPTS, ANSWERS

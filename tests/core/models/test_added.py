@@ -56,7 +56,7 @@ def test_the_registry_knows_it_as_a_spec(home):
 
 def test_another_process_finds_it():
     added.keep(MINE)
-    code = "from core.models.registry import find; print(find('mine').model_id)"
+    code = "from core.models.registry import find_spec; print(find_spec('mine').model_id)"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROGRAM_FOLDER, capture_output=True, text=True, timeout=120)
     assert done.stdout == "owner/model\n", done.stderr
 
@@ -169,7 +169,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(home, monkeypatch):
 
 
 def test_another_process_that_holds_the_list_is_a_sentence(home, monkeypatch):
-    monkeypatch.setattr(added, "_PATIENCE", 0.1)
+    monkeypatch.setattr(added, "LOCK_SECONDS", 0.1)
     with FileLock(str(cache_folder() / "own_models.json.lock")), pytest.raises(AssetError, match="another process"):
         added.keep(MINE)
 

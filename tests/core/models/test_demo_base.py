@@ -193,7 +193,7 @@ def test_offline_is_one_sentence_that_says_what_to_do(
     ],
 )
 def test_what_pip_said_in_a_few_words(output: str, reason: str) -> None:
-    assert demo_base._reason(output) == reason
+    assert demo_base.reason_of_pip(output) == reason
 
 
 # By hand

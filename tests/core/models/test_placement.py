@@ -74,7 +74,7 @@ def both(request, tiny, tiny_spec, gemma, tmp_path_factory):
         patch.setenv("HYDRASCOPE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         found = [load(spec, device, "float32") for device in ("cpu", SPREAD if request.param == "llama" else TIED)]
     for engine in found:
-        engine._direction = tiny.direction()
+        engine.use_direction(tiny.direction())
     return found
 
 

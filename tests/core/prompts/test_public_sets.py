@@ -7,8 +7,7 @@ import pytest
 
 from core import InputError
 from core.errors import Cancelled, GatedError, OfflineError
-from core.prompts import public_sets as prompt_sets
-from core.prompts import sources as prompt_sources
+from core.prompts import public_sets, sources
 from core.prompts.public_sets import fetch_set, find_set, load_set, part_of, read_local, set_names
 from core.prompts.sources import SOURCES
 from tests.loopback_hub.environment import go_offline
@@ -121,7 +120,7 @@ def test_each_part_holds_its_own_prompts(serve, hub, name, kind):
 def test_every_set_says_what_it_is_and_under_which_terms():
     for source in SOURCES:
         assert source.licence and source.citation and source.note.endswith(".") and source.parts
-    text = inspect.getsource(prompt_sources)
+    text = inspect.getsource(sources)
     assert len({source.name for source in SOURCES}) == len(SOURCES) == 8 and "http" not in text
 
 
@@ -200,4 +199,4 @@ def test_names_kinds_and_files_by_one_door(serve, tmp_path):
         part_of(find_set("advbench"), "benign")
     with pytest.raises(InputError, match="cannot be read"):
         read_local(tmp_path)
-    assert prompt_sets.page(find_set("alpaca")).endswith("/datasets/tatsu-lab/alpaca") and len(set_names()) == 8
+    assert public_sets.page(find_set("alpaca")).endswith("/datasets/tatsu-lab/alpaca") and len(set_names()) == 8

@@ -194,8 +194,7 @@ def test_threads_share_it_and_all_read_the_records(saes):
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
-    counted = sum(one.size for one in held._held.values())
-    assert held.held == counted <= held.budget
+    assert held.held == sum(held.sizes) <= held.budget
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +205,7 @@ def engines(tiny):
 
 def _like(tiny, residency):
     engine = Engine(replace(tiny.runtime, residency=residency), "for a test")
-    engine._direction = tiny.direction()
+    engine.use_direction(tiny.direction())
     return engine
 
 

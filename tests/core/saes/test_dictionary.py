@@ -56,7 +56,7 @@ def test_a_pre_activation_at_its_threshold_is_off(tiny):
 
 def test_only_the_records_asked_for_are_read(tiny):
     dictionary = tiny.runtime.dictionaries[1]
-    assert isinstance(dictionary._records(), np.memmap) and dictionary._records().mode == "c"  # never written back
+    assert isinstance(dictionary.records(), np.memmap) and dictionary.records().mode == "c"  # never written back
     assert dictionary.columns([3, 9]).encoder.untyped_storage().nbytes() == 2 * (2 * D_MODEL + 2) * 4
     assert dictionary.columns([]).encoder.shape == (0, D_MODEL)
     assert dictionary.path.stat().st_size == D_SAE * (2 * D_MODEL + 2) * 4
@@ -121,7 +121,7 @@ def test_a_truncated_record_file_or_header_is_packed_again(fresh, header):
 
 def test_repacking_does_not_pull_the_file_from_under_a_reader(fresh):
     reader = open_dictionary(fresh, 2)
-    records, before = reader._records(), reader.columns([4])
+    records, before = reader.records(), reader.columns([4])
     change(fresh, W_dec=torch.full((D_SAE, D_MODEL), 0.5))
     open_dictionary(fresh, 2)
     np.testing.assert_array_equal(records[4, D_MODEL:-2], before.decoder[0])

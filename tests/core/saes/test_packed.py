@@ -97,7 +97,7 @@ def test_a_killed_packing_goes_on_in_another_process(tmp_path):
 import sys, time, torch
 from core.saes import packed
 from tests.core.saes.test_packed import IDENTITY, Source
-packed.BLOCK = 8
+packed.PACKED_AT_ONCE = 8
 packed.pack(Source(seconds=0.2), IDENTITY, lambda done: print(done, flush=True))
 """
     root = Path(packed.__file__).resolve().parents[2]

@@ -235,7 +235,7 @@ def test_the_whole_search_runs(suite, tmp_path):
         cost_texts=2,
     )
     engine = Engine(engine.runtime, "the same, its direction read where there are SAEs below")
-    engine._direction = replace(suite[0].direction(), layer=max(engine.widths))
+    engine.use_direction(replace(suite[0].direction(), layer=max(engine.widths)))
     runs = Runs(Store(tmp_path / "runs.duckdb"))
     work = runs.work(runs.create(engine, Inputs(TEXTS, TEXTS, ("A small town by the sea.",)), settings), engine)
     work.judge = lambda text: ("refused", "complied")[sum(map(ord, text)) % 2]

@@ -10,27 +10,28 @@ import streamlit as st
 from cache.store.audits import Audit, Audits
 from cache.store.database import now, shared_store
 from core import Engine, verdict
-from pages.audit import state
-from pages.audit.cards import LENGTH, LENGTHS, Finished
-from pages.audit.state import Request
-from pages.audit.work import Side
-from pages.shared import links
+from core.prompts.conversation import PromptLike
+from pages.shared.cards import Finished
+from pages.shared.measurements import Side
 from pages.shared.text import counted, plain
+from pages.shared.workspace import session
+from pages.shared.workspace.session import Request
+from pages.shared.workspace.state import Workspace, split
 
 KEEP, SET_NAME = "audit_keep_answers", "audit_set_name"
-_KEPT = "audit_last_kept"
+_KEEPS, _KEPT = "history_keeps_answers", "audit_last_kept"
 RECENT = 8
 _ICONS = {"refused": ":material/block:", "complied": ":material/chat_bubble:", "degenerate": ":material/repeat:"}
 
 
 def keep(engine: Engine, request: Request, before: Side, after: Side, finished: Finished) -> None:
     """Append this audit, once for each thing that can be said of it."""
-    texts = bool(st.session_state.get(KEEP))
-    length = int(st.session_state.get(LENGTH) or LENGTHS[0])
-    said = (engine.placement, request, finished.complete, finished.cost, length, texts)
-    if st.session_state.get(_KEPT) == said:
+    texts = bool(st.session_state.get(_KEEPS))
+    length = session.current().settings.answer_tokens
+    about = (engine.placement, request, finished.complete, finished.cost, length, texts)
+    if st.session_state.get(_KEPT) == about:
         return
-    st.session_state[_KEPT] = said
+    st.session_state[_KEPT] = about
     device, _, rest = engine.placement.partition(", ")
     Audits(shared_store()).append(
         Audit(
@@ -40,8 +41,8 @@ def keep(engine: Engine, request: Request, before: Side, after: Side, finished: 
             dtype=rest.partition(":")[0],
             device=device,
             direction=engine.direction().key if engine.has_direction else "",
-            prompt=request.prompt,
-            edits=request.edits,
+            prompt=_text(request.prompt),
+            edits=request.edits.to_text(),
             score_before=before.score,
             score_after=after.score,
             p_before=before.probability,
@@ -62,17 +63,19 @@ def sidebar(engine: Engine, request: Request) -> None:
     store = shared_store()
     st.markdown("**Recent**")
     found = Audits(store).recent(engine.spec.name, RECENT + 1)
-    rows = [row for row in found if (row.prompt, row.edits) != request][:RECENT]
+    here = (_text(request.prompt), request.edits.to_text())
+    rows = [row for row in found if (row.prompt, row.edits) != here][:RECENT]
     if not rows:
-        st.caption("What you audit appears here.")
+        st.caption("Prompts you audit appear here.")
     with st.container(gap="xxsmall", key="recent"):
         for place, row in enumerate(rows):
             _row(place, row)
     st.toggle(
         "Keep answers",
-        key=KEEP,
-        persist_state="session",
-        help="Off, the history holds prompts, edits and scores; on, the generated text too. All of it stays here.",
+        key=session.show_in(KEEP, bool(st.session_state.get(_KEEPS))),
+        on_change=_keeps,
+        help="The history always keeps prompts, edits and scores. Switched on, it keeps the answers too. All of it "
+        "stays on this machine.",
     )
     device, _, reason = engine.placement.partition(": ")
     st.caption(f"Model {plain(engine.spec.name)} on {plain(device)}", help=plain(reason))
@@ -81,8 +84,8 @@ def sidebar(engine: Engine, request: Request) -> None:
             st.warning(plain(sentence), icon=":material/database_off:")
 
 
-def saved_sets(engine: Engine, edits: str) -> None:
-    """Name the active set and keep it, or take one that was kept."""
+def saved_sets(engine: Engine, now: Workspace) -> None:
+    """Name the edits that are on and keep them, or take a set that was kept."""
     store = Audits(shared_store())
     found = store.saved_sets(engine.spec.name)
     with st.popover(
@@ -90,41 +93,42 @@ def saved_sets(engine: Engine, edits: str) -> None:
         type="tertiary",
         icon=":material/bookmark:",
         key="saved_sets",
-        help="Name this set, or take one kept",
+        help="Save these edits under a name, or load a saved set",
     ):
+        none = not now.words_on
         st.text_input(
-            "Name of this set", key=SET_NAME, max_chars=60, disabled=not edits, placeholder="top 10 but layer 12"
+            "Name of this set", key=SET_NAME, max_chars=60, disabled=none, placeholder="top 10 without layer 12"
         )
         st.button(
-            "Save the active set",
+            "Save the edits that are on",
             key="save_set",
             icon=":material/bookmark_add:",
-            disabled=not edits,
+            disabled=none,
             on_click=_save,
-            args=(store, engine.spec.name, edits),
+            args=(store, engine.spec.name, ",".join(now.words_on)),
             width="stretch",
         )
         for place, (name, text) in enumerate(found.items()):
             st.button(
-                f"{plain(name)} :gray[{counted(len(links.words(text)), 'edit')}]",
+                f"{plain(name)} :gray[{counted(len(split(text)), 'edit')}]",
                 key=f"saved_{place}",
                 type="tertiary",
-                on_click=state.set_words,
-                args=(links.words(text),),
+                on_click=session.set_words,
+                args=(split(text),),
             )
 
 
 def _save(store: Audits, model: str, edits: str) -> None:
     name = (st.session_state.get(SET_NAME) or "").strip()
     if not name:
-        state.say("A saved set needs a name; type one first.")
+        session.say("Type a name for the set first.")
         return
     store.save_set(model, name[:60], edits)
-    state.say(f"Saved as “{name[:60]}”.")
+    session.say(f"Saved as “{name[:60]}”.")
 
 
 def _row(place: int, row: Audit) -> None:
-    edits = counted(len(links.words(row.edits)), "edit") if row.edits else "no edit"
+    edits = counted(len(split(row.edits)), "edit") if row.edits else "no edit"
     icon = _ICONS.get(row.verdict_after, ":material/more_horiz:")
     st.button(
         f"{plain(row.prompt, most=24)} :gray[{edits}]",
@@ -138,5 +142,13 @@ def _row(place: int, row: Audit) -> None:
 
 
 def _reopen(prompt: str, edits: str) -> None:
-    state.set_prompt(prompt)
-    state.set_words(links.words(edits))
+    session.set_both(prompt, split(edits))
+
+
+def _keeps() -> None:
+    st.session_state[_KEEPS] = bool(st.session_state[KEEP])
+
+
+def _text(prompt: PromptLike) -> str:
+    """What the user asks, without a conversation's earlier turns."""
+    return prompt if isinstance(prompt, str) else prompt.text

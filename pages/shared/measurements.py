@@ -1,6 +1,6 @@
-"""What the page asks of the engine, each result remembered under small values.
+"""What the pages ask of the engine, each result remembered under small values.
 
-Knows: engine calls, how long they took, the bundled prompts. Does not know: widgets or charts.
+Knows: engine calls, how long they took, the model's prompts. Does not know: widgets or charts.
 `_engine` is not part of a key (Streamlit skips underscored arguments); `key` names everything of it that counts.
 """
 
@@ -18,10 +18,12 @@ import streamlit as st
 from cache.store.database import shared_store
 from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Edits, Engine, Measurement, Prompt
+from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view
 from core.labels.notes import Labels
+from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
-from pages.audit.state import edits_of
 from pages.shared.kept import Kept
+from pages.shared.workspace.session import Request
 
 #: Prompts a side behind the reference bands, and benign prompts behind the KL figure.
 BAND_PROMPTS, KL_PROMPTS = 24, 32
@@ -45,6 +47,10 @@ EXAMPLE_CATEGORIES = (
 )
 
 
+#: How Streamlit tells apart two values of ours that are given to a remembered function.
+HASHES: dict[str | type, Any] = {Edits: Edits.to_text, Conversation: repr}
+
+
 class Side(NamedTuple):
     """One edit set measured on one prompt: log-odds, probability, cosines, and how long the engine took."""
 
@@ -62,12 +68,11 @@ class Cost(NamedTuple):
     prompts: int
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
-def side(_engine: Engine, key: str, prompt: str, edits: str) -> Side:
+@st.cache_data(max_entries=512, show_spinner=False, hash_funcs=HASHES)
+def side(_engine: Engine, key: str, prompt: PromptLike, edits: Edits) -> Side:
     """Measure one prompt under one edit set. Raises InputError."""
-    chosen = edits_of(edits, _engine)
     started = time.perf_counter()
-    found: Measurement = _engine.measure([prompt], [chosen], every_token=True)
+    found: Measurement = _engine.measure([prompt], [edits], every_token=True)
     took = 1000 * (time.perf_counter() - started)
     assert found.token_cosine is not None
     return Side(
@@ -79,20 +84,26 @@ def side(_engine: Engine, key: str, prompt: str, edits: str) -> Side:
     )
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
-def tokens(_engine: Engine, key: str, prompt: str) -> Prompt:
+def sides(engine: Engine, key: str, request: Request) -> tuple[Side, Side]:
+    """The prompt without an edit and under the request's; twice the same where it has none. Raises InputError."""
+    before = side(engine, key, request.prompt, Edits())
+    return before, side(engine, key, request.prompt, request.edits) if request.edits else before
+
+
+@st.cache_data(max_entries=128, show_spinner=False, hash_funcs=HASHES)
+def tokens(_engine: Engine, key: str, prompt: PromptLike) -> Prompt:
     """The prompt as the model reads it. Raises InputError."""
     return _engine.prompt(prompt)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def features(_engine: Engine, key: str, prompt: str) -> pd.DataFrame:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def features(_engine: Engine, key: str, prompt: PromptLike) -> pd.DataFrame:
     """Active features, unedited: layer, index, position, token, activation, cosine."""
     return _engine.features(prompt)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def reconstruction(_engine: Engine, key: str, prompt: str) -> pd.DataFrame:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def reconstruction(_engine: Engine, key: str, prompt: PromptLike) -> pd.DataFrame:
     """SAE reconstruction error: layer, position, token, norm, error, active."""
     return _engine.reconstruction(prompt)
 
@@ -116,7 +127,7 @@ def labels(_engine: Engine, name: str) -> Labels:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def bundled(_engine: Engine, name: str) -> list[ShippedPrompt]:
+def shipped_prompts(_engine: Engine, name: str) -> list[ShippedPrompt]:
     """The prompts that come with the model, if any. Raises AssetError."""
     return read_shipped(_engine.spec.prompts) if _engine.spec.prompts else []
 
@@ -125,11 +136,11 @@ def bundled(_engine: Engine, name: str) -> list[ShippedPrompt]:
 def bands(_engine: Engine, key: str) -> pd.DataFrame:
     """Cosine per layer over reference prompts: kind, layer, low (10%), median, high (90%), prompts. Empty without any.
 
-    Held-out prompts of the bundled set, unedited: `BAND_PROMPTS` harmful and as many plain benign ones.
+    Held-out prompts of the model, unedited: `BAND_PROMPTS` harmful and as many plain benign ones.
     """
     rows = []
     for kind in ("harmful", "benign"):
-        texts = shipped_texts(bundled(_engine, _engine.spec.name), kind, "val", BAND_PROMPTS)
+        texts = shipped_texts(shipped_prompts(_engine, _engine.spec.name), kind, "val", BAND_PROMPTS)
         if not texts or not _engine.has_direction:
             continue
         cosine = _engine.measure(texts, [Edits()]).cosine[:, 0]
@@ -141,7 +152,7 @@ def bands(_engine: Engine, key: str) -> pd.DataFrame:
 
 def kl_prompts(engine: Engine) -> list[str]:
     """The benign prompts that the cost of an edit is measured on."""
-    return shipped_texts(bundled(engine, engine.spec.name), "benign", "val", KL_PROMPTS)
+    return shipped_texts(shipped_prompts(engine, engine.spec.name), "benign", "val", KL_PROMPTS)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -150,16 +161,15 @@ def _reference(_engine: Engine, name: str) -> Any:
     return _engine.reference(kl_prompts(_engine))
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
-def cost(_engine: Engine, key: str, edits: str) -> Cost | None:
+@st.cache_data(max_entries=512, show_spinner=False, hash_funcs=HASHES)
+def cost(_engine: Engine, key: str, edits: Edits) -> Cost | None:
     """What the edits cost on benign prompts; None where the model has no bundled prompts."""
     texts = kl_prompts(_engine)
     if not texts:
         return None
-    chosen = edits_of(edits, _engine)
-    if not chosen:
+    if not edits:
         return Cost(0.0, len(texts))
-    found = _engine.kl(texts, [chosen], _reference(_engine, key.rpartition("|")[0]))
+    found = _engine.kl(texts, [edits], _reference(_engine, key.rpartition("|")[0]))
     return Cost(float(found[:, 0].mean()), len(texts))
 
 
@@ -167,6 +177,23 @@ def cost(_engine: Engine, key: str, edits: str) -> Cost | None:
 def answers() -> Kept:
     """Answers already written: (engine, request, length) → text."""
     return Kept()
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def at_bos(_engine: Engine, key: str, edits: Edits) -> Wakening:
+    """Who wakes at BOS, whatever the prompt. Raises InputError."""
+    return bos_view(_engine, edits, baseline=_baseline(_engine, key))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _baseline(_engine: Engine, key: str) -> BosBaseline:
+    """BOS without an edit, a constant of the model."""
+    return bos_baseline(_engine)
+
+
+def first_prompt(pairs: Sequence[tuple[str, str]]) -> str:
+    """What a visitor without a link sees audited."""
+    return pairs[0][0] if pairs else "How do I bake bread?"
 
 
 def example_pairs(rows: Sequence[ShippedPrompt]) -> list[tuple[str, str]]:

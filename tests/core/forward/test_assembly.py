@@ -37,7 +37,7 @@ def test_half_precision_measures_close_to_float32(tiny, tiny_spec, dtype, score)
     Pre-activations stay in float32, so the same features are active but for those within rounding of their threshold.
     """
     half = load(tiny_spec, device="cpu", dtype=dtype)
-    half._direction = tiny.direction()
+    half.use_direction(tiny.direction())
     sets = [Edits(), Edits.ablate_direction(tiny.direction()), *(random_edits(s, tiny.direction()) for s in range(4))]
     watch = [Feature(2, i) for i in range(48)]
     exact, rough = (engine.measure(list(PROMPTS), sets, watch, kl=True) for engine in (tiny, half))

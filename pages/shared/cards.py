@@ -1,7 +1,8 @@
 """Before and after, side by side: verdict, refusal score, P("I"), the answer as it is written, and what the edit costs.
 
 Two steps, so that a click shows its new score at once: `draw` fills in what one forward pass tells, `finish` follows
-with the cost on benign prompts and the answers. Knows: slots on the page. Does not know: charts.
+with the cost on benign prompts and the answers. A click ends a run that is still writing, at its next piece of text.
+Knows: slots on the page. Does not know: charts.
 """
 
 from __future__ import annotations
@@ -13,31 +14,31 @@ from typing import Any
 import streamlit as st
 
 from core import Edits, Engine, Verdict, verdict
-from pages.audit import state, work
-from pages.audit.state import Request
-from pages.audit.work import Cost, Side
-from pages.shared.engine import newer_request_waits
+from pages.shared import measurements
+from pages.shared.measurements import Cost, Side
 from pages.shared.text import escaped, plain, probability, signed
+from pages.shared.workspace import session
+from pages.shared.workspace.session import Request
+from pages.shared.workspace.state import ANSWER_TOKENS, with_settings
 
-LENGTH, HALT = "audit_tokens", "audit_halt"
+LENGTH, HALT = "answer_length", "answer_halt"
 #: Milliseconds of one measurement from which on the answers come before everything that measures many prompts.
 SLOW = 2000
-LENGTHS = (32, 64, 128, 256)
-_STOPPED = "audit_stopped"
+_STOPPED, _PARTIALS = "answer_stopped", "answer_partials"
 _BADGES: dict[Verdict, tuple[str, str, str]] = {
     "refused": ("Refused", ":material/block:", "red"),
     "complied": ("Complied", ":material/chat_bubble:", "blue"),
     "degenerate": ("Degenerate", ":material/repeat:", "gray"),
 }
 _SCORE_HELP = (
-    "Log-odds of the refusal tokens as the first word of the answer: above 0 the model is set to refuse, below 0 to "
-    "answer (Arditi et al. 2024)."
+    "Log-odds that the answer begins with a refusal token: above 0 the model is about to refuse, below 0 to answer "
+    "(Arditi et al. 2024)."
 )
 _KL_HELP = (
     "What the edits do to harmless prompts: mean KL divergence of the next-token distribution from the unedited model, "
-    "over {n} bundled benign prompts. Below about 0.1 nats little changes."
+    "over the model’s {n} harmless prompts. Below about 0.1 nats little changes."
 )
-_VERDICT_HELP = "From the answer's words: refusal phrases, otherwise compliance; empty or repeating text is neither."
+_VERDICT_HELP = "Judged by the answer’s words. Empty or repeating text counts as degenerate."
 
 
 @dataclass
@@ -60,8 +61,9 @@ class Finished:
     complete: bool
 
 
-def draw(engine: Engine, key: str, request: Request, edits: Edits, before: Side, after: Side) -> tuple[Card, Card]:
+def draw(engine: Engine, key: str, request: Request, before: Side, after: Side) -> tuple[Card, Card]:
     """Both cards with their scores, and the answers already written; the cost and new answers follow in `finish`."""
+    edits = request.edits
     named = " · ".join(piece.strip() or piece for piece in engine.refusal_pieces)
     probability_help = f"Probability that the answer begins with a refusal token of this model: {plain(named)}."
     left, right = st.columns(2, gap="small")
@@ -70,7 +72,7 @@ def draw(engine: Engine, key: str, request: Request, edits: Edits, before: Side,
         with st.container(horizontal=True, gap="medium"):
             st.metric("Refusal score", signed(before.score), help=_SCORE_HELP, width="content")
             st.metric(_p(named), probability(before.probability), help=probability_help, width="content")
-        first = Card(Request(request.prompt, ""), slot, st.empty())
+        first = Card(Request(request.prompt, Edits()), slot, st.empty())
     with right.container(border=True, height="stretch", key="card_after"):
         slot = _title("After", edits.describe())
         with st.container(horizontal=True, gap="medium"):
@@ -90,7 +92,7 @@ def draw(engine: Engine, key: str, request: Request, edits: Edits, before: Side,
             cost_slot = st.empty()
         second = Card(request, slot, st.empty(), cost_slot)
     for card in [first, second] if edits else [first]:
-        text = work.answers().get((key, card.request, _length()))
+        text = measurements.answers().get((key, card.request, _length()))
         if text is None:
             _show(card, "", done=False)
         else:
@@ -105,12 +107,12 @@ def controls(took: float) -> Any:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="answer_controls"):
         st.segmented_control(
             "Answer length in tokens",
-            LENGTHS,
-            default=LENGTHS[0],
-            key=LENGTH,
+            ANSWER_TOKENS,
+            key=session.show_in(LENGTH, _length()),
+            on_change=session.on_change(LENGTH, lambda w, number: with_settings(w, answer_tokens=int(number))),
             required=True,
             label_visibility="collapsed",
-            format_func=lambda number: f"{number} tokens" if number == LENGTHS[0] else f"{number}",
+            format_func=lambda number: f"{number} tokens" if number == ANSWER_TOKENS[0] else f"{number}",
         )
         slot = st.empty()
         st.space("stretch")
@@ -121,22 +123,20 @@ def controls(took: float) -> Any:
 
 
 def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any, *, cost_first: bool = True) -> Finished:
-    """The cost, then the answers, or the other way round; leaves early when something newer is asked for."""
-    length, kept = _length(), work.answers()
+    """The cost, then the answers, or the other way round."""
+    length, kept = _length(), measurements.answers()
     sides = [first] if not second.request.edits else [first, second]
-    texts = {card.request: kept.get((key, card.request, length)) for card in sides}
     cost = _cost(engine, key, second) if cost_first else None
-    todo = [card for card in sides if texts[card.request] is None]
+    todo = [card for card in sides if kept.get((key, card.request, length)) is None]
     stopped = st.session_state.get(_STOPPED) == (second.request, length)
     if todo and stopped:
         stop_slot.button("Continue", key=HALT, icon=":material/play_arrow:", on_click=_resume)
         for card in todo:
-            _show(card, _partial(card, key, length), done=False, note="stopped")
+            _show(card, _partials().get((key, card.request, length), ""), done=False, note="stopped")
     elif todo:
         stop_slot.button("Stop", key=HALT, icon=":material/stop:", on_click=_stop, args=((second.request, length),))
         _write(engine, key, todo, length)
-        if not newer_request_waits():
-            stop_slot.empty()
+        stop_slot.empty()
     if not cost_first:
         cost = _cost(engine, key, second)
     found = [kept.get((key, card.request, length)) for card in sides]
@@ -146,10 +146,10 @@ def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any, 
 
 
 def _cost(engine: Engine, key: str, card: Card) -> Cost | None:
-    """What the edit costs on benign prompts, shown; None without edits, or where something newer is asked for."""
-    if not card.request.edits or newer_request_waits():
+    """What the edit costs on benign prompts, shown; None without edits."""
+    if not card.request.edits:
         return None
-    cost = work.cost(engine, key, card.request.edits)
+    cost = measurements.cost(engine, key, card.request.edits)
     if cost is not None:
         card.cost.metric(
             "KL, benign",
@@ -164,28 +164,32 @@ def _cost(engine: Engine, key: str, card: Card) -> Cost | None:
 
 
 def _write(engine: Engine, key: str, todo: list[Card], length: int) -> None:
-    """Write the answers token by token, both sides in turn, until done or something newer is asked for."""
+    """Write the answers token by token, both sides in turn. Each piece shown is a place where a click ends the run."""
+    # Written into as the text comes, because nothing can be put into the session once a click has ended this run.
+    seen = _partials()
+    for old in [place for place in seen if place[0] != key or place[1].prompt != todo[0].request.prompt]:
+        del seen[old]
     running: list[tuple[Card, Iterator[str], list[str]]] = []
     for card in todo:
-        edits = state.edits_of(card.request.edits, engine)
-        running.append((card, engine.generate(card.request.prompt, edits, max_new_tokens=length), []))
+        pieces = engine.generate(card.request.prompt, card.request.edits, max_new_tokens=length)
+        running.append((card, pieces, []))
+        _show(card, seen.get((key, card.request, length), ""), done=False)
     while running:
         for item in list(running):
             card, pieces, written = item
-            if newer_request_waits():
-                _remember_partial(running, key, length)
-                return
+            place = (key, card.request, length)
             piece = next(pieces, None)
             if piece is None:
                 text = "".join(written)
-                work.answers().put((key, card.request, length), text)
+                measurements.answers().put(place, text)
                 _show(card, text, done=True)
                 running.remove(item)
                 continue
             written.append(piece)
-            text, earlier = "".join(written), _partial(card, key, length)
             # Greedy answers repeat themselves exactly, so what was already seen stays while it is written again.
-            _show(card, earlier if earlier.startswith(text) else text, done=False)
+            text, earlier = "".join(written), seen.get(place, "")
+            seen[place] = earlier if earlier.startswith(text) else text
+            _show(card, seen[place], done=False)
 
 
 def _show(card: Card, text: str, done: bool, note: str = "answering") -> None:
@@ -236,22 +240,10 @@ def _resume() -> None:
 
 def _length() -> int:
     """The longest answer asked for, in tokens."""
-    return int(st.session_state.get(LENGTH) or LENGTHS[0])
+    return session.current().settings.answer_tokens
 
 
-def _partials() -> dict:
-    return st.session_state.setdefault("audit_partials", {})
-
-
-def _partial(card: Card, key: str, length: int) -> str:
-    return _partials().get((key, card.request, length), "")
-
-
-def _remember_partial(running: list, key: str, length: int) -> None:
-    """What was written so far, for this visitor only and only of the latest request."""
-    kept = _partials()
-    before = dict(kept)
-    kept.clear()
-    for card, _, written in running:
-        where, text = (key, card.request, length), "".join(written)
-        kept[where] = max(text, before.get(where, ""), key=len)
+def _partials() -> dict[tuple[str, Request, int], str]:
+    """What was written of answers that are not complete, of this visitor and of one prompt at a time."""
+    found: dict[tuple[str, Request, int], str] = st.session_state.setdefault(_PARTIALS, {})
+    return found

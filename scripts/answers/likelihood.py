@@ -1,0 +1,58 @@
+"""How well a model predicts an answer after its prompt and after other prompts.
+
+Knows: a plain transformers model called without edits, token ids. Does not know: verdicts, thresholds, edits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+#: Tokens left out at the start of an answer: their likelihood tells how answers open, not what this one is about.
+SKIPPED = 3
+#: Logits for every position are wide: this many tokens at once at most.
+_MOST_TOKENS = 1024
+
+
+@torch.inference_mode()
+def log_probabilities(model: Any, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[np.ndarray]:
+    """For each (prompt ids, answer ids): float32 [answer tokens], natural log of each answer token's probability.
+
+    Rows are right-padded; causal attention never looks right, so the padding changes nothing.
+    """
+    found = [np.zeros(0, np.float32)] * len(rows)
+    order = sorted((i for i, row in enumerate(rows) if row[1]), key=lambda i: len(rows[i][0]) + len(rows[i][1]))
+    while order:
+        longest = len(rows[order[-1]][0]) + len(rows[order[-1]][1])
+        size = max(1, _MOST_TOKENS // longest)
+        part, order = order[-size:], order[:-size]
+        ids = torch.zeros(len(part), longest, dtype=torch.int64)
+        for at, number in enumerate(part):
+            joined = [*rows[number][0], *rows[number][1]]
+            ids[at, : len(joined)] = torch.tensor(joined)
+        ids = ids.to(model.device)
+        logits = model(input_ids=ids, use_cache=False).logits
+        for at, number in enumerate(part):
+            start, count = len(rows[number][0]), len(rows[number][1])
+            each = torch.log_softmax(logits[at, start - 1 : start - 1 + count].float(), -1)
+            found[number] = each.gather(1, ids[at, start : start + count, None])[:, 0].cpu().numpy()
+    return found
+
+
+def likelihood_ratio(here: np.ndarray, elsewhere: Sequence[np.ndarray], skipped: int = SKIPPED) -> float:
+    """Mean over tokens, in nats a token, of log p(token | its prompt) − mean over other prompts of log p(token | other).
+
+    here: [tokens] after the answer's prompt. elsewhere: the same tokens after each of the other prompts. The first
+    `skipped` tokens are left out; NaN where nothing is left.
+    """
+    if len(here) <= skipped or not elsewhere:
+        return float("nan")
+    return float((here - np.mean(elsewhere, axis=0))[skipped:].mean())
+
+
+def mean_nll(here: np.ndarray, skipped: int = 0) -> float:
+    """Mean negative log-likelihood in nats a token; NaN where nothing is left."""
+    return float(-here[skipped:].mean()) if len(here) > skipped else float("nan")

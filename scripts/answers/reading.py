@@ -1,0 +1,151 @@
+"""Prepare generated answers for blind reading, and put the labels together.
+
+Knows: the work folder's answers, and label files of one `number label [flags]` a line. Does not know: models, rules.
+
+    python scripts/answers/reading.py chunks 1      # pass 1: text files to read, shuffled, without condition
+    python scripts/answers/reading.py agreement     # the two passes against each other
+    python scripts/answers/reading.py assemble      # assets/answers/labelled.jsonl
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
+
+from core.paths import assets_folder, cache_folder  # noqa: E402
+
+WORK = cache_folder() / "answers"
+LABELS = {"r": "refused", "c": "complied", "o": "off-topic", "d": "degenerate", "u": "undetermined"}
+FLAGS = {"l": "looping", "y": "delayed_refusal"}
+CHUNK = 40
+
+
+def read_answers() -> list[dict[str, Any]]:
+    """Every generated answer, numbered in an order that tells nothing of its condition."""
+    rows = [
+        json.loads(line)
+        for path in sorted(WORK.glob("*.jsonl"))
+        for line in path.read_text(encoding="utf-8").split("\n")
+        if line
+    ]
+    rows.sort(key=lambda row: hashlib.sha256(f"{row['prompt']}|{row['answer']}|{row['model']}".encode()).hexdigest())
+    for number, row in enumerate(rows, 1):
+        row["id"] = f"a{number:03d}"
+    return rows
+
+
+def write_chunks(rows: list[dict[str, Any]], reading: int) -> int:
+    """Text files of `CHUNK` answers each, in this reading's order. Returns how many."""
+    order = list(rows)
+    random.Random(1000 + reading).shuffle(order)
+    parts = [order[at : at + CHUNK] for at in range(0, len(order), CHUNK)]
+    for number, part in enumerate(parts):
+        text = "".join(
+            f"=== {r['id']} [{'ended' if r['ended'] else 'cut'}]\nQ: {r['prompt']}\nA: {r['answer']}\n" for r in part
+        )
+        (WORK / f"pass{reading}-{number:02d}.txt").write_text(text, encoding="utf-8")
+    return len(parts)
+
+
+def read_labels(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """id → label, flags. A line is `17 r l`: a number, a label's letter, letters of flags."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        for entry in line.split(","):
+            if entry.strip():
+                number, letters = entry.split()
+                found[f"a{int(number):03d}"] = (LABELS[letters[0]], tuple(FLAGS[f] for f in letters[1:]))
+    return found
+
+
+def kappa(first: Sequence[str], second: Sequence[str]) -> float:
+    """Cohen's κ of two labellings of the same things; 1.0 where both are one and the same label throughout."""
+    n, left, right = len(first), Counter(first), Counter(second)
+    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    chance = sum(left[label] * right[label] for label in left) / n**2
+    return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)
+
+
+def halves(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """id → fit or test. Answers to one prompt, or to the two of a pair, fall in one half; each model and label is
+    dealt out evenly: groups are sorted by what is in them and dealt alternately."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(f"pair {row['pair']}" if row["pair"] else row["prompt"], []).append(row)
+    key = {
+        name: (
+            sorted((r["model"], r["label"], r["condition"]) for r in group),
+            hashlib.sha256(name.encode()).hexdigest(),
+        )
+        for name, group in groups.items()
+    }
+    found = {}
+    for number, name in enumerate(sorted(groups, key=key.__getitem__)):
+        for row in groups[name]:
+            found[row["id"]] = "fit" if number % 2 == 0 else "test"
+    return found
+
+
+def main() -> None:
+    what, rows = sys.argv[1], read_answers()
+    if what == "chunks":
+        print(write_chunks(rows, int(sys.argv[2])), "chunks of", len(rows))
+        return
+    first, second = (read_labels(WORK / f"labels{n}.txt") for n in (1, 2))
+    missing = [r["id"] for r in rows if r["id"] not in first or r["id"] not in second]
+    print("missing", missing)
+    ids = [r["id"] for r in rows if r["id"] not in missing]
+    a, b = ([labels[i][0] for i in ids] for labels in (first, second))
+    print(f"n {len(ids)}, agreed {sum(x == y for x, y in zip(a, b, strict=True))}, kappa {kappa(a, b):.3f}")
+    differing = [i for i in ids if first[i][0] != second[i][0]]
+    if what == "agreement":
+        print(Counter((first[i][0], second[i][0]) for i in differing))
+        by_id = {r["id"]: r for r in rows}
+        for i in differing:
+            row = by_id[i]
+            print(f"=== {i} [{'ended' if row['ended'] else 'cut'}]\nQ: {row['prompt']}\nA: {row['answer']}")
+        return
+    third = read_labels(WORK / "labels3.txt")
+    left_out = set((WORK / "left_out.txt").read_text().split()) if (WORK / "left_out.txt").exists() else set()
+    for row in rows:
+        settled = third.get(row["id"], first[row["id"]])
+        row["label"], row["pass1"], row["pass2"] = settled[0], first[row["id"]][0], second[row["id"]][0]
+        row["flags"] = sorted(set(settled[1]) | set(first[row["id"]][1]) & set(second[row["id"]][1]))
+    rows = [r for r in rows if r["id"] not in left_out]
+    half = halves(rows)
+    folder = assets_folder() / "answers"
+    folder.mkdir(exist_ok=True)
+    kept = (
+        "id",
+        "model",
+        "prompt",
+        "kind",
+        "condition",
+        "answer",
+        "tokens",
+        "ended",
+        "nll",
+        "ratio",
+        "label",
+        "pass1",
+        "pass2",
+        "flags",
+    )
+    with (folder / "labelled.jsonl").open("w", encoding="utf-8") as file:
+        for row in rows:
+            line = {("prompt_kind" if k == "kind" else k): row[k] for k in kept} | {"split": half[row["id"]]}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    print(Counter((r["label"], half[r["id"]]) for r in rows))
+
+
+if __name__ == "__main__":
+    main()
