@@ -9,7 +9,8 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from pages.shared.rate_lines import SHARE, layered, rate_lines
+from pages.shared.layered import layered
+from pages.shared.rate_lines import SHARE, rate_lines
 
 _PERCENT = alt.Axis(format="%")
 _FLIPPED, _NAME = "flipped", "name"

@@ -61,7 +61,7 @@ def test_the_first_visit_is_the_form_with_an_estimate(page):
     assert not app.exception and not app.error
     assert app.button(key="discover_start").label == "Start"
     assert "on this machine" in texts(app) and "4 prompts" in texts(app)
-    assert "Runs appear here" in texts(app)
+    assert "Your runs appear here" in texts(app)
 
 
 def test_a_run_is_begun_watched_and_there_when_one_comes_back(page):

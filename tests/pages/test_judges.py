@@ -215,7 +215,7 @@ def test_a_file_without_answers_is_one_sentence(visit, data, name, says):
 def test_a_gated_judge_says_how_to_get_in_and_cannot_be_started(visit, hub, harmbench_folders):
     hub.add(REPO, harmbench_folders[NAME], gated="manual")
     app = asked(given(visit()), NAME)
-    assert "accept the licence" in texts(app) and app.button(key="judges_start").disabled
+    assert "Accept the licence" in texts(app) and app.button(key="judges_start").disabled
 
 
 def test_without_a_network_it_says_so_and_can_look_again(visit, hub, harmbench_folders, monkeypatch):

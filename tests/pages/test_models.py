@@ -107,7 +107,7 @@ def test_a_gated_model_says_how_to_get_in_and_cannot_be_started(page, hub, tmp_p
     spec = serve(hub, tmp_path / "served", NAME)
     hub.add(spec.model_id, tmp_path / "served" / "model", gated="manual")
     app = chosen(page())
-    assert "accept the licence" in said(app) and app.button(key="models_load").disabled
+    assert "Accept the licence" in said(app) and app.button(key="models_load").disabled
 
 
 def test_without_a_network_it_says_so_and_can_look_again(page, hub, tmp_path, monkeypatch):

@@ -1,5 +1,5 @@
-"""A model that somebody adds on the Models page, through the loopback hub: checked, added, used, removed. Each trouble is
-one sentence, with what was typed still there.
+"""A model that somebody adds on the Models page, through the loopback hub: checked, added, used, removed; each trouble
+in a sentence, with what was typed still there.
 """
 
 from __future__ import annotations
