@@ -1,4 +1,4 @@
-"""Feature labels in the store: what Neuronpedia said, kept for good, and everything known of one model put together.
+"""Feature labels in the store: Neuronpedia's labels, kept for good, and everything known about one model put together.
 
 Knows: the tables of migration 5, when to ask again, which batches are still to fetch. Does not know: HTTP
 (`core.labels.neuronpedia`), pages, how labels are made (`core.labels.making`). Without a network, what is here is used.
@@ -139,7 +139,7 @@ class NeuronpediaLabels:
         return Looked(_explained(source or "", feature.index, label, page) if found else None, made_at, site)
 
     def worth_asking(self, feature: Feature) -> bool:
-        """Whether Neuronpedia may know more than is kept here: its page was never read, or long ago found wanting."""
+        """Whether Neuronpedia may know more than is kept here: its page was never read, or had no label long ago."""
         if feature.layer not in self._sources:
             return False
         looked = self.looked(feature)
@@ -167,7 +167,7 @@ class NeuronpediaLabels:
         """Fetch the bulk files of a source that are not here yet. d_sae: width of its dictionary, for the progress.
 
         Each file is kept before the next is asked for, so it can be stopped, killed and begun again. A file that is
-        missing or damaged is said, and tried again by the next call. Raises DownloadError when nobody answers.
+        missing or damaged is named in the result, and tried again by the next call. Raises DownloadError when nobody answers.
         """
         listed = self._client.batches(source)
         here = {n for (n,) in self.store().rows(_HAVE, [source, self._client.bulk])}
@@ -263,7 +263,7 @@ def _listed(tokens: tuple[str, ...]) -> str:
 
 
 def _page_json(explained: Explained) -> str:
-    """Everything but what has a column of its own."""
+    """Everything that has no column in the table."""
     return json.dumps({k: v for k, v in asdict(explained).items() if k not in ("source", "index", "label")})
 
 

@@ -25,7 +25,7 @@ from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
 
 _SHIPPED, _PUBLIC, _PASTE, _FILE = "Shipped", "Public set", "Paste", "File"
-#: Which prompts of a public set fit a side of the form; look-alikes are benign, and the harder ones to tell.
+#: The prompts of a public set that each side of the form offers; look-alikes are benign, and hard to tell apart.
 _KINDS: dict[str, tuple[PartKind, ...]] = {"harmful": ("harmful",), "benign": ("benign", "look-alike")}
 #: Dropped rows that are listed.
 _LISTED = 50

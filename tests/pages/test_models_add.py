@@ -69,7 +69,7 @@ def test_every_page_has_it_once_it_is_used(page, served):
     assert app.button(key="add_remove").disabled, "it is in use"
     registry._chosen.clear()
     registry._registered.clear()  # as in a process that starts now
-    assert registry.find("mine") == engines.get_engine("mine").spec
+    assert registry.find_spec("mine") == engines.get_engine("mine").spec
 
 
 def test_folders_on_this_machine_do_too(page, tiny_folder, tmp_path):
