@@ -167,7 +167,8 @@ class NeuronpediaLabels:
         """Fetch the bulk files of a source that are not here yet. d_sae: width of its dictionary, for the progress.
 
         Each file is kept before the next is asked for, so it can be stopped, killed and begun again. A file that is
-        missing or damaged is named in the result, and tried again by the next call. Raises DownloadError when nobody answers.
+        missing or damaged is named in the result, and tried again by the next call. Raises DownloadError when nobody
+        answers.
         """
         listed = self._client.batches(source)
         here = {n for (n,) in self.store().rows(_HAVE, [source, self._client.bulk])}
