@@ -1,4 +1,4 @@
-"""How long work tells how far it is, and how it is asked to stop.
+"""How long work reports how far it is, and how it is asked to stop.
 
 Knows: the shape of both callables, and the two that do nothing. Does not know: who shows progress (a bar in a terminal,
 a bar on a page), or what the work is.

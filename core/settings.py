@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from core.errors import InputError
+from core.text.sizes import parse_size
 
 Value_co = TypeVar("Value_co", covariant=True)
 
@@ -56,17 +57,6 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(text)
     return int(text)
-
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-
-
-def _size(text: str) -> int:
-    """Bytes, written as people write them: 6GB, 512 MiB, 0."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text.lower())
-    if found is None:
-        raise ValueError(text)
-    return int(float(found[1]) * _UNITS[found[2] or ""])
 
 
 #: Number formats that weights may have.
@@ -124,7 +114,7 @@ MEMORY: Setting[int | None] = Setting(
     "half of what is free on a GPU; an eighth of main memory, 1 GB at most, elsewhere",
     "How much of the SAEs is held on the device, such as `6GB`, `512MiB` or `0`.",
     None,
-    _size,
+    parse_size,
     ", which is no size; write one such as 6GB, 512MB or 0",
 )
 DEMO_WHEEL: Setting[Path | None] = Setting(

@@ -23,10 +23,10 @@ from huggingface_hub import ResolvedRevision, constants, snapshot_download
 from tqdm import tqdm
 
 from core.hub import errors as hub_errors
-from core.hub.errors import size_text
 from core.hub.listing import ListedFile, Listing, Wanted, endpoint, look, repo_folder
 from core.hub.transfer import Transfer, download
 from core.progress import NEVER, QUIET, Progress
+from core.text.sizes import size_text
 
 __all__ = ["ListedFile", "Listing", "Wanted", "fetch", "look"]
 
@@ -37,7 +37,7 @@ GRACE = 1.0  # seconds a cancelled download is given to end; then it is left to 
 def fetch(wanted: Wanted, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Path:
     """The local snapshot folder that holds the wanted files, after downloading what is not here yet.
 
-    progress: told the share of bytes that are here. cancelled: asked ten times a second. Both in the caller's thread. A
+    progress: gets the share of bytes that are here. cancelled: asked ten times a second. Both in the caller's thread. A
     half-finished download is gone on with; every file is checked against its size and hash. Safe from several threads
     and processes at once.
 
@@ -46,7 +46,7 @@ def fetch(wanted: Wanted, progress: Progress = QUIET, cancelled: Callable[[], bo
     progress(f"Looking at {wanted.repo}", 0.0)
     transfer = Transfer(total=0)
     result: Future[Path] = Future()
-    # A thread of its own: the caller's can then be asked and told while this one waits for bytes.
+    # In a separate thread, so that the caller's can show progress and be stopped while this one waits for bytes.
     threading.Thread(target=_run, args=(wanted, transfer, result), name=f"download {wanted.repo}", daemon=True).start()
     share = 0.0
     try:
@@ -110,7 +110,7 @@ def _check_room(needed: int) -> None:
 
 
 class _Silent(tqdm):
-    """A progress bar that writes nothing; `fetch` tells how far it is."""
+    """A progress bar that writes nothing; `fetch` reports how far it is."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{**options, "disable": True})

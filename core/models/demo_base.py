@@ -258,7 +258,7 @@ def _mark(folder: Path, source: WheelSource, made_with: str) -> None:
 def one_at_a_time(lock_file: Path, progress: Progress) -> Iterator[None]:
     """Wait for, then hold, a lock between processes. It protects the target folder and every `.making-` folder.
 
-    The operating system lets go of it when the process ends, however it ends. The file itself stays.
+    The operating system lets go of it when the process ends, however it ends.
     """
     lock = FileLock(lock_file)
     while not lock.is_locked:

@@ -16,7 +16,6 @@ import torch
 from safetensors import safe_open
 
 from core import devices
-from core.hub.errors import size_text
 from core.hub.fetch import Listing, Wanted, look
 from core.models.demo_base import SMOLLM2
 from core.models.files import MODEL_FILES
@@ -26,6 +25,7 @@ from core.saes.device_cache import budget_within
 from core.saes.folder import unpacked_bytes
 from core.saes.published import Published, SaeRef, published, sae_listing
 from core.settings import MEMORY
+from core.text.sizes import size_text
 
 #: What to do where the memory is short, for a model and for a judge.
 MODEL_ADVICE = (

@@ -1,4 +1,4 @@
-"""Prompts by the name of a public set, fetched from the hub when asked for, or from a file of one's own.
+"""Prompts by the name of a public set, fetched from the hub when asked for, or from a file.
 
 Knows: `core.prompts.sources`, the hub, the reader of files. Does not know: models, or what is done with prompts. What
 is fetched lies in the user's own hub cache, under its own licence; nothing of it is kept anywhere else.
@@ -60,7 +60,7 @@ def fetch_set(
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> PromptList:
-    """The prompts of a public set, downloaded first where they are not here yet. column: instead of the set's own.
+    """The prompts of a public set, downloaded first where they are not here yet. column: read this one instead.
 
     Raises InputError, and DownloadError, GatedError, OfflineError or Cancelled as `core.hub.fetch.fetch` does.
     """

@@ -1,4 +1,4 @@
-"""The prompts bundled with a model: short requests, harmful and benign, with a fixed split.
+"""The prompts shipped with a model: short requests, harmful and benign, with a fixed split.
 
 Knows: the csv's columns. Does not know: tokens or models.
 """
@@ -25,12 +25,12 @@ class ShippedPrompt(NamedTuple):
 
 
 def prompts_file() -> Path:
-    """The shipped prompts: the demo's, and those of every model that brings none of its own."""
+    """The shipped prompts: the demo's, and those of every model that has none."""
     return assets_folder() / "demo" / "prompts.csv"
 
 
 def read_shipped(path: Path) -> list[ShippedPrompt]:
-    """All rows of a bundled prompts file. Raises AssetError."""
+    """All rows of a file of shipped prompts. Raises AssetError."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [
@@ -38,7 +38,7 @@ def read_shipped(path: Path) -> list[ShippedPrompt]:
                 for row in csv.DictReader(file)
             ]
     except (OSError, KeyError, ValueError) as error:
-        raise AssetError(f"The bundled prompts in {path.name} cannot be read ({error}); restore the file.") from error
+        raise AssetError(f"The shipped prompts in {path.name} cannot be read ({error}); restore the file.") from error
 
 
 def shipped_texts(prompts: list[ShippedPrompt], kind: str, split: str, most: int | None = None) -> list[str]:

@@ -18,7 +18,7 @@ from core.errors import InputError
 from core.prompts.conversation import Conversation, PromptLike
 
 _MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart
-DATE = "26 Jul 2024"  # what Llama 3.1's template writes where it is told no date
+DATE = "26 Jul 2024"  # what Llama 3.1's template writes where no date is given
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,8 @@ def make_prompt(tokenizer: Any, template: Template, given: PromptLike, context_l
     if isinstance(given, Conversation):
         earlier = [_content(tokenizer, template, turn.text, context_length)[1] for turn in given.history]
         history = _history(tokenizer, template, given, earlier) if earlier else None
-    text, content = _content(
-        tokenizer, template, given.text if isinstance(given, Conversation) else given, context_length
-    )
+    last = given.text if isinstance(given, Conversation) else given
+    text, content = _content(tokenizer, template, last, context_length)
     before, instruction, after = _tokenise(tokenizer, template, content, history)
     ids = (*before, *instruction, *after)
     if len(ids) > context_length:
@@ -150,7 +149,7 @@ def _content(tokenizer: Any, template: Template, text: str, context_length: int)
     """(the text with lone surrogates replaced, the same as the template writes it). Raises InputError."""
     if not isinstance(text, str):
         raise InputError(f"A prompt is text, but this one is {type(text).__name__}; pass a string.")
-    if len(text) > 100 * context_length:  # told before anything looks at a megabyte character by character
+    if len(text) > 100 * context_length:  # refused before anything looks at a megabyte character by character
         raise _far_too_long(text, context_length)
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():

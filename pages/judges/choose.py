@@ -17,11 +17,11 @@ from cache.jobs.judging import NamedMaker
 from cache.jobs.queue import shared_queue
 from cache.store.judgements import Judgements
 from core import HydrascopeError
-from core.hub.errors import size_text
 from core.judges import ABOUT, Judge, find_judge, first_token_judge, judge_names
 from core.models.footprint import Footprint
 from core.models.registry import chosen_name
 from core.progress import Progress
+from core.text.sizes import size_text
 from pages.judges.source import Answers
 from pages.shared.jobs import INSTANT
 from pages.shared.text import counted, plain

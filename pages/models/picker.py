@@ -14,11 +14,11 @@ from cache.engines import get_engine, is_loaded
 from cache.jobs import models
 from cache.jobs.queue import shared_queue
 from core import HydrascopeError, ModelSpec
-from core.hub.errors import size_text
 from core.models.added import added_models
 from core.models.catalogue import KNOWN_MODELS, Choice, KnownModel, model_of
 from core.models.footprint import Footprint, footprint
 from core.models.registry import chosen_name, find_spec, from_catalogue, model_names
+from core.text.sizes import size_text
 from pages.models import add_model
 from pages.shared.jobs import INSTANT, job_bar, watch
 from pages.shared.text import counted, plain

@@ -11,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 from cache import engines
 from cache.jobs.queue import shared_queue
 from core import load
-from core.hub.errors import size_text
 from core.models import registry
 from core.models.footprint import footprint
 from core.models.registry import find_spec, from_catalogue
 from core.saes.published import published
+from core.text.sizes import size_text
 from pages.models import picker
 from tests.conftest import PAGE_MODEL, opened
 from tests.core.saes.test_published import serve

@@ -20,7 +20,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.errors import AssetError
-from core.saes.formats.normal_form import Columns, SaeFile, Tensors
+from core.saes.columns import Columns
+from core.saes.formats.normal_form import SaeFile, Tensors
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 #: The tensor whose presence tells this storage from SAELens's.

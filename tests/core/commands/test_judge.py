@@ -1,4 +1,4 @@
-"""`python -m core judge`: answers of a file and of a run, told, stored and compared; what cannot be done is said."""
+"""`hydrascope judge`: answers of a file and of a run, told, stored and compared; what cannot be done is said."""
 
 import json
 
@@ -10,7 +10,7 @@ from cache.store.database import shared_store
 from cache.store.judgements import Pair
 from cache.store.runs import Runs
 from core import verdict
-from core.__main__ import main
+from core.commands.command_line import main
 from core.discovery.ledger import Row
 from core.discovery.runner import run_stages
 from core.judges import classifier, find_judge, first_token_judge
@@ -72,7 +72,7 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
     assert main(asked) == 0
     told = capsys.readouterr()
     weights = (folder / "model.safetensors").stat().st_size
-    assert f"takes {weights / 1000:.0f} kB of weights, all of it here;" in told.err.splitlines()[0]
+    assert f"takes {weights / 1000:.0f} kB of weights, nothing to download;" in told.err.splitlines()[0]
     assert classifier.loaded_classifier() is None, "let go at the end"
     expected = find_judge("harmbench-mistral", folder).judge(PROMPTS, SAID)
     assert [(row["answer"], row["harmful"], row["raw"]) for row in lines(out)] == [

@@ -1,10 +1,10 @@
-"""`python -m core models`: what is listed, added, told and removed, and how it ends when it cannot be done."""
+"""`hydrascope models`: what is listed, added, told and removed, and how it ends when it cannot be done."""
 
 import json
 
 import pytest
 
-from core.__main__ import main
+from core.commands.command_line import main
 from core.models import registry
 from tests.core.models.test_check_added import CANONICAL, LAYERS, MODEL, home, local, served
 

@@ -100,7 +100,7 @@ def test_as_a_folder_of_saelens_it_computes_the_same(folders, tmp_path) -> None:
 def test_saelens_refuses_it_rather_than_misreading_it(folders) -> None:
     from sae_lens import SAE
 
-    with pytest.raises(Exception, match="W_enc|encoder"):
+    with pytest.raises(Exception, match=r"W_enc|encoder"):
         SAE.load_from_disk(str(folders[1]), device="cpu")
 
 

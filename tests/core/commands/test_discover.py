@@ -1,4 +1,4 @@
-"""The command line: audits and runs without a browser, exit codes, and a run that is killed and goes on."""
+"""`hydrascope discover`: a run without a browser, how it ends, and a run that is killed and goes on."""
 
 import json
 import os
@@ -15,7 +15,8 @@ import torch
 
 from cache.store import database as stores
 from core import ModelSpec
-from core.__main__ import main
+from core.commands.command_line import main
+from core.commands.discover import prompts_in
 from core.discovery import context as work
 from core.edits.direction import make_direction, save_direction
 from core.models import registry
@@ -79,12 +80,6 @@ def arguments(home):
     ]
 
 
-def test_audit_prints_one_object(home, capsys):
-    assert main(["audit", TEXTS[0], "--model", "tiny", "--ablate", "2-3", "--json", "--tokens", "3"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [side["edits"] for side in found["results"]] == ["", "2-3"] and found["model"] == "tiny"
-
-
 @pytest.mark.parametrize(
     ("extra", "says"),
     [
@@ -146,7 +141,8 @@ RUN = """
 import sys
 from core import ModelSpec
 from core.models import registry
-from core.__main__ import main
+from core.commands.command_line import main
+from core.commands.discover import prompts_in
 from core.discovery import context as work
 from pathlib import Path
 model, layers, token = sys.argv[1], (1, 2, 3), int(sys.argv[2])
@@ -207,8 +203,6 @@ def test_a_run_killed_again_and_again_ends_row_for_row_as_an_uninterrupted_one(a
 
 
 def test_a_file_whose_encoding_is_a_guess_is_read_and_said(tmp_path, capsys):
-    from cache.jobs.discover import read_file
-
     (tmp_path / "old.txt").write_bytes("Käse?\n\nBrot?\n".encode("cp1252"))
-    assert read_file(str(tmp_path / "old.txt")) == ["Käse?", "Brot?"]
+    assert prompts_in(str(tmp_path / "old.txt")) == ["Käse?", "Brot?"]
     assert "not UTF-8" in capsys.readouterr().err
