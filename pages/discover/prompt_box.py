@@ -12,12 +12,12 @@ from typing import Any
 import streamlit as st
 
 from cache.jobs import prompt_sets
-from cache.jobs.discover import bundled_prompts
 from cache.jobs.queue import Job, shared_queue
 from core import Engine, HydrascopeError
 from core.prompts.checks import Report, check_prompts, prompts_digest
 from core.prompts.files import ENDINGS, read_prompts
 from core.prompts.public_sets import PromptList, page
+from core.prompts.shipped import held_out_file
 from core.prompts.sources import SOURCES, PartKind, PublicSet
 from pages.shared.jobs import INSTANT, job_bar, watch
 from pages.shared.kept import Kept
@@ -38,7 +38,7 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
         title, sources, default=sources[0], key=f"discover_{side}_source", required=True, help=explanation
     )
     read: dict[str, Callable[[], PromptList | None]] = {
-        _SHIPPED: lambda: PromptList(tuple(bundled_prompts(engine, side)), "shipped"),
+        _SHIPPED: lambda: PromptList(tuple(held_out_file(engine.spec.prompts, engine.spec.name, side)), "shipped"),
         _PUBLIC: lambda: _public(side),
         _PASTE: lambda: _pasted(side),
         _FILE: lambda: _from_file(side),

@@ -13,8 +13,9 @@ from core import Edits, Feature, InputError
 from core.discovery import control_steps, runner, steps
 from core.discovery.context import Inputs
 from core.discovery.ledger import Row, features
-from core.discovery.runner import STAGES, StoppedError, out_of_memory, run_stages
+from core.discovery.runner import STAGES, out_of_memory, run_stages
 from core.discovery.settings import Settings
+from core.errors import Cancelled
 from tests.oracles import PROMPTS
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
@@ -117,7 +118,7 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
             Once.asked += 1
             if Once.asked > 1:
                 Once.asked = 0
-                raise StoppedError("enough for now")
+                raise Cancelled("enough for now")
 
     stops = 0
     while True:
@@ -128,7 +129,7 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
         try:
             run_stages(work, Once())
             break
-        except StoppedError:
+        except Cancelled:
             stops += 1
         finally:
             store.close()
