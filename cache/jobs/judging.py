@@ -30,10 +30,11 @@ class Maker(Protocol):
 
 
 class NamedMaker(NamedTuple):
-    """One judge's name, and how it is made."""
+    """One judge's name, how it is made, and whether it loads a model, for which the device must be free."""
 
     name: str
     make: Maker
+    loads: bool = True
 
 
 class JudgingError(HydrascopeError):
@@ -49,8 +50,10 @@ def start(
     store: Judgements,
     keep_answers: bool = False,
 ) -> Job:
-    """Judge these answers by each judge, as soon as the device is free. key: which answers they are; the same answers
-    are not judged by two jobs at once. keep_answers: store the answers' texts too."""
+    """Judge these answers by each judge: at once where none loads a model, else as soon as the device is free.
+
+    key: which answers they are; the same answers are not judged by two jobs at once. keep_answers: store the answers' texts too.
+    """
     asked, answers = tuple(judges), tuple(pairs)
 
     def work(control: Control) -> None:
@@ -59,7 +62,7 @@ def start(
                 which = f"{number + 1} of {len(asked)}, {one.name}" if len(asked) > 1 else one.name
                 _judge(control, one, which, answers, store, keep_answers)
 
-    return queue.submit("judging", key, title, work)
+    return queue.submit("judging", key, title, work, uses_device=any(one.loads for one in asked))
 
 
 def _judge(

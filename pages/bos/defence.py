@@ -168,8 +168,8 @@ def _under_way() -> bool:
 
 def _progress(engine: Engine, defences: Defences) -> None:
     """Every evaluation under way, whoever started it, and why the last one shown failed, if it did."""
-    for job in shared_queue().under_way("defence"):
-        job_bar(job, "bos_stop_defence", "What is done is kept.", job.title)
+    for number, job in enumerate(shared_queue().under_way("defence")):
+        job_bar(job, f"bos_stop_defence{number or ''}", "What is done is kept.", job.title)
         results.figures(defences.get(job.key).asked, defences.found(job.key))
     last = evaluations.job_of(shared_queue(), str(st.session_state.get(state.SHOWN)))
     if last is not None and last.state == "failed":

@@ -17,7 +17,7 @@ from cache.jobs.judging import NamedMaker
 from cache.jobs.queue import shared_queue
 from cache.store.judgements import Judgements
 from core import HydrascopeError
-from core.judges import ABOUT, Judge, find_judge, first_token_judge, judge_names
+from core.judges import ABOUT, SUBSTRINGS, Judge, find_judge, first_token_judge, judge_names
 from core.models.footprint import Footprint
 from core.models.registry import chosen_name
 from core.progress import Progress
@@ -135,7 +135,7 @@ def _asked(name: str, jobs_ended: int) -> _Looked:
 
 def _start(answers: Answers, names: list[str], kept: Judgements) -> None:
     queue, title = shared_queue(), f"{answers.title}, {counted(len(answers.pairs), 'answer')}"
-    judges = [NamedMaker(name, partial(make_judge, name)) for name in names]
+    judges = [NamedMaker(name, partial(make_judge, name), loads=name != SUBSTRINGS.name) for name in names]
     keep_answers = bool(st.session_state.get(KEEP))
     queue.wait(judging.start(queue, answers.key, title, answers.pairs, judges, kept, keep_answers).id, INSTANT)
 

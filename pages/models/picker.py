@@ -205,8 +205,10 @@ def _loading() -> bool:
 def _progress(spec: ModelSpec) -> None:
     """Every load under way, whoever started it, and how the last one of this model ended, if it failed."""
     queue = shared_queue()
-    for job in queue.under_way("model"):
-        job_bar(job, "models_stop", "What has arrived is kept, and the model in use stays in use.", job.title)
+    for number, job in enumerate(queue.under_way("model")):
+        job_bar(
+            job, f"models_stop{number or ''}", "What has arrived is kept, and the model in use stays in use.", job.title
+        )
     last = queue.latest("model", models.key_of(spec))
     if last is None or last.id == st.session_state.get(SEEN):
         return

@@ -133,3 +133,13 @@ def test_which_of_several_judges_is_at_work_is_in_the_message(queue, kept):
     assert queue.job(job.id).message == "2 of 2, second: 0 of 11 judged"
     second.gate.release(10)
     queue.wait(job.id, 30)
+
+
+def test_a_judge_that_loads_nothing_does_not_wait_for_the_device(queue, kept):
+    gate, judge = threading.Event(), Gated("phrases", open_gate=True)
+    holder = queue.submit("search", "a", "A search", lambda control: gate.wait(60))
+    until(lambda: queue.has_device())
+    job = judging.start(queue, "k", "title", PAIRS, [NamedMaker("phrases", judge.as_maker().make, loads=False)], kept)
+    queue.wait(job.id, 30)
+    assert queue.job(job.id).state == "finished" and queue.job(holder.id).state == "running"
+    gate.set()
