@@ -52,7 +52,8 @@ def start(
 ) -> Job:
     """Judge these answers by each judge: at once where none loads a model, else as soon as the device is free.
 
-    key: which answers they are; the same answers are not judged by two jobs at once. keep_answers: store the answers' texts too.
+    key: which answers they are; the same answers are not judged by two jobs at once. keep_answers: store the answers'
+    texts too.
     """
     asked, answers = tuple(judges), tuple(pairs)
 
