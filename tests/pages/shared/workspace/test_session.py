@@ -13,13 +13,13 @@ def script():
     """The least page: a chip for each edit, and a slider that belongs to a page opened now and then."""
     import streamlit as st
 
-    from cache.engines import resident
+    from cache.engines import get_engine
     from pages.shared.workspace import session
     from pages.shared.workspace.state import with_on, with_settings
     from tests.conftest import PAGE_MODEL
 
     session.follow_address()
-    session.open_with(resident(PAGE_MODEL), "The first example")
+    session.open_with(get_engine(PAGE_MODEL), "The first example")
     now = session.current()
     st.pills(
         "Edits",
@@ -29,7 +29,7 @@ def script():
         on_change=session.on_change("chips", with_on),
     )
     if st.toggle("Elsewhere", key="elsewhere"):
-        st.caption(f"{session.request(resident(PAGE_MODEL)).edits.describe()}")
+        st.caption(f"{session.request(get_engine(PAGE_MODEL)).edits.describe()}")
     else:
         st.slider(
             "K",
