@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except (
         BrokenPipeError
-    ):  # `hydrascope models | head`: who reads has enough, and Python's own flush must not complain
+    ):  # `hydrascope models | head`: the reader has enough, so the last flush must not complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
 
