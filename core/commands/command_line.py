@@ -59,9 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return ExitCode.REFUSED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except (
-        BrokenPipeError
-    ):  # `hydrascope models | head`: the reader has enough, so the last flush must not complain
+    except BrokenPipeError:  # `hydrascope models | head`: the reader has enough, so the last flush must not complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
 
