@@ -1,5 +1,6 @@
-"""What is remembered between clicks and between starts: loaded models, the store, and long work under way.
+"""What outlives one visit of a page: loaded models, the store on disk, and jobs that run in the background.
 
-Knows: `core`. Does not know: pages, or what the numbers it keeps mean.
-Public: `engines`, `store`, `jobs`.
+Knows: `engines`, models kept on the device; `store`, a DuckDB file; `jobs`, one queue for what runs long.
+Does not know: pages, or how anything is computed. Imports `core`; of `core`, only `core.commands` imports it.
+Public: `engines.get_engine`, `store.database.shared_store`, `jobs.queue.shared_queue`.
 """

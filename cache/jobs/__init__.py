@@ -1,6 +1,7 @@
-"""Long work that goes on when whoever asked for it has left the page.
+"""What runs long, and goes on when nobody looks at it.
 
-Knows: threads, the store, how to pause and stop. Does not know: pages, or what is computed. Everything found is in
-the store before the next piece begins, so a job that was stopped or killed goes on from there.
-Public: `search.shared_worker`, `judging.shared_judging`, `discover.begin`.
+`queue` knows jobs and whose turn the device is; one module a kind of job knows how to submit it: `search`, `judging`,
+`defence`, `models`, `prompt_sets`. None knows pages. What a job must not lose is kept in `cache.store`.
+Public: `queue.shared_queue`, `queue.Queue`, `queue.Job`, `queue.Control`; `search.start`, `judging.start`,
+`defence.start`, `models.start`, `models.start_check`, `prompt_sets.start`.
 """
