@@ -18,9 +18,9 @@ from safetensors import safe_open
 from core import devices
 from core.hub.fetch import Listing, Wanted, look
 from core.models.demo_base import SMOLLM2
+from core.models.files import MODEL_FILES
 from core.models.gguf_folder import is_here
 from core.models.gguf_models import gguf_model
-from core.models.files import MODEL_FILES
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
 from core.saes.device_cache import budget_within

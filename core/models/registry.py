@@ -17,7 +17,6 @@ from core.paths import assets_folder
 from core.prompts.shipped import prompts_file
 from core.settings import MODEL
 
-
 _GGUF = {model.name: model for model in GGUF_MODELS}
 
 
@@ -41,7 +40,7 @@ def _demo() -> ModelSpec:
 
 
 def from_gguf(model: GgufModel) -> ModelSpec:
-    """A model whose GGUF file is known, with the SAEs, direction and labels that are shipped for it, if there are any."""
+    """A model whose GGUF file is known, with the SAEs, direction and labels shipped for it, if there are any."""
     folder = assets_folder() / model.name
     saes = {int(path.name.split("_")[1]): path for path in sorted(folder.glob("saes/layer_*"))}
     direction, labels = folder / "direction.safetensors", folder / "labels.parquet"
@@ -98,7 +97,9 @@ def find_spec(name: str) -> ModelSpec:
         added_here = added_models()
         if name in added_here:
             return from_added(added_here[name])
-        known = dict.fromkeys(("demo", *_GGUF, *_registered, *added_here, *(model.name for model in catalogue.KNOWN_MODELS)))
+        known = dict.fromkeys(
+            ("demo", *_GGUF, *_registered, *added_here, *(model.name for model in catalogue.KNOWN_MODELS))
+        )
         raise UnknownModelError(
             f"No model is called “{str(name)[:60]}”; known: {', '.join(known)}. Or pass a ModelSpec of your own."
             + (f" {problem}" if (problem := list_trouble()) else "")
