@@ -30,11 +30,12 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
 import torch  # noqa: E402
 
+from core.errors import Cancelled  # noqa: E402
 from core.prompts.shipped import prompts_file, read_shipped  # noqa: E402
-from core.training.answers import read_answers  # noqa: E402
+from core.training.answers import answer_prompts, read_answers  # noqa: E402
 from core.training.chats import Chats  # noqa: E402
 from core.training.pipeline import Texts, Work, finish_layer, gather, record_all  # noqa: E402
-from core.training.record import finished  # noqa: E402
+from core.training.record import finished, record  # noqa: E402
 from core.training.settings import TrainingSettings  # noqa: E402
 
 NAME = "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF, qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
@@ -149,11 +150,38 @@ def prepare(options: argparse.Namespace) -> None:
             told[0] = time.time()
             say(message, f"{share:.0%}")
 
-    chats = gather(model, tokenizer, texts(options.data, options.smoke), settings, options.work, work, progress)
+    wanted, file = texts(options.data, options.smoke), options.work / "answers.jsonl"
+    shape = {"new_tokens": settings.answer_tokens, "batch": work.answers, "progress": progress}
+    answer_prompts(model, tokenizer, wanted.held_out, file, **shape)  # first: they are needed however short the time
+    began = time.time()
+    try:
+        chats = gather(
+            model,
+            tokenizer,
+            wanted,
+            settings,
+            options.work,
+            work,
+            progress,
+            cancelled=lambda: time.time() - began > 0.3 * options.seconds,
+        )
+    except Cancelled:
+        say("no more time for answers")
+        made = read_answers(file)
+        wanted = wanted._replace(train=[text for text in wanted.train if (text, 0) in made], often=[])
+        chats = gather(model, tokenizer, wanted, settings, options.work, work, progress)
     say(f"answers made; {chats[0].tokens:,} tokens to record, {chats[1].tokens:,} held out")
     answers = read_answers(options.work / "answers.jsonl")
     refusing = sum(a.startswith("I'm sorry") or a.startswith("I can") for a in answers.values())
     say(f"{len(answers):,} answers, {refusing:,} begin as a refusal; one: {next(iter(answers.items()))}")
+    if not options.smoke:
+        rate = tokens_a_second(model, chats[1], settings, options.work / "probe", work)
+        affordable = int(rate * 0.2 * options.seconds)
+        say(f"{rate:,.0f} tokens a second are recorded")
+        if affordable < chats[0].tokens:
+            say(f"time for {affordable:,} tokens only")
+            settings = replace(settings, tokens=affordable)
+            chats = gather(model, tokenizer, wanted, settings, options.work, work, progress)
     record_all(model, chats, settings, options.work, work, progress)
     (options.work / "held_out.json").write_text(json.dumps([chats[1].prefix, chats[1].rows]))
     say("recorded")
@@ -163,6 +191,18 @@ def prepare(options: argparse.Namespace) -> None:
         gzip.open(options.out / "answers.jsonl.gz", "wb") as target,
     ):
         shutil.copyfileobj(source, target)
+
+
+def tokens_a_second(model: Any, chats: Chats, settings: TrainingSettings, folder: Path, work: Work) -> float:
+    """How fast residuals are recorded, on some conversations run twice: the first time also warms the device up."""
+    few = Chats(chats.prefix, chats.rows[:600])
+    for _ in range(2):
+        shutil.rmtree(folder, ignore_errors=True)
+        began = time.time()
+        record(model, few, settings.layers, folder, budget=work.tokens)
+    took = time.time() - began
+    shutil.rmtree(folder, ignore_errors=True)
+    return few.tokens / took
 
 
 def place_of(options: argparse.Namespace, job: tuple[int, int, int]) -> Path:
@@ -193,17 +233,22 @@ def train(options: argparse.Namespace) -> None:
         began = time.time()
         passes = options.passes or settings_of(options).passes
         settings = replace(settings_of(options), layers=(layer,), width=width, seed=seed, passes=passes)
-        card = finish_layer(
-            model,
-            recordings,
-            held,
-            layer,
-            settings,
-            folder,
-            model_name=NAME,
-            work=CARD,
-            cancelled=lambda: time.time() > options.until + 20,
-        )
+        try:
+            card = finish_layer(
+                model,
+                recordings,
+                held,
+                layer,
+                settings,
+                folder,
+                model_name=NAME,
+                work=CARD,
+                cancelled=lambda: time.time() > options.until,
+            )
+        except Cancelled as error:
+            (folder.parent / f"{folder.name}.taken").unlink()
+            say(f"{folder.name}: {error}")
+            return
         took = time.time() - began
         longest = max(longest, took * min(1.0, 2048 / width))
         figures = {n: round(card[n], 4) for n in ("explained_variance", "l0", "silent", "ce_recovered")}
@@ -253,8 +298,9 @@ def main() -> None:
         return train(options)
     # Each phase in processes of its own, so that the first one's memory is free for the workers.
     command = [sys.executable, *sys.argv, "--until", str(options.until)]
-    subprocess.run([*command, "--phase", "prepare"], check=True)
-    for old in (options.work / "saes").glob("*.taken"):  # of a run that was stopped
+    if not (options.work / "held_out.json").exists():
+        subprocess.run([*command, "--phase", "prepare"], check=True)
+    for old in (options.work / "saes").glob("*.taken"):  # of a run that was stopped; what is done is only packed again
         old.unlink()
     environment = os.environ | {"OMP_NUM_THREADS": "4"}
     workers = [subprocess.Popen([*command, "--phase", "train"], env=environment) for _ in range(options.workers)]
