@@ -82,7 +82,7 @@ def chosen_name() -> str:
 
 def model_names() -> tuple[str, ...]:
     """The names `load` takes."""
-    return tuple(dict.fromkeys(("demo", *_GGUF, *_registered, *added_models(), *catalogue.catalogue_names())))
+    return tuple(dict.fromkeys(("demo", *_registered, *_GGUF, *added_models(), *catalogue.catalogue_names())))
 
 
 def find_spec(name: str) -> ModelSpec:
