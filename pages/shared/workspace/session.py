@@ -25,7 +25,8 @@ _WRITTEN, _BEFORE, _CHANGED = "workspace_address", "workspace_address_before", "
 _CHECKED, _FIRST = "workspace_checked", "workspace_first"
 #: The file of the Audit page, as `app.py` names it.
 AUDIT_PAGE = "pages/audit/page.py"
-#: Seconds for which an old address may still come in: the browser had not heard of the new one when it was clicked.
+#: Seconds for which the old address may still come in while the run that wrote a new one is not over: the browser had
+#: not heard of it when it was clicked.
 _LATE = 1.0
 
 
@@ -164,6 +165,11 @@ def write_address() -> Link:
         st.session_state[_BEFORE] = (here, time.monotonic())
     st.session_state[_WRITTEN] = parameters
     return link
+
+
+def run_ended() -> None:
+    """Call at the end of a run: the browser knows the address now, and an older one is a step back in its history."""
+    st.session_state.pop(_BEFORE, None)
 
 
 def parameters() -> Parameters:
