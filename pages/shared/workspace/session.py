@@ -66,8 +66,8 @@ def redo() -> None:
 
 
 def set_prompt(text: str) -> None:
-    """Ask for another prompt."""
-    change(state.with_prompt(current(), text))
+    """Ask for another prompt, outside any conversation."""
+    change(state.with_other_prompt(current(), text))
 
 
 def set_words(words: Iterable[str]) -> None:
@@ -82,7 +82,7 @@ def add_words(words: Iterable[str]) -> None:
 
 def set_both(prompt: str, words: Iterable[str]) -> None:
     """Another prompt and other edits in one step, which one Undo takes back."""
-    change(state.with_words(state.with_prompt(current(), prompt), words))
+    change(state.with_words(state.with_other_prompt(current(), prompt), words))
 
 
 def show_in(key: str, value: Any) -> str:
