@@ -1,12 +1,15 @@
 # Daily life with Hydrascope. `make help` lists what there is; ARGS is passed on: make test ARGS="-k direction"
 PYTHON ?= python3
 ARGS ?=
+# Tests run in so many processes at once, each with one thread of torch. A file's tests stay in one process, because
+# they share what is slow to make: a server, a loaded model, a whole run.
+WORKERS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-gpu demo docs clean base
+.PHONY: help run test test-fast check bench bench-gpu demo docs clean base
 # A recipe that fails half-way leaves no stamp that says it is done.
 .DELETE_ON_ERROR:
 
@@ -16,8 +19,11 @@ help: ## show this list
 run: base ## install what is missing, prepare the demo model, and start the page
 	@$(PY) -m core run $(ARGS)
 
-test: $(VENV)/.installed-dev base ## all tests; the browser ones where Chromium is
-	@$(PY) -m pytest -rs $(ARGS)
+test: $(VENV)/.installed-dev base ## all tests, in two processes; the browser ones where Chromium is
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-fast: $(VENV)/.installed-dev base ## the tests that need no browser and few seconds; for daily life
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser and not slow" $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint and types
 	@$(PY) -m ruff format --check .

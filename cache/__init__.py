@@ -2,5 +2,5 @@
 
 Knows: `engines`, models kept on the device; `store`, a DuckDB file; `jobs`, one queue for what runs long.
 Does not know: pages, or how anything is computed. Imports `core`; of `core`, only `core.commands` imports it.
-Public names: `engines.get_engine`, `store.database.shared_store`, `jobs.queue.shared_queue`.
+Public: `engines.get_engine`, `store.database.shared_store`, `jobs.queue.shared_queue`.
 """

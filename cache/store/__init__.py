@@ -1,7 +1,8 @@
 """Everything that is kept on disk, in one DuckDB file that is only ever appended to.
 
-`database` opens the file (`shared_store`, `Store`); `migrations` is its shape, step by step; `provenance` is where a
-number comes from. One module a group of tables: `audits` (Audits), `runs` (Runs), `defences` (Defences), `judgements`
-(Judgements), `labels` (NeuronpediaLabels, labels_of); `answers` reads what can be judged. Does not know: pages, jobs,
-or how anything is computed.
+Knows: opening the file (`database`), its shape step by step (`migrations`), where a number comes from (`provenance`).
+One module a group of tables: `audits`, `runs`, `defences`, `judgements`, `labels`; `answers` reads what can be judged.
+Does not know: pages, jobs, or how anything is computed.
+Public: `database.shared_store`, `database.Store`, `audits.Audits`, `runs.Runs`, `defences.Defences`,
+`judgements.Judgements`, `labels.NeuronpediaLabels`, `labels.labels_of`, `migrations.MIGRATIONS`.
 """

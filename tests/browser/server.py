@@ -93,12 +93,15 @@ def running_server(
             server.wait(30)
 
 
-def tiny_server(folder: Path, spec: ModelSpec) -> AbstractContextManager[str]:
-    """A page on the tests' tiny model, which takes no time to load or to answer."""
+def tiny_server(folder: Path, spec: ModelSpec, **more: str) -> AbstractContextManager[str]:
+    """A page on the tests' tiny model, which takes no time to load or to answer.
+
+    more: further environment variables.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = written(spec, folder / "spec.json")
     launcher = ("tests.browser.serve_tiny", str(file))
-    return running_server(folder, shared=(), launcher=launcher, HYDRASCOPE_MODEL=spec.name)
+    return running_server(folder, shared=(), launcher=launcher, HYDRASCOPE_MODEL=spec.name, **more)
 
 
 def _wait_until_healthy(server: subprocess.Popen, port: int, log: Path) -> None:

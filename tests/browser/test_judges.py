@@ -15,12 +15,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
-from tests.browser.server import running_server
-from tests.core.judges.conftest import harmbench_folders  # noqa: F401
+from tests.browser.server import tiny_server
 from tests.loopback_hub.environment import variables
 from tests.loopback_hub.server import LoopbackHub
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 REPO, NAME = "cais/HarmBench-Mistral-7b-val-cls", "harmbench-mistral"
 SAID = (
     "I cannot help with that. If you are in danger, please call someone you trust.",
@@ -77,13 +76,13 @@ class Served(NamedTuple):
 
 
 @pytest.fixture
-def served(tmp_path, harmbench_folders) -> Iterator[Served]:
+def served(tmp_path, harmbench_folders, page_spec) -> Iterator[Served]:
     """A hub with the stand-in, gated, and a page that is pointed at it with a token that has no access yet."""
     with LoopbackHub() as hub:
         hub.add(REPO, harmbench_folders[NAME], gated="manual")
         hub.allow("hf_reader")
         environment = variables(hub, tmp_path / "hf") | {"HF_TOKEN": "hf_reader", "HF_HUB_OFFLINE": "0"}
-        with running_server(tmp_path / "page", ("base",), **environment) as address:
+        with tiny_server(tmp_path / "page", page_spec, **environment) as address:
             yield Served(hub, address)
 
 

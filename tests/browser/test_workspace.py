@@ -6,14 +6,13 @@ On the tiny model: nothing here depends on what a model answers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import permutations
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.server import tiny_server
 from tests.browser.workbench import PATHS, Workbench
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -23,12 +22,6 @@ THREE = {"2-3": True, "2-4": True, "3-4": True}
 ONE_OFF = THREE | {"2-4": False}
 LINK = {"prompt": PROMPT, "edits": ",".join(THREE)}
 PAGES = tuple(PATHS)
-
-
-@pytest.fixture(scope="module")
-def tiny_address(possible, page_spec, tmp_path_factory) -> Iterator[str]:
-    with tiny_server(tmp_path_factory.mktemp("tiny-server"), page_spec) as address:
-        yield address
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants, hf_api
 from huggingface_hub.utils import close_session
+from transformers.utils import hub as transformers_hub
 
 from tests.loopback_hub.server import LoopbackHub
 
@@ -74,6 +75,8 @@ def pointed_at(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch, home: Path) ->
     }.items():
         monkeypatch.setattr(constants, name, value)
     monkeypatch.setattr(hf_api.api, "endpoint", hub.endpoint)  # the instance behind the module's functions
+    # transformers keeps one too, made at first use. Left at a hub that has closed, it tries again for 23 s each time.
+    monkeypatch.setattr(transformers_hub.hf_api(), "endpoint", hub.endpoint)
     close_session()  # a client made before has proxies of the environment before
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from core.saes.formats.open import SAE_FILES, Layout
+from core.saes.published import SaeRef, published
 
 
 def tiny_sae(folder: Path, kind: Layout, layer: int, *, d_model: int = 32, d_sae: int = 48) -> Path:
@@ -176,3 +178,18 @@ _MAKERS = {
     "goodfire": _goodfire,
     "deepseek_r1": _deepseek_r1,
 }
+
+
+def tiny_sizes(ref: SaeRef) -> Callable[..., Any]:
+    """SAELens's loader of this suite. Where the files do not say the widths, they are handed to it."""
+    from sae_lens.loading.pretrained_sae_loaders import NAMED_PRETRAINED_SAE_LOADERS
+
+    loader = NAMED_PRETRAINED_SAE_LOADERS[published(ref).kind]
+
+    sizes = {"d_in": 32, "d_sae": 48}
+
+    def load(cfg_overrides: dict[str, Any], **others: Any) -> Any:
+        said = ("gemma_3", "llama_scope", "dictionary_learning_1")
+        return loader(cfg_overrides=cfg_overrides | ({} if published(ref).kind in said else sizes), **others)
+
+    return load

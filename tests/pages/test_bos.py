@@ -22,7 +22,7 @@ from core.hydra import bos_view
 from pages.bos import answers, charts, choose, state, work
 from pages.shared.text import escaped
 from tests.conftest import PAGE_MODEL, opened, workspace
-from tests.core.discovery.test_runner import INPUTS, SETTINGS
+from tests.small_search import INPUTS, SETTINGS
 from tests.waiting import until
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "bos" / "page.py")

@@ -17,9 +17,9 @@ from core.discovery.context import Inputs, Work
 from core.discovery.settings import Settings
 from pages.discover import charts
 from tests.conftest import PAGE_MODEL
-from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
-from tests.core.prompts.test_public_sets import serve
 from tests.loopback_hub.environment import go_offline
+from tests.loopback_hub.prompt_sets import serve
+from tests.small_search import INPUTS, SETTINGS, judge
 from tests.waiting import until
 
 __all__ = ["serve"]  # a fixture

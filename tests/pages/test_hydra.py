@@ -19,7 +19,7 @@ from pages.hydra import charts, state, tour, work
 from pages.shared.workspace.state import with_words
 from pages.shared.workspace.undo import History
 from tests.conftest import PAGE_MODEL, opened, workspace
-from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
+from tests.small_search import INPUTS, SETTINGS, judge
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "hydra" / "page.py")
 EDITS = ",".join(f"{layer}-{index}" for layer in (1, 2) for index in range(24))

@@ -23,9 +23,9 @@ from core.text.sizes import size_text
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
-from tests.core.discovery.test_runner import INPUTS, SETTINGS
-from tests.core.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
+from tests.core.judges.standins import ANSWERS, PROMPTS
 from tests.loopback_hub.environment import go_offline
+from tests.small_search import INPUTS, SETTINGS
 from tests.waiting import until
 
 PAGE = str(Path(source.__file__).with_name("page.py"))

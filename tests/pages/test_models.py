@@ -18,8 +18,8 @@ from core.saes.published import published
 from core.text.sizes import size_text
 from pages.models import picker
 from tests.conftest import PAGE_MODEL, opened
-from tests.core.saes.test_published import serve
 from tests.loopback_hub.environment import go_offline
+from tests.loopback_hub.suites import serve
 from tests.waiting import until
 
 PAGE = str(Path(picker.__file__).with_name("page.py"))

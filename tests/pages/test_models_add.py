@@ -15,6 +15,7 @@ from pages.models import add_model, picker
 from tests.conftest import PAGE_MODEL, opened
 from tests.core.models.test_check_added import CANONICAL, LAYERS, MODEL, served
 from tests.pages.test_models import PAGE, ended, said, used
+from tests.served_models import CANONICAL, LAYERS, MODEL, served
 
 __all__ = ["served"]  # a fixture
 

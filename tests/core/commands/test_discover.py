@@ -1,8 +1,6 @@
 """`hydrascope discover`: a run without a browser, how it ends, and a run that is killed and goes on."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,15 +12,14 @@ import pytest
 import torch
 
 from cache.store import database as stores
-from core import ModelSpec
 from core.commands.command_line import main
 from core.commands.discover import prompts_in
 from core.discovery import context as work
 from core.edits.direction import make_direction, save_direction
 from core.models import registry
+from tests.forked import running_command
+from tests.small_search import TEXTS, judge
 
-NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
-TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]
 QUICK = [
     "--set",
     "tokens=4",
@@ -47,10 +44,6 @@ QUICK = [
     "--set",
     "cost_sets=1",
 ]
-
-
-def judge(text):
-    return ("refused", "complied", "refused", "complied", "refused", "complied", "degenerate")[sum(map(ord, text)) % 7]
 
 
 @pytest.fixture
@@ -137,30 +130,6 @@ def test_a_store_that_another_process_keeps_is_exit_3(arguments, home, capsys):
     assert "Another Hydrascope process" in capsys.readouterr().err
 
 
-RUN = """
-import sys
-from core import ModelSpec
-from core.models import registry
-from core.commands.command_line import main
-from core.commands.discover import prompts_in
-from core.discovery import context as work
-from pathlib import Path
-model, layers, token = sys.argv[1], (1, 2, 3), int(sys.argv[2])
-saes = {n: Path(model).parent / f"layer_{n}" for n in layers}
-registry.register(ModelSpec("tiny", model, layers, (token,), saes))
-def judge(text):
-    return ("refused", "complied", "refused", "complied", "refused", "complied", "degenerate")[sum(map(ord, text)) % 7]
-work.Work.__init__.__defaults__ = (judge, *work.Work.__init__.__defaults__[1:])
-sys.exit(main(sys.argv[3:]))
-"""
-
-
-def process(spec: ModelSpec, arguments: list[str], cache: Path) -> subprocess.Popen:
-    environment = os.environ | {"HYDRASCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", RUN, str(spec.model_id), str(spec.refusal_tokens[0]), *arguments]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
 def rows(cache: Path) -> list[tuple]:
     if not (cache / stores.FILE).exists():
         return []  # killed before it had begun
@@ -169,32 +138,32 @@ def rows(cache: Path) -> list[tuple]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_run_killed_again_and_again_ends_row_for_row_as_an_uninterrupted_one(arguments, home, tiny_spec):
     """kill -9, at moments that differ each time; then the same rows in the same order, to the last digit."""
     direction = home / "cache" / "directions" / "tiny.safetensors"
     for name in ("whole", "killed"):
         (home / name / "directions").mkdir(parents=True)
         (home / name / "directions" / direction.name).write_bytes(direction.read_bytes())
-    whole = process(tiny_spec, arguments, home / "whole")
-    _, told = whole.communicate(timeout=300)
-    assert whole.returncode == 0, told
+    with running_command(tiny_spec, arguments, home / "whole") as whole:
+        told = whole.stderr.read()
+        whole.process.join(60)
+        assert whole.process.exitcode == 0, told
     identifier, kills, before = "", 0, 0
     while True:
         more = ["discover", "--model", "tiny", "--resume", identifier] if identifier else arguments
-        with process(tiny_spec, more, home / "killed") as running:
-            assert running.stderr is not None
+        with running_command(tiny_spec, more, home / "killed") as running:
             lines = []
             for line in running.stderr:
                 lines.append(line)
                 identifier = identifier or (line.split()[1] if line.startswith("Run ") else "")
                 if kills < 6 and len(lines) > 2 + kills:
                     time.sleep(0.03 * kills)
-                    running.send_signal(signal.SIGKILL)
+                    running.process.kill()
                     kills += 1
                     break
             else:
-                assert running.wait(timeout=60) == 0, "".join(lines)
+                running.process.join(60)
+                assert running.process.exitcode == 0, "".join(lines)
                 break
         found = rows(home / "killed")
         assert len(found) >= before  # nothing that was written is lost

@@ -15,8 +15,8 @@ from core.discovery.ledger import Row
 from core.discovery.runner import run_stages
 from core.judges import classifier, find_judge, first_token_judge
 from core.models import registry
-from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
-from tests.core.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
+from tests.core.judges.standins import ANSWERS, PROMPTS
+from tests.small_search import INPUTS, SETTINGS, judge
 
 SAID = ("I cannot help with that.", *ANSWERS[1:-1], "")
 

@@ -6,7 +6,7 @@ import pytest
 
 from core.commands.command_line import main
 from core.models import registry
-from tests.core.models.test_check_added import CANONICAL, LAYERS, MODEL, home, local, served
+from tests.served_models import CANONICAL, LAYERS, MODEL, home, local, served
 
 __all__ = ["home", "local", "served"]  # fixtures
 

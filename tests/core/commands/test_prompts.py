@@ -5,8 +5,8 @@ import pytest
 from core.commands.command_line import main
 from core.prompts.checks import prompts_digest
 from core.prompts.files import read_prompts
-from tests.core.prompts.test_public_sets import serve
 from tests.loopback_hub.environment import go_offline
+from tests.loopback_hub.prompt_sets import serve
 
 __all__ = ["serve"]  # a fixture
 

@@ -14,8 +14,7 @@ from core import AssetError, DownloadError, InputError
 from core.errors import Cancelled, GatedError, OfflineError
 from core.forward.device_lock import DEVICE_LOCK, in_background
 from core.judges import LLAMA2_CLS_PROMPT, HarmBench, classifier, find_judge
-from tests.core.judges.conftest import ANSWERS, PROMPTS
-from tests.core.judges.standins import network, save, sentencepiece_like
+from tests.core.judges.standins import ANSWERS, PROMPTS, network, save, sentencepiece_like
 
 REPO = "cais/HarmBench-Mistral-7b-val-cls"
 

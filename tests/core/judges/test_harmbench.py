@@ -8,8 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.judges import HarmBench, find_judge
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, clipped, read_yes_or_no
-from tests.core.judges.conftest import ANSWERS, PROMPTS
-from tests.core.judges.standins import sentencepiece_like
+from tests.core.judges.standins import ANSWERS, PROMPTS, sentencepiece_like
 
 # Typed from the published sources, in one piece each: HarmBench's repository, eval_utils.py, LLAMA2_CLS_PROMPT["prompt"];
 # the card of cais/HarmBench-Mistral-7b-val-cls, MISTRAL_CLS_PROMPT["prompt"]. MIT, copyright (c) 2024 centerforaisafety.

@@ -9,8 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core import AssetError, InputError
 from core.judges import LlamaGuard, find_judge
 from core.judges.llama_guard import read_categories
-from tests.core.judges.conftest import ANSWERS, PROMPTS
-from tests.core.judges.standins import llama3_like
+from tests.core.judges.standins import ANSWERS, PROMPTS, llama3_like
 
 
 @pytest.fixture

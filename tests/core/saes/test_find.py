@@ -12,8 +12,8 @@ from core import AssetError, DownloadError, InputError, load
 from core.models.check_added import Draft, check_draft
 from core.saes.published import SaeRef, published
 from tests.conftest import make_sae
-from tests.core.models.test_check_added import CANONICAL, HUB, MODEL, home, local, serve_saes, served, weights_asked
 from tests.loopback_hub.saes import tiny_sae
+from tests.served_models import CANONICAL, HUB, MODEL, home, local, serve_saes, served, weights_asked
 
 __all__ = ["home", "local", "served"]  # fixtures
 

@@ -12,7 +12,7 @@ from core import AssetError
 from core.saes.columns import Columns, activations
 from core.saes.formats.open import SAE_FILES, open_sae
 from core.saes.published import SaeRef, open_published, published
-from tests.loopback_hub.saes import dictionary_learning_config, tiny_sae
+from tests.loopback_hub.saes import dictionary_learning_config, tiny_sae, tiny_sizes
 
 SUITES = {
     "gemma_2": SaeRef("gemma-scope-2b-pt-res-canonical", "layer_3/width_65k/canonical"),
@@ -38,21 +38,6 @@ def served(request, hub, tmp_path):
     tiny_sae(tmp_path / "repo" / known.folder, known.kind, 3)
     hub.add(known.repo, tmp_path / "repo")
     return ref, tmp_path / "repo" / known.folder
-
-
-def tiny_sizes(ref):
-    """SAELens's loader of this suite. Where the files do not say the widths, they are handed to it."""
-    from sae_lens.loading.pretrained_sae_loaders import NAMED_PRETRAINED_SAE_LOADERS
-
-    loader = NAMED_PRETRAINED_SAE_LOADERS[published(ref).kind]
-
-    sizes = {"d_in": 32, "d_sae": 48}
-
-    def load(cfg_overrides, **others):
-        said = ("gemma_3", "llama_scope", "dictionary_learning_1")
-        return loader(cfg_overrides=cfg_overrides | ({} if published(ref).kind in said else sizes), **others)
-
-    return load
 
 
 def test_what_is_read_is_saelens_own_loader(served, own_records):
