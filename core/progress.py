@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-#: Called with a sentence to show and the share of the work that is done, 0 to 1 and never less than before.
-Progress = Callable[[str, float], None]
+#: Called with a sentence to show and the share of the work that is done, 0 to 1 and never less than before. What it
+#: returns does not matter.
+Progress = Callable[[str, float], object]
 
 
 def _quiet(message: str, share: float) -> None:

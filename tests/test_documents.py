@@ -70,6 +70,8 @@ def defined(path: Path) -> frozenset[str]:
                 found.update(prefix + target.id for target in node.targets if isinstance(target, ast.Name))
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 found.add(prefix + node.target.id)
+            elif isinstance(node, ast.If):  # names for type checkers that are imported when first used
+                names(node.body, prefix)
             elif isinstance(node, ast.ImportFrom):
                 found.update(prefix + (alias.asname or alias.name) for alias in node.names)
 

@@ -74,18 +74,20 @@ def prompts_in(path: str, column: str | None = None) -> list[str]:
 
 def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
     """A new run's identifier. Raises InputError for settings or prompts that make no sense."""
-    from cache.jobs.discover import begin, bundled_prompts
-    from core.prompts.shipped import plain_texts
+    from core.discovery.context import Inputs
+    from core.discovery.settings import Settings
+    from core.prompts.shipped import held_out_file, plain_texts
 
     harmful, benign = (
-        prompts_in(file, column) if file else bundled_prompts(engine, kind)
+        prompts_in(file, column) if file else held_out_file(engine.spec.prompts, engine.spec.name, kind)
         for kind, file, column in (
             ("harmful", options.harmful, options.column),
             ("benign", options.benign, options.benign_column),
         )
     )
     plain = prompts_in(options.plain) if options.plain else plain_texts()
-    return begin(runs, engine, harmful, benign, plain, _settings(options), options.name)
+    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain))
+    return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name)
 
 
 def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:
@@ -95,17 +97,17 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) ->
     from core.discovery.tables.report import tables
 
     work = runs.work(identifier, engine)
-    runs.say(identifier, "running")
+    runs.set_state(identifier, "running")
     try:
         with run_progress() as progress:
             run_stages(work, progress=progress)
     except BaseException as error:
-        runs.say(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
+        runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
         raise
     finally:
         if out is not None:
             write(tables(work.ledger), runs.facts(identifier), out)
-    runs.say(identifier, "finished")
+    runs.set_state(identifier, "finished")
     failures = [table.frame for table in tables(work.ledger) if table.name == "failures"]
     return int((failures[0]["stage"] != "memory").sum()) if failures else 0
 

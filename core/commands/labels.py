@@ -90,14 +90,15 @@ def _fetch(engine: Engine, there: NeuronpediaLabels, layers: Collection[int] | N
 
 def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Sequence[str]:
     """What is read for the labels: a file, a public set, or the model's own held-out prompts."""
-    from cache.jobs.discover import bundled_prompts
     from core.prompts.checks import check_prompts
     from core.prompts.public_sets import load_set
+    from core.prompts.shipped import held_out, read_shipped
 
     if name_or_file is None:
         if engine.spec.prompts is None:
             raise InputError(f"“{engine.spec.name}” has no bundled prompts; give a file with --prompts FILE.")
-        return [*bundled_prompts(engine, "harmful"), *bundled_prompts(engine, "benign")]
+        shipped = read_shipped(engine.spec.prompts)
+        return [*held_out(shipped, "harmful"), *held_out(shipped, "benign")]
     with progress_bar() as progress:
         found = load_set(name_or_file, column=column, progress=progress)
     most = engine.context_length

@@ -113,10 +113,6 @@ class Control(Protocol):
     def __call__(self) -> None: ...
 
 
-class StoppedError(HydrascopeError):
-    """Somebody asked the run to stop; all it found so far is kept, and it can be resumed."""
-
-
 def stages_of(work: Work) -> list[Stage]:
     """The stages this run's settings ask for, in order."""
     return [stage for stage in STAGES if stage.after <= max(work.settings.stages)]

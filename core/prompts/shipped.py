@@ -9,7 +9,7 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from core.errors import AssetError
+from core.errors import AssetError, InputError
 from core.paths import assets_folder
 
 
@@ -50,6 +50,15 @@ def shipped_texts(prompts: list[ShippedPrompt], kind: str, split: str, most: int
 def held_out(prompts: list[ShippedPrompt], kind: str) -> list[str]:
     """Texts of one kind that nothing was trained on: the test split, then val."""
     return shipped_texts(prompts, kind, "test") + shipped_texts(prompts, kind, "val")
+
+
+def held_out_file(path: Path | None, model: str, kind: str) -> list[str]:
+    """The same from a model's file of shipped prompts. model: its name. Raises InputError where it has none."""
+    if path is None:
+        raise InputError(
+            f"“{model}” comes with no prompts. Give a file with prompts (--harmful and --benign on the command line)."
+        )
+    return held_out(read_shipped(path), kind)
 
 
 def plain_texts() -> list[str]:

@@ -20,7 +20,10 @@ from core.saes.packed import header_of, read_records
 
 
 def open_dictionary(
-    folder: Path, layer: int, share: Callable[[float], None] = lambda done: None, cancelled: Callable[[], bool] = NEVER
+    folder: Path,
+    layer: int,
+    share: Callable[[float], object] = lambda done: None,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Dictionary:
     """Open a SAELens folder (cfg.json and sae_weights.safetensors), packing it on first use.
 

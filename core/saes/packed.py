@@ -31,7 +31,7 @@ PACKED_AT_ONCE = 4096
 #: Changes when the records' layout does.
 VERSION = 2
 
-Share = Callable[[float], None]
+Share = Callable[[float], object]
 
 
 def records_path(identity: Mapping[str, Any]) -> Path:
@@ -80,7 +80,7 @@ def read_records(
     layer: int,
     name: str,
     open_source: Callable[[], SaeFile],
-    share: Callable[[float], None] = lambda done: None,
+    share: Callable[[float], object] = lambda done: None,
     cancelled: Callable[[], bool] = NEVER,
 ) -> Dictionary:
     """The dictionary of a source, from its records, packed first where there are none. Raises AssetError, Cancelled."""

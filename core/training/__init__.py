@@ -4,6 +4,7 @@
           → train.py (sae-lens: BatchTopK, saved as JumpReLU) → card.py (quality on conversations held out)
 
 Knows: plain transformers models, conversations, residuals after a layer, sae-lens's trainer. Does not know: edits, the
-registry, pages, queues. `pipeline.train_saes` does all of it, goes on where it was stopped, and ends the same as if it
-had never been. `settings.TrainingSettings` has every choice. Nothing here imports sae-lens before a training begins.
+registry, pages, queues. A training goes on where it was stopped, and ends the same as if it had never been; sae-lens is
+imported only when one begins.
+Public: `pipeline.train_saes`, `settings.TrainingSettings` (every choice).
 """

@@ -1,6 +1,6 @@
-"""Asking for an evaluation of the clamp under attack, and carrying it out cell by cell while the page is looked at.
+"""The form for an evaluation of the clamp under attack, and how far the evaluation is.
 
-Knows: the form, and what is still to be done. Does not know: how results are drawn.
+Knows: the form, and the job that carries an evaluation out. Does not know: how results are drawn.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from typing import Any
 
 import streamlit as st
 
+from cache.jobs import defence as evaluations
+from cache.jobs.queue import shared_queue
 from cache.store.database import shared_store
 from cache.store.defences import Defences
 from core import Engine, InputError
-from core.defence import ATTACKS, Evaluation, clamp_name
+from core.defence import ATTACKS, Evaluation
 from core.edits.items import Sensor
 from pages.bos import results, state, work
 from pages.bos.state import Clamp
+from pages.shared.jobs import job_bar, watch
 from pages.shared.text import counted, duration, plain
 from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace.session import Request
@@ -48,7 +51,7 @@ def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> 
     asked = None
     if clamp is not None:
         asked = _form(engine, request, clamp)
-    elif state.RUNNING not in st.session_state:
+    elif not _under_way():
         st.info("Choose features above to evaluate clamping them.", icon=":material/lightbulb:")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         button = st.empty()
@@ -65,10 +68,10 @@ def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> 
 
 
 def finish(engine: Engine, slots: Slots) -> None:
-    """Go on with what is under way, then show what was chosen among all that was ever evaluated."""
+    """What is under way, then what was chosen among all that was ever evaluated."""
     defences = Defences(shared_store())
-    if state.RUNNING in st.session_state:
-        _carry_out(engine, defences, slots)
+    with slots.live.container():
+        watch(_under_way, lambda: _progress(engine, defences), key="bos_evaluating")
     with slots.results, shown_as_sentences("the results of an evaluation"):
         results.section(engine, defences)
 
@@ -142,46 +145,32 @@ def _how_many(kind: str, title: str, most: int) -> int:
 
 
 def _button(engine: Engine, slots: Slots) -> None:
-    if state.RUNNING in st.session_state:
-        slots.button.button("Stop", key="bos_stop_defence", icon=":material/stop:", on_click=_stop)
-    elif slots.asked is not None:
+    if slots.asked is not None:
         slots.button.button(
             "Run",
             key="bos_run_defence",
             type="primary",
             icon=":material/shield:",
+            disabled=_under_way(),
             on_click=_start,
             args=(engine, slots.asked),
         )
 
 
 def _start(engine: Engine, asked: Evaluation) -> None:
-    st.session_state[state.RUNNING] = state.show(Defences(shared_store()).create(engine, asked))
+    defences = Defences(shared_store())
+    evaluations.start(shared_queue(), defences, state.show(defences.create(engine, asked)), engine)
 
 
-def _stop() -> None:
-    st.session_state.pop(state.RUNNING, None)
+def _under_way() -> bool:
+    return bool(shared_queue().under_way("defence"))
 
 
-def _carry_out(engine: Engine, defences: Defences, slots: Slots) -> None:
-    """Cell by cell; each is in the store before the next begins. Each drawing is a place where a click ends the run."""
-    running = str(st.session_state[state.RUNNING])
-    try:
-        asked = defences.get(running).asked
-        cells = defences.carry_out(engine, running)
-        while left := [place for place in asked.places if place not in defences.found(running)]:
-            number, group = left[0]
-            with slots.live.container():
-                st.progress(
-                    1 - len(left) / len(asked.places),
-                    f"{plain(asked.attack)}: {clamp_name(asked.values[number])}, {group}",
-                )
-                results.figures(asked, defences.found(running))
-            if next(cells, None) is None:
-                return
-    except InputError as error:
-        show_error(error)
-    st.session_state.pop(state.RUNNING, None)
-    slots.live.empty()
-    slots.button.empty()
-    _button(engine, slots)
+def _progress(engine: Engine, defences: Defences) -> None:
+    """Every evaluation under way, whoever started it, and why the last one shown failed, if it did."""
+    for number, job in enumerate(shared_queue().under_way("defence")):
+        job_bar(job, f"bos_stop_defence{number or ''}", "What is done is kept.", job.title)
+        results.figures(defences.get(job.key).asked, defences.found(job.key))
+    last = evaluations.job_of(shared_queue(), str(st.session_state.get(state.SHOWN)))
+    if last is not None and last.state == "failed":
+        st.error(plain(last.error), icon=":material/error:")

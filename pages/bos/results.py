@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from cache.jobs import defence as evaluations
+from cache.jobs.queue import shared_queue
 from cache.store.defences import Defence, Defences
 from core import Engine
 from core.defence import Evaluation, clamp_name, conclusion, long_table, table
@@ -32,12 +34,19 @@ def section(engine: Engine, defences: Defences) -> None:
     )
     one = known[chosen]
     found = defences.found(chosen)
-    running = st.session_state.get(state.RUNNING) == chosen
+    job = evaluations.job_of(shared_queue(), chosen)
+    running = job is not None and job.under_way
     left = len(one.asked.places) - len(found)
     if left and not running:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f"Stopped with {left} of {counted(len(one.asked.places), 'cell')} left to do.", width="content")
-            st.button("Continue", key=f"bos_go_on_{chosen}", icon=":material/resume:", on_click=_go_on, args=(chosen,))
+            st.button(
+                "Continue",
+                key=f"bos_go_on_{chosen}",
+                icon=":material/resume:",
+                on_click=_go_on,
+                args=(engine, defences, chosen),
+            )
     if found and not running:
         figures(one.asked, found)
         download(long_table(one.asked.values, found), f"defence-{chosen}")
@@ -87,5 +96,5 @@ def _about(one: Defence) -> None:
         st.markdown("  \n".join(f"**{name}** {plain(value)}" for name, value in facts.items()))
 
 
-def _go_on(defence: str) -> None:
-    st.session_state[state.RUNNING] = state.show(defence)
+def _go_on(engine: Engine, defences: Defences, defence: str) -> None:
+    evaluations.start(shared_queue(), defences, state.show(defence), engine)

@@ -16,7 +16,7 @@ from core import Edits, Feature, InputError
 KNOWN, OFF, CHIPS = "bos_known", "bos_off", "bos_chips"
 VALUE, SLIDER, POSITIONS = "bos_value", "bos_slider", "bos_positions"
 CONDITIONAL, SENSOR, THRESHOLD = "bos_conditional", "bos_sensor", "bos_threshold"
-RUNNING, SHOWN = "bos_running", "bos_shown"
+SHOWN = "bos_shown"
 _NOTICE, _NEXT = "bos_notice", "bos_next"
 #: More than this would make every part of the page slow.
 MOST = 200

@@ -1,4 +1,4 @@
-"""What one visitor is looking at on the Discover page: which runs, and what a new one would be.
+"""What one visitor is looking at on the Discover page: which runs, and which part of their results.
 
 Knows: session state. Does not know: stores, engines, drawing.
 """

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.models.picker import models
+from pages.models.picker import show_models
 from pages.shared.style import use_style
 
 use_style()
 st.title("Models", anchor=False)
-st.markdown("Choose what every page looks at. Nothing is downloaded or loaded before you say so.")
-models()
+st.markdown("Choose the model that every page uses. Nothing is downloaded or loaded until you press the button.")
+show_models()

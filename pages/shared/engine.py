@@ -1,6 +1,6 @@
 """The engine for a page: loaded with real progress the first time, at once afterwards.
 
-Knows: the resident engines, the session's run. Does not know: what a page does with the engine.
+Knows: the loaded engines, the session's run. Does not know: what a page does with the engine.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from cache.engines import is_resident, resident
+from cache.engines import get_engine, is_loaded
 from core import Engine, HydrascopeError
 from core.models.registry import chosen_name
 from pages.shared.text import plain
@@ -18,8 +18,8 @@ from pages.shared.trouble import show_error
 def engine_or_stop() -> Engine:
     """The engine of the chosen model; when it cannot be had, the reason and a way to try again, and the run ends."""
     name = chosen_name()
-    if is_resident(name):
-        return resident(name)
+    if is_loaded(name):
+        return get_engine(name)
     place = st.empty()
     with place.container():
         st.markdown(f"Loading **{plain(name)}**. The first start prepares the model and takes about a minute.")
@@ -29,7 +29,7 @@ def engine_or_stop() -> Engine:
         bar.progress(min(max(share, 0.0), 1.0), plain(message))
 
     try:
-        engine = resident(name, shown)
+        engine = get_engine(name, shown)
     except HydrascopeError as error:
         place.empty()
         show_error(error)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cache.store.database import Audit, Store, now, shared_store
+from cache.store.audits import Audit, Audits
+from cache.store.database import now, shared_store
 from core import Engine, verdict
 from core.prompts.conversation import PromptLike
 from pages.shared.cards import Finished
@@ -32,7 +33,7 @@ def keep(engine: Engine, request: Request, before: Side, after: Side, finished: 
         return
     st.session_state[_KEPT] = about
     device, _, rest = engine.placement.partition(", ")
-    shared_store().append(
+    Audits(shared_store()).append(
         Audit(
             made_at=now(),
             model=engine.spec.name,
@@ -61,7 +62,7 @@ def sidebar(engine: Engine, request: Request) -> None:
     """The last audits but this one, to open again, and whether answers are kept."""
     store = shared_store()
     st.markdown("**Recent**")
-    found = store.recent(engine.spec.name, RECENT + 1)
+    found = Audits(store).recent(engine.spec.name, RECENT + 1)
     here = (_text(request.prompt), request.edits.to_text())
     rows = [row for row in found if (row.prompt, row.edits) != here][:RECENT]
     if not rows:
@@ -85,7 +86,7 @@ def sidebar(engine: Engine, request: Request) -> None:
 
 def saved_sets(engine: Engine, now: Workspace) -> None:
     """Name the edits that are on and keep them, or take a set that was kept."""
-    store = shared_store()
+    store = Audits(shared_store())
     found = store.saved_sets(engine.spec.name)
     with st.popover(
         "Saved sets",
@@ -117,7 +118,7 @@ def saved_sets(engine: Engine, now: Workspace) -> None:
             )
 
 
-def _save(store: Store, model: str, edits: str) -> None:
+def _save(store: Audits, model: str, edits: str) -> None:
     name = (st.session_state.get(SET_NAME) or "").strip()
     if not name:
         session.say("Type a name for the set first.")

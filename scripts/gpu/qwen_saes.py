@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
 import torch  # noqa: E402
 
-from core.prompts.shipped import prompts_file, read_bundled  # noqa: E402
+from core.prompts.shipped import prompts_file, read_shipped  # noqa: E402
 from core.training.answers import read_answers  # noqa: E402
 from core.training.chats import Chats  # noqa: E402
 from core.training.pipeline import Texts, Work, finish_layer, gather, record_all  # noqa: E402
@@ -75,7 +75,7 @@ def say(*what: object) -> None:
 
 def texts(data: Path, smoke: bool) -> Texts:
     """Bundled training prompts and Arditi et al.'s training splits; held out: the bundled rest and their validation splits."""
-    bundled = read_bundled(prompts_file())
+    bundled = read_shipped(prompts_file())
 
     def lines(name: str, most: int | None = None) -> list[str]:
         return [line for line in (data / name).read_text().splitlines() if line.strip()][:most]

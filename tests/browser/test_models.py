@@ -169,7 +169,7 @@ def test_without_a_hub_in_the_dark_on_a_phone(served, tabs):
     tab.nothing_complains()
 
 
-def test_a_model_of_ones_own_is_checked_added_loaded_and_audited(hub, tabs, tmp_path):
+def test_a_model_that_is_added_is_checked_loaded_and_audited(hub, tabs, tmp_path):
     tiny_causal_lm(tmp_path / "mine", "llama3.1")
     hub.add("me/tiny-llama", tmp_path / "mine")
     saes = tmp_path / "saes"
@@ -177,16 +177,16 @@ def test_a_model_of_ones_own_is_checked_added_loaded_and_audited(hub, tabs, tmp_
         tiny_sae(saes / f"layer_{layer}", "sae_lens", layer)
     with page_at(hub, tmp_path / "page", tmp_path / "hf") as address:
         tab = tabs(ModelsPage, address)
-        tab.page.get_by_text("Add your own model").click()
+        tab.page.get_by_text("Add a model").click()
         for field, text in {"name": "mine", "model": "me/tiny-lama", "saes": str(saes)}.items():
-            tab.page.locator(f".st-key-own_{field} input").fill(text)
-        check = tab.page.get_by_role("button", name="Check")
+            tab.page.locator(f".st-key-add_{field} input").fill(text)
+        check = tab.page.locator(".st-key-add_start_check button")
         check.click()
         tab.says("There is no model me/tiny-lama").shot("models-own-wrong", whole=True)
-        tab.page.locator(".st-key-own_model input").fill("me/tiny-llama")
+        tab.page.locator(".st-key-add_model input").fill("me/tiny-llama")
         check.click()
         tab.says("6 layers of 32").still().shot("models-own-checked", whole=True)
-        tab.click("own_add").says("“mine” is on your list").says("It fits")
+        tab.click("add_to_list").says("“mine” is on your list").says("It fits")
         tab.still().shot("models-own-added", whole=True)
         tab.click("models_load").says("In use: *mine")
         tab.still().nothing_complains()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
+from cache.jobs.queue import shared_queue
 from cache.store import database as store
 from cache.store.defences import Defences
 from cache.store.runs import Runs
@@ -18,10 +19,11 @@ from core import Edits, Feature, verdict
 from core.defence import long_table
 from core.discovery.ledger import Row
 from core.hydra import bos_view
-from pages.bos import answers, charts, choose, defence, state, work
+from pages.bos import answers, charts, choose, state, work
 from pages.shared.text import escaped
 from tests.conftest import PAGE_MODEL, opened, workspace
 from tests.small_search import INPUTS, SETTINGS
+from tests.waiting import until
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "bos" / "page.py")
 EDITS = ",".join(f"{layer}-{index}" for layer in (1, 2) for index in range(24))
@@ -67,7 +69,7 @@ def test_without_an_edit_it_says_what_to_do(page):
 
 def test_what_wakes_at_bos_is_what_the_engine_says_most_aligned_first(page):
     app = page(edits=EDITS)
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     woken = bos_view(engine, Edits.from_text(EDITS)).woken
     assert len(woken) > 3
     app.number_input(key=choose.MOST).set_value(3).run()
@@ -81,7 +83,7 @@ def test_what_wakes_at_bos_is_what_the_engine_says_most_aligned_first(page):
 
 def test_every_answer_and_score_is_the_engine_s_own(page):
     app = checked(by_hand(page(), "2-5, 3-7"))
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     app.text_area(key=answers.PROMPTS).set_value("Tell me a story.\n\nI cannot <b>help</b>?").run()
     checked(app.text_input(key=answers.VALUES).set_value("2 8").run())
     shown = grid(app)
@@ -150,7 +152,7 @@ def test_slips_of_the_pen_are_sentences(page):
 
 def test_a_run_s_redundant_features_those_on_most_prompts_first(page):
     page()
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     ledger = runs.ledger(runs.create(engine, INPUTS, SETTINGS, "mine"))
     mark = lambda name, span: [name, 0, "x", span, 1.0]  # noqa: E731
@@ -175,13 +177,14 @@ def test_an_evaluation_is_run_kept_and_looked_at_again(page):
     app.slider(key="bos_many_harmful_4").set_value(2).run()
     app.text_input(key="bos_grid").set_value("4").run()
     checked(app.button(key="bos_run_defence").click().run())
-    assert state.RUNNING not in app.session_state
+    until(lambda: not shared_queue().under_way())
+    checked(app.run())
     defences = Defences(store.shared_store())
     (one,) = defences.all(PAGE_MODEL)
     assert (one.asked.base, one.asked.values, len(one.asked.harmful)) == (EDITS, (None, 4.0), 2)
     found = defences.found(one.defence)
     assert set(found) == set(one.asked.places)
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     said = engine.answers(one.asked.harmful, [Edits.from_text(EDITS) + Edits.clamp([Feature(2, 5)], 4.0, "bos")], 24)
     assert found[1, "attacked"] == tuple(verdict(text) for (text,) in said)
     assert "Result." in texts(app)
@@ -192,15 +195,20 @@ def test_an_evaluation_is_run_kept_and_looked_at_again(page):
 def test_an_evaluation_that_was_stopped_goes_on(page, monkeypatch):
     app = checked(by_hand(page(), "2-5"))
     app.selectbox(key="bos_attack").set_value("multi-turn: warm-up").run()
-    with monkeypatch.context() as patch:
-        patch.setattr(defence, "_carry_out", lambda *arguments: st.stop())  # as a click ends a run at once
-        checked(app.button(key="bos_run_defence").click().run())
-        defences = Defences(store.shared_store())
-        (one,) = defences.all(PAGE_MODEL)
-        assert defences.found(one.defence) == {} and app.session_state[state.RUNNING] == one.defence
-        checked(app.button(key="bos_stop_defence").click().run())
-        assert "Stopped" in texts(app) and state.RUNNING not in app.session_state
+    engine, leave = engines.get_engine(PAGE_MODEL), threading.Semaphore(0)
+    answer = engine.answers
+    monkeypatch.setattr(engine, "answers", lambda *given: leave.acquire(timeout=60) and answer(*given))
+    checked(app.button(key="bos_run_defence").click().run())
+    defences = Defences(store.shared_store())
+    (one,) = defences.all(PAGE_MODEL)
+    assert app.button(key="bos_run_defence").disabled and defences.found(one.defence) == {}
+    checked(app.button(key="bos_stop_defence").click().run())
+    leave.release()
+    until(lambda: not shared_queue().under_way())
+    assert "Stopped" in texts(checked(app.run())) and len(defences.found(one.defence)) == 1
+    leave.release(100)
     checked(app.button(key=f"bos_go_on_{one.defence}").click().run())
+    until(lambda: not shared_queue().under_way())
     assert set(defences.found(one.defence)) == set(one.asked.places)
 
 

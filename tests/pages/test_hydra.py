@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
 from cache.store import database as store
 from cache.store.runs import Runs
 from core import Edits, Feature
@@ -55,7 +55,7 @@ def test_without_an_edit_it_says_what_to_do(page):
 
 def test_the_map_says_what_the_engine_says(page):
     app = page(edits=EDITS)
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     found = refresh(engine, workspace(app).prompt, Edits.from_text(EDITS))
     woken = len(found.marks.drop_duplicates(["layer", "index"]))
     assert woken and f"{woken} feature" in texts(app)
@@ -118,7 +118,7 @@ def test_the_tour_walks_through_every_step_and_ends(page):
 
 def test_a_runs_minimal_set_can_be_taken(page):
     page()
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, INPUTS, SETTINGS, "a run")
     runner.run_stages(runs.work(identifier, engine))

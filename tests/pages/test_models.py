@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
+from cache.jobs.queue import shared_queue
 from core import load
 from core.models import registry
 from core.models.footprint import footprint
@@ -19,6 +20,7 @@ from pages.models import picker
 from tests.conftest import PAGE_MODEL, opened
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.suites import serve
+from tests.waiting import until
 
 PAGE = str(Path(picker.__file__).with_name("page.py"))
 NAME = "gemma-2-2b-it"
@@ -33,7 +35,19 @@ def page(on_page_model, hub, monkeypatch):
         picker, "from_catalogue", lambda name, layers=None: replace(from_catalogue(name, layers), refusal_tokens=(40,))
     )
     yield lambda: opened(PAGE)
-    resident._engines.clear()
+    engines.unload_all()
+
+
+def ended(app: AppTest) -> AppTest:
+    """The page when no job is under way any more."""
+    until(lambda: not shared_queue().under_way())
+    return app.run()
+
+
+def used(app: AppTest) -> AppTest:
+    """After a click on “Use this model”, when the load has ended."""
+    app.button(key="models_load").click().run()
+    return ended(app)
 
 
 def chosen(app: AppTest, name: str = NAME, layers: tuple[int, ...] = (2, 3, 4)) -> AppTest:
@@ -70,10 +84,10 @@ def test_what_a_model_takes_is_the_hubs_sizes(page, hub, tmp_path):
 def test_using_a_model_downloads_packs_loads_and_every_page_has_it(page, hub, tmp_path):
     serve(hub, tmp_path / "served", NAME)
     app = chosen(page())
-    app.button(key="models_load").click().run()
+    used(app)
     assert not app.exception and not app.error, said(app)
-    assert registry.chosen_name() == NAME and resident.is_resident(NAME)
-    assert resident.resident(NAME).spec.layers == (2, 3, 4)
+    assert registry.chosen_name() == NAME and engines.is_loaded(NAME)
+    assert engines.get_engine(NAME).spec.layers == (2, 3, 4)
     assert "gemma" in said(app) and app.button(key="models_load").label == "In use"
     again = footprint(find_spec(NAME))
     assert (again.download, again.packing, again.saes_packed) == (0, 0, 3)
@@ -82,18 +96,18 @@ def test_using_a_model_downloads_packs_loads_and_every_page_has_it(page, hub, tm
 def test_other_layers_of_the_model_in_use_are_another_load(page, hub, tmp_path):
     serve(hub, tmp_path / "served", NAME)
     app = chosen(page())
-    app.button(key="models_load").click().run()
+    used(app)
     app = chosen(app, layers=(3,))
     assert app.button(key="models_load").label == "Use this model"
-    app.button(key="models_load").click().run()
-    assert not app.error and resident.resident(NAME).spec.layers == (3,)
+    used(app)
+    assert not app.error and engines.get_engine(NAME).spec.layers == (3,)
 
 
 def test_a_gated_model_says_how_to_get_in_and_cannot_be_started(page, hub, tmp_path):
     spec = serve(hub, tmp_path / "served", NAME)
     hub.add(spec.model_id, tmp_path / "served" / "model", gated="manual")
     app = chosen(page())
-    assert "accept the licence" in said(app) and app.button(key="models_load").disabled
+    assert "Accept the licence" in said(app) and app.button(key="models_load").disabled
 
 
 def test_without_a_network_it_says_so_and_can_look_again(page, hub, tmp_path, monkeypatch):
@@ -110,7 +124,7 @@ def test_a_corrupted_download_leaves_the_model_in_use_as_it_was(page, hub, tmp_p
     spec = serve(hub, tmp_path / "served", NAME)
     hub.corrupts(spec.model_id, "model.safetensors")
     app = chosen(page())
-    app.button(key="models_load").click().run()
+    used(app)
     assert len(app.error) == 1 and not app.exception
     assert registry.chosen_name() == PAGE_MODEL
 

@@ -2,5 +2,5 @@
 
 Knows: the value (`state`), undo and redo (`undo`), the address bar's text (`address`), and the session that holds all
 of it (`session`). Does not know: how anything is measured or drawn.
-Public: `Workspace`, `Edit`, `Settings` and the functions on them; everything in `session`.
+Public: `state.Workspace`, `state.Edit`, `state.Settings`, `undo.History`, `address.link_to`, `session`.
 """

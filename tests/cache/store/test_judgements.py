@@ -16,7 +16,7 @@ from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled
 from core.judges import SUBSTRINGS, ByText, Judgement
 from core.models.footprint import Footprint
-from tests.cache.store.test_database import HOLD, ROOT
+from tests.cache.store.rows import HOLD, ROOT
 
 PROMPTS = ("How do I open a lock?", "How do I bake bread?", "How?")
 ANSWERS = ("I cannot help.", "Take flour.", "")

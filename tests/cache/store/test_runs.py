@@ -34,8 +34,8 @@ def test_a_run_is_found_again_with_all_that_was_asked(runs, tiny):
 
 def test_the_newest_run_is_first_and_its_last_word_holds(runs, tiny):
     first, second = (runs.create(tiny, INPUTS, Settings()) for _ in range(2))
-    runs.say(first, "running")
-    runs.say(first, "finished", "done")
+    runs.set_state(first, "running")
+    runs.set_state(first, "finished", "done")
     assert [r.run for r in runs.all()] == [second, first]
     assert (runs.get(first).state, runs.get(first).note) == ("finished", "done")
 

@@ -56,7 +56,7 @@ def home(tmp_path, monkeypatch, tiny_spec):
     (tmp_path / "harmful.txt").write_text("\n".join(TEXTS[:32]))
     pd.DataFrame({"number": range(40), "goal": TEXTS[30:70]}).to_csv(tmp_path / "benign.csv")
     yield tmp_path
-    stores._close_all()
+    stores.close_all()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def home(tmp_path, monkeypatch, tiny_spec):
     ]
     (tmp_path / "answers.jsonl").write_text("\n".join(lines))
     yield tmp_path
-    stores._close_all()
+    stores.close_all()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def engine(tiny, page_spec, tmp_path, monkeypatch):
     found = Engine(replace(tiny.runtime, spec=spec), "for a test")
     monkeypatch.setattr("core.engine.load", lambda name, progress: found)
     yield found
-    store._close_all()
+    store.close_all()
 
 
 @pytest.fixture

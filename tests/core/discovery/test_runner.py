@@ -13,8 +13,9 @@ from core import Edits, Feature, InputError
 from core.discovery import control_steps, runner, steps
 from core.discovery.context import Inputs
 from core.discovery.ledger import Row, features
-from core.discovery.runner import STAGES, StoppedError, out_of_memory, run_stages
+from core.discovery.runner import STAGES, out_of_memory, run_stages
 from core.discovery.settings import Settings
+from core.errors import Cancelled
 from tests.oracles import PROMPTS
 from tests.small_search import INPUTS, SETTINGS, TEXTS, judge
 
@@ -29,7 +30,7 @@ def begun(engine, path, settings=SETTINGS, inputs=INPUTS):
 def everything(work):
     """Every row there is, as it is on disk."""
     query = "select stage, item, value, error from run_rows order by rowid"
-    return work.ledger._store.rows(query)
+    return work.ledger.store.rows(query)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_active_and_dormant_part_the_minimal_set_as_the_whole_dictionary_does(ti
 def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, tmp_path):
     """Stopped before every single group, in a new process's state each time; row for row the same."""
     path = tmp_path / "runs.duckdb"
-    identifier = begun(tiny, path).ledger._run
+    identifier = begun(tiny, path).ledger.run
 
     class Once:
         asked = 0
@@ -95,7 +96,7 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
             Once.asked += 1
             if Once.asked > 1:
                 Once.asked = 0
-                raise StoppedError("enough for now")
+                raise Cancelled("enough for now")
 
     stops = 0
     while True:
@@ -106,7 +107,7 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
         try:
             run_stages(work, Once())
             break
-        except StoppedError:
+        except Cancelled:
             stops += 1
         finally:
             store.close()
@@ -203,6 +204,6 @@ def test_a_run_needs_a_harmful_prompt():
 def test_a_row_is_the_same_after_it_was_written(tiny, tmp_path):
     ledger = begun(tiny, tmp_path / "runs.duckdb").ledger
     ledger.append([Row("x", "a", {"n": 0.1 + 0.2, "nothing": float("nan"), "list": (1, 2.5), "text": "ü 😀"})])
-    fresh = type(ledger)(ledger._store, ledger._run)
+    fresh = type(ledger)(ledger.store, ledger.run)
     assert ledger.read("x") == fresh.read("x")
     assert fresh.read("x")["a"].value == {"n": 0.1 + 0.2, "nothing": None, "list": [1, 2.5], "text": "ü 😀"}

@@ -89,7 +89,7 @@ def test_a_prompt_too_long_is_left_out_and_the_edits_stay():
 
 
 def test_pinned_sets_are_left_out_first():
-    pin = tuple(Edit(f"{layer}-{index}") for layer in range(10) for index in range(100))
+    pin = tuple(Edit(f"{layer}-{index}") for layer in range(10) for index in range(1000, 1200))
     link = address.link_to(Workspace("p", edits=(Edit("1-1", False),), pins=(pin,)))
     assert link.parameters == {"prompt": ("p",), "edits": ("~1-1",)} and "pinned" in link.too_long
 
