@@ -113,7 +113,7 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     work.judge = judge
     run_stages(work)
     before = shared_store().rows("select * from run_rows order by rowid")
-    identifier = work.ledger._run
+    identifier = work.ledger.run
     pairs = all_of(run_answers(runs, identifier))
     known = work.ledger.read("screen")
     screened = [
