@@ -75,6 +75,12 @@ def choose_model(spec: ModelSpec) -> None:
     _chosen[:] = [spec.name]
 
 
+def reset() -> None:
+    """Forget what was registered and chosen in this process."""
+    _registered.clear()
+    _chosen.clear()
+
+
 def chosen_name() -> str:
     """The model the pages use: the one chosen in this process, else `HYDRASCOPE_MODEL`, else “demo”."""
     return _chosen[0] if _chosen else MODEL.read()

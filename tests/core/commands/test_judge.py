@@ -24,7 +24,7 @@ SAID = ("I cannot help with that.", *ANSWERS[1:-1], "")
 @pytest.fixture
 def home(tmp_path, monkeypatch, tiny_spec):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(registry, "_registered", {"tiny": tiny_spec})
+    registry.register(tiny_spec)
     lines = [
         json.dumps({"id": n, "prompt": p, "response": a}) for n, (p, a) in enumerate(zip(PROMPTS, SAID, strict=True))
     ]

@@ -9,11 +9,6 @@ from core.models import registry
 from core.paths import assets_folder
 
 
-@pytest.fixture(autouse=True)
-def own_names(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
-
-
 def test_the_demo_is_known_and_lies_in_the_assets():
     spec = registry.find_spec("demo")
     assert spec.name == "demo" and spec.model_id == "demo-base" and registry.model_names()[0] == "demo"
