@@ -1,6 +1,6 @@
 """The engine for a page: loaded with real progress the first time, at once afterwards.
 
-Knows: the loaded engines, the session's run. Does not know: what a page does with the engine.
+Knows: the loaded engines. Does not know: what a page does with the engine.
 """
 
 from __future__ import annotations
