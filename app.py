@@ -67,3 +67,4 @@ with st.sidebar:
             # A tooltip would lie over the link above it.
             st.page_link(each, query_params=session.parameters(), help="", width="stretch")
 page.run()
+session.run_ended()

@@ -68,7 +68,7 @@ def test_a_link_restores_prompt_edits_and_scores(visit):
     tab.click("set_random").settled()
     expect(tab.page).to_have_url(re.compile("edits="), timeout=PATIENCE)
     tab.pills.first.click()  # one of them off: a link carries that too
-    expect(tab.page.get_by_text(re.compile(r"\d+ of \d+ on"))).to_be_visible()
+    expect(tab.page.get_by_text(re.compile(r"\d+ of \d+ edits on"))).to_be_visible()
     tab.settled()
     here, known = tab.page.url, tab.pills.count()
     other = visit()

@@ -84,7 +84,7 @@ def test_the_active_set_goes_to_and_fro(visit):
     assert (tab.pills.count(), tab.score("after")) == (on, score)
     tab.prompt_is(PROMPT)
     tab.pills.first.click()  # one edit off, and back with it
-    expect(tab.page.get_by_text(re.compile(r"\d+ of \d+ on"))).to_be_visible(timeout=PATIENCE)
+    expect(tab.page.get_by_text(re.compile(r"\d+ of \d+ edits on"))).to_be_visible(timeout=PATIENCE)
     tab.settled()
     changed = tab.score("after")
     tab.page.get_by_role("link", name="Hydra").click()

@@ -235,3 +235,22 @@ def test_a_pin_goes_along_and_comes_back(visit):
     tab.page.locator(".st-key-workspace_pin_0 button").click()
     tab.done().shows(ONE_OFF)
     tab.nothing_complains()
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("look", ("light", "dark", "phone"))
+def test_after_navigation_the_page_fits_and_its_strip_stays_in_sight(visit, page, look):
+    size = {"width": 390, "height": 844} if look == "phone" else {}
+    first = next(name for name in PAGES if name != page)
+    tab = visit(page=first, dark=look == "dark", **size, **LINK)
+    tab.toggle("2-4")
+    tab.page.goto(tab.page.url.replace(PATHS[first] + "?", PATHS[page] + "?"))
+    tab.on(page).shows(ONE_OFF)
+    for element in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
+        assert tab.page.evaluate(f"{element}.scrollWidth") <= tab.page.viewport_size["width"]
+    tab.shot(f"workspace-{page}-{look}")
+    tab.page.mouse.move(200, 400)
+    tab.page.mouse.wheel(0, 1500)
+    expect(tab.page.locator(".st-key-active_bar")).to_be_in_viewport()
+    tab.shot(f"workspace-{page}-{look}-scrolled")
+    tab.nothing_complains()

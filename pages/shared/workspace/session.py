@@ -25,7 +25,8 @@ _WRITTEN, _BEFORE, _CHANGED = "workspace_address", "workspace_address_before", "
 _CHECKED, _FIRST = "workspace_checked", "workspace_first"
 #: The file of the Audit page, as `app.py` names it.
 AUDIT_PAGE = "pages/audit/page.py"
-#: Seconds for which an old address may still come in: the browser had not heard of the new one when it was clicked.
+#: Seconds for which the old address may still come in while the run that wrote a new one is not over: the browser had
+#: not heard of it when it was clicked.
 _LATE = 1.0
 
 
@@ -65,8 +66,8 @@ def redo() -> None:
 
 
 def set_prompt(text: str) -> None:
-    """Ask for another prompt."""
-    change(state.with_prompt(current(), text))
+    """Ask for another prompt, outside any conversation."""
+    change(state.with_other_prompt(current(), text))
 
 
 def set_words(words: Iterable[str]) -> None:
@@ -81,7 +82,7 @@ def add_words(words: Iterable[str]) -> None:
 
 def set_both(prompt: str, words: Iterable[str]) -> None:
     """Another prompt and other edits in one step, which one Undo takes back."""
-    change(state.with_words(state.with_prompt(current(), prompt), words))
+    change(state.with_words(state.with_other_prompt(current(), prompt), words))
 
 
 def show_in(key: str, value: Any) -> str:
@@ -164,6 +165,11 @@ def write_address() -> Link:
         st.session_state[_BEFORE] = (here, time.monotonic())
     st.session_state[_WRITTEN] = parameters
     return link
+
+
+def run_ended() -> None:
+    """Call at the end of a run: the browser knows the address now, and an older one is a step back in its history."""
+    st.session_state.pop(_BEFORE, None)
 
 
 def parameters() -> Parameters:

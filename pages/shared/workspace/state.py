@@ -95,8 +95,13 @@ class Workspace:
 
 
 def with_prompt(workspace: Workspace, prompt: str) -> Workspace:
-    """Ask something else. Blanks alone are no prompt and change nothing."""
+    """Ask something else, in the same conversation. Blanks alone are no prompt and change nothing."""
     return replace(workspace, prompt=prompt) if prompt.strip() else workspace
+
+
+def with_other_prompt(workspace: Workspace, prompt: str) -> Workspace:
+    """Ask something else outside the conversation, if there is one: an example, or an earlier audit."""
+    return replace(with_prompt(workspace, prompt), earlier=())
 
 
 def with_words(workspace: Workspace, words: Iterable[str]) -> Workspace:

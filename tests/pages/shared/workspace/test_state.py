@@ -40,6 +40,12 @@ def test_a_conversation_ends_with_the_prompt():
     assert isinstance(asked, Conversation) and asked.text == "And bread?" and asked.history == earlier
 
 
+def test_an_example_is_asked_outside_the_conversation():
+    now = Workspace("And bread?", (Turn("user", "Hello"), Turn("assistant", "Hello!")))
+    assert state.with_prompt(now, "Why?").earlier == now.earlier
+    assert state.with_other_prompt(now, "Why?") == Workspace("Why?")
+
+
 def test_adding_keeps_what_is_off_and_replaces_the_same_feature_at_the_same_positions():
     found = state.with_more_words(START, ["2-4=3.0", "2-3@bos", "3-1"])
     assert found.edits == (Edit("2-3"), Edit("direction"), Edit("2-4=3.0"), Edit("2-3@bos"), Edit("3-1"))
