@@ -25,6 +25,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from core.models import registry
 from tests.core.judges.folders import guard_folder, harmbench_folders  # noqa: F401
 from tests.loopback_hub.guard import only_loopback
 
@@ -46,10 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch, request):
-    """Every test module has a cache folder of its own; the user's is never touched."""
-    if request.node.get_closest_marker("real_cache"):
-        return
-    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    """Tests share a cache folder of their own; the user's is never touched, and no model stays registered or chosen."""
+    if not request.node.get_closest_marker("real_cache"):
+        monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    yield
+    registry.reset()
 
 
 @pytest.fixture
@@ -207,7 +209,6 @@ def on_page_model(page_spec, monkeypatch, tmp_path):
     import streamlit as st
 
     from cache.store import database as store
-    from core.models import registry
 
     st.cache_data.clear()
     st.cache_resource.clear()
@@ -216,7 +217,6 @@ def on_page_model(page_spec, monkeypatch, tmp_path):
     monkeypatch.setenv("HYDRASCOPE_MODEL", PAGE_MODEL)
     yield
     store.close_all()
-    registry._registered.clear()
 
 
 def opened(page: str, **parameters: str):

@@ -1,6 +1,6 @@
-"""A command in a process of its own, to be killed: forked from a process in which torch is imported already.
+"""Processes forked from one in which torch, Streamlit and the like are imported already; that alone takes seconds.
 
-Importing torch takes seconds, so killing a run six times took minutes. Knows: processes, pipes. Does not know: tests.
+Knows: processes, pipes, the command line. Does not know: what is tested.
 """
 
 from __future__ import annotations
@@ -8,19 +8,35 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from core import ModelSpec
 
 _context = multiprocessing.get_context("forkserver")
+#: What a run and a page import, and takes seconds. Nothing in it starts a thread or reads the environment for good.
 _context.set_forkserver_preload(
-    ["core.commands.command_line", "core.commands.discover", "core.engine", "cache.store.runs", "tests.small_search"]
+    [
+        "core.engine",
+        "core.commands.discover",
+        "cache.store.runs",
+        "altair",
+        "pandas",
+        "streamlit.web.cli",
+        "tests.forked",
+    ]
 )
+
+
+def forked(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:
+    """Start target(*arguments) in a process of its own."""
+    process = _context.Process(target=target, args=arguments, daemon=True)
+    process.start()
+    return process
 
 
 class Command(NamedTuple):
@@ -34,8 +50,7 @@ class Command(NamedTuple):
 def running_command(spec: ModelSpec, arguments: list[str], cache: Path) -> Iterator[Command]:
     """`hydrascope ARGUMENTS` over `spec` and with the cache folder `cache`, verdicts by `tests.small_search.judge`."""
     mine, theirs = _context.Pipe(duplex=False)
-    process = _context.Process(target=_command, args=(spec, arguments, str(cache), theirs))
-    process.start()
+    process = forked(_command, spec, arguments, str(cache), theirs)
     theirs.close()
     with open(mine.fileno(), closefd=False) as stderr:
         try:

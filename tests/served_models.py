@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-from core.models import registry
 from core.models.check_added import Draft
 from core.saes.published import SaeRef, published
 from tests.loopback_hub.models import tiny_causal_lm
@@ -20,7 +19,6 @@ HUB = Draft("mine", MODEL, CANONICAL, "width_16k", LAYERS)
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(registry, "_registered", {})
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def streams(
             yield *at, text
 
 
-class _Row(NamedTuple):
+class AnswerRow(NamedTuple):
     """An answer under way: its token ids so far (the list grows), and whether that is all of it."""
 
     prompt: int
@@ -83,7 +83,7 @@ class _Row(NamedTuple):
 
 def answer_rows(
     runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
-) -> Iterator[_Row]:
+) -> Iterator[AnswerRow]:
     """Every row after each of its tokens; the last time, and once only, it is done."""
     start = shared_prefix(prompts) if len(prompts) > 1 else 0
     most = max(1, tokens_per_forward() // max(1, start))  # edit sets whose prefixes are held at a time
@@ -101,7 +101,7 @@ def answer_rows(
             chunk, rows = rows[-size:], rows[:-size]
             for row, ids, done in _batch(runtime, plan, prompts, chunk, start, past, max_new_tokens):
                 prompt, edit = chunk[row]
-                yield _Row(prompt, first + edit, ids, done)
+                yield AnswerRow(prompt, first + edit, ids, done)
 
 
 def _batch(

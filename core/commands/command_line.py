@@ -6,6 +6,8 @@ Knows: the subcommands, and that a foreseen error is one sentence. Does not know
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from types import ModuleType
 
 import core
@@ -49,12 +51,17 @@ def main(arguments: list[str] | None = None) -> int:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
-        return int(SUBCOMMANDS[options.command].run(options))
+        code = int(SUBCOMMANDS[options.command].run(options))
+        sys.stdout.flush()
+        return code
     except HydrascopeError as error:
         note(str(error))
         return ExitCode.REFUSED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except BrokenPipeError:  # `hydrascope models | head`: the reader has enough, so the last flush must not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
 
 
 def _endings() -> str:

@@ -63,7 +63,8 @@ def _list() -> None:
     """Every known model: name, model, SAEs, and where from."""
     from core.models.added import added_models
     from core.models.catalogue import KNOWN_MODELS, Choice
-    from core.models.registry import find_spec
+    from core.models.gguf_models import GGUF_MODELS
+    from core.models.registry import find_spec, from_gguf
     from core.saes.find import saes_text
 
     demo = find_spec("demo")
@@ -71,6 +72,9 @@ def _list() -> None:
         ("name", "model", "SAEs", "from"),
         ("demo", demo.model_id, f"its own, layers {layers_text(demo.layers)}", "shipped with the program"),
     ]
+    for spec in map(from_gguf, GGUF_MODELS):
+        saes = f"its own, layers {layers_text(spec.layers)}" if spec.layers else "none yet"
+        rows.append((spec.name, spec.model_id, saes, "a GGUF file, fetched when it is first used"))
     for model in added_models().values():
         place = f"{model.model_id}@{model.revision}" if model.revision else model.model_id
         rows.append((model.name, place, saes_text(model.saes), "you"))

@@ -75,8 +75,9 @@ class Classifier(ABC):
         self.progress, self.cancelled = progress, cancelled
         self._listing: Listing | None = None
         self._revision: str | None = None
-        self._model: Any = None
-        self._tokenizer: Any = None
+        #: Of transformers; None as long as nothing is loaded.
+        self.model: Any = None
+        self.tokenizer: Any = None
 
     @abstractmethod
     def tokens(self, tokenizer: Any, prompt: str, answer: str, room: int) -> list[int]:
@@ -89,7 +90,7 @@ class Classifier(ABC):
     @property
     def is_loaded(self) -> bool:
         """Whether its model is held in memory now."""
-        return self._model is not None
+        return self.model is not None
 
     @property
     def revision(self) -> str:
@@ -124,17 +125,17 @@ class Classifier(ABC):
         if not prompts:
             return ()
         with _one_at_a_time:
-            self._load()
-            room = self._model.config.max_position_embeddings - self.max_new_tokens
-            rows = [self.tokens(self._tokenizer, p, a, room) for p, a in zip(prompts, answers, strict=True)]
+            self.load()
+            room = self.model.config.max_position_embeddings - self.max_new_tokens
+            rows = [self.tokens(self.tokenizer, p, a, room) for p, a in zip(prompts, answers, strict=True)]
             found: dict[int, Judgement] = {}
             todo = sorted(range(len(rows)), key=lambda place: len(rows[place]))
             while todo:
                 size = max(1, tokens_per_forward() // (len(rows[todo[-1]]) + self.max_new_tokens))
                 part, todo = todo[-size:], todo[:-size]
-                output = self._generate([rows[place] for place in part])
+                output = self.generate([rows[place] for place in part])
                 for place, (ids, logits) in zip(part, output, strict=True):
-                    found[place] = self.read(self._tokenizer, ids, logits)
+                    found[place] = self.read(self.tokenizer, ids, logits)
         return tuple(found[place] for place in range(len(rows)))
 
     def close(self) -> None:
@@ -143,9 +144,9 @@ class Classifier(ABC):
         with _one_at_a_time:
             if _loaded is self:
                 _loaded = None
-            if self._model is None:
+            if self.model is None:
                 return
-            self._model = self._tokenizer = None
+            self.model = self.tokenizer = None
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -161,41 +162,43 @@ class Classifier(ABC):
             raise AssetError(f"{folder} holds no {WEIGHTS}; give the folder of a judge's model, with its tokenizer.")
         return found
 
-    def _load(self) -> None:
-        """Take the one place, from whichever judge has it. The lock is held."""
+    def load(self) -> None:
+        """Take the one place, from whichever judge has it. Raises AssetError, DownloadError and Cancelled."""
         global _loaded
-        if self._model is not None:
-            return
-        if _loaded is not None:
-            _loaded.close()
-        placement = devices.placement_for(0, self.device)
-        folder = self.folder
-        if folder is None:
-            wanted = Wanted(self.repo, JUDGE_FILES)
-            folder = fetch(wanted, part(self.progress, 0.0, 0.9), self.cancelled)
-            self._revision = folder.name  # a snapshot is called by its commit, and the branch may have moved meanwhile
-        self.progress(f"Loading the judge {self.name}", 0.9)
-        try:
-            self._tokenizer, self._model = _read(folder, placement.device)
-        except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
-            self._tokenizer = self._model = None
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise AssetError(
-                f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}); "
-                "check its files and the memory."
-            ) from error
-        _loaded = self
-        self.progress(f"The judge {self.name} is ready", 1.0)
+        with _one_at_a_time:
+            if self.model is not None:
+                return
+            if _loaded is not None:
+                _loaded.close()
+            placement = devices.placement_for(0, self.device)
+            folder = self.folder
+            if folder is None:
+                wanted = Wanted(self.repo, JUDGE_FILES)
+                folder = fetch(wanted, part(self.progress, 0.0, 0.9), self.cancelled)
+                # A snapshot is called by its commit, and the branch may have moved meanwhile.
+                self._revision = folder.name
+            self.progress(f"Loading the judge {self.name}", 0.9)
+            try:
+                self.tokenizer, self.model = _read(folder, placement.device)
+            except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
+                self.tokenizer = self.model = None
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                raise AssetError(
+                    f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}); "
+                    "check its files and the memory."
+                ) from error
+            _loaded = self
+            self.progress(f"The judge {self.name} is ready", 1.0)
 
     @torch.inference_mode()
-    def _generate(self, rows: Sequence[Sequence[int]]) -> list[tuple[list[int], list[torch.Tensor]]]:
+    def generate(self, rows: Sequence[Sequence[int]]) -> list[tuple[list[int], list[torch.Tensor]]]:
         """Greedy tokens of each row up to its stop, and the logits they were chosen from."""
-        device, width = self._model.device, max(map(len, rows))
+        device, width = self.model.device, max(map(len, rows))
         ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in rows], device=device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-        out = self._model.generate(ids, attention_mask=mask, max_new_tokens=self.max_new_tokens)
+        out = self.model.generate(ids, attention_mask=mask, max_new_tokens=self.max_new_tokens)
         steps = torch.stack(out.logits, dim=1)  # [rows, steps, vocabulary]
-        stops = set(self._model.generation_config.eos_token_id or ())
+        stops = set(self.model.generation_config.eos_token_id or ())
         found = []
         for number, written in enumerate(out.sequences[:, width:].tolist()):
             length = next((at for at, token in enumerate(written) if token in stops), len(written))

@@ -70,7 +70,7 @@ class Pace:
     """Lets through at most so many requests an hour, evenly spaced. Shared by all threads of a process."""
 
     def __init__(
-        self, per_hour: int, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep
+        self, per_hour: int, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._gap, self._clock, self._sleep = 3600 / per_hour, clock, sleep
         # Protects `_next`: two threads must not take the same moment.

@@ -1,6 +1,6 @@
 """The demo's base model: SmolLM2-135M-Instruct, whose GGUF file lies whole in one wheel.
 
-Knows: that wheel. Does not know: how it is fetched and converted (`core.models.gguf_folder`), the refusal adapter, SAEs.
+Knows: that wheel. Does not know: how it is fetched and converted (`core.models.gguf_folder`), the adapter, SAEs.
 """
 
 from __future__ import annotations

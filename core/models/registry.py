@@ -40,7 +40,7 @@ def _demo() -> ModelSpec:
 
 
 def from_gguf(model: GgufModel) -> ModelSpec:
-    """A model whose GGUF file is known, with the SAEs, direction and labels that are shipped for it, if there are any."""
+    """A model whose GGUF file is known, with the SAEs, direction and labels shipped for it, if there are any."""
     folder = assets_folder() / model.name
     saes = {int(path.name.split("_")[1]): path for path in sorted(folder.glob("saes/layer_*"))}
     direction, labels = folder / "direction.safetensors", folder / "labels.parquet"
@@ -75,6 +75,12 @@ def choose_model(spec: ModelSpec) -> None:
     _chosen[:] = [spec.name]
 
 
+def reset() -> None:
+    """Forget what was registered and chosen in this process."""
+    _registered.clear()
+    _chosen.clear()
+
+
 def chosen_name() -> str:
     """The model the pages use: the one chosen in this process, else `HYDRASCOPE_MODEL`, else “demo”."""
     return _chosen[0] if _chosen else MODEL.read()
@@ -82,7 +88,7 @@ def chosen_name() -> str:
 
 def model_names() -> tuple[str, ...]:
     """The names `load` takes."""
-    return tuple(dict.fromkeys(("demo", *_GGUF, *_registered, *added_models(), *catalogue.catalogue_names())))
+    return tuple(dict.fromkeys(("demo", *_registered, *_GGUF, *added_models(), *catalogue.catalogue_names())))
 
 
 def find_spec(name: str) -> ModelSpec:

@@ -144,6 +144,9 @@ def _trainer(recording: Recording, layer: int, settings: TrainingSettings, devic
             d_in=d,
             d_sae=settings.width,
             k=settings.k,
+            # A running mean of the smallest kept activation becomes the threshold. It starts at 0: with sae-lens's
+            # 0.01 it is still far too low after a few hundred steps, and twice as many features are active as k says.
+            topk_threshold_lr=min(0.5, max(0.01, 20 / steps)),
             dtype="float32",
             device="cpu",
             apply_b_dec_to_input=True,

@@ -29,67 +29,20 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
 import torch  # noqa: E402
+from qwen_plan import CARD, GPU, JOBS, NAME, SETTINGS, texts  # noqa: E402
 
-from core.prompts.shipped import prompts_file, read_shipped  # noqa: E402
-from core.training.answers import read_answers  # noqa: E402
+from core.errors import Cancelled  # noqa: E402
+from core.training.answers import answer_prompts, read_answers  # noqa: E402
 from core.training.chats import Chats  # noqa: E402
-from core.training.pipeline import Texts, Work, finish_layer, gather, record_all  # noqa: E402
-from core.training.record import finished  # noqa: E402
+from core.training.pipeline import Work, finish_layer, gather, record_all  # noqa: E402
+from core.training.record import finished, record  # noqa: E402
 from core.training.settings import TrainingSettings  # noqa: E402
 
-NAME = "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF, qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
-LAYERS = (8, 11, 13, 15, 17, 19, 21, 25)
-#: (layer, width, seed), most wanted first: a whole path in the shipped width, a second seed, then wider ones.
-JOBS = (
-    *((layer, 2048, 0) for layer in (15, 13, 17, 11, 19, 21, 8)),
-    (15, 2048, 1),
-    *((layer, 4096, 0) for layer in (15, 13, 17, 11, 19)),
-    (25, 2048, 0),
-    (15, 4096, 1),
-    (21, 4096, 0),
-    (8, 4096, 0),
-)
-SETTINGS = TrainingSettings(
-    layers=LAYERS,
-    k=64.0,
-    tokens=2_000_000,
-    held_out_tokens=150_000,
-    passes=4.0,
-    batch=4096,
-    learning_rate=1e-3,
-    warm_up_steps=100,
-    dead_after_steps=120,
-    answer_tokens=96,
-    answers_each=4,
-    checkpoint_steps=100_000,
-)
-GPU = Work(tokens=65_536, answers=1024)
-#: Tokens a forward pass of a card, whose logits take the whole vocabulary.
-CARD = Work(tokens=8192)
 STARTED = time.time()
 
 
 def say(*what: object) -> None:
     print(f"[{time.time() - STARTED:6.1f}s]", *what, flush=True)
-
-
-def texts(data: Path, smoke: bool) -> Texts:
-    """Bundled training prompts and Arditi et al.'s training splits; held out: the bundled rest and their validation splits."""
-    bundled = read_shipped(prompts_file())
-
-    def lines(name: str, most: int | None = None) -> list[str]:
-        return [line for line in (data / name).read_text().splitlines() if line.strip()][:most]
-
-    harmful = [p.text for p in bundled if p.kind == "harmful" and p.split == "train"] + lines("harmful_train.txt")
-    others = [p.text for p in bundled if p.kind != "harmful" and p.split == "train"]
-    held = [p.text for p in bundled if p.split != "train"] + lines("harmful_val.txt") + lines("harmless_val.txt", 600)
-    if smoke:
-        return Texts(harmful[:4] + others[:4], held[:4], harmful[:2])
-    taken = set(held)
-    train = [
-        text for text in dict.fromkeys(harmful + others + lines("harmless_train.txt", 10_000)) if text not in taken
-    ]
-    return Texts(train, held, [text for text in dict.fromkeys(harmful) if text not in taken])
 
 
 def load(options: argparse.Namespace) -> tuple[Any, Any]:
@@ -149,11 +102,38 @@ def prepare(options: argparse.Namespace) -> None:
             told[0] = time.time()
             say(message, f"{share:.0%}")
 
-    chats = gather(model, tokenizer, texts(options.data, options.smoke), settings, options.work, work, progress)
+    wanted, file = texts(options.data, options.smoke), options.work / "answers.jsonl"
+    shape = {"new_tokens": settings.answer_tokens, "batch": work.answers, "progress": progress}
+    answer_prompts(model, tokenizer, wanted.held_out, file, **shape)  # first: they are needed however short the time
+    began = time.time()
+    try:
+        chats = gather(
+            model,
+            tokenizer,
+            wanted,
+            settings,
+            options.work,
+            work,
+            progress,
+            cancelled=lambda: time.time() - began > 0.3 * options.seconds,
+        )
+    except Cancelled:
+        say("no more time for answers")
+        made = read_answers(file)
+        wanted = wanted._replace(train=[text for text in wanted.train if (text, 0) in made], often=[])
+        chats = gather(model, tokenizer, wanted, settings, options.work, work, progress)
     say(f"answers made; {chats[0].tokens:,} tokens to record, {chats[1].tokens:,} held out")
     answers = read_answers(options.work / "answers.jsonl")
     refusing = sum(a.startswith("I'm sorry") or a.startswith("I can") for a in answers.values())
     say(f"{len(answers):,} answers, {refusing:,} begin as a refusal; one: {next(iter(answers.items()))}")
+    if not options.smoke:
+        rate = tokens_a_second(model, chats[1], settings, options.work / "probe", work)
+        affordable = int(rate * 0.2 * options.seconds)
+        say(f"{rate:,.0f} tokens a second are recorded")
+        if affordable < chats[0].tokens:
+            say(f"time for {affordable:,} tokens only")
+            settings = replace(settings, tokens=affordable)
+            chats = gather(model, tokenizer, wanted, settings, options.work, work, progress)
     record_all(model, chats, settings, options.work, work, progress)
     (options.work / "held_out.json").write_text(json.dumps([chats[1].prefix, chats[1].rows]))
     say("recorded")
@@ -163,6 +143,18 @@ def prepare(options: argparse.Namespace) -> None:
         gzip.open(options.out / "answers.jsonl.gz", "wb") as target,
     ):
         shutil.copyfileobj(source, target)
+
+
+def tokens_a_second(model: Any, chats: Chats, settings: TrainingSettings, folder: Path, work: Work) -> float:
+    """How fast residuals are recorded, on some conversations run twice: the first time also warms the device up."""
+    few = Chats(chats.prefix, chats.rows[:600])
+    for _ in range(2):
+        shutil.rmtree(folder, ignore_errors=True)
+        began = time.time()
+        record(model, few, settings.layers, folder, budget=work.tokens)
+    took = time.time() - began
+    shutil.rmtree(folder, ignore_errors=True)
+    return few.tokens / took
 
 
 def place_of(options: argparse.Namespace, job: tuple[int, int, int]) -> Path:
@@ -193,17 +185,22 @@ def train(options: argparse.Namespace) -> None:
         began = time.time()
         passes = options.passes or settings_of(options).passes
         settings = replace(settings_of(options), layers=(layer,), width=width, seed=seed, passes=passes)
-        card = finish_layer(
-            model,
-            recordings,
-            held,
-            layer,
-            settings,
-            folder,
-            model_name=NAME,
-            work=CARD,
-            cancelled=lambda: time.time() > options.until + 20,
-        )
+        try:
+            card = finish_layer(
+                model,
+                recordings,
+                held,
+                layer,
+                settings,
+                folder,
+                model_name=NAME,
+                work=CARD,
+                cancelled=lambda: time.time() > options.until,
+            )
+        except Cancelled as error:
+            (folder.parent / f"{folder.name}.taken").unlink()
+            say(f"{folder.name}: {error}")
+            return
         took = time.time() - began
         longest = max(longest, took * min(1.0, 2048 / width))
         figures = {n: round(card[n], 4) for n in ("explained_variance", "l0", "silent", "ce_recovered")}
@@ -253,8 +250,9 @@ def main() -> None:
         return train(options)
     # Each phase in processes of its own, so that the first one's memory is free for the workers.
     command = [sys.executable, *sys.argv, "--until", str(options.until)]
-    subprocess.run([*command, "--phase", "prepare"], check=True)
-    for old in (options.work / "saes").glob("*.taken"):  # of a run that was stopped
+    if not (options.work / "held_out.json").exists():
+        subprocess.run([*command, "--phase", "prepare"], check=True)
+    for old in (options.work / "saes").glob("*.taken"):  # of a run that was stopped; what is done is only packed again
         old.unlink()
     environment = os.environ | {"OMP_NUM_THREADS": "4"}
     workers = [subprocess.Popen([*command, "--phase", "train"], env=environment) for _ in range(options.workers)]

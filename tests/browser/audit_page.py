@@ -21,6 +21,10 @@ PATIENCE = 1000 * TEST_PATIENCE.read()
 expect.set_options(timeout=PATIENCE)
 #: Opened at a page's own address, Streamlit first looks for its server below that address, and says so when it is not.
 _PROBE = re.compile(r"/(discover|hydra|bos|models|judges)/_stcore/(health|host-config)$")
+#: Whether every chart in sight is drawn.
+_DRAWN = """() => [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
+    .filter(chart => chart.offsetParent !== null)
+    .every(chart => chart.querySelector('canvas, svg.marks') !== null)"""
 
 
 def badge(words: str) -> re.Pattern:
@@ -127,7 +131,7 @@ class AuditPage:
         if whole:
             height = self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
             self.page.set_viewport_size({"width": size["width"], "height": int(height) + 20})
-            self.page.wait_for_timeout(800)  # charts are drawn when they come into view
+            self.page.wait_for_function(_DRAWN)  # charts are drawn when they come into view
         self.page.screenshot(path=OUT / f"{name}.png")
         if whole:
             self.page.set_viewport_size(size)

@@ -1,50 +1,37 @@
-"""Streamlit in this process with the tests' tiny model registered: `python -m tests.browser.serve_tiny SPEC app.py …`.
+"""Streamlit on the tests' tiny model, in a process that was forked after the imports.
 
-SPEC is a JSON file that `written` made. Knows: how a spec goes through a file. Does not know: tests or pages.
+Knows: how Streamlit is started, and what huggingface_hub read too early. Does not know: tests or pages.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from pathlib import Path
 
 from core import ModelSpec
 from core.models import registry
-
-_PATHS = ("prompts", "labels", "direction")
-
-
-def written(spec: ModelSpec, path: Path) -> Path:
-    """Write what the server has to know of a spec."""
-    record = {name: str(getattr(spec, name)) for name in ("name", "model_id", "caveat", *_PATHS)}
-    saes = {str(layer): str(folder) for layer, folder in spec.saes.items()}
-    path.write_text(json.dumps(record | {"refusal_tokens": list(spec.refusal_tokens), "saes": saes}))
-    return path
+from core.paths import PROGRAM_FOLDER
+from tests.loopback_hub.environment import read_again
 
 
-def read(path: Path) -> ModelSpec:
-    """The same spec again."""
-    record = json.loads(path.read_text())
-    saes = {int(layer): Path(folder) for layer, folder in record["saes"].items()}
-    return ModelSpec(
-        record["name"],
-        record["model_id"],
-        tuple(sorted(saes)),
-        tuple(record["refusal_tokens"]),
-        saes,
-        caveat=record["caveat"],
-        **{name: Path(record[name]) for name in _PATHS},
-    )
-
-
-def main() -> None:
+def serve(spec: ModelSpec, port: int, environment: dict[str, str], log: Path) -> None:
+    """Serve the pages with `spec` registered until the process is ended; stdout and stderr go to `log`."""
     from streamlit.web import cli
 
-    registry.register(read(Path(sys.argv[1])))
-    sys.argv = ["streamlit", "run", *sys.argv[2:]]
+    written = os.open(log, os.O_WRONLY | os.O_CREAT)
+    os.dup2(written, 1)
+    os.dup2(written, 2)
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(PROGRAM_FOLDER)
+    read_again()
+    registry.register(spec)
+    sys.argv = ["streamlit", "run", "app.py", *options(port)]
     cli.main()
 
 
-if __name__ == "__main__":
-    main()
+def options(port: int) -> list[str]:
+    """What Streamlit is told of every server that tests start."""
+    return ["--server.port", str(port), "--server.headless", "true", "--global.e2eTest", "true"]

@@ -13,6 +13,12 @@ from playwright.sync_api import Locator, expect
 from tests.browser.audit_page import PATIENCE, AuditPage
 
 HEADINGS = {"Audit": "Audit a refusal", "Hydra": "Cut off one head", "BOS": "Clamp at the first token"}
+#: Whether no script has run for 0.3 s: what a click starts begins within that time.
+_IDLE = """() => {
+    const idle = document.querySelector('[data-test-script-state=notRunning]') !== null;
+    window.idleSince = idle ? window.idleSince ?? performance.now() : undefined;
+    return idle && performance.now() - window.idleSince > 300;
+}"""
 PATHS = {"Audit": "/", "Hydra": "/hydra", "BOS": "/bos"}
 
 
@@ -34,11 +40,8 @@ class Workbench(AuditPage):
 
     def done(self) -> Workbench:
         """Nothing is running, and nothing begins within a moment."""
-        idle = self.page.locator("[data-test-script-state=notRunning]")
-        for _ in range(2):
-            expect(idle).to_be_attached(timeout=PATIENCE)
-            self.page.wait_for_timeout(250)
-        expect(idle).to_be_attached(timeout=PATIENCE)
+        self.page.evaluate("window.idleSince = undefined")
+        self.page.wait_for_function(_IDLE, polling=50, timeout=PATIENCE)
         return self
 
     def go(self, page: str) -> Workbench:

@@ -16,8 +16,6 @@ from core.models import registry
 @pytest.fixture
 def two(tiny_spec, monkeypatch):
     """Models of different names, registered; nothing is loaded before or after."""
-    monkeypatch.setattr(registry, "_registered", {})
-    monkeypatch.setattr(registry, "_chosen", [])
     monkeypatch.delenv("HYDRASCOPE_MODELS", raising=False)
     engines.unload_all()
     specs = [replace(tiny_spec, name=name) for name in ("one", "other", "third")]
@@ -29,11 +27,16 @@ def two(tiny_spec, monkeypatch):
     gc.collect()
 
 
-def live_bytes():
-    """Bytes of all tensors there are."""
+def live_tensors():
+    """All tensors there are."""
     gc.unfreeze()
     gc.collect()
-    found = [one for one in gc.get_objects() if isinstance(one, torch.Tensor)]
+    return [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
+
+
+def live_bytes():
+    """Bytes of all tensors there are."""
+    found = live_tensors()
     return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in found}.values())
 
 
@@ -80,11 +83,12 @@ def test_columns_and_layers_that_were_held_leave_with_their_model(two, monkeypat
 
 
 def test_nothing_of_a_replaced_model_stays_alive(two):
+    before = {id(tensor) for tensor in live_tensors()}
     engine = engines.get_engine("one")
     engine.measure("How do I bake bread?", Edits.ablate([(1, 3)]))
     engine.features("How do I bake bread?")
-    parts = [engine, engine.runtime, engine.model, engine.runtime.residency, *engine.model.parameters()]
-    parts += [tensor for one in engine.runtime.residency._held.values() for tensor in one.parts]
+    parts = [engine, engine.runtime, engine.model, engine.runtime.residency]
+    parts += [tensor for tensor in live_tensors() if id(tensor) not in before]
     gone = [weakref.ref(part) for part in parts]
     assert len(gone) > 50
     del engine, parts

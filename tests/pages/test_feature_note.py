@@ -6,7 +6,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import engines
-from core import Engine
 from core.labels.making import make_labels, sample_of
 from core.labels.notes import Context, FeatureNote
 from core.models import registry
@@ -31,15 +30,16 @@ def script():
 
 
 @pytest.fixture
-def server(on_page_model, page_spec, tiny, monkeypatch):
+def server(on_page_model, page_spec, monkeypatch):
     """Neuronpedia knows layer 2 of a model that ships no labels."""
     spec = replace(page_spec, labels=None, neuronpedia={2: SOURCE})
     registry.register(spec)
-    monkeypatch.setattr(engines, "_engines", {PAGE_MODEL: Engine(replace(tiny.runtime, spec=spec), "for a test")})
+    engines.unload_all()
     with NeuronpediaServer() as running:
         monkeypatch.setenv(NEURONPEDIA.name, running.url)
         monkeypatch.setenv(NEURONPEDIA_BULK.name, running.url)
         yield running
+    engines.unload_all()
 
 
 def opened() -> AppTest:

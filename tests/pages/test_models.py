@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import engines
-from cache.jobs.queue import shared_queue
 from core import load
 from core.models import registry
 from core.models.footprint import footprint
@@ -20,16 +18,14 @@ from pages.models import picker
 from tests.conftest import PAGE_MODEL, opened
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.suites import serve
-from tests.waiting import until
+from tests.pages.models_page import PAGE, said, used
 
-PAGE = str(Path(picker.__file__).with_name("page.py"))
 NAME = "gemma-2-2b-it"
 
 
 @pytest.fixture
 def page(on_page_model, hub, monkeypatch):
     """page() opens the page; the tiny model is in use, and the hub has nothing yet."""
-    monkeypatch.setattr(registry, "_chosen", [])
     # Tiny vocabularies end before Gemma's “I”.
     monkeypatch.setattr(
         picker, "from_catalogue", lambda name, layers=None: replace(from_catalogue(name, layers), refusal_tokens=(40,))
@@ -38,25 +34,9 @@ def page(on_page_model, hub, monkeypatch):
     engines.unload_all()
 
 
-def ended(app: AppTest) -> AppTest:
-    """The page when no job is under way any more."""
-    until(lambda: not shared_queue().under_way())
-    return app.run()
-
-
-def used(app: AppTest) -> AppTest:
-    """After a click on “Use this model”, when the load has ended."""
-    app.button(key="models_load").click().run()
-    return ended(app)
-
-
 def chosen(app: AppTest, name: str = NAME, layers: tuple[int, ...] = (2, 3, 4)) -> AppTest:
     app.selectbox(key=picker.MODEL).set_value(name).run()
     return app.multiselect(key=f"{picker.LAYERS}_{name}").set_value(list(layers)).run()
-
-
-def said(app: AppTest) -> str:
-    return " ".join(e.value for e in (*app.markdown, *app.caption, *app.error, *app.warning, *app.info))
 
 
 def test_it_opens_on_the_model_in_use_and_says_what_it_takes(page):

@@ -13,8 +13,7 @@ from cache import engines
 from core.models import added, registry
 from pages.models import add_model, picker
 from tests.conftest import PAGE_MODEL, opened
-from tests.core.models.test_check_added import CANONICAL, LAYERS, MODEL, served
-from tests.pages.test_models import PAGE, ended, said, used
+from tests.pages.models_page import PAGE, ended, said, used
 from tests.served_models import CANONICAL, LAYERS, MODEL, served
 
 __all__ = ["served"]  # a fixture
@@ -23,9 +22,8 @@ TYPED = {"name": "mine", "model": MODEL, "saes": CANONICAL, "choose": "width_16k
 
 
 @pytest.fixture
-def page(on_page_model, monkeypatch):
+def page(on_page_model):
     """page() opens the page; the tiny model is in use."""
-    monkeypatch.setattr(registry, "_chosen", [])
     yield lambda: opened(PAGE)
     engines.unload_all()
 
@@ -68,8 +66,7 @@ def test_every_page_has_it_once_it_is_used(page, served):
     assert registry.chosen_name() == "mine" and engines.is_loaded("mine")
     assert engines.get_engine("mine").spec.layers == LAYERS
     assert app.button(key="add_remove").disabled, "it is in use"
-    registry._chosen.clear()
-    registry._registered.clear()  # as in a process that starts now
+    registry.reset()  # as in a process that starts now
     assert registry.find_spec("mine") == engines.get_engine("mine").spec
 
 

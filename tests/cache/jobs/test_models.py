@@ -15,10 +15,8 @@ from tests.waiting import until
 
 
 @pytest.fixture
-def specs(tiny_spec, monkeypatch):
+def specs(tiny_spec):
     """Two models; the first is in use. Nothing is loaded before or after."""
-    monkeypatch.setattr(registry, "_registered", {})
-    monkeypatch.setattr(registry, "_chosen", [])
     engines.unload_all()
     found = [replace(tiny_spec, name=name) for name in ("one", "other")]
     registry.choose_model(found[0])

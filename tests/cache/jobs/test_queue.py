@@ -8,7 +8,7 @@ import pytest
 from cache.jobs.queue import REMEMBERED, Queue, shared_queue
 from core import InputError
 from core.errors import Cancelled
-from core.forward.device_lock import DEVICE
+from core.forward.device_lock import DEVICE_LOCK
 from tests.waiting import until
 
 
@@ -211,10 +211,10 @@ def test_people_have_the_device_before_a_job_does(queue):
     order = []
 
     def work(control):
-        with DEVICE:
+        with DEVICE_LOCK:
             order.append("job")
 
-    with DEVICE:
+    with DEVICE_LOCK:
         job = queue.submit("search", "a", "A", work)
         time.sleep(0.1)
         order.append("person")

@@ -172,7 +172,7 @@ def test_streams_under_a_small_budget_are_the_same(tiny):
 
 def test_streams_hold_back_a_character_that_is_not_whole(tiny, monkeypatch):
     ids = tiny.runtime.tokenizer("a🍞b", add_special_tokens=False).input_ids
-    steps = [generate._Row(0, 0, ids[: n + 1], n == len(ids) - 1) for n in range(len(ids))]
+    steps = [generate.AnswerRow(0, 0, ids[: n + 1], n == len(ids) - 1) for n in range(len(ids))]
     monkeypatch.setattr(generate, "answer_rows", lambda *args: iter(steps))
     assert [text for *_, text in tiny.stream_many([PROMPTS[0]], [Edits()])] == ["a", "a🍞", "a🍞b"]
 

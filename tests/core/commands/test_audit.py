@@ -11,8 +11,8 @@ PROMPT = "How do I bake a bread?"
 
 
 @pytest.fixture(autouse=True)
-def models(monkeypatch, tiny_spec):
-    monkeypatch.setattr(registry, "_registered", {"tiny": tiny_spec})
+def models(tiny_spec):
+    registry.register(tiny_spec)
 
 
 def test_audit_prints_one_object(capsys):

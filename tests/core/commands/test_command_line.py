@@ -69,6 +69,14 @@ def test_each_end_has_its_exit_code(monkeypatch, capsys, error, code):
     assert capsys.readouterr().err == ("It is gone.\n" if code == 2 else "")
 
 
+def test_a_reader_that_has_enough_is_no_error():
+    """`hydrascope models | head -1`: the pipe is closed before anything is written."""
+    command = [sys.executable, "-m", "core", "models"]
+    with subprocess.Popen(command, cwd=PROGRAM_FOLDER, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait(60) == 0
+
+
 def test_a_word_that_is_unknown_is_named(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["prepare", "--colour", "red"])

@@ -50,7 +50,7 @@ QUICK = [
 def home(tmp_path, monkeypatch, tiny_spec):
     """A cache folder of its own with the tiny model's direction in it, and files of prompts."""
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(registry, "_registered", {"tiny": tiny_spec})
+    registry.register(tiny_spec)
     direction = make_direction(torch.randn(32, generator=torch.Generator().manual_seed(9)), 2)
     save_direction(direction, tmp_path / "cache" / "directions" / "tiny.safetensors")
     (tmp_path / "harmful.txt").write_text("\n".join(TEXTS[:32]))

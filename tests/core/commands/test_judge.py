@@ -24,7 +24,7 @@ SAID = ("I cannot help with that.", *ANSWERS[1:-1], "")
 @pytest.fixture
 def home(tmp_path, monkeypatch, tiny_spec):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(registry, "_registered", {"tiny": tiny_spec})
+    registry.register(tiny_spec)
     lines = [
         json.dumps({"id": n, "prompt": p, "response": a}) for n, (p, a) in enumerate(zip(PROMPTS, SAID, strict=True))
     ]
@@ -72,7 +72,7 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
     assert main(asked) == 0
     told = capsys.readouterr()
     weights = (folder / "model.safetensors").stat().st_size
-    assert f"takes {weights / 1000:.0f} kB of weights, nothing to download;" in told.err.splitlines()[0]
+    assert f"takes {weights / 1000:.0f} kB of weights, all of it here;" in told.err.splitlines()[0]
     assert classifier.loaded_classifier() is None, "let go at the end"
     expected = find_judge("harmbench-mistral", folder).judge(PROMPTS, SAID)
     assert [(row["answer"], row["harmful"], row["raw"]) for row in lines(out)] == [
@@ -113,7 +113,7 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     work.judge = judge
     run_stages(work)
     before = shared_store().rows("select * from run_rows order by rowid")
-    identifier = work.ledger._run
+    identifier = work.ledger.run
     pairs = all_of(run_answers(runs, identifier))
     known = work.ledger.read("screen")
     screened = [

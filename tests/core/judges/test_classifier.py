@@ -42,8 +42,8 @@ def test_nothing_is_loaded_or_asked_until_a_judgement_is(folder, monkeypatch):
 def test_closing_frees_the_model_and_the_next_call_loads_it_again(folder):
     judge = find_judge("harmbench-mistral", folder)
     first = judge.judge(PROMPTS, ANSWERS)
-    model = weakref.ref(judge._model)
-    weights = weakref.ref(judge._model.lm_head.weight)
+    model = weakref.ref(judge.model)
+    weights = weakref.ref(judge.model.lm_head.weight)
     judge.close()
     assert not judge.is_loaded and model() is None and weights() is None
     judge.close()  # again does nothing
@@ -87,9 +87,9 @@ def test_weights_stay_in_the_format_they_are_stored_in(tmp_path):
     save(tmp_path, model, tokenizer, torch.bfloat16)
     judge = find_judge("harmbench-llama", tmp_path)
     judge.judge(["a"], ["b"])
-    held = sum(p.numel() * p.element_size() for p in judge._model.parameters())
+    held = sum(p.numel() * p.element_size() for p in judge.model.parameters())
     # The file's header is all that the sizes say too much.
-    assert judge._model.dtype == torch.bfloat16 and 0 <= judge.footprint().weights - held < 10_000
+    assert judge.model.dtype == torch.bfloat16 and 0 <= judge.footprint().weights - held < 10_000
 
 
 def test_a_model_that_says_anything_is_unclear(tmp_path):
@@ -269,14 +269,14 @@ def test_every_forward_pass_is_a_turn_on_the_engines_device(guard_folder, tiny):
     assert tiny.runtime.lock is DEVICE_LOCK, "the model in use and the judge have one device"
     judge, during, between = find_judge("llama-guard-2", guard_folder), [], []
     judge.judge(PROMPTS[:1], ANSWERS[:1])
-    plain = judge._model.model.forward
+    plain = judge.model.model.forward
 
     def looking(*arguments, **options):
         during.append(elsewhere(taken))
         return plain(*arguments, **options)
 
-    judge._model.model.forward = looking
-    judge._model.register_forward_hook(lambda *_: between.append(elsewhere(taken)))
+    judge.model.model.forward = looking
+    judge.model.register_forward_hook(lambda *_: between.append(elsewhere(taken)))
     found = judge.judge(PROMPTS[:3], ANSWERS[:3])
     assert len(during) > 2 and all(during), "several tokens, several turns"
     assert not any(between) and not elsewhere(taken), "free between two tokens, so that people can go first"
@@ -291,7 +291,7 @@ def test_a_pass_that_fails_gives_its_turn_back(folder):
     def fails(*arguments, **options):
         raise RuntimeError("out of memory")
 
-    judge._model.model.forward = fails
+    judge.model.model.forward = fails
     with pytest.raises(RuntimeError, match="out of memory"):
         judge.judge(PROMPTS[:1], ANSWERS[:1])
     assert not elsewhere(taken)

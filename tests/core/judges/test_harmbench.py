@@ -163,8 +163,8 @@ def test_a_batch_judges_as_one_at_a_time(name, template, golden, harmbench_folde
     answers = [answer * (1 + 9 * (number % 3)) for number, answer in enumerate(ANSWERS)]
     single = tuple(one for pair in zip(PROMPTS, answers, strict=True) for one in judge.judge(*([t] for t in pair)))
     widths = []
-    real = judge._model.generate
-    monkeypatch.setattr(judge._model, "generate", lambda ids, **more: widths.append(ids.shape) or real(ids, **more))
+    real = judge.model.generate
+    monkeypatch.setattr(judge.model, "generate", lambda ids, **more: widths.append(ids.shape) or real(ids, **more))
     assert judge.judge(PROMPTS, answers) == single
     assert any(rows > 1 for rows, _ in widths), "nothing was batched"
     assert {one.harmful for one in single} == {"yes", "no"}
@@ -173,10 +173,10 @@ def test_a_batch_judges_as_one_at_a_time(name, template, golden, harmbench_folde
 def test_the_logits_of_a_padded_row_are_those_of_the_row_alone(harmbench_folders):
     """Finer than labels: left padding changes no position and no mask."""
     judge = find_judge("harmbench-mistral", harmbench_folders["harmbench-mistral"])
-    judge._load()
-    rows = [judge.tokens(judge._tokenizer, p, a, 2047) for p, a in zip(PROMPTS, ANSWERS, strict=True)]
+    judge.load()
+    rows = [judge.tokens(judge.tokenizer, p, a, 2047) for p, a in zip(PROMPTS, ANSWERS, strict=True)]
     assert len(set(map(len, rows))) > 1
-    together = judge._generate(rows)
+    together = judge.generate(rows)
     for row, (ids, logits) in zip(rows, together, strict=True):
-        ((alone, expected),) = judge._generate([row])
+        ((alone, expected),) = judge.generate([row])
         assert ids == alone and torch.allclose(logits[0], expected[0], atol=1e-4)

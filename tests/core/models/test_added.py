@@ -27,7 +27,6 @@ MINE = AddedModel(
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
-    monkeypatch.setattr(registry, "_registered", {})
     return tmp_path
 
 

