@@ -68,7 +68,7 @@ class Settings:
             raise InputError("Stages build on one another: choose 1, or 1,2, or 1,2,3.")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise InputError(
-                "Stage 2 needs at least one seed, none of them twice or negative; mend the setting “seeds”."
+                "Stage 2 needs at least one seed, none of them twice or negative; change the setting “seeds”."
             )
         if self.reading not in READINGS:
             raise InputError(f"“{self.reading}” is not a reading of Algorithm 1; choose {' or '.join(READINGS)}.")
@@ -77,7 +77,7 @@ class Settings:
                 f"The learning rate is {self.learning_rate}; give a number between 0 and 1, such as 0.001."
             )
         if self.embedding_size not in self.embedding_sizes:
-            raise InputError("The embedding size that ranks must be one of those fitted; mend “embedding_sizes”.")
+            raise InputError("The embedding size that ranks must be one of those fitted; change “embedding_sizes”.")
 
     def to_json(self) -> str:
         """One line; `from_json` reads it back."""
