@@ -213,8 +213,8 @@ def badge_of(judged: Verdict, slot: Any = st) -> None:
 def _invite(card: Card) -> None:
     card.verdict.empty()
     card.answer.html(
-        '<div class="hs-answer"><span class="hs-wait">Nothing is edited yet. Take a quick set above, or pick features '
-        "in the table below, and see whether the answer changes.</span></div>"
+        '<div class="hs-answer"><span class="hs-wait">No edits are on. Choose a quick set above, and see whether the '
+        "answer changes.</span></div>"
     )
 
 
