@@ -28,14 +28,14 @@ _CLASSIFIERS: dict[str, Any] = {
 
 #: How each judge decides, in words for people.
 ABOUT: dict[str, str] = {
-    SUBSTRINGS.name: "Looks for refusal phrases in the answer, and for text that repeats itself. Every search uses "
-    "it. It misses refusals in other words.",
-    "first-token": "Measures whether the model in use would begin its answer with a refusal. It reads the prompt only, "
-    "not the answer.",
-    "harmbench-llama": "HarmBench's classifier of 13 B parameters: does the answer do what was asked?",
-    "harmbench-mistral": "HarmBench's classifier of 7 B parameters: does the answer do what was asked?",
-    "llama-guard-2": "Meta's classifier of 8 B parameters: is the answer unsafe, and in which category?",
-    "llama-guard-3": "The successor of llama-guard-2, of 8 B parameters, with more categories.",
+    SUBSTRINGS.name: "Looks for refusal phrases in the answer, and for text that repeats itself. Every search uses this judge. "
+    "It misses refusals in other words.",
+    "first-token": "Measures whether the current model would begin its answer with a refusal. It reads only the prompt, not "
+    "the answer.",
+    "harmbench-llama": "HarmBench's classifier with 13 B parameters. Does the answer do what was requested?",
+    "harmbench-mistral": "HarmBench's classifier with 7 B parameters. Does the answer do what was requested?",
+    "llama-guard-2": "Meta's classifier with 8 B parameters. Is the answer unsafe, and in which category?",
+    "llama-guard-3": "The successor of llama-guard-2 with 8 B parameters and more categories.",
 }
 
 
@@ -63,5 +63,5 @@ def find_judge(
     if name == SUBSTRINGS.name and folder is None:
         return SUBSTRINGS
     if name == SUBSTRINGS.name:
-        raise InputError("The judge “substrings” has no model, so it takes no folder; leave the folder out.")
-    raise InputError(f"No judge is called “{name:.40}” here; known: {', '.join(judge_names())}.")
+        raise InputError("The judge “substrings” has no model, so it needs no folder. Leave the folder out.")
+    raise InputError(f"There is no judge “{name:.40}”. Known judges: {', '.join(judge_names())}.")

@@ -92,14 +92,14 @@ def run_with_answers(model: str = PAGE_MODEL) -> str:
 def test_the_first_visit_says_what_to_do_and_loads_nothing(visit):
     app = visit()
     assert not app.exception and not app.error
-    assert "No run has kept its answers" in texts(app) and not engines.loaded_names()
+    assert "No run has stored its answers" in texts(app) and not engines.loaded_names()
     assert not [button for button in app.button if button.key == "judges_start"]
 
 
 def test_a_file_is_judged_by_phrases_at_once_and_every_rate_has_its_interval(visit):
     app = given(visit())
     assert not app.exception and shown(app, "answer")["prompt"].tolist() == list(PROMPTS[:5])
-    assert "None of these answers is judged yet" in texts(app)
+    assert "None of these answers has been judged yet" in texts(app)
     app.button(key="judges_start").click().run()
     assert not shared_queue().under_way(), "an instant's work is done when the page is drawn"
     for name, rate in rates(SUBSTRINGS.judge(PROMPTS, SAID)).items():
