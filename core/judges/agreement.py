@@ -59,7 +59,7 @@ class Agreement:
     def reading(self) -> str:
         """What κ says, in plain sentences; the adjectives are those of Landis and Koch 1977, and only a convention."""
         if self.n == 0:
-            return "Both judges have no judged answer in common."
+            return "No answer was judged by both judges."
         differ = f"The judges differ on {self.differ:,} of {self.n:,} answers."
         if np.isnan(self.kappa):
             only = self.labels[0]

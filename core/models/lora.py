@@ -32,7 +32,7 @@ def merge_adapter(model: nn.Module, folder: Path) -> None:
     if beyond:
         raise AssetError(f"The adapter in {folder.name} is not plain LoRA ({beyond[0]}). Merge it with PEFT first.")
     if not tensors:
-        raise AssetError(f"The adapter in {folder.name} holds no LoRA weights. Restore its files.")
+        raise AssetError(f"The adapter in {folder.name} has no LoRA weights. Restore its files.")
     for key, a in tensors.items():
         if key.endswith(".lora_A.weight"):
             name = key.removeprefix("base_model.model.").removesuffix(".lora_A.weight")

@@ -254,7 +254,7 @@ def page_without_fixture() -> AppTest:
 def test_an_unknown_model_is_one_sentence_and_a_way_to_try_again(page, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_MODEL", "nowhere")
     app = checked(AppTest.from_file(APP, default_timeout=120).run())
-    assert "No model is called" in app.error[0].value
+    assert "There is no model" in app.error[0].value
     assert app.button(key="load_again")
 
 

@@ -175,7 +175,7 @@ def test_a_source_nobody_has_is_no_error(labels, server, lists):
     server.lists = lists
     bulk = labels.fetch(SOURCE, 65536)
     assert (
-        bulk.batches == 0 and not bulk.complete and bulk.sentence() == f"Neuronpedia has no explanations of {SOURCE}."
+        bulk.batches == 0 and not bulk.complete and bulk.sentence() == f"Neuronpedia has no explanations for {SOURCE}."
     )
     assert len(server.asked) <= 4
 

@@ -137,19 +137,19 @@ def test_a_run_that_kept_no_answers_is_one_sentence(home, tiny, capsys):
     identifier = runs.create(tiny, INPUTS, SETTINGS)
     runs.ledger(identifier).append([Row("screen", "harmful/0000", {"kept": True, "reason": "refused"})])
     assert main(["judge", "--judge", "substrings", "--run", identifier]) == 2
-    assert "kept no answers" in capsys.readouterr().err
+    assert "has no stored answers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--judge", "substrings"], "Say which answers"),
-        (["--file", "FILE"], "Say which judge"),
+        (["--judge", "substrings"], "No answers were given"),
+        (["--file", "FILE"], "No judge was given"),
         (["--judge", "gpt", "--file", "FILE"], "No judge is called “gpt”"),
         (["--judge", "substrings", "--file", "nowhere.jsonl"], "cannot be read"),
-        (["--judge", "substrings", "--file", "FILE", "--run", "x"], "not from both"),
+        (["--judge", "substrings", "--file", "FILE", "--run", "x"], "cannot be used together"),
         (["--judge", "substrings", "--run", "nothing"], "no run “nothing”"),
-        (["--judge", "a", "--agreement", "a", "b"], "leave --judge"),
+        (["--judge", "a", "--agreement", "a", "b"], "Leave out --judge"),
         (["--agreement", "substrings", "llama-guard-2"], "The store has no judgements by “substrings”"),
         (["--judge", "substrings", "--file", "FILE", "--answer-column", "said"], "no column “said”"),
         (

@@ -34,9 +34,9 @@ def test_a_cell_that_is_not_done_is_empty_in_the_table():
 @pytest.mark.parametrize(
     ("attacked", "says"),
     [
-        ((R,) * 40, "This bears out"),
-        ((C,) * 38 + (R,) * 2, "does not bear out"),
-        ((R,) * 32 + (C,) * 8, "leaves open"),
+        ((R,) * 40, "This supports"),
+        ((C,) * 38 + (R,) * 2, "does not support"),
+        ((R,) * 32 + (C,) * 8, "neither supports nor refutes"),
         ((D,) * 40, "0 by a refusal, 40 by broken text"),
     ],
 )
@@ -77,4 +77,4 @@ def test_nothing_to_compare_with_is_said():
     assert "nothing to compare" in conclusion((4.0,), {(0, "attacked"): (C,)})
     assert "Too few prompts" in conclusion(VALUES, {(0, "attacked"): (C,) * 9, (1, "attacked"): (C,) * 9})
     assert "not tested" in conclusion(VALUES, {(0, "attacked"): (R, D), (1, "attacked"): (R, R)})
-    assert "no clamp has been tried" in conclusion(VALUES, {(0, "attacked"): (C,)})
+    assert "No clamp has been tried" in conclusion(VALUES, {(0, "attacked"): (C,)})

@@ -130,10 +130,10 @@ def test_a_judge_of_refusals_and_one_of_harm_are_compared_by_whether_it_was_done
     [
         ("ab" * 50, "ab" * 50, "differ on 0 of 100 answers. Beyond what chance"),
         ("ab" * 50, "ab" * 29 + "ba" * 21, "42 of 100 answers. Beyond what chance would give, agreement is slight"),
-        ("ab" * 50, "ba" * 50, "They agree no more often than by chance."),
+        ("ab" * 50, "ba" * 50, "The judges agree no more often than chance would give."),
         ("a" * 40, "a" * 40, "Both said “a” throughout"),
-        ("ab" * 5, "ab" * 4 + "aa", "With so few answers, the interval is rough."),
-        ("", "", "No answer was judged by both."),
+        ("ab" * 5, "ab" * 4 + "aa", "With so few answers, the interval is only rough."),
+        ("", "", "No answer was judged by both judges."),
     ],
 )
 def test_kappa_is_read_in_plain_words(first, second, says):
@@ -144,4 +144,4 @@ def test_kappa_is_read_in_plain_words(first, second, says):
 
 def test_an_interval_that_reaches_zero_is_said():
     found = agreement(list("ab" * 20), list("ab" * 12 + "ba" * 8))
-    assert found.kappa > 0 >= found.low and "reaches 0" in found.reading()
+    assert found.kappa > 0 >= found.low and "includes 0" in found.reading()

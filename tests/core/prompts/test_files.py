@@ -137,8 +137,8 @@ def test_prompts_of_several_lines_are_written_where_the_format_can(ending, tmp_p
 
 def test_what_cannot_be_written_is_one_sentence(tmp_path):
     for path, said in (
-        (tmp_path / "a.pkl", "cannot be written; use one of"),
-        (tmp_path / "no" / "a.csv", "name another"),
+        (tmp_path / "a.pkl", "cannot be written. Use one of"),
+        (tmp_path / "no" / "a.csv", "Choose another"),
     ):
         with pytest.raises(InputError, match=said):
             write_prompts(["a"], path)

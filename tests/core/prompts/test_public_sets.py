@@ -91,7 +91,7 @@ def test_it_can_be_cancelled(serve, hub):
     [
         ("advbench", {"data/a.parquet": [{"request": "x"}]}, "no text column “prompt”; choose one of request"),
         ("advbench", {"data/a.parquet": [{"prompt": " ", "other": "x"}]}, "no text column “prompt”"),
-        ("advbench", {"data/a.parquet": [{"prompt": None}]}, "holds no text"),
+        ("advbench", {"data/a.parquet": [{"prompt": None}]}, "has no text"),
         ("xstest", {"xstest_prompts.csv": [{"prompt": "x"}]}, "no column “label” any more"),
         (
             "xstest",

@@ -182,8 +182,8 @@ def test_a_topk_sae_is_refused(local):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda folder: (folder / "sae_weights.safetensors").unlink(), "lacks cfg.json or sae_weights"),
-        (lambda folder: (folder / "cfg.json").unlink(), "lacks cfg.json or sae_weights"),
+        (lambda folder: (folder / "sae_weights.safetensors").unlink(), "has no cfg.json or no sae_weights"),
+        (lambda folder: (folder / "cfg.json").unlink(), "has no cfg.json or no sae_weights"),
         (lambda folder: (folder / "cfg.json").write_text("{"), "SAELens cannot read the SAE in"),
         (lambda folder: (folder / "cfg.json").write_text("[]"), "SAELens cannot read the SAE in"),
     ],
@@ -197,7 +197,7 @@ def test_a_local_sae_that_is_not_whole(local, spoil, said):
 def test_folders_that_are_not_there_or_empty(local, tmp_path):
     (tmp_path / "empty").mkdir()
     for saes, said in (
-        (str(tmp_path / "empty"), "No SAE lies in"),
+        (str(tmp_path / "empty"), "There is no SAE in"),
         (str(tmp_path / "none"), "There is no folder"),
         ("./none", "There is no folder"),
         ("saes/none", "No folder is called “saes/none”, and SAELens knows no"),
@@ -206,5 +206,5 @@ def test_folders_that_are_not_there_or_empty(local, tmp_path):
             check_draft(replace(local, saes=saes))
     with pytest.raises(AssetError, match=r"config\.json cannot be read"):
         check_draft(replace(local, model_id=str(tmp_path / "empty")))
-    with pytest.raises(AssetError, match="name its folder, or its name on the hub"):
+    with pytest.raises(AssetError, match="Give its folder, or its name on the hub"):
         check_draft(replace(local, model_id=str(tmp_path / "none")))

@@ -248,7 +248,7 @@ def test_a_hostile_torch_file_of_a_suite_is_one_sentence(hub, tmp_path, monkeypa
     program = b"\x80\x02cos\nsystem\n" + torch_files.text(f"touch {marker}") + b"\x85R."
     torch_files.described(tmp_path / known.repo / known.folder, program)
     hub.add(known.repo, tmp_path / known.repo)
-    with pytest.raises(AssetError, match=r"asks for “os\.system”.*nothing of it was run"):
+    with pytest.raises(AssetError, match=r"asks for “os\.system”.*nothing in it was run"):
         load(spec, device="cpu")
     assert not marker.exists()
 
