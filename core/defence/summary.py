@@ -102,9 +102,13 @@ def conclusion(values: Sequence[float | None], found: Outcomes, positions: str =
     sentences = [
         f"Without a clamp, the model answers {succeeded} of {n} prompts under attack "
         f"({_percent(rate(succeeded, n))}). Clamped at {clamp_name(values[best])}{chosen}, it answers {after}.",
-        f"Of these {succeeded}, the clamp stops {cut.hits} ({_percent(cut)}): {refused} with a refusal, "
-        f"{cut.hits - refused} with degenerate text.",
-        *([f"With the clamp, the model answers {harmed} that it did not answer without."] if harmed else []),
+        f"Of the {succeeded} prompts answered without a clamp, the clamp stops {cut.hits} ({_percent(cut)}): "
+        f"{refused} with a refusal, {cut.hits - refused} with degenerate text.",
+        *(
+            [f"With the clamp, the model answers {harmed} prompts that it does not answer without a clamp."]
+            if harmed
+            else []
+        ),
         *_cost(found, bare, best),
     ]
     return " ".join([*sentences, _verdict_on_claim(cut)] if positions == "bos" else sentences)

@@ -74,7 +74,7 @@ def test_fetched_in_bulk_and_only_once(engine, server, capsys):
 def test_a_file_that_is_missing_there_is_told_by_the_exit_code(engine, server, capsys):
     del server.files[server.key("tiny/2-res", 1)]
     assert run("--neuronpedia") == 1
-    assert "file 1 is missing there" in capsys.readouterr().out
+    assert "file 1 is missing on Neuronpedia" in capsys.readouterr().out
 
 
 def test_interrupted_it_says_how_to_go_on(engine, monkeypatch, capsys):

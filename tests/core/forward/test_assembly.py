@@ -26,7 +26,7 @@ def test_a_loaded_model_is_the_saved_one_and_not_in_training(tiny, plain):
     for name, parameter in tiny.model.named_parameters():
         assert torch.equal(parameter, plain.get_parameter(name)) and not parameter.requires_grad
     assert not tiny.model.training and tiny.n_layers == 4 and tiny.widths == {1: 48, 2: 48, 3: 48}
-    assert tiny.placement == "cpu, float32: cpu as asked; float32 as asked"
+    assert tiny.placement == "cpu, float32: cpu as requested; float32 as requested"
     assert tiny.runtime.context_length == 256 and tiny.runtime.stop_ids == {1}
 
 

@@ -191,7 +191,7 @@ def with_config(served, tmp_path, **changes):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"model_type": "sly"}, r"knows no architecture “sly”; check the model_type"),
+        ({"model_type": "sly"}, r"does not support the architecture “sly”; check the model_type"),
         (
             {"model_type": "sly", "auto_map": {"AutoModelForCausalLM": "modeling_sly.Sly"}},
             "“sly” needs code from its repository, which is never run here",

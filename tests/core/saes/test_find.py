@@ -21,7 +21,7 @@ __all__ = ["home", "local", "served"]  # fixtures
 def test_an_unknown_release_names_its_neighbours(served):
     with pytest.raises(
         InputError,
-        match=r"No folder is called “gemma-scope-2b-pt-res-canonicl”, and SAELens knows no "
+        match=r"There is no folder “gemma-scope-2b-pt-res-canonicl”, and SAELens has no "
         r"release .* did you mean gemma-scope-2b-pt-res-canonical",
     ):
         check_draft(replace(HUB, saes="gemma-scope-2b-pt-res-canonicl"))
@@ -40,7 +40,7 @@ def test_several_saes_at_a_layer_are_listed(served):
 
 @pytest.mark.parametrize("choose", ["width_17k", "width_1", "layer_{layer}/width_16k"])
 def test_a_choice_that_is_none_says_what_there_is(served, choose):
-    with pytest.raises(InputError, match=r"has no SAE with “.*” in its name; at layer 2 it has layer_2/width_16k/can"):
+    with pytest.raises(InputError, match=r"has no SAE with “.*” in its name. At layer 2, it has layer_2/width_16k/can"):
         check_draft(replace(HUB, choose=choose))
 
 
@@ -200,7 +200,7 @@ def test_folders_that_are_not_there_or_empty(local, tmp_path):
         (str(tmp_path / "empty"), "There is no SAE in"),
         (str(tmp_path / "none"), "There is no folder"),
         ("./none", "There is no folder"),
-        ("saes/none", "No folder is called “saes/none”, and SAELens knows no"),
+        ("saes/none", "There is no folder “saes/none”, and SAELens has no"),
     ):
         with pytest.raises((AssetError, InputError), match=said):
             check_draft(replace(local, saes=saes))

@@ -158,7 +158,7 @@ def test_a_description_without_end_is_gone_through_once(path, program):
         (tensor(length=-1), "not a whole number"),
         (tensor(shape=(3, 4), stride=(4,)), "different lengths"),
         (tensor(key="1"), "not there"),
-        (tensor(key="\x1b\n"), "'\\x1b\\n' is not there"),
+        (tensor(key="\x1b\n"), "'\\x1b\\n' is missing"),
         (tensor(key="../data.pkl"), "not there"),
         (tensor()[:-1], "restore it"),
         (tensor()[:40], "restore it"),
