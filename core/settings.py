@@ -221,8 +221,8 @@ def documentation() -> str:
     return f"""# Configuration
 This file is generated: change `core/settings.py`, then run `make docs`.
 
-You do not need to configure anything. Each setting is an environment variable. It is read when needed, and an empty value
-counts as unset. A value that cannot be used gives an error that names the variable.
+You do not need to configure anything. Each setting is an environment variable. It is read when needed, and an empty
+value counts as unset. A value that cannot be used gives an error that names the variable.
 
 {_table(FOR_EVERYBODY)}
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cache.store.judgements import Pair, digest
 from cache.store.runs import Runs
 from core.answers.verdicts import VERDICTS
-from core.discovery.runner import STAGES
+from core.discovery.runner import STEPS
 from core.errors import InputError
 from core.prompts.files import PromptFile
 
@@ -56,7 +56,7 @@ def run_answers(runs: Runs, run: str) -> dict[str, list[Pair]]:
     """
     inputs, ledger = runs.inputs(run), runs.ledger(run)
     found: dict[str, list[Pair]] = {}
-    for stage in STAGES:
+    for stage in STEPS:
         for item, row in ledger.read(stage.name).items():
             # A prompt that was dropped unasked (repeated, too long) has an empty answer that nobody gave.
             if "answer" in row.value and row.value.get("reason", "complied") in VERDICTS:
@@ -77,7 +77,7 @@ def all_of(parts: dict[str, list[Pair]]) -> list[Pair]:
 
 def is_unedited(part: str) -> bool:
     """Whether a part of a run's answers was given by the unedited model."""
-    return part.startswith(STAGES[0].title)
+    return part.startswith(STEPS[0].title)
 
 
 def digest_of(pairs: Sequence[Pair]) -> str:

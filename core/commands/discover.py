@@ -98,7 +98,7 @@ def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
 
 def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:
     """Do what is left of a run and write its tables. Returns how many rows say that they failed."""
-    from core.discovery.runner import run_stages
+    from core.discovery.runner import run_steps
     from core.discovery.tables.export import write
     from core.discovery.tables.report import tables
 
@@ -106,7 +106,7 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) ->
     runs.set_state(identifier, "running")
     try:
         with run_progress() as progress:
-            run_stages(work, progress=progress)
+            run_steps(work, progress=progress)
     except BaseException as error:
         runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
         raise

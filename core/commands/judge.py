@@ -17,20 +17,22 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
+from core.judges.names import FIRST_TOKEN, judge_names
 from core.progress import Progress
 
 if TYPE_CHECKING:
     from cache.store.database import Store
     from cache.store.judgements import Judgements, Pair
-    from core.judges import Judge, Judgement
     from core.judges.agreement import Agreement
+    from core.judges.protocol import Judge, Judgement
 
 SUMMARY = "judge answers by rules or a classifier, and measure how far two judges agree"
 EXAMPLE = "hydrascope judge --agreement substrings harmbench-mistral --file answers.jsonl"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    names = "substrings, first-token, harmbench-llama, harmbench-mistral, llama-guard-2 or llama-guard-3"
+    *others, last = judge_names()
+    names = f"{', '.join(others)} or {last}"
     parser.add_argument("--judge", metavar="NAME", help=names)
     parser.add_argument(
         "--agreement",
@@ -135,9 +137,10 @@ def _judged(
 
 def _made(name: str, options: argparse.Namespace, progress: Progress) -> Judge:
     from core.engine import load
-    from core.judges import find_judge, first_token_judge
+    from core.judges.catalogue import find_judge
+    from core.judges.text_rules import first_token_judge
 
-    if name != "first-token":
+    if name != FIRST_TOKEN:
         return find_judge(name, options.folder, options.device, progress)
     if options.run:
         raise InputError(

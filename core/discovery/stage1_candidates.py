@@ -15,7 +15,7 @@ from core.edits.edits import Edits, Feature
 from core.errors import InputError
 
 #: K = 10, 20 … 200 features a layer (paper).
-STEPS = tuple(range(10, 201, 10))
+K_STEPS = tuple(range(10, 201, 10))
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def first_flips(
     texts: Sequence[str],
     pool: Callable[[int], Sequence[Feature]],
     answer: AnswerMany,
-    steps: Sequence[int] = STEPS,
+    steps: Sequence[int] = K_STEPS,
     chunk: int = 64,
     judge: TextJudge = verdict,
 ) -> list[Flip]:

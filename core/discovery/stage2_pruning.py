@@ -64,10 +64,8 @@ def prune(
     """
     if block_size < 1 or not seeds or not thresholds:
         raise InputError(
-            (
-                "Pruning needs a block size of at least 1, at least one seed and at least one threshold. Correct the "
-                "settings."
-            )
+            "Pruning needs a block size of at least 1, at least one seed and at least one threshold. Correct the "
+            "settings."
         )
     if not all(0 < t < np.inf for t in thresholds):
         raise InputError(f"A threshold τ must be above 0; got {', '.join(map(str, thresholds))}.")

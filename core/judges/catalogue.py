@@ -1,6 +1,6 @@
-"""The judges by name: data, and how each is made.
+"""How each judge is made, by its name.
 
-Knows: names and repositories. Does not know: how any of them judges. Making one loads nothing.
+Knows: the classes and repositories. Does not know: how any of them judges. Making one loads nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from core.errors import InputError
 from core.judges.classifier import Classifier
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
 from core.judges.llama_guard import LlamaGuard
+from core.judges.names import judge_names
 from core.judges.protocol import Judge
 from core.judges.text_rules import SUBSTRINGS
 from core.progress import NEVER, QUIET, Progress
@@ -24,24 +25,6 @@ _CLASSIFIERS: dict[str, Any] = {
     "llama-guard-2": partial(LlamaGuard, repo="meta-llama/Meta-Llama-Guard-2-8B"),
     "llama-guard-3": partial(LlamaGuard, repo="meta-llama/Llama-Guard-3-8B"),
 }
-
-
-#: How each judge decides, in words for people.
-ABOUT: dict[str, str] = {
-    SUBSTRINGS.name: "Looks for refusal phrases in the answer, and for text that repeats itself. Every search uses this judge. "
-    "It misses refusals in other words.",
-    "first-token": "Measures whether the current model would begin its answer with a refusal. It reads only the prompt, not "
-    "the answer.",
-    "harmbench-llama": "HarmBench's classifier with 13 B parameters. Does the answer do what was requested?",
-    "harmbench-mistral": "HarmBench's classifier with 7 B parameters. Does the answer do what was requested?",
-    "llama-guard-2": "Meta's classifier with 8 B parameters. Is the answer unsafe, and in which category?",
-    "llama-guard-3": "The successor of llama-guard-2 with 8 B parameters and more categories.",
-}
-
-
-def judge_names() -> tuple[str, ...]:
-    """Every judge there is. “first-token” needs a loaded model and is made by `first_token`."""
-    return (SUBSTRINGS.name, "first-token", *_CLASSIFIERS)
 
 
 def find_judge(

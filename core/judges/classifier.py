@@ -41,8 +41,8 @@ JUDGE_FILES = (
     "chat_template*",
 )
 
-# Protects `_loaded` and the model it names: of these models, most machines hold one. Held for a whole call of `judge`,
-# so that no other judge takes the place in the middle of a batch.
+# Protects `_loaded` and the model it names: most machines have memory for one such model. Held for a whole call of
+# `judge`, so that no other judge takes the place in the middle of a batch.
 _one_at_a_time = threading.RLock()
 _loaded: Classifier | None = None
 

@@ -17,7 +17,10 @@ from cache.jobs.judging import NamedMaker
 from cache.jobs.queue import shared_queue
 from cache.store.judgements import Judgements
 from core import HydrascopeError
-from core.judges import ABOUT, SUBSTRINGS, Judge, find_judge, first_token_judge, judge_names
+from core.judges.catalogue import find_judge
+from core.judges.names import ABOUT, FIRST_TOKEN, judge_names
+from core.judges.protocol import Judge
+from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from core.models.footprint import Footprint
 from core.models.registry import chosen_name
 from core.progress import Progress
@@ -28,7 +31,6 @@ from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
 
 JUDGES, KEEP = "judges_judges", "judges_keep"
-FIRST_TOKEN = "first-token"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
             "recognise "
             "the answer later.",
         )
-        if any(name not in ("substrings", FIRST_TOKEN) for name in names):
+        if any(name not in (SUBSTRINGS.name, FIRST_TOKEN) for name in names):
             st.button(
                 "Check again",
                 key="judges_again",

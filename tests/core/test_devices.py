@@ -117,8 +117,8 @@ def test_several_gpus_are_used_for_what_one_cannot_hold(machine):
     assert placement_for(HUGE) == (
         torch.device("cuda"),
         torch.bfloat16,
-        "GPU NVIDIA H200 found; too large for this device, so spread over all GPUs, main memory and disk; bfloat16, the "
-        "format such models are published in",
+        "GPU NVIDIA H200 found; too large for this device, so spread over all GPUs, main memory and disk; "
+        "bfloat16, the format such models are published in",
         "auto",
     )
     assert placement_for(LARGE).spread is None and placement_for(HUGE, "cpu").spread is None

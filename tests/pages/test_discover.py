@@ -44,7 +44,7 @@ def finished(name="whole"):
     engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, INPUTS, SETTINGS, name)
-    runner.run_stages(runs.work(identifier, engine))
+    runner.run_steps(runs.work(identifier, engine))
     runs.set_state(identifier, "finished")
     return identifier
 
@@ -87,8 +87,8 @@ def test_pause_go_on_and_stop_are_buttons(page, monkeypatch):
         assert let.wait(60)
         return original(work, group)
 
-    stages = tuple(s._replace(do=slow) if s.name == "screen" else s for s in runner.STAGES)
-    monkeypatch.setattr(runner, "STAGES", stages)
+    stages = tuple(s._replace(do=slow) if s.name == "screen" else s for s in runner.STEPS)
+    monkeypatch.setattr(runner, "STEPS", stages)
     app = page()
     app.button(key="discover_start").click().run()
     (run,) = Runs(store.shared_store()).all()

@@ -121,7 +121,7 @@ def test_a_runs_minimal_set_can_be_taken(page):
     engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, INPUTS, SETTINGS, "a run")
-    runner.run_stages(runs.work(identifier, engine))
+    runner.run_steps(runs.work(identifier, engine))
     app = page()
     item = app.selectbox(key=f"hydra_item_{identifier}").value
     app = checked(app.button(key="hydra_take_run").click().run())

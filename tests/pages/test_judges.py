@@ -16,9 +16,11 @@ from cache.store.database import shared_store
 from cache.store.judgements import Judgements, Pair
 from cache.store.runs import Runs
 from core.discovery.ledger import Row
-from core.judges import SUBSTRINGS, classifier, find_judge, first_token_judge
+from core.judges import classifier
 from core.judges.agreement import compare
+from core.judges.catalogue import find_judge
 from core.judges.summary import label_of, rates
+from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from core.text.sizes import size_text
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing

@@ -1,6 +1,6 @@
 """Tables of the paper's analyses: what fires, what wakes, the controls, and what it costs.
 
-Knows: what the steps of `controls.py` wrote. Does not know: models, files or pages.
+Knows: what `core.discovery.control_steps` wrote. Does not know: models, files or pages.
 """
 
 from __future__ import annotations

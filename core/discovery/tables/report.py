@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from core.discovery.ledger import Ledger
-from core.discovery.runner import STAGES
+from core.discovery.runner import STEPS
 from core.discovery.tables import controls, search
 from core.discovery.tables.table import Table
 
@@ -43,7 +43,7 @@ def _summary(ledger: Ledger) -> Table:
 def _failures(ledger: Ledger) -> Table:
     """What went wrong, and where memory ran out."""
     rows = []
-    for stage in (*(s.name for s in STAGES), "memory"):
+    for stage in (*(s.name for s in STEPS), "memory"):
         for item, row in ledger.read(stage).items():
             if row.error:
                 rows.append({"stage": stage, "item": item, "what": row.error})

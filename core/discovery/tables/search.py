@@ -1,6 +1,6 @@
 """Tables of the search itself: prompts, Stages 1 to 3, the minimal sets (the paper's Tables 1 and 2).
 
-Knows: what the steps of `search.py` wrote, and the sweep of Stage 3. Does not know: models, files or pages.
+Knows: what `core.discovery.steps` wrote, and the sweep of Stage 3. Does not know: models, files or pages.
 """
 
 from __future__ import annotations

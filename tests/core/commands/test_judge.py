@@ -12,8 +12,10 @@ from cache.store.runs import Runs
 from core import verdict
 from core.commands.command_line import main
 from core.discovery.ledger import Row
-from core.discovery.runner import run_stages
-from core.judges import classifier, find_judge, first_token_judge
+from core.discovery.runner import run_steps
+from core.judges import classifier
+from core.judges.catalogue import find_judge
+from core.judges.text_rules import first_token_judge
 from core.models import registry
 from tests.core.judges.standins import ANSWERS, PROMPTS
 from tests.small_search import INPUTS, SETTINGS, judge
@@ -111,7 +113,7 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     runs = Runs(shared_store())
     work = runs.work(runs.create(tiny, INPUTS, replace(SETTINGS, stages=(1,), keep_answers=True)), tiny)
     work.judge = judge
-    run_stages(work)
+    run_steps(work)
     before = shared_store().rows("select * from run_rows order by rowid")
     identifier = work.ledger.run
     pairs = all_of(run_answers(runs, identifier))

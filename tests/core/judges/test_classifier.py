@@ -13,7 +13,9 @@ from transformers import AutoModelForCausalLM
 from core import AssetError, DownloadError, InputError
 from core.errors import Cancelled, GatedError, OfflineError
 from core.forward.device_lock import DEVICE_LOCK, in_background
-from core.judges import LLAMA2_CLS_PROMPT, HarmBench, classifier, find_judge
+from core.judges import classifier
+from core.judges.catalogue import find_judge
+from core.judges.harmbench import LLAMA2_CLS_PROMPT, HarmBench
 from tests.core.judges.standins import ANSWERS, PROMPTS, network, save, sentencepiece_like
 
 REPO = "cais/HarmBench-Mistral-7b-val-cls"

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import AssetError, InputError
-from core.judges import LlamaGuard, find_judge
-from core.judges.llama_guard import read_categories
+from core.judges.catalogue import find_judge
+from core.judges.llama_guard import LlamaGuard, read_categories
 from tests.core.judges.standins import ANSWERS, PROMPTS, llama3_like
 
 

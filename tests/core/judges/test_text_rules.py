@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from core import Edits, Feature, InputError, refusal_score, verdict
-from core.judges import SUBSTRINGS, FirstToken, Judgement, find_judge, first_token_judge, judge_names
+from core.judges.catalogue import find_judge
+from core.judges.names import judge_names
+from core.judges.protocol import Judgement
+from core.judges.text_rules import SUBSTRINGS, FirstToken, first_token_judge
 from core.models.footprint import Footprint
 from tests.oracles import PROMPTS
 

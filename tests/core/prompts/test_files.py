@@ -45,7 +45,7 @@ def test_every_format_gives_the_texts(name):
 def test_a_column_can_be_chosen_and_the_longest_text_is_taken_where_no_name_tells():
     found = read_prompts(b"a,b\nx,a longer text\ny,another one\n", "x.csv")
     assert found.suggested == "b" and found.prompts("a") == ["x", "y"] and found.columns == ("a", "b")
-    with pytest.raises(InputError, match="no text column “c”. Choose one of a, b"):
+    with pytest.raises(InputError, match=r"no text column “c”\. Choose one of a, b"):
         found.prompts("c")
 
 

@@ -125,7 +125,7 @@ def test_names_kinds_and_files_by_one_door(serve, tmp_path):
         load_set("nowhere")
     with pytest.raises(InputError, match="There is no prompt set “nowhere”"):
         find_set("nowhere")
-    with pytest.raises(InputError, match="AdvBench has no benign prompts. It has harmful prompts"):
+    with pytest.raises(InputError, match=r"AdvBench has no benign prompts\. It has harmful prompts"):
         part_of(find_set("advbench"), "benign")
     with pytest.raises(InputError, match="cannot be read"):
         read_local(tmp_path)

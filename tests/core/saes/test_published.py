@@ -16,7 +16,7 @@ from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits, Engine, Feature, InputError, load
 from core.discovery.context import Inputs
-from core.discovery.runner import STAGES, run_stages
+from core.discovery.runner import STEPS, run_steps
 from core.discovery.settings import Settings
 from core.errors import AssetError, Cancelled, GatedError
 from core.models.footprint import footprint
@@ -211,8 +211,8 @@ def test_the_whole_search_runs(suite, tmp_path):
     runs = Runs(Store(tmp_path / "runs.duckdb"))
     work = runs.work(runs.create(engine, Inputs(TEXTS, TEXTS, ("A small town by the sea.",)), settings), engine)
     work.judge = lambda text: ("refused", "complied")[sum(map(ord, text)) % 2]
-    run_stages(work)
-    for stage in STAGES:
+    run_steps(work)
+    for stage in STEPS:
         rows = work.ledger.read(stage.name)
         assert rows and not [row.error for row in rows.values() if row.error], stage.name
 
