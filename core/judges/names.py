@@ -9,8 +9,8 @@ SUBSTRINGS_NAME, FIRST_TOKEN = "substrings", "first-token"
 
 #: How each judge decides, in words for people.
 ABOUT: dict[str, str] = {
-    SUBSTRINGS_NAME: "Looks for refusal phrases in the answer, and for text that repeats itself. Every search uses this "
-    "judge. It misses refusals in other words.",
+    SUBSTRINGS_NAME: "Looks for refusal phrases in the answer, and for text that repeats itself. Every search uses "
+    "this judge. It misses refusals in other words.",
     FIRST_TOKEN: "Measures whether the current model would begin its answer with a refusal. It reads only the "
     "prompt, not the answer.",
     "harmbench-llama": "HarmBench's classifier with 13 B parameters. Does the answer do what was requested?",
