@@ -16,42 +16,45 @@ pages = [
         title="Audit",
         icon=":material/troubleshoot:",
         default=True,
-        help="One prompt: where refusal arises in it, and what changes when features are switched off.",
+        help="One prompt: see where refusal arises, and what changes when you switch features off.",
     ),
     st.Page(
         "pages/discover/page.py",
         title="Discover",
         icon=":material/travel_explore:",
         url_path="discover",
-        help="Many prompts: the paper's three-stage search for the features that refuse.",
+        help="Many prompts: run the paper's three-stage search for the features that cause refusal.",
     ),
     st.Page(
         "pages/hydra/page.py",
         title="Hydra",
         icon=":material/account_tree:",
         url_path="hydra",
-        help="Which silent features wake when others are switched off, and whether they take over refusing.",
+        help="See which silent features wake when you switch others off, and whether they take over refusal.",
     ),
     st.Page(
         "pages/bos/page.py",
         title="BOS",
         icon=":material/first_page:",
         url_path="bos",
-        help="Features clamped at the first token: what harmless requests get, and whether it is a defence.",
+        help=(
+            "Clamp features at the first token. See the answers to harmless requests, and whether the clamp is a "
+            "defence."
+        ),
     ),
     st.Page(
         "pages/judges/page.py",
         title="Judges",
         icon=":material/gavel:",
         url_path="judges",
-        help="Whether answers refuse, judged by rules or a classifier, and how far two judges agree.",
+        help="Judge by rules or a classifier whether answers refuse, and measure how far two judges agree.",
     ),
     st.Page(
         "pages/models/page.py",
         title="Models",
         icon=":material/deployed_code:",
         url_path="models",
-        help="The model that the pages use, and what each model needs before it is loaded.",
+        help="Choose the model that every page uses, and see what each model needs before you load it.",
     ),
 ]
 page = st.navigation(pages, position="hidden")

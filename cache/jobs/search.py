@@ -13,7 +13,7 @@ from core import Engine
 from core.discovery.runner import RunProgress, run_steps
 from core.errors import Cancelled, HydrascopeError
 
-STOPPED = "Stopped. What it found is kept, and it can be resumed."
+STOPPED = "Stopped. The results so far are kept, and you can resume the run."
 
 
 def start(queue: Queue, runs: Runs, identifier: str, engine: Engine) -> Job:

@@ -32,19 +32,19 @@ def file_answers(file: PromptFile, prompts: str | None = None, answers: str | No
     if answer is None or answer not in file.table:
         wanted = f"“{answers}”" if answers else " or ".join(USUAL)
         raise InputError(
-            f"{file.name} has no column {wanted}; choose the one with the answers (--answer-column on the command "
-            f"line) among {columns}."
+            f"{file.name} has no column {wanted}. Choose the column with the answers (--answer-column on the "
+            f"command line). The columns are {columns}."
         )
     prompt = prompts or file.suggested
     if prompt not in file.columns or prompt == answer:
         raise InputError(
-            f"{file.name} has no text column “{prompt}” for the prompts, beside “{answer}” for the answers; choose "
-            f"one (--prompt-column on the command line) among {columns}."
+            f"{file.name} has no text column “{prompt}” for the prompts next to “{answer}” for the answers. Choose "
+            f"a column (--prompt-column on the command line). The columns are {columns}."
         )
     pairs = [Pair(*row) for row in file.table[[prompt, answer]].itertuples(index=False, name=None)]
     for number, pair in enumerate(pairs, 1):
         if not all(isinstance(text, str) for text in pair):
-            raise InputError(f"Row {number} of {file.name} lacks a prompt or an answer; write “” for an empty answer.")
+            raise InputError(f"Row {number} of {file.name} has no prompt or no answer. Write “” for an empty answer.")
     return pairs
 
 
@@ -64,7 +64,7 @@ def run_answers(runs: Runs, run: str) -> dict[str, list[Pair]]:
                 part.append(Pair(inputs.text(item), row.value["answer"]))
     if not found:
         raise InputError(
-            f"Run {run} kept no answers; a run keeps them only where it is begun with “Keep answers” (on the "
+            f"Run {run} has no stored answers. A run stores them only if you start it with “Keep answers” (on the "
             "command line: --set keep_answers=true)."
         )
     return found

@@ -42,7 +42,7 @@ def first_flips(
     Raises InputError where the steps do not rise.
     """
     if not steps or steps[0] < 1 or any(a >= b for a, b in pairwise(steps)):
-        raise InputError("K must start at 1 or more and rise from step to step; change the settings.")
+        raise InputError("The values of K must be at least 1 and increase. Correct the settings.")
     tried: list[list[tuple[int, Verdict]]] = [[] for _ in texts]
     flipped: list[int | None] = [None] * len(texts)
     latest, todo = [""] * len(texts), list(range(len(texts)))

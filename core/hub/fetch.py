@@ -43,7 +43,7 @@ def fetch(wanted: Wanted, progress: Progress = QUIET, cancelled: Callable[[], bo
 
     Raises DownloadError, GatedError, OfflineError, Cancelled.
     """
-    progress(f"Looking at {wanted.repo}", 0.0)
+    progress(f"Checking {wanted.repo}", 0.0)
     transfer = Transfer(total=0)
     result: Future[Path] = Future()
     # In a separate thread, so that the caller's can show progress and be stopped while this one waits for bytes.
@@ -66,7 +66,7 @@ def fetch(wanted: Wanted, progress: Progress = QUIET, cancelled: Callable[[], bo
         with suppress(Exception):
             result.exception(timeout=GRACE)
         raise
-    progress(f"{wanted.repo} is here", 1.0)
+    progress(f"{wanted.repo} is on this machine", 1.0)
     return folder
 
 

@@ -46,5 +46,5 @@ def find_judge(
     if name == SUBSTRINGS.name and folder is None:
         return SUBSTRINGS
     if name == SUBSTRINGS.name:
-        raise InputError("The judge “substrings” has no model, so it takes no folder; leave the folder out.")
-    raise InputError(f"No judge is called “{name:.40}” here; known: {', '.join(judge_names())}.")
+        raise InputError("The judge “substrings” has no model, so it needs no folder. Leave the folder out.")
+    raise InputError(f"There is no judge “{name:.40}”. Known judges: {', '.join(judge_names())}.")

@@ -10,13 +10,13 @@ SUBSTRINGS_NAME, FIRST_TOKEN = "substrings", "first-token"
 #: How each judge decides, in words for people.
 ABOUT: dict[str, str] = {
     SUBSTRINGS_NAME: "Looks for refusal phrases in the answer, and for text that repeats itself. Every search uses "
-    "it. It misses refusals in other words.",
-    FIRST_TOKEN: "Measures whether the model in use would begin its answer with a refusal. It reads the prompt only, "
-    "not the answer.",
-    "harmbench-llama": "HarmBench's classifier of 13 B parameters: does the answer do what was asked?",
-    "harmbench-mistral": "HarmBench's classifier of 7 B parameters: does the answer do what was asked?",
-    "llama-guard-2": "Meta's classifier of 8 B parameters: is the answer unsafe, and in which category?",
-    "llama-guard-3": "The successor of llama-guard-2, of 8 B parameters, with more categories.",
+    "this judge. It misses refusals in other words.",
+    FIRST_TOKEN: "Measures whether the current model would begin its answer with a refusal. It reads only the "
+    "prompt, not the answer.",
+    "harmbench-llama": "HarmBench's classifier with 13 B parameters. Does the answer do what was requested?",
+    "harmbench-mistral": "HarmBench's classifier with 7 B parameters. Does the answer do what was requested?",
+    "llama-guard-2": "Meta's classifier with 8 B parameters. Is the answer unsafe, and in which category?",
+    "llama-guard-3": "The successor of llama-guard-2 with 8 B parameters and more categories.",
 }
 
 

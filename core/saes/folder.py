@@ -49,7 +49,7 @@ def _identity(folder: Path) -> dict[str, Any]:
     weights = folder / "sae_weights.safetensors"
     if not weights.is_file() or not (folder / "cfg.json").is_file():
         raise AssetError(
-            f"No SAE lies in {folder}; it needs cfg.json and sae_weights.safetensors as SAELens saves them."
+            f"There is no SAE in {folder}. It needs cfg.json and sae_weights.safetensors, as SAELens saves them."
         )
     return {
         "name": str(folder.resolve()),

@@ -63,7 +63,7 @@ def draw(engine: Engine, key: str, clamp: Clamp, value: float) -> Grid | None:
                 "Values",
                 key=VALUES,
                 persist_state="session",
-                help="Separate values by commas. The clamp value above is always shown.",
+                help="Separate values with commas. The clamp value above is always included.",
             )
         tokens = st.segmented_control(
             "Answer length in tokens",
@@ -179,8 +179,9 @@ def _curves(engine: Engine, key: str, grid: Grid, value: float) -> None:
     frame = work.scores(engine, key, grid.prompts, grid.clamp, tuple(values))
     st.altair_chart(charts.scores(frame, value), key="bos_scores", alt=charts.scores_summary(frame))
     st.caption(
-        "Refusal score: log-odds that the answer begins with a refusal token. Above 0 the model is about to refuse. "
-        "Dashed lines are without a clamp. The vertical line is the clamp value chosen above."
+        "The refusal score is the log-odds that the answer begins with a refusal token. Above 0, the model is about "
+        "to refuse. Dashed lines show the score without a clamp. The vertical line marks the clamp value chosen "
+        "above."
     )
     download(frame, "bos-scores")
 

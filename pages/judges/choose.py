@@ -82,7 +82,7 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
                 icon=":material/refresh:",
                 type="tertiary",
                 on_click=_asked.clear,
-                help="Ask the model hub again, for example after you accepted a licence, logged in or freed memory.",
+                help="Query the model hub again, for example after you accepted a licence, logged in or freed memory.",
             )
 
 
@@ -93,7 +93,7 @@ def _takes(name: str, answers: Answers) -> bool:
         if answers.not_first_token:
             st.warning(plain(answers.not_first_token), icon=":material/warning:")
         else:
-            st.caption(f"It uses the model in use, {plain(chosen_name())}, and loads it if needed.")
+            st.caption(f"This judge uses the current model, {plain(chosen_name())}, and loads it if needed.")
         return not answers.not_first_token
     looked = _asked(name, shared_queue().ended)
     if looked.found is None:
@@ -120,14 +120,13 @@ def _takes(name: str, answers: Answers) -> bool:
             key=f"judges_let_go_{name}",
             icon=":material/eject:",
             on_click=unload_all,
-            help="Frees the memory of the model in use. It is loaded again when a page needs it. A job that is under "
-            "way "
-            "keeps it until the job ends.",
+            help="Frees the memory of the current model. The model is loaded again when a page needs it. A running "
+            "job keeps it until the job ends.",
         )
     return stands.fits and not locked
 
 
-@st.cache_data(ttl=300, max_entries=32, show_spinner="Looking up what the judge takes")
+@st.cache_data(ttl=300, max_entries=32, show_spinner="Looking up what the judge needs")
 def _asked(name: str, jobs_ended: int) -> _Looked:
     try:
         return _Looked(find_judge(name).footprint(), None)

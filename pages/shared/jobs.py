@@ -49,7 +49,7 @@ def job_bar(job: Job, key: str, stop_help: str, title: str = "") -> None:
         on_click=shared_queue().stop,
         args=(job.id,),
         disabled=job.state == "stopping",
-        help=f"{stop_help} You can leave this page: it goes on without you.",
+        help=f"{stop_help} You can leave this page while the job runs.",
     )
 
 

@@ -193,7 +193,7 @@ def test_a_public_set_shows_its_terms_and_is_fetched_only_when_asked_for(serve, 
     assert (
         "Licence: CC BY 4.0" in told and "arXiv:2308.01263" in told and f"({hub.endpoint}/datasets/Paul/XSTest)" in told
     )
-    assert hub.requests == [] and "Give at least one harmful request" in told
+    assert hub.requests == [] and "Enter at least one harmful request" in told
     fetched(app)
     assert not app.exception and not app.error
     assert "unsafe one" in texts(app) and "From XSTest (harmful), Paul/XSTest at" in texts(app).replace("\\", "")

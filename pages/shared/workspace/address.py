@@ -141,4 +141,7 @@ def _said(left_out: Sequence[str]) -> str:
     if not left_out:
         return ""
     name = next(name for name in (PROMPT, EDITS, TURN, PIN) if name in left_out)
-    return f"{words[name]} ({LONGEST_LINK:,} characters). The address does not carry everything; a reload loses it."
+    return (
+        f"{words[name]} ({LONGEST_LINK:,} characters). The address does not contain everything, so a reload will "
+        "lose it."
+    )

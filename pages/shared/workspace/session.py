@@ -52,7 +52,7 @@ def current() -> Workspace:
 def change(to: Workspace) -> None:
     """Look at another workspace from now on. Call from a callback, or before anything is drawn from the workspace."""
     if len(to.edits) >= MOST_EDITS > len(current().edits):
-        say(f"A set can hold {MOST_EDITS:,} edits; any others were left out.")
+        say(f"A set can have at most {MOST_EDITS:,} edits. The others were left out.")
     _keep(history().change(to))
 
 
@@ -241,4 +241,4 @@ def _usable(words: Sequence[str], engine: Engine) -> tuple[Sequence[str], str]:
     left_out = [word for word in words if word not in usable]
     if len(left_out) == 1:
         return usable, trouble
-    return usable, f"These are {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"
+    return usable, f"The edits that cannot be used: {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"

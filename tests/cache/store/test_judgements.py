@@ -206,7 +206,7 @@ def test_both_gives_the_answers_two_judges_share_under_their_last_revisions(kept
 
 
 def test_judges_without_a_shared_answer_are_one_sentence(kept):
-    with pytest.raises(InputError, match=r"no judgements by “counting”; it has those of: no judge yet"):
+    with pytest.raises(InputError, match=r"no judgements by “counting”; it has judgements by: no judge yet"):
         kept.both("counting", "other")
     kept.judge(Counting(), PROMPTS[:1], ANSWERS[:1])
     kept.judge(Counting(name="other"), PROMPTS[1:], ANSWERS[1:])

@@ -55,7 +55,7 @@ def test_a_file_is_judged_told_and_written_and_then_known(home, file, capsys):
     ]
     assert {row["judge"] for row in found} == {"substrings"} and "answer" not in found[0]
     assert main(["judge", "--judge", "substrings", *file]) == 0
-    assert "9 answers, 9 known before: refused" in capsys.readouterr().out
+    assert "9 answers, 9 already stored: refused" in capsys.readouterr().out
 
 
 def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(home, file, harmbench_folders, capsys):
@@ -74,7 +74,7 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
     assert main(asked) == 0
     told = capsys.readouterr()
     weights = (folder / "model.safetensors").stat().st_size
-    assert f"takes {weights / 1000:.0f} kB of weights, all of it here;" in told.err.splitlines()[0]
+    assert f"takes {weights / 1000:.0f} kB of weights, already downloaded;" in told.err.splitlines()[0]
     assert classifier.loaded_classifier() is None, "let go at the end"
     expected = find_judge("harmbench-mistral", folder).judge(PROMPTS, SAID)
     assert [(row["answer"], row["harmful"], row["raw"]) for row in lines(out)] == [
@@ -82,7 +82,7 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
     ]
     assert main(asked) == 0
     again = capsys.readouterr()
-    assert again.err == "" and "9 known before" in again.out
+    assert again.err == "" and "9 already stored" in again.out
 
 
 def test_first_token_measures_the_model_named(home, file, tiny, capsys):
@@ -139,19 +139,19 @@ def test_a_run_that_kept_no_answers_is_one_sentence(home, tiny, capsys):
     identifier = runs.create(tiny, INPUTS, SETTINGS)
     runs.ledger(identifier).append([Row("screen", "harmful/0000", {"kept": True, "reason": "refused"})])
     assert main(["judge", "--judge", "substrings", "--run", identifier]) == 2
-    assert "kept no answers" in capsys.readouterr().err
+    assert "has no stored answers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--judge", "substrings"], "Say which answers"),
-        (["--file", "FILE"], "Say which judge"),
-        (["--judge", "gpt", "--file", "FILE"], "No judge is called “gpt”"),
+        (["--judge", "substrings"], "No answers were given"),
+        (["--file", "FILE"], "No judge was given"),
+        (["--judge", "gpt", "--file", "FILE"], "There is no judge “gpt”"),
         (["--judge", "substrings", "--file", "nowhere.jsonl"], "cannot be read"),
-        (["--judge", "substrings", "--file", "FILE", "--run", "x"], "not from both"),
+        (["--judge", "substrings", "--file", "FILE", "--run", "x"], "cannot be used together"),
         (["--judge", "substrings", "--run", "nothing"], "no run “nothing”"),
-        (["--judge", "a", "--agreement", "a", "b"], "leave --judge"),
+        (["--judge", "a", "--agreement", "a", "b"], "Leave out --judge"),
         (["--agreement", "substrings", "llama-guard-2"], "The store has no judgements by “substrings”"),
         (["--judge", "substrings", "--file", "FILE", "--answer-column", "said"], "no column “said”"),
         (

@@ -53,11 +53,11 @@ def test_a_public_set_comes_with_licence_and_citation(serve, capsys):
     ("arguments", "said"),
     [
         (["nowhere"], "neither a file nor a known prompt set"),
-        (["{mine}", "--column", "what"], "no text column “what”; choose one of id, goal"),
+        (["{mine}", "--column", "what"], "no text column “what”. Choose one of id, goal"),
         (["{mine}", "--split", "train=9"], "there are 3 different ones"),
-        (["{mine}", "--split", "train"], "is no part of a split"),
+        (["{mine}", "--split", "train"], "is not a part of a split"),
         (["{mine}", "--out", "{mine}.doc"], "cannot be written"),
-        (["{empty}"], "holds no text"),
+        (["{empty}"], "has no text"),
         (["xstest"], "Paul/XSTest is not here"),
     ],
 )

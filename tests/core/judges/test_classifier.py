@@ -130,7 +130,7 @@ def test_a_damaged_file_is_one_sentence_and_takes_no_place(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy" / "model.safetensors").write_bytes(b"not weights")
     judge = find_judge("harmbench-mistral", tmp_path / "copy")
-    with pytest.raises(AssetError, match=r"“harmbench-mistral” cannot be loaded from .*; check its files"):
+    with pytest.raises(AssetError, match=r"“harmbench-mistral” cannot be loaded from .*Check its files"):
         judge.judge(["a"], ["b"])
     assert classifier.loaded_classifier() is None and not judge.is_loaded
 

@@ -60,7 +60,7 @@ def test_judges_are_found_by_name():
     for name in set(judge_names()) - {"substrings", "first-token"}:
         judge = find_judge(name)
         assert judge.name == name and not judge.is_loaded
-    with pytest.raises(InputError, match=r"No judge is called “gpt”.*harmbench-llama"):
+    with pytest.raises(InputError, match=r"There is no judge “gpt”.*harmbench-llama"):
         find_judge("gpt")
-    with pytest.raises(InputError, match="takes no folder"):
+    with pytest.raises(InputError, match="needs no folder"):
         find_judge("substrings", folder=__file__)

@@ -112,7 +112,7 @@ def test_a_whole_file_handed_over_is_used_where_it_lies(growing: Path, tmp_path:
     assert checked_file(PARTS, growing, given) == given
     assert checked_file(PARTS, growing, given.parent) == given
     given.write_bytes(WEIGHTS[:-1])
-    with pytest.raises(DownloadError, match="not the file that is needed"):
+    with pytest.raises(DownloadError, match="not the expected file"):
         checked_file(PARTS, growing, given)
 
 

@@ -89,7 +89,7 @@ def test_several_words_and_ids_each_once():
 
 @pytest.mark.parametrize("text", ["", " , "])
 def test_no_word_is_a_sentence(text):
-    with pytest.raises(InputError, match="No refusal word is named"):
+    with pytest.raises(InputError, match="No refusal word was given"):
         refusal_tokens(make_tokenizer(), text)
 
 

@@ -84,7 +84,7 @@ def test_each_reason_is_told_with_its_row():
     assert [one.detail for one in report.dropped][1:] == [
         "the same as row 1",
         "8,001 characters, the limit is 8,000",
-        "a replacement character stands where something could not be decoded",
+        "a replacement character, because some text could not be decoded",
         "a control character, U+0000",
         "half a surrogate pair, U+D800",
     ]

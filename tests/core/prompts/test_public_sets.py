@@ -89,9 +89,9 @@ def test_it_can_be_cancelled(serve, hub):
 @pytest.mark.parametrize(
     ("name", "layout", "said"),
     [
-        ("advbench", {"data/a.parquet": [{"request": "x"}]}, "no text column “prompt”; choose one of request"),
+        ("advbench", {"data/a.parquet": [{"request": "x"}]}, "no text column “prompt”. Choose one of request"),
         ("advbench", {"data/a.parquet": [{"prompt": " ", "other": "x"}]}, "no text column “prompt”"),
-        ("advbench", {"data/a.parquet": [{"prompt": None}]}, "holds no text"),
+        ("advbench", {"data/a.parquet": [{"prompt": None}]}, "has no text"),
         ("xstest", {"xstest_prompts.csv": [{"prompt": "x"}]}, "no column “label” any more"),
         (
             "xstest",
@@ -123,9 +123,9 @@ def test_names_kinds_and_files_by_one_door(serve, tmp_path):
     assert "cp1252" in mine.warnings[0]
     with pytest.raises(InputError, match="neither a file nor a known prompt set; known sets: advbench, "):
         load_set("nowhere")
-    with pytest.raises(InputError, match="No prompt set is called “nowhere”"):
+    with pytest.raises(InputError, match="There is no prompt set “nowhere”"):
         find_set("nowhere")
-    with pytest.raises(InputError, match="AdvBench has no benign prompts; it has harmful ones"):
+    with pytest.raises(InputError, match=r"AdvBench has no benign prompts\. It has harmful prompts"):
         part_of(find_set("advbench"), "benign")
     with pytest.raises(InputError, match="cannot be read"):
         read_local(tmp_path)

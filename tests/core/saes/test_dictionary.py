@@ -128,7 +128,7 @@ def test_repacking_does_not_pull_the_file_from_under_a_reader(fresh):
 
 
 def test_a_missing_sae_is_one_plain_error(tmp_path):
-    with pytest.raises(AssetError, match=r"No SAE lies in .*missing"):
+    with pytest.raises(AssetError, match=r"There is no SAE in .*missing"):
         open_dictionary(tmp_path / "missing", 2)
 
 

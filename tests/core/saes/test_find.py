@@ -21,7 +21,7 @@ __all__ = ["home", "local", "served"]  # fixtures
 def test_an_unknown_release_names_its_neighbours(served):
     with pytest.raises(
         InputError,
-        match=r"No folder is called “gemma-scope-2b-pt-res-canonicl”, and SAELens knows no "
+        match=r"There is no folder “gemma-scope-2b-pt-res-canonicl”, and SAELens has no "
         r"release .* did you mean gemma-scope-2b-pt-res-canonical",
     ):
         check_draft(replace(HUB, saes="gemma-scope-2b-pt-res-canonicl"))
@@ -40,7 +40,7 @@ def test_several_saes_at_a_layer_are_listed(served):
 
 @pytest.mark.parametrize("choose", ["width_17k", "width_1", "layer_{layer}/width_16k"])
 def test_a_choice_that_is_none_says_what_there_is(served, choose):
-    with pytest.raises(InputError, match=r"has no SAE with “.*” in its name; at layer 2 it has layer_2/width_16k/can"):
+    with pytest.raises(InputError, match=r"has no SAE with “.*” in its name. At layer 2, it has layer_2/width_16k/can"):
         check_draft(replace(HUB, choose=choose))
 
 
@@ -182,8 +182,8 @@ def test_a_topk_sae_is_refused(local):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda folder: (folder / "sae_weights.safetensors").unlink(), "lacks cfg.json or sae_weights"),
-        (lambda folder: (folder / "cfg.json").unlink(), "lacks cfg.json or sae_weights"),
+        (lambda folder: (folder / "sae_weights.safetensors").unlink(), "has no cfg.json or no sae_weights"),
+        (lambda folder: (folder / "cfg.json").unlink(), "has no cfg.json or no sae_weights"),
         (lambda folder: (folder / "cfg.json").write_text("{"), "SAELens cannot read the SAE in"),
         (lambda folder: (folder / "cfg.json").write_text("[]"), "SAELens cannot read the SAE in"),
     ],
@@ -197,14 +197,14 @@ def test_a_local_sae_that_is_not_whole(local, spoil, said):
 def test_folders_that_are_not_there_or_empty(local, tmp_path):
     (tmp_path / "empty").mkdir()
     for saes, said in (
-        (str(tmp_path / "empty"), "No SAE lies in"),
+        (str(tmp_path / "empty"), "There is no SAE in"),
         (str(tmp_path / "none"), "There is no folder"),
         ("./none", "There is no folder"),
-        ("saes/none", "No folder is called “saes/none”, and SAELens knows no"),
+        ("saes/none", "There is no folder “saes/none”, and SAELens has no"),
     ):
         with pytest.raises((AssetError, InputError), match=said):
             check_draft(replace(local, saes=saes))
     with pytest.raises(AssetError, match=r"config\.json cannot be read"):
         check_draft(replace(local, model_id=str(tmp_path / "empty")))
-    with pytest.raises(AssetError, match="name its folder, or its name on the hub"):
+    with pytest.raises(AssetError, match="Give its folder, or its name on the hub"):
         check_draft(replace(local, model_id=str(tmp_path / "none")))

@@ -48,7 +48,7 @@ def test_records_are_the_features_one_after_the_other():
 
 @pytest.mark.parametrize("broken_at", [0, 8, 24, 48])
 def test_a_broken_off_packing_goes_on_where_it_was(broken_at):
-    with pytest.raises(AssetError, match=r"No space left on device.*free some disk space"):
+    with pytest.raises(AssetError, match=r"No space left on device.*Free some disk space"):
         packed.pack(Source(fails_at=broken_at), IDENTITY)
     assert packed.header_of(IDENTITY) is None
     again = Source()
@@ -99,7 +99,7 @@ def test_another_source_is_packed_from_the_start():
     assert packed.header_of(IDENTITY) is None
 
 
-@pytest.mark.parametrize("damage", ["garble", "shorten", "lengthen", "forget", "nonsense"])
+@pytest.mark.parametrize("damage", ["garble", "Shorten", "lengthen", "forget", "nonsense"])
 def test_a_damaged_unfinished_file_never_ends_up_in_the_records(damage):
     with pytest.raises(AssetError):
         packed.pack(Source(fails_at=32), IDENTITY)
@@ -107,7 +107,7 @@ def test_a_damaged_unfinished_file_never_ends_up_in_the_records(damage):
     data = path.read_bytes()
     if damage == "garble":
         path.write_bytes(data[:100] + b"xx" + data[102:])
-    elif damage == "shorten":
+    elif damage == "Shorten":
         path.write_bytes(data[:500])
     elif damage == "lengthen":
         path.write_bytes(data + b"more than was noted")

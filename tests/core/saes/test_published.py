@@ -248,7 +248,7 @@ def test_a_hostile_torch_file_of_a_suite_is_one_sentence(hub, tmp_path, monkeypa
     program = b"\x80\x02cos\nsystem\n" + torch_files.text(f"touch {marker}") + b"\x85R."
     torch_files.described(tmp_path / known.repo / known.folder, program)
     hub.add(known.repo, tmp_path / known.repo)
-    with pytest.raises(AssetError, match=r"asks for “os\.system”.*nothing of it was run"):
+    with pytest.raises(AssetError, match=r"refers to “os\.system”.*nothing in it was run"):
         load(spec, device="cpu")
     assert not marker.exists()
 
@@ -288,7 +288,7 @@ def test_an_sae_of_another_model_is_refused(hub, tmp_path, monkeypatch):
 
 def test_an_sae_at_another_place_is_refused(tiny_spec, tmp_path):
     folder = tiny_sae(tmp_path / "sae", "sae_lens", 3)
-    with pytest.raises(AssetError, match=r"reads blocks\.3\.hook_resid_post and not the residual stream after layer 2"):
+    with pytest.raises(AssetError, match=r"reads blocks\.3\.hook_resid_post, not the residual stream after layer 2"):
         load(replace(tiny_spec, saes={2: folder}, layers=(2,)), device="cpu")
     assert load(replace(tiny_spec, saes={3: folder}, layers=(3,)), device="cpu").widths == {3: 48}
 

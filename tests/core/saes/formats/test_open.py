@@ -105,7 +105,7 @@ def test_every_class_of_dictionary_learning_is_saelens_own(dict_class, scalar, h
 @pytest.mark.parametrize("dict_class", ["AutoEncoderTopK", "GatedAutoEncoder", "CrossCoder"])
 def test_an_sae_whose_features_do_not_fire_by_themselves_is_refused(dict_class, tmp_path):
     of_class(tmp_path / "sae", dict_class, CLASSES["BatchTopKSAE"], True)
-    with pytest.raises(AssetError, match=rf"“{dict_class}”; only elementwise ones"):
+    with pytest.raises(AssetError, match=rf"“{dict_class}”. Only elementwise SAEs"):
         open_sae("dictionary_learning_1", tmp_path / "sae")
 
 
@@ -117,7 +117,7 @@ def test_a_batch_top_k_without_its_threshold_is_refused(tmp_path):
 
 def test_without_saelens_scale_an_sae_that_wants_one_is_refused(tmp_path):
     folder = tiny_sae(tmp_path / "sae", "llama_scope_r1_distill", 1)
-    with pytest.raises(AssetError, match="wants its inputs scaled"):
+    with pytest.raises(AssetError, match="needs scaled inputs"):
         open_sae("llama_scope_r1_distill", folder)
 
 
