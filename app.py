@@ -58,7 +58,7 @@ pages = [
     ),
 ]
 page = st.navigation(pages, position="hidden")
-# Each opening of a page has a number: a page's widgets begin anew then, and have to be filled anew.
+# Each opening of a page has a number: a page's widgets then start empty and have to be filled again.
 if st.session_state.get("page") != page.title:
     st.session_state["page"], st.session_state["visit"] = page.title, st.session_state.get("visit", 0) + 1
 session.follow_address()

@@ -259,7 +259,7 @@ class Engine:
         progress: Progress = QUIET,
         keep: bool = True,
     ) -> Direction:
-        """Compute it anew: difference of means at the last position, layer by `rule` (“paper”, “arditi”, “balanced”).
+        """Compute it again: difference of means at the last position, layer by `rule` (“paper”, “arditi”, “balanced”).
 
         “published”: the layer the paper reports. None: that one where there is one (`steering_layer`), else “paper”.
         Without prompts the bundled train and val splits are used (128 and 32 a side at most); with prompts, the last

@@ -58,7 +58,7 @@ def run_answers(runs: Runs, run: str) -> dict[str, list[Pair]]:
     found: dict[str, list[Pair]] = {}
     for stage in STEPS:
         for item, row in ledger.read(stage.name).items():
-            # A prompt that was dropped unasked (repeated, too long) has an empty answer that nobody gave.
+            # A prompt that was dropped before it was asked (repeated, too long) has an empty answer that nobody gave.
             if "answer" in row.value and row.value.get("reason", "complied") in VERDICTS:
                 part = found.setdefault(f"{stage.title}, {item.partition('/')[0]}", [])
                 part.append(Pair(inputs.text(item), row.value["answer"]))

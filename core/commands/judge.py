@@ -1,7 +1,7 @@
 """`hydrascope judge`: answers of a file or of a run, judged, kept in the store, and two judges compared.
 
 Knows: what is printed and written. Does not know: how files and runs are read (`cache.store.answers`), or how a judge
-judges. One judge's model is let go before the next is loaded.
+judges. One judge's model is unloaded before the next is loaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`hydrascope models`: the models that are known; one of yours added, looked at and removed.
+"""`hydrascope models`: lists the known models, and adds, inspects and removes your own.
 
 Knows: what is printed. Does not know: how a model is checked.
 """

@@ -1,4 +1,4 @@
-"""Going through a run step by step: what is missing is done, written down, and never done again.
+"""Going through a run step by step: missing steps are computed, stored, and never computed again.
 
 Start at `run_steps`: calling it again resumes a run. Knows: the order of the steps, and what to do when memory runs
 out, a prompt fails, or somebody asks to stop. Does not know: what a step computes, or where rows are kept. Prompts go

@@ -1,4 +1,4 @@
-"""What went wrong between this machine and a model hub, in one sentence that says how to mend it.
+"""What went wrong between this machine and a model hub, in one sentence that says how to fix it.
 
 Knows: the errors that huggingface_hub, its HTTP client and the file system raise. Does not know: how anything is
 listed or downloaded.

@@ -38,7 +38,7 @@ def fetch(wanted: Wanted, progress: Progress = QUIET, cancelled: Callable[[], bo
     """The local snapshot folder that holds the wanted files, after downloading what is not here yet.
 
     progress: gets the share of bytes that are here. cancelled: asked ten times a second. Both in the caller's thread. A
-    half-finished download is gone on with; every file is checked against its size and hash. Safe from several threads
+    half-finished download continues; every file is checked against its size and hash. Safe from several threads
     and processes at once.
 
     Raises DownloadError, GatedError, OfflineError, Cancelled.

@@ -1,4 +1,4 @@
-"""A judge that is a language model: loaded when first asked, batched, greedy, and let go again.
+"""A judge that is a language model: loaded at first use, batched, greedy, and unloaded again.
 
 Knows: transformers, left padding, the one place on the device that judges share, and whose turn it is there. Does not
 know: any classifier's prompt or answers (`harmbench.py`, `llama_guard.py`). Only safetensors weights are read, and no
@@ -56,7 +56,7 @@ class Classifier(ABC):
     """What all classifiers share. name: as stored and as asked for; repo: on the hub.
 
     folder: a local copy to use instead of the hub's. device: as `core.load` takes it. progress(message, share of the
-    work done) is told of download and loading; cancelled is asked while files are downloaded.
+    work done) reports download and loading; cancelled is checked while files are downloaded.
     """
 
     max_new_tokens: ClassVar[int]

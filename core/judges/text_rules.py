@@ -34,7 +34,7 @@ class ByText:
         return tuple(Judgement(self.rule(answer)) for answer in answers)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """There is nothing to unload."""
 
 
 #: What every search judges by: the substrings of Arditi et al. 2024 and the test for degenerate text.

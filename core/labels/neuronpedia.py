@@ -157,7 +157,7 @@ class Neuronpedia:
                 tree = ElementTree.fromstring(answer)
             except ElementTree.ParseError:
                 return None
-            # The namespace differs between storage services, so tags are told by their last part.
+            # The namespace differs between storage services, so tags are recognised by their last part.
             texts = [(element.tag.rpartition("}")[2], element.text or "") for element in tree.iter()]
             if not texts or texts[0][0] != "ListBucketResult":
                 return None

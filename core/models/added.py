@@ -23,7 +23,7 @@ from core.errors import AssetError, InputError, UnknownModelError
 from core.paths import cache_folder
 from core.saes.published import SaeRef
 
-#: Of the file; raised when older programs could not read it any more.
+#: Of the file; increased when older versions can no longer read it.
 FORMAT = 1
 #: Seconds to wait for another process that writes; it needs milliseconds.
 LOCK_SECONDS = 10.0
@@ -180,7 +180,7 @@ def _read(locked: bool = False) -> dict[str, AddedModel]:
 
 
 def _put_aside(path: Path, text: bytes, locked: bool) -> None:
-    """Rename a damaged file; if another process has mended or moved it meanwhile, leave it."""
+    """Rename a damaged file; if another process has repaired or moved it meanwhile, leave it."""
     try:
         if not locked:
             with _locked():

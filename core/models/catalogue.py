@@ -36,7 +36,7 @@ class Suite:
 @dataclass(frozen=True)
 class KnownModel:
     """refusal_tokens: of “I”. steering_layer: the paper's, None for models it did not use. gated: whether the hub wants
-    its licence accepted. system_block: whether its chat template writes one unasked.
+    its licence accepted. system_block: whether its chat template writes one by default.
     """
 
     name: str

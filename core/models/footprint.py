@@ -37,7 +37,7 @@ MODEL_ADVICE = (
 JUDGE_ADVICE = "unload the current model, close other programs, or choose a smaller judge"
 #: A judge's working space beside its weights: a share of them for keys, values and activations of a batch, and a floor.
 _JUDGE_WORK_SHARE, _JUDGE_WORK_FLOOR = 0.15, 400_000_000
-#: Bytes of a weight as checkpoints are published (bfloat16), from which their number is told before they are here.
+#: Bytes of a weight as checkpoints are published (bfloat16), from which their number is estimated before the download.
 PUBLISHED_BYTES = 2
 #: Of SmolLM2-135M, told before its file is here.
 DEMO_PARAMETERS = 134_515_008
@@ -82,7 +82,7 @@ class Footprint:
 
     @property
     def verdict(self) -> str:
-        """Whether it fits, in a sentence that says what is short and how to mend it."""
+        """Whether it fits, in a sentence that says what is short and how to fix it."""
         if not self.memory:
             return "It needs no memory."
         if self.memory > self.free and not self.spread:

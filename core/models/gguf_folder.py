@@ -132,7 +132,7 @@ def _make(
         made.mkdir()
         try:
             convert(gguf, made)
-        except Exception as error:  # whatever a library raises, the person is told in one sentence
+        except Exception as error:  # whatever a library raises, the person gets one sentence
             if isinstance(error, OSError) and error.errno:  # the disk's trouble, not the library's: told by the caller
                 raise
             raise DownloadError(

@@ -126,7 +126,7 @@ def _tokens_over(text: str, most: int | None, count: Callable[[str], int] | None
 
 def _damage(text: str) -> str:
     if _REPLACEMENT in text:
-        return "it has a replacement character, because some text could not be decoded"
+        return "a replacement character, because some text could not be decoded"
     for character in text:
         kind = unicodedata.category(character)
         if kind == "Cs":

@@ -60,7 +60,7 @@ class PromptFile:
 
 
 def read_prompts(data: bytes, name: str) -> PromptFile:
-    """Read a prompt list. Raises InputError with what is wrong and how to mend it."""
+    """Read a prompt list. Raises InputError with what is wrong and how to fix it."""
     ending = PurePath(name).suffix.lower().removeprefix(".")
     if ending not in ENDINGS:
         raise InputError(f"{name} ends in “.{ending}”, which cannot be read. Use one of {', '.join(ENDINGS)}.")

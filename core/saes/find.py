@@ -132,7 +132,7 @@ def _in_folder(folder: Path) -> dict[int, dict[str, SaeSource]]:
 
 
 def _is_sae(folder: Path) -> bool:
-    # Weights alone make a folder an SAE's too, so that what it lacks is told and not passed over.
+    # Weights alone make a folder an SAE's too, so that an error reports what it lacks.
     return any((folder / name).is_file() for name in ("cfg.json", "sae_weights.safetensors"))
 
 

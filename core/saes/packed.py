@@ -157,7 +157,7 @@ def _done(partial: Path, sums: Path, header: dict[str, Any]) -> list[int]:
 def check_records(identity: Mapping[str, Any]) -> int:
     """Read all records of a source and compare every block with its checksum; how many bytes were read.
 
-    Raises AssetError when one is not what was written; the records are put aside then, so that they are packed anew.
+    Raises AssetError when one is not what was written; the records are then set aside, so that they are packed again.
     """
     header, path = header_of(identity), records_path(identity)
     if header is None:

@@ -172,7 +172,7 @@ def record(
 
 
 def finished(folder: Path) -> Recording:
-    """The recording that lies in a folder, whole. Raises AssetError for one that is not."""
+    """The complete recording in a folder. Raises AssetError for an incomplete one."""
     try:
         found = json.loads((folder / DONE).read_text())
         whole = found["batches"] == found["of"]

@@ -1,7 +1,7 @@
 """Benign prompts × values: the answers, streaming in, with their verdicts, and the refusal score as curves.
 
 Knows: the grid's layout and what is still to be written. Does not know: where features or clamps come from.
-Two steps, so that a click shows what is known at once: `draw` first, `finish` writes what is missing.
+Two steps, so that a click shows what is known at once: `draw` first, `finish` writes the missing answers.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def draw(engine: Engine, key: str, clamp: Clamp, value: float) -> Grid | None:
 
 
 def finish(engine: Engine, key: str, grid: Grid, value: float) -> None:
-    """Write what is missing. Each drawing of the grid is a place where a click ends the run."""
+    """Write the missing answers. Each drawing of the grid is a place where a click ends the run."""
     known = _known(key, grid)
     prompts = [p for p in grid.prompts if any((p, v) not in known for v in grid.values)]
     values = [v for v in grid.values if any((p, v) not in known for p in grid.prompts)]

@@ -126,7 +126,7 @@ def test_a_failure_half_way_loses_nothing_and_goes_on_where_it_was(kept, monkeyp
 def test_stopped_between_two_writes_it_keeps_them_and_goes_on(kept, monkeypatch):
     monkeypatch.setattr(judging, "CHUNK", 2)
     prompts, judge = [f"prompt {n}" for n in range(5)], Counting()
-    with pytest.raises(Cancelled, match="goes on from there"):
+    with pytest.raises(Cancelled, match="continues from there"):
         kept.judge(judge, prompts, ["x"] * 5, cancelled=lambda: len(judge.asked) >= 4)
     assert len(rows(kept)) == 4
     kept.judge(judge, prompts, ["x"] * 5)
@@ -212,7 +212,7 @@ def test_judges_without_a_shared_answer_are_one_sentence(kept):
     kept.judge(Counting(name="other"), PROMPTS[1:], ANSWERS[1:])
     with pytest.raises(InputError, match="No stored answer was judged by both"):
         kept.both("counting", "other")
-    with pytest.raises(InputError, match="it has those of: counting, other"):
+    with pytest.raises(InputError, match="it has judgements by: counting, other"):
         kept.both("counting", "third")
 
 

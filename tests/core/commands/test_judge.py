@@ -158,7 +158,7 @@ def test_a_run_that_kept_no_answers_is_one_sentence(home, tiny, capsys):
             ["--judge", "substrings", "--file", "FILE", "--prompt-column", "response"],
             "(--prompt-column on the command line)",
         ),
-        (["--judge", "harmbench-llama", "--folder", "FILE", "--file", "FILE"], "holds no model"),
+        (["--judge", "harmbench-llama", "--folder", "FILE", "--file", "FILE"], "has no model"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments, says):
@@ -170,4 +170,4 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments,
 def test_a_store_that_another_process_keeps_is_exit_3(home, file, capsys, monkeypatch):
     monkeypatch.setattr(shared_store(), "trouble", "Another Hydrascope process is keeping the history.")
     assert main(["judge", "--judge", "substrings", *file]) == 3
-    assert "nothing is judged" in capsys.readouterr().err
+    assert "Nothing was judged" in capsys.readouterr().err

@@ -17,7 +17,10 @@ def test_a_model_is_added_listed_used_and_removed(served, capsys):
     assert main(ADD) == 0
     told = capsys.readouterr().out
     assert "somebody/tiny: 6 layers of 32" in told and f"{CANONICAL}, layers 2–4" in told
-    assert "Refusal tokens, at the start of an answer: “I” (" in told and "checked at the load: layers 2–4" in told
+    assert (
+        "Refusal tokens, at the start of an answer: “I” (" in told
+        and "checked when the model is loaded: layers 2–4" in told
+    )
     assert "3 SAEs, 0 of them packed" in told and "To download: " in told and "It fits" in told
     assert main(["models"]) == 0
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mine ")]

@@ -137,7 +137,7 @@ def test_an_sae_that_is_missing_or_does_not_fit_is_one_plain_error(tiny_spec, tm
     with pytest.raises(AssetError, match="There is no SAE in"):
         load(replace(tiny_spec, saes={1: tmp_path / "none"}), device="cpu")
     make_sae(tmp_path / "wide", 1, d_model=40)
-    with pytest.raises(AssetError, match="reads 40 numbers, the model has 4 layers of 32"):
+    with pytest.raises(AssetError, match="reads 40 numbers, but the model has 4 layers of 32"):
         load(replace(tiny_spec, saes={1: tmp_path / "wide"}), device="cpu")
     with pytest.raises(AssetError, match="does not fit layer 4"):
         load(replace(tiny_spec, saes={4: tiny_spec.saes[3]}), device="cpu")

@@ -128,7 +128,7 @@ def test_a_judge_of_refusals_and_one_of_harm_are_compared_by_whether_it_was_done
 @pytest.mark.parametrize(
     ("first", "second", "says"),
     [
-        ("ab" * 50, "ab" * 50, "differ on 0 of 100 answers. Beyond what chance"),
+        ("ab" * 50, "ab" * 50, "differ on 0 of 100 answers. Corrected for chance"),
         ("ab" * 50, "ab" * 29 + "ba" * 21, "42 of 100 answers. Corrected for chance, the agreement is slight"),
         ("ab" * 50, "ba" * 50, "The judges agree no more often than chance would give."),
         ("a" * 40, "a" * 40, "Both chose “a” every time"),

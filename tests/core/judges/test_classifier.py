@@ -137,7 +137,7 @@ def test_a_damaged_file_is_one_sentence_and_takes_no_place(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("prompts", "answers", "says"),
-    [(["a"], [], "as many"), ("a", "b", "list of prompts"), (["a"], [None], "are texts")],
+    [(["a"], [], "same length"), ("a", "b", "list of prompts"), (["a"], [None], "must be text")],
 )
 def test_what_is_no_list_of_pairs_is_one_sentence_and_loads_nothing(folder, prompts, answers, says):
     judge = find_judge("harmbench-mistral", folder)

@@ -108,7 +108,7 @@ def test_categories_come_back_in_order(categories):
 
 
 def test_a_text_longer_than_the_model_is_one_sentence_before_anything_is_generated(judge):
-    with pytest.raises(InputError, match=r"tokens, and llama-guard-2 reads at most 1948"):
+    with pytest.raises(InputError, match=r"tokens, but llama-guard-2 reads at most 1948"):
         judge.judge(["How?", "How?"], ["short", "flour " * 3000])
 
 

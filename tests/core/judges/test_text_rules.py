@@ -51,7 +51,7 @@ def test_the_first_tokens_revision_tells_model_and_edits_apart(tiny):
 
 @pytest.mark.parametrize("judge", [SUBSTRINGS, FirstToken(lambda prompts: np.zeros(len(prompts)), "mine")])
 def test_pairs_that_do_not_fit_are_one_sentence(judge):
-    with pytest.raises(InputError, match="as many"):
+    with pytest.raises(InputError, match="same length"):
         judge.judge(["a", "b"], ["c"])
 
 

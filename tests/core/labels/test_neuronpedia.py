@@ -162,7 +162,7 @@ def test_garbage_is_one_sentence_of_its_own_kind(server, body):
 
 @pytest.mark.parametrize("source", ["", "gemma", "a/b/c", "a/../b", "../a", "a/..", "a/b?x=1", "a b/c", "a/b\n"])
 def test_a_source_that_is_none_never_reaches_the_address(server, source):
-    with pytest.raises(InputError, match="no Neuronpedia source"):
+    with pytest.raises(InputError, match="not a Neuronpedia source"):
         client(server).feature(source, 7)
     assert server.asked == []
 

@@ -90,7 +90,7 @@ def test_removed_it_is_gone_and_its_name_is_for_the_same_model_only():
 
 
 def test_what_is_not_there_cannot_be_removed():
-    with pytest.raises(UnknownModelError, match="no model called “mine”; none is"):
+    with pytest.raises(UnknownModelError, match="no model called “mine”; your list is empty"):
         added.remove("mine")
     added.keep(MINE)
     with pytest.raises(UnknownModelError, match="yours are: mine"):
@@ -131,7 +131,7 @@ def test_a_damaged_list_is_put_aside_and_told(home, damage):
     assert added.added_models() == {} and registry.find_spec("demo").name == "demo"
     (aside,) = home.glob("own_models.damaged-*.json")
     assert aside.read_bytes() == damage and not (home / "own_models.json").exists()
-    assert str(aside) in added.list_trouble() and "mend it" in added.list_trouble()
+    assert str(aside) in added.list_trouble() and "Repair it" in added.list_trouble()
     with pytest.raises(UnknownModelError, match=r"was damaged and was renamed to"):
         registry.find_spec("mine")
     added.keep(MINE)

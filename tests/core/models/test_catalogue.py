@@ -161,5 +161,5 @@ def test_a_system_block_can_be_left_out_by_name(name):
 
 
 def test_what_writes_no_system_block_has_none_to_leave_out():
-    with pytest.raises(UnknownModelError, match="gemma-2-2b-it writes no system block"):
+    with pytest.raises(UnknownModelError, match="gemma-2-2b-it has no system block"):
         find_spec("gemma-2-2b-it/16k+no-system")

@@ -194,9 +194,9 @@ def with_config(served, tmp_path, **changes):
         ({"model_type": "sly"}, r"does not support the architecture “sly”; check the model_type"),
         (
             {"model_type": "sly", "auto_map": {"AutoModelForCausalLM": "modeling_sly.Sly"}},
-            "“sly” needs code from its repository, which is never run here",
+            "“sly” needs code from its repository, which Hydrascope never runs",
         ),
-        ({"model_type": "t5"}, "a “t5” is no causal language model"),
+        ({"model_type": "t5"}, "a “t5” is not a causal language model"),
         ({"model_type": "mamba"}, "MambaForCausalLM has no decoder layers"),
         ({"hidden_size": -3}, "its config.json does not describe a model"),
         (

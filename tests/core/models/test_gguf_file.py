@@ -101,7 +101,7 @@ def test_a_folder_that_lacks_a_wheel_is_told_which(growing: Path, part_folder: P
 
 def test_a_wrong_wheel_in_a_folder_is_named(growing: Path, part_folder: Path) -> None:
     next(part_folder.glob("fake_part2*")).write_bytes(b"nothing")
-    with pytest.raises(DownloadError, match=r"fake_part2-1\.0-py3-none-any\.whl is not the file that is needed"):
+    with pytest.raises(DownloadError, match=r"fake_part2-1\.0-py3-none-any\.whl is not the expected file"):
         checked_file(PARTS, growing, part_folder)
 
 

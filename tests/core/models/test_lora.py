@@ -98,7 +98,7 @@ def test_what_is_more_than_plain_lora_is_refused_rather_than_merged_wrongly(make
 
 
 def test_weights_that_are_not_lora_are_refused(make, tiny_folder, plain):
-    with pytest.raises(AssetError, match=r"more than plain LoRA \(base_model.model.lm_head.weight\)"):
+    with pytest.raises(AssetError, match=r"not plain LoRA \(base_model.model.lm_head.weight\)"):
         merge_adapter(
             fresh(tiny_folder), make(weights=tensors(plain) | {"base_model.model.lm_head.weight": torch.ones(2, 2)})
         )

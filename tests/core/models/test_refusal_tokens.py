@@ -99,5 +99,5 @@ def test_a_word_that_melts_into_the_template_is_a_sentence():
     )
     backend = tokenizer.backend_tokenizer
     backend.add_tokens(["[I"])
-    with pytest.raises(InputError, match="no token with which an answer could begin with “I”"):
+    with pytest.raises(InputError, match="no token for “I” at the start of an answer"):
         refusal_tokens(tokenizer, "I")

@@ -65,7 +65,7 @@ def test_once_fetched_it_is_there_without_a_network(serve, monkeypatch):
 
 def test_not_fetched_and_no_network_is_one_sentence(serve, monkeypatch):
     go_offline(monkeypatch)
-    with pytest.raises(OfflineError, match="Paul/XSTest is not here") as caught:
+    with pytest.raises(OfflineError, match="Paul/XSTest is not on this machine") as caught:
         fetch_set("xstest")
     assert "\n" not in str(caught.value)
 
@@ -92,12 +92,8 @@ def test_it_can_be_cancelled(serve, hub):
         ("advbench", {"data/a.parquet": [{"request": "x"}]}, "no text column “prompt”. Choose one of request"),
         ("advbench", {"data/a.parquet": [{"prompt": " ", "other": "x"}]}, "no text column “prompt”"),
         ("advbench", {"data/a.parquet": [{"prompt": None}]}, "has no text"),
-        ("xstest", {"xstest_prompts.csv": [{"prompt": "x"}]}, "no column “label” any more"),
-        (
-            "xstest",
-            {"xstest_prompts.csv": [{"prompt": "x", "label": "unsafe"}]},
-            "holds no look-alike prompts any more",
-        ),
+        ("xstest", {"xstest_prompts.csv": [{"prompt": "x"}]}, "no longer has the column “label”"),
+        ("xstest", {"xstest_prompts.csv": [{"prompt": "x", "label": "unsafe"}]}, "no longer has look-alike prompts"),
     ],
 )
 def test_a_set_that_has_changed_is_one_sentence(serve, name, layout, said):
@@ -121,7 +117,7 @@ def test_names_kinds_and_files_by_one_door(serve, tmp_path):
     mine = load_set(str(tmp_path / "mine.txt"))
     assert mine == read_local(tmp_path / "mine.txt") and mine.rows == ("one", "", " café") and mine.origin == "mine.txt"
     assert "cp1252" in mine.warnings[0]
-    with pytest.raises(InputError, match="neither a file nor a known prompt set; known sets: advbench, "):
+    with pytest.raises(InputError, match="neither a file nor a known prompt set. Known sets: advbench, "):
         load_set("nowhere")
     with pytest.raises(InputError, match="There is no prompt set “nowhere”"):
         find_set("nowhere")

@@ -1,4 +1,4 @@
-"""Packing: broken off anywhere it goes on from there, what is damaged is noticed, and it is done once."""
+"""Packing: broken off anywhere it continues from there, what is damaged is noticed, and it is done once."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def test_a_broken_off_packing_goes_on_where_it_was(broken_at):
 
 def test_a_stopped_packing_keeps_what_is_done():
     source, asked = Source(), iter([False, False, True])
-    with pytest.raises(Cancelled, match="goes on from there"):
+    with pytest.raises(Cancelled, match="continues from there"):
         packed.pack(source, IDENTITY, cancelled=lambda: next(asked))
     again = Source()
     packed.pack(again, IDENTITY)
@@ -126,7 +126,7 @@ def test_damaged_records_are_found_and_packed_anew():
     data = bytearray(path.read_bytes())
     data[700] ^= 1
     path.write_bytes(data)
-    with pytest.raises(AssetError, match="damaged from feature 16 on and were put aside"):
+    with pytest.raises(AssetError, match="damaged from feature 16 on and were set aside"):
         packed.check_records(IDENTITY)
     assert path.with_suffix(".damaged").is_file()
     again = Source()
@@ -160,7 +160,7 @@ def test_one_who_waits_can_be_stopped():
     while not slow.read:
         time.sleep(0.01)
     threading.Timer(0.2, stop.set).start()
-    with pytest.raises(Cancelled, match="Waiting"):
+    with pytest.raises(Cancelled, match="The wait"):
         packed.pack(Source(), IDENTITY, cancelled=stop.is_set)
     first.join()
     assert packed.header_of(IDENTITY) is not None

@@ -282,7 +282,7 @@ def test_an_sae_of_another_model_is_refused(hub, tmp_path, monkeypatch):
     spec = serve(hub, tmp_path, "gemma-2-2b-it")
     tiny_causal_lm(tmp_path / "wider", "gemma2", d_model=64)
     hub.add("google/gemma-2-2b-it", tmp_path / "wider")
-    with pytest.raises(AssetError, match=r"does not fit layer 2 .* reads 32 numbers, the model has 6 layers of 64"):
+    with pytest.raises(AssetError, match=r"does not fit layer 2 .* reads 32 numbers, but the model has 6 layers of 64"):
         load(spec, device="cpu")
 
 
