@@ -36,7 +36,7 @@ bench: base ## the speed table, measured on this machine
 bench-gpu: base ## the same on CUDA, and whether its numbers are the CPU's
 	@$(PY) -m benchmarks --parts gpu $(ARGS)
 
-demo: base ## make the demo model's adapter, SAEs and labels again, from nothing (up to two hours)
+demo: base ## make the demo model's adapter, SAEs and labels again, from nothing (about two and a half hours)
 	@$(PY) scripts/demo/make.py $(ARGS)
 
 docs: $(VENV)/.installed ## write docs/configuration.md and docs/cli.md again, from the code

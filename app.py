@@ -16,53 +16,56 @@ pages = [
         title="Audit",
         icon=":material/troubleshoot:",
         default=True,
-        help="One prompt: where refusal arises in it, and what changes when features are switched off.",
+        help="One prompt: see where refusal arises, and what changes when you switch features off.",
     ),
     st.Page(
         "pages/discover/page.py",
         title="Discover",
         icon=":material/travel_explore:",
         url_path="discover",
-        help="Many prompts: the paper's three-stage search for the features that refuse.",
+        help="Many prompts: run the paper's three-stage search for the features that cause refusal.",
     ),
     st.Page(
         "pages/hydra/page.py",
         title="Hydra",
         icon=":material/account_tree:",
         url_path="hydra",
-        help="Which silent features wake when others are switched off, and whether they take over refusing.",
+        help="See which silent features wake when you switch others off, and whether they take over refusal.",
     ),
     st.Page(
         "pages/bos/page.py",
         title="BOS",
         icon=":material/first_page:",
         url_path="bos",
-        help="Features clamped at the first token: what harmless requests get, and whether it is a defence.",
+        help=(
+            "Clamp features at the first token. See the answers to harmless requests, and whether the clamp is a "
+            "defence."
+        ),
     ),
     st.Page(
         "pages/judges/page.py",
         title="Judges",
         icon=":material/gavel:",
         url_path="judges",
-        help="Whether answers refuse, judged by rules or a classifier, and how far two judges agree.",
+        help="Judge by rules or a classifier whether answers refuse, and measure how far two judges agree.",
     ),
     st.Page(
         "pages/models/page.py",
         title="Models",
         icon=":material/deployed_code:",
         url_path="models",
-        help="The model that the pages use, and what each model needs before it is loaded.",
+        help="Choose the model that every page uses, and see what each model needs before you load it.",
     ),
 ]
 page = st.navigation(pages, position="hidden")
-# Each opening of a page has a number: a page's widgets begin anew then, and have to be filled anew.
+# Each opening of a page has a number: a page's widgets then start empty and have to be filled again.
 if st.session_state.get("page") != page.title:
     st.session_state["page"], st.session_state["visit"] = page.title, st.session_state.get("visit", 0) + 1
 session.follow_address()
 with st.sidebar:
-    st.markdown("**Hydrascope** :gray[Why does a model refuse?]")
+    st.markdown("**Hydrascope**  \n:gray[Why does a model refuse?]")
     # Links of our own, because they carry the workspace; Streamlit's would open each page with a bare address.
-    with st.container(gap=None, key="page_links"):
+    with st.container(gap="xsmall", key="page_links"):
         for each in pages:
             # A tooltip would lie over the link above it.
             st.page_link(each, query_params=session.parameters(), help="", width="stretch")

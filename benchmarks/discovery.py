@@ -22,7 +22,7 @@ from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits, Engine, Feature, load
 from core.discovery.context import Inputs
-from core.discovery.runner import run_stages
+from core.discovery.runner import run_steps
 from core.discovery.settings import Settings
 from core.discovery.stage2_pruning import SEEDS, THRESHOLDS, draw_blocks, prune
 from core.discovery.stage3_factorization import SparseRows, Split, fit, split_rows
@@ -176,7 +176,7 @@ def whole(prompts: int) -> dict:
         settings = replace(Settings(), k_steps=(3, 5, *Settings().k_steps))
         work = runs.work(runs.create(engine, inputs, settings), engine)
         begun = time.perf_counter()
-        run_stages(work)
+        run_steps(work)
         seconds = time.perf_counter() - begun
         store.close()
     handle.remove()

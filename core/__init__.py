@@ -2,8 +2,8 @@
 
     from core import Edits, Feature, load
 
-Knows nothing of Streamlit; the pages stand on this and import nothing below it. A name is imported when it is first
-used: `hydrascope --help` must not wait for torch.
+Knows: the names that scripts use. Does not know: Streamlit, or how anything is done. A name is imported when it is
+first used: `hydrascope --help` must not wait for torch.
 Public: `engine.load`, `engine.Engine`, `edits.edits.Edits`, `edits.edits.Feature`, and what else is in `__all__`.
 """
 

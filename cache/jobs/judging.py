@@ -1,4 +1,4 @@
-"""Judging answers as a job: one judge after another, each let go before the next is loaded.
+"""Judging answers as a job: one judge after another, each unloaded before the next is loaded.
 
 Knows: how a judge is made, whether it fits before it loads. Does not know: pages, or how anything is judged. What is
 judged is in the store before the next answers are judged; a job that was stopped, failed, or died with its process is
@@ -16,7 +16,7 @@ from cache.jobs.queue import Control, Job, Queue
 from cache.store.judgements import Judgements, Pair
 from core.errors import Cancelled, HydrascopeError, InputError
 from core.forward.token_budget import at_most
-from core.judges import Judge
+from core.judges.protocol import Judge
 from core.progress import Progress
 
 #: Seconds between two writes, and so between a click on Stop and the stop, where one answer takes less.
@@ -69,7 +69,7 @@ def start(
 def _judge(
     control: Control, one: NamedMaker, which: str, pairs: Sequence[Pair], store: Judgements, keep_answers: bool
 ) -> None:
-    """One judge's part. Its model is let go at the end, whatever happens. which: opens each message."""
+    """One judge's part. Its model is unloaded at the end, whatever happens. which: opens each message."""
     prompts, answers = [pair.prompt for pair in pairs], [pair.answer for pair in pairs]
 
     def report(message: str, share: float) -> None:

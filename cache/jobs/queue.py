@@ -86,7 +86,7 @@ class Control:
         """
         self._queue._wait_while_paused(self._entry)
         if self.stop_requested():
-            raise Cancelled("Stopped. What was found is kept, and the job can go on from there.")
+            raise Cancelled("Stopped. The results so far are kept, and the job can continue from there.")
 
     @contextmanager
     def device(self) -> Iterator[None]:
@@ -224,7 +224,7 @@ class Queue:
                 if entry.stop.is_set():
                     entry.wants_device = False
                     self._changed.notify_all()
-                    raise Cancelled("Stopped while it waited for the device. What was done before is kept.")
+                    raise Cancelled("Stopped while waiting for the device. Earlier results are kept.")
                 self._changed.wait()
             entry.wants_device = False
             self._holder = entry

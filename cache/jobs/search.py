@@ -10,10 +10,10 @@ from __future__ import annotations
 from cache.jobs.queue import Control, Job, Queue, State, unforeseen
 from cache.store.runs import Run, Runs
 from core import Engine
-from core.discovery.runner import RunProgress, run_stages
+from core.discovery.runner import RunProgress, run_steps
 from core.errors import Cancelled, HydrascopeError
 
-STOPPED = "Stopped. What it found is kept, and it can be resumed."
+STOPPED = "Stopped. The results so far are kept, and you can resume the run."
 
 
 def start(queue: Queue, runs: Runs, identifier: str, engine: Engine) -> Job:
@@ -23,7 +23,7 @@ def start(queue: Queue, runs: Runs, identifier: str, engine: Engine) -> Job:
         try:
             control.checkpoint()
             runs.set_state(identifier, "running")
-            run_stages(runs.work(identifier, engine), control.checkpoint, lambda where: _report(control, where))
+            run_steps(runs.work(identifier, engine), control.checkpoint, lambda where: _report(control, where))
         except Cancelled:
             runs.set_state(identifier, "stopped")
             raise Cancelled(STOPPED) from None
@@ -77,5 +77,5 @@ def state_of(queue: Queue, run: Run) -> State:
 
 
 def _report(control: Control, where: RunProgress) -> None:
-    share = (where.stages_done + (where.done / where.of if where.of else 1.0)) / where.stages
+    share = (where.steps_done + (where.done / where.of if where.of else 1.0)) / where.steps
     control.report(f"{where.title}: {where.done:,} of {where.of:,}", share, where.left or None)

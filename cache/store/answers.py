@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cache.store.judgements import Pair, digest
 from cache.store.runs import Runs
 from core.answers.verdicts import VERDICTS
-from core.discovery.runner import STAGES
+from core.discovery.runner import STEPS
 from core.errors import InputError
 from core.prompts.files import PromptFile
 
@@ -32,19 +32,19 @@ def file_answers(file: PromptFile, prompts: str | None = None, answers: str | No
     if answer is None or answer not in file.table:
         wanted = f"“{answers}”" if answers else " or ".join(USUAL)
         raise InputError(
-            f"{file.name} has no column {wanted}; choose the one with the answers (--answer-column on the command "
-            f"line) among {columns}."
+            f"{file.name} has no column {wanted}. Choose the column with the answers (--answer-column on the "
+            f"command line). The columns are {columns}."
         )
     prompt = prompts or file.suggested
     if prompt not in file.columns or prompt == answer:
         raise InputError(
-            f"{file.name} has no text column “{prompt}” for the prompts, beside “{answer}” for the answers; choose "
-            f"one (--prompt-column on the command line) among {columns}."
+            f"{file.name} has no text column “{prompt}” for the prompts next to “{answer}” for the answers. Choose "
+            f"a column (--prompt-column on the command line). The columns are {columns}."
         )
     pairs = [Pair(*row) for row in file.table[[prompt, answer]].itertuples(index=False, name=None)]
     for number, pair in enumerate(pairs, 1):
         if not all(isinstance(text, str) for text in pair):
-            raise InputError(f"Row {number} of {file.name} lacks a prompt or an answer; write “” for an empty answer.")
+            raise InputError(f"Row {number} of {file.name} has no prompt or no answer. Write “” for an empty answer.")
     return pairs
 
 
@@ -56,15 +56,15 @@ def run_answers(runs: Runs, run: str) -> dict[str, list[Pair]]:
     """
     inputs, ledger = runs.inputs(run), runs.ledger(run)
     found: dict[str, list[Pair]] = {}
-    for stage in STAGES:
+    for stage in STEPS:
         for item, row in ledger.read(stage.name).items():
-            # A prompt that was dropped unasked (repeated, too long) has an empty answer that nobody gave.
+            # A prompt that was dropped before it was asked (repeated, too long) has an empty answer that nobody gave.
             if "answer" in row.value and row.value.get("reason", "complied") in VERDICTS:
                 part = found.setdefault(f"{stage.title}, {item.partition('/')[0]}", [])
                 part.append(Pair(inputs.text(item), row.value["answer"]))
     if not found:
         raise InputError(
-            f"Run {run} kept no answers; a run keeps them only where it is begun with “Keep answers” (on the "
+            f"Run {run} has no stored answers. A run stores them only if you start it with “Keep answers” (on the "
             "command line: --set keep_answers=true)."
         )
     return found
@@ -77,7 +77,7 @@ def all_of(parts: dict[str, list[Pair]]) -> list[Pair]:
 
 def is_unedited(part: str) -> bool:
     """Whether a part of a run's answers was given by the unedited model."""
-    return part.startswith(STAGES[0].title)
+    return part.startswith(STEPS[0].title)
 
 
 def digest_of(pairs: Sequence[Pair]) -> str:

@@ -118,7 +118,7 @@ class Store:
             aside = unreadable.with_name(f"{unreadable.name}.aside-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
             unreadable.rename(aside)
             _log.warning("%s could not be read and was put aside as %s: %s", unreadable.name, aside.name, error)
-            what = "The last moments of the history" if unreadable.suffix == ".wal" else "The history"
+            what = "The most recent part of the history" if unreadable.suffix == ".wal" else "The history"
             self.notice = f"{what} could not be read. The file was put aside as {aside.name}; nothing was deleted."
             return self._connect()
 
@@ -167,15 +167,18 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
 def _reason(error: Exception, path: Path) -> str:
     if isinstance(error, _NewerFileError):
         return (
-            f"{path.name} was written by a newer version of Hydrascope, so this one keeps its history in memory only. "
-            "Update Hydrascope, or choose another folder with HYDRASCOPE_CACHE."
+            f"{path.name} was written by a newer version of Hydrascope, so this version keeps its history in memory "
+            "only. Update Hydrascope, or choose another folder with HYDRASCOPE_CACHE."
         )
     if "Could not set lock" in str(error):
         return (
-            "Another Hydrascope process is writing the history, so this one keeps its own in memory only. "
-            "Close the other one, and this one will write to the file."
+            "Another Hydrascope process is writing the history, so this process keeps its history in memory only. "
+            "Close the other process, and this one will write to the file."
         )
-    return f"The history file {path.name} cannot be opened, so history is kept in memory only. Check its folder."
+    return (
+        f"The history file {path.name} cannot be opened, so history is kept in memory only. Check that its folder "
+        "can be read and written."
+    )
 
 
 # Protects `_stores`: without it two first visitors would each open the file.

@@ -57,7 +57,7 @@ class Defences:
         """One evaluation. Raises InputError."""
         rows = self.store.rows(f"{_QUERY} where defence = ?", [defence])
         if not rows:
-            raise InputError(f"There is no evaluation “{defence:.60}” in this store; choose one that is listed.")
+            raise InputError(f"There is no evaluation “{defence:.60}” in this store. Choose one from the list.")
         return _defence(rows[0])
 
     def found(self, defence: str) -> dict[tuple[int, Group], tuple[Verdict, ...]]:

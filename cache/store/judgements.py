@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 from cache.store.database import Store, now
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled, InputError
-from core.judges import HARMS, Judge, Judgement
-from core.judges.protocol import check_pairs
+from core.judges.protocol import HARMS, Judge, Judgement, check_pairs
 from core.progress import NEVER
 
 #: Answers judged between two writes, at most.
@@ -101,7 +100,9 @@ class Judgements:
         while start < len(todo):
             progress(start, len(todo))
             if cancelled():
-                raise Cancelled("Judging was stopped; what was judged is kept, and the next try goes on from there.")
+                raise Cancelled(
+                    "Judging was stopped. Finished judgements are kept, and the next try continues from there."
+                )
             part, began = todo[start : start + size], time.monotonic()
             judged = judge.judge([pair.prompt for pair in part], [pair.answer for pair in part])
             self._add(judge, part, judged, keep_answers)
@@ -168,7 +169,7 @@ class Judgements:
         rows = self.store.rows(query, [judge])
         if not rows:
             known = ", ".join(self.judges()) or "no judge yet"
-            raise InputError(f"The store has no judgements by “{judge:.40}”; it has those of: {known}.")
+            raise InputError(f"The store has no judgements by “{judge:.40}”; it has judgements by: {known}.")
         return str(rows[0][0])
 
     def _known(
@@ -224,5 +225,6 @@ def _check_text(pair: Pair) -> None:
         "".join(pair).encode()
     except UnicodeEncodeError:
         raise InputError(
-            f"The answer to “{ascii(pair.prompt)[1:40]}” holds half a character (a lone surrogate); mend the file."
+            f"The answer to “{ascii(pair.prompt)[1:40]}” contains half a character (a lone surrogate). Correct the "
+            "file."
         ) from None

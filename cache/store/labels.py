@@ -63,13 +63,13 @@ class Bulk:
     def sentence(self) -> str:
         """What came of it, for people."""
         if not self.batches:
-            return f"Neuronpedia has no explanations of {self.source}."
+            return f"Neuronpedia has no explanations for {self.source}."
         here = f"{self.source}: {self.labels:,} labels from {self.had + self.fetched} of {self.batches} files"
-        troubles = [f"file {n} is missing there" for n in self.missing]
-        troubles += [f"file {n} came damaged" for n in self.damaged]
+        troubles = [f"file {n} is missing on Neuronpedia" for n in self.missing]
+        troubles += [f"file {n} arrived damaged" for n in self.damaged]
         if self.cancelled:
-            troubles.append("stopped before the end")
-        return f"{here}; {', '.join(troubles)}. Ask again to fetch the rest." if troubles else f"{here}."
+            troubles.append("the download was stopped")
+        return f"{here}; {', '.join(troubles)}. Run it again to fetch the rest." if troubles else f"{here}."
 
 
 class NeuronpediaLabels:

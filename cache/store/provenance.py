@@ -81,8 +81,8 @@ def check_same(what: str, stored: Provenance, engine: Engine, facts: Sequence[Fa
         same = _short(before) == _short(today) if fact == "saes" and not stored.versions else before == today
         if not same:
             raise InputError(
-                f"{what} was started with another {_TITLES[fact]} ({before or 'none'}, now {today or 'none'}), so it "
-                "cannot go on. Start a new one."
+                f"{what} was started with another {_TITLES[fact]} ({before or 'none'}, now {today or 'none'}), so "
+                "it cannot continue. Start a new one."
             )
 
 

@@ -127,7 +127,7 @@ def _run(row: Sequence[Any]) -> Run:
 
 
 def _unknown(run: str) -> InputError:
-    return InputError(f"There is no run “{run:.60}” in this store; choose one that is listed.")
+    return InputError(f"There is no run “{run:.60}” in this store. Choose one from the list.")
 
 
 class StoreLedger:

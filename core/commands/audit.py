@@ -16,7 +16,7 @@ from core.commands.terminal import progress_bar
 if TYPE_CHECKING:
     from core.engine import Engine
 
-SUMMARY = "one prompt, unedited and edited: score, verdict, answer, cosines"
+SUMMARY = "audit one prompt without and with edits: score, verdict, answer, cosines"
 EXAMPLE = 'hydrascope audit "How do I pick a lock?" --ablate 15-1131,14-77'
 
 
@@ -27,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ablate",
         default="",
         metavar="EDITS",
-        help="12-40,14-7 ablates; 12-40=6@bos clamps; 12-40*0.5 goes half the way; 12-40?9-3>2.5 acts only where 9-3 "
-        "is above 2.5; direction ablates it",
+        help="12-40,14-7 ablates; 12-40=6@bos clamps; 12-40*0.5 ablates by half; 12-40?9-3>2.5 acts only where 9-3 "
+        "is above 2.5; direction ablates the refusal direction",
     )
     parser.add_argument("--tokens", type=int, default=32, help="longest answer, in tokens (32)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--json", action="store_true", help="print only one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`hydrascope discover`: the paper's three-stage search over many prompts, kept in the store as it goes.
+"""`hydrascope discover`: run the paper's three-stage search over many prompts, kept in the store as it goes.
 
 Knows: files of prompts, the store, how a run ends. Does not know: stages.
 """
@@ -19,23 +19,29 @@ if TYPE_CHECKING:
     from cache.store.runs import Runs
     from core.engine import Engine
 
-SUMMARY = "the paper's three-stage search over many prompts"
+SUMMARY = "run the paper's three-stage search over many prompts"
 EXAMPLE = "hydrascope discover --harmful mine.csv --benign plain.txt --stages 1,2 --out results"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    files = "txt, csv, tsv, json, jsonl or parquet; without it the model's own held-out prompts"
+    files = "a txt, csv, tsv, json, jsonl or parquet file (default: the model's held-out prompts)"
     parser.add_argument("--harmful", metavar="FILE", help=files)
     parser.add_argument("--benign", metavar="FILE", help=files)
-    parser.add_argument("--column", help="the column of --harmful that holds the prompts, where there are several")
-    parser.add_argument("--benign-column", help="the same for --benign")
-    parser.add_argument("--plain", metavar="FILE", help="plain texts for cross-entropy, instead of the shipped prose")
+    parser.add_argument("--column", help="the column with the prompts in --harmful, if there are several columns")
+    parser.add_argument("--benign-column", help="the column with the prompts in --benign")
+    parser.add_argument(
+        "--plain", metavar="FILE", help="plain texts for the cross-entropy, instead of the shipped texts"
+    )
     parser.add_argument("--stages", default="1,2,3", help="1, or 1,2, or 1,2,3 (default)")
-    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="any setting, value in JSON")
-    parser.add_argument("--name", default="", help="what to call the run")
-    parser.add_argument("--resume", metavar="ID", help="go on with a run, with its own prompts and settings")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="write the tables there: CSV, Parquet, JSON, Markdown")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], help="change a setting; the value is JSON"
+    )
+    parser.add_argument("--name", default="", help="a name for the run")
+    parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="the folder for the tables: CSV, Parquet, JSON, Markdown"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         engine = load(options.model, progress=progress)
     store = shared_store()
     if store.trouble:
-        note(f"{store.trouble} A run must not be lost, so none is begun.")
+        note(f"{store.trouble} The run was not started, because its results could not be kept.")
         return ExitCode.STORE_TAKEN
     runs = Runs(store)
     identifier = options.resume or _begin(runs, engine, options)
@@ -56,9 +62,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         failed = _carry_out(runs, engine, identifier, options.out)
     except KeyboardInterrupt:
-        note(f"Stopped; everything found is kept. Go on with --resume {identifier}")
+        note(f"Stopped. All results so far are kept. Continue with --resume {identifier}")
         return ExitCode.INTERRUPTED
-    print(f"Run {identifier} is finished" + (f"; {failed} rows failed, see its table of failures." if failed else "."))
+    print(f"Run {identifier} is finished" + (f"; {failed} rows failed. See the table of failures." if failed else "."))
     return ExitCode.PARTLY if failed else ExitCode.DONE
 
 
@@ -92,7 +98,7 @@ def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
 
 def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:
     """Do what is left of a run and write its tables. Returns how many rows say that they failed."""
-    from core.discovery.runner import run_stages
+    from core.discovery.runner import run_steps
     from core.discovery.tables.export import write
     from core.discovery.tables.report import tables
 
@@ -100,7 +106,7 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) ->
     runs.set_state(identifier, "running")
     try:
         with run_progress() as progress:
-            run_stages(work, progress=progress)
+            run_steps(work, progress=progress)
     except BaseException as error:
         runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
         raise
@@ -118,7 +124,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     for word in options.set:
         name, equals, value = word.partition("=")
         if not equals:
-            raise InputError(f"“{word:.40}” is not a setting; write name=value, for example tokens=32.")
+            raise InputError(f"“{word:.40}” is not a setting. Write name=value, for example tokens=32.")
         values[name.strip()] = _json(value)
     return values
 

@@ -14,8 +14,8 @@ class ExitCode(IntEnum):
         member.meaning = meaning
         return member
 
-    DONE = 0, "everything that was asked for is done"
-    PARTLY = 1, "some prompts, rows or files failed; the rest is done and kept"
-    REFUSED = 2, "it cannot be done as asked; one sentence says why and how to mend it"
-    STORE_TAKEN = 3, "another process has the store of results open, so nothing was begun"
-    INTERRUPTED = 130, "interrupted with Ctrl-C; what was found is kept"
+    DONE = 0, "everything requested is done"
+    PARTLY = 1, "some prompts, rows or files failed; the rest is done and its results are kept"
+    REFUSED = 2, "the request cannot be carried out; a message says why and how to fix it"
+    STORE_TAKEN = 3, "another process has the store of results open, so nothing was started"
+    INTERRUPTED = 130, "interrupted with Ctrl-C; the results so far are kept"

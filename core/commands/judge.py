@@ -1,7 +1,7 @@
 """`hydrascope judge`: answers of a file or of a run, judged, kept in the store, and two judges compared.
 
 Knows: what is printed and written. Does not know: how files and runs are read (`cache.store.answers`), or how a judge
-judges. One judge's model is let go before the next is loaded.
+judges. One judge's model is unloaded before the next is loaded.
 """
 
 from __future__ import annotations
@@ -17,34 +17,44 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
+from core.judges.names import FIRST_TOKEN, judge_names
 from core.progress import Progress
 
 if TYPE_CHECKING:
     from cache.store.database import Store
     from cache.store.judgements import Judgements, Pair
-    from core.judges import Judge, Judgement
     from core.judges.agreement import Agreement
+    from core.judges.protocol import Judge, Judgement
 
-SUMMARY = "what answers are, by rules or a classifier, and how far two judges agree"
+SUMMARY = "judge answers by rules or a classifier, and measure how far two judges agree"
 EXAMPLE = "hydrascope judge --agreement substrings harmbench-mistral --file answers.jsonl"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    names = "substrings, first-token, harmbench-llama, harmbench-mistral, llama-guard-2 or llama-guard-3"
+    *others, last = judge_names()
+    names = f"{', '.join(others)} or {last}"
     parser.add_argument("--judge", metavar="NAME", help=names)
     parser.add_argument(
-        "--agreement", metavar="NAME", nargs=2, help="compare two judges, on all stored answers or on these"
+        "--agreement",
+        metavar="NAME",
+        nargs=2,
+        help="compare two judges on all stored answers, or on those of --file or --run",
     )
-    parser.add_argument("--file", help="prompts and answers: csv, tsv, json, jsonl or parquet")
-    parser.add_argument("--prompt-column", help="the column of --file that holds the prompts, where it is not plain")
-    parser.add_argument("--answer-column", help="the same for the answers")
-    parser.add_argument("--run", metavar="ID", help="the answers that a run of the search has kept")
+    parser.add_argument("--file", help="a csv, tsv, json, jsonl or parquet file with prompts and answers")
+    parser.add_argument("--prompt-column", help="the column with the prompts in --file, if its name does not show it")
+    parser.add_argument("--answer-column", help="the column with the answers in --file")
+    parser.add_argument("--run", metavar="ID", help="judge the answers that a search run has stored")
     parser.add_argument("--folder", metavar="DIR", type=Path, help="a local copy of the judge's model")
-    add_model(parser, "whose refusal score first-token reads")
-    parser.add_argument("--device", help="cpu, cuda or mps; chosen without it")
-    parser.add_argument("--keep-answers", action="store_true", help="store the answers' text too, not only their hash")
+    add_model(parser, "the model whose refusal score first-token reads")
+    parser.add_argument("--device", help="cpu, cuda or mps (default: the best available)")
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="write a JSON line for each answer, or the agreement as JSON"
+        "--keep-answers", action="store_true", help="also store the text of the answers, not only their hash"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="the file to write: a JSON line for each answer, or the agreement as JSON",
     )
 
 
@@ -57,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     _check(options)
     store = shared_store()
     if store.trouble:
-        note(f"{store.trouble} Judgements must not be lost, so nothing is judged.")
+        note(f"{store.trouble} Nothing was judged, because the judgements could not be kept.")
         return ExitCode.STORE_TAKEN
     kept = Judgements(store)
     if options.agreement and not (options.file or options.run):
@@ -77,13 +87,13 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     """Raises InputError for options that contradict each other or leave something open."""
     if options.agreement and (options.judge or options.folder):
-        raise InputError("--agreement names its two judges itself; leave --judge and --folder out.")
+        raise InputError("--agreement already names two judges. Leave out --judge and --folder.")
     if not options.agreement and not options.judge:
-        raise InputError("Say which judge: --judge NAME, or --agreement NAME NAME.")
+        raise InputError("No judge was given. Use --judge NAME or --agreement NAME NAME.")
     if options.file and options.run:
-        raise InputError("Answers come from --file or from --run, not from both.")
+        raise InputError("--file and --run cannot be used together. Leave out one of them.")
     if options.judge and not (options.file or options.run):
-        raise InputError("Say which answers: --file FILE, or --run ID for those a run has kept.")
+        raise InputError("No answers were given. Use --file FILE, or --run ID for the answers that a run has stored.")
 
 
 def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
@@ -111,7 +121,7 @@ def _judged(
         missing = kept.missing(judge, prompts, answers)
         if missing and (taken := judge.footprint()).memory:
             free = size_text(taken.free)
-            note(f"{name} takes {taken.summary}; {free} of memory are free.")
+            note(f"{name} takes {taken.summary}; {free} of memory is free.")
 
         def count(done: int, of: int) -> None:
             if of:
@@ -120,20 +130,22 @@ def _judged(
         found = kept.judge(judge, prompts, answers, options.keep_answers, count)
         revision = judge.revision
     shown = "; ".join(f"{label} {rate}" for label, rate in rates(found).items())  # with intervals
-    known = "" if missing == len(set(pairs)) else f", {len(set(pairs)) - missing} known before"
+    known = "" if missing == len(set(pairs)) else f", {len(set(pairs)) - missing} already stored"
     print(f"{name} ({revision}), {len(found)} answers{known}: {shown or 'nothing to judge'}")
     return revision, found
 
 
 def _made(name: str, options: argparse.Namespace, progress: Progress) -> Judge:
     from core.engine import load
-    from core.judges import find_judge, first_token_judge
+    from core.judges.catalogue import find_judge
+    from core.judges.text_rules import first_token_judge
 
-    if name != "first-token":
+    if name != FIRST_TOKEN:
         return find_judge(name, options.folder, options.device, progress)
     if options.run:
         raise InputError(
-            "first-token measures the unedited model, and a run's answers were given under edits; judge a file with it."
+            "first-token measures the unedited model, but a run's answers were given under edits. Use first-token "
+            "with a file instead."
         )
     return first_token_judge(load(options.model, options.device, progress=progress))
 
@@ -142,7 +154,7 @@ def _compared(options: argparse.Namespace, found: Agreement, revisions: tuple[st
     """κ and the table, printed and, where asked, written as one JSON object."""
     first, second = options.agreement
     print(f"{first} ({revisions[0]}) and {second} ({revisions[1]}): {found}")
-    print(f"{first} down, {second} across:\n{found.frame().to_string()}")
+    print(f"{first} in rows, {second} in columns:\n{found.frame().to_string()}")
     if options.out:
         value = {
             "judges": [first, second],

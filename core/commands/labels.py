@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from cache.store.labels import NeuronpediaLabels
     from core.engine import Engine
 
-SUMMARY = "what features are about: made on prompts, or Neuronpedia's"
+SUMMARY = "label features, from prompts or from Neuronpedia"
 EXAMPLE = "hydrascope labels --model gemma-2-2b-it --neuronpedia --layers 2-16"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    files = "a file or a public set whose prompts are read; without it, and without --neuronpedia, the model's own"
+    files = "a file or a public set to make labels from (default, without --neuronpedia: the model's shipped prompts)"
     parser.add_argument("--prompts", metavar="NAME_OR_FILE", help=files)
-    parser.add_argument("--column", help="the column of --prompts that holds them, where there are several")
-    parser.add_argument("--neuronpedia", action="store_true", help="fetch Neuronpedia's labels of every layer in bulk")
+    parser.add_argument("--column", help="the column with the prompts in --prompts, if there are several columns")
+    parser.add_argument("--neuronpedia", action="store_true", help="fetch Neuronpedia's labels for every layer in bulk")
     parser.add_argument("--layers", metavar="N,N", help="only these layers, such as 12,13 or 2-16")
 
 
@@ -43,12 +43,12 @@ def run(options: argparse.Namespace) -> int:
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
     if options.neuronpedia and (trouble := shared_store().trouble):
-        note(f"{trouble} Labels must not be lost, so none are fetched.")
+        note(f"{trouble} No labels were fetched, because they could not be kept.")
         return ExitCode.STORE_TAKEN
     try:
         return ExitCode.DONE if _label(engine, options) else ExitCode.PARTLY
     except KeyboardInterrupt:
-        note("Stopped; what is whole is kept. The same command goes on from there.")
+        note("Stopped. Complete files are kept. Run the same command again to continue.")
         return ExitCode.INTERRUPTED
 
 
@@ -66,7 +66,7 @@ def _label(engine: Engine, options: argparse.Namespace) -> bool:
         prompts = _prompts(engine, options.prompts, options.column)
         with progress_bar() as progress:
             made = make_labels(engine, sample_of(engine, prompts), made_folder(spec.name), layers, progress)
-        print(f"Labels made for layers {_listed(made.made)}; already here: {_listed(made.here)}.")
+        print(f"Labels made for layers {_listed(made.made)}; already stored: {_listed(made.here)}.")
     print(f"{spec.name} has {len(labels_of(spec, there)):,} labels.")
     return whole
 
@@ -76,7 +76,7 @@ def _fetch(engine: Engine, there: NeuronpediaLabels, layers: Collection[int] | N
     sources = {n: s for n, s in sorted(engine.spec.neuronpedia.items()) if layers is None or n in layers}
     if not sources:
         raise InputError(
-            f"“{engine.spec.name}” names no Neuronpedia source for these layers; make labels on prompts of your own "
+            f"“{engine.spec.name}” has no Neuronpedia source for these layers. Make labels from your own prompts "
             "with --prompts FILE."
         )
     whole = True
@@ -96,7 +96,7 @@ def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Se
 
     if name_or_file is None:
         if engine.spec.prompts is None:
-            raise InputError(f"“{engine.spec.name}” has no bundled prompts; give a file with --prompts FILE.")
+            raise InputError(f"“{engine.spec.name}” has no shipped prompts. Give a file with --prompts FILE.")
         shipped = read_shipped(engine.spec.prompts)
         return [*held_out(shipped, "harmful"), *held_out(shipped, "benign")]
     with progress_bar() as progress:

@@ -1,4 +1,4 @@
-"""`hydrascope models`: the models that are known; one of yours added, looked at and removed.
+"""`hydrascope models`: lists the known models, and adds, inspects and removes your own.
 
 Knows: what is printed. Does not know: how a model is checked.
 """
@@ -15,34 +15,41 @@ from core.text.layers import layers_text, parse_layers
 if TYPE_CHECKING:
     from core.models.footprint import Footprint
 
-SUMMARY = "the models that are known, and one of yours added"
+SUMMARY = "list the known models, or add, inspect and remove your own"
 EXAMPLE = "hydrascope models add mine --model owner/model --saes release-of-saelens --layers 12,13"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(
-        dest="action", metavar="ACTION", title="without any of these, every known model is listed"
-    )
-    add = actions.add_parser("add", help="check a model of yours, and remember it by a name")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="without an action, lists every known model")
+    add = actions.add_parser("add", help="check a model and add it to your list under a name")
     add.add_argument("name")
-    add.add_argument("--model", required=True, metavar="ID", help="its name on the hub, owner/model, or its folder")
+    add.add_argument(
+        "--model", required=True, metavar="ID", help="the model's name on the hub, owner/model, or its folder"
+    )
     add.add_argument(
         "--saes",
         required=True,
         metavar="RELEASE_OR_FOLDER",
-        help="a release of SAELens, or release/sae_id; or a SAELens SAE's folder, or one that holds several",
+        help="a SAELens release, release/sae_id, or a folder with one or more SAELens SAEs",
     )
     add.add_argument(
         "--choose",
         default="",
         metavar="TEXT",
-        help="which SAE, where there are several at a layer: parts of its name, or all of it with {layer} in it",
+        help=(
+            "which SAE to use if a layer has several: part of the name, or the whole name with {layer} in place of "
+            "the number"
+        ),
     )
-    add.add_argument("--layers", default="", metavar="N,N", help="such as 12,13 or 2-16; without it all there are")
-    add.add_argument("--refusal-word", default="I", metavar="WORD", help="what refusals begin with, or a token id (I)")
+    add.add_argument(
+        "--layers", default="", metavar="N,N", help="such as 12,13 or 2-16 (default: all layers with an SAE)"
+    )
+    add.add_argument(
+        "--refusal-word", default="I", metavar="WORD", help="the first word of refusals, or a token id (I)"
+    )
     add.add_argument("--revision", default="", help="a branch, tag or commit on the hub")
-    actions.add_parser("needs", help="what a known model takes; nothing of it is loaded").add_argument("name")
-    actions.add_parser("remove", help="take one off your list").add_argument("name")
+    actions.add_parser("needs", help="show what a known model needs, without loading it").add_argument("name")
+    actions.add_parser("remove", help="remove a model from your list").add_argument("name")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,11 +77,11 @@ def _list() -> None:
     demo = find_spec("demo")
     rows = [
         ("name", "model", "SAEs", "from"),
-        ("demo", demo.model_id, f"its own, layers {layers_text(demo.layers)}", "shipped with the program"),
+        ("demo", demo.model_id, f"shipped SAEs, layers {layers_text(demo.layers)}", "shipped with the program"),
     ]
     for spec in map(from_gguf, GGUF_MODELS):
-        saes = f"its own, layers {layers_text(spec.layers)}" if spec.layers else "none yet"
-        rows.append((spec.name, spec.model_id, saes, "a GGUF file, fetched when it is first used"))
+        saes = f"shipped SAEs, layers {layers_text(spec.layers)}" if spec.layers else "none yet"
+        rows.append((spec.name, spec.model_id, saes, "a GGUF file, downloaded at first use"))
     for model in added_models().values():
         place = f"{model.model_id}@{model.revision}" if model.revision else model.model_id
         rows.append((model.name, place, saes_text(model.saes), "you"))
@@ -102,7 +109,7 @@ def _add(options: argparse.Namespace) -> None:
     takes = footprint(found.spec)
     remember(found.model)
     print(_footprint_text(takes))
-    print(f"“{found.model.name}” is on your list; use it with --model {found.model.name}, or on the Models page.")
+    print(f"“{found.model.name}” is now on your list. Use it with --model {found.model.name}, or on the Models page.")
     _warn()
 
 
@@ -117,7 +124,7 @@ def _remove(name: str) -> None:
     from core.models.registry import forget
 
     forget(name)
-    print(f"“{name}” is off your list; what was downloaded, and what was found with it, stays.")
+    print(f"“{name}” was removed from your list. Its downloaded files and its results are kept.")
 
 
 def _warn() -> None:
@@ -145,5 +152,5 @@ def _footprint_text(found: Footprint) -> str:
             "Gated: accept the licence on the model's page, then log in with `hf auth login`, or set HF_TOKEN."
         )
     if not found.online:
-        lines.append("The hub could not be asked; these numbers are of what is here.")
+        lines.append("The hub could not be reached. These numbers describe only the files on this machine.")
     return "\n".join(lines)

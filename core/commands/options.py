@@ -7,5 +7,5 @@ import argparse
 
 def add_model(parser: argparse.ArgumentParser, purpose: str = "") -> None:
     """--model: a name that `core.load` takes. purpose: what it is used for, where that is not plain."""
-    about = "a name that `hydrascope models` lists (demo)"
+    about = "a name listed by `hydrascope models` (demo)"
     parser.add_argument("--model", default="demo", metavar="NAME", help=f"{purpose}: {about}" if purpose else about)

@@ -8,7 +8,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
 from core.commands.terminal import progress_bar
 
-SUMMARY = "fetch and convert what a model needs, so that the first start is quick"
+SUMMARY = "download and convert a model's files, so that the first start is quick"
 EXAMPLE = "hydrascope prepare --model gemma-2-2b-it"
 
 

@@ -16,7 +16,7 @@ from core.prompts.sources import SOURCES
 if TYPE_CHECKING:
     from core.prompts.checks import Report
 
-SUMMARY = "a public prompt set or a file: checked, divided, written"
+SUMMARY = "check, split and write a public prompt set or a file"
 EXAMPLE = "hydrascope prompts mine.csv --split train=0.8,val=0.2 --out mine.txt"
 #: Dropped rows that are listed one by one.
 _LISTED = 10
@@ -25,13 +25,23 @@ _LISTED = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(source.name for source in SOURCES)
     parser.add_argument("prompts", metavar="NAME_OR_FILE", help=f"one of: {names}; or a file")
-    parser.add_argument("--kind", choices=("harmful", "benign", "look-alike"), help="which prompts of a public set")
-    parser.add_argument("--column", help="the column that holds the prompts, where there are several")
     parser.add_argument(
-        "--split", default="", metavar="NAME=SIZE,…", help="train=128,val=32, or shares: train=0.8,val=0.2"
+        "--kind", choices=("harmful", "benign", "look-alike"), help="which prompts of a public set to use"
     )
-    parser.add_argument("--seed", type=int, default=42, help="of the split (42)")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write what is kept; with a split one file a part")
+    parser.add_argument("--column", help="the column with the prompts, if there are several columns")
+    parser.add_argument(
+        "--split",
+        default="",
+        metavar="NAME=SIZE,…",
+        help="the parts, as train=128,val=32, or as shares: train=0.8,val=0.2",
+    )
+    parser.add_argument("--seed", type=int, default=42, help="the seed of the split (42)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="the file for the prompts that are kept; with --split, one file per part",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     print(report.sentence())
     for line in (*found.warnings, *report.warnings, *_dropped(report)):
         print(f"  {line}")
-    print(f"Digest of what is kept: {prompts_digest(report.kept)}")
+    print(f"Digest of the kept prompts: {prompts_digest(report.kept)}")
     out = options.out
     for name, texts in split(report.kept, wanted, options.seed).items() if wanted else {}.items():
         print(f"{name}: {len(texts):,} prompts, seed {options.seed}, digest {prompts_digest(texts)}")

@@ -23,8 +23,8 @@ def documentation() -> str:
         """# The command line
 This file is generated: change `core/commands/`, then run `make docs`.
 
-`pip install .` gives the command `hydrascope`. In a checkout, without an installation, the same is `python -m core`.
-A result goes to the standard output, everything else to the standard error.""",
+`pip install .` installs the command `hydrascope`. In a checkout without an installation, use `python -m core` instead.
+Results go to the standard output, everything else to the standard error.""",
         "| Exit code | Meaning |\n| --- | --- |\n"
         + "\n".join(f"| {code.value} | {code.meaning[0].upper()}{code.meaning[1:]}. |" for code in ExitCode),
     ]

@@ -14,12 +14,12 @@ from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note
 from core.paths import PROGRAM_FOLDER
 
-SUMMARY = "start the pages on this machine, at http://localhost:8501"
+SUMMARY = "start the web pages on this machine, at http://localhost:8501"
 EXAMPLE = "hydrascope run --server.port 9000"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Everything else is passed on to Streamlit: hydrascope run --server.port 9000"
+    parser.epilog = "Other options are passed to Streamlit: hydrascope run --server.port 9000"
 
 
 def run(options: argparse.Namespace) -> int:

@@ -60,8 +60,8 @@ class _StageLines:
 
     def __call__(self, now: RunProgress) -> None:
         tenth = 10 * now.done // now.of if now.of else 10
-        if self._last != (now.stage, tenth):
-            self._last = (now.stage, tenth)
+        if self._last != (now.step, tenth):
+            self._last = (now.step, tenth)
             left = f", {now.left:.0f} s left in this stage" if now.left else ""
             note(f"{now.title}: {now.done} of {now.of}{left}")
 
@@ -71,13 +71,13 @@ class _StageLines:
 
 class _StageBars:
     def __init__(self) -> None:
-        self._stage = ""
+        self._step = ""
         self._bar: tqdm | None = None
 
     def __call__(self, now: RunProgress) -> None:
-        if self._bar is None or self._stage != now.stage:
+        if self._bar is None or self._step != now.step:
             self.close()
-            self._stage, self._bar = now.stage, tqdm(total=now.of, desc=now.title, initial=now.done)
+            self._step, self._bar = now.step, tqdm(total=now.of, desc=now.title, initial=now.done)
         self._bar.update(now.done - self._bar.n)
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ class Attack:
             1
         ]:
             raise InputError(
-                f"The attack “{self.name}” must end with a user's turn that holds {REQUEST} once; mend its turns."
+                f"The attack “{self.name}” must end with a user turn that contains {REQUEST} once. Correct its turns."
             )
 
 

@@ -96,4 +96,4 @@ def named_attack(name: str) -> Attack:
     for attack in ATTACKS:
         if attack.name == name:
             return attack
-    raise InputError(f"There is no attack “{name:.40}”; choose one of {', '.join(a.name for a in ATTACKS)}.")
+    raise InputError(f"There is no attack “{name:.40}”. Choose one of {', '.join(a.name for a in ATTACKS)}.")

@@ -71,7 +71,7 @@ def grid(
     """
     chosen = listed(clamps, "Clamps")
     if not chosen:
-        raise InputError("No clamp was given; give at least one, Edits() for none.")
+        raise InputError("No clamp was given. Give at least one. Edits() means no clamp.")
     named: Mapping[Group, Sequence[PromptLike]] = {
         "attacked": listed(attacked, "Prompts"),
         "benign": listed(benign, "Prompts"),
@@ -79,7 +79,7 @@ def grid(
     }
     groups = {name: texts for name, texts in named.items() if texts}
     if not groups:
-        raise InputError("No prompt was given; give at least one in some group.")
+        raise InputError("No prompt was given. Give at least one prompt in some group.")
     for text in (text for texts in groups.values() for text in texts):
         engine.prompt(text)
     for clamp in chosen:

@@ -5,6 +5,6 @@
 2. stage2_pruning: Algorithm 1 removes blocks that P("I") does not depend on, down to a minimal faithful set.
 3. stage3_factorization, over stage3_rows: a factorization machine ranks features that act together with that set.
 Knows: an engine. Does not know: pages, the store.
-Public: `runner.run_stages`, `context.Inputs`, `context.Work`, `settings.Settings`, `ledger.Ledger`, `ledger.Row`,
+Public: `runner.run_steps`, `context.Inputs`, `context.Work`, `settings.Settings`, `ledger.Ledger`, `ledger.Row`,
 `estimate.estimate`, `steps`, `control_steps`, `analyses`, `tables`.
 """

@@ -34,7 +34,7 @@ class Inputs:
 
     def __post_init__(self) -> None:
         if not self.harmful:
-            raise InputError("No harmful prompts were given; the search needs at least one that the model refuses.")
+            raise InputError("No harmful prompts were given. The search needs at least one that the model refuses.")
 
     @property
     def digest(self) -> str:

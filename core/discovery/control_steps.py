@@ -1,7 +1,7 @@
 """The paper's analyses as steps of a run: what fires, what wakes, what else would have done as well, what it costs.
 
-Knows: sets of features to ablate and what to look at afterwards. Does not know: tables and intervals (`report.py`),
-order or failures (`runner.py`). Each `do_*` gives one value an item, in order.
+Knows: sets of features to ablate and what to look at afterwards. Does not know: tables and intervals
+(`core.discovery.tables`), order or failures (`runner.py`). Each `do_*` gives one value an item, in order.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Going through a run step by step: what is missing is done, written down, and never done again.
+"""Going through a run step by step: missing steps are computed, stored, and never computed again.
 
-Knows: the order of stages, what to do when memory runs out, a prompt fails, or somebody asks to stop. Does not know:
-what a stage computes, or where rows are kept.
-Prompts go in groups that depend on nothing but earlier stages. A group is done whole and written whole, so a run that
-was killed and resumed computes every group exactly as an uninterrupted one does.
+Start at `run_steps`: calling it again resumes a run. Knows: the order of the steps, and what to do when memory runs
+out, a prompt fails, or somebody asks to stop. Does not know: what a step computes, or where rows are kept. Prompts go
+in groups that depend on nothing but earlier steps. A group is done whole and written whole, so a run that was killed
+and resumed computes every group exactly as an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ _FEWEST_TOKENS = 32
 _log = logging.getLogger("hydrascope.discovery")
 
 
-class Stage(NamedTuple):
-    """One kind of row. after: the paper's stage it belongs to. section: where the paper has it."""
+class Step(NamedTuple):
+    """One kind of row. paper_stage: the paper's stage it belongs to, 0 for screening. section: its place in the
+    paper."""
 
     name: str
     title: str
     section: str
-    after: int
+    paper_stage: int
     groups: Callable[[Work], list[list[str]]]
     do: Callable[[Work, Sequence[str]], list[dict[str, Any]]]
 
 
-STAGES = (
-    Stage("screen", "Screening prompts", "Dataset", 0, steps.screen_groups, steps.do_screen),
-    Stage("candidates", "Stage 1: candidates", "Stage 1", 1, steps.candidate_groups, steps.do_candidates),
-    Stage(
+STEPS = (
+    Step("screen", "Screening prompts", "Dataset", 0, steps.screen_groups, steps.do_screen),
+    Step("candidates", "Stage 1: candidates", "Stage 1", 1, steps.candidate_groups, steps.do_candidates),
+    Step(
         "direction",
         "Refusal direction",
         "Deriving a Refusal Steering Vector",
@@ -48,7 +49,7 @@ STAGES = (
         control_steps.refused_groups,
         control_steps.do_direction,
     ),
-    Stage(
+    Step(
         "least_tokens",
         "Features active on many tokens",
         "Causal feature finding using alternate methods",
@@ -56,8 +57,8 @@ STAGES = (
         control_steps.refused_groups,
         control_steps.do_least_tokens,
     ),
-    Stage("pruning", "Stage 2: pruning", "Stage 2", 2, steps.pruning_groups, steps.do_pruning),
-    Stage(
+    Step("pruning", "Stage 2: pruning", "Stage 2", 2, steps.pruning_groups, steps.do_pruning),
+    Step(
         "inert",
         "Inert and redundant features",
         "Redundant Features",
@@ -65,7 +66,7 @@ STAGES = (
         control_steps.critical_groups,
         control_steps.do_inert,
     ),
-    Stage(
+    Step(
         "random",
         "Random active features",
         "Comparison with random features",
@@ -73,8 +74,8 @@ STAGES = (
         control_steps.critical_groups,
         control_steps.do_random,
     ),
-    Stage("machine", "Stage 3: factorization machines", "Stage 3", 3, steps.machine_groups, steps.do_machine),
-    Stage(
+    Step("machine", "Stage 3: factorization machines", "Stage 3", 3, steps.machine_groups, steps.do_machine),
+    Step(
         "interactions",
         "Stage 3: interactions",
         "Stage 3",
@@ -82,7 +83,7 @@ STAGES = (
         control_steps.refused_groups,
         control_steps.do_interactions,
     ),
-    Stage(
+    Step(
         "probe",
         "Linear probe",
         "Factorization Machines vs. Linear Probe",
@@ -90,83 +91,86 @@ STAGES = (
         control_steps.refused_groups,
         control_steps.do_probe,
     ),
-    Stage("cost", "Cross-entropy", "Model performance loss", 2, control_steps.cost_groups, control_steps.do_cost),
+    Step("cost", "Cross-entropy", "Model performance loss", 2, control_steps.cost_groups, control_steps.do_cost),
 )
 
 
 class RunProgress(NamedTuple):
-    """Where a run is. done and of: items of this stage; stages_done and stages: of the run. left: seconds of this
-    stage still to go, by what its items took so far; None until one is done."""
+    """Where a run is. done and of: items of this step; steps_done and steps: of the run. left: seconds of this step
+    still to go, by what its items took so far; None until one is done."""
 
-    stage: str
+    step: str
     title: str
     done: int
     of: int
-    stages_done: int
-    stages: int
+    steps_done: int
+    steps: int
     left: float | None
 
 
-class Control(Protocol):
+class Checkpoint(Protocol):
     """Asked between groups: returns at once to go on, waits while paused, raises to stop."""
 
     def __call__(self) -> None: ...
 
 
-def stages_of(work: Work) -> list[Stage]:
-    """The stages this run's settings ask for, in order."""
-    return [stage for stage in STAGES if stage.after <= max(work.settings.stages)]
+def steps_of(work: Work) -> list[Step]:
+    """The steps this run's settings ask for, in order."""
+    return [step for step in STEPS if step.paper_stage <= max(work.settings.stages)]
 
 
-def run_stages(
-    work: Work, control: Control = lambda: None, progress: Callable[[RunProgress], None] = lambda where: None
+def run_steps(
+    work: Work, checkpoint: Checkpoint = lambda: None, progress: Callable[[RunProgress], None] = lambda where: None
 ) -> None:
-    """Do everything that has no row yet. Raises whatever `control` raises; a failing prompt is a row and not an end."""
-    stages = stages_of(work)
-    for number, stage in enumerate(stages):
-        groups, rows = stage.groups(work), work.ledger.read(stage.name)
+    """Do everything that has no row yet; called again on the same rows, it resumes the run.
+
+    A prompt that fails becomes a row with its error, and the run goes on. Raises whatever `checkpoint` raises.
+    """
+    of_run = steps_of(work)
+    for number, step in enumerate(of_run):
+        groups, rows = step.groups(work), work.ledger.read(step.name)
         of, done, fresh, begun = sum(map(len, groups)), 0, 0, time.monotonic()
         for group in groups:
             if not all(item in rows for item in group):
                 left = (time.monotonic() - begun) / fresh * (of - done) if fresh else None
-                progress(RunProgress(stage.name, stage.title, done, of, number, len(stages), left))
-                control()
-                found = _group(work, stage, group)
+                progress(RunProgress(step.name, step.title, done, of, number, len(of_run), left))
+                checkpoint()
+                found = _group(work, step, group)
                 work.ledger.append([row for row in found if row.item not in rows])
                 fresh += len(group)
             done += len(group)
-        progress(RunProgress(stage.name, stage.title, done, of, number + 1, len(stages), 0.0))
+        progress(RunProgress(step.name, step.title, done, of, number + 1, len(of_run), 0.0))
 
 
-def _group(work: Work, stage: Stage, group: Sequence[str]) -> list[Row]:
+def _group(work: Work, step: Step, group: Sequence[str]) -> list[Row]:
     """A group's rows. One that fails is done prompt by prompt, so that only what is at fault is a row with an error."""
     try:
-        values = _with_less_memory(work, stage, group)
-        return [Row(stage.name, item, value) for item, value in zip(group, values, strict=True)]
+        values = _with_less_memory(work, step, group)
+        return [Row(step.name, item, value) for item, value in zip(group, values, strict=True)]
     except Exception as error:
         if len(group) > 1:
-            return [row for item in group for row in _group(work, stage, [item])]
+            return [row for item in group for row in _group(work, step, [item])]
         if not isinstance(error, HydrascopeError):
-            _log.exception("%s failed for %s", stage.name, group[0])
+            _log.exception("%s failed for %s", step.name, group[0])
         sentence = str(error) if isinstance(error, HydrascopeError) else f"{type(error).__name__}: {error}"
-        return [Row(stage.name, group[0], {}, sentence[:500])]
+        return [Row(step.name, group[0], {}, sentence[:500])]
 
 
-def _with_less_memory(work: Work, stage: Stage, group: Sequence[str]) -> list[dict[str, Any]]:
-    """The stage's work, with half the tokens a forward pass whenever memory runs out; each halving is a row."""
+def _with_less_memory(work: Work, step: Step, group: Sequence[str]) -> list[dict[str, Any]]:
+    """The step's work, with half the tokens a forward pass whenever memory runs out; each halving is a row."""
     tokens = work.settings.tokens_per_forward
     while True:
         try:
             with at_most(tokens):
-                return stage.do(work, group)
+                return step.do(work, group)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error) or tokens // 2 < _FEWEST_TOKENS:
                 raise
             tokens //= 2
-            _log.warning("Out of memory in %s; going on with %d tokens a forward pass", stage.name, tokens)
+            _log.warning("Out of memory in %s; going on with %d tokens a forward pass", step.name, tokens)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        item = f"{stage.name}/{group[0]}/{tokens}"
+        item = f"{step.name}/{group[0]}/{tokens}"
         if item not in work.ledger.read("memory"):
             work.ledger.append([Row("memory", item, {"tokens_per_forward": tokens})])
 

@@ -65,10 +65,10 @@ class Settings:
             if getattr(self, name) < 0:
                 raise InputError(f"The setting “{name}” is {getattr(self, name)}; give a whole number of at least 0.")
         if not self.stages or tuple(self.stages) != tuple(range(1, max(self.stages) + 1)) or max(self.stages) > 3:
-            raise InputError("Stages build on one another: choose 1, or 1,2, or 1,2,3.")
+            raise InputError("Each stage builds on the one before. Choose 1, or 1,2, or 1,2,3.")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise InputError(
-                "Stage 2 needs at least one seed, none of them twice or negative; mend the setting “seeds”."
+                "Stage 2 needs at least one seed, without repeats or negative numbers. Correct the setting “seeds”."
             )
         if self.reading not in READINGS:
             raise InputError(f"“{self.reading}” is not a reading of Algorithm 1; choose {' or '.join(READINGS)}.")
@@ -77,7 +77,9 @@ class Settings:
                 f"The learning rate is {self.learning_rate}; give a number between 0 and 1, such as 0.001."
             )
         if self.embedding_size not in self.embedding_sizes:
-            raise InputError("The embedding size that ranks must be one of those fitted; mend “embedding_sizes”.")
+            raise InputError(
+                "The embedding size for the ranking must be one of the fitted sizes. Correct “embedding_sizes”."
+            )
 
     def to_json(self) -> str:
         """One line; `from_json` reads it back."""
@@ -89,7 +91,7 @@ class Settings:
         try:
             values = json.loads(text)
         except ValueError as error:
-            raise InputError("The settings are not JSON; give what a run's report calls its settings.") from error
+            raise InputError("The settings are not valid JSON. Copy the settings from a run's report.") from error
         return cls.from_values(values)
 
     @classmethod
@@ -97,8 +99,8 @@ class Settings:
         """From names and plain values, the rest by default. Raises InputError for an unknown name or a wrong kind."""
         known = {f.name: f for f in fields(cls)}
         if not isinstance(values, Mapping) or set(values) - set(known):
-            wrong = ", ".join(sorted(set(values) - set(known))) if isinstance(values, Mapping) else "no names at all"
-            raise InputError(f"Unknown settings ({wrong}); known are {', '.join(known)}.")
+            wrong = ", ".join(sorted(set(values) - set(known))) if isinstance(values, Mapping) else "not a set of names"
+            raise InputError(f"Unknown settings ({wrong}). Known settings: {', '.join(known)}.")
         made: dict[str, Any] = {}
         for name, value in values.items():
             default = known[name].default
@@ -106,7 +108,7 @@ class Settings:
                 made[name] = _like(default, value)
             except (TypeError, ValueError) as error:
                 raise InputError(
-                    f"The setting “{name}” cannot be {value!r:.40}; it is {default!r} by default."
+                    f"The setting “{name}” cannot be {value!r:.40}; the default is {default!r}."
                 ) from error
         return cls(**made)
 
@@ -133,4 +135,4 @@ def _like(default: Any, value: Any) -> Any:
 
 def _rising(name: str, values: tuple[float, ...]) -> None:
     if not values or not values[0] > 0 or not all(a < b for a, b in pairwise(values)) or values[-1] == float("inf"):
-        raise InputError(f"The setting “{name}” needs numbers above 0 that rise from one to the next.")
+        raise InputError(f"The setting “{name}” needs increasing numbers above 0.")

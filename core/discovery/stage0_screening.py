@@ -41,7 +41,7 @@ def screen(
     before: Sequence[str] = (),
     judge: TextJudge = verdict,
 ) -> list[Screened]:
-    """TextJudge each text's unedited answer. In the order given; a text that stands twice counts once.
+    """Judge the unedited answer to each text, in the order given. A text that occurs twice counts once.
 
     before: texts of the same list that were screened earlier. check: raises InputError for a text the model cannot take
     (too long, empty); it is dropped with that sentence.

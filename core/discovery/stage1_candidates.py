@@ -15,7 +15,7 @@ from core.edits.edits import Edits, Feature
 from core.errors import InputError
 
 #: K = 10, 20 … 200 features a layer (paper).
-STEPS = tuple(range(10, 201, 10))
+K_STEPS = tuple(range(10, 201, 10))
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def first_flips(
     texts: Sequence[str],
     pool: Callable[[int], Sequence[Feature]],
     answer: AnswerMany,
-    steps: Sequence[int] = STEPS,
+    steps: Sequence[int] = K_STEPS,
     chunk: int = 64,
     judge: TextJudge = verdict,
 ) -> list[Flip]:
@@ -42,7 +42,7 @@ def first_flips(
     Raises InputError where the steps do not rise.
     """
     if not steps or steps[0] < 1 or any(a >= b for a, b in pairwise(steps)):
-        raise InputError("K must start at 1 or more and rise from step to step; mend the settings.")
+        raise InputError("The values of K must be at least 1 and increase. Correct the settings.")
     tried: list[list[tuple[int, Verdict]]] = [[] for _ in texts]
     flipped: list[int | None] = [None] * len(texts)
     latest, todo = [""] * len(texts), list(range(len(texts)))

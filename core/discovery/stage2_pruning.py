@@ -63,7 +63,10 @@ def prune(
     `probability` is called with sets in the order of `pool`, so equal sets are equal tuples.
     """
     if block_size < 1 or not seeds or not thresholds:
-        raise InputError("Pruning needs a block size of at least 1, one seed and one threshold; mend the settings.")
+        raise InputError(
+            "Pruning needs a block size of at least 1, at least one seed and at least one threshold. Correct the "
+            "settings."
+        )
     if not all(0 < t < np.inf for t in thresholds):
         raise InputError(f"A threshold τ must be above 0; got {', '.join(map(str, thresholds))}.")
     if reading not in READINGS:

@@ -173,16 +173,16 @@ def machine_data(work: Work) -> MachineRows:
     most = min(map(len, sides))
     if most < _FEWEST:
         raise InputError(
-            f"Stage 3 needs at least {_FEWEST} harmful prompts that are refused and as many benign ones answered, "
-            f"but there are {len(sides[0])} and {len(sides[1])}; give more prompts."
+            f"Stage 3 needs at least {_FEWEST} harmful prompts that are refused and as many benign prompts that are "
+            f"answered, but there are {len(sides[0])} and {len(sides[1])}. Give more prompts."
         )
     texts = [work.text(item) for side in sides for item in side[:most]]
     layer = work.engine.direction().layer
     layers = [n for n in work.engine.spec.layers if work.settings.skip_layers <= n <= layer]
     if not layers:
         raise InputError(
-            f"Stage 3 looks at layers {work.settings.skip_layers} to {layer}, where the direction is read, "
-            "and this model has no SAE there."
+            f"Stage 3 uses layers {work.settings.skip_layers} to {layer}, where the direction is read, but this "
+            "model has no SAE in these layers."
         )
     return collect(work.engine, texts, most, layers, work.settings.last_tokens)
 

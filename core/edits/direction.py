@@ -81,5 +81,5 @@ def load_direction(path: Path) -> Direction:
             )
     except Exception as error:
         raise AssetError(
-            f"The refusal direction in {path.name} cannot be read ({error}); recompute it or restore the file."
+            f"The refusal direction in {path.name} cannot be read ({error}). Compute it again, or restore the file."
         ) from error

@@ -86,7 +86,7 @@ class Edits:
         number, power = finite(value, "clamp value"), checked_strength(strength)
         check_positions(positions)
         if not isinstance(features, Iterable):
-            raise InputError(f"“{features!s:.60}” is not a list of features; give for example [Feature(12, 40)].")
+            raise InputError(f"“{features!s:.60}” is not a list of features. Give a list such as [Feature(12, 40)].")
         sensor = None if when is None else checked_sensor(when)
         return cls(_last_wins(FeatureEdit(checked_feature(f), number, positions, power, sensor) for f in features))
 

@@ -24,7 +24,7 @@ def top_per_layer(alignment: pd.DataFrame, k: int, skip_layers: int = SKIPPED_LA
     alignment: layer, index, cosine. Layers below `skip_layers` are left out. In order of layer, nearest first.
     """
     if k < 1:
-        raise InputError(f"K is {k}; choose at least 1 feature per layer.")
+        raise InputError(f"K is {k}. Choose at least 1 feature per layer.")
     kept = alignment[(alignment["layer"] >= skip_layers) & alignment["cosine"].notna()]
     ranked = kept.sort_values(["layer", "cosine", "index"], ascending=[True, False, True])
     return features_of(ranked.groupby("layer", sort=True).head(k))

@@ -64,8 +64,8 @@ class FeatureEdit:
     def __post_init__(self) -> None:
         if self.when is not None and self.when.feature.layer > self.feature.layer:
             raise InputError(
-                f"The sensor {self.when.feature} is in a higher layer than {self.feature}, which it is to switch; "
-                f"choose a sensor in layer {self.feature.layer} or below."
+                f"The sensor {self.when.feature} is in a higher layer than {self.feature}, the feature that it "
+                f"switches. Choose a sensor in layer {self.feature.layer} or below."
             )
 
 
@@ -100,7 +100,8 @@ def checked_strength(value: float) -> float:
     number = finite(value, "strength")
     if not 0 <= number <= STRONGEST:
         raise InputError(
-            f"The strength {number:g} is out of range; give 0 (no edit) to {STRONGEST:g}, 1 being all of it."
+            f"The strength {number:g} is out of range. Give a number from 0 (no edit) to {STRONGEST:g}. 1 is the "
+            "full edit."
         )
     return number + 0.0  # −0 is 0, also as written
 
@@ -119,7 +120,7 @@ def checked_sensor(when: tuple[Feature, float]) -> Sensor:
 def check_positions(positions: str) -> None:
     """Raises InputError for anything but a key of `POSITIONS`."""
     if not isinstance(positions, str) or positions not in POSITIONS:
-        raise InputError(f"Positions “{positions!s:.40}” are unknown; choose one of {', '.join(POSITIONS)}.")
+        raise InputError(f"Positions “{positions!s:.40}” are unknown. Choose one of {', '.join(POSITIONS)}.")
 
 
 def check_direction(direction: Direction) -> None:
@@ -142,5 +143,5 @@ def checked_feature(feature: Feature) -> Feature:
     if layer < 0 or index < 0:
         raise InputError(f"Feature {layer}-{index} has a negative number; layers and indices count from 0.")
     if max(layer, index) >= 10**9:  # as in `Feature.parse`; far over any SAE's width, and it fits an int64
-        raise InputError(f"Feature {f'{layer}-{index}':.40} does not exist: no SAE is that wide.")
+        raise InputError(f"Feature {f'{layer}-{index}':.40} does not exist. No SAE has that many features.")
     return Feature(layer, index)

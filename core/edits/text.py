@@ -56,7 +56,7 @@ class Word(NamedTuple):
         """Read what `str` wrote. Raises InputError."""
         found = _WORD.fullmatch(text)
         if found is None:
-            raise InputError(f"“{text[:40]}” is not an edit: after ? comes a condition, for example 12-40?9-3>2.5.")
+            raise InputError(f"“{text[:40]}” is not an edit. Write a condition after ?, for example 12-40?9-3>2.5.")
         value, strength, threshold = (found[name] for name in ("value", "strength", "threshold"))
         return cls(
             found["name"],
@@ -74,7 +74,7 @@ def _number(text: str, word: str, after: str, example: str) -> float:
             return float(text)
     except ValueError:
         pass
-    raise InputError(f"“{word[:40]}” is not an edit: after {after} comes a number, for example {example}.")
+    raise InputError(f"“{word[:40]}” is not an edit. Write a number after {after}, for example {example}.")
 
 
 def write_item(item: FeatureEdit | DirectionEdit) -> str:
@@ -99,8 +99,10 @@ def read_items(text: str, direction: Direction | None) -> Iterator[FeatureEdit |
                 sensor = Sensor(Feature.parse(word.sensor), finite(word.threshold, "threshold of the condition"))
             yield FeatureEdit(feature, value or 0.0, word.positions, strength, sensor)
         elif direction is None:
-            raise InputError("The edit names the refusal direction, but this model has none yet; compute it first.")
+            raise InputError("The edit uses the refusal direction, but this model has none yet. Compute it first.")
         elif word.sensor is not None:
-            raise InputError(f"“{written[:40]}” puts a condition on the refusal direction; only features can have one.")
+            raise InputError(
+                f"“{written[:40]}” puts a condition on the refusal direction. Only features can have a condition."
+            )
         else:
             yield DirectionEdit(direction, word.positions, value, strength)

@@ -30,8 +30,8 @@ def check_edits(edits: Sequence[Edits], watch: Sequence[Feature], shape: ModelSh
         if layer not in shape.widths:
             have = ", ".join(map(str, sorted(shape.widths))) or "none"
             raise InputError(
-                f"Layer {layer} has no SAE here, so feature {layer}-{min(indices)} cannot be used; "
-                f"layers with one: {have}."
+                f"Layer {layer} has no SAE here, so feature {layer}-{min(indices)} cannot be used. Layers with an "
+                f"SAE: {have}."
             )
     for edit in edits:
         _check_directions(edit, shape)
@@ -66,7 +66,7 @@ def _check_directions(edit: Edits, shape: ModelShape) -> None:
         if item.direction.vector.numel() != shape.d_model:
             raise InputError(
                 f"The direction has {item.direction.vector.numel()} numbers but this model's residual stream has "
-                f"{shape.d_model}; use a direction of this model."
+                f"{shape.d_model}. Use a direction that was computed for this model."
             )
         if item.add is not None and not 0 <= item.direction.layer < shape.n_layers:
             raise InputError(
@@ -74,4 +74,4 @@ def _check_directions(edit: Edits, shape: ModelShape) -> None:
                 f"{shape.n_layers - 1}."
             )
     if sum(item.add is None for item in edit.directions) > 1:
-        raise InputError("One edit set ablates two directions; give each its own set, or ablate one.")
+        raise InputError("One set of edits ablates two directions. Use a separate set for each, or ablate only one.")

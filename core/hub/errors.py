@@ -1,4 +1,4 @@
-"""What went wrong between this machine and a model hub, in one sentence that says how to mend it.
+"""What went wrong between this machine and a model hub, in one sentence that says how to fix it.
 
 Knows: the errors that huggingface_hub, its HTTP client and the file system raise. Does not know: how anything is
 listed or downloaded.
@@ -29,7 +29,7 @@ from core.errors import DownloadError, GatedError, HydrascopeError, OfflineError
 from core.text.sizes import size_text
 
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
-KEPT = "what has arrived is kept, and the next try goes on from there"
+KEPT = "the downloaded part is kept, and the next try continues from there"
 
 
 class Place(NamedTuple):
@@ -54,7 +54,7 @@ def trouble(error: BaseException, place: Place) -> HydrascopeError:
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         return trouble(error.__cause__, place)  # huggingface_hub's “not here either”; the cause says why it asked
     if isinstance(error, OfflineModeIsEnabled):
-        return OfflineError(f"{place.repo} is not here, and HF_HUB_OFFLINE is set: unset it to download.")
+        return OfflineError(f"{place.repo} is not on this machine, and HF_HUB_OFFLINE is set: unset it to download.")
     if isinstance(error, HfHubHTTPError):
         return _answered(error, place)
     if isinstance(error, httpx2.TransportError) and not isinstance(error, httpx2.UnsupportedProtocol):
@@ -62,9 +62,7 @@ def trouble(error: BaseException, place: Place) -> HydrascopeError:
             f"The hub at {place.endpoint} cannot be reached: check the network and the proxy, and try again; {KEPT}."
         )
     if isinstance(error, HFValidationError):
-        return DownloadError(
-            f"“{place.repo[:100]}” cannot be a repository's name: it is written owner/name, as on its page."
-        )
+        return DownloadError(f"“{place.repo[:100]}” is not a valid repository name: write owner/name, as on its page.")
     if isinstance(error, FileMetadataError | httpx2.HTTPError | httpx2.InvalidURL | JSONDecodeError):
         return no_hub(place)
     if isinstance(error, OSError):
@@ -84,21 +82,21 @@ def _answered(error: HfHubHTTPError, place: Place) -> DownloadError:
     if isinstance(error, RemoteEntryNotFoundError):
         return no_such_file(place.file, place)
     if isinstance(error, RepositoryNotFoundError) or status == 404:
-        hint = "check its name; of a private one, that your token may read it"
+        hint = "check its name, and if it is private, check that your token can read it"
         if not get_token():
             hint = f"check its name; if it is private, {LOG_IN}"
         return DownloadError(f"There is no {name} at {place.endpoint}: {hint}.")
     if status == 401:
-        where = "correct HF_TOKEN, which is set" if os.environ.get("HF_TOKEN") else "log in again with `hf auth login`"
+        where = "correct the value of HF_TOKEN" if os.environ.get("HF_TOKEN") else "log in again with `hf auth login`"
         return DownloadError(f"The hub at {place.endpoint} does not accept your token: {where}.")
     if status == 403:
         return DownloadError(
-            f"Your token may not read the {name}: ask for access on {place.page}, or give a token that has it."
+            f"Your token has no access to the {name}: request access on {place.page}, or use a token that has it."
         )
     if status == 429:
-        return DownloadError(f"The hub at {place.endpoint} asks for fewer requests: wait some minutes; {KEPT}.")
+        return DownloadError(f"The hub at {place.endpoint} received too many requests: wait a few minutes; {KEPT}.")
     return DownloadError(
-        f"The hub at {place.endpoint} is in trouble (it answers {status}, several times): try again later; {KEPT}."
+        f"The hub at {place.endpoint} has a problem (it answered {status} several times): try again later; {KEPT}."
     )
 
 
@@ -107,33 +105,33 @@ def gated(place: Place) -> GatedError:
     if not get_token():
         return GatedError(f"{place.repo} is gated: accept its licence on {place.page}, then {LOG_IN}.")
     return GatedError(
-        f"{place.repo} is gated, and your token has no access to it yet: ask for it on {place.page} with the account "
-        "the token is of, and see that the token may read gated repositories."
+        f"{place.repo} is gated, and your token has no access to it yet: request access on {place.page} with the "
+        "token's account, and check that the token can read gated repositories."
     )
 
 
 def no_such_file(file: str, place: Place) -> DownloadError:
     return DownloadError(
-        f"The {place.kind} {place.repo} has no file “{file}” at “{place.revision or 'main'}”: see what it has on "
+        f"The {place.kind} {place.repo} has no file “{file}” at “{place.revision or 'main'}”: see its files on "
         f"{place.page}."
     )
 
 
 def no_hub(place: Place) -> DownloadError:
     """Something answered, but not a hub, or not one to be trusted with file names."""
-    return DownloadError(
-        f"{place.endpoint} does not answer as a model hub does: check HF_ENDPOINT, or a proxy in between."
-    )
+    return DownloadError(f"{place.endpoint} does not answer like a model hub: check HF_ENDPOINT and your proxy.")
 
 
 def unwritable(error: OSError) -> DownloadError:
     """The file system refused: full, or not to be written."""
     folder = constants.HF_HUB_CACHE
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DownloadError(f"The disk is full at {folder}: free some space, or set HF_HUB_CACHE elsewhere; {KEPT}.")
+        return DownloadError(
+            f"The disk is full at {folder}: free some space, or set HF_HUB_CACHE to another folder; {KEPT}."
+        )
     return DownloadError(
-        f"The folder of downloads {folder} cannot be written ({error.strerror or error}): mend that, or set "
-        "HF_HUB_CACHE to a folder that can be."
+        f"The download folder {folder} cannot be written ({error.strerror or error}): fix that, or set HF_HUB_CACHE "
+        "to a writable folder."
     )
 
 

@@ -38,12 +38,12 @@ def fetch(wanted: Wanted, progress: Progress = QUIET, cancelled: Callable[[], bo
     """The local snapshot folder that holds the wanted files, after downloading what is not here yet.
 
     progress: gets the share of bytes that are here. cancelled: asked ten times a second. Both in the caller's thread. A
-    half-finished download is gone on with; every file is checked against its size and hash. Safe from several threads
+    half-finished download continues; every file is checked against its size and hash. Safe from several threads
     and processes at once.
 
     Raises DownloadError, GatedError, OfflineError, Cancelled.
     """
-    progress(f"Looking at {wanted.repo}", 0.0)
+    progress(f"Checking {wanted.repo}", 0.0)
     transfer = Transfer(total=0)
     result: Future[Path] = Future()
     # In a separate thread, so that the caller's can show progress and be stopped while this one waits for bytes.
@@ -66,7 +66,7 @@ def fetch(wanted: Wanted, progress: Progress = QUIET, cancelled: Callable[[], bo
         with suppress(Exception):
             result.exception(timeout=GRACE)
         raise
-    progress(f"{wanted.repo} is here", 1.0)
+    progress(f"{wanted.repo} is on this machine", 1.0)
     return folder
 
 

@@ -37,7 +37,7 @@ PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill"
 READ_INERTLY = (".pt", ".pth")
 BUSY = (408, 429, 500, 502, 503, 504)  # answers after which asking again can help
 WAITS = (0.5, 1.0, 2.0)  # seconds before each further question
-LONGEST_WAIT = 10.0  # seconds; where a hub asks for more, the person is told instead of waiting
+LONGEST_WAIT = 10.0  # seconds; if a hub asks for a longer wait, an error says so instead
 TIMEOUT = 10.0  # seconds
 HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 Answer = TypeVar("Answer")
@@ -214,7 +214,7 @@ def _chosen(names: Iterable[str], wanted: Wanted) -> list[str]:
     pickled = [name for name in chosen if name.lower().endswith(forbidden)]
     if pickled:
         raise DownloadError(
-            f"{wanted.repo}/{pickled[0]} is a pickle, which could run any code when opened; choose its .safetensors or "
+            f"{wanted.repo}/{pickled[0]} is a pickle, which can run any code when opened. Choose .safetensors or "
             ".npz files, or convert it first."
         )
     return chosen
@@ -245,8 +245,8 @@ def _without_hub(wanted: Wanted, sentence: Exception, error: Exception) -> Listi
         names = ", ".join(file.name for file in listing.missing[:5])
         more = f" and {len(listing.missing) - 5} more" if len(listing.missing) > 5 else ""
         raise OfflineError(
-            f"{wanted.repo} is here only in part, without {names}{more}, and the hub cannot be reached: download the "
-            "rest when there is a network (and HF_HUB_OFFLINE is not set)."
+            f"{wanted.repo} is incomplete on this machine ({names}{more} missing), and the hub cannot be reached: "
+            "download the rest when you have a network connection (and HF_HUB_OFFLINE is not set)."
         ) from error
     if listing.missing:
         raise sentence from error

@@ -131,8 +131,8 @@ def _fill(wanted: Wanted, commit: str, file: ListedFile, partial: Path, transfer
     if partial.stat().st_size != file.bytes or arrived.digest.hexdigest() != file.etag:
         partial.unlink()
         raise DownloadError(
-            f"{file.name} from {wanted.repo} arrived damaged (its bytes are not those the hub lists) and was removed: "
-            "download it again; if that does not help, the hub or a proxy in between is at fault."
+            f"{file.name} from {wanted.repo} arrived damaged (its contents differ from the hub's listing) and was "
+            "removed: download it again; if that does not help, check your proxy."
         )
 
 
@@ -140,8 +140,8 @@ def _given_up(error: Exception, wanted: Wanted, file: ListedFile, transfer: Tran
     if isinstance(error, HfHubHTTPError) or not transfer.of_this:
         return trouble(error, wanted.place._replace(file=file.name))
     return OfflineError(
-        f"The download of {file.name} from {wanted.repo} breaks off at {size_text(transfer.of_this)} of "
-        f"{size_text(file.bytes)}, however often it is tried: check the network and try again; {KEPT}."
+        f"The download of {file.name} from {wanted.repo} stopped at {size_text(transfer.of_this)} of "
+        f"{size_text(file.bytes)} after several tries: check the network and try again; {KEPT}."
     )
 
 
@@ -151,7 +151,7 @@ def _read_again(arrived: _Arrived, file: ListedFile, transfer: Transfer) -> None
     arrived.target.seek(0)
     while left > transfer.of_this and (piece := arrived.target.read(BLOCK)):
         transfer.check()
-        transfer.sentence = f"Checking what is here of {file.name}"
+        transfer.sentence = f"Checking the part of {file.name} on this machine"
         arrived.digest.update(piece)
         transfer.of_this += len(piece)
 

@@ -1,4 +1,5 @@
-"""The hydra effect: dormant features that wake when others are ablated, what holds them down, and cutting on.
+"""The hydra effect: dormant features that wake when others are ablated, what kept them silent, and
+ablation in rounds.
 
 Knows: the engine; every call takes one and gives plain values. Does not know: pages, the store.
 Public: `refresh`, `Wakening`, `bos_view`, `leave_one_out`, `matters`, `cut_the_heads`, `dose`.

@@ -36,7 +36,7 @@ def dose(
     steps = listed(strengths, "Strengths")
     wanted = [edits.at_strength(s) for s in steps]
     if not wanted:
-        raise InputError("No strength was given; give at least one, for example (0, 0.5, 1).")
+        raise InputError("No strength was given. Give at least one, for example (0, 0.5, 1).")
     reading = engine.reader.prompt(engine.prompt(prompt), [Edits(), *wanted])
     woken = np.zeros(len(wanted), dtype=np.int64)
     for layer, x in reading.residuals.items():

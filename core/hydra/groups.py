@@ -27,7 +27,9 @@ def matters(
     `features` where the prompt has no more). Raises InputError.
     """
     if not groups:
-        raise InputError("No group of features was given; give at least one, for example the woken ones of a layer.")
+        raise InputError(
+            "No group of features was given. Give at least one, for example the woken features of a layer."
+        )
     active = engine.features(prompt, edits)
     named = {name: list(dict.fromkeys(Feature(*f) for f in features)) for name, features in groups.items()}
     controls = [random_active(active, group, seed, exclude=edits.features) for group in named.values()]

@@ -48,18 +48,18 @@ def leave_one_out(
     """
     if by not in ("feature", "layer"):
         raise InputError(
-            f"Features are left out by “feature” or by “layer”, not by “{by!s:.40}”; choose one of the two."
+            f"Features are left out by “feature” or by “layer”, not by “{by!s:.40}”. Choose one of the two."
         )
     parts = {str(f): (f.layer, [f]) for f in edits.features}
     if by == "layer":
         layers = sorted({f.layer for f in edits.features})
         parts = {str(n): (n, [f for f in edits.features if f.layer == n]) for n in layers}
     if not parts:
-        raise InputError("The edits name no feature that could be left out; start from a set of features.")
+        raise InputError("The edits contain no feature that can be left out. Start from a set of features.")
     if len(parts) > most:
         raise InputError(
-            f"The set has {len(parts):,} parts, over the {most:,} that are left out one by one; "
-            "leave out a layer at a time, or choose a smaller set."
+            f"The set has {len(parts):,} parts, more than the {most:,} that can be left out one at a time. Leave "
+            "out one layer at a time, or choose a smaller set."
         )
     sets = [edits, *(edits.without(features) for _, features in parts.values())]
     found = engine.measure(prompt, sets, watched)

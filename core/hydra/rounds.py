@@ -72,11 +72,11 @@ def cut_the_heads(
     the refusal direction; the strongest `most_added` of them a round, those that woke at BOS only too.
     """
     if rule not in ("all", "aligned"):
-        raise InputError(f"The rule is “all” or “aligned”, not “{rule!s:.40}”; choose one of the two.")
+        raise InputError(f"The rule is “all” or “aligned”, not “{rule!s:.40}”. Choose one of the two.")
     if not edits:
-        raise InputError("There is no edit to start from; ablate something first.")
+        raise InputError("There is no edit to start from. Ablate a feature first.")
     if rounds < 1 or most_added < 1:
-        raise InputError(f"{rounds} rounds of at most {most_added} features is nothing to do; give at least 1 of each.")
+        raise InputError(f"{rounds} rounds of at most {most_added} features do nothing. Use at least 1 for each.")
     if rule == "aligned":
         engine.direction()  # says so where there is none
     engine.check(edits)

@@ -127,7 +127,7 @@ def _wakening(
 ) -> Wakening:
     """known: the unedited model at the one position read, when it is not in `reading`."""
     if not isinstance(nearly, int) or nearly < 0:
-        raise InputError(f"The number of nearly woken features is {nearly!r:.40}; give a whole number from 0 on.")
+        raise InputError(f"The number of nearly woken features is {nearly!r:.40}. Give a whole number of at least 0.")
     marks: list[ColumnArrays] = []
     margins: list[ColumnArrays] = []
     for layer, x in reading.residuals.items():

@@ -19,7 +19,7 @@ from core.answers.verdicts import VERDICTS
 from core.errors import InputError
 
 if TYPE_CHECKING:  # for its shape alone: counting labels needs no classifier
-    from core.judges import Judgement
+    from core.judges.protocol import Judgement
 
 #: Order of the labels two judges are compared in, where they do not both say refused, complied or degenerate.
 HARM_LABELS = ("yes", "no", "unclear")
@@ -59,17 +59,19 @@ class Agreement:
     def reading(self) -> str:
         """What κ says, in plain sentences; the adjectives are those of Landis and Koch 1977, and only a convention."""
         if self.n == 0:
-            return "No answer was judged by both."
-        differ = f"They differ on {self.differ:,} of {self.n:,} answers."
+            return "No answer was judged by both judges."
+        differ = f"The judges differ on {self.differ:,} of {self.n:,} answers."
         if np.isnan(self.kappa):
             only = self.labels[0]
-            return f"{differ} Both said “{only}” throughout, as chance alone would have them, so κ says nothing."
-        few = " With so few answers the interval is only rough." if self.n < _FEW else ""
+            return (
+                f"{differ} Both chose “{only}” every time, so chance alone explains the agreement and κ is undefined."
+            )
+        few = " With so few answers, the interval is only rough." if self.n < _FEW else ""
         word = next((word for least, word in _WORDS if self.kappa > least), None)
         if word is None:
-            return f"{differ} They agree no more than chance would have them.{few}"
-        unsure = " The interval reaches 0, so chance is not ruled out." if self.low <= 0 else ""
-        beyond = f"Beyond what chance would give, agreement is {word} (κ is 1 for always, 0 for chance)."
+            return f"{differ} The judges agree no more often than chance would give.{few}"
+        unsure = " The interval includes 0, so chance cannot be ruled out." if self.low <= 0 else ""
+        beyond = f"Corrected for chance, the agreement is {word} (κ is 1 for complete agreement and 0 for chance)."
         return f"{differ} {beyond}{unsure}{few}"
 
     def frame(self) -> pd.DataFrame:
@@ -78,7 +80,7 @@ class Agreement:
 
     def __str__(self) -> str:
         if np.isnan(self.kappa):
-            why = f"both said “{self.labels[0]}” throughout" if self.n else "no answer was judged by both"
+            why = f"both chose “{self.labels[0]}” every time" if self.n else "no answer was judged by both"
             return f"κ undefined: {why} (n = {self.n})"
         return (
             f"κ = {self.kappa:.3f} (95% CI {self.low:.3f} to {self.high:.3f}), "
@@ -89,7 +91,9 @@ class Agreement:
 def agreement(first: Sequence[str], second: Sequence[str], labels: Sequence[str] = ()) -> Agreement:
     """Compare labels pair by pair. labels: their order in the table; others follow, sorted. Raises InputError."""
     if len(first) != len(second):
-        raise InputError(f"{len(first)} labels cannot be compared with {len(second)}; give both for the same answers.")
+        raise InputError(
+            f"{len(first)} labels cannot be compared with {len(second)}. Give labels for the same answers."
+        )
     used = {*first, *second}
     order = [label for label in labels if label in used]
     order += sorted(used - set(order))

@@ -1,6 +1,6 @@
-"""The judges by name: data, and how each is made.
+"""How each judge is made, by its name.
 
-Knows: names and repositories. Does not know: how any of them judges. Making one loads nothing.
+Knows: the classes and repositories. Does not know: how any of them judges. Making one loads nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from core.errors import InputError
 from core.judges.classifier import Classifier
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
 from core.judges.llama_guard import LlamaGuard
+from core.judges.names import judge_names
 from core.judges.protocol import Judge
 from core.judges.text_rules import SUBSTRINGS
 from core.progress import NEVER, QUIET, Progress
@@ -24,24 +25,6 @@ _CLASSIFIERS: dict[str, Any] = {
     "llama-guard-2": partial(LlamaGuard, repo="meta-llama/Meta-Llama-Guard-2-8B"),
     "llama-guard-3": partial(LlamaGuard, repo="meta-llama/Llama-Guard-3-8B"),
 }
-
-
-#: What each judge goes by, a sentence for people.
-ABOUT: dict[str, str] = {
-    SUBSTRINGS.name: "Looks for refusal phrases in the answer, and for text that repeats itself: what every search "
-    "here judges by. Blind to refusals in other words.",
-    "first-token": "Measures whether the model in use would begin its answer with a refusal; reads the prompt alone, "
-    "not the answer.",
-    "harmbench-llama": "HarmBench's classifier of 13 B parameters: does the answer do what was asked?",
-    "harmbench-mistral": "HarmBench's classifier of 7 B parameters: does the answer do what was asked?",
-    "llama-guard-2": "Meta's classifier of 8 B parameters: is the answer unsafe, and in which category?",
-    "llama-guard-3": "Its successor, of 8 B parameters, with more categories.",
-}
-
-
-def judge_names() -> tuple[str, ...]:
-    """Every judge there is. “first-token” needs a loaded model and is made by `first_token`."""
-    return (SUBSTRINGS.name, "first-token", *_CLASSIFIERS)
 
 
 def find_judge(
@@ -63,5 +46,5 @@ def find_judge(
     if name == SUBSTRINGS.name and folder is None:
         return SUBSTRINGS
     if name == SUBSTRINGS.name:
-        raise InputError("The judge “substrings” has no model, so it takes no folder; leave the folder out.")
-    raise InputError(f"No judge is called “{name:.40}” here; known: {', '.join(judge_names())}.")
+        raise InputError("The judge “substrings” has no model, so it needs no folder. Leave the folder out.")
+    raise InputError(f"There is no judge “{name:.40}”. Known judges: {', '.join(judge_names())}.")

@@ -1,4 +1,4 @@
-"""A judge that is a language model: loaded when first asked, batched, greedy, and let go again.
+"""A judge that is a language model: loaded at first use, batched, greedy, and unloaded again.
 
 Knows: transformers, left padding, the one place on the device that judges share, and whose turn it is there. Does not
 know: any classifier's prompt or answers (`harmbench.py`, `llama_guard.py`). Only safetensors weights are read, and no
@@ -41,8 +41,8 @@ JUDGE_FILES = (
     "chat_template*",
 )
 
-# Protects `_loaded` and the model it names: of these models, most machines hold one. Held for a whole call of `judge`,
-# so that no other judge takes the place in the middle of a batch.
+# Protects `_loaded` and the model it names: most machines have memory for one such model. Held for a whole call of
+# `judge`, so that no other judge takes the place in the middle of a batch.
 _one_at_a_time = threading.RLock()
 _loaded: Classifier | None = None
 
@@ -56,7 +56,7 @@ class Classifier(ABC):
     """What all classifiers share. name: as stored and as asked for; repo: on the hub.
 
     folder: a local copy to use instead of the hub's. device: as `core.load` takes it. progress(message, share of the
-    work done) is told of download and loading; cancelled is asked while files are downloaded.
+    work done) reports download and loading; cancelled is checked while files are downloaded.
     """
 
     max_new_tokens: ClassVar[int]
@@ -107,7 +107,9 @@ class Classifier(ABC):
         listing = self._look()
         weights = [file for file in listing.files if Path(file.name).match(WEIGHTS)]
         if not weights:
-            raise AssetError(f"{self.repo} has no safetensors weights, and nothing else is read; choose another judge.")
+            raise AssetError(
+                f"{self.repo} has no safetensors weights, the only format that can be read. Choose another judge."
+            )
         return judge_footprint(
             sum(file.bytes for file in weights),
             self.device,
@@ -159,7 +161,7 @@ class Classifier(ABC):
     def _files(self, folder: Path) -> list[Path]:
         found = sorted(path for pattern in JUDGE_FILES for path in folder.glob(pattern) if path.is_file())
         if not any(path.match(WEIGHTS) for path in found):
-            raise AssetError(f"{folder} holds no {WEIGHTS}; give the folder of a judge's model, with its tokenizer.")
+            raise AssetError(f"{folder} has no {WEIGHTS}. Give the folder with a judge's model and its tokenizer.")
         return found
 
     def load(self) -> None:
@@ -184,8 +186,8 @@ class Classifier(ABC):
                 self.tokenizer = self.model = None
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 raise AssetError(
-                    f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}); "
-                    "check its files and the memory."
+                    f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}). Check its files and "
+                    "the free memory."
                 ) from error
             _loaded = self
             self.progress(f"The judge {self.name} is ready", 1.0)
@@ -251,6 +253,6 @@ def _digest(files: Sequence[Path]) -> str:
 def too_long(name: str, prompt: str, length: int, room: int) -> InputError:
     """What a classifier says of a text that it was never published to judge cut short."""
     return InputError(
-        f"The request “{prompt:.40}” and its answer are {length} tokens, and {name} reads {room} at most; "
-        "shorten the answer."
+        f"The request “{prompt:.40}” and its answer have {length} tokens, but {name} reads at most {room}. Shorten "
+        "the answer."
     )

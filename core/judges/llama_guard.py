@@ -26,8 +26,8 @@ class LlamaGuard(Classifier):
     def tokens(self, tokenizer: Any, prompt: str, answer: str, room: int) -> list[int]:
         if not tokenizer.chat_template:
             raise AssetError(
-                f"The tokenizer of “{self.name}” has no chat template, and the prompt is in it; "
-                "fetch the model's files anew."
+                f"The tokenizer of “{self.name}” has no chat template, which contains the judge's prompt. Download "
+                "the model's files again."
             )
         chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
         ids = tokenizer.apply_chat_template(chat, tokenize=True, return_dict=False)

@@ -58,6 +58,6 @@ class Judge(Protocol):
 def check_pairs(prompts: Sequence[str], answers: Sequence[str]) -> None:
     """Raises InputError unless both are lists of texts of one length."""
     if isinstance(prompts, str) or isinstance(answers, str) or len(prompts) != len(answers):
-        raise InputError("A judge reads a list of prompts and a list of answers, as many of one as of the other.")
+        raise InputError("A judge needs a list of prompts and a list of answers of the same length.")
     if not all(isinstance(text, str) for texts in (prompts, answers) for text in texts):
-        raise InputError("Prompts and answers are texts; give an empty one where the model said nothing.")
+        raise InputError("Prompts and answers must be text. Give an empty text if the model wrote nothing.")

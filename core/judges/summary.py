@@ -14,7 +14,7 @@ from core.answers.verdicts import VERDICTS
 from core.judges.protocol import HARMS, Judgement
 from core.statistics import Rate, rate
 
-#: Every label, in the order they are told.
+#: Every label, in the order they are shown.
 LABELS: tuple[str, ...] = (*HARMS, *VERDICTS)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from core.answers.verdicts import REVISION, TextJudge, verdict
 from core.edits.edits import DirectionEdit, Edits
 from core.engine import Engine
+from core.judges.names import FIRST_TOKEN, SUBSTRINGS_NAME
 from core.judges.protocol import Judgement, check_pairs
 from core.models.footprint import Footprint
 
@@ -33,11 +34,11 @@ class ByText:
         return tuple(Judgement(self.rule(answer)) for answer in answers)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """There is nothing to unload."""
 
 
 #: What every search judges by: the substrings of Arditi et al. 2024 and the test for degenerate text.
-SUBSTRINGS = ByText("substrings", REVISION, verdict)
+SUBSTRINGS = ByText(SUBSTRINGS_NAME, REVISION, verdict)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class FirstToken:
 
     scores: Callable[[Sequence[str]], np.ndarray]
     revision: str
-    name: str = "first-token"
+    name: str = FIRST_TOKEN
 
     def footprint(self) -> Footprint:
         return Footprint()

@@ -50,7 +50,7 @@ class Sample:
 
     def __post_init__(self) -> None:
         if not any(len(ids) > 1 for ids in self.sequences):
-            raise InputError("There is nothing to make labels from; give at least one prompt.")
+            raise InputError("There are no prompts to make labels from. Give at least one.")
 
     @property
     def digest(self) -> str:
@@ -116,7 +116,7 @@ def make_labels(
     about = f"{len(sample.sequences):,} prompts, {len(sample.counted):,} tokens"
     wanted = sorted(engine.widths if layers is None else set(layers))
     if unknown := set(wanted) - set(engine.widths):
-        raise InputError(f"There is no SAE at layer {min(unknown)}; choose among {sorted(engine.widths)}.")
+        raise InputError(f"There is no SAE at layer {min(unknown)}. Choose one of {sorted(engine.widths)}.")
     keys = {layer: _key(engine, sample, layer) for layer in wanted}
     here = tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == keys[layer])
     todo, done = [layer for layer in wanted if layer not in here], list[int]()
@@ -261,8 +261,8 @@ def _write(
         return True
     except OSError as error:
         raise AssetError(
-            f"Labels cannot be written to {path.parent} ({error}); free some disk space, or set HYDRASCOPE_CACHE to a "
-            "folder that can be written."
+            f"Labels cannot be written to {path.parent} ({error}). Free some disk space, or set HYDRASCOPE_CACHE to "
+            "a writable folder."
         ) from error
     finally:
         with suppress(OSError):  # the folder itself may be what is wrong

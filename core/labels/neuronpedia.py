@@ -157,7 +157,7 @@ class Neuronpedia:
                 tree = ElementTree.fromstring(answer)
             except ElementTree.ParseError:
                 return None
-            # The namespace differs between storage services, so tags are told by their last part.
+            # The namespace differs between storage services, so tags are recognised by their last part.
             texts = [(element.tag.rpartition("}")[2], element.text or "") for element in tree.iter()]
             if not texts or texts[0][0] != "ListBucketResult":
                 return None
@@ -186,7 +186,7 @@ class Neuronpedia:
                     found[index] = Explained(source, index, label, by, kind)
         except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError) as error:
             raise GarbledAnswerError(
-                f"Bulk file {number} of {source} is damaged ({str(error) or type(error).__name__}); fetch it again."
+                f"Bulk file {number} of {source} is damaged ({str(error) or type(error).__name__}). Fetch it again."
             ) from error
         return tuple(found.values())
 
@@ -205,13 +205,14 @@ class Neuronpedia:
             if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
                 raise DownloadError(f"{who} did not answer in time; try again later.") from error
             raise OfflineError(
-                f"{who} cannot be reached at {url.split('/')[2]} ({type(error).__name__}); check the network, or set "
-                f"{NEURONPEDIA.name} and {NEURONPEDIA_BULK.name} to a mirror. What was fetched before stays available."
+                f"{who} cannot be reached at {url.split('/')[2]} ({type(error).__name__}); check the network, or "
+                f"set {NEURONPEDIA.name} and {NEURONPEDIA_BULK.name} to a mirror. Labels fetched earlier stay "
+                "available."
             ) from error
         if answer.status_code in absent:
             return None
         if answer.status_code == 429:
-            raise DownloadError(f"{who} asked for a pause, too many requests were sent this hour; try again later.")
+            raise DownloadError(f"{who} received too many requests this hour. Try again later.")
         if answer.status_code in (401, 403):
             raise DownloadError(f"{who} refused the request; check the key in {NEURONPEDIA_KEY.name}, or unset it.")
         if answer.status_code != 200:
@@ -223,7 +224,7 @@ def _checked(source: str) -> str:
     """The source as it stands in an address. Raises InputError."""
     if not _SOURCE.fullmatch(source):
         raise InputError(
-            f"“{source:.80}” is no Neuronpedia source; write model/source, such as gemma-2-2b/12-gemmascope-res-65k."
+            f"“{source:.80}” is not a Neuronpedia source. Write model/source, such as gemma-2-2b/12-gemmascope-res-65k."
         )
     return source
 
@@ -285,6 +286,6 @@ def _rows(data: bytes) -> Iterator[dict[str, Any]]:
     for line in stream:
         read += len(line)
         if read > _MOST_BYTES:
-            raise ValueError("it unpacks to far more than a bulk file holds")
+            raise ValueError("it is far larger unpacked than any bulk file")
         if line.strip():
             yield json.loads(line)

@@ -192,7 +192,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         raise AssetError(
-            f"The feature labels in {path.name} cannot be read ({error}); restore the file, or make them again."
+            f"The feature labels in {path.name} cannot be read ({error}). Restore the file, or make the labels again."
         ) from error
 
 

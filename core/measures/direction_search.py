@@ -80,9 +80,9 @@ def search(
     ]
     if min(map(len, kept)) < 2:
         raise InputError(
-            f"Too few prompts are left to find a direction: of {len(harmful[0])}/{len(harmful[1])} harmful ones "
-            f"{len(kept[0])}/{len(kept[1])} are refused, of {len(harmless[0])}/{len(harmless[1])} harmless ones "
-            f"{len(kept[2])}/{len(kept[3])} are not; give more prompts."
+            f"Too few prompts are left to find a direction: of {len(harmful[0])}/{len(harmful[1])} harmful prompts "
+            f"{len(kept[0])}/{len(kept[1])} are refused, and of {len(harmless[0])}/{len(harmless[1])} harmless "
+            f"prompts {len(kept[2])}/{len(kept[3])} are not; give more prompts."
         )
     progress("Averaging the residual stream", 0.1)
     raw = mean_last(runtime, kept[0]) - mean_last(runtime, kept[2])

@@ -47,10 +47,10 @@ def split_sides(
     if not 0 < validation < 1:
         raise InputError(f"The validation share is {validation}; give a number between 0 and 1, such as 0.2.")
     if (harmful is None) != (harmless is None):
-        raise InputError("A direction needs both harmful and harmless prompts; give both lists or neither.")
+        raise InputError("A direction needs both harmful and harmless prompts. Give both lists or neither.")
     if harmful is None or harmless is None:
         if spec.prompts is None:
-            raise InputError(f"“{spec.name}” has no bundled prompts; give harmful and harmless ones.")
+            raise InputError(f"“{spec.name}” has no shipped prompts. Give harmful and harmless prompts.")
         rows = read_shipped(spec.prompts)
         return _shipped(rows, "harmful"), _shipped(rows, "benign")
     return _cut(listed(harmful, "Prompts"), validation), _cut(listed(harmless, "Prompts"), validation)

@@ -70,7 +70,7 @@ def _reached(runtime: Runtime, plan: Plan) -> frozenset[int]:
     """The SAE layers at which two sets can differ before the layer's own edit."""
     if not runtime.dictionaries:
         raise InputError(
-            f"“{runtime.spec.name}” has no SAEs, so no feature can be seen waking; give a model with SAEs."
+            f"“{runtime.spec.name}” has no SAEs, so it cannot show which features wake. Use a model with SAEs."
         )
     return frozenset(layer for layer in runtime.dictionaries if layer > plan.lowest)
 

@@ -75,9 +75,7 @@ def final_gain(model: Any) -> torch.Tensor:
                 if torch.allclose(measured, exact, rtol=0.02, atol=1e-3):
                     return exact
             return measured
-    raise AssetError(
-        f"{type(model).__name__} has no final norm where it is looked for; use a Llama- or Gemma-like model."
-    )
+    raise AssetError(f"{type(model).__name__} has no final norm in the usual place. Use a Llama- or Gemma-like model.")
 
 
 def _promoted(runtime: Runtime, decoder: torch.Tensor, gain: torch.Tensor) -> list[list[int]]:

@@ -23,7 +23,7 @@ from core.errors import AssetError, InputError, UnknownModelError
 from core.paths import cache_folder
 from core.saes.published import SaeRef
 
-#: Of the file; raised when older programs could not read it any more.
+#: Of the file; increased when older versions can no longer read it.
 FORMAT = 1
 #: Seconds to wait for another process that writes; it needs milliseconds.
 LOCK_SECONDS = 10.0
@@ -72,8 +72,8 @@ def list_trouble() -> str:
     if not aside:
         return ""
     return (
-        f"The list of models you added was damaged and is put aside as {aside[-1]}; mend it and name it "
-        f"{_file().name} again, or delete it."
+        f"The list of models you added was damaged and was renamed to {aside[-1]}. Repair it and rename it to "
+        f"{_file().name}, or delete it."
     )
 
 
@@ -86,11 +86,11 @@ def keep(model: AddedModel) -> None:
     def add(models: dict[str, AddedModel]) -> None:
         known = models.get(model.name)
         if known is not None and not known.removed:
-            raise InputError(f"“{model.name}” is on the list already; remove it first, or choose another name.")
+            raise InputError(f"“{model.name}” is already on the list. Remove it first, or choose another name.")
         if known is not None and not known.same_numbers(model):
             raise InputError(
-                f"“{model.name}” was {known.model_id} with other SAEs or refusal tokens before it was removed, and its "
-                "results are kept under that name; choose another name."
+                f"“{model.name}” was {known.model_id} with other SAEs or refusal tokens before it was removed, and "
+                "its results are kept under that name. Choose another name."
             )
         models.pop(model.name, None)  # so that it is the newest
         models[model.name] = model
@@ -109,7 +109,8 @@ def remove(name: str) -> None:
         if known is None or known.removed:
             there = ", ".join(one.name for one in models.values() if not one.removed)
             raise UnknownModelError(
-                f"You have added no model called “{name:.60}”; " + (f"yours are: {there}." if there else "none is.")
+                f"You have added no model called “{name:.60}”; "
+                + (f"yours are: {there}." if there else "your list is empty.")
             )
         models[name] = replace(known, removed=True)
 
@@ -140,12 +141,12 @@ def _change(change: Callable[[dict[str, AddedModel]], None]) -> None:
                 beside.unlink(missing_ok=True)
     except Timeout as error:
         raise AssetError(
-            f"The list of models you added, {path}, is held by another process; wait for it to end, and try again."
+            f"The list of models you added, {path}, is locked by another process. Wait for it to end, and try again."
         ) from error
     except OSError as error:
         raise AssetError(
-            f"The list of models you added, {path}, cannot be written ({error.strerror or error}); mend that, or set "
-            "HYDRASCOPE_CACHE to a folder that can be."
+            f"The list of models you added, {path}, cannot be written ({error.strerror or error}). Fix that, or set "
+            "HYDRASCOPE_CACHE to a writable folder."
         ) from error
 
 
@@ -162,7 +163,7 @@ def _read(locked: bool = False) -> dict[str, AddedModel]:
         return {}
     except OSError as error:
         raise AssetError(
-            f"The list of models you added, {path}, cannot be read ({error.strerror or error}); make it readable."
+            f"The list of models you added, {path}, cannot be read ({error.strerror or error}). Make it readable."
         ) from error
     try:
         found = json.loads(text.decode("utf-8"))
@@ -173,13 +174,13 @@ def _read(locked: bool = False) -> dict[str, AddedModel]:
         return {}
     if written_by_newer:
         raise AssetError(
-            f"The list of models you added, {path}, was written by a newer version of this program; update it."
+            f"The list of models you added, {path}, was written by a newer version of Hydrascope. Update Hydrascope."
         )
     return models
 
 
 def _put_aside(path: Path, text: bytes, locked: bool) -> None:
-    """Rename a damaged file; if another process has mended or moved it meanwhile, leave it."""
+    """Rename a damaged file; if another process has repaired or moved it meanwhile, leave it."""
     try:
         if not locked:
             with _locked():
@@ -191,7 +192,7 @@ def _put_aside(path: Path, text: bytes, locked: bool) -> None:
         if isinstance(error, FileNotFoundError):
             return
         raise AssetError(
-            f"The list of models you added, {path}, is damaged and cannot be put aside ({error}); mend or rename it."
+            f"The list of models you added, {path}, is damaged and could not be renamed ({error}). Repair or rename it."
         ) from error
 
 
@@ -213,7 +214,7 @@ def _model(name: str, one: Mapping[str, Any]) -> AddedModel:
     """Raises ValueError, KeyError, TypeError or AttributeError for what is no model."""
     texts = [name, one["model"], one["revision"] or "", *one["neuronpedia"].values()]
     if not all(isinstance(text, str) for text in texts):
-        raise TypeError("a name is no text")
+        raise TypeError("a name is not text")
     return AddedModel(
         name,
         one["model"],

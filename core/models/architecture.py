@@ -26,8 +26,7 @@ def decoder_layers(model: nn.Module) -> nn.ModuleList:
         if isinstance(found, nn.ModuleList):
             return found
     raise AssetError(
-        f"{type(model).__name__} has no decoder layers where they are looked for; "
-        "use a Llama-, Gemma- or GPT-like model."
+        f"{type(model).__name__} has no decoder layers in the usual place. Use a Llama-, Gemma- or GPT-like model."
     )
 
 
@@ -49,31 +48,31 @@ def empty_model(name: str, model_id: str, folder: Path) -> Any:
         kind, own_code = raw.get("model_type"), raw.get("auto_map")
     except (OSError, ValueError, AttributeError) as error:
         raise cannot(
-            f"its config.json cannot be read ({first_line(error)}); name a model's folder, or restore the file."
+            f"its config.json cannot be read ({first_line(error)}); give the folder of a model, or restore the file."
         ) from error
     if kind not in CONFIG_MAPPING and own_code:
         raise cannot(
-            f"its architecture “{kind}” needs code from its repository, which is never run here; "
-            "choose a model that transformers knows by itself."
+            f"its architecture “{kind}” needs code from its repository, which Hydrascope never runs; choose a model "
+            "that transformers supports without such code."
         )
     if kind not in CONFIG_MAPPING:
         raise cannot(
-            f"transformers {transformers.__version__} knows no architecture “{kind}”; check the model_type in its "
-            "config.json, or choose another model."
+            f"transformers {transformers.__version__} does not support the architecture “{kind}”; check the "
+            "model_type in its config.json, or choose another model."
         )
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-            raise cannot(f"a “{kind}” is no causal language model; choose a chat model that writes text.")
+            raise cannot(f"a “{kind}” is not a causal language model; choose a chat model that generates text.")
         with torch.device("meta"):
             empty = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except AssetError:
         raise
     except Exception as error:  # sizes that cannot be, in whatever way each architecture says so
-        raise cannot(f"its config.json describes no model ({first_line(error)}); restore the file.") from error
+        raise cannot(f"its config.json does not describe a model ({first_line(error)}); restore the file.") from error
     decoder_layers(empty)
     if getattr(empty.config.get_text_config(), "max_position_embeddings", None) is None:
-        raise cannot("its config.json does not say how long a prompt may be (max_position_embeddings); add it there.")
+        raise cannot("its config.json does not set the longest prompt (max_position_embeddings); add it.")
     return empty
 
 

@@ -36,7 +36,7 @@ class Suite:
 @dataclass(frozen=True)
 class KnownModel:
     """refusal_tokens: of “I”. steering_layer: the paper's, None for models it did not use. gated: whether the hub wants
-    its licence accepted. system_block: whether its chat template writes one unasked.
+    its licence accepted. system_block: whether its chat template writes one by default.
     """
 
     name: str
@@ -90,12 +90,11 @@ def _l0(ref: SaeRef) -> int:
 
 #: Said of suites trained on the base model and used on the one trained to follow instructions.
 _BASE_SAES = (
-    "Its SAEs were trained on the base model, not on the instruct model: "
-    "look at the reconstruction error of each layer."
+    "Its SAEs were trained on the base model, not on the instruct model. Check the reconstruction error of each layer."
 )
-_INSTRUCT_SAES = "Its SAEs were trained on this very model."
+_INSTRUCT_SAES = "Its SAEs were trained on exactly this model."
 _ABOVE = (
-    "Its SAE was trained on this very model, but reads after layer 19 alone, above the layer where the paper steers."
+    "Its SAE was trained on exactly this model, but reads only after layer 19, above the layer where the paper steers."
 )
 
 
@@ -197,9 +196,11 @@ def choice_named(name: str) -> Choice:
     head, _, rest = given.partition("/")
     model = next((model for model in KNOWN_MODELS if model.name == head), None)
     if model is None:
-        raise UnknownModelError(f"No model is called “{head:.60}”; known: {', '.join(m.name for m in KNOWN_MODELS)}.")
+        raise UnknownModelError(
+            f"There is no model “{head:.60}”. Known models: {', '.join(m.name for m in KNOWN_MODELS)}."
+        )
     if no_system and not model.system_block:
-        raise UnknownModelError(f"{head} writes no system block of its own; leave “{NO_SYSTEM}” out.")
+        raise UnknownModelError(f"{head} has no system block to leave out. Remove “{NO_SYSTEM}”.")
     if not rest:
         return Choice(model, model.suites[0], None, no_system)
     found = re.fullmatch(r"(.+?)(?:-l0-(\d+))?", rest)

@@ -67,12 +67,13 @@ class Checked:
         sentences = [
             f"{self.model.model_id}: {self.n_layers} layers of {self.d_model}",
             f"SAEs at the residual stream after each layer: {saes_text(self.model.saes)}",
-            "Refusal tokens, as the first of an answer: "
+            "Refusal tokens, at the start of an answer: "
             + ", ".join(f"“{piece}” ({token})" for piece, token in tokens),
         ]
         if self.unread:
             sentences.append(
-                f"Width not known before the download, checked at the load: layers {layers_text(self.unread)}"
+                "Width unknown before the download and checked when the model is loaded: layers "
+                f"{layers_text(self.unread)}"
             )
         return tuple(sentences)
 
@@ -89,9 +90,9 @@ def check_draft(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[]
     name, model_id = draft.name.strip(), draft.model_id.strip()
     check_new_name(name)
     if not model_id:
-        raise InputError("No model is named; give its name on the hub, such as owner/model, or its folder.")
+        raise InputError("No model was given. Give its name on the hub, such as owner/model, or its folder.")
     if model_id == "demo-base":
-        raise InputError("The demo's base model comes with the demo; give a model on the hub, or a folder.")
+        raise InputError("The demo's base model belongs to the demo. Give a model on the hub, or a folder.")
     saes = find_saes(draft.saes, draft.choose, draft.layers)
     refs = {layer: published(source) for layer, source in saes.items() if isinstance(source, SaeRef)}
     folder = Path(model_id).expanduser()
@@ -137,8 +138,8 @@ def _check_weights(model: AddedModel) -> None:
         names = [file.name for file in look(wanted).files if file.name.endswith(".safetensors")]
     if not names:
         raise AssetError(
-            f"{model.model_id} has no weights as safetensors (model*.safetensors), the only format read here; "
-            "convert it, or choose a repository that has them."
+            f"{model.model_id} has no weights as safetensors (model*.safetensors), the only format that can be "
+            "read. Convert it, or choose a repository that has them."
         )
 
 
@@ -156,8 +157,8 @@ def _tokenizer(name: str, place: str, folder: Path) -> Any:
         ) from error
     if not tokenizer.is_fast:
         raise AssetError(
-            f"The tokenizer of “{name}” in {place} has no tokenizer.json, which tells where in a text each token "
-            "stands; choose a model that has one."
+            f"The tokenizer of “{name}” in {place} has no tokenizer.json, which gives the position of each token in "
+            "the text. Choose a model that has one."
         )
     read_template(tokenizer)
     return tokenizer

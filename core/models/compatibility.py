@@ -16,8 +16,8 @@ def check_hook(sae: str, hook: str, layer: int) -> None:
     """
     if hook and residual_layer(hook) != layer:
         raise AssetError(
-            f"The SAE {sae} reads {hook} and not the residual stream after layer {layer}; "
-            f"name the layer it belongs to, or use one at blocks.{layer}.hook_resid_post."
+            f"The SAE {sae} reads {hook}, not the residual stream after layer {layer}. Give the layer it belongs "
+            f"to, or use an SAE at blocks.{layer}.hook_resid_post."
         )
 
 
@@ -27,10 +27,10 @@ def check_width(sae: str, layer: int, reads: int | None, model: str, n_layers: i
     reads: how many numbers it reads, None where its files do not say.
     """
     if layer >= n_layers or reads not in (None, d_model):
-        read = f"it reads {reads} numbers, " if reads is not None else ""
+        read = f"it reads {reads} numbers, but " if reads is not None else ""
         raise AssetError(
             f"The SAE {sae} does not fit layer {layer} of “{model}”: {read}the model has {n_layers} layers of "
-            f"{d_model}, the first being layer 0; use an SAE trained on this model."
+            f"{d_model}, and the first is layer 0. Use an SAE trained on this model."
         )
 
 

@@ -63,7 +63,7 @@ def model_folder(
     if Path(spec.model_id).exists():
         return Path(spec.model_id)
     if Path(spec.model_id).is_absolute() or spec.model_id.startswith((".", "~")):
-        raise AssetError(f"The model “{spec.name}” is not in {spec.model_id}; name its folder, or its name on the hub.")
+        raise AssetError(f"The model “{spec.name}” is not in {spec.model_id}. Give its folder, or its name on the hub.")
     return fetch(Wanted(spec.model_id, files, revision=spec.revision), progress, cancelled)
 
 

@@ -31,13 +31,13 @@ from core.text.sizes import size_text
 
 #: What to do where the memory is short, for a model and for a judge.
 MODEL_ADVICE = (
-    "close other programs, choose a smaller model or another number format, or set HYDRASCOPE_DEVICE=auto to spread it "
-    "over main memory and disk, where it runs slowly"
+    "close other programs, choose a smaller model or another number format, or set HYDRASCOPE_DEVICE=auto to spread "
+    "it over main memory and disk, which is slow"
 )
-JUDGE_ADVICE = "let the model in use go, close other programs, or choose a smaller judge"
+JUDGE_ADVICE = "unload the current model, close other programs, or choose a smaller judge"
 #: A judge's working space beside its weights: a share of them for keys, values and activations of a batch, and a floor.
 _JUDGE_WORK_SHARE, _JUDGE_WORK_FLOOR = 0.15, 400_000_000
-#: Bytes of a weight as checkpoints are published (bfloat16), from which their number is told before they are here.
+#: Bytes of a weight as checkpoints are published (bfloat16), from which their number is estimated before the download.
 PUBLISHED_BYTES = 2
 #: Of SmolLM2-135M, told before its file is here.
 DEMO_PARAMETERS = 134_515_008
@@ -82,27 +82,28 @@ class Footprint:
 
     @property
     def verdict(self) -> str:
-        """Whether it fits, in a sentence that says what is short and how to mend it."""
+        """Whether it fits, in a sentence that says what is short and how to fix it."""
         if not self.memory:
-            return "It loads nothing."
+            return "It needs no memory."
         if self.memory > self.free and not self.spread:
             return (
-                f"It does not fit now: it takes about {size_text(self.memory)} of memory, and {size_text(self.free)} "
-                f"are free ({self.device}); {self.advice}."
+                f"It does not fit now. It needs about {size_text(self.memory)} of memory, but "
+                f"{size_text(self.free)} is free ({self.device}). To load it, {self.advice}."
             )
         if self.download + self.packing > self.disk_free:
             return (
-                f"It takes {size_text(self.download + self.packing)} of disk, and {size_text(self.disk_free)} are "
-                "free; free some, choose fewer layers, or set HYDRASCOPE_CACHE to a larger disk."
+                f"It needs {size_text(self.download + self.packing)} of disk space, but {size_text(self.disk_free)} "
+                "is free. Free some space, choose fewer layers, or set HYDRASCOPE_CACHE to a folder on a larger "
+                "disk."
             )
         if self.memory > self.free:
             return (
-                f"It takes about {size_text(self.memory)} of memory, and one device has {size_text(self.free)} free, "
-                "so it will be spread over several; what does not lie on a GPU is slow."
+                f"It needs about {size_text(self.memory)} of memory, but one device has {size_text(self.free)} "
+                "free, so it will be spread over several. The parts that are not on a GPU are slow."
             )
-        held = f"; up to {size_text(self.columns)} of SAEs are held there" if self.saes else ""
+        held = f"; up to {size_text(self.columns)} of SAEs are kept there" if self.saes else ""
         return (
-            f"It fits: it takes about {size_text(self.memory)} of memory, and {size_text(self.free)} are free "
+            f"It fits. It needs about {size_text(self.memory)} of memory, and {size_text(self.free)} is free "
             f"({self.device}){held}."
         )
 
@@ -111,8 +112,8 @@ class Footprint:
         """Weights, download and licence in a few words."""
         if not self.memory:
             return "no model"
-        here = f"{size_text(self.download)} to download" if self.download else "all of it here"
-        gate = ", gated, and no token with access is here" if self.needs_token else ", gated" if self.gated else ""
+        here = f"{size_text(self.download)} to download" if self.download else "already downloaded"
+        gate = ", gated, and no token with access was found" if self.needs_token else ", gated" if self.gated else ""
         return f"{size_text(self.weights)} of weights, {here}{gate}"
 
     def at_present(self) -> Footprint:

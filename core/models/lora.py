@@ -26,15 +26,13 @@ def merge_adapter(model: nn.Module, folder: Path) -> None:
         scale = config["lora_alpha"] / config["r"]
         tensors = load_file(folder / "adapter_model.safetensors")
     except Exception as error:
-        raise AssetError(f"The adapter in {folder.name} cannot be read ({error}); restore its files.") from error
+        raise AssetError(f"The adapter in {folder.name} cannot be read ({error}). Restore its files.") from error
     beyond = [name for name in _UNSUPPORTED if config.get(name)]
     beyond += [key for key in tensors if not key.endswith((".lora_A.weight", ".lora_B.weight"))]
     if beyond:
-        raise AssetError(
-            f"The adapter in {folder.name} is more than plain LoRA ({beyond[0]}); merge it with PEFT first."
-        )
+        raise AssetError(f"The adapter in {folder.name} is not plain LoRA ({beyond[0]}). Merge it with PEFT first.")
     if not tensors:
-        raise AssetError(f"The adapter in {folder.name} holds no LoRA weights; restore its files.")
+        raise AssetError(f"The adapter in {folder.name} has no LoRA weights. Restore its files.")
     for key, a in tensors.items():
         if key.endswith(".lora_A.weight"):
             name = key.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
@@ -44,5 +42,6 @@ def merge_adapter(model: nn.Module, folder: Path) -> None:
                 weight.add_(scale * (b.float() @ a.float()).to(weight))
             except (AttributeError, KeyError, RuntimeError) as error:
                 raise AssetError(
-                    f"The adapter in {folder.name} does not fit the model at {name} ({error}); use the one made for it."
+                    f"The adapter in {folder.name} does not fit the model at {name} ({error}). Use the adapter made "
+                    "for this model."
                 ) from error

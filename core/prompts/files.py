@@ -55,17 +55,17 @@ class PromptFile:
         """A column as it stands in the file, row by row; what is no text is an empty one. Raises InputError."""
         chosen = self.suggested if column is None else column
         if chosen not in self.columns:
-            raise InputError(f"{self.name} has no text column “{chosen}”; choose one of {', '.join(self.columns)}.")
+            raise InputError(f"{self.name} has no text column “{chosen}”. Choose one of {', '.join(self.columns)}.")
         return [text if isinstance(text, str) else "" for text in self.table[chosen]]
 
 
 def read_prompts(data: bytes, name: str) -> PromptFile:
-    """Read a prompt list. Raises InputError with what is wrong and how to mend it."""
+    """Read a prompt list. Raises InputError with what is wrong and how to fix it."""
     ending = PurePath(name).suffix.lower().removeprefix(".")
     if ending not in ENDINGS:
-        raise InputError(f"{name} ends in “.{ending}”, which cannot be read; use one of {', '.join(ENDINGS)}.")
+        raise InputError(f"{name} ends in “.{ending}”, which cannot be read. Use one of {', '.join(ENDINGS)}.")
     if len(data) > MOST_BYTES:
-        raise InputError(f"{name} is larger than {MOST_BYTES // 10**6} MB; give a file with the prompts alone.")
+        raise InputError(f"{name} is larger than {MOST_BYTES // 10**6} MB. Use a file with only the prompts.")
     try:
         text, encoding, warning = ("", "binary", "") if ending == "parquet" else decode(data, name)
         table = pd.read_parquet(io.BytesIO(data)) if ending == "parquet" else _table(text, ending)
@@ -76,7 +76,7 @@ def read_prompts(data: bytes, name: str) -> PromptFile:
     table = table.rename(columns=str)
     columns = tuple(c for c in table.columns if table[c].map(lambda v: isinstance(v, str) and bool(v.strip())).any())
     if not columns:
-        raise InputError(f"{name} holds no text; give a file with one prompt a line or a row.")
+        raise InputError(f"{name} has no text. Use a file with one prompt per line or row.")
     return PromptFile(name, table, columns, _suggest(table, columns), encoding, warning)
 
 
@@ -104,20 +104,21 @@ def decode(data: bytes, name: str) -> tuple[str, str, str]:
                 return data.decode(encoding), encoding, ""
             except UnicodeDecodeError as error:
                 raise InputError(
-                    f"{name} begins as {encoding} text and is none (at byte {error.start:,}); save it as UTF-8."
+                    f"{name} begins like {encoding} text but is not valid {encoding} (at byte {error.start:,}). "
+                    "Save it as UTF-8."
                 ) from error
     try:
         return data.decode("utf-8"), "utf-8", ""
     except UnicodeDecodeError as error:
         if b"\0" in data:
-            raise InputError(f"{name} holds bytes that are no text; give a text file, saved as UTF-8.") from error
+            raise InputError(f"{name} contains bytes that are not text. Use a text file saved as UTF-8.") from error
         start = error.start
     for encoding in ("cp1252", "latin-1"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:  # cp1252 leaves five bytes undefined; latin-1 takes them all
             continue
-        warning = f"{name} is not UTF-8 (byte {start:,}) and was read as {encoding}; look whether accents are right."
+        warning = f"{name} is not UTF-8 (byte {start:,}) and was read as {encoding}. Check that accents are right."
         return text, encoding, warning
     raise AssertionError("latin-1 reads every byte")
 
@@ -126,9 +127,9 @@ def write_prompts(texts: Sequence[str], path: Path) -> None:
     """Write a list that `read_prompts` reads back as it is, in the format its ending says. Raises InputError."""
     ending, table = path.suffix.lower().removeprefix("."), pd.DataFrame({"prompt": list(texts)}, dtype=str)
     if ending not in ENDINGS:
-        raise InputError(f"{path.name} ends in “.{ending}”, which cannot be written; use one of {', '.join(ENDINGS)}.")
+        raise InputError(f"{path.name} ends in “.{ending}”, which cannot be written. Use one of {', '.join(ENDINGS)}.")
     if ending == "txt" and any(len(text.splitlines()) > 1 for text in texts):
-        raise InputError(f"Some prompts have several lines, which {path.name} cannot tell apart; use csv or jsonl.")
+        raise InputError(f"Some prompts have several lines, which {path.name} cannot store. Use csv or jsonl.")
     try:
         if ending == "parquet":
             table.to_parquet(path, index=False)
@@ -142,7 +143,7 @@ def write_prompts(texts: Sequence[str], path: Path) -> None:
             lines = (json.dumps({"prompt": text}, ensure_ascii=False) + "\n" for text in texts)
             path.write_text("".join(lines), encoding="utf-8", newline="\n")
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror or error}); name another file.") from error
+        raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another file.") from error
 
 
 def _table(text: str, ending: str) -> pd.DataFrame:
@@ -162,7 +163,7 @@ def _from_json(found: object) -> pd.DataFrame:
             return _from_json(lists[0])
         return pd.DataFrame(found)  # columns of equal length
     if not isinstance(found, list):
-        raise InputError("The file holds one value and no list; give a list of texts or of objects.")
+        raise InputError("The file contains one value, not a list. Use a list of texts or objects.")
     if all(isinstance(entry, str) for entry in found):
         return pd.DataFrame({"prompt": found})
     return pd.DataFrame(found)

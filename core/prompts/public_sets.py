@@ -37,7 +37,7 @@ def find_set(name: str) -> PublicSet:
     for source in SOURCES:
         if source.name == name.strip().lower():
             return source
-    raise InputError(f"No prompt set is called “{name:.60}”; known: {', '.join(set_names())}.")
+    raise InputError(f"There is no prompt set “{name:.60}”. Known sets: {', '.join(set_names())}.")
 
 
 def page(source: PublicSet) -> str:
@@ -50,7 +50,7 @@ def part_of(source: PublicSet, kind: PartKind | None = None) -> Part:
     for part in source.parts:
         if kind in (None, part.kind):
             return part
-    raise InputError(f"{source.title} has no {kind} prompts; it has {' and '.join(source.kinds)} ones.")
+    raise InputError(f"{source.title} has no {kind} prompts. It has {' and '.join(source.kinds)} prompts.")
 
 
 def fetch_set(
@@ -71,7 +71,7 @@ def fetch_set(
     read = [read_prompts(path.read_bytes(), path.name) for path in files]
     rows = tuple(row for file in read for row in _rows(file, part, column))
     if not any(map(str.strip, rows)):
-        raise InputError(f"{source.title} holds no {part.kind} prompts any more; look at {page(source)}.")
+        raise InputError(f"{source.title} no longer has {part.kind} prompts. See {page(source)}.")
     origin = f"{source.title} ({part.kind}), {source.repo} at {folder.name[:12]}"
     return PromptList(rows, origin, tuple(file.warning for file in read if file.warning))
 
@@ -90,7 +90,7 @@ def load_set(
         return fetch_set(name_or_file, kind, column, progress)
     if not Path(name_or_file).exists():
         raise InputError(
-            f"“{name_or_file:.80}” is neither a file nor a known prompt set; known sets: {', '.join(set_names())}."
+            f"“{name_or_file:.80}” is neither a file nor a known prompt set. Known sets: {', '.join(set_names())}."
         )
     return read_local(name_or_file, column)
 
@@ -102,6 +102,6 @@ def _rows(file: PromptFile, part: Part, column: str | None) -> list[str]:
         return rows
     name, wanted = part.where
     if name not in file.table.columns:
-        raise InputError(f"{file.name} has no column “{name}” any more, which tells its {part.kind} prompts apart.")
+        raise InputError(f"{file.name} no longer has the column “{name}”, which marks its {part.kind} prompts.")
     values = ("" if value is None or value != value else str(value).strip().casefold() for value in file.table[name])
     return [row for row, value in zip(rows, values, strict=True) if value == wanted.casefold()]

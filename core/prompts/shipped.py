@@ -38,7 +38,7 @@ def read_shipped(path: Path) -> list[ShippedPrompt]:
                 for row in csv.DictReader(file)
             ]
     except (OSError, KeyError, ValueError) as error:
-        raise AssetError(f"The shipped prompts in {path.name} cannot be read ({error}); restore the file.") from error
+        raise AssetError(f"The shipped prompts in {path.name} cannot be read ({error}). Restore the file.") from error
 
 
 def shipped_texts(prompts: list[ShippedPrompt], kind: str, split: str, most: int | None = None) -> list[str]:
@@ -56,7 +56,7 @@ def held_out_file(path: Path | None, model: str, kind: str) -> list[str]:
     """The same from a model's file of shipped prompts. model: its name. Raises InputError where it has none."""
     if path is None:
         raise InputError(
-            f"“{model}” comes with no prompts. Give a file with prompts (--harmful and --benign on the command line)."
+            f"“{model}” has no shipped prompts. Give a file with prompts (--harmful and --benign on the command line)."
         )
     return held_out(read_shipped(path), kind)
 
@@ -67,5 +67,5 @@ def plain_texts() -> list[str]:
     try:
         parts = path.read_text(encoding="utf-8").split("\n\n")
     except OSError as error:
-        raise AssetError(f"The plain texts in {path.name} cannot be read ({error}); restore the file.") from error
+        raise AssetError(f"The plain texts in {path.name} cannot be read ({error}). Restore the file.") from error
     return [" ".join(part.split()) for part in parts if part.strip() and not part.startswith("#")]

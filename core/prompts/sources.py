@@ -55,7 +55,7 @@ SOURCES: tuple[PublicSet, ...] = (
         (Part("harmful", ("data/*.parquet",), "prompt"),),
         "MIT",
         "Zou et al. 2023, Universal and Transferable Adversarial Attacks on Aligned Language Models, arXiv:2307.15043",
-        "520 harmful behaviours; many say nearly the same. Gated on the hub.",
+        "520 harmful behaviours. Many are nearly the same. Gated on the hub.",
     ),
     PublicSet(
         "harmbench",
@@ -65,7 +65,8 @@ SOURCES: tuple[PublicSet, ...] = (
         "MIT",
         "Mazeika et al. 2024, HarmBench: A Standardized Evaluation Framework for Automated Red Teaming and Robust "
         "Refusal, arXiv:2402.04249",
-        "The 200 standard behaviours; contextual and copyright ones need more than a prompt. Gated on the hub.",
+        "The 200 standard behaviours. Contextual and copyright behaviours are left out, because they need more than "
+        "a prompt. Gated on the hub.",
     ),
     PublicSet(
         "jailbreakbench",
@@ -78,7 +79,7 @@ SOURCES: tuple[PublicSet, ...] = (
         "MIT",
         "Chao et al. 2024, JailbreakBench: An Open Robustness Benchmark for Jailbreaking Large Language Models, "
         "arXiv:2404.01318",
-        "100 harmful behaviours, some of them AdvBench's and HarmBench's, and 100 benign ones of the same themes.",
+        "100 harmful behaviours, some from AdvBench and HarmBench, and 100 benign behaviours on the same themes.",
     ),
     PublicSet(
         "strongreject",
@@ -109,7 +110,7 @@ SOURCES: tuple[PublicSet, ...] = (
         "CC BY 4.0",
         "Röttger et al. 2024, XSTest: A Test Suite for Identifying Exaggerated Safety Behaviours in Large Language "
         "Models, arXiv:2308.01263",
-        "250 safe prompts that look unsafe, and 200 unsafe ones in contrast.",
+        "250 safe prompts that look unsafe, and 200 unsafe prompts for contrast.",
     ),
     PublicSet(
         "coconot",
@@ -119,7 +120,7 @@ SOURCES: tuple[PublicSet, ...] = (
             Part("harmful", ("original/*.parquet",), "prompt", _SAFETY),
             Part("look-alike", ("contrast/*.parquet",), "prompt", _SAFETY),
         ),
-        "see LICENSE.md in its repository on the hub; its page names none",
+        "see LICENSE.md in its repository on the hub (its page names no licence)",
         "Brahman et al. 2024, The Art of Saying No: Contextual Noncompliance in Language Models, arXiv:2407.12043",
         "Requests with safety concerns, the category the paper uses, and requests like them that should be answered.",
     ),
@@ -130,6 +131,6 @@ SOURCES: tuple[PublicSet, ...] = (
         (Part("benign", ("data/*.parquet",), "instruction", ("input", "")),),
         "CC BY-NC 4.0",
         "Taori et al. 2023, Stanford Alpaca: An Instruction-following LLaMA Model",
-        "Instructions that need no further input, as Arditi et al. 2024 use them; not for commercial purposes.",
+        "Instructions that need no further input, as in Arditi et al. 2024. Not for commercial use.",
     ),
 )

@@ -69,14 +69,15 @@ def read_template(tokenizer: Any, system: str | None = None) -> Template:
     """
     if not getattr(tokenizer, "chat_template", None):
         if system:
-            raise InputError("This model has no chat template, so it takes no system prompt; leave it out.")
+            raise InputError("This model has no chat template, so it cannot use a system prompt. Leave it out.")
         before = tokenizer.bos_token or ""
         return Template(before, "", False, _controls(tokenizer, ""), system, before)
     rendered = _render(tokenizer, _MARK, system)
     written, found, after = rendered.partition(_MARK)
     if not found or _MARK in after:
         raise InputError(
-            "This model's chat template does not hold the prompt exactly once; give a model with a plain chat template."
+            "This model's chat template does not contain the prompt exactly once. Use a model with a plain chat "
+            "template."
         )
     trims = f" {_MARK} " not in _render(tokenizer, f" {_MARK} ", system)
     controls = _controls(tokenizer, rendered)
@@ -125,11 +126,11 @@ def make_prompt(tokenizer: Any, template: Template, given: PromptLike, context_l
     ids = (*before, *instruction, *after)
     if len(ids) > context_length:
         raise InputError(
-            f"The prompt is {len(ids):,} tokens with its template, but the model's context is {context_length:,}; "
-            "shorten it."
+            f"The prompt has {len(ids):,} tokens with its template, but the model's context is {context_length:,}. "
+            "Shorten it."
         )
     if not instruction:
-        raise InputError("The prompt has no text the tokenizer can read; type a request in plain characters.")
+        raise InputError("The prompt has no text that the tokenizer can read. Type a request in plain characters.")
     pieces = tuple(tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
     start, end = len(before), len(before) + len(instruction)
     spans = {"instruction": (start, end), "template": (end, len(ids)), "last": (len(ids) - 1, len(ids))}
@@ -148,12 +149,12 @@ def make_prompt(tokenizer: Any, template: Template, given: PromptLike, context_l
 def _content(tokenizer: Any, template: Template, text: str, context_length: int) -> tuple[str, str]:
     """(the text with lone surrogates replaced, the same as the template writes it). Raises InputError."""
     if not isinstance(text, str):
-        raise InputError(f"A prompt is text, but this one is {type(text).__name__}; pass a string.")
+        raise InputError(f"A prompt must be text, but this one is {type(text).__name__}. Pass a string.")
     if len(text) > 100 * context_length:  # refused before anything looks at a megabyte character by character
         raise _far_too_long(text, context_length)
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():
-        raise InputError("The prompt is empty; type a request, for example “How do I bake bread?”.")
+        raise InputError("The prompt is empty. Type a request, for example “How do I bake bread?”.")
     head = text[: 20 * context_length]
     if len(head) < len(text) and len(_literal(tokenizer, head)) > 2 * context_length:
         raise _far_too_long(text, context_length)
@@ -163,7 +164,7 @@ def _content(tokenizer: Any, template: Template, text: str, context_length: int)
 def _history(tokenizer: Any, template: Template, given: Conversation, earlier: list[str]) -> _History:
     """Everything before the last turn. Raises InputError for a template that has no room for earlier turns."""
     if not getattr(tokenizer, "chat_template", None):
-        raise InputError("This model has no chat template to hold a conversation; ask in a single message.")
+        raise InputError("This model has no chat template for a conversation. Use a single message.")
     marks = [f"{_MARK}{number}{_MARK}" for number in range(len(given.turns))]
     messages = [{"role": turn.role, "content": mark} for turn, mark in zip(given.turns, marks, strict=True)]
     rest, around = _apply(tokenizer, messages, template.system), []
@@ -172,11 +173,12 @@ def _history(tokenizer: Any, template: Template, given: Conversation, earlier: l
         around.append(part)
         if not found or mark in rest:
             raise InputError(
-                "This model's chat template does not hold each turn of a conversation once; ask in a single message."
+                "This model's chat template does not contain each turn of a conversation exactly once. Use a single "
+                "message."
             )
     if rest != template.after or around[0] != template.written:
         raise InputError(
-            "This model's chat template writes a conversation unlike a single request; ask in a single message."
+            "This model's chat template formats a conversation differently from a single request. Use a single message."
         )
     around[0] = template.before
     fixed = [tuple(tokenizer(part, add_special_tokens=False)["input_ids"]) for part in around]
@@ -198,7 +200,7 @@ def make_plain(tokenizer: Any, text: str, context_length: int) -> Prompt:
     before = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
     ids = (*before, *_literal(tokenizer, content))[:context_length]
     if len(ids) < 2:
-        raise InputError("A text without tokens has no cross-entropy; give at least a sentence.")
+        raise InputError("A text without tokens has no cross-entropy. Give at least one sentence.")
     pieces = tuple(tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
     spans = {"instruction": (len(before), len(ids)), "last": (len(ids) - 1, len(ids))}
     return Prompt(text, ids, pieces, spans | ({"bos": (0, 1)} if before else {}))
@@ -207,13 +209,14 @@ def make_plain(tokenizer: Any, text: str, context_length: int) -> Prompt:
 def only_first_token(prompt: Prompt) -> Prompt:
     """BOS alone, which stands the same before every prompt. Raises InputError where the template begins with none."""
     if "bos" not in prompt.spans:
-        raise InputError("This model's prompts begin with no BOS token, so there is none to look at by itself.")
+        raise InputError("This model's prompts do not begin with a BOS token, so there is no BOS token to measure.")
     return Prompt("", prompt.ids[:1], prompt.pieces[:1], {"bos": (0, 1)})
 
 
 def _far_too_long(text: str, context_length: int) -> InputError:
     return InputError(
-        f"The prompt has {len(text):,} characters, far over the model's {context_length:,} tokens; shorten it."
+        f"The prompt has {len(text):,} characters, far more than the model's context of {context_length:,} tokens. "
+        "Shorten it."
     )
 
 
@@ -230,7 +233,7 @@ def _apply(tokenizer: Any, messages: list[dict[str, str]], system: str | None) -
     except Exception as error:
         if not system:
             raise
-        raise InputError(f"This model's chat template takes no system prompt ({error}); leave it out.") from error
+        raise InputError(f"This model's chat template accepts no system prompt ({error}). Leave it out.") from error
 
 
 def _starts_with_bos(tokenizer: Any, ids: tuple[int, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Sparse autoencoders: packed into records of one feature each, of which a few columns are read.
+"""Sparse autoencoders, stored one feature a record, so that a few features can be read without the rest.
 
 Knows: SAE files, records, what of them is held on a device. Does not know: models, prompts, edits. `formats` is
 imported only where files are opened, never at a forward pass.

@@ -35,20 +35,20 @@ def find_saes(text: str, choose: str = "", layers: tuple[int, ...] = ()) -> dict
     text, choose = text.strip(), choose.strip()
     if not text:
         raise InputError(
-            "No SAEs are named; give a release of SAELens, such as gemma-scope-2b-pt-res-canonical, or a folder."
+            "No SAEs were given. Give a release of SAELens, such as gemma-scope-2b-pt-res-canonical, or a folder."
         )
     folder = Path(text).expanduser()
     if folder.is_dir():
         return _chosen(f"The folder {folder}", _in_folder(folder.resolve()), [choose], layers)
     if folder.is_absolute() or text.startswith("."):
-        raise AssetError(f"There is no folder {folder}; name the folder of an SAE, or a release of SAELens.")
+        raise AssetError(f"There is no folder {folder}. Give the folder of an SAE, or a release of SAELens.")
     release, _, rest = text.partition("/")
     try:
         found = residual_saes(release)
     except InputError as error:
         if is_release(release):
             raise
-        raise InputError(f"No folder is called “{text:.80}”, and {error}") from error
+        raise InputError(f"There is no folder “{text:.80}”, and {error}") from error
     named: dict[int, dict[str, SaeSource]] = {layer: {ref.sae_id: ref for ref in refs} for layer, refs in found.items()}
     return _chosen(f"The release {release}", named, [rest, choose], layers)
 
@@ -69,7 +69,9 @@ def _chosen(
     which = " and ".join(f"“{wish:.60}”" for wish in wished)
     if not kept:
         layer = next((layer for layer in layers if layer in found), min(found))
-        raise InputError(f"{what} has no SAE with {which} in its name; at layer {layer} it has {_names(found[layer])}.")
+        raise InputError(
+            f"{what} has no SAE with {which} in its name. At layer {layer}, it has {_names(found[layer])}."
+        )
     if missing := [layer for layer in layers if layer not in kept]:
         raise InputError(
             f"{what} has no SAE at layer {layers_text(missing)}{f' with {which} in its name' if which else ''}; "
@@ -80,8 +82,8 @@ def _chosen(
         layer = several[0]
         example = re.sub(rf"(?<!\d){layer}(?!\d)", "{layer}", next(iter(kept[layer])), count=1)
         raise InputError(
-            f"{what} has {len(kept[layer])} SAEs at layer {layer}: {_names(kept[layer])}; choose one by a part of its "
-            f"name, or by all of it with {{layer}} for the layer's number, such as {example}."
+            f"{what} has {len(kept[layer])} SAEs at layer {layer}: {_names(kept[layer])}. Choose one by part of its "
+            f"name, or by the whole name with {{layer}} in place of the layer's number, such as {example}."
         )
     return {layer: next(iter(kept[layer].values())) for layer in sorted(wanted)}
 
@@ -107,8 +109,8 @@ def _in_folder(folder: Path) -> dict[int, dict[str, SaeSource]]:
     here = [folder] if _is_sae(folder) else sorted(inside for inside in folder.iterdir() if _is_sae(inside))
     if not here:
         raise AssetError(
-            f"No SAE lies in {folder}; one is a folder with cfg.json and sae_weights.safetensors as SAELens saves "
-            "them: name such a folder, or one that holds several."
+            f"There is no SAE in {folder}. SAELens saves an SAE as a folder with cfg.json and "
+            "sae_weights.safetensors. Give such a folder, or one that contains several."
         )
     found: dict[int, dict[str, SaeSource]] = {}
     elsewhere: list[str] = []
@@ -117,10 +119,10 @@ def _in_folder(folder: Path) -> dict[int, dict[str, SaeSource]]:
         layer = residual_layer(hook) if hook else named_layer(path.name)
         if layer is None or layer < 0:
             elsewhere.append(
-                f"The SAE in {path} reads {hook} and not the residual stream after a layer; use one at hook_resid_post."
+                f"The SAE in {path} reads {hook}, not the residual stream after a layer. Use an SAE at hook_resid_post."
                 if hook
-                else f"The SAE in {path} does not say which layer it reads; name its folder layer_12, say, or write "
-                "its hook_name into cfg.json."
+                else f"The SAE in {path} does not say which layer it reads. Rename its folder, for example to "
+                "layer_12, or write its hook_name into cfg.json."
             )
         else:
             found.setdefault(layer, {})[path.name] = path
@@ -130,7 +132,7 @@ def _in_folder(folder: Path) -> dict[int, dict[str, SaeSource]]:
 
 
 def _is_sae(folder: Path) -> bool:
-    # Weights alone make a folder an SAE's too, so that what it lacks is told and not passed over.
+    # Weights alone make a folder an SAE's too, so that an error reports what it lacks.
     return any((folder / name).is_file() for name in ("cfg.json", "sae_weights.safetensors"))
 
 
@@ -148,7 +150,9 @@ def read_configs(
     for layer, source in saes.items():
         if isinstance(source, Path):
             if not (source / "cfg.json").is_file() or not (source / "sae_weights.safetensors").is_file():
-                raise AssetError(f"The SAE in {source} lacks cfg.json or sae_weights.safetensors; restore its files.")
+                raise AssetError(
+                    f"The SAE in {source} has no cfg.json or no sae_weights.safetensors. Restore its files."
+                )
             config = read_config("sae_lens", source)
         elif header := header_of(known[layer].identity):
             config = SaeConfig(header["d_model"], header["hook"])

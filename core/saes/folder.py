@@ -45,11 +45,11 @@ def unpacked_bytes(folder: Path) -> int:
 
 
 def _identity(folder: Path) -> dict[str, Any]:
-    """What the records of a folder are known by. Raises AssetError where no SAE lies in it."""
+    """What the records of a folder are known by. Raises AssetError if it has no SAE."""
     weights = folder / "sae_weights.safetensors"
     if not weights.is_file() or not (folder / "cfg.json").is_file():
         raise AssetError(
-            f"No SAE lies in {folder}; it needs cfg.json and sae_weights.safetensors as SAELens saves them."
+            f"There is no SAE in {folder}. It needs cfg.json and sae_weights.safetensors, as SAELens saves them."
         )
     return {
         "name": str(folder.resolve()),

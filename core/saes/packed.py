@@ -70,8 +70,8 @@ def pack(
             return header_of(identity) or _packed(open_source(), dict(identity), path, share, cancelled)
     except OSError as error:
         raise AssetError(
-            f"An SAE cannot be packed into {path.parent} ({error.strerror or error}); free some disk space, "
-            "or set HYDRASCOPE_CACHE to a folder that can be written."
+            f"An SAE cannot be packed into {path.parent} ({error.strerror or error}). Free some disk space, or set "
+            "HYDRASCOPE_CACHE to a writable folder."
         ) from error
 
 
@@ -120,7 +120,7 @@ def _packed(
         file.seek(0, 2)
         for start in range(len(done) * PACKED_AT_ONCE, source.d_sae, PACKED_AT_ONCE):
             if cancelled():
-                raise Cancelled("Packing was stopped; what is done is kept, and it goes on from there.")
+                raise Cancelled("Packing was stopped. The finished part is kept, and packing continues from there.")
             share(start / source.d_sae)
             encoder, decoder, bias, threshold = source.block(start, start + PACKED_AT_ONCE)
             rows = torch.cat([encoder, decoder, bias[:, None], threshold[:, None]], dim=1)
@@ -157,18 +157,18 @@ def _done(partial: Path, sums: Path, header: dict[str, Any]) -> list[int]:
 def check_records(identity: Mapping[str, Any]) -> int:
     """Read all records of a source and compare every block with its checksum; how many bytes were read.
 
-    Raises AssetError when one is not what was written; the records are put aside then, so that they are packed anew.
+    Raises AssetError when one is not what was written; the records are then set aside, so that they are packed again.
     """
     header, path = header_of(identity), records_path(identity)
     if header is None:
-        raise AssetError("These records are not packed yet; load the model once.")
+        raise AssetError("These records are not packed yet. Load the model once.")
     read = 0
     for number, (expected, found) in enumerate(zip(header["sums"], _blocks(path, header), strict=True)):
         if expected != zlib.crc32(found):
             path.replace(path.with_suffix(".damaged"))
             raise AssetError(
-                f"The records of {identity['name']} are damaged from feature {number * PACKED_AT_ONCE} on and were put "
-                "aside; load the model again to pack them anew."
+                f"The records of {identity['name']} are damaged from feature {number * PACKED_AT_ONCE} on and were "
+                "set aside. Load the model to pack them again."
             )
         read += len(found)
     return read
@@ -199,7 +199,7 @@ class _turn:  # noqa: N801 (a context manager that reads as a word)
                 self._lock.acquire(timeout=0.5)
                 return
             if self._cancelled():
-                raise Cancelled("Waiting for another one to pack the same SAE was stopped.")
+                raise Cancelled("The wait for another process that packs the same SAE was stopped.")
 
     def __exit__(self, *error: object) -> None:
         self._lock.release()

@@ -80,8 +80,8 @@ def published(ref: SaeRef) -> Published:
     kind = release.conversion_func or "sae_lens"
     if kind not in get_args(Layout):
         raise InputError(
-            f"The SAEs of {ref.release} are published in the layout “{kind}”, which cannot be read here; "
-            f"choose a release in one of {', '.join(get_args(Layout))}."
+            f"The SAEs of {ref.release} are published in the layout “{kind}”, which cannot be read. Choose a "
+            f"release in one of {', '.join(get_args(Layout))}."
         )
     return Published(
         ref,
@@ -123,7 +123,7 @@ def residual_saes(release: str) -> dict[int, tuple[SaeRef, ...]]:
             found.setdefault(layer, []).append(SaeRef(release, sae_id))
     if not found:
         raise InputError(
-            f"No SAE of the release {release} reads the residual stream after a layer; choose a resid_post release."
+            f"No SAE of the release {release} reads the residual stream after a layer. Choose a resid_post release."
         )
     return {layer: tuple(found[layer]) for layer in sorted(found)}
 
@@ -153,7 +153,7 @@ def sae_listing(repo: str, saes: Iterable[Published]) -> Listing:
 
 def _release(name: str) -> Any:
     if name not in _directory():
-        raise InputError(_unknown("SAELens knows no release", name, _directory()))
+        raise InputError(_unknown("SAELens has no release", name, _directory()))
     return _directory()[name]
 
 

@@ -18,7 +18,7 @@ def parse_layers(text: str) -> tuple[int, ...]:
         match = re.fullmatch(r"(\d{1,4})(?:\s*[-–]\s*(\d{1,4}))?", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
         if not first <= last < first + _MOST:
-            raise InputError(f"“{text:.40}” are no layers; write numbers, such as 12,14 or 2-16.")
+            raise InputError(f"“{text:.40}” is not a list of layers. Write numbers, such as 12,14 or 2-16.")
         found |= set(range(first, last + 1))
     return tuple(sorted(found))
 

@@ -56,7 +56,7 @@ def answer_prompts(
             file.write("\n")  # after half a line, so that the next one is whole
         for start in range(0, len(todo), batch):
             if cancelled():
-                raise Cancelled("The answers were stopped; those made so far are kept.")
+                raise Cancelled("The answers were stopped. The answers so far are kept.")
             part = todo[start : start + batch]
             progress(f"The model answers {len(todo):,} prompts", start / len(todo))
             for text, answer in zip(

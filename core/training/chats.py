@@ -36,9 +36,7 @@ class Chats(NamedTuple):
 def conversation_ids(tokenizer: Any, pairs: Sequence[Pair]) -> list[int]:
     """Ids of a whole conversation, template applied, BOS once. Raises InputError without a chat template."""
     if not getattr(tokenizer, "chat_template", None):
-        raise InputError(
-            "This model has no chat template, so no chat text can be made for it; train on an instruct model."
-        )
+        raise InputError("This model has no chat template, so it cannot make chat text. Train on an instruct model.")
     messages = [
         {"role": role, "content": text}
         for pair in pairs
@@ -60,7 +58,7 @@ def fixed_prefix(tokenizer: Any) -> tuple[int, ...]:
     one, two = conversation_ids(tokenizer, [("a b", "x")]), conversation_ids(tokenizer, [("1 2", "y")])
     length = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0)
     if not length:
-        raise InputError("This model's chat template writes nothing before the request; SAEs need a BOS token there.")
+        raise InputError("This model's chat template writes nothing before the request. SAEs need a BOS token there.")
     return tuple(one[:length])
 
 
@@ -72,7 +70,7 @@ def compose(
     Every pair comes once before any comes twice. Raises InputError when there are no pairs.
     """
     if not pairs:
-        raise InputError("No prompts with answers are left to train on; give more prompts.")
+        raise InputError("No prompts with answers are left to train on. Give more prompts.")
     prefix, rng = fixed_prefix(tokenizer), random.Random(seed)
     endless, rows, counted = _endless(pairs, rng), [], 0
     while counted < tokens:

@@ -56,7 +56,7 @@ def train_for(
     """
     spec = find_spec(name)
     if spec.adapter is not None:
-        raise InputError(f"“{spec.name}” is made with an adapter; its SAEs are trained with scripts/demo.")
+        raise InputError(f"“{spec.name}” uses an adapter. Train its SAEs with scripts/demo.")
     model, tokenizer = _plain(spec, settings, device, dtype, part(progress, 0.0, 0.1), cancelled)
     folder = training_folder(spec)
     cards = train_saes(
@@ -88,7 +88,7 @@ def _plain(
     config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     count = config.get_text_config().num_hidden_layers
     if max(settings.layers) >= count:
-        raise InputError(f"“{spec.name}” has layers 0 to {count - 1}; layer {max(settings.layers)} is none of them.")
+        raise InputError(f"“{spec.name}” has layers 0 to {count - 1}, so layer {max(settings.layers)} does not exist.")
     with torch.device("meta"):
         empty = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     placement = devices.placement_for(sum(p.numel() for p in empty.parameters()), device, dtype)

@@ -54,7 +54,7 @@ def decoder_layers(model: Any) -> Any:
     inner = getattr(model, "model", None)
     found = getattr(inner, "layers", None)
     if found is None:
-        raise AssetError("This model keeps its decoder layers where they are not found; SAEs cannot be trained for it.")
+        raise AssetError("This model's decoder layers cannot be found, so SAEs cannot be trained for it.")
     return found
 
 
@@ -153,7 +153,7 @@ def record(
             file.seek(0, 2)
         for number in range(done["batches"], len(batches)):
             if cancelled():
-                raise Cancelled("The recording was stopped; what was recorded is kept.")
+                raise Cancelled("The recording was stopped. The part so far is kept.")
             progress(f"Recording {chats.tokens:,} tokens", number / len(batches))
             ids, real = padded([chats.rows[i] for i in batches[number]], model.device)
             prefix.run(ids)
@@ -161,7 +161,7 @@ def record(
                 rows = grabbed[layer][real.to(grabbed[layer].device)].half()
                 if not bool(torch.isfinite(rows).all()):
                     raise AssetError(
-                        f"Residuals after layer {layer} are larger than float16 can hold; train on another layer."
+                        f"Residuals after layer {layer} are too large for float16. Train on another layer."
                     )
                 rows.cpu().numpy().tofile(file)
             done = {**done, "batches": number + 1, "tokens": done["tokens"] + int(real.sum())}
@@ -172,15 +172,15 @@ def record(
 
 
 def finished(folder: Path) -> Recording:
-    """The recording that lies in a folder, whole. Raises AssetError for one that is not."""
+    """The complete recording in a folder. Raises AssetError for an incomplete one."""
     try:
         found = json.loads((folder / DONE).read_text())
         whole = found["batches"] == found["of"]
         recording = Recording(folder, tuple(found["layers"]), found["d_model"], found["tokens"], found["digest"])
     except (OSError, ValueError, KeyError) as error:
-        raise AssetError(f"No recording lies in {folder} ({error}); record the residuals first.") from error
+        raise AssetError(f"There is no recording in {folder} ({error}). Record the residuals first.") from error
     if not whole:
-        raise AssetError(f"The recording in {folder} was stopped half way; let it go on first.")
+        raise AssetError(f"The recording in {folder} was stopped before its end. Finish it first.")
     return recording
 
 

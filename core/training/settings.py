@@ -49,18 +49,20 @@ class TrainingSettings:
         whole = ("width", "tokens", "held_out_tokens", "batch", "longest", "most_requests", "answer_tokens")
         for name in (*whole, "answers_each", "checkpoint_steps", "dead_after_steps"):
             if getattr(self, name) < 1:
-                raise InputError(f"A training needs {name.replace('_', ' ')} of at least 1, not {getattr(self, name)}.")
+                raise InputError(f"Training needs {name.replace('_', ' ')} of at least 1, not {getattr(self, name)}.")
         if not self.layers or min(self.layers) < 0 or len(set(self.layers)) < len(self.layers):
-            raise InputError("Name the layers to train SAEs for, each once, such as 11, 13 and 15.")
+            raise InputError("Give the layers to train SAEs for, each once, such as 11, 13 and 15.")
         if not 0 < self.k <= self.width:
-            raise InputError(f"k is the number of active features a token: give 1 to {self.width} (the width).")
+            raise InputError(
+                f"k is the number of active features per token. Give a number from 1 to {self.width} (the width)."
+            )
         if not (self.passes > 0 and self.learning_rate > 0):
             raise InputError("Passes and learning rate must be above 0.")
 
     def steps(self, rows: int) -> int:
         """Training steps on so many recorded tokens. Raises InputError for fewer than one batch of them."""
         if rows < self.batch:
-            raise InputError(f"{rows:,} tokens were recorded, fewer than one step's {self.batch:,}; record more.")
+            raise InputError(f"{rows:,} tokens were recorded, fewer than the {self.batch:,} of one step. Record more.")
         return max(1, int(self.passes * rows) // self.batch)
 
     def identity(self) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def train_layer(
         if stop or (done and done % settings.checkpoint_steps == 0):
             _checkpoint(trainer, checkpoints, identity, rows.position)
         if stop:
-            raise Cancelled(f"The training of layer {layer} was stopped; it goes on from step {done}.")
+            raise Cancelled(f"The training of layer {layer} was stopped. It continues from step {done}.")
         if done % 10 == 0:
             progress(f"Training the SAE of layer {layer}, step {done:,} of {steps:,}", done / steps)
         trainer.maybe_reset_sparsity()

@@ -44,12 +44,12 @@ def reconstruction(engine: Engine, key: str, prompt: PromptLike) -> None:
             return
         frame = error_by_layer(measurements.reconstruction(engine, key, prompt))
         st.caption(
-            "Bars: the error ‖h − ĥ‖ / ‖h‖ of each SAE at its layer, averaged over all tokens but BOS. Ticks: the "
-            "error at BOS, which is unlike anything most SAEs were trained on. No feature here explains what an SAE "
-            "misses, and edits leave that part unchanged."
+            "Bars show the error ‖h − ĥ‖ / ‖h‖ of each SAE at its layer, averaged over all tokens except BOS. Ticks "
+            "show the error at BOS, which most SAEs were not trained on. No feature explains the part that an SAE "
+            "misses, and edits do not change that part."
         )
         st.altair_chart(
-            charts.error_chart(frame), alt="SAE reconstruction error by layer, BOS marked apart", key="errors"
+            charts.error_chart(frame), alt="SAE reconstruction error by layer, with BOS shown separately", key="errors"
         )
 
 
@@ -73,7 +73,7 @@ def facts(engine: Engine) -> dict[str, str]:
     tokens = zip(engine.refusal_pieces, spec.refusal_tokens, strict=True)
     found = {
         "Model": f"{spec.name} ({spec.model_id})",
-        "Revision": spec.revision or "not given",
+        "Revision": spec.revision or "not specified",
         "Runs on": engine.placement,
         "SAEs": _widths(engine.widths),
         "Refusal tokens": ", ".join(f"“{piece}” ({number})" for piece, number in tokens),
@@ -121,7 +121,7 @@ def _scores(record: Any) -> None:
 def _recompute(engine: Engine) -> None:
     if engine.spec.prompts is None:
         st.caption(
-            "This model comes without prompts. Compute its direction from Python: engine.compute_direction(harmful, "
+            "This model has no shipped prompts. Compute its direction in Python: engine.compute_direction(harmful, "
             "harmless)."
         )
         return
@@ -134,8 +134,8 @@ def _recompute(engine: Engine) -> None:
             "Compute the direction" + (" again" if engine.has_direction else ""),
             key="recompute",
             icon=":material/restart_alt:",
-            help="Uses the model’s train and validation prompts and takes minutes on a CPU. Any click on the page "
-            "stops it.",
+            help="This uses the model’s train and validation prompts and takes a few minutes on a CPU. Any click on "
+            "the page stops it.",
         )
     if wanted:
         bar = st.progress(0.0, "Starting")

@@ -22,7 +22,7 @@ def show(engine: Engine, feature: Feature, labels: Labels, alone: bool) -> None:
     title = f"{feature} · {label}" if label else str(feature)
     with st.expander(title, icon=":material/info:", expanded=alone):
         if note is None or not note.label:
-            st.caption("There is no label for this feature.")
+            st.caption("This feature has no label.")
         if note is not None:
             for sentence in sentences(note):
                 st.caption(plain(sentence))
@@ -35,7 +35,9 @@ def sentences(note: FeatureNote) -> list[str]:
     """Where the label is from, and the figures, as plain text."""
     origin = {"shipped": "shipped with the model", "Neuronpedia": "from Neuronpedia", "made here": "made here"}
     about = f" ({note.about})" if note.about else ""
-    found = [f"Label {origin[note.origin]}{about}." if note.label else f"What follows is {origin[note.origin]}{about}."]
+    found = [
+        f"Label {origin[note.origin]}{about}." if note.label else f"This description is {origin[note.origin]}{about}."
+    ]
     figures = []
     if note.density is not None:
         figures.append(f"Active on {note.density:.2%} of sample tokens")
@@ -67,20 +69,20 @@ def _neuronpedia(engine: Engine, feature: Feature) -> None:
         return
     asked = False
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.link_button("Its page on Neuronpedia", page, icon=":material/open_in_new:", type="tertiary")
+        st.link_button("See this feature on Neuronpedia", page, icon=":material/open_in_new:", type="tertiary")
         if there.worth_asking(feature):
             asked = st.button(
-                "Ask Neuronpedia",
+                "Look up on Neuronpedia",
                 key=f"ask_{feature}",
                 icon=":material/travel_explore:",
-                help="Sends the name of this feature and keeps the answer. Nothing of your prompt is sent.",
+                help="Sends only the name of this feature, never your prompt, and keeps the answer.",
             )
         elif (looked := there.looked(feature)) and not (looked.explained and looked.explained.label):
-            what = "no page of it" if looked.explained is None else "no explanation of it"
+            what = "no page for this feature" if looked.explained is None else "no explanation of this feature"
             st.caption(f"Neuronpedia had {what} on {looked.asked_at:%Y-%m-%d}.")
     if asked:
         try:
-            with st.spinner("Asking Neuronpedia"):
+            with st.spinner("Looking up the feature on Neuronpedia"):
                 there.look_up(feature)
         except HydrascopeError as error:
             show_error(error)

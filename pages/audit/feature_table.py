@@ -80,10 +80,10 @@ def section(engine: Engine, key: str, prompt: PromptLike) -> None:
             key=ALIGNED,
             placeholder="any",
             width=170,
-            help="Cosine of the feature’s decoder row with the refusal direction: how far its writing pushes "
-            "towards refusal.",
+            help="Cosine of the feature’s decoder row with the refusal direction. It shows how strongly the feature "
+            "pushes towards refusal.",
         )
-        with_bos = st.toggle("Count BOS", key=WITH_BOS, help="Count position 0 too. It is the same for every prompt.")
+        with_bos = st.toggle("Count BOS", key=WITH_BOS, help="Include position 0. It is the same for every prompt.")
     rows = _rows(engine, key, prompt, with_bos, labels.version)
     shown = filtered(rows, search or "", chosen, least)
     named = {str(feature) for feature in session.current().features}
@@ -118,12 +118,16 @@ def _table(shown: pd.DataFrame, of: int, labelled: bool, identity: str) -> list[
         column_config={
             "feature": st.column_config.TextColumn("Feature", help="layer-index", width=76, pinned=True),
             "layer": number("Layer", width=60),
-            "cosine": number("Cosine", format="%+.3f", width=76, help="Decoder row against the refusal direction"),
+            "cosine": number(
+                "Cosine", format="%+.3f", width=76, help="Cosine of the decoder row with the refusal direction"
+            ),
             "strongest": number("Strongest", format="%.2f", width=84, help="Highest activation on this prompt"),
-            "token": st.column_config.TextColumn("at token", width=110, help="Where it is strongest"),
-            "tokens": number("Tokens", width=66, help="On how many tokens it is active"),
+            "token": st.column_config.TextColumn("at token", width=110, help="The token where it is strongest"),
+            "tokens": number("Tokens", width=66, help="The number of tokens on which it is active"),
             "label": st.column_config.TextColumn("Label", width="large"),
-            "edited": st.column_config.CheckboxColumn("Edited", width=60, help="One of the edits names this feature"),
+            "edited": st.column_config.CheckboxColumn(
+                "Edited", width=60, help="Whether one of the edits uses this feature"
+            ),
         },
         alt="Features active on this prompt, by cosine with the refusal direction",
     )

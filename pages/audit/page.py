@@ -92,12 +92,12 @@ def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
-        help="These lines and bands as CSV",
+        help="Download these lines and bands as CSV",
     )
 
 
 def _tokens(engine: Engine, key: str, request: Request, before: Side, after: Side | None) -> None:
-    st.subheader("Which tokens carry it", anchor="tokens")
+    st.subheader("Which tokens carry refusal", anchor="tokens")
     prompt = measurements.tokens(engine, key, request.prompt)
     if not engine.has_direction:
         st.html(tokens.strip(prompt, None))
@@ -119,7 +119,7 @@ def _tokens(engine: Engine, key: str, request: Request, before: Side, after: Sid
             "All tokens",
             key=ALL_TOKENS,
             persist_state="session",
-            help="Show BOS and the system prompt too. They are the same for every prompt.",
+            help="Also show BOS and the system prompt. They are the same for every prompt.",
         )
     values = {"before": before.token_cosine}
     if after is not None:
@@ -137,7 +137,7 @@ def _tokens(engine: Engine, key: str, request: Request, before: Side, after: Sid
 
 use_style()
 st.title("Audit a refusal", anchor=False)
-st.markdown("Type a request, see in which layers the model turns towards refusing it, and switch features off.")
+st.markdown("Type a request, see in which layers the model turns towards refusal, and switch features off.")
 the_engine = engine_or_stop()
 with shown_as_sentences("the Audit page"):
     audit(the_engine)

@@ -1,7 +1,7 @@
 """Benign prompts × values: the answers, streaming in, with their verdicts, and the refusal score as curves.
 
 Knows: the grid's layout and what is still to be written. Does not know: where features or clamps come from.
-Two steps, so that a click shows what is known at once: `draw` first, `finish` writes what is missing.
+Two steps, so that a click shows what is known at once: `draw` first, `finish` writes the missing answers.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def draw(engine: Engine, key: str, clamp: Clamp, value: float) -> Grid | None:
                 "Values",
                 key=VALUES,
                 persist_state="session",
-                help="Separate values by commas. The clamp value above is always shown.",
+                help="Separate values with commas. The clamp value above is always included.",
             )
         tokens = st.segmented_control(
             "Answer length in tokens",
@@ -100,7 +100,7 @@ def draw(engine: Engine, key: str, clamp: Clamp, value: float) -> Grid | None:
 
 
 def finish(engine: Engine, key: str, grid: Grid, value: float) -> None:
-    """Write what is missing. Each drawing of the grid is a place where a click ends the run."""
+    """Write the missing answers. Each drawing of the grid is a place where a click ends the run."""
     known = _known(key, grid)
     prompts = [p for p in grid.prompts if any((p, v) not in known for v in grid.values)]
     values = [v for v in grid.values if any((p, v) not in known for p in grid.prompts)]
@@ -179,8 +179,9 @@ def _curves(engine: Engine, key: str, grid: Grid, value: float) -> None:
     frame = work.scores(engine, key, grid.prompts, grid.clamp, tuple(values))
     st.altair_chart(charts.scores(frame, value), key="bos_scores", alt=charts.scores_summary(frame))
     st.caption(
-        "Refusal score: log-odds that the answer begins with a refusal token. Above 0 the model is about to refuse. "
-        "Dashed lines are without a clamp. The vertical line is the clamp value chosen above."
+        "The refusal score is the log-odds that the answer begins with a refusal token. Above 0, the model is about "
+        "to refuse. Dashed lines show the score without a clamp. The vertical line marks the clamp value chosen "
+        "above."
     )
     download(frame, "bos-scores")
 

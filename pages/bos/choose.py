@@ -73,8 +73,8 @@ def about(engine: Engine) -> Callable[[Feature], str]:
 
 def _wakes(engine: Engine, key: str, request: Request) -> None:
     st.caption(
-        "BOS is the first token and sees no other, so what wakes there under the edits is the same for every "
-        "prompt. The paper clamps such redundant features."
+        "BOS is the first token and sees no other token, so the same features wake there under these edits for "
+        "every prompt. The paper clamps such redundant features."
     )
     if not request.edits:
         st.info("No edits are on, so nothing wakes. Use a quick set above.", icon=":material/lightbulb:")
@@ -104,15 +104,15 @@ def _wakes(engine: Engine, key: str, request: Request) -> None:
         )
     woken = ordered.head(int(most))["activation"]
     st.caption(
-        f"Under these edits they fire at BOS with {woken.min():.1f} to {woken.max():.1f}. Without edits they do not "
-        "fire there."
+        f"Under these edits, their activation at BOS is {woken.min():.1f} to {woken.max():.1f}. Without edits, they "
+        "do not fire there."
     )
 
 
 def _active() -> None:
     features = session.current().features
     if not features:
-        st.info("The edits name no features yet.", icon=":material/lightbulb:")
+        st.info("The edits use no features yet.", icon=":material/lightbulb:")
         return
     st.button(
         f"Clamp the {counted(len(features), 'feature')} of the edits",
@@ -131,12 +131,14 @@ def _run(engine: Engine) -> None:
         st.info("There is no search run yet. Start one on the Discover page.", icon=":material/lightbulb:")
         return
     st.caption(
-        "Critical features of the run that were dormant on a prompt and woke when the active ones were ablated there."
+        "Critical features of the run that were dormant on a prompt and woke when its active features were ablated."
     )
     chosen = st.selectbox("Run", list(known), format_func=lambda run: run_name(known[run]), key=RUN_CHOSEN)
     found = work.woken_in_run(runs.ledger(chosen))
     if found.empty:
-        st.info("No redundant feature woke in this run, or its Stage 2 is not done.", icon=":material/lightbulb:")
+        st.info(
+            "No redundant feature woke in this run, or the run has not finished Stage 2.", icon=":material/lightbulb:"
+        )
         return
     only = st.toggle("Only those that woke at BOS", key="bos_run_only", disabled=not found["at_bos"].any())
     kept = found[found["at_bos"] > 0] if only else found
@@ -178,7 +180,7 @@ def _add_typed(engine: Engine) -> None:
 def _pills(engine: Engine) -> None:
     known = state.known()
     if not known:
-        st.caption("No feature is chosen yet.")
+        st.caption("You have not chosen any features yet.")
         return
     name_of = about(engine)
 
@@ -235,14 +237,14 @@ def _ranges(engine: Engine, key: str, features: Sequence[Feature]) -> None:
                 **{name: st.column_config.NumberColumn(format="%.2f") for name in ("median", "95%", "highest")},
                 "at BOS": st.column_config.NumberColumn(format="%.2f", help="The same for every prompt"),
                 "prompts": st.column_config.NumberColumn(
-                    format="percent", help="Share of the prompts on which it fires after BOS"
+                    format="percent", help="The share of the prompts on which the feature fires after BOS"
                 ),
             },
         )
         st.caption(
-            f"In SAELens units, without edits, over {len(work.range_prompts(engine))} prompts: the activation at "
-            "BOS, and the activations after BOS where the feature fires. “None” means that it does not fire on "
-            "these prompts."
+            f"Measured in SAELens units, without edits, over {len(work.range_prompts(engine))} prompts: the "
+            "activation at BOS, and the activations after BOS where the feature fires. “None” means that the "
+            "feature does not fire on these prompts."
         )
         download(shown, "natural-ranges")
 

@@ -18,7 +18,7 @@ from pages.shared.workspace.state import words_of
 
 def section(engine: Engine, key: str, features: tuple[Feature, ...]) -> tuple[Clamp, float] | None:
     """The clamp and its value; None, with the reason shown, where this model cannot hold features so."""
-    st.subheader("Clamp them", anchor="clamp")
+    st.subheader("Clamp the features", anchor="clamp")
     for name, value in ((state.VALUE, state.FIRST_VALUE), (state.POSITIONS, "bos")):
         st.session_state.setdefault(name, value)
     st.session_state[state.SLIDER] = min(max(st.session_state[state.VALUE] or 0.0, 0.0), state.SLIDER_END)
@@ -42,7 +42,7 @@ def section(engine: Engine, key: str, features: tuple[Feature, ...]) -> tuple[Cl
             key=state.POSITIONS,
             format_func=_where,
             persist_state="session",
-            help="The tokens that the clamp acts on. The paper uses BOS.",
+            help="The tokens to clamp. The paper uses BOS.",
         )
     value = float(number or 0.0)
     try:
@@ -66,7 +66,7 @@ def _where(name: str) -> str:
 def _condition(engine: Engine, key: str, where: str) -> tuple[Feature, float] | None:
     """A sensor and its threshold, when asked for. Raises InputError."""
     on = st.toggle(
-        "Only where another feature fires",
+        "Clamp only where another feature fires",
         key=state.CONDITIONAL,
         persist_state="session",
         help="A conditional clamp acts only at tokens where the sensor feature is above a threshold.",
@@ -81,7 +81,7 @@ def _condition(engine: Engine, key: str, where: str) -> tuple[Feature, float] | 
             "fires above", 0.0, value=1.0, step=0.5, key=state.THRESHOLD, width=140, persist_state="session"
         )
     if not name:
-        st.caption("Type a sensor feature. Until then the clamp acts at all the chosen tokens.")
+        st.caption("Type a sensor feature. Until you do, the clamp acts at all chosen tokens.")
         return None
     sensor, least = Feature.parse(name), float(threshold or 0.0)
     at_bos = float(work.ranges(engine, key, (sensor,))["bos"].iloc[0])
@@ -91,11 +91,11 @@ def _condition(engine: Engine, key: str, where: str) -> tuple[Feature, float] | 
             "it acts on every prompt" if at_bos > least else "it acts on no prompt unless other edits wake the sensor"
         )
         text += (
-            f" BOS sees nothing of the prompt: without edits {sensor} is {at_bos:.2f} there on every prompt, so "
+            f" BOS sees no part of the prompt. Without edits, {sensor} is {at_bos:.2f} there on every prompt, so "
             f"{acts}. Choose other tokens to make it depend on the prompt."
         )
     else:
-        text += " Prompts on which the sensor stays silent do not change."
+        text += " The clamp changes nothing on prompts where the sensor stays silent."
     st.caption(text)
     return sensor, least
 
@@ -117,7 +117,7 @@ def _to_audit(clamp: Clamp, value: float) -> None:
             icon=":material/troubleshoot:",
             on_click=session.set_words,
             args=(words,),
-            help="Replace the edits by this clamp and open the Audit page",
+            help="Replace the edits with this clamp and open the Audit page",
         ):
             session.go_to(session.AUDIT_PAGE)
 

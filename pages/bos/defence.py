@@ -45,22 +45,22 @@ def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> 
     """Heading, form and slots; without a clamp, the slots for what was evaluated before."""
     st.subheader("As a defence", anchor="defence")
     st.caption(
-        "How much refusal does the clamp bring back under an attack, and what does it cost without one? Each value is "
+        "How many refusals does the clamp restore under an attack, and what does it cost without one? Each value is "
         "compared with no clamp on the same prompts."
     )
     asked = None
     if clamp is not None:
         asked = _form(engine, request, clamp)
     elif not _under_way():
-        st.info("Choose features above to evaluate clamping them.", icon=":material/lightbulb:")
+        st.info("Choose features above, then evaluate the clamp.", icon=":material/lightbulb:")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         button = st.empty()
         if asked is not None:
             answers = len(asked.values) * sum(map(len, asked.prompts.values()))
             seconds = answers * work.seconds_a_prompt(engine, key, TOKENS)
             st.caption(
-                f"{counted(answers, 'answer')}, about {duration(seconds)} on this machine. The prompts come with "
-                "the model and were not used to train it; more prompts give narrower intervals."
+                f"{counted(answers, 'answer')}, about {duration(seconds)} on this machine. The prompts are shipped "
+                "with the model and were not used to train it. More prompts give narrower intervals."
             )
     slots = Slots(button, st.empty(), st.container(key="bos_results"), asked)
     _button(engine, slots)
@@ -81,7 +81,7 @@ def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
     have = {kind: work.held_out_prompts(engine, kind) for kind in _KINDS}
     if not have["harmful"]:
         st.info(
-            "This model comes without harmful prompts, so there is nothing to defend against.",
+            "This model has no shipped harmful prompts, so there is nothing to defend against.",
             icon=":material/lightbulb:",
         )
         return None
@@ -91,8 +91,8 @@ def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
             "Attack",
             _attacks(engine, request),
             key=ATTACK,
-            help="Edits to the model, or a wording around each harmful request. The wordings are short, published "
-            "ones and contain no know-how.",
+            help="An attack edits the model or puts a text around each harmful request. These texts are short, "
+            "published, and contain no harmful instructions.",
         )
     with right:
         st.session_state.setdefault(GRID, ", ".join(f"{v:g}" for v in work.PAPER_VALUES))
@@ -138,7 +138,7 @@ def _wrapping(attack: str) -> str:
 
 def _how_many(kind: str, title: str, most: int) -> int:
     if not most:
-        st.caption(f"{title}: the model has none")
+        st.caption(f"{title}: the model has no such prompts")
         return 0
     least = 1 if kind == "harmful" else 0
     return int(st.slider(title, least, most, min(USUAL, most), key=f"bos_many_{kind}_{most}", persist_state="session"))
@@ -169,7 +169,7 @@ def _under_way() -> bool:
 def _progress(engine: Engine, defences: Defences) -> None:
     """Every evaluation under way, whoever started it, and why the last one shown failed, if it did."""
     for number, job in enumerate(shared_queue().under_way("defence")):
-        job_bar(job, f"bos_stop_defence{number or ''}", "What is done is kept.", job.title)
+        job_bar(job, f"bos_stop_defence{number or ''}", "Finished cells are kept.", job.title)
         results.figures(defences.get(job.key).asked, defences.found(job.key))
     last = evaluations.job_of(shared_queue(), str(st.session_state.get(state.SHOWN)))
     if last is not None and last.state == "failed":

@@ -53,7 +53,8 @@ def bos(engine: Engine) -> None:
 use_style()
 st.title("Clamp at the first token", anchor=False)
 st.markdown(
-    "Clamp features at BOS, the token before every prompt. Does the model begin to refuse, and is that a defence?"
+    "Clamp features at BOS, the token before every prompt. See whether the model begins to refuse, and whether the "
+    "clamp is a defence."
 )
 the_engine = engine_or_stop()
 with shown_as_sentences("the BOS page"):

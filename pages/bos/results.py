@@ -39,7 +39,9 @@ def section(engine: Engine, defences: Defences) -> None:
     left = len(one.asked.places) - len(found)
     if left and not running:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(f"Stopped with {left} of {counted(len(one.asked.places), 'cell')} left to do.", width="content")
+            st.caption(
+                f"Stopped with {left} of {counted(len(one.asked.places), 'cell')} not done yet.", width="content"
+            )
             st.button(
                 "Continue",
                 key=f"bos_go_on_{chosen}",
@@ -67,9 +69,9 @@ def figures(asked: Evaluation, found: Outcomes) -> None:
             st.markdown(f"**{verdict.capitalize()}**")
             st.altair_chart(charts.rates(long, verdict, clamps), alt=charts.rates_summary(long, verdict))
     st.caption(
-        "Counts with 95% Wilson intervals. “Change” counts the prompts that refuse only with the clamp (+) and only "
-        "without it (−), with McNemar’s exact p. Many values are tried, so one small p among them is expected. "
-        "“Degenerate” lists attacked, benign and look-alike prompts."
+        "Counts with 95% Wilson intervals. “Change” counts the prompts that the model refuses only with the clamp "
+        "(+) or only without it (−), with McNemar’s exact p. With many values, one small p can occur by chance. "
+        "“Degenerate” counts attacked, benign and look-alike prompts."
     )
 
 

@@ -59,7 +59,7 @@ def choose(features: Iterable[Feature]) -> None:
     """Clamp these from now on. Call from a callback, or before the chips are drawn."""
     names = tuple(dict.fromkeys(map(str, features)))
     if len(names) > MOST:
-        say(f"Only the first {MOST} of {len(names):,} features were taken, the most this page clamps at once.")
+        say(f"Only the first {MOST} of {len(names):,} features were used. This page cannot clamp more at once.")
     st.session_state[KNOWN] = names[:MOST]
     st.session_state[OFF] = ()
 
@@ -88,9 +88,9 @@ def numbers(text: str) -> tuple[float, ...]:
         try:
             found.add(float(word))
         except ValueError:
-            raise InputError(f"“{word[:20]}” is not a number; write values such as 2, 4, 6, 8.") from None
+            raise InputError(f"“{word[:20]}” is not a number. Write values such as 2, 4, 6, 8.") from None
     if not found:
-        raise InputError("No value was given; write at least one, such as 4.")
+        raise InputError("No clamp value was given. Write at least one, such as 4.")
     return tuple(sorted(found))
 
 

@@ -34,14 +34,14 @@ def form(engine: Engine, runs: Runs) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         harmful = prompt_box.box(
-            engine, "harmful", "Harmful requests", "The search is over those that the model refuses."
+            engine, "harmful", "Harmful requests", "The search uses the requests that the model refuses."
         )
     with right:
         benign = prompt_box.box(
             engine,
             "benign",
             "Benign requests",
-            "Stage 3 learns from them, and the cost of an edit is measured on them.",
+            "Stage 3 trains on these requests, and the cost of an edit is measured on them.",
         )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         stages = st.segmented_control(
@@ -50,14 +50,14 @@ def form(engine: Engine, runs: Runs) -> None:
             default="1–3",
             key="discover_stages",
             required=True,
-            help="Stage 1 ablates the features nearest to the refusal direction until the refusal flips. Stage 2 "
-            "prunes "
-            "them to a minimal set. Stage 3 finds interactions. Each stage brings the paper's analyses that need it.",
+            help="Stage 1 ablates the features nearest the refusal direction until the model stops refusing. Stage 2 "
+            "prunes them to a minimal set. Stage 3 finds interactions. Each stage also runs the paper's "
+            "analyses that depend on it.",
         )
         name = st.text_input("Name", key="discover_name", max_chars=80, placeholder="optional", width=240)
         settings = _settings(engine, _STAGES[str(stages)])
     if not harmful:
-        st.caption("Give at least one harmful request to start.")
+        st.caption("Enter at least one harmful request to start.")
         return
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain_texts()))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -83,39 +83,35 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> Settings:
     usual = Settings()
     tokens_per_forward = _TOKENS_PER_FORWARD.get(engine.device, _DEFAULT_TOKENS_PER_FORWARD)
     with st.popover("Settings", icon=":material/tune:", key="discover_settings"):
-        st.caption("The paper's numbers, unless you change them. Every table says which were used.")
+        st.caption("The defaults are the paper's values. Every table shows the values that were used.")
         tokens = st.slider("Longest answer, in tokens", 8, 64, usual.tokens, 8, key="discover_tokens")
         largest = st.slider("Stage 1: largest K per layer", 10, 200, usual.k_steps[-1], 10, key="discover_k")
         small = st.toggle(
             "Stage 1: try K = 3 and 5 first",
             value=min(engine.widths.values()) < _WIDE,
             key="discover_small",
-            help="The paper starts at K = 10, with SAEs of 32,000 features or more. In a small SAE, ten features a "
-            "layer "
-            "are already many: on the demo, ablating fewer flips more prompts and costs less.",
+            help="The paper starts at K = 10, with SAEs of 32,000 features or more. In a small SAE, ten features per "
+            "layer are many. On the demo, ablating fewer features flips more prompts and costs less.",
         )
         reading = st.segmented_control(
-            "Stage 2: candidate set C inside Δ",
+            "Stage 2: candidate set C when computing Δ",
             ["shrinking", "fixed"],
             default=usual.reading,
             key="discover_reading",
             required=True,
-            help="Algorithm 1, read literally, shrinks C as blocks are rejected. The other reading keeps C fixed.",
+            help="Read literally, Algorithm 1 shrinks C when it rejects a block. The other reading keeps C fixed.",
         )
         seeds = st.slider("Stage 2: number of seeds", 1, 5, len(usual.seeds), key="discover_seeds")
         interactions = st.slider(
             "Stage 3: largest K", 100, 2000, usual.interaction_steps[-1], 100, key="discover_interactions"
         )
         size = st.select_slider(
-            "Stage 3: embedding size used for the ranking",
-            usual.embedding_sizes,
-            usual.embedding_size,
-            key="discover_size",
+            "Stage 3: embedding size for the ranking", usual.embedding_sizes, usual.embedding_size, key="discover_size"
         )
         answers = st.toggle(
             "Keep answers",
             key="discover_keep",
-            help="Store the generated text. Without it, only the verdicts are kept, and the answers cannot be judged "
+            help="Store the generated text. When off, only the verdicts are kept, and you cannot judge the answers "
             "later.",
         )
         seed = st.number_input("Seed", 0, 10**6, 0, key="discover_seed")
@@ -140,11 +136,11 @@ def _work_ahead(engine: Engine, inputs: Inputs, settings: Settings) -> str:
         rate = _speed(engine, engine_key(engine), settings.tokens_per_forward, inputs.harmful[:8])
         low, high = estimate(engine, inputs, settings, rate).seconds
     except InputError as error:
-        return f"No estimate: {plain(str(error))} Prompts that cannot be used are left out when the run starts."
-    waiting = " It starts when the jobs before it have ended." if shared_queue().has_device() else ""
+        return f"No estimate: {plain(str(error))} The run leaves out prompts that it cannot use."
+    waiting = " The run starts when the jobs before it end." if shared_queue().has_device() else ""
     return (
-        f"{duration(low)} to {duration(high)} on this machine: less if refusals flip at the smallest K, more if they "
-        f"need the largest. ({rate:,.0f} tokens a second, measured just now.){waiting}"
+        f"{duration(low)} to {duration(high)} on this machine. The run is faster if refusals flip at the smallest "
+        f"K, and slower if they need the largest. ({rate:,.0f} tokens a second, measured just now.){waiting}"
     )
 
 

@@ -32,9 +32,8 @@ def _page(engine: Engine) -> None:
             st.warning(plain(sentence), icon=":material/database_off:")
     if not engine.has_direction:
         st.info(
-            "Compute a refusal direction for this model first (Audit page, Provenance, at the bottom). The search "
-            "ranks "
-            "features by it.",
+            "Compute a refusal direction for this model first (Audit page, under “Provenance” at the bottom). The "
+            "search uses it to rank features.",
             icon=":material/info:",
         )
         return
@@ -46,8 +45,8 @@ def _page(engine: Engine) -> None:
         new_run.form(engine, runs)
     if not known:
         st.caption(
-            "Your runs appear here and are kept. A run goes on when you leave the page; you can pause it, stop it, and "
-            "resume it another day."
+            "Your runs appear here and are kept. A run continues when you leave the page. You can pause it, stop "
+            "it, and resume it later."
         )
         return
     chosen = _choose(known)
@@ -91,7 +90,7 @@ def _runs(engine: Engine, runs: Runs, chosen: list[str], view: str) -> None:
 
 
 use_style()
-st.title("Discover what refuses", anchor=False)
+st.title("Discover which features cause refusal", anchor=False)
 st.markdown(
     "Find the SAE features whose ablation turns refusals into answers: the paper's three-stage search, over many "
     "prompts."

@@ -45,11 +45,11 @@ def bar(engine: Engine, runs: Runs, run: Run) -> None:
                 icon=":material/pause:",
                 on_click=search.pause,
                 args=(queue, runs, run.run),
-                help="Holds the run after the prompts it is at now. Other jobs can use the device meanwhile.",
+                help="Pauses the run after the current prompts. Other jobs can use the device in the meantime.",
             )
         if state == "paused":
             st.button(
-                "Go on",
+                "Continue",
                 key=f"go_on_{run.run}",
                 icon=":material/play_arrow:",
                 on_click=search.go_on,
@@ -62,7 +62,7 @@ def bar(engine: Engine, runs: Runs, run: Run) -> None:
                 icon=":material/stop:",
                 on_click=search.stop,
                 args=(queue, runs, run.run),
-                help="Ends the run after the prompts it is at now. What it found is kept, and you can resume it.",
+                help="Stops the run after the current prompts. Its results are kept, and you can resume it.",
             )
         if state in ("stopped", "failed"):
             st.button(
@@ -71,7 +71,7 @@ def bar(engine: Engine, runs: Runs, run: Run) -> None:
                 icon=":material/resume:",
                 on_click=_resume,
                 args=(runs, run.run, engine),
-                help="Goes on where it ended. Nothing is computed twice.",
+                help="Continues from where the run stopped. Nothing is computed twice.",
             )
 
 

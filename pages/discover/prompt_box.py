@@ -63,7 +63,7 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
             size,
             min(size, 60),
             key=f"discover_{side}_most_{size}",
-            help="Taken from the top of the list.",
+            help="The first prompts of the list are used.",
         )
     st.caption(f"{counted(size, 'prompt')}; the first is “{plain(report.kept[0], most=70)}”.")
     return list(report.kept[:most])
@@ -95,7 +95,7 @@ def _show_problems(side: str, found: PromptList, report: Report) -> None:
                 hide_index=True,
                 height="auto",
                 key=f"discover_{side}_dropped_rows",
-                alt="Prompts that were dropped",
+                alt="Dropped prompts",
             )
             if len(report.dropped) > _LISTED:
                 st.caption(f"Showing the first {_LISTED} of {len(report.dropped):,}.")
@@ -103,11 +103,11 @@ def _show_problems(side: str, found: PromptList, report: Report) -> None:
 
 def _pasted(side: str) -> PromptList | None:
     text = st.text_area(
-        "One request a line",
+        "One request per line",
         key=f"discover_{side}_text",
         height=110,
         label_visibility="collapsed",
-        placeholder="One request a line",
+        placeholder="One request per line",
     )
     # Blank lines between pasted requests are nobody's mistake, so they are not counted among the dropped.
     lines = tuple(line.strip() for line in (text or "").splitlines() if line.strip())
@@ -116,7 +116,7 @@ def _pasted(side: str) -> PromptList | None:
 
 def _from_file(side: str) -> PromptList | None:
     given = st.file_uploader(
-        "A file with prompts", type=list(ENDINGS), key=f"discover_{side}_file", label_visibility="collapsed"
+        "Prompt file", type=list(ENDINGS), key=f"discover_{side}_file", label_visibility="collapsed"
     )
     if given is None:
         return None
@@ -154,7 +154,10 @@ def _public(side: str) -> PromptList | None:
         disabled=_under_way(source, kind),
         on_click=_fetch,
         args=(source, kind),
-        help="Downloads it from the model hub into your hub cache. If it is there already, it is only read.",
+        help=(
+            "Downloads the set from the model hub into your hub cache. If the set is already there, nothing is "
+            "downloaded."
+        ),
     )
     watch(
         lambda: _under_way(source, kind), lambda: _fetching(side, source, kind), f"discover_{side}_fetching", every=1.0
@@ -182,7 +185,7 @@ def _fetching(side: str, source: PublicSet, kind: PartKind) -> None:
     if job is None:
         return
     if job.under_way:
-        job_bar(job, f"discover_{side}_stop", "What has arrived is kept.")
+        job_bar(job, f"discover_{side}_stop", "The downloaded part is kept.")
     elif job.state == "stopped":
         st.info(plain(job.message), icon=":material/stop_circle:")
     elif job.state == "failed":
@@ -201,8 +204,8 @@ def _result(source: PublicSet, kind: PartKind) -> PromptList | None:
 def terms(source: PublicSet) -> str:
     """What a set is, its licence, and whom to cite, as Markdown in which all of it is text."""
     return (
-        f"{plain(source.note)} Licence: {plain(source.licence)}. Cite {plain(source.citation)}. "
-        f"[Its page]({page(source)})"
+        f"{plain(source.note)} Licence: {plain(source.licence)}. Cite {plain(source.citation)}. [Page on the "
+        f"hub]({page(source)})"
     )
 
 

@@ -131,13 +131,13 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
     """Each prompt's smallest verified set; one of them can be opened on the Audit page."""
     chosen = minimal_sets(ledger)
     if chosen.empty:
-        st.caption("No minimal set yet. Stage 2 finds them.")
+        st.caption("There are no minimal sets yet. Stage 2 finds them.")
         return
     frame = chosen.assign(prompt=[inputs.harmful[int(item.partition("/")[2])] for item in chosen["item"]])
     frame = frame.sort_values(["size", "item"], ignore_index=True)
     st.caption(
-        "The smallest set that flips each prompt. Choose a row, then open it on the Audit page with these features "
-        "ablated."
+        "Each row is the smallest set found that flips the prompt. Choose a row to open its prompt on the Audit "
+        "page with these features ablated."
     )
     picked = st.dataframe(
         frame[["prompt", "size", "of", "tau", "features"]],
@@ -161,7 +161,7 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
         key=f"open_{run}",
         icon=":material/troubleshoot:",
         disabled=not rows,
-        help="Choose a row of the table first." if not rows else None,
+        help="Choose a row in the table first." if not rows else None,
     ):
         state.open_on_audit(prompt, features)
     st.download_button(
@@ -173,7 +173,7 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
-        help="This table as CSV.",
+        help="Download this table as CSV.",
     )
 
 
@@ -189,7 +189,7 @@ def _about(run: str, ledger: Ledger, facts: Mapping[str, str]) -> None:
         key=f"zip_{run}",
         icon=":material/folder_zip:",
         on_click="ignore",
-        help="Every table as CSV, Parquet, JSON and Markdown.",
+        help="Download every table as CSV, Parquet, JSON and Markdown.",
     )
     st.caption(
         f"On the command line, `python -m core discover --resume {run} --out DIR` resumes this run and writes its "

@@ -104,10 +104,10 @@ def woken_map(
 def woken_summary(frame: pd.DataFrame, woken: int, ablated: int) -> str:
     """The map in a sentence."""
     if not woken:
-        return f"{ablated} features ablated; none woke"
+        return f"{ablated} features ablated, no feature woke"
     by_layer = frame[frame["kind"] == WOKEN].groupby("layer")["features"].sum().sort_values(ascending=False)
     most = ", ".join(f"layer {layer}" for layer in by_layer.index[:3])
-    return f"{ablated} features ablated, {woken} woke, most marks at {most}"
+    return f"{ablated} features ablated, {woken} woke, most of them in {most}"
 
 
 def margins(frame: pd.DataFrame) -> alt.LayerChart:
@@ -182,7 +182,7 @@ def holds_down(links: pd.DataFrame) -> alt.LayerChart:
             strokeWidth=alt.StrokeWidth("effect:Q", scale=alt.Scale(range=[0.5, 4]), legend=None),
             opacity=alt.Opacity("effect:Q", scale=alt.Scale(range=[0.2, 0.8]), legend=None),
             tooltip=[
-                alt.Tooltip("left_out:N", title="with it left on"),
+                alt.Tooltip("left_out:N", title="feature left on"),
                 alt.Tooltip("woken:N", title="loses activation"),
                 alt.Tooltip("effect:Q", title="activation held down", format=".2f"),
             ],
@@ -251,12 +251,12 @@ def matters(frame: pd.DataFrame) -> alt.LayerChart:
     frame: group, features, difference, control (both differences of the refusal score).
     """
     y = alt.Y("group:N", sort=None, title=None, axis=alt.Axis(labelLimit=200))
-    x = alt.X("difference:Q", title="change of the refusal score")
+    x = alt.X("difference:Q", title="change in the refusal score")
     tooltip = [
         alt.Tooltip("group:N"),
         alt.Tooltip("features:Q", format="d"),
         alt.Tooltip("difference:Q", title="with the group also ablated", format="+.3f"),
-        alt.Tooltip("control:Q", title="with as many random ones", format="+.3f"),
+        alt.Tooltip("control:Q", title="with as many random features", format="+.3f"),
     ]
     bars = alt.Chart(frame.assign(kind=WOKEN)).mark_bar(height=12).encode(y=y, x=x, color=_KIND, tooltip=tooltip)
     marks = alt.Chart(frame.assign(kind=CONTROL)).mark_tick(thickness=3, height=20)

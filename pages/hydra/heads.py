@@ -23,7 +23,7 @@ from pages.shared.workspace.state import words_of
 _STARTED = "hydra_heads_started"
 _ENDS = {
     "complied": "the model answers now.",
-    "degenerate": "the answer fell apart.",
+    "degenerate": "the answer degenerated.",
     "nothing to add": "no more features woke.",
     "rounds spent": "the model still refuses after the last round.",
 }
@@ -42,8 +42,8 @@ def section(engine: Engine, key: str, request: Request) -> None:
                 required=True,
                 format_func=_RULES.__getitem__,
                 label_visibility="collapsed",
-                help="What each round adds to the ablated features: all that woke, or only those whose decoder row "
-                "points towards the refusal direction.",
+                help="The features that each round adds to the ablated ones: all woken features, or only those whose "
+                "decoder row points towards the refusal direction.",
             )
         )
         what = (key, request, rule)
@@ -59,8 +59,9 @@ def section(engine: Engine, key: str, request: Request) -> None:
                 args=(what,),
             )
     st.caption(
-        "Each round ablates what woke in the round before, the strongest first, until the model answers, nothing "
-        "wakes, or the answer falls apart. The control ablates as many random active features."
+        "Each round ablates the features that woke in the previous round, strongest first. It ends when the model "
+        "answers, no feature wakes, or the answer degenerates. The control ablates the same number of random active "
+        "features."
     )
     slot = st.empty()
     if played:
@@ -116,7 +117,7 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
                     type="tertiary",
                     on_click=_take,
                     args=(played[at],),
-                    help="Make this round’s features the edits, here and on every page",
+                    help="Use this round’s features as the edits on every page",
                 )
                 download(frame, "heads")
 

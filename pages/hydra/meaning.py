@@ -24,17 +24,17 @@ def matters(engine: Engine, key: str, request: Request) -> None:
         key=BY,
         required=True,
         label_visibility="collapsed",
-        format_func=lambda name: "by layer" if name == "layer" else f"one by one, the strongest {work.ONE_BY_ONE}",
+        format_func=lambda name: "by layer" if name == "layer" else f"one at a time, the strongest {work.ONE_BY_ONE}",
     )
-    with st.spinner("Ablating what woke", show_time=True):
+    with st.spinner("Ablating the woken features", show_time=True):
         frame = work.mattering(engine, key, request.prompt, request.edits, str(by))
     if frame.empty:
-        st.caption("Nothing woke, so there is nothing to test.")
+        st.caption("No feature woke, so there is nothing to test.")
         return
     st.markdown(
-        "How the refusal score changes when the woken features are **ablated too** (bars), and when as many random "
-        "active features are (ticks). A bar far to the left of its tick: the woken features had taken over refusing. A "
-        "bar at its tick: they woke but did not matter."
+        "Bars show how the refusal score changes when the woken features are **ablated too**. Ticks show the change "
+        "when the same number of random active features is ablated. If a bar ends far to the left of its tick, the "
+        "woken features had taken over refusal. If a bar ends at its tick, they woke but did not matter."
     )
     st.altair_chart(
         charts.matters(frame),
@@ -50,10 +50,10 @@ def matters(engine: Engine, key: str, request: Request) -> None:
         | {
             name: st.column_config.NumberColumn(title, format="%+.2f")
             for name, title in (
-                ("with_group", "score, group too"),
+                ("with_group", "score with the group ablated too"),
                 ("difference", "difference"),
-                ("control", "difference, random"),
-                ("group_alone", "score, group alone"),
+                ("control", "difference, random features"),
+                ("group_alone", "score, only the group ablated"),
             )
         },
     )
@@ -65,8 +65,8 @@ def dose(engine: Engine, key: str, request: Request) -> None:
     with st.spinner("Measuring at every strength", show_time=True):
         frame = work.doses(engine, key, request.prompt, request.edits)
     st.markdown(
-        "The same edits at strengths from 0 (no edit) past 1 (plain ablation, dotted). Above 1, features are pushed "
-        "below zero."
+        "The same edits at different strengths. 0 is no edit, and 1 is plain ablation (dotted line). Above 1, "
+        "features are pushed below zero."
     )
     columns = st.columns(3, gap="medium")
     for column, (name, title) in zip(

@@ -57,7 +57,7 @@ def _views(engine: Engine, key: str, request: Request) -> None:
     )
     if not request.edits:
         st.info(
-            "No edits are on, so nothing can wake. Use a quick set above, a run’s minimal set, or the tour.",
+            "No edits are on, so no feature can wake. Use a quick set above, a run’s minimal set, or the tour.",
             icon=":material/lightbulb:",
         )
         return
@@ -77,8 +77,8 @@ def _views(engine: Engine, key: str, request: Request) -> None:
 use_style()
 st.title("Cut off one head, and others wake", anchor=False)
 st.markdown(
-    "Switch features off and see which silent features wake, what had held them down, and whether they take over "
-    "refusing."
+    "Switch features off. See which silent features wake, what was holding them down, and whether they take over "
+    "refusal."
 )
 the_engine = engine_or_stop()
 with shown_as_sentences("the Hydra page"):

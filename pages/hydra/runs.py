@@ -26,12 +26,12 @@ def source(engine: Engine) -> None:
         "From a run",
         icon=":material/travel_explore:",
         key="hydra_from_run",
-        help="Use the minimal set that a search run found for a prompt",
+        help="Use a minimal set that a search run found for a prompt",
     ):
         chosen = st.selectbox("Run", list(known), format_func=lambda run: run_name(known[run]), key="hydra_run")
         found = minimal_sets(runs.ledger(chosen))
         if found.empty:
-            st.caption("This run has no minimal set yet. Stage 2 of the search finds them.")
+            st.caption("This run has no minimal sets yet. Stage 2 of the search finds them.")
             return
         prompts = runs.inputs(chosen).harmful
         sets = {

@@ -35,48 +35,49 @@ class Step(NamedTuple):
 
 
 STEPS = (
-    Step("The model **refuses** this request. It is about to begin with “I”, as in “I can’t”.", 0, state.MAP),
+    Step("The model **refuses** this request. Its answer is about to begin with “I”, as in “I can’t”.", 0, state.MAP),
     Step(
         f"Switch off the **{ENOUGH} features nearest the refusal direction** in every layer, and the same model "
-        "answers. Squares mark where those features fired.",
+        "answers. Squares mark where those features fired before.",
         ENOUGH,
         state.MAP,
     ),
     Step(
         "This is the hydra: **circles are features that were silent** on this prompt and woke when the others were "
-        "switched off. Point at a circle to see what its features are about. The table below lists them all.",
+        "switched off. Point at a circle to see the labels of its features. The table below lists them all.",
         ENOUGH,
         state.MAP,
     ),
     Step(
         "Many wake at **BOS**, the first token. BOS sees no other token, so the same features wake there for every "
-        "prompt. They tell you about the edits, not about the request.",
+        "prompt. They depend on the edits, not on the request.",
         ENOUGH,
         state.MAP,
         only_bos=True,
     ),
     Step(
-        "**Who wakes whom?** Leave one ablated feature on at a time. The features that fall silent again were held "
-        "down by it.",
+        "**Who wakes whom?** This view leaves one ablated feature on at a time. That feature was holding down the "
+        "features that now fall silent again.",
         ENOUGH,
         state.WHO,
     ),
     Step(
-        "**Do they matter?** Ablate the woken features too. A bar much longer than its tick means that they had taken "
-        "over refusing. A bar as long as its tick means that they woke but did not matter.",
+        "**Do they matter?** Ablate the woken features too. A bar much longer than its tick means that they had "
+        "taken over refusal. A bar as long as its tick means that they woke but did not matter.",
         ENOUGH,
         state.MATTER,
     ),
     Step(
-        "Now **cut too few**, so that the model still refuses. Each round then ablates what woke, until the model "
-        "answers, nothing wakes, or the answer falls apart. The control ablates as many random features.",
+        "Now **cut too few**, so that the model still refuses. Each round then ablates the features that woke. It "
+        "ends when the model answers, no feature wakes, or the answer degenerates. The control ablates the same "
+        "number of random features.",
         1,
         state.HEADS,
         too_few=True,
     ),
     Step(
-        "**How much is enough?** These are the same edits at every strength. The model stops refusing where the score "
-        "crosses 0. This is the end of the tour; now try your own request.",
+        "**How much is enough?** These are the same edits at every strength. The model stops refusing where the "
+        "score crosses 0. The tour ends here. Now try your own request.",
         ENOUGH,
         state.DOSE,
     ),

@@ -31,29 +31,30 @@ def section(engine: Engine, key: str, request: Request) -> None:
             label_visibility="collapsed",
         )
         with_bos = st.toggle(
-            "BOS too",
+            "Include BOS",
             key=WITH_BOS,
-            help="Count features that woke only at BOS too. They are the same for every prompt.",
+            help="Include features that woke only at BOS. They are the same for every prompt.",
         )
     if not edits.features:
-        st.caption("Only features can be left on one by one, and the edits name none.")
+        st.caption("Only features can be left on one at a time, and the edits contain no features.")
         return
     with st.spinner(f"Leaving out one {by} at a time", show_time=True):
         links = work.held_down(engine, key, request.prompt, request.edits, str(by), with_bos)
     if links is None:
-        st.caption("Nothing woke on this prompt’s tokens, so no feature was held down.")
+        st.caption("No feature woke on this prompt’s tokens, so no feature was held down.")
         return
     found = links.frame[links.frame["effect"] > 0]
     watched = links.frame["woken"].nunique()
     if found.empty:
         st.caption(
-            f"None of the {counted(watched, 'woken feature')} depends on a single {by}: each still wakes when any "
-            f"one {by} is left on."
+            f"None of the {counted(watched, 'woken feature')} depends on a single {by}: each still wakes when you "
+            f"leave one {by} on, whichever it is."
         )
     else:
         st.markdown(
-            f"Leaving one {by} on weakens {found['woken'].nunique()} of {counted(watched, 'woken feature')}. An "
-            "edge runs from what was ablated to what it held down. Thicker edges held down more activation."
+            f"Leaving one {by} on weakens {found['woken'].nunique()} of {counted(watched, 'woken feature')}. Each "
+            f"edge runs from the ablated {by} to a feature that it held down. A thicker edge means more activation "
+            "held down."
         )
         st.altair_chart(
             charts.holds_down(found),
@@ -75,7 +76,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
             },
         )
         download(found, "who-wakes-whom")
-    st.subheader("What each one contributes", anchor=False)
+    st.subheader(f"What each {by} contributes", anchor=False)
     st.caption(f"The refusal score with one {by} left on, compared with all of them ablated.")
     st.dataframe(
         links.scores,
@@ -86,7 +87,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
         column_config={
             "left_out": st.column_config.TextColumn(f"{by} left on"),
             "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
-            "difference": st.column_config.NumberColumn("difference to all ablated", format="%+.2f"),
+            "difference": st.column_config.NumberColumn("difference from all ablated", format="%+.2f"),
         },
     )
     download(links.scores, "left-out")

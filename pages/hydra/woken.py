@@ -35,14 +35,14 @@ def section(engine: Engine, key: str, request: Request) -> None:
             label_visibility="collapsed",
         )
         everything = which == state.WHOLE and st.toggle(
-            "All tokens", key="hydra_all_tokens", help="Show the system prompt too. It is the same for every prompt."
+            "All tokens", key="hydra_all_tokens", help="Also show the system prompt. It is the same for every prompt."
         )
     label = _label(measurements.labels(engine, engine.spec.name))
     if which == state.BOS:
         found = measurements.at_bos(engine, key, request.edits)
         st.caption(
-            "BOS is the first token and sees no other token, so what fires there depends on the edits alone and is the "
-            "same for every prompt. It is computed from that one token."
+            "BOS is the first token and sees no other token. The features that fire there depend only on the edits "
+            "and are the same for every prompt. They are computed from that one token."
         )
         _tables(found, label, "bos")
         return
@@ -61,10 +61,10 @@ def section(engine: Engine, key: str, request: Request) -> None:
         alt=charts.woken_summary(frame, len(found.woken), len(ablated)),
     )
     st.caption(
-        "Each mark stands for the features of one layer at one token; a larger mark means a higher activation. "
-        "Squares: ablated features, where they fire without edits. Circles: features that are silent on this prompt "
-        "without edits and fire now. Point at a mark for the names. The shaded column is BOS, which is the same for "
-        "every prompt."
+        "Each mark shows the features of one layer at one token. A larger mark means a higher activation. Squares "
+        "are ablated features, shown where they fire without edits. Circles are features that are silent on this "
+        "prompt without edits and fire now. Point at a mark to see the features. The shaded column is BOS, which is "
+        "the same for every prompt."
     )
     _tables(found, label, "prompt")
 
@@ -72,7 +72,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
 def _headline(found: Wakening) -> None:
     total, at_bos = len(found.woken), int(found.woken["bos_only"].sum())
     if not total:
-        st.markdown("Nothing woke. Every feature that was silent on this prompt stayed silent.")
+        st.markdown("No feature woke. Every feature that was silent on this prompt stayed silent.")
         return
     st.markdown(
         f"**{counted(total, 'feature')}** silent on this prompt woke: {total - at_bos:,} on its tokens, {at_bos:,} at "
@@ -82,7 +82,7 @@ def _headline(found: Wakening) -> None:
 
 def _tables(found: Wakening, label: Callable[[int, int], str], name: str) -> None:
     if len(found.marks):
-        st.subheader("What woke", anchor=False)
+        st.subheader("Woken features", anchor=False)
         frame = _by_feature(found, label)
         st.dataframe(
             frame,
@@ -92,8 +92,10 @@ def _tables(found: Wakening, label: Callable[[int, int], str], name: str) -> Non
             alt=f"{len(frame)} features that woke",
             column_config={
                 "activation": st.column_config.NumberColumn("strongest", format="%.2f"),
-                "cosine": st.column_config.NumberColumn("cosine to refusal", format="%+.3f"),
-                "tokens": st.column_config.NumberColumn("tokens", help="On how many tokens it fires now"),
+                "cosine": st.column_config.NumberColumn("cosine with refusal direction", format="%+.3f"),
+                "tokens": st.column_config.NumberColumn(
+                    "tokens", help="The number of tokens on which the feature fires now"
+                ),
             },
         )
         download(found.marks.assign(label=_names(found.marks, label)), f"woken-{name}")
@@ -104,14 +106,17 @@ def _tables(found: Wakening, label: Callable[[int, int], str], name: str) -> Non
         label=_names(found.margins, label),
     )
     if len(margins):
-        st.subheader("How far below their thresholds they were", anchor=False)
+        st.subheader("How far below their thresholds the features were", anchor=False)
         st.caption(
-            "A feature fires where its pre-activation is above its threshold. Rings show it without edits, dots "
-            "with them, at the token where it comes closest. "
+            "A feature fires where its pre-activation is above its threshold. Rings show the pre-activation without "
+            "edits and dots show it with edits, each at the token where it is closest to the threshold. "
             + (
                 ""
                 if name == "bos"
-                else f"Shown are the {DRAWN} that rose most on this prompt’s tokens and ten that nearly woke."
+                else (
+                    f"The chart shows the {DRAWN} features that rose most on this prompt’s tokens and ten that "
+                    "nearly woke."
+                )
             )
         )
         here = margins if name == "bos" else margins[margins["position"] > 0]

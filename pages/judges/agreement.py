@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from core.judges import Judgement
 from core.judges.agreement import Agreement, compare, compared
+from core.judges.protocol import Judgement
 from core.judges.summary import label_of
 from pages.shared.downloads import download
 from pages.shared.text import counted, escaped, plain
@@ -78,15 +78,18 @@ def _closely(one: Compared, agreed: Agreement, where: str) -> None:
     harm = any(judgement.verdict is None for judgement in (*one.first, *one.second))
     if harm:
         st.caption(
-            "Compared is whether the answer did what was asked. A classifier says so itself; for a judge of refusals, "
-            "“complied” counts as yes and everything else as no."
+            "The comparison is about whether the answer does what was asked. A classifier answers this directly. "
+            "For a judge of refusals, “complied” counts as yes and everything else as no."
         )
     first, second = one.names
     frame = agreed.frame()
     frame.columns = [f"{second}: {name}" for name in frame.columns]
     frame.index = pd.Index([f"{first}: {name}" for name in frame.index], name="")
     st.dataframe(
-        frame, width="content", key=f"judges_counts_{where}", alt=f"Labels of {first} down and of {second} across"
+        frame,
+        width="content",
+        key=f"judges_counts_{where}",
+        alt=f"Labels of {first} in rows and of {second} in columns",
     )
     _differences(one, where)
 
@@ -95,9 +98,9 @@ def _differences(one: Compared, where: str) -> None:
     labels = zip(*compared(one.first, one.second), strict=True)
     places = [place for place, (a, b) in enumerate(labels) if a != b]
     if not places:
-        st.caption("They agree on every answer.")
+        st.caption("The judges agree on every answer.")
         return
-    st.markdown(f"**Answers on which they differ** :gray[{counted(len(places), 'answer')}]")
+    st.markdown(f"**Answers on which the judges differ** :gray[{counted(len(places), 'answer')}]")
     number, pages = 1, -(-len(places) // A_PAGE)
     if pages > 1:
         number = int(
@@ -119,5 +122,5 @@ def answer_html(answer: str | None) -> str:
         return "<span class='hs-wait'>(the text was not kept)</span>"
     if not answer.strip():
         return "<span class='hs-wait'>(an empty answer)</span>"
-    more = f" … ({len(answer) - _MOST:,} more letters in the download)" if len(answer) > _MOST else ""
+    more = f" … ({len(answer) - _MOST:,} more characters in the download)" if len(answer) > _MOST else ""
     return escaped(answer.strip()[:_MOST] + more)

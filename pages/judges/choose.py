@@ -17,7 +17,10 @@ from cache.jobs.judging import NamedMaker
 from cache.jobs.queue import shared_queue
 from cache.store.judgements import Judgements
 from core import HydrascopeError
-from core.judges import ABOUT, SUBSTRINGS, Judge, find_judge, first_token_judge, judge_names
+from core.judges.catalogue import find_judge
+from core.judges.names import ABOUT, FIRST_TOKEN, judge_names
+from core.judges.protocol import Judge
+from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from core.models.footprint import Footprint
 from core.models.registry import chosen_name
 from core.progress import Progress
@@ -28,7 +31,6 @@ from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
 
 JUDGES, KEEP = "judges_judges", "judges_keep"
-FIRST_TOKEN = "first-token"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class _Looked:
 
 def choose_judges(answers: Answers, kept: Judgements) -> None:
     """The judges, what they take, and the button."""
-    st.subheader("Judges", anchor="judges")
+    st.subheader("Choose judges", anchor="judges")
     st.session_state.setdefault(JUDGES, ["substrings"])
     names = st.multiselect(
         "Judges",
@@ -73,14 +75,14 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
             "recognise "
             "the answer later.",
         )
-        if any(name not in ("substrings", FIRST_TOKEN) for name in names):
+        if any(name not in (SUBSTRINGS.name, FIRST_TOKEN) for name in names):
             st.button(
                 "Check again",
                 key="judges_again",
                 icon=":material/refresh:",
                 type="tertiary",
                 on_click=_asked.clear,
-                help="Ask the model hub again, for example after you accepted a licence, logged in or freed memory.",
+                help="Query the model hub again, for example after you accepted a licence, logged in or freed memory.",
             )
 
 
@@ -91,7 +93,7 @@ def _takes(name: str, answers: Answers) -> bool:
         if answers.not_first_token:
             st.warning(plain(answers.not_first_token), icon=":material/warning:")
         else:
-            st.caption(f"It uses the model in use, {plain(chosen_name())}, and loads it if needed.")
+            st.caption(f"This judge uses the current model, {plain(chosen_name())}, and loads it if needed.")
         return not answers.not_first_token
     looked = _asked(name, shared_queue().ended)
     if looked.found is None:
@@ -118,14 +120,13 @@ def _takes(name: str, answers: Answers) -> bool:
             key=f"judges_let_go_{name}",
             icon=":material/eject:",
             on_click=unload_all,
-            help="Frees the memory of the model in use. It is loaded again when a page needs it. A job that is under "
-            "way "
-            "keeps it until the job ends.",
+            help="Frees the memory of the current model. The model is loaded again when a page needs it. A running "
+            "job keeps it until the job ends.",
         )
     return stands.fits and not locked
 
 
-@st.cache_data(ttl=300, max_entries=32, show_spinner="Looking up what the judge takes")
+@st.cache_data(ttl=300, max_entries=32, show_spinner="Looking up what the judge needs")
 def _asked(name: str, jobs_ended: int) -> _Looked:
     try:
         return _Looked(find_judge(name).footprint(), None)

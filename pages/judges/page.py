@@ -49,5 +49,5 @@ def _live(answers: Answers | None, kept: Judgements) -> None:
 
 use_style()
 st.title("Judges", anchor=False)
-st.markdown("Count how many answers are refusals, and check whether another judge agrees.")
+st.markdown("Count the refusals in a set of answers, and check whether another judge agrees.")
 _page()

@@ -25,7 +25,7 @@ def show_results(answers: Answers, kept: Judgements) -> None:
     st.subheader("Results", anchor="results")
     found = [one for one in kept.stored(answers.pairs) if one.known]
     if not found:
-        st.caption("None of these answers is judged yet. Press “Judge”, and the rates appear here.")
+        st.caption("None of these answers has been judged yet. Press “Judge” to see the rates here.")
         return
     _rates(found, len(answers.pairs))
     if len(found) > 1:
@@ -43,10 +43,9 @@ def _rates(found: Sequence[Stored], of: int) -> None:
     frame = charts.rates_frame({one.judge: rates(one.known) for one in found})
     st.altair_chart(charts.rates(frame), key="judges_rates", alt=charts.rates_summary(frame))
     st.caption(
-        "Shares with 95% Wilson intervals. Refused, complied and degenerate describe the answer. Yes, no and unclear "
-        "are "
-        "a classifier's labels for whether the answer does the harm that was asked for; a classifier cannot tell a "
-        "refusal from a harmless answer."
+        "Shares with 95% Wilson intervals. Refused, complied and degenerate describe the answer. Yes, no and "
+        "unclear are a classifier's labels for whether the answer does the harm that was requested. A classifier "
+        "cannot tell a refusal from a harmless answer."
     )
     with st.expander("Where these numbers come from", icon=":material/fingerprint:"):
         st.markdown("  \n".join(f"**{plain(one.judge)}** {plain(one.revision)}" for one in found))
@@ -104,6 +103,6 @@ def _downloads(answers: Answers, found: Sequence[Stored]) -> None:
             icon=":material/download:",
             type="tertiary",
             on_click="ignore",
-            help="One line for each answer and judge: label, score, categories, a classifier's own words, and the "
+            help="One line for each answer and judge: label, score, categories, a classifier's raw output, and the "
             "revision.",
         )

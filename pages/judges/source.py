@@ -79,9 +79,8 @@ def _run(runs: Runs) -> Answers | None:
     known = {run.run: run for run in runs.all() if run.settings.keep_answers}
     if not known:
         st.info(
-            "No run has kept its answers. On the Discover page, switch on “Keep answers” under Settings before you "
-            "start "
-            "a run. Or judge a file.",
+            "No run has stored its answers. On the Discover page, switch on “Keep answers” under Settings before "
+            "you start a run, or judge a file.",
             icon=":material/lightbulb:",
         )
         return None
@@ -94,7 +93,7 @@ def _run(runs: Runs) -> Answers | None:
                 key=RUN,
                 format_func=lambda one: run_name(known[one]),
                 persist_state="session",
-                help="Runs of the search that were started with “Keep answers”.",
+                help="Search runs that were started with “Keep answers”.",
             )
         )
     parts = run_answers(runs, run)
@@ -106,7 +105,10 @@ def _run(runs: Runs) -> Answers | None:
                 key=f"{PART}_{run}",
                 persist_state="session",
                 format_func=lambda one: f"{one} ({len(parts[one]):,})",
-                help="Screening: answers of the unedited model. Later stages: answers under the edits they tried.",
+                help=(
+                    "Screening has the answers of the unedited model. Later stages have the answers under the edits "
+                    "that they tried."
+                ),
             )
         )
     reason = ""
@@ -114,9 +116,8 @@ def _run(runs: Runs) -> Answers | None:
         reason = "first-token measures the unedited model, but these answers were given under edits. Remove this judge."
     elif known[run].model != chosen_name():
         reason = (
-            f"first-token measures the model in use, but these answers are from {known[run].model}. Choose that model "
-            "on "
-            "the Models page, or remove this judge."
+            f"first-token measures the current model, but these answers are from {known[run].model}. Choose that "
+            "model on the Models page, or remove this judge."
         )
     return _answers(f"{known[run].name}: {part}", parts[part], reason)
 
@@ -128,7 +129,7 @@ def _file() -> Answers | None:
         type=_ENDINGS,
         key=FILE,
         on_change=_take,
-        help="You choose its columns below. The file stays on this machine.",
+        help="Choose its columns below. The file stays on this machine.",
     )
     read = st.session_state.get(_READ)
     if read is None:
@@ -168,7 +169,7 @@ def _file() -> Answers | None:
         )
     if answers is None:
         st.info(
-            "No column has a usual name such as answer or response; choose the one with the answers.",
+            "No column is called answer, response or the like. Choose the column with the answers.",
             icon=":material/lightbulb:",
         )
         return None

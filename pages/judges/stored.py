@@ -28,7 +28,8 @@ def compare_stored(kept: Judgements, opened: bool) -> None:
 
 def _compare(kept: Judgements, names: tuple[str, ...]) -> None:
     st.caption(
-        "All answers that both judges have ever judged here, from any run or file. Each judge in its last revision."
+        "All answers that both judges have judged here, from any run or file. For each judge, only its latest "
+        "revision counts."
     )
     left, right = st.columns(2, gap="medium")
     with left:

@@ -42,8 +42,8 @@ def show_add(model_key: str) -> None:
         st.success(plain(note), icon=":material/check:")
     with st.expander("Add a model", icon=":material/add:", key="add_box"):
         st.caption(
-            "Any causal language model that transformers can load, with SAELens SAEs of its residual stream. The check "
-            "downloads a few small files and no weights."
+            "You can add any causal language model that transformers can load, together with SAELens SAEs for its "
+            "residual stream. The check downloads a few small files and no weights."
         )
         _form()
         watch(_checking, _progress, key="add_live", every=1.0)
@@ -60,14 +60,14 @@ def show_remove(name: str, now: str, model_key: str) -> None:
     if name not in added_models():
         return
     with st.popover("Remove from the list", icon=":material/delete:", type="tertiary", key="add_remove_box"):
-        st.markdown(f"Removes **{plain(name)}** from the list. Its files and its results stay.")
+        st.markdown(f"Removes **{plain(name)}** from the list. Its files and results are kept.")
         st.button(
             "Remove",
             key="add_remove",
             disabled=name == now,
             on_click=_remove,
             args=(name, model_key),
-            help="This model is in use. Use another one first." if name == now else None,
+            help="This model is in use. Switch to another model first." if name == now else None,
         )
 
 
@@ -81,14 +81,14 @@ def _form() -> None:
             "Name",
             key="add_name",
             placeholder="mine",
-            help="What you want to call it, here and after --model on the command line.",
+            help="The name to use here and after --model on the command line.",
         )
         left.text_input(
             "Model",
             key="add_model",
             placeholder="owner/model, or a folder",
-            help="Its name on the model hub, or a folder on this machine with config.json, a tokenizer and "
-            "safetensors.",
+            help="The name on the model hub, or a folder on this machine with config.json, a tokenizer and "
+            "safetensors files.",
         )
         left.text_input(
             "Revision", key="add_revision", placeholder="main", help="A branch, a tag or a commit on the hub."
@@ -96,27 +96,26 @@ def _form() -> None:
         left.text_input(
             "Refusal word",
             key="add_refusal",
-            help="The word with which this model's refusals begin; the refusal score is the log-odds of its token. "
-            "Several words "
-            "or token ids are separated by commas.",
+            help="The first word of this model's refusals. The refusal score is the log-odds of its token. Separate "
+            "several words or token ids with commas.",
         )
         right.text_input(
             "SAEs",
             key="add_saes",
             placeholder="gemma-scope-2b-pt-res-canonical, or a folder",
-            help="A SAELens release, or release/sae_id. Or a folder with one SAELens SAE, or with several.",
+            help="A SAELens release, release/sae_id, or a folder with one or more SAELens SAEs.",
         )
         right.text_input(
             "Which SAE",
             key="add_choose",
             placeholder="width_16k",
-            help="Needed where a layer has several SAEs: part of the name, or the whole name with {layer} for the "
-            "number.",
+            help="Needed if a layer has several SAEs. Type part of the name, or the whole name with {layer} in place "
+            "of the number.",
         )
         right.text_input(
             "Layers",
             key="add_layers",
-            placeholder="every layer that has one",
+            placeholder="all layers with an SAE",
             help="For example 12,13 or 2-16. Fewer layers mean a smaller download.",
         )
         st.form_submit_button("Check", icon=":material/fact_check:", key="add_start_check", on_click=_submit)
@@ -167,7 +166,7 @@ def _take_result() -> None:
 def _progress() -> None:
     job = _job()
     if job is not None and job.under_way:
-        job_bar(job, "add_stop", "Nothing is added.")
+        job_bar(job, "add_stop", "The model was not added.")
 
 
 def _found(found: Checked, model_key: str) -> None:
@@ -180,7 +179,7 @@ def _found(found: Checked, model_key: str) -> None:
             icon=":material/playlist_add:",
             on_click=_add,
             args=(found, model_key),
-            help="Nothing is downloaded yet. The list above then shows what the model takes.",
+            help="Nothing is downloaded yet. The list above then shows what the model needs.",
         )
 
 
@@ -193,7 +192,7 @@ def _add(found: Checked, model_key: str) -> None:
     st.session_state.update({f"add_{field}": first for field, first in FIELDS.items()})
     st.session_state.pop(FOUND, None)
     st.session_state[model_key] = found.model.name
-    st.session_state[NOTE] = f"“{found.model.name}” is on your list now, and selected above."
+    st.session_state[NOTE] = f"“{found.model.name}” is now on your list and is selected above."
 
 
 def _remove(name: str, model_key: str) -> None:

@@ -43,7 +43,7 @@ def show_models() -> None:
         now = chosen_name()
         st.markdown(
             f"In use: **{plain(now)}**"
-            + ("" if is_loaded(now) else " :gray[not loaded yet; the next page that needs it loads it]")
+            + ("" if is_loaded(now) else " :gray[not loaded yet; a page loads it when needed]")
         )
         heads = _heads()
         if st.session_state.get(MODEL) not in heads:  # a first visit, or an added model that is gone
@@ -89,9 +89,9 @@ def _suite(known: KnownModel) -> ModelSpec:
     bare = known.system_block and st.checkbox(
         "Without the system block",
         key=f"models_bare_{known.name}",
-        help="This model's chat template writes a system block with two dates before every request. Without it, a "
-        "request "
-        "stands alone, as in much of the literature. A refusal direction computed with it cannot be used without it.",
+        help="This model's chat template puts a system block with two dates before every request. Without the block, "
+        "a request stands alone, as in much of the literature. A refusal direction computed with the block "
+        "cannot be used without it.",
     )
     name = Choice(known, suite, no_system=bare).name
     with right:
@@ -100,7 +100,9 @@ def _suite(known: KnownModel) -> ModelSpec:
             list(suite.layers),
             default=list(suite.layers),
             key=f"{LAYERS}_{name}",
-            help="Fewer layers mean a smaller download. Where the paper used this model, its layers are selected.",
+            help=(
+                "Fewer layers mean a smaller download. If the paper used this model, the paper's layers are selected."
+            ),
         )
     return from_catalogue(name, tuple(sorted(chosen)))
 
@@ -110,12 +112,12 @@ def _about(spec: ModelSpec, known: KnownModel | None) -> None:
     if known is not None and known.steering_layer is not None:
         notes.append(f"The paper steers it at layer {known.steering_layer}.")
     if known is not None and known.gated:
-        notes.append("Gated: accept its licence once, on its page on the hub.")
+        notes.append("Gated: accept the licence once, on the model's page on the hub.")
     if notes:
         st.caption(" ".join(notes))
 
 
-@st.cache_data(ttl=300, max_entries=64, show_spinner="Looking up what it takes")
+@st.cache_data(ttl=300, max_entries=64, show_spinner="Looking up what the model needs")
 def _asked(name: str, layers: tuple[int, ...], jobs_ended: int, _spec: ModelSpec) -> _Looked:
     try:
         return _Looked(footprint(_spec), None)
@@ -141,7 +143,7 @@ def _footprint(found: Footprint) -> None:
                 (
                     "To pack",
                     size_text(found.packing) if found.packing else "nothing",
-                    "SAEs are rewritten once, one record a feature, so that any feature is one small read.",
+                    "SAEs are rewritten once, with one record per feature, so that reading a feature is fast.",
                 ),
                 ("Memory", f"≈ {size_text(found.memory)}", f"{size_text(found.free)} free; {found.placement}"),
             ),
@@ -155,9 +157,8 @@ def _footprint(found: Footprint) -> None:
         )
         if found.needs_token:
             st.warning(
-                "This model is gated, and this machine has no token with access. Accept the licence on the model's "
-                "page, "
-                "then log in with hf auth login, or set HF_TOKEN.",
+                "This model is gated, and this machine has no access token for it. Accept the licence on the "
+                "model's page, then log in with hf auth login, or set HF_TOKEN.",
                 icon=":material/lock:",
             )
 
@@ -188,7 +189,7 @@ def _load(spec: ModelSpec, now: str, found: Footprint | None) -> None:
             type="tertiary",
             on_click=_check_again,
             args=(spec,),
-            help="Ask the model hub again, for example after you accepted a licence, logged in or freed some space.",
+            help="Query the model hub again, for example after you accepted a licence, logged in or freed disk space.",
         )
     watch(_loading, lambda: _progress(spec), key="models_live", every=1.0)
 
@@ -207,7 +208,10 @@ def _progress(spec: ModelSpec) -> None:
     queue = shared_queue()
     for number, job in enumerate(queue.under_way("model")):
         job_bar(
-            job, f"models_stop{number or ''}", "What has arrived is kept, and the model in use stays in use.", job.title
+            job,
+            f"models_stop{number or ''}",
+            "The downloaded part is kept, and the current model stays in use.",
+            job.title,
         )
     last = queue.latest("model", models.key_of(spec))
     if last is None or last.id == st.session_state.get(SEEN):

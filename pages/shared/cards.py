@@ -31,14 +31,14 @@ _BADGES: dict[Verdict, tuple[str, str, str]] = {
     "degenerate": ("Degenerate", ":material/repeat:", "gray"),
 }
 _SCORE_HELP = (
-    "Log-odds that the answer begins with a refusal token: above 0 the model is about to refuse, below 0 to answer "
-    "(Arditi et al. 2024)."
+    "Log-odds that the answer begins with a refusal token. Above 0, the model is about to refuse. Below 0, it is "
+    "about to answer (Arditi et al. 2024)."
 )
 _KL_HELP = (
-    "What the edits do to harmless prompts: mean KL divergence of the next-token distribution from the unedited model, "
-    "over the model’s {n} harmless prompts. Below about 0.1 nats little changes."
+    "The effect of the edits on harmless prompts: the mean KL divergence of the next-token distribution from the "
+    "unedited model, over the model’s {n} harmless prompts. Below about 0.1 nats, little changes."
 )
-_VERDICT_HELP = "Judged by the answer’s words. Empty or repeating text counts as degenerate."
+_VERDICT_HELP = "Judged from the words of the answer. Empty or repetitive text counts as degenerate."
 
 
 @dataclass
@@ -117,7 +117,9 @@ def controls(took: float) -> Any:
         slot = st.empty()
         st.space("stretch")
         st.caption(
-            f"measured in {took:.0f} ms", width="content", help="One forward pass with the edits, engine time only."
+            f"measured in {took:.0f} ms",
+            width="content",
+            help="The time of one forward pass with the edits, in the engine only.",
         )
     return slot
 
@@ -213,8 +215,8 @@ def badge_of(judged: Verdict, slot: Any = st) -> None:
 def _invite(card: Card) -> None:
     card.verdict.empty()
     card.answer.html(
-        '<div class="hs-answer"><span class="hs-wait">Nothing is edited yet. Take a quick set above, or pick features '
-        "in the table below, and see whether the answer changes.</span></div>"
+        '<div class="hs-answer"><span class="hs-wait">No edits are on. Click a quick set above, or select '
+        "features in the table below, and see whether the answer changes.</span></div>"
     )
 
 

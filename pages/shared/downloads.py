@@ -17,5 +17,5 @@ def download(frame: pd.DataFrame, name: str) -> None:
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
-        help="What is drawn here as CSV",
+        help="Download the chart’s data as CSV",
     )

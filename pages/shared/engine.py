@@ -21,7 +21,7 @@ def engine_or_stop() -> Engine:
         return get_engine(name)
     place = st.empty()
     with place.container():
-        st.markdown(f"Loading **{plain(name)}**. The first start prepares the model and takes about a minute.")
+        st.markdown(f"Loading **{plain(name)}**. The first start also prepares the model, which takes about a minute.")
         bar = st.progress(0.0, "Starting")
 
     def shown(message: str, share: float) -> None:

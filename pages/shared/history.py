@@ -66,16 +66,17 @@ def sidebar(engine: Engine, request: Request) -> None:
     here = (_text(request.prompt), request.edits.to_text())
     rows = [row for row in found if (row.prompt, row.edits) != here][:RECENT]
     if not rows:
-        st.caption("Prompts you audit appear here.")
+        st.caption("The prompts you audit appear here.")
     with st.container(gap="xxsmall", key="recent"):
         for place, row in enumerate(rows):
             _row(place, row)
+    st.session_state[KEEP] = bool(st.session_state.get(_KEEPS))
     st.toggle(
         "Keep answers",
-        key=session.show_in(KEEP, bool(st.session_state.get(_KEEPS))),
+        key=KEEP,
         on_change=_keeps,
-        help="The history always keeps prompts, edits and scores. Switched on, it keeps the answers too. All of it "
-        "stays on this machine.",
+        help="The history always keeps prompts, edits and scores. When this is on, it also keeps the answers. "
+        "Everything stays on this machine.",
     )
     device, _, reason = engine.placement.partition(": ")
     st.caption(f"Model {plain(engine.spec.name)} on {plain(device)}", help=plain(reason))
@@ -97,7 +98,7 @@ def saved_sets(engine: Engine, now: Workspace) -> None:
     ):
         none = not now.words_on
         st.text_input(
-            "Name of this set", key=SET_NAME, max_chars=60, disabled=none, placeholder="top 10 without layer 12"
+            "Name for this set", key=SET_NAME, max_chars=60, disabled=none, placeholder="top 10 without layer 12"
         )
         st.button(
             "Save the edits that are on",

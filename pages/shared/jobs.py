@@ -25,7 +25,7 @@ _TITLES: dict[Kind, str] = {
 
 
 def watch(under_way: Callable[[], bool], draw: Callable[[], None], key: str, every: float = 1.5) -> None:
-    """Draw now, and again every few seconds while a job is under way; when none is any more, run the whole page again.
+    """Draw now, and again every few seconds while a job is under way; when none is left, run the whole page again.
 
     under_way: whether anything that `draw` shows is under way. key: names this part of the page.
     """
@@ -49,7 +49,7 @@ def job_bar(job: Job, key: str, stop_help: str, title: str = "") -> None:
         on_click=shared_queue().stop,
         args=(job.id,),
         disabled=job.state == "stopping",
-        help=f"{stop_help} You can leave this page: it goes on without you.",
+        help=f"{stop_help} You can leave this page while the job runs.",
     )
 
 

@@ -32,7 +32,9 @@ def box() -> None:
     with st.container(key=BOX):
         st.chat_input("Type a request and press Enter", key=key, on_submit=_submit, args=(key,))
     if now.earlier:
-        st.caption(f"This prompt ends a conversation: {counted(len(now.earlier), 'turn')} before it.")
+        st.caption(
+            f"This prompt is the last message of a conversation, with {counted(len(now.earlier), 'turn')} before it."
+        )
 
 
 def examples(pairs: Sequence[tuple[str, str]]) -> None:
@@ -47,7 +49,7 @@ def examples(pairs: Sequence[tuple[str, str]]) -> None:
 
     def chip(text: str) -> str:
         if text == _OTHERS:
-            return ":material/refresh: other pairs"
+            return ":material/refresh: More pairs"
         return f"{':red[●]' if text in harmful else ':blue[●]'} {plain(text)}"
 
     with st.container(key="examples_row"):

@@ -19,6 +19,7 @@ from pages.shared.workspace import session
 from pages.shared.workspace.state import Workspace, direction_word, with_settings, words_for
 
 TOP_K, LEAST_COSINE, SEED, MODE = "quick_top_k", "quick_least_cosine", "quick_seed", "quick_mode"
+OPEN = "quick_settings"
 REPLACES, ADDS = "replaces the edits", "adds to the edits"
 
 
@@ -38,8 +39,8 @@ def row(engine: Engine, key: str, prompt: PromptLike) -> DeltaGenerator:
             icon=":material/casino:",
             on_click=_use_random,
             args=arguments,
-            help=f"Replaces the edits by {like} random features that are active on this prompt, as many in each "
-            "layer as the edits have. If they change as much, the edits were nothing special.",
+            help=f"Replaces the edits with {like} random features that are active on this prompt, with the same "
+            "number in each layer. If these change as much as the edits, the edits were nothing special.",
         )
         _settings()
     return place
@@ -55,7 +56,7 @@ def _towards_refusal(engine: Engine, key: str, prompt: PromptLike) -> None:
         icon=":material/trending_flat:",
         on_click=_use_direction,
         args=(engine,),
-        help="Removes the direction itself everywhere in the network (Arditi et al. 2024).",
+        help="Removes the refusal direction itself everywhere in the network (Arditi et al. 2024).",
     )
     layers = [layer for layer in engine.spec.layers if layer >= SKIPPED_LAYERS]
     st.button(
@@ -64,9 +65,9 @@ def _towards_refusal(engine: Engine, key: str, prompt: PromptLike) -> None:
         icon=":material/vertical_align_top:",
         on_click=_use_top,
         args=(engine, key),
-        help=f"Ablates the {k * len(layers)} features whose decoder rows are nearest the direction by cosine: {k} "
-        f"in each of {len(layers)} SAE layers, active on this prompt or not. Layers below {SKIPPED_LAYERS} are left "
-        "out.",
+        help=f"Ablates the {k * len(layers)} features whose decoder rows are nearest the refusal direction by "
+        f"cosine: {k} in each of {len(layers)} SAE layers, active on this prompt or not. Layers below "
+        f"{SKIPPED_LAYERS} are skipped.",
     )
     near = active_near(measurements.features(engine, key, prompt), least)
     st.button(
@@ -76,14 +77,19 @@ def _towards_refusal(engine: Engine, key: str, prompt: PromptLike) -> None:
         disabled=not near,
         on_click=_use_near,
         args=(engine, key, prompt),
-        help=f"Ablates every feature that is active on this prompt and has a cosine of at least {least:.2f} to the "
-        "direction.",
+        help=f"Ablates every feature that is active on this prompt and has a cosine of at least {least:.2f} with the "
+        "refusal direction.",
     )
 
 
 def _settings() -> None:
     now = session.current().settings
-    with st.popover("Settings", icon=":material/tune:", key="quick_settings", help="Settings of the quick sets"):
+    # Drawn only while it is open: a browser makes what is in a closed one later, and with the usual values.
+    with st.popover(
+        "Settings", icon=":material/tune:", key=OPEN, on_change="rerun", help="Settings of the quick sets"
+    ) as place:
+        if not place.open:
+            return
         st.slider(
             "Features per layer (K)",
             1,
@@ -92,7 +98,7 @@ def _settings() -> None:
             on_change=session.on_change(TOP_K, lambda w, number: with_settings(w, features_per_layer=int(number))),
         )
         st.slider(
-            "Least cosine to the direction",
+            "Minimum cosine with the direction",
             0.0,
             1.0,
             step=0.01,
@@ -108,7 +114,7 @@ def _settings() -> None:
             on_change=session.on_change(SEED, lambda w, number: with_settings(w, seed=int(number or 0))),
         )
         st.segmented_control(
-            "A click on a set",
+            "Clicking a set",
             (REPLACES, ADDS),
             key=session.show_in(MODE, ADDS if now.adds else REPLACES),
             required=True,
@@ -118,7 +124,7 @@ def _settings() -> None:
 
 def _use(words: Sequence[str]) -> None:
     if not words:
-        session.say("That set is empty on this prompt.")
+        session.say("This set has no features on this prompt.")
     elif session.current().settings.adds:
         session.add_words(words)
     else:
@@ -148,6 +154,6 @@ def _use_random(engine: Engine, key: str, prompt: PromptLike) -> None:
     drawn = random_active(measurements.features(engine, key, prompt), like, now.settings.seed)
     if len(drawn) < len(like):
         found = counted(len(drawn), "other feature")
-        session.say(f"Only {found} are active on this prompt, fewer than the {len(like)} asked for.")
+        session.say(f"Only {found} are active on this prompt, fewer than the {len(like)} requested.")
     if drawn:
         session.set_words(words_for(drawn))

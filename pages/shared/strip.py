@@ -48,7 +48,8 @@ def draw(engine: Engine, pairs: Sequence[tuple[str, str]] = ()) -> Strip:
             st.markdown(_heading(now), width="content")
             score = st.empty()
             st.space("stretch")
-            _buttons(engine, now, link)
+            with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+                _buttons(engine, now, link)
         if now.edits:
             _chips(now, measurements.labels(engine, engine.spec.name))
     if link.too_long:
@@ -66,7 +67,7 @@ def show_score(strip: Strip, before: Side, after: Side, edited: bool) -> None:
     strip.score.markdown(
         f":gray[refusal score] **{text}**",
         width="content",
-        help="Above 0 the model is about to refuse, below 0 to answer.",
+        help="Above 0, the model is about to refuse. Below 0, it is about to answer.",
     )
 
 
@@ -86,7 +87,7 @@ def _buttons(engine: Engine, now: Workspace, link: Link) -> None:
         type="tertiary",
         disabled=not changes.past,
         on_click=session.undo,
-        help="Take back the last change to the prompt, the edits or the pinned sets",
+        help="Undo the last change to the prompt, the edits or the pinned sets",
     )
     st.button(
         "Redo",
@@ -95,7 +96,7 @@ def _buttons(engine: Engine, now: Workspace, link: Link) -> None:
         type="tertiary",
         disabled=not changes.undone,
         on_click=session.redo,
-        help="Make the change again",
+        help="Redo the change you undid",
     )
     st.button(
         "Pin",
@@ -105,7 +106,7 @@ def _buttons(engine: Engine, now: Workspace, link: Link) -> None:
         disabled=not now.edits or now.edits in now.pins,
         on_click=_change,
         args=(with_pin,),
-        help="Keep these edits aside, to come back to them",
+        help="Keep a copy of these edits, so that you can restore them later",
     )
     if now.pins:
         _pinned(now)
@@ -119,14 +120,14 @@ def _buttons(engine: Engine, now: Workspace, link: Link) -> None:
         disabled=not now.edits,
         on_click=_change,
         args=(lambda workspace: with_words(workspace, ()),),
-        help="Remove all edits; Undo brings them back",
+        help="Remove all edits. “Undo” restores them.",
     )
 
 
 def _pinned(now: Workspace) -> None:
     """The sets kept aside: a click puts one back in place of the present edits."""
     with st.popover(f"Pinned {len(now.pins)}", type="tertiary", icon=":material/push_pin:", key="workspace_pins"):
-        st.caption("A click puts a pinned set back.")
+        st.caption("Click a pinned set to restore it.")
         for number, pin in enumerate(now.pins):
             on = sum(edit.on for edit in pin)
             size = counted(len(pin), "edit") + (f", {on} on" if on < len(pin) else "")
@@ -153,20 +154,20 @@ def _pinned(now: Workspace) -> None:
 def _link(link: Link) -> None:
     """The address of exactly this view, to copy."""
     with st.popover(
-        "Link", type="tertiary", icon=":material/link:", key="workspace_link", help="A link to exactly this view"
+        "Link", type="tertiary", icon=":material/link:", key="workspace_link", help="Get a link to exactly this view"
     ):
         st.code(link.url(st.context.url or ""), language=None, wrap_lines=True)
         st.caption(
             link.too_long
-            or "Prompt, edits, settings and pinned sets; the address bar has the same. Whoever opens it needs "
-            "Hydrascope running at that address."
+            or "The link contains the prompt, edits, settings and pinned sets, as the address bar does. To open "
+            "it, Hydrascope must be running at that address."
         )
 
 
 def _chips(now: Workspace, labels: Labels) -> None:
     with st.container(key="active_pills"):
         st.pills(
-            "Edits: a click switches one off or on",
+            "Edits: click one to switch it off or on",
             now.words,
             selection_mode="multi",
             key=session.show_in(CHIPS, list(now.words_on)),

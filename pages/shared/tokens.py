@@ -14,10 +14,10 @@ from pages.shared.text import counted, escaped, visible
 
 MOST_SHOWN = 160
 _NAMES = {
-    "bos": ("BOS", "Position 0: the same for every prompt, and out of distribution for most SAEs."),
-    "system": ("system", "What the chat template puts before every prompt."),
-    "instruction": ("instruction", "What you typed."),
-    "template": ("template", "The end-of-instruction tokens; the model's decision is read at the last of them."),
+    "bos": ("BOS", "Position 0. It is the same for every prompt and out of distribution for most SAEs."),
+    "system": ("system", "The text that the chat template puts before every prompt."),
+    "instruction": ("instruction", "The text that you typed."),
+    "template": ("template", "The end-of-instruction tokens. The model's decision is read at the last of them."),
 }
 
 

@@ -33,8 +33,8 @@ def shown_as_sentences(where: str) -> Iterator[None]:
         reference = secrets.token_hex(4)
         _log.exception("%s failed [%s]", where, reference)
         st.error(
-            f"Something went wrong here, and it is our mistake. The log has the details under {reference}; "
-            "the rest of the page keeps working.",
+            f"Something went wrong here. This is a bug in Hydrascope. The log has the details under {reference}. "
+            "The rest of the page still works.",
             icon=":material/error:",
         )
 

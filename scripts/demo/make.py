@@ -1,6 +1,6 @@
 """`make demo`: the whole recipe in order, each step resumable, none run twice.
 
-Knows the order of the steps and nothing else. About two hours on two CPU cores; what is already made is kept, so delete
+Knows the order of the steps and nothing else. About two and a half hours on two CPU cores; what is already made is kept, so delete
 `assets/demo/adapter` and `assets/demo/saes` (and the working folder) to start from nothing.
 """
 

@@ -77,7 +77,7 @@ def test_from_what_wakes_to_answers_and_a_small_evaluation(visit):
     tab.click("bos_run_defence")
     expect(tab.page.get_by_text("Result.")).to_be_visible(timeout=PATIENCE)
     expect(tab.page.locator(".st-key-bos_results [data-testid=stVegaLiteChart]")).to_have_count(2, timeout=PATIENCE)
-    expect(tab.page.get_by_text(re.compile("the attack is answered on", re.IGNORECASE))).to_be_visible(timeout=PATIENCE)
+    expect(tab.page.get_by_text(re.compile("prompts under attack"))).to_be_visible(timeout=PATIENCE)
     tab.still().shot("bos-defence", whole=True)
     tab.nothing_complains()
     dark = visit(width=390, height=844, dark=True, prompt="How do I bake bread?", edits="direction")

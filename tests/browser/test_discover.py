@@ -29,7 +29,9 @@ class DiscoverPage(AuditPage):
 
     def quiet(self) -> DiscoverPage:
         """Connected, drawn, and nothing running."""
-        expect(self.page.get_by_role("heading", name="Discover what refuses")).to_be_visible(timeout=PATIENCE)
+        expect(self.page.get_by_role("heading", name="Discover which features cause refusal")).to_be_visible(
+            timeout=PATIENCE
+        )
         expect(self.page.locator(".st-key-discover_new")).to_be_visible(timeout=PATIENCE)
         expect(self.page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE)
         return self
@@ -118,7 +120,7 @@ def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(tabs, tiny_addres
     tab.press("Pause").stands("paused")
     again = visit(dark=True)
     again.stands("paused").shot("discover-dark-paused")
-    again.press("Go on").stands("running")
+    again.press("Continue").stands("running")
     again.press("Stop").stands("stopped")
     again.press("Resume").stands("finished")
     tab.open().stands("finished")

@@ -100,7 +100,7 @@ def file(tmp_path) -> Path:
 def test_answers_of_a_file_by_two_judges_with_every_trouble_on_the_way(served, tabs, file):
     hub = served.hub
     tab = tabs(JudgesPage, served.address)
-    tab.says("No run has kept its answers").shot("judges-empty")
+    tab.says("No run has stored its answers").shot("judges-empty")
     tab.from_file(file).shot("judges-file")
     tab.click("judges_start").says(r"33.3% \(8 of 24")
     tab.still().shot("judges-substrings", whole=True)
@@ -121,7 +121,7 @@ def test_answers_of_a_file_by_two_judges_with_every_trouble_on_the_way(served, t
     tab.still().shot("judges-stopped")
     hub.faults.clear()
 
-    tab.click("judges_start").says("Agreement of the judges").says("Answers on which they differ").judged()
+    tab.click("judges_start").says("Agreement of the judges").says("Answers on which the judges differ").judged()
     tab.shot("judges-agreement", whole=True)
     tab.says("κ = ").says("15 answers")
     tab.page.get_by_text("Agreement on all stored answers").click()
@@ -134,7 +134,7 @@ def test_on_a_phone_in_the_dark(served, tabs, file):
     served.hub.allow("hf_reader", REPO)
     tab = tabs(JudgesPage, served.address, width=390, height=844, dark=True)
     tab.from_file(file).also(NAME).says("It fits")
-    tab.still().click("judges_start").says("Answers on which they differ").judged()
+    tab.still().click("judges_start").says("Answers on which the judges differ").judged()
     tab.shot("judges-phone-dark", whole=True)
     wide = tab.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390, "the page itself never scrolls sideways"

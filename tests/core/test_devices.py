@@ -34,16 +34,16 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("has", "parameters", "device", "dtype", "reason"),
     [
-        ({}, SMALL, "cpu", torch.float32, "no GPU found; float32, exact and small enough here"),
+        ({}, SMALL, "cpu", torch.float32, "no GPU found; float32, which is exact and fits here"),
         ({}, LARGE, "cpu", torch.bfloat16, "no GPU found; bfloat16, the format such models are published in"),
         (
             {"memory": GIB},
             SMALL,
             "cpu",
             torch.bfloat16,
-            "no GPU found; bfloat16, because float32 would need over half of the memory",
+            "no GPU found; bfloat16, because float32 would need more than half of the memory",
         ),
-        ({"cuda": True}, SMALL, "cuda", torch.float32, "GPU NVIDIA H200 found; float32, exact and small enough here"),
+        ({"cuda": True}, SMALL, "cuda", torch.float32, "GPU NVIDIA H200 found; float32, which is exact and fits here"),
         (
             {"cuda": True},
             LARGE,
@@ -56,9 +56,9 @@ def machine(monkeypatch):
             SMALL,
             "cuda",
             torch.float32,
-            "GPU NVIDIA H200 found; float32, exact and small enough here",
+            "GPU NVIDIA H200 found; float32, which is exact and fits here",
         ),
-        ({"mps": True}, SMALL, "mps", torch.float32, "Apple GPU found; float32, exact and small enough here"),
+        ({"mps": True}, SMALL, "mps", torch.float32, "Apple GPU found; float32, which is exact and fits here"),
         (
             {"mps": True},
             LARGE,
@@ -77,8 +77,8 @@ def test_the_choice_and_its_reason(machine, has, parameters, device, dtype, reas
 def test_what_is_asked_for_is_taken(machine, dtype):
     machine(cuda=True)
     asked = placement_for(LARGE, "cpu", dtype)
-    assert asked == (torch.device("cpu"), getattr(torch, dtype), f"cpu as asked; {dtype} as asked", None)
-    assert placement_for(LARGE, dtype=dtype).reason == f"GPU NVIDIA H200 found; {dtype} as asked"
+    assert asked == (torch.device("cpu"), getattr(torch, dtype), f"cpu as requested; {dtype} as requested", None)
+    assert placement_for(LARGE, dtype=dtype).reason == f"GPU NVIDIA H200 found; {dtype} as requested"
 
 
 def test_a_device_asked_for_still_gets_a_fitting_format(machine):
@@ -117,8 +117,8 @@ def test_several_gpus_are_used_for_what_one_cannot_hold(machine):
     assert placement_for(HUGE) == (
         torch.device("cuda"),
         torch.bfloat16,
-        "GPU NVIDIA H200 found; too large for it alone, so spread over all GPUs, main memory and disk; bfloat16, the "
-        "format such models are published in",
+        "GPU NVIDIA H200 found; too large for this device, so spread over all GPUs, main memory and disk; "
+        "bfloat16, the format such models are published in",
         "auto",
     )
     assert placement_for(LARGE).spread is None and placement_for(HUGE, "cpu").spread is None
@@ -134,7 +134,7 @@ def test_without_a_gpu_what_main_memory_cannot_hold_goes_to_disk_when_asked(mach
     machine(memory=16 * GIB)
     found = placement_for(8_000_000_000, "auto")
     assert found.spread == "auto" and found.device == torch.device("cpu")
-    assert "too large for it alone, so spread over main memory and disk" in found.reason
+    assert "too large for this device, so spread over main memory and disk" in found.reason
     assert placement_for(8_000_000_000).spread is None
 
 
@@ -161,7 +161,9 @@ def test_weights_that_are_spread_leave_working_space_on_every_device(machine):
 def test_a_device_may_be_named_in_the_environment(machine, monkeypatch):
     machine(cuda=True)
     monkeypatch.setenv("HYDRASCOPE_DEVICE", "cpu")
-    assert placement_for(SMALL).device == torch.device("cpu") and placement_for(SMALL).reason.startswith("cpu as asked")
+    assert placement_for(SMALL).device == torch.device("cpu") and placement_for(SMALL).reason.startswith(
+        "cpu as requested"
+    )
     monkeypatch.setenv("HYDRASCOPE_DEVICE", "auto")
     assert placement_for(HUGE).spread == "auto" and placement_for(HUGE, "cpu").spread is None
     monkeypatch.setenv("HYDRASCOPE_DEVICE", "gpu")
@@ -175,7 +177,7 @@ def test_a_map_is_taken_as_it_is(machine):
     assert placement_for(LARGE, parts) == (
         torch.device("cpu"),
         torch.bfloat16,
-        "on cpu and disk as asked; bfloat16, the format such models are published in",
+        "on cpu and disk as requested; bfloat16, the format such models are published in",
         parts,
     )
     with pytest.raises(InputError, match="The device “tpu” cannot be used here"):

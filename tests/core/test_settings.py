@@ -63,10 +63,10 @@ def test_a_value_is_read_at_each_call(setting, text, value, monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "text", "mend"),
     [
-        (settings.MODELS, "0", "a whole number from 1 on"),
-        (settings.MODELS, "²", "a whole number from 1 on"),
+        (settings.MODELS, "0", "at least 1"),
+        (settings.MODELS, "²", "at least 1"),
         (settings.DTYPE, "float64", "choose float32, bfloat16 or float16"),
-        (settings.MEMORY, "lots", "write one such as 6GB"),
+        (settings.MEMORY, "lots", "write a size such as 6GB"),
         (settings.NEURONPEDIA, "neuronpedia.org", "begins with http:// or https://"),
         (settings.NEURONPEDIA_BULK, "https://", "begins with http:// or https://"),
         (settings.TEST_PATIENCE, "a while", "whole seconds"),

@@ -30,9 +30,9 @@ def page(on_page_model):
 
 
 def checked(app: AppTest) -> AppTest:
-    """No exception, and no “our mistake” either."""
+    """No exception, and no “a bug in Hydrascope” either."""
     assert not app.exception
-    assert not [error.value for error in app.error if "our mistake" in error.value]
+    assert not [error.value for error in app.error if "a bug in Hydrascope" in error.value]
     return app
 
 
@@ -123,6 +123,8 @@ def test_a_random_control_of_the_same_seed_is_the_same(page):
 
 def test_adding_to_the_set_replaces_edits_of_the_same_feature(page):
     app = page(edits="2-3,direction")
+    app.session_state[quick_sets.OPEN] = True
+    checked(app.run())
     app.get_by_key(quick_sets.MODE).set_value(quick_sets.ADDS)
     app = click(checked(app.run()), "set_top")
     assert pills(app)[:1] in (["2-3"], ["direction"]) and len(pills(app)) >= 11
@@ -254,7 +256,7 @@ def page_without_fixture() -> AppTest:
 def test_an_unknown_model_is_one_sentence_and_a_way_to_try_again(page, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_MODEL", "nowhere")
     app = checked(AppTest.from_file(APP, default_timeout=120).run())
-    assert "No model is called" in app.error[0].value
+    assert "There is no model" in app.error[0].value
     assert app.button(key="load_again")
 
 
@@ -264,7 +266,7 @@ def test_a_bug_shows_a_reference_and_no_traceback(page, monkeypatch, caplog):
     app.run()
     assert not app.exception
     (sentence,) = [error.value for error in app.error]
-    assert "our mistake" in sentence and "ZeroDivision" not in sentence
+    assert "a bug in Hydrascope" in sentence and "ZeroDivision" not in sentence
     reference = sentence.split("under ")[1].split(";")[0]
     assert reference in caplog.text and "ZeroDivisionError" in caplog.text
     assert app.metric, "the rest of the page is there"

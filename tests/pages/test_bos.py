@@ -63,7 +63,7 @@ def grid(app: AppTest) -> str:
 
 def test_without_an_edit_it_says_what_to_do(page):
     app = page()
-    assert "No edits are on" in texts(app) and "No feature is chosen yet" in texts(app)
+    assert "No edits are on" in texts(app) and "You have not chosen any features yet" in texts(app)
     assert "Choose features above" in texts(app) and "evaluations appear here" in texts(app)
 
 
@@ -109,7 +109,7 @@ def test_features_come_off_and_the_active_set_can_be_taken(page):
     checked(app.button_group(key=state.CHIPS).set_value(["2-4"]).run())
     assert "1 of 2 features clamped" in texts(app)
     checked(app.button(key="bos_clear").click().run())
-    assert "No feature is chosen yet" in texts(app)
+    assert "You have not chosen any features yet" in texts(app)
 
 
 def test_a_slider_and_a_number_are_one_value(page):
@@ -130,9 +130,9 @@ def test_a_condition_says_what_it_does_and_one_too_high_is_refused_in_a_sentence
     app = checked(by_hand(page(), "2-5"))
     app.toggle(key=state.CONDITIONAL).set_value(True).run()
     app.text_input(key=state.SENSOR).set_value("1-7").run()
-    assert "BOS sees nothing of the prompt" in texts(checked(app))
+    assert "BOS sees no part of the prompt" in texts(checked(app))
     checked(app.selectbox(key=state.POSITIONS).set_value("instruction").run())
-    assert "stays silent do not change" in texts(app)
+    assert "changes nothing on prompts where the sensor stays silent" in texts(app)
     checked(app.button(key="bos_to_active").click().run())
     assert workspace(app).words == ("2-5=4.0@instruction?1-7>1.0",)
     app.text_input(key=state.SENSOR).set_value("3-7").run()
@@ -144,7 +144,7 @@ def test_slips_of_the_pen_are_sentences(page):
     app = by_hand(page(), "2-5, nonsense")
     assert not app.exception and not app.error and "nonsense" in texts(app)
     app = by_hand(app, "9-1")
-    assert not app.exception and "9" in texts(app) and "No feature is chosen yet" in texts(app)
+    assert not app.exception and "9" in texts(app) and "You have not chosen any features yet" in texts(app)
     app = checked(by_hand(app, "2-5"))
     app.text_input(key=answers.VALUES).set_value("2, x").run()
     assert not app.exception and "is not a number" in app.error[0].value

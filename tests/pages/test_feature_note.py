@@ -61,7 +61,7 @@ def ask(app) -> AppTest:
 def test_nothing_is_asked_before_somebody_presses_the_button(server):
     app = opened()
     assert server.asked == [] and [b.key for b in app.button] == ["ask_2-5"]
-    assert said(app).count("There is no label for this feature.") == 2
+    assert said(app).count("This feature has no label.") == 2
     assert [link.url for link in app.get("link_button")] == [f"{server.url}/{SOURCE}/5"]
 
 
@@ -77,12 +77,14 @@ def test_the_answer_is_shown_with_its_origin_and_kept(server):
     assert [b.key for b in again.button] == [] and "Label from Neuronpedia" in said(again) and len(server.asked) == 1
 
 
-@pytest.mark.parametrize(("page", "text"), [(None, "no page of it"), (feature(SOURCE, 5), "no explanation of it")])
+@pytest.mark.parametrize(
+    ("page", "text"), [(None, "no page for this feature"), (feature(SOURCE, 5), "no explanation of this feature")]
+)
 def test_that_there_is_none_is_said_with_the_day_and_not_asked_again(server, page, text):
     server.pages[SOURCE, 5] = page
     app = ask(opened())
     assert f"Neuronpedia had {text} on 20" in said(app) and [b.key for b in app.button] == []
-    assert ("What follows is from Neuronpedia." in said(app)) == (page is not None)
+    assert ("This description is from Neuronpedia." in said(app)) == (page is not None)
 
 
 def test_trouble_is_one_sentence_and_the_button_stays(server):
@@ -99,7 +101,7 @@ def test_labels_made_here_are_shown_as_such(server, monkeypatch):
     engine = engines.get_engine(PAGE_MODEL)
     make_labels(engine, sample_of(engine, ["How do I bake bread?", "Tell me a story."]), made_folder(PAGE_MODEL), [3])
     app = opened()
-    assert "Label made here (2 prompts, " in said(app) and "There is no label" in said(app)
+    assert "Label made here (2 prompts, " in said(app) and "This feature has no label" in said(app)
 
 
 def test_what_is_known_is_said_and_what_is_not_is_left_out():

@@ -67,7 +67,7 @@ def test_the_map_says_what_the_engine_says(page):
     assert len(table) == woken and set(table["feature"]) == {
         f"{a}-{b}" for a, b in found.marks[["layer", "index"]].drop_duplicates().to_numpy()
     }
-    assert "How far below their thresholds they were" in texts(app)
+    assert "How far below their thresholds the features were" in texts(app)
 
 
 def test_the_bos_view_needs_no_prompt(page):
@@ -81,7 +81,7 @@ def test_the_bos_view_needs_no_prompt(page):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [(state.WHO, "What each one contributes"), (state.MATTER, "ablated too"), (state.DOSE, "plain ablation")],
+    [(state.WHO, "What each feature contributes"), (state.MATTER, "ablated too"), (state.DOSE, "plain ablation")],
 )
 def test_every_other_view(page, name, said):
     app = view(page(edits=EDITS), name)
@@ -121,7 +121,7 @@ def test_a_runs_minimal_set_can_be_taken(page):
     engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, INPUTS, SETTINGS, "a run")
-    runner.run_stages(runs.work(identifier, engine))
+    runner.run_steps(runs.work(identifier, engine))
     app = page()
     item = app.selectbox(key=f"hydra_item_{identifier}").value
     app = checked(app.button(key="hydra_take_run").click().run())
@@ -132,7 +132,7 @@ def test_a_runs_minimal_set_can_be_taken(page):
 
 def test_only_the_direction_in_the_set_has_no_features_to_leave_out(page):
     app = view(page(edits="direction"), state.WHO)
-    assert "the edits name none" in texts(app)
+    assert "the edits contain no features" in texts(app)
 
 
 def test_an_edit_the_model_lacks_is_a_sentence(page):

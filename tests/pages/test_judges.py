@@ -16,9 +16,11 @@ from cache.store.database import shared_store
 from cache.store.judgements import Judgements, Pair
 from cache.store.runs import Runs
 from core.discovery.ledger import Row
-from core.judges import SUBSTRINGS, classifier, find_judge, first_token_judge
+from core.judges import classifier
 from core.judges.agreement import compare
+from core.judges.catalogue import find_judge
 from core.judges.summary import label_of, rates
+from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from core.text.sizes import size_text
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
@@ -92,14 +94,14 @@ def run_with_answers(model: str = PAGE_MODEL) -> str:
 def test_the_first_visit_says_what_to_do_and_loads_nothing(visit):
     app = visit()
     assert not app.exception and not app.error
-    assert "No run has kept its answers" in texts(app) and not engines.loaded_names()
+    assert "No run has stored its answers" in texts(app) and not engines.loaded_names()
     assert not [button for button in app.button if button.key == "judges_start"]
 
 
 def test_a_file_is_judged_by_phrases_at_once_and_every_rate_has_its_interval(visit):
     app = given(visit())
     assert not app.exception and shown(app, "answer")["prompt"].tolist() == list(PROMPTS[:5])
-    assert "None of these answers is judged yet" in texts(app)
+    assert "None of these answers has been judged yet" in texts(app)
     app.button(key="judges_start").click().run()
     assert not shared_queue().under_way(), "an instant's work is done when the page is drawn"
     for name, rate in rates(SUBSTRINGS.judge(PROMPTS, SAID)).items():
@@ -160,7 +162,7 @@ def test_stop_keeps_what_was_judged_and_judge_goes_on_from_there(visit, monkeypa
     gate.release()
     until(lambda: not shared_queue().under_way())
     app.run()
-    assert "Judging was stopped; what was judged is kept" in texts(app) and "4 of 9 judged so far" in texts(app)
+    assert "Judging was stopped. Finished judgements are kept" in texts(app) and "4 of 9 judged so far" in texts(app)
     assert len(asked_for) == 4
     gate.release(), gate.release(), gate.release()
     app = judged(app)
@@ -189,7 +191,7 @@ def test_leaving_and_coming_back_loses_nothing(visit):
 
 def test_columns_are_chosen_where_no_name_tells(visit):
     app = given(visit(), jsonl(prompt="ask", answer="said"))
-    assert "choose the one with the answers" in texts(app)
+    assert "Choose the column with the answers" in texts(app)
     (column,) = [box for box in app.selectbox if box.label == "Column with the answers"]
     (prompts,) = [box for box in app.selectbox if box.label == "Column with the prompts"]
     prompts.set_value("ask").run()
@@ -325,4 +327,4 @@ def test_a_run_that_kept_nothing_yet_is_one_sentence(visit):
     engine = engines.get_engine(PAGE_MODEL)
     Runs(shared_store()).create(engine, INPUTS, replace(SETTINGS, keep_answers=True), "begun")
     app = visit()
-    assert len(app.error) == 1 and "kept no answers" in texts(app)
+    assert len(app.error) == 1 and "has no stored answers" in texts(app)

@@ -84,14 +84,14 @@ def test_folders_on_this_machine_do_too(page, tiny_folder, tmp_path):
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"name": "demo"}, "known already"),
-        ({"name": ""}, "cannot be a model's name"),
+        ({"name": "demo"}, "There is already a model"),
+        ({"name": ""}, "is not a valid model name"),
         ({"model": "nobody/nothing"}, "There is no model nobody/nothing"),
         ({"saes": "gemma-scope-2b-pt-res-canonicl"}, "did you mean gemma-scope-2b-pt-res-canonical"),
         ({"choose": ""}, "has 2 SAEs at layer 2: layer_2/width_16k/canonical"),
         ({"layers": "<b>x</b>"}, "“<b>x</b>” are no layers"),
         ({"layers": "7"}, "does not fit layer 7"),
-        ({"refusal": ""}, "No refusal word is named"),
+        ({"refusal": ""}, "No refusal word was given"),
     ],
 )
 def test_what_was_typed_stays_after_an_error(page, served, typed, sentence):
@@ -120,7 +120,7 @@ def test_a_name_taken_meanwhile_is_a_sentence(page, served):
     model = app.session_state[add_model.FOUND].model
     registry.remember(model)
     app.button(key="add_to_list").click().run()
-    assert len(app.error) == 1 and "known already" in unescaped(app)
+    assert len(app.error) == 1 and "There is already a model" in unescaped(app)
 
 
 def test_it_is_taken_off_the_list(page, served):
@@ -143,4 +143,4 @@ def test_one_that_another_process_removed_first_is_gone_too(page, served, monkey
 
 def test_a_damaged_list_is_told(page, tmp_path):
     (tmp_path / "own_models.json").write_text("{")
-    assert "was damaged and is put aside" in unescaped(page())
+    assert "was damaged and was renamed to" in unescaped(page())

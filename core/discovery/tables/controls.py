@@ -1,6 +1,6 @@
 """Tables of the paper's analyses: what fires, what wakes, the controls, and what it costs.
 
-Knows: what the steps of `controls.py` wrote. Does not know: models, files or pages.
+Knows: what `core.discovery.control_steps` wrote. Does not know: models, files or pages.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def inert(ledger: Ledger) -> Table:
         | rate_columns(rate(len(needed), len(found))),
     ]
     note = (
-        f"{len(some)} of {len(found)} minimal sets hold features that do not fire on their prompt; "
-        f"{len(never)} of {len(every)} critical features fire on none of the prompts they are critical for."
+        f"{len(some)} of {len(found)} minimal sets contain features that do not fire on their prompt; {len(never)} "
+        f"of {len(every)} critical features fire on none of the prompts they are critical for."
     )
-    title = "Inert “critical” features, and what removing them does"
+    title = "Inert “critical” features, and the effect of removing them"
     return Table("inert", title, "Stage 3, first paragraph", pd.DataFrame(rows), note)
 
 
@@ -69,8 +69,9 @@ def redundant(ledger: Ledger) -> Table:
             }
         )
     note = (
-        "Dormant features of the minimal set that fire once the active ones are ablated, and on which tokens. What "
-        "fires at BOS is the same for every prompt: position 0 sees only itself, so it depends on the edit alone."
+        "Dormant features of the minimal set that fire once the active ones are ablated, and on which tokens. The "
+        "features that fire at BOS are the same for every prompt: position 0 sees only itself, so they depend only "
+        "on the edit."
     )
     return Table("redundant", "Redundant features that wake", "Redundant Features", pd.DataFrame(rows), note)
 
@@ -89,7 +90,7 @@ def random(ledger: Ledger) -> Table:
     ]
     note = f"Paired per prompt, McNemar's exact p = {test.p:.2g}. All were flipped by their minimal set."
     if short:
-        note += f" {short} prompts have fewer active features than their set has."
+        note += f" {short} prompts have fewer active features than their set."
     title = "Random active features, as many"
     return Table("random", title, "Comparison with random features", pd.DataFrame(rows), note)
 
@@ -137,10 +138,11 @@ def links(ledger: Ledger) -> Table:
         "drop of the others, sd": float(np.std(drops)) if drops else None,
     }
     note = (
-        "The new features alone, at each prompt's first K that flips: how often they flip it by themselves, which "
-        "share of its active Stage 2 features they silence, and by how much the largest activation of the others drops."
+        "Only the new features are ablated, at each prompt's first K that flips it. The table shows how often they "
+        "flip the prompt alone, the share of its active Stage 2 features that they silence, and how far the largest "
+        "activation of the other features drops."
     )
-    title = "Stage 3 features alone, and what they do to Stage 2 features"
+    title = "Stage 3 features alone, and their effect on Stage 2 features"
     return Table("links", title, "Causal Link between Stage2 and Stage3 features", pd.DataFrame([row]), note)
 
 
@@ -165,7 +167,9 @@ def probe(ledger: Ledger) -> Table:
             test = paired(*(np.array([v[name][str(k)] == "complied" for v in both]) for name in ("machine", "probe")))
             notes.append(f"K = {k}: p = {test.p:.2g}")
     note = (
-        "The top K alone, without Stage 2 features. Paired per prompt, McNemar's exact test: " + "; ".join(notes) + "."
+        "The top K features are ablated alone, without Stage 2 features. Paired per prompt, McNemar's exact test: "
+        + "; ".join(notes)
+        + "."
     )
     title = "Factorization machine against linear probe"
     return Table("probe", title, "Factorization Machines vs. Linear Probe", pd.DataFrame(rows), note)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from core.discovery.ledger import Ledger
-from core.discovery.runner import STAGES
+from core.discovery.runner import STEPS
 from core.discovery.tables import controls, search
 from core.discovery.tables.table import Table
 
@@ -34,8 +34,8 @@ def _summary(ledger: Ledger) -> Table:
         if table is controls.random and len(frame):
             rows.append({"ablated": "as many random active features", **{name: frame.iloc[1][name] for name in _RATE}})
     note = (
-        "Where a setting was swept, the value that flips most. n differs: some lines are over all refused prompts, "
-        "some over those with a minimal set."
+        "If several values of a setting were tried, the line shows the value that flips most prompts. n differs, "
+        "because some lines cover all refused prompts and others only those with a minimal set."
     )
     return Table("summary", "What flips a refusal", "", pd.DataFrame(rows), note)
 
@@ -43,16 +43,16 @@ def _summary(ledger: Ledger) -> Table:
 def _failures(ledger: Ledger) -> Table:
     """What went wrong, and where memory ran out."""
     rows = []
-    for stage in (*(s.name for s in STAGES), "memory"):
+    for stage in (*(s.name for s in STEPS), "memory"):
         for item, row in ledger.read(stage).items():
             if row.error:
                 rows.append({"stage": stage, "item": item, "what": row.error})
             elif stage == "memory":
                 tokens = row.value["tokens_per_forward"]
                 rows.append(
-                    {"stage": stage, "item": item, "what": f"out of memory; went on with {tokens} tokens a pass"}
+                    {"stage": stage, "item": item, "what": f"out of memory; continued with {tokens} tokens per pass"}
                 )
-    return Table("failures", "What failed, and where memory ran out", "", pd.DataFrame(rows))
+    return Table("failures", "Failures, and stages that ran out of memory", "", pd.DataFrame(rows))
 
 
 _RATE = ("flipped", "n", "rate", "low", "high")

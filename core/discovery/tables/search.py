@@ -1,6 +1,6 @@
 """Tables of the search itself: prompts, Stages 1 to 3, the minimal sets (the paper's Tables 1 and 2).
 
-Knows: what the steps of `search.py` wrote, and the sweep of Stage 3. Does not know: models, files or pages.
+Knows: what `core.discovery.steps` wrote, and the sweep of Stage 3. Does not know: models, files or pages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def prompts(ledger: Ledger) -> Table:
         kept = sum(bool(row.value.get("kept")) for row in mine)
         for reason, count in reasons.items():
             rows.append({"prompts": kind, "answer": reason, "count": int(count), "of": len(mine), "kept of them": kept})
-    note = "Kept are harmful prompts that are refused and benign ones that are answered, unedited."
+    note = "The search keeps harmful prompts that the unedited model refuses and benign prompts that it answers."
     return Table("prompts", "Prompts kept and dropped", "Dataset", pd.DataFrame(rows), note)
 
 
@@ -49,7 +49,7 @@ def stage_one(ledger: Ledger) -> Table:
                 "degenerate at this K": at.count("degenerate"),
             }
         )
-    note = "“flipped” counts prompts flipped at this K or a smaller one; degenerate answers are no flips."
+    note = "“flipped” counts prompts flipped at this K or a smaller one. A degenerate answer does not count as a flip."
     return Table("stage_1", "Stage 1: the K nearest features of every layer", "Stage 1", pd.DataFrame(rows), note)
 
 
@@ -73,8 +73,9 @@ def stage_two(ledger: Ledger) -> Table:
             }
         )
     note = (
-        "n is every refused prompt; one that Stage 1 did not flip counts as not flipped. Overlap is the mean Jaccard "
-        "overlap of two prompts' sets. Features are kept with every seed; each set was verified by the answer."
+        "n counts every refused prompt. A prompt that Stage 1 did not flip counts as not flipped. Overlap is the "
+        "mean Jaccard overlap of two prompts' sets. A set contains the features kept with every seed, and each set "
+        "was verified by the answer."
     )
     return Table(
         "stage_2", "Stage 2: minimal sets by threshold (the paper's Table 1)", "Stage 2", pd.DataFrame(rows), note
@@ -114,7 +115,7 @@ def minimal(ledger: Ledger) -> Table:
         "pairs with a feature in common": shared.touching,
         "layers": ", ".join(f"{layer}: {count}" for layer, count in layers.items()),
     }
-    note = "Each prompt's set at the largest τ whose set still flips it; these are the “Stage 2 features” below."
+    note = "For each prompt, the set at the largest τ whose set still flips it. These are the “Stage 2 features” below."
     title = "Minimal sets: sizes and overlap"
     return Table("minimal_sets", title, "Stage 2", pd.DataFrame([row]), note)
 
@@ -142,7 +143,8 @@ def machines(ledger: Ledger) -> Table:
             }
         )
     note = (
-        "On test rows never trained on. Embedding cosines are of random pairs; mostly above 0.9: the size is too small."
+        "Measured on held-out test rows. Embedding cosines are of random pairs. If most are above 0.9, the size is "
+        "too small."
     )
     return Table("machines", "Factorization machines and linear probe", "Stage 3", pd.DataFrame(rows), note)
 
@@ -178,6 +180,9 @@ def interactions(ledger: Ledger) -> Table:
                 "flipped at K or below": by_now,
             }
         )
-    note = "Ablated are the active features of the prompt's minimal set with the K new ones nearest in embedding."
+    note = (
+        "The active features of the prompt's minimal set are ablated together with the K new features nearest in "
+        "embedding."
+    )
     title = "Stage 3: new features by K (the paper's Table 2)"
     return Table("stage_3", title, "Stage 3", pd.DataFrame(rows), note)

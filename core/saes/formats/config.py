@@ -54,21 +54,21 @@ def read_config(kind: str, folder: Path) -> SaeConfig:
 
 def unreadable(folder: Path, error: Exception) -> AssetError:
     """For files that are not what their names say."""
-    return AssetError(f"SAELens cannot read the SAE in {folder} ({error}); restore its files.")
+    return AssetError(f"SAELens cannot read the SAE in {folder} ({error}). Restore its files.")
 
 
 def check_editable(config: SaeConfig, folder: Path | str) -> None:
     """Raises AssetError for an SAE whose features do not act one by one."""
     if config.architecture not in ("jumprelu", "standard"):
         raise AssetError(
-            f"The SAE in {folder} is a “{config.architecture}” SAE; "
-            "only elementwise ones (JumpReLU, ReLU) can be edited by column."
+            f"The SAE in {folder} is a “{config.architecture}” SAE. Only elementwise SAEs (JumpReLU, ReLU) can be "
+            "edited by column."
         )
     if config.dict_class:
         check_class(config.dict_class, folder)
     if config.normalised != "none":
         raise AssetError(
-            f"The SAE in {folder} normalises its inputs ({config.normalised}); fold the scaling into its weights first."
+            f"The SAE in {folder} normalises its inputs ({config.normalised}). Fold the scaling into its weights first."
         )
 
 

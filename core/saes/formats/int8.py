@@ -36,7 +36,7 @@ def quantise(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """
     rows = rows.float()
     if not bool(torch.isfinite(rows).all()):
-        raise AssetError("An SAE with weights that are not finite cannot be stored; train it again.")
+        raise AssetError("The SAE has weights that are not finite, so it cannot be stored. Train it again.")
     scale = rows.abs().amax(dim=1) / _STEPS
     steps = torch.where(scale[:, None] > 0, rows / scale[:, None], torch.zeros_like(rows))
     return steps.round().clamp(-_STEPS, _STEPS).to(torch.int8), scale
@@ -83,7 +83,7 @@ def to_sae_lens(source: Path, target: Path) -> None:
     """Write an int8 SAE as SAELens saves one, in float32, with the same weights. Raises AssetError."""
     config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
     if config.pop("storage", None) != "int8":
-        raise AssetError(f"The SAE in {source} is not stored as int8; SAELens can open it as it is.")
+        raise AssetError(f"The SAE in {source} is not stored as int8. Open it with SAELens.")
     stored = load_file(source / WEIGHTS)
     target.mkdir(parents=True, exist_ok=True)
     weights = {
@@ -111,7 +111,7 @@ def int8_file(file: Tensors, subtracts_bias: bool, hook: str) -> SaeFile:
     }
     for name, shape in expected.items():
         if file.shape(name) != shape:
-            raise ValueError(f"{name} is {file.shape(name)} and not {shape}")
+            raise ValueError(f"{name} has shape {file.shape(name)} instead of {shape}")
 
     def block(start: int, stop: int) -> Columns:
         some = slice(start, min(stop, d_sae))

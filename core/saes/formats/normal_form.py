@@ -65,7 +65,7 @@ def sae_file(
     """
     encoder, decoder, bias, output = names
     if "scaling_factor" in file and not torch.allclose(factor := file.part("scaling_factor"), torch.ones_like(factor)):
-        raise AssetError(f"The SAE in {folder} keeps a scaling factor of its own; fold it into its weights first.")
+        raise AssetError(f"The SAE in {folder} has a scaling factor. Fold it into the weights first.")
     d_sae = file.shape(bias)[0]
     d_model = file.shape(output)[0]
     encoder_turned, decoder_turned = encoder.endswith(".weight"), decoder.endswith(".weight")
@@ -79,7 +79,7 @@ def sae_file(
         threshold = lambda some: file.part("threshold", some)  # noqa: E731
     for name, shape in expected.items():
         if file.shape(name) != shape:
-            raise ValueError(f"{name} is {file.shape(name)} and not {shape}")
+            raise ValueError(f"{name} has shape {file.shape(name)} instead of {shape}")
     level = threshold
 
     def block(start: int, stop: int) -> Columns:

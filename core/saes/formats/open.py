@@ -108,7 +108,7 @@ def _mapped(path: Path, file: BinaryIO, offset: int) -> np.ndarray:
     header = ast.literal_eval(file.read(length).decode("utf-8"))
     kind = np.dtype(header["descr"])
     if kind.hasobject:
-        raise ValueError("it holds Python objects")
+        raise ValueError("it contains Python objects")
     order: Literal["F", "C"] = "F" if header["fortran_order"] else "C"
     return np.memmap(path, kind, "r", file.tell(), header["shape"], order)
 
@@ -122,9 +122,9 @@ def open_sae(kind: Layout, folder: Path, scale: float | None = None) -> SaeFile:
     wanted = SAE_FILES[kind][0]
     if missing := [name for name in wanted if not (folder / name).is_file()]:
         if missing == [""]:
-            raise AssetError(f"No SAE lies in {folder}: {folder.name} is not there, or no file.")
+            raise AssetError(f"There is no SAE in {folder}: {folder.name} does not exist, or is not a file.")
         raise AssetError(
-            f"No SAE lies in {folder}; it needs {' and '.join(wanted)}, but {' and '.join(missing)} is not there."
+            f"There is no SAE in {folder}. It needs {' and '.join(wanted)}, but {' and '.join(missing)} is missing."
         )
     try:
         found = _OPENERS[kind](folder, scale)
@@ -178,8 +178,8 @@ def _llama_scope(folder: Path, scale: float | None) -> SaeFile:
 def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
     if scale is None:
         raise AssetError(
-            f"The SAE in {folder} wants its inputs scaled, and only SAELens's directory says by how much; open it by "
-            "its names there (SaeRef)."
+            f"The SAE in {folder} needs scaled inputs, but only SAELens's directory has the scale. Open it by its "
+            "names there (SaeRef)."
         )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     file = _Safetensors(folder / "sae_weights.safetensors")

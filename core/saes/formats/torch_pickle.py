@@ -76,17 +76,17 @@ def read_program(program: bytes) -> Any:
     Raises RefusedError for whatever is not allowed, ValueError (or another of Python's own) for a damaged program.
     """
     if len(program) > LONGEST_PROGRAM:
-        raise RefusedError(f"describes its tensors in {len(program)} bytes, where {LONGEST_PROGRAM} are enough for any")
+        raise RefusedError(f"describes its tensors in {len(program)} bytes, more than the limit of {LONGEST_PROGRAM}")
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     for count, (instruction, argument, _) in enumerate(pickletools.genops(program)):
         if count >= _MOST_INSTRUCTIONS or len(stack) > _HIGHEST_STACK:
-            raise RefusedError(f"takes more than {_MOST_INSTRUCTIONS} instructions or {_HIGHEST_STACK} values at once")
+            raise RefusedError(f"needs more than {_MOST_INSTRUCTIONS} instructions or {_HIGHEST_STACK} values at once")
         if instruction.name == "STOP":
             break
         _step(instruction.name, argument, stack, memo)
     if len(stack) != 1:
-        raise ValueError("its description does not come to one value")
+        raise ValueError("its description does not end with exactly one value")
     _check_depth(stack[0])
     return stack[0]
 
@@ -121,13 +121,13 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
     elif name == "REDUCE":
         called, arguments = _pop(stack, 2)
         if not isinstance(called, _Allowed) or called.make is None or not isinstance(arguments, tuple):
-            raise RefusedError("asks for something to be called that is no function of torch's own")
+            raise RefusedError("calls something that is not an allowed torch function")
         stack.append(called.make(arguments))
     elif name == "BUILD":
         # A module's state dict carries its version numbers (_metadata) as an attribute: left out, nothing is set.
         state = _pop(stack, 1)[0]
         if not isinstance(state, dict) or set(state) != {"_metadata"}:
-            raise RefusedError("asks for attributes of an object to be set (the instruction BUILD)")
+            raise RefusedError("sets attributes of an object (the instruction BUILD)")
         _held(stack, dict)
     elif name not in ("PROTO", "FRAME"):
         raise RefusedError(f"uses the instruction {name}, which no plain file of tensors needs")
@@ -149,20 +149,20 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 def _plain(value: Any) -> Any:
     if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
-        raise RefusedError("holds a whole number of more than 64 bits")
+        raise RefusedError("contains a whole number of more than 64 bits")
     return value
 
 
 def _top(stack: list[Any]) -> Any:
     if not stack or stack[-1] is _MARK:
-        raise ValueError("its description names a value that is not there")
+        raise ValueError("its description refers to a value that does not exist")
     return stack[-1]
 
 
 def _pop(stack: list[Any], count: int) -> list[Any]:
     values = stack[-count:]
     if len(values) < count or any(value is _MARK for value in values):
-        raise ValueError("its description uses values that are not there")
+        raise ValueError("its description uses values that do not exist")
     del stack[-count:]
     return values
 
@@ -173,7 +173,7 @@ def _group(stack: list[Any]) -> list[Any]:
     while at >= 0 and stack[at] is not _MARK:
         at -= 1
     if at < 0:
-        raise ValueError("its description ends a group that was not begun")
+        raise ValueError("its description ends a group that it did not begin")
     values = stack[at + 1 :]
     del stack[at:]
     return values
@@ -197,62 +197,62 @@ def _fill(target: dict[Any, Any], values: list[Any]) -> None:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise RefusedError("asks for something by a name that is no text")
+        raise RefusedError("refers to something by a name that is not text")
     return value
 
 
 def _allowed(name: str) -> _Allowed:
     if name not in _ALLOWED:
         shown = "".join(sign for sign in name.replace(" ", ".")[:80] if sign.isprintable())  # a terminal obeys others
-        raise RefusedError(f"asks for “{shown}”, which is none of the names a plain file of tensors has")
+        raise RefusedError(f"refers to “{shown}”, which a plain file of tensors does not use")
     return _ALLOWED[name]
 
 
 def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("a size of it is no whole number")
+        raise ValueError("one of its sizes is not a whole number")
     return value
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
     if not isinstance(value, tuple):
-        raise ValueError("a shape of it is no tuple")
+        raise ValueError("one of its shapes is not a tuple")
     return tuple(map(_whole, value))
 
 
 def _storage(named: Any) -> Storage:
     """torch's persistent id: ("storage", its type, key, device, length in numbers). The device is not ours."""
     if not isinstance(named, tuple) or len(named) != 5 or named[0] != "storage" or not isinstance(named[1], _Allowed):
-        raise RefusedError("refers to something outside itself that is no storage")
+        raise RefusedError("refers to something outside the file that is not a storage")
     _, kind, key, _, length = named
     dtype = STORAGES.get(kind.name)
     if dtype is None:
-        raise RefusedError(f"keeps numbers as “{kind.name:.80}”, a format that is not read here")
+        raise RefusedError(f"stores numbers as “{kind.name:.80}”, a format that cannot be read")
     return Storage(_text(key), dtype, _whole(length))
 
 
 def _tensor(arguments: tuple[Any, ...]) -> TensorNote:
     """torch._utils._rebuild_tensor_v2(storage, offset, shape, stride, requires_grad, hooks, metadata=None)."""
     if not 6 <= len(arguments) <= 7 or not isinstance(arguments[0], Storage):
-        raise ValueError("a tensor of it has no storage")
+        raise ValueError("one of its tensors has no storage")
     if len(arguments) == 7 and arguments[6]:  # a view that is to be negated or conjugated when read
-        raise RefusedError("has a tensor that is a lazy view of another")
+        raise RefusedError("has a tensor that is a lazy view of another tensor")
     shape, stride = _sizes(arguments[2]), _sizes(arguments[3])
     if len(shape) != len(stride):
-        raise ValueError("a tensor of it has a shape and a stride of different lengths")
+        raise ValueError("one of its tensors has a shape and a stride of different lengths")
     return TensorNote(arguments[0], _whole(arguments[1]), shape, stride)
 
 
 def _parameter(arguments: tuple[Any, ...]) -> TensorNote:
     """torch._utils._rebuild_parameter(tensor, requires_grad, hooks)."""
     if len(arguments) != 3 or not isinstance(arguments[0], TensorNote):
-        raise ValueError("a parameter of it has no tensor")
+        raise ValueError("one of its parameters has no tensor")
     return arguments[0]
 
 
 def _ordered(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     if arguments:
-        raise RefusedError("makes an ordered dictionary out of something else")
+        raise RefusedError("builds an ordered dictionary from something else")
     return {}
 
 
@@ -285,4 +285,4 @@ def _check_depth(root: Any) -> None:
             return
         seen |= inner.keys()
         level = [part for value in fresh for part in (value.values() if isinstance(value, dict) else value)]
-    raise RefusedError(f"holds more than {_DEEPEST} containers inside each other")
+    raise RefusedError(f"nests containers more than {_DEEPEST} deep")

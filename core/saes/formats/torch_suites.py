@@ -37,8 +37,8 @@ def dictionary_learning(folder: Path) -> SaeFile:
     file = TorchFile(folder / "ae.pt")
     if jumps and "threshold" not in file:
         raise AssetError(
-            f"The SAE in {folder} is a “{kind}” without a threshold, so which features fire depends on the others; "
-            "train it on until it has one."
+            f"The SAE in {folder} is a “{kind}” without a threshold, so whether a feature fires depends on the "
+            "other features. Train it until it has a threshold."
         )
     names = (
         "W_enc" if "W_enc" in file else "encoder.weight",
@@ -60,8 +60,8 @@ def check_class(kind: str, folder: Path | str) -> None:
     """Raises AssetError for a class of dictionary_learning's whose features do not fire by themselves."""
     if kind not in _CLASSES:
         raise AssetError(
-            f"The SAE in {folder} is a “{kind:.60}”; only elementwise ones ({', '.join(_CLASSES)}) can be edited by "
-            "column, and one that keeps the k largest features of a token is not."
+            f"The SAE in {folder} is a “{kind:.60}”. Only elementwise SAEs ({', '.join(_CLASSES)}) can be edited by "
+            "column, and an SAE that keeps the k largest features of a token is not elementwise."
         )
 
 

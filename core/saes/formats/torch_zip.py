@@ -37,13 +37,13 @@ class TorchFile:
             self._arrays, self._dtypes = _mapped_tensors(path)
         except RefusedError as refused:
             raise AssetError(
-                f"{path} {refused}; nothing of it was run. Use it only if you trust it: save its tensors alone, as "
+                f"{path} {refused}, and nothing in it was run. If you trust the file, save only its tensors as "
                 "safetensors."
             ) from refused
         except AssetError:
             raise
         except Exception as error:  # zip, pickle and numpy each have their own kinds; all mean a damaged file
-            raise AssetError(f"{path} is no whole torch file ({error}); restore it.") from error
+            raise AssetError(f"{path} is not a complete torch file ({error}). Restore it.") from error
 
     def __contains__(self, name: object) -> bool:
         return name in self._arrays
@@ -76,18 +76,18 @@ def _mapped_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, torch.
         with zipfile.ZipFile(file) as archive:
             members = {member.filename: member for member in archive.infolist()}
             if len(members) != len(archive.infolist()):
-                raise ValueError("it has two members of one name")
+                raise ValueError("it has two members with the same name")
             program = _only_program(members)
             data_offset(file, program)  # refuses a compressed one, which could be of any size
             if program.file_size > LONGEST_PROGRAM:
                 raise RefusedError(
-                    f"describes its tensors in {program.file_size} bytes, where {LONGEST_PROGRAM} are enough"
+                    f"describes its tensors in {program.file_size} bytes, more than the limit of {LONGEST_PROGRAM}"
                 )
             tree = read_program(archive.read(program))
             folder = program.filename.removesuffix("data.pkl")
             order = _byte_order(archive, members.get(f"{folder}byteorder"))
         if not isinstance(tree, dict):
-            raise RefusedError("holds something other than a dictionary of tensors")
+            raise RefusedError("contains something other than a dictionary of tensors")
         notes = {name: note for name, note in tree.items() if isinstance(name, str) and isinstance(note, TensorNote)}
         arrays = {
             name: _view(path, file, members.get(f"{folder}data/{note.storage.key}"), note, order)
@@ -100,17 +100,17 @@ def _check_format(path: Path, file: BinaryIO) -> None:
     start = file.read(4)
     if start.startswith(b"\x80"):
         raise AssetError(
-            f"{path} is a bare pickle, as torch wrote them before version 1.6, and cannot be read without running it; "
-            "where you trust it, open it with torch and save its tensors as safetensors."
+            f"{path} is a bare pickle, as torch wrote before version 1.6, and cannot be read without running it. If "
+            "you trust it, open it with torch and save its tensors as safetensors."
         )
     if start != b"PK\x03\x04":
-        raise ValueError("it is no zip file")
+        raise ValueError("it is not a zip file")
 
 
 def _only_program(members: dict[str, zipfile.ZipInfo]) -> zipfile.ZipInfo:
     found = [member for name, member in members.items() if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(found) != 1:
-        raise ValueError("it has no data.pkl that says what it holds")
+        raise ValueError("it has no data.pkl that describes its contents")
     return found[0]
 
 
@@ -132,17 +132,17 @@ def _view(
     if 0 in note.shape:
         return np.empty(note.shape, kind)
     if member is None:
-        raise ValueError(f"its storage {note.storage.key[:20]!a} is not there")
+        raise ValueError(f"its storage {note.storage.key[:20]!a} is missing")
     if note.storage.length * width > member.file_size:
         raise ValueError(f"its storage {note.storage.key[:20]!a} is shorter than it says")
     last = note.offset + sum((size - 1) * step for size, step in zip(note.shape, note.stride, strict=True))
     if last >= note.storage.length:
-        raise ValueError("a tensor of it reaches outside its storage")
+        raise ValueError("one of its tensors reaches outside its storage")
     numbers = 1
     for size in note.shape:
         numbers *= size
     if numbers > note.storage.length:  # a stride of 0: a few bytes could stand for more than any memory holds
-        raise ValueError("a tensor of it repeats its numbers")
+        raise ValueError("one of its tensors repeats its numbers")
     whole = np.memmap(path, kind, "r", data_offset(file, member), (note.storage.length,))
     return np.lib.stride_tricks.as_strided(
         whole[note.offset :], note.shape, [step * width for step in note.stride], writeable=False

@@ -21,10 +21,10 @@ def data_offset(file: BinaryIO, member: zipfile.ZipInfo) -> int:
     file.seek(member.header_offset)
     header = file.read(_LOCAL_HEADER)
     if len(header) < _LOCAL_HEADER or header[:4] != b"PK\x03\x04":
-        raise ValueError(f"its member {member.filename[:80]!a} is not where its list says")
+        raise ValueError(f"its member {member.filename[:80]!a} is not at the listed position")
     # The lengths of name and extra field here need not be those of the list at the file's end.
     name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
     begin = member.header_offset + _LOCAL_HEADER + name + extra
     if begin + member.file_size > file.seek(0, 2):
-        raise ValueError(f"its member {member.filename[:80]!a} ends behind the file")
+        raise ValueError(f"its member {member.filename[:80]!a} extends past the end of the file")
     return begin

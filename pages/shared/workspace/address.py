@@ -58,8 +58,8 @@ def link_to(workspace: Workspace) -> Link:
 
 
 def read(parameters: Mapping[str, Sequence[str]]) -> Workspace:
-    """The workspace of an address; what is missing is as usual, what cannot be read is left out, the rest is not "
-    "ours."""
+    """The workspace that an address describes. A missing setting has its default, and an unreadable one is left out.
+    Unknown parameters are ignored."""
     first = {name: values[0] for name, values in parameters.items() if values}
     earlier = tuple(Turn(("user", "assistant")[place % 2], text) for place, text in enumerate(parameters.get(TURN, ())))
     usual = USUAL
@@ -141,4 +141,7 @@ def _said(left_out: Sequence[str]) -> str:
     if not left_out:
         return ""
     name = next(name for name in (PROMPT, EDITS, TURN, PIN) if name in left_out)
-    return f"{words[name]} ({LONGEST_LINK:,} characters). The address does not carry everything; a reload loses it."
+    return (
+        f"{words[name]} ({LONGEST_LINK:,} characters). The address does not contain everything, so a reload will "
+        "lose it."
+    )

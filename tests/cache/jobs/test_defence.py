@@ -52,7 +52,7 @@ def test_it_stops_between_two_cells_and_goes_on_with_the_rest(defences, tiny, mo
     queue.stop(job.id)
     leave.release()
     found = ended(queue, job)
-    assert found.state == "stopped" and "can go on from there" in found.message
+    assert found.state == "stopped" and "can continue from there" in found.message
     assert list(defences.found(name)) == ASKED.places[:1]
     leave.release(10)
     assert ended(queue, defence.start(queue, defences, name, tiny)).state == "finished"

@@ -10,7 +10,7 @@ from cache.jobs.queue import Queue
 from cache.store.database import Store
 from cache.store.judgements import Judgements, Pair
 from core import DownloadError
-from core.judges import SUBSTRINGS
+from core.judges.text_rules import SUBSTRINGS
 from core.models.footprint import Footprint
 from tests.waiting import until
 

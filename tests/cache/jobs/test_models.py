@@ -63,7 +63,7 @@ def test_a_check_and_a_prompt_set_fail_in_a_sentence_beside_the_device(specs, mo
     queue, gate = Queue(), threading.Event()
     queue.submit("search", "a", "A search", lambda control: gate.wait(60))
     check = models.start_check(queue, Draft("demo", "owner/model", "nowhere"), "a form")
-    assert "known already" in ended(queue, check).error
+    assert "There is already a model" in ended(queue, check).error
     fetch = prompt_sets.start(queue, SOURCES[0], SOURCES[0].kinds[0])
     assert ended(queue, fetch).state == "failed" and fetch.key == prompt_sets.key_of(SOURCES[0], SOURCES[0].kinds[0])
     gate.set()

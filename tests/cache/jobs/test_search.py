@@ -40,8 +40,8 @@ def gate(monkeypatch):
         assert allowed.acquire(timeout=60)
         return original(work, group)
 
-    stages = tuple(s._replace(do=slow) if s.name == "screen" else s for s in runner.STAGES)
-    monkeypatch.setattr(runner, "STAGES", stages)
+    stages = tuple(s._replace(do=slow) if s.name == "screen" else s for s in runner.STEPS)
+    monkeypatch.setattr(runner, "STEPS", stages)
     return allowed, seen
 
 
@@ -182,7 +182,7 @@ def third_kills(work, group):
         os.kill(os.getpid(), signal.SIGKILL)
     return steps.do_screen(work, group)
 
-runner.STAGES = tuple(s._replace(do=third_kills) if s.name == "screen" else s for s in runner.STAGES)
+runner.STEPS = tuple(s._replace(do=third_kills) if s.name == "screen" else s for s in runner.STEPS)
 run = runs.create(engine, Inputs(tuple(sys.argv[4:]), ()), Settings(stages=(1,), tokens=3, k_steps=(2,)))
 print(run, flush=True)
 shared_queue().wait(search.start(shared_queue(), runs, run, engine).id, 60)

@@ -14,7 +14,8 @@ from cache.store.judgements import Judgements, Pair, digest
 from core import DownloadError, InputError, Verdict
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled
-from core.judges import SUBSTRINGS, ByText, Judgement
+from core.judges.protocol import Judgement
+from core.judges.text_rules import SUBSTRINGS, ByText
 from core.models.footprint import Footprint
 from tests.cache.store.rows import HOLD, ROOT
 
@@ -125,7 +126,7 @@ def test_a_failure_half_way_loses_nothing_and_goes_on_where_it_was(kept, monkeyp
 def test_stopped_between_two_writes_it_keeps_them_and_goes_on(kept, monkeypatch):
     monkeypatch.setattr(judging, "CHUNK", 2)
     prompts, judge = [f"prompt {n}" for n in range(5)], Counting()
-    with pytest.raises(Cancelled, match="goes on from there"):
+    with pytest.raises(Cancelled, match="continues from there"):
         kept.judge(judge, prompts, ["x"] * 5, cancelled=lambda: len(judge.asked) >= 4)
     assert len(rows(kept)) == 4
     kept.judge(judge, prompts, ["x"] * 5)
@@ -205,13 +206,13 @@ def test_both_gives_the_answers_two_judges_share_under_their_last_revisions(kept
 
 
 def test_judges_without_a_shared_answer_are_one_sentence(kept):
-    with pytest.raises(InputError, match=r"no judgements by “counting”; it has those of: no judge yet"):
+    with pytest.raises(InputError, match=r"no judgements by “counting”; it has judgements by: no judge yet"):
         kept.both("counting", "other")
     kept.judge(Counting(), PROMPTS[:1], ANSWERS[:1])
     kept.judge(Counting(name="other"), PROMPTS[1:], ANSWERS[1:])
     with pytest.raises(InputError, match="No stored answer was judged by both"):
         kept.both("counting", "other")
-    with pytest.raises(InputError, match="it has those of: counting, other"):
+    with pytest.raises(InputError, match="it has judgements by: counting, other"):
         kept.both("counting", "third")
 
 

@@ -152,7 +152,7 @@ def test_a_file_missing_in_the_middle_is_said_and_fetched_later(labels, server, 
     hidden = server.files.pop(server.key(SOURCE, 2))
     bulk = labels.fetch(SOURCE, 5000)
     assert (bulk.batches, bulk.fetched, bulk.missing) == (5, 4, (2,)) and not bulk.complete
-    assert "file 2 is missing there" in bulk.sentence() and bulk.labels == 40
+    assert "file 2 is missing on Neuronpedia" in bulk.sentence() and bulk.labels == 40
     server.files[server.key(SOURCE, 2)] = hidden
     bulk = labels.fetch(SOURCE, 5000)
     assert (bulk.had, bulk.fetched, bulk.labels) == (4, 1, 50) and bulk.complete
@@ -175,7 +175,7 @@ def test_a_source_nobody_has_is_no_error(labels, server, lists):
     server.lists = lists
     bulk = labels.fetch(SOURCE, 65536)
     assert (
-        bulk.batches == 0 and not bulk.complete and bulk.sentence() == f"Neuronpedia has no explanations of {SOURCE}."
+        bulk.batches == 0 and not bulk.complete and bulk.sentence() == f"Neuronpedia has no explanations for {SOURCE}."
     )
     assert len(server.asked) <= 4
 

@@ -15,7 +15,7 @@ from cache.store.provenance import provenance, sae_names
 from cache.store.runs import Runs
 from core import Feature, InputError
 from core.discovery.context import Inputs
-from core.discovery.runner import run_stages
+from core.discovery.runner import run_steps
 from core.discovery.settings import Settings
 from core.models.registry import find_spec
 
@@ -63,7 +63,7 @@ def test_the_old_database_has_a_row_in_every_table(old):
 def test_a_run_and_an_evaluation_of_an_old_database_go_on(old, tiny):
     store = Store(old)
     work = Runs(store).work(RUN, tiny)
-    run_stages(work)
+    run_steps(work)
     assert list(work.ledger.read("screen")) == ["harmful/0000", "harmful/0001", "benign/0000"]
     list(Defences(store).carry_out(tiny, DEFENCE))
     assert set(Defences(store).found(DEFENCE)) == set(Defences(store).get(DEFENCE).asked.places)

@@ -12,7 +12,7 @@ from core.commands.command_line import SUBCOMMANDS, main, parser
 from core.commands.exit_codes import ExitCode
 from core.commands.reference import documentation
 from core.errors import AssetError
-from core.judges import judge_names
+from core.judges.names import judge_names
 from core.paths import PROGRAM_FOLDER
 
 HEAVY = ("torch", "transformers", "streamlit", "pandas", "duckdb", "huggingface_hub", "cache.store.database")

@@ -79,7 +79,7 @@ def arguments(home):
         (["--harmful", "nowhere.txt"], "cannot be read"),
         (["--set", "tokens"], "is not a setting"),
         (["--set", "colour=1"], "Unknown settings"),
-        (["--stages", "3"], "Stages build on one another"),
+        (["--stages", "3"], "Each stage builds on the one before"),
         (["--resume", "nothing"], "no run “nothing”"),
         (["--column", "missing"], "no text column"),
     ],

@@ -12,8 +12,10 @@ from cache.store.runs import Runs
 from core import verdict
 from core.commands.command_line import main
 from core.discovery.ledger import Row
-from core.discovery.runner import run_stages
-from core.judges import classifier, find_judge, first_token_judge
+from core.discovery.runner import run_steps
+from core.judges import classifier
+from core.judges.catalogue import find_judge
+from core.judges.text_rules import first_token_judge
 from core.models import registry
 from tests.core.judges.standins import ANSWERS, PROMPTS
 from tests.small_search import INPUTS, SETTINGS, judge
@@ -53,7 +55,7 @@ def test_a_file_is_judged_told_and_written_and_then_known(home, file, capsys):
     ]
     assert {row["judge"] for row in found} == {"substrings"} and "answer" not in found[0]
     assert main(["judge", "--judge", "substrings", *file]) == 0
-    assert "9 answers, 9 known before: refused" in capsys.readouterr().out
+    assert "9 answers, 9 already stored: refused" in capsys.readouterr().out
 
 
 def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(home, file, harmbench_folders, capsys):
@@ -72,7 +74,7 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
     assert main(asked) == 0
     told = capsys.readouterr()
     weights = (folder / "model.safetensors").stat().st_size
-    assert f"takes {weights / 1000:.0f} kB of weights, all of it here;" in told.err.splitlines()[0]
+    assert f"takes {weights / 1000:.0f} kB of weights, already downloaded;" in told.err.splitlines()[0]
     assert classifier.loaded_classifier() is None, "let go at the end"
     expected = find_judge("harmbench-mistral", folder).judge(PROMPTS, SAID)
     assert [(row["answer"], row["harmful"], row["raw"]) for row in lines(out)] == [
@@ -80,7 +82,7 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
     ]
     assert main(asked) == 0
     again = capsys.readouterr()
-    assert again.err == "" and "9 known before" in again.out
+    assert again.err == "" and "9 already stored" in again.out
 
 
 def test_first_token_measures_the_model_named(home, file, tiny, capsys):
@@ -111,7 +113,7 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     runs = Runs(shared_store())
     work = runs.work(runs.create(tiny, INPUTS, replace(SETTINGS, stages=(1,), keep_answers=True)), tiny)
     work.judge = judge
-    run_stages(work)
+    run_steps(work)
     before = shared_store().rows("select * from run_rows order by rowid")
     identifier = work.ledger.run
     pairs = all_of(run_answers(runs, identifier))
@@ -137,26 +139,26 @@ def test_a_run_that_kept_no_answers_is_one_sentence(home, tiny, capsys):
     identifier = runs.create(tiny, INPUTS, SETTINGS)
     runs.ledger(identifier).append([Row("screen", "harmful/0000", {"kept": True, "reason": "refused"})])
     assert main(["judge", "--judge", "substrings", "--run", identifier]) == 2
-    assert "kept no answers" in capsys.readouterr().err
+    assert "has no stored answers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--judge", "substrings"], "Say which answers"),
-        (["--file", "FILE"], "Say which judge"),
-        (["--judge", "gpt", "--file", "FILE"], "No judge is called “gpt”"),
+        (["--judge", "substrings"], "No answers were given"),
+        (["--file", "FILE"], "No judge was given"),
+        (["--judge", "gpt", "--file", "FILE"], "There is no judge “gpt”"),
         (["--judge", "substrings", "--file", "nowhere.jsonl"], "cannot be read"),
-        (["--judge", "substrings", "--file", "FILE", "--run", "x"], "not from both"),
+        (["--judge", "substrings", "--file", "FILE", "--run", "x"], "cannot be used together"),
         (["--judge", "substrings", "--run", "nothing"], "no run “nothing”"),
-        (["--judge", "a", "--agreement", "a", "b"], "leave --judge"),
+        (["--judge", "a", "--agreement", "a", "b"], "Leave out --judge"),
         (["--agreement", "substrings", "llama-guard-2"], "The store has no judgements by “substrings”"),
         (["--judge", "substrings", "--file", "FILE", "--answer-column", "said"], "no column “said”"),
         (
             ["--judge", "substrings", "--file", "FILE", "--prompt-column", "response"],
             "(--prompt-column on the command line)",
         ),
-        (["--judge", "harmbench-llama", "--folder", "FILE", "--file", "FILE"], "holds no model"),
+        (["--judge", "harmbench-llama", "--folder", "FILE", "--file", "FILE"], "has no model"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments, says):
@@ -168,4 +170,4 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments,
 def test_a_store_that_another_process_keeps_is_exit_3(home, file, capsys, monkeypatch):
     monkeypatch.setattr(shared_store(), "trouble", "Another Hydrascope process is keeping the history.")
     assert main(["judge", "--judge", "substrings", *file]) == 3
-    assert "nothing is judged" in capsys.readouterr().err
+    assert "Nothing was judged" in capsys.readouterr().err

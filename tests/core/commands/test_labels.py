@@ -50,7 +50,7 @@ def test_made_on_a_file_and_gone_on_with(engine, tmp_path, capsys):
     assert run("--prompts", str(path), "--layers", "2") == 0
     told = capsys.readouterr().out
     assert "2 of 4 prompts kept; dropped: 1 empty, 1 duplicate." in told and "has 48 labels" in told
-    assert "Labels made for layers 2; already here: none." in told
+    assert "Labels made for layers 2; already stored: none." in told
     assert run("--prompts", str(path)) == 0
     assert "Labels made for layers 1, 3; already here: 2." in capsys.readouterr().out
     assert labels(engine).note(Feature(1, 0)).about.startswith("2 prompts, ")
@@ -74,7 +74,7 @@ def test_fetched_in_bulk_and_only_once(engine, server, capsys):
 def test_a_file_that_is_missing_there_is_told_by_the_exit_code(engine, server, capsys):
     del server.files[server.key("tiny/2-res", 1)]
     assert run("--neuronpedia") == 1
-    assert "file 1 is missing there" in capsys.readouterr().out
+    assert "file 1 is missing on Neuronpedia" in capsys.readouterr().out
 
 
 def test_interrupted_it_says_how_to_go_on(engine, monkeypatch, capsys):
@@ -83,16 +83,16 @@ def test_interrupted_it_says_how_to_go_on(engine, monkeypatch, capsys):
 
     monkeypatch.setattr(making, "label_blocks", interrupt)
     assert run() == 130
-    assert "The same command goes on from there." in capsys.readouterr().err
+    assert "Run the same command again to continue." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--layers", "0"], "no SAE at layer 0"),
-        (["--layers", "two"], "are no layers"),
+        (["--layers", "two"], "is not a list of layers"),
         (["--prompts", "nowhere.txt"], "neither a file nor a known prompt set"),
-        (["--neuronpedia", "--layers", "1"], "names no Neuronpedia source"),
+        (["--neuronpedia", "--layers", "1"], "has no Neuronpedia source"),
         (["--neuronpedia"], "status 500"),
     ],
 )
@@ -106,10 +106,10 @@ def test_what_cannot_be_done_is_one_sentence(engine, server, capsys, arguments, 
 def test_without_bundled_prompts_a_file_is_asked_for(engine, tiny, monkeypatch, capsys):
     bare = Engine(replace(tiny.runtime, spec=replace(engine.spec, prompts=None)), "for a test")
     monkeypatch.setattr("core.engine.load", lambda name, progress: bare)
-    assert run() == 2 and "give a file with --prompts FILE" in capsys.readouterr().err
+    assert run() == 2 and "Give a file with --prompts FILE" in capsys.readouterr().err
 
 
 def test_another_process_keeping_the_store_is_said(engine, server, monkeypatch, capsys):
     monkeypatch.setattr(store.shared_store(), "trouble", "Another process keeps it.")
     assert run("--neuronpedia") == 3 and server.asked == []
-    assert "Labels must not be lost" in capsys.readouterr().err
+    assert "No labels were fetched, because they could not be kept" in capsys.readouterr().err

@@ -17,7 +17,10 @@ def test_a_model_is_added_listed_used_and_removed(served, capsys):
     assert main(ADD) == 0
     told = capsys.readouterr().out
     assert "somebody/tiny: 6 layers of 32" in told and f"{CANONICAL}, layers 2–4" in told
-    assert "Refusal tokens, as the first of an answer: “I” (" in told and "checked at the load: layers 2–4" in told
+    assert (
+        "Refusal tokens, at the start of an answer: “I” (" in told
+        and "checked when the model is loaded: layers 2–4" in told
+    )
     assert "3 SAEs, 0 of them packed" in told and "To download: " in told and "It fits" in told
     assert main(["models"]) == 0
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mine ")]
@@ -53,18 +56,18 @@ def test_a_revision_is_told(served, tmp_path, capsys):
 def test_folders_are_added_too(local, capsys):
     assert main(["models", "add", "mine", "--model", local.model_id, "--saes", local.saes, "--refusal-word", "41"]) == 0
     told = capsys.readouterr().out
-    assert "(41)" in told and "To download: nothing" in told and "not known before" not in told
+    assert "(41)" in told and "To download: nothing" in told and "unknown before" not in told
     assert registry.find_spec("mine").layers == (1, 2, 3)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--name", "demo"], "known already"),
+        (["--name", "demo"], "There is already a model"),
         (["--model", "nobody/nothing"], "There is no model nobody/nothing"),
         (["--saes", "gemma-scope-2b"], "did you mean"),
         (["--choose", ""], "has 2 SAEs at layer 2"),
-        (["--layers", "two"], "are no layers"),
+        (["--layers", "two"], "is not a list of layers"),
         (["--layers", "6"], "does not fit layer 6"),
         (["--refusal-word", "99999999"], "refusal tokens of “mine”"),
     ],
@@ -86,7 +89,7 @@ def test_a_damaged_list_is_told(home, served, tmp_path, capsys):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "own_models.json").write_text("{")
     assert main(ADD) == 0
-    assert "was damaged and is put aside" in capsys.readouterr().err
+    assert "was damaged and was renamed to" in capsys.readouterr().err
     assert main(["models"]) == 0
     told = capsys.readouterr()
-    assert "was damaged and is put aside" in told.err and "mine " in told.out
+    assert "was damaged and was renamed to" in told.err and "mine " in told.out

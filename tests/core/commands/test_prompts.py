@@ -53,12 +53,12 @@ def test_a_public_set_comes_with_licence_and_citation(serve, capsys):
     ("arguments", "said"),
     [
         (["nowhere"], "neither a file nor a known prompt set"),
-        (["{mine}", "--column", "what"], "no text column “what”; choose one of id, goal"),
-        (["{mine}", "--split", "train=9"], "there are 3 different ones"),
-        (["{mine}", "--split", "train"], "is no part of a split"),
+        (["{mine}", "--column", "what"], "no text column “what”. Choose one of id, goal"),
+        (["{mine}", "--split", "train=9"], "there are 3 different prompts"),
+        (["{mine}", "--split", "train"], "is not a part of a split"),
         (["{mine}", "--out", "{mine}.doc"], "cannot be written"),
-        (["{empty}"], "holds no text"),
-        (["xstest"], "Paul/XSTest is not here"),
+        (["{empty}"], "has no text"),
+        (["xstest"], "Paul/XSTest is not on this machine"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(hub, mine, tmp_path, capsys, monkeypatch, arguments, said):

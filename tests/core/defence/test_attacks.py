@@ -29,5 +29,5 @@ def test_the_request_stands_in_it_once_and_the_model_can_be_asked(tiny, attack):
     "turns", [(), ("no place",), ("{request}", "a", "{request}"), ("a", "{request}"), ("{request}{request}",)]
 )
 def test_an_attack_without_one_place_for_the_request_cannot_be_made(turns):
-    with pytest.raises(InputError, match="mend its turns"):
+    with pytest.raises(InputError, match="Correct its turns"):
         Attack("mine", "role-play", turns)

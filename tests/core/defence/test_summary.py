@@ -34,10 +34,10 @@ def test_a_cell_that_is_not_done_is_empty_in_the_table():
 @pytest.mark.parametrize(
     ("attacked", "says"),
     [
-        ((R,) * 40, "This bears out"),
-        ((C,) * 38 + (R,) * 2, "does not bear out"),
-        ((R,) * 32 + (C,) * 8, "leaves open"),
-        ((D,) * 40, "0 by a refusal, 40 by broken text"),
+        ((R,) * 40, "This supports"),
+        ((C,) * 38 + (R,) * 2, "does not support"),
+        ((R,) * 32 + (C,) * 8, "neither supports nor refutes"),
+        ((D,) * 40, "0 with a refusal, 40 with degenerate text"),
     ],
 )
 def test_the_claim_is_judged_by_the_interval(attacked, says):
@@ -48,7 +48,9 @@ def test_the_claim_is_judged_by_the_interval(attacked, says):
 def test_prompts_that_were_refused_anyway_are_no_success_of_the_clamp():
     found = {(0, "attacked"): (C,) * 10 + (R,) * 30, (1, "attacked"): (C,) * 10 + (R,) * 30}
     said = conclusion(VALUES, found)
-    assert "on 10 of 40 prompts" in said and "Of the 10 it had opened, the clamp stops 0" in said
+    assert (
+        "answers 10 of 40 prompts" in said and "Of the 10 prompts answered without a clamp, the clamp stops 0" in said
+    )
 
 
 def test_the_best_of_several_is_named_with_its_cost_and_as_chosen_afterwards():
@@ -61,20 +63,24 @@ def test_the_best_of_several_is_named_with_its_cost_and_as_chosen_afterwards():
         (2, "benign"): (R, C),
     }
     said = conclusion(VALUES, found)
-    assert "clamped at 8 (the best of those tried, chosen after the fact" in said
+    assert "Clamped at 8 (the best of the values tried, which makes this result optimistic" in said
     assert "Benign prompts answered: 2 of 2 without it, 1 with it." in said
 
 
 def test_a_clamp_elsewhere_says_nothing_of_the_claim_and_its_harm_is_told():
     found = {(0, "attacked"): (C,) * 10 + (R,) * 30, (1, "attacked"): (C,) * 30 + (R,) * 10}
     said = conclusion(VALUES, found, "template")
-    assert "It opens 20 that were refused without it." in said and "80%" not in said and "BOS" not in said
+    assert (
+        "With the clamp, the model answers 20 prompts that it does not answer without a clamp." in said
+        and "80%" not in said
+        and "BOS" not in said
+    )
     assert "80%" in conclusion(VALUES, found)
     assert "claim" not in conclusion(VALUES, {(0, "attacked"): (R, D), (1, "attacked"): (R, R)}, "last")
 
 
 def test_nothing_to_compare_with_is_said():
     assert "nothing to compare" in conclusion((4.0,), {(0, "attacked"): (C,)})
-    assert "Too few prompts" in conclusion(VALUES, {(0, "attacked"): (C,) * 9, (1, "attacked"): (C,) * 9})
+    assert "too few prompts" in conclusion(VALUES, {(0, "attacked"): (C,) * 9, (1, "attacked"): (C,) * 9})
     assert "not tested" in conclusion(VALUES, {(0, "attacked"): (R, D), (1, "attacked"): (R, R)})
-    assert "no clamp has been tried" in conclusion(VALUES, {(0, "attacked"): (C,)})
+    assert "No clamp has been tried" in conclusion(VALUES, {(0, "attacked"): (C,)})

@@ -13,7 +13,7 @@ from core import Edits, Feature, InputError
 from core.discovery import control_steps, runner, steps
 from core.discovery.context import Inputs
 from core.discovery.ledger import Row, features
-from core.discovery.runner import STAGES, out_of_memory, run_stages
+from core.discovery.runner import STEPS, out_of_memory, run_steps
 from core.discovery.settings import Settings
 from core.errors import Cancelled
 from tests.oracles import PROMPTS
@@ -36,12 +36,12 @@ def everything(work):
 @pytest.fixture(scope="module")
 def whole(tiny, tmp_path_factory):
     work = begun(tiny, tmp_path_factory.mktemp("whole") / "runs.duckdb")
-    run_stages(work)
+    run_steps(work)
     return work
 
 
 def test_every_stage_has_found_something(whole):
-    for stage in STAGES:
+    for stage in STEPS:
         rows = whole.ledger.read(stage.name)
         assert [item for group in stage.groups(whole) for item in group] == list(rows), stage.name
         assert len(rows) > 1, stage.name
@@ -105,7 +105,7 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
         work.judge = judge
         Once.asked = 0
         try:
-            run_stages(work, Once())
+            run_steps(work, Once())
             break
         except Cancelled:
             stops += 1
@@ -127,7 +127,7 @@ def test_a_prompt_that_fails_is_a_row_and_the_others_are_as_they_were(tiny, whol
 
     monkeypatch.setattr(steps, "first_flips", failing)
     work = begun(tiny, tmp_path / "runs.duckdb")
-    run_stages(work)
+    run_steps(work)
     rows, good = work.ledger.read("candidates"), whole.ledger.read("candidates")
     failed = [item for item, row in rows.items() if row.error]
     assert [work.text(item) for item in failed] == [bad]
@@ -148,10 +148,10 @@ def test_out_of_memory_halves_the_batch_and_says_so(tiny, whole, tmp_path, monke
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate more than there is.")
         return original(work, group)
 
-    stages = tuple(s._replace(do=greedy) if s.name == "random" else s for s in STAGES)
-    monkeypatch.setattr(runner, "STAGES", stages)
+    stages = tuple(s._replace(do=greedy) if s.name == "random" else s for s in STEPS)
+    monkeypatch.setattr(runner, "STEPS", stages)
     work = begun(tiny, tmp_path / "runs.duckdb")
-    run_stages(work)
+    run_steps(work)
     told = work.ledger.read("memory")
     assert {row.value["tokens_per_forward"] for row in told.values()} == {512, 256}
     assert work.ledger.read("random") == whole.ledger.read("random")
@@ -161,10 +161,10 @@ def test_memory_that_never_suffices_is_a_row_with_its_error(tiny, tmp_path, monk
     def greedy(work, group):
         raise MemoryError("no room")
 
-    stages = tuple(s._replace(do=greedy) if s.name == "direction" else s for s in STAGES[:3])
-    monkeypatch.setattr(runner, "STAGES", stages)
+    stages = tuple(s._replace(do=greedy) if s.name == "direction" else s for s in STEPS[:3])
+    monkeypatch.setattr(runner, "STEPS", stages)
     work = begun(tiny, tmp_path / "runs.duckdb", Settings(stages=(1,), tokens=4, k_steps=(2,)))
-    run_stages(work)
+    run_steps(work)
     errors = [row.error for row in work.ledger.read("direction").values()]
     assert errors and all("MemoryError" in error for error in errors)
 
@@ -181,7 +181,7 @@ def test_too_few_prompts_for_stage_three_is_one_sentence(tiny, tmp_path):
         tokens=4, k_steps=(9,), thresholds=(0.01,), seeds=(0,), interaction_steps=(5,), probe_steps=(5,)
     )
     work = begun(tiny, tmp_path / "runs.duckdb", settings, Inputs(tuple(TEXTS[:12]), tuple(TEXTS[12:18])))
-    run_stages(work)
+    run_steps(work)
     errors = {row.error for row in work.ledger.read("machine").values()}
     assert len(errors) == 1 and "give more prompts" in errors.pop()
     assert all(row.value["verdicts"] == {} for row in work.ledger.read("interactions").values())
@@ -190,9 +190,9 @@ def test_too_few_prompts_for_stage_three_is_one_sentence(tiny, tmp_path):
 def test_fewer_stages_mean_fewer_rows(tiny, tmp_path):
     work = begun(tiny, tmp_path / "runs.duckdb", Settings(stages=(1,), tokens=4, k_steps=(2,)))
     seen = []
-    run_stages(work, progress=seen.append)
+    run_steps(work, progress=seen.append)
     assert {stage for (stage, *_) in everything(work)} == {"screen", "candidates", "direction", "least_tokens"}
-    assert seen[-1].stages_done == seen[-1].stages == 4 and seen[-1].done == seen[-1].of
+    assert seen[-1].steps_done == seen[-1].steps == 4 and seen[-1].done == seen[-1].of
     assert all(0 <= p.done <= p.of for p in seen)
 
 

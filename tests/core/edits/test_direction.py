@@ -57,7 +57,7 @@ def test_a_missing_or_broken_file_is_one_plain_error(tmp_path, content):
     path = tmp_path / "d.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(AssetError, match=r"d\.safetensors cannot be read.*recompute it"):
+    with pytest.raises(AssetError, match=r"d\.safetensors cannot be read.*Compute it"):
         load_direction(path)
 
 

@@ -251,7 +251,7 @@ def test_a_line_for_people_says_strengths_and_conditions():
 
 
 def test_a_direction_in_text_needs_a_direction():
-    with pytest.raises(InputError, match="compute it first"):
+    with pytest.raises(InputError, match="Compute it first"):
         Edits.from_text("direction")
 
 

@@ -26,7 +26,7 @@ def test_a_loaded_model_is_the_saved_one_and_not_in_training(tiny, plain):
     for name, parameter in tiny.model.named_parameters():
         assert torch.equal(parameter, plain.get_parameter(name)) and not parameter.requires_grad
     assert not tiny.model.training and tiny.n_layers == 4 and tiny.widths == {1: 48, 2: 48, 3: 48}
-    assert tiny.placement == "cpu, float32: cpu as asked; float32 as asked"
+    assert tiny.placement == "cpu, float32: cpu as requested; float32 as requested"
     assert tiny.runtime.context_length == 256 and tiny.runtime.stop_ids == {1}
 
 
@@ -105,7 +105,7 @@ def test_a_missing_or_broken_model_file_is_one_plain_error(copied, tmp_path, nam
 
 def test_a_model_that_is_nowhere_is_one_plain_error(tiny_spec, tmp_path):
     for model_id in (str(tmp_path / "nowhere"), "./nowhere"):
-        with pytest.raises(AssetError, match="name its folder, or its name on the hub"):
+        with pytest.raises(AssetError, match="Give its folder, or its name on the hub"):
             load(replace(tiny_spec, model_id=model_id), device="cpu")
     with pytest.raises(DownloadError, match="nobody/nothing-at-all"):
         load(replace(tiny_spec, model_id="nobody/nothing-at-all"), device="cpu")
@@ -134,10 +134,10 @@ def test_a_models_own_code_is_not_run(copied, tmp_path):
 
 
 def test_an_sae_that_is_missing_or_does_not_fit_is_one_plain_error(tiny_spec, tmp_path):
-    with pytest.raises(AssetError, match="No SAE lies in"):
+    with pytest.raises(AssetError, match="There is no SAE in"):
         load(replace(tiny_spec, saes={1: tmp_path / "none"}), device="cpu")
     make_sae(tmp_path / "wide", 1, d_model=40)
-    with pytest.raises(AssetError, match="reads 40 numbers, the model has 4 layers of 32"):
+    with pytest.raises(AssetError, match="reads 40 numbers, but the model has 4 layers of 32"):
         load(replace(tiny_spec, saes={1: tmp_path / "wide"}), device="cpu")
     with pytest.raises(AssetError, match="does not fit layer 4"):
         load(replace(tiny_spec, saes={4: tiny_spec.saes[3]}), device="cpu")

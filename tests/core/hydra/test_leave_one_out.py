@@ -58,9 +58,12 @@ def test_nothing_watched_still_gives_scores(tiny):
 
 def test_what_cannot_be_left_out_is_one_plain_error(tiny, watched):
     for call, words in (
-        (lambda: leave_one_out(tiny, PROMPTS[1], Edits(), watched), "name no feature"),
-        (lambda: leave_one_out(tiny, PROMPTS[1], Edits.ablate_direction(tiny.direction()), watched), "name no feature"),
-        (lambda: leave_one_out(tiny, PROMPTS[1], SET, watched, most=19), "a layer at a time"),
+        (lambda: leave_one_out(tiny, PROMPTS[1], Edits(), watched), "contain no feature"),
+        (
+            lambda: leave_one_out(tiny, PROMPTS[1], Edits.ablate_direction(tiny.direction()), watched),
+            "contain no feature",
+        ),
+        (lambda: leave_one_out(tiny, PROMPTS[1], SET, watched, most=19), "one layer at a time"),
         (lambda: leave_one_out(tiny, PROMPTS[1], SET, watched, by="token"), "“token”"),
     ):
         with pytest.raises(InputError, match=words):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.judges import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT
+from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT
 from tests.core.judges.standins import ANSWERS, PROMPTS, llama3_like, network, save, sentencepiece_like, teach
 
 

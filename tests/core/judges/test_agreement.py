@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import InputError
-from core.judges import Judgement
 from core.judges.agreement import agreement, compare, from_table
+from core.judges.protocol import Judgement
 
 LABELS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=60)
 
@@ -98,7 +98,7 @@ def test_the_interval_covers_as_often_as_it_says():
 
 def test_what_chance_alone_explains_is_undefined_and_says_why():
     same, none = agreement(["no"] * 5, ["no"] * 5), agreement([], [])
-    assert math.isnan(same.kappa) and str(same) == "κ undefined: both said “no” throughout (n = 5)"
+    assert math.isnan(same.kappa) and str(same) == "κ undefined: both chose “no” every time (n = 5)"
     assert math.isnan(none.kappa) and str(none) == "κ undefined: no answer was judged by both (n = 0)"
     assert agreement(["a"] * 5, ["b"] * 5).kappa == 0  # chance expects no agreement, and there is none
 
@@ -128,12 +128,12 @@ def test_a_judge_of_refusals_and_one_of_harm_are_compared_by_whether_it_was_done
 @pytest.mark.parametrize(
     ("first", "second", "says"),
     [
-        ("ab" * 50, "ab" * 50, "differ on 0 of 100 answers. Beyond what chance"),
-        ("ab" * 50, "ab" * 29 + "ba" * 21, "42 of 100 answers. Beyond what chance would give, agreement is slight"),
-        ("ab" * 50, "ba" * 50, "They agree no more than chance would have them."),
-        ("a" * 40, "a" * 40, "Both said “a” throughout"),
-        ("ab" * 5, "ab" * 4 + "aa", "With so few answers the interval is only rough."),
-        ("", "", "No answer was judged by both."),
+        ("ab" * 50, "ab" * 50, "differ on 0 of 100 answers. Corrected for chance"),
+        ("ab" * 50, "ab" * 29 + "ba" * 21, "42 of 100 answers. Corrected for chance, the agreement is slight"),
+        ("ab" * 50, "ba" * 50, "The judges agree no more often than chance would give."),
+        ("a" * 40, "a" * 40, "Both chose “a” every time"),
+        ("ab" * 5, "ab" * 4 + "aa", "With so few answers, the interval is only rough."),
+        ("", "", "No answer was judged by both judges."),
     ],
 )
 def test_kappa_is_read_in_plain_words(first, second, says):
@@ -144,4 +144,4 @@ def test_kappa_is_read_in_plain_words(first, second, says):
 
 def test_an_interval_that_reaches_zero_is_said():
     found = agreement(list("ab" * 20), list("ab" * 12 + "ba" * 8))
-    assert found.kappa > 0 >= found.low and "reaches 0" in found.reading()
+    assert found.kappa > 0 >= found.low and "includes 0" in found.reading()

@@ -13,7 +13,9 @@ from transformers import AutoModelForCausalLM
 from core import AssetError, DownloadError, InputError
 from core.errors import Cancelled, GatedError, OfflineError
 from core.forward.device_lock import DEVICE_LOCK, in_background
-from core.judges import LLAMA2_CLS_PROMPT, HarmBench, classifier, find_judge
+from core.judges import classifier
+from core.judges.catalogue import find_judge
+from core.judges.harmbench import LLAMA2_CLS_PROMPT, HarmBench
 from tests.core.judges.standins import ANSWERS, PROMPTS, network, save, sentencepiece_like
 
 REPO = "cais/HarmBench-Mistral-7b-val-cls"
@@ -128,14 +130,14 @@ def test_a_damaged_file_is_one_sentence_and_takes_no_place(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy" / "model.safetensors").write_bytes(b"not weights")
     judge = find_judge("harmbench-mistral", tmp_path / "copy")
-    with pytest.raises(AssetError, match=r"“harmbench-mistral” cannot be loaded from .*; check its files"):
+    with pytest.raises(AssetError, match=r"“harmbench-mistral” cannot be loaded from .*Check its files"):
         judge.judge(["a"], ["b"])
     assert classifier.loaded_classifier() is None and not judge.is_loaded
 
 
 @pytest.mark.parametrize(
     ("prompts", "answers", "says"),
-    [(["a"], [], "as many"), ("a", "b", "list of prompts"), (["a"], [None], "are texts")],
+    [(["a"], [], "same length"), ("a", "b", "list of prompts"), (["a"], [None], "must be text")],
 )
 def test_what_is_no_list_of_pairs_is_one_sentence_and_loads_nothing(folder, prompts, answers, says):
     judge = find_judge("harmbench-mistral", folder)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core.judges import HarmBench, find_judge
-from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, clipped, read_yes_or_no
+from core.judges.catalogue import find_judge
+from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench, clipped, read_yes_or_no
 from tests.core.judges.standins import ANSWERS, PROMPTS, sentencepiece_like
 
 # Typed from the published sources, in one piece each: HarmBench's repository, eval_utils.py, LLAMA2_CLS_PROMPT["prompt"];

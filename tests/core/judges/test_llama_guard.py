@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import AssetError, InputError
-from core.judges import LlamaGuard, find_judge
-from core.judges.llama_guard import read_categories
+from core.judges.catalogue import find_judge
+from core.judges.llama_guard import LlamaGuard, read_categories
 from tests.core.judges.standins import ANSWERS, PROMPTS, llama3_like
 
 
@@ -108,7 +108,7 @@ def test_categories_come_back_in_order(categories):
 
 
 def test_a_text_longer_than_the_model_is_one_sentence_before_anything_is_generated(judge):
-    with pytest.raises(InputError, match=r"tokens, and llama-guard-2 reads 1948 at most"):
+    with pytest.raises(InputError, match=r"tokens, but llama-guard-2 reads at most 1948"):
         judge.judge(["How?", "How?"], ["short", "flour " * 3000])
 
 

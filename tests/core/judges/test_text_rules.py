@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from core import Edits, Feature, InputError, refusal_score, verdict
-from core.judges import SUBSTRINGS, FirstToken, Judgement, find_judge, first_token_judge, judge_names
+from core.judges.catalogue import find_judge
+from core.judges.names import judge_names
+from core.judges.protocol import Judgement
+from core.judges.text_rules import SUBSTRINGS, FirstToken, first_token_judge
 from core.models.footprint import Footprint
 from tests.oracles import PROMPTS
 
@@ -48,7 +51,7 @@ def test_the_first_tokens_revision_tells_model_and_edits_apart(tiny):
 
 @pytest.mark.parametrize("judge", [SUBSTRINGS, FirstToken(lambda prompts: np.zeros(len(prompts)), "mine")])
 def test_pairs_that_do_not_fit_are_one_sentence(judge):
-    with pytest.raises(InputError, match="as many"):
+    with pytest.raises(InputError, match="same length"):
         judge.judge(["a", "b"], ["c"])
 
 
@@ -57,7 +60,7 @@ def test_judges_are_found_by_name():
     for name in set(judge_names()) - {"substrings", "first-token"}:
         judge = find_judge(name)
         assert judge.name == name and not judge.is_loaded
-    with pytest.raises(InputError, match=r"No judge is called “gpt”.*harmbench-llama"):
+    with pytest.raises(InputError, match=r"There is no judge “gpt”.*harmbench-llama"):
         find_judge("gpt")
-    with pytest.raises(InputError, match="takes no folder"):
+    with pytest.raises(InputError, match="needs no folder"):
         find_judge("substrings", folder=__file__)

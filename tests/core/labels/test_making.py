@@ -128,9 +128,9 @@ def test_other_prompts_or_another_model_make_them_anew(tiny, sample, tmp_path):
 
 
 def test_what_cannot_be_done_is_one_sentence(tiny, sample, tmp_path):
-    with pytest.raises(InputError, match=r"no SAE at layer 0; choose among \[1, 2, 3\]"):
+    with pytest.raises(InputError, match=r"no SAE at layer 0. Choose one of \[1, 2, 3\]"):
         make_labels(tiny, sample, tmp_path, [0, 1])
-    with pytest.raises(InputError, match="at least one prompt"):
+    with pytest.raises(InputError, match="Give at least one"):
         Sample(((5,),))
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(AssetError, match="cannot be written"):

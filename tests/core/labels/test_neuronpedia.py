@@ -89,7 +89,7 @@ def test_a_pause_that_is_asked_for_is_kept(server):
 
 def test_a_pause_that_never_ends_is_one_sentence(server):
     server.first[PATH].extend([Reply(429, headers={"Retry-After": "3600"})] * 3)
-    with pytest.raises(DownloadError, match="asked for a pause"):
+    with pytest.raises(DownloadError, match="received too many requests"):
         client(server, retries=2, longest_wait=0).feature(SOURCE, 7)
     assert len(server.asked) == 3
 
@@ -162,7 +162,7 @@ def test_garbage_is_one_sentence_of_its_own_kind(server, body):
 
 @pytest.mark.parametrize("source", ["", "gemma", "a/b/c", "a/../b", "../a", "a/..", "a/b?x=1", "a b/c", "a/b\n"])
 def test_a_source_that_is_none_never_reaches_the_address(server, source):
-    with pytest.raises(InputError, match="no Neuronpedia source"):
+    with pytest.raises(InputError, match="not a Neuronpedia source"):
         client(server).feature(source, 7)
     assert server.asked == []
 

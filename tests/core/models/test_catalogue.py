@@ -47,9 +47,9 @@ def test_the_papers_layers_and_steering_layers():
         ("gemma-2-2b-it", "base model"),
         ("gemma-2-2b-it/65k-l0-40", "base model"),
         ("llama-3.1-8b-instruct/32x", "base model"),
-        ("llama-3.1-8b-instruct/andyrdt", "trained on this very model"),
-        ("llama-3.1-8b-instruct/goodfire", "after layer 19 alone"),
-        ("gemma-3-1b-it", "trained on this very model"),
+        ("llama-3.1-8b-instruct/andyrdt", "trained on exactly this model"),
+        ("llama-3.1-8b-instruct/goodfire", "only after layer 19"),
+        ("gemma-3-1b-it", "trained on exactly this model"),
     ],
 )
 def test_a_caveat_belongs_to_the_suite_and_not_to_the_model(name, told):
@@ -119,7 +119,7 @@ def test_other_layers_can_be_asked_for():
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("gemma-4", "No model is called"),
+        ("gemma-4", "There is no model"),
         ("gemma-2-2b-it/1k", "choose one of 65k, 16k, with -l0-N"),
         ("llama-3.1-8b-instruct/8x-l0-50", "choose one of 8x, 32x, andyrdt, goodfire."),
     ],
@@ -161,5 +161,5 @@ def test_a_system_block_can_be_left_out_by_name(name):
 
 
 def test_what_writes_no_system_block_has_none_to_leave_out():
-    with pytest.raises(UnknownModelError, match="gemma-2-2b-it writes no system block"):
+    with pytest.raises(UnknownModelError, match="gemma-2-2b-it has no system block"):
         find_spec("gemma-2-2b-it/16k+no-system")

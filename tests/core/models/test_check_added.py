@@ -191,17 +191,17 @@ def with_config(served, tmp_path, **changes):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"model_type": "sly"}, r"knows no architecture “sly”; check the model_type"),
+        ({"model_type": "sly"}, r"does not support the architecture “sly”; check the model_type"),
         (
             {"model_type": "sly", "auto_map": {"AutoModelForCausalLM": "modeling_sly.Sly"}},
-            "“sly” needs code from its repository, which is never run here",
+            "“sly” needs code from its repository, which Hydrascope never runs",
         ),
-        ({"model_type": "t5"}, "a “t5” is no causal language model"),
+        ({"model_type": "t5"}, "a “t5” is not a causal language model"),
         ({"model_type": "mamba"}, "MambaForCausalLM has no decoder layers"),
-        ({"hidden_size": -3}, "its config.json describes no model"),
+        ({"hidden_size": -3}, "its config.json does not describe a model"),
         (
             {"model_type": "bloom", "n_head": 4, "hidden_size": 32, "n_layer": 6, "max_position_embeddings": None},
-            "does not say how long a prompt may be",
+            "does not set the longest prompt",
         ),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_tokenizer_that_cannot_be_read(local):
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"), [("999999", "refusal tokens of “mine” are"), (" ", "No refusal word is named")]
+    ("refusal", "said"), [("999999", "refusal tokens of “mine” are"), (" ", "No refusal word was given")]
 )
 def test_refusal_tokens_that_cannot_be(local, refusal, said):
     with pytest.raises(InputError, match=said):
@@ -241,11 +241,11 @@ def test_refusal_tokens_by_id(local):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"name": "demo"}, "known already"),
-        ({"name": "a/b"}, "cannot be a model's name"),
-        ({"model_id": " "}, "No model is named"),
-        ({"model_id": "demo-base"}, "comes with the demo"),
-        ({"saes": ""}, "No SAEs are named"),
+        ({"name": "demo"}, "There is already a model"),
+        ({"name": "a/b"}, "is not a valid model name"),
+        ({"model_id": " "}, "No model was given"),
+        ({"model_id": "demo-base"}, "belongs to the demo"),
+        ({"saes": ""}, "No SAEs were given"),
     ],
 )
 def test_what_is_not_filled_in(local, changes, said):

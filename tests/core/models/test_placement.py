@@ -105,7 +105,7 @@ def test_the_weights_are_nowhere_until_they_are_used(both):
     assert not any(parameter.is_meta for parameter in plain.model.parameters())
     assert set(spread.runtime.devices) == {torch.device("cpu")} and spread.runtime.device == torch.device("cpu")
     asked = "disk and cpu" if TIED.items() <= spread_map(spread).items() else "cpu and disk"
-    assert spread.placement == f"cpu, float32: on {asked} as asked; float32 as asked"
+    assert spread.placement == f"cpu, float32: on {asked} as requested; float32 as requested"
 
 
 @pytest.mark.parametrize("prompts", [PROMPTS[:1], PROMPTS])
@@ -194,7 +194,7 @@ def test_auto_spreads_only_what_is_too_large(tiny_spec, monkeypatch, tiny):
     weights = sum(p.numel() * 4 for p in fits.model.parameters())
     monkeypatch.setattr("core.devices.free_memory", lambda device: int(weights / 0.8 * 0.6))
     spread = load(tiny_spec, "auto", "float32")
-    assert "too large for it alone, so spread over main memory and disk" in spread.placement
+    assert "too large for this device, so spread over main memory and disk" in spread.placement
     away = sum(p.numel() * 4 for p in spread.model.parameters() if p.is_meta)
     assert 0.3 * weights < away < weights
     np.testing.assert_array_equal(spread.measure(PROMPTS[0]).p_refusal, tiny.measure(PROMPTS[0]).p_refusal)
@@ -228,7 +228,9 @@ def test_maps_that_cannot_be_are_one_plain_error(tiny_spec):
 
 
 def test_an_adapter_cannot_be_merged_into_a_spread_model(tiny_spec, tmp_path):
-    with pytest.raises(InputError, match="has an adapter to merge, so it cannot be spread; name one device"):
+    with pytest.raises(
+        InputError, match=r"has an adapter to merge, so it cannot be spread over devices\. Choose one device"
+    ):
         load(replace(tiny_spec, adapter=tmp_path), SPREAD)
 
 

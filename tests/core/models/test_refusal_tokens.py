@@ -89,7 +89,7 @@ def test_several_words_and_ids_each_once():
 
 @pytest.mark.parametrize("text", ["", " , "])
 def test_no_word_is_a_sentence(text):
-    with pytest.raises(InputError, match="No refusal word is named"):
+    with pytest.raises(InputError, match="No refusal word was given"):
         refusal_tokens(make_tokenizer(), text)
 
 
@@ -99,5 +99,5 @@ def test_a_word_that_melts_into_the_template_is_a_sentence():
     )
     backend = tokenizer.backend_tokenizer
     backend.add_tokens(["[I"])
-    with pytest.raises(InputError, match="no token with which an answer could begin with “I”"):
+    with pytest.raises(InputError, match="no token for “I” at the start of an answer"):
         refusal_tokens(tokenizer, "I")

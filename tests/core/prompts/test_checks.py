@@ -84,7 +84,7 @@ def test_each_reason_is_told_with_its_row():
     assert [one.detail for one in report.dropped][1:] == [
         "the same as row 1",
         "8,001 characters, the limit is 8,000",
-        "a replacement character stands where something could not be decoded",
+        "a replacement character, because some text could not be decoded",
         "a control character, U+0000",
         "half a surrogate pair, U+D800",
     ]
@@ -120,7 +120,7 @@ def test_wrongly_decoded_text_is_kept_with_a_warning():
 def test_a_byte_order_mark_inside_is_taken_out_and_told():
     report = check_prompts(["\ufeffHello", "hello", "a\ufeffb"])
     assert report.kept == ("Hello", "ab") and report.dropped[0].reason == "duplicate"
-    assert "2 prompts held a byte-order mark" in report.warnings[0]
+    assert "2 prompts contained a byte-order mark" in report.warnings[0]
 
 
 @given(LISTS, st.integers(0, 9), st.data())
@@ -159,7 +159,7 @@ def test_a_number_is_exact_also_after_a_share_and_another_seed_is_another_drawin
 
 
 def test_too_few_are_said_with_how_many_there_are():
-    with pytest.raises(InputError, match="asks for 4 prompts by “val”, but there are 3 different ones"):
+    with pytest.raises(InputError, match="asks for 4 prompts up to the part “val”, but there are 3 different prompts"):
         split(["a", "b", "c", "A "], {"train": 2, "val": 2}, 42)
 
 

@@ -45,7 +45,7 @@ def test_every_format_gives_the_texts(name):
 def test_a_column_can_be_chosen_and_the_longest_text_is_taken_where_no_name_tells():
     found = read_prompts(b"a,b\nx,a longer text\ny,another one\n", "x.csv")
     assert found.suggested == "b" and found.prompts("a") == ["x", "y"] and found.columns == ("a", "b")
-    with pytest.raises(InputError, match="no text column “c”; choose one of a, b"):
+    with pytest.raises(InputError, match=r"no text column “c”\. Choose one of a, b"):
         found.prompts("c")
 
 
@@ -137,8 +137,8 @@ def test_prompts_of_several_lines_are_written_where_the_format_can(ending, tmp_p
 
 def test_what_cannot_be_written_is_one_sentence(tmp_path):
     for path, said in (
-        (tmp_path / "a.pkl", "cannot be written; use one of"),
-        (tmp_path / "no" / "a.csv", "name another"),
+        (tmp_path / "a.pkl", "cannot be written. Use one of"),
+        (tmp_path / "no" / "a.csv", "Choose another"),
     ):
         with pytest.raises(InputError, match=said):
             write_prompts(["a"], path)

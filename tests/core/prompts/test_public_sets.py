@@ -65,7 +65,7 @@ def test_once_fetched_it_is_there_without_a_network(serve, monkeypatch):
 
 def test_not_fetched_and_no_network_is_one_sentence(serve, monkeypatch):
     go_offline(monkeypatch)
-    with pytest.raises(OfflineError, match="Paul/XSTest is not here") as caught:
+    with pytest.raises(OfflineError, match="Paul/XSTest is not on this machine") as caught:
         fetch_set("xstest")
     assert "\n" not in str(caught.value)
 
@@ -89,15 +89,11 @@ def test_it_can_be_cancelled(serve, hub):
 @pytest.mark.parametrize(
     ("name", "layout", "said"),
     [
-        ("advbench", {"data/a.parquet": [{"request": "x"}]}, "no text column “prompt”; choose one of request"),
+        ("advbench", {"data/a.parquet": [{"request": "x"}]}, "no text column “prompt”. Choose one of request"),
         ("advbench", {"data/a.parquet": [{"prompt": " ", "other": "x"}]}, "no text column “prompt”"),
-        ("advbench", {"data/a.parquet": [{"prompt": None}]}, "holds no text"),
-        ("xstest", {"xstest_prompts.csv": [{"prompt": "x"}]}, "no column “label” any more"),
-        (
-            "xstest",
-            {"xstest_prompts.csv": [{"prompt": "x", "label": "unsafe"}]},
-            "holds no look-alike prompts any more",
-        ),
+        ("advbench", {"data/a.parquet": [{"prompt": None}]}, "has no text"),
+        ("xstest", {"xstest_prompts.csv": [{"prompt": "x"}]}, "no longer has the column “label”"),
+        ("xstest", {"xstest_prompts.csv": [{"prompt": "x", "label": "unsafe"}]}, "no longer has look-alike prompts"),
     ],
 )
 def test_a_set_that_has_changed_is_one_sentence(serve, name, layout, said):
@@ -121,11 +117,11 @@ def test_names_kinds_and_files_by_one_door(serve, tmp_path):
     mine = load_set(str(tmp_path / "mine.txt"))
     assert mine == read_local(tmp_path / "mine.txt") and mine.rows == ("one", "", " café") and mine.origin == "mine.txt"
     assert "cp1252" in mine.warnings[0]
-    with pytest.raises(InputError, match="neither a file nor a known prompt set; known sets: advbench, "):
+    with pytest.raises(InputError, match=r"neither a file nor a known prompt set. Known sets: advbench, "):
         load_set("nowhere")
-    with pytest.raises(InputError, match="No prompt set is called “nowhere”"):
+    with pytest.raises(InputError, match="There is no prompt set “nowhere”"):
         find_set("nowhere")
-    with pytest.raises(InputError, match="AdvBench has no benign prompts; it has harmful ones"):
+    with pytest.raises(InputError, match=r"AdvBench has no benign prompts\. It has harmful prompts"):
         part_of(find_set("advbench"), "benign")
     with pytest.raises(InputError, match="cannot be read"):
         read_local(tmp_path)

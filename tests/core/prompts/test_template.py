@@ -205,7 +205,7 @@ NO_SYSTEM = (
 
 @pytest.mark.parametrize("template", [None, NO_SYSTEM], ids=["no template", "refuses"])
 def test_a_model_that_takes_no_system_prompt_says_so(template):
-    with pytest.raises(InputError, match=r"takes no system prompt.*; leave it out|so it takes no system prompt"):
+    with pytest.raises(InputError, match=r"accepts no system prompt.*Leave it out|so it cannot use a system prompt"):
         read_template(with_template(template), "Be kind.")
 
 

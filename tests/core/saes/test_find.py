@@ -21,7 +21,7 @@ __all__ = ["home", "local", "served"]  # fixtures
 def test_an_unknown_release_names_its_neighbours(served):
     with pytest.raises(
         InputError,
-        match=r"No folder is called “gemma-scope-2b-pt-res-canonicl”, and SAELens knows no "
+        match=r"There is no folder “gemma-scope-2b-pt-res-canonicl”, and SAELens has no "
         r"release .* did you mean gemma-scope-2b-pt-res-canonical",
     ):
         check_draft(replace(HUB, saes="gemma-scope-2b-pt-res-canonicl"))
@@ -40,7 +40,7 @@ def test_several_saes_at_a_layer_are_listed(served):
 
 @pytest.mark.parametrize("choose", ["width_17k", "width_1", "layer_{layer}/width_16k"])
 def test_a_choice_that_is_none_says_what_there_is(served, choose):
-    with pytest.raises(InputError, match=r"has no SAE with “.*” in its name; at layer 2 it has layer_2/width_16k/can"):
+    with pytest.raises(InputError, match=r"has no SAE with “.*” in its name. At layer 2, it has layer_2/width_16k/can"):
         check_draft(replace(HUB, choose=choose))
 
 
@@ -100,7 +100,7 @@ def test_saes_of_another_width_without_a_small_file_are_refused_at_the_load(serv
     serve_saes(served, tmp_path, [SaeRef(CANONICAL, "layer_3/width_16k/canonical")], [3], d_model=40)
     found = check_draft(replace(HUB, layers=(3,)))
     assert found.unread == (3,)
-    with pytest.raises(AssetError, match="it reads 40 numbers, the model has 6 layers of 32"):
+    with pytest.raises(AssetError, match="it reads 40 numbers, but the model has 6 layers of 32"):
         load(found.spec, device="cpu")
 
 
@@ -112,7 +112,7 @@ def test_a_published_sae_at_another_hook(served, tmp_path):
     assert check_draft(draft).model.saes == {3: ref}
     (folder / "config.json").write_text(json.dumps(config | {"hf_hook_point_in": "model.layers.3.mlp.output"}))
     served.add(published(ref).repo, tmp_path / published(ref).repo)
-    with pytest.raises(AssetError, match=r"reads model\.layers\.3\.mlp\.output and not the residual stream"):
+    with pytest.raises(AssetError, match=r"reads model\.layers\.3\.mlp\.output, not the residual stream"):
         check_draft(draft)
 
 
@@ -135,7 +135,7 @@ def test_a_hook_in_the_file_goes_before_the_folders_name(local, tmp_path):
 
 def test_two_folders_of_one_layer_are_chosen_by_name(local):
     shutil.copytree(f"{local.saes}/layer_2", f"{local.saes}/layer_2_wide")
-    with pytest.raises(InputError, match="has 2 SAEs at layer 2: layer_2, layer_2_wide; choose one"):
+    with pytest.raises(InputError, match=r"has 2 SAEs at layer 2: layer_2, layer_2_wide. Choose one"):
         check_draft(local)
     found = check_draft(replace(local, choose="layer_{layer}"))
     assert found.model.saes[2].name == "layer_2" and found.model.layers == (1, 2, 3)
@@ -155,13 +155,15 @@ def test_what_lies_at_another_hook_is_passed_over_where_others_do_not(local):
     written["metadata"]["hook_name"] = "blocks.1.hook_mlp_out"
     config.write_text(json.dumps(written))
     assert check_draft(local).model.layers == (2, 3)
-    with pytest.raises(AssetError, match=r"layer_1 reads blocks\.1\.hook_mlp_out and not the residual stream"):
+    with pytest.raises(AssetError, match=r"layer_1 reads blocks\.1\.hook_mlp_out, not the residual stream"):
         check_draft(replace(local, saes=f"{local.saes}/layer_1"))
 
 
 def test_a_folder_that_does_not_say_its_layer(local):
     (Path(local.saes) / "layer_1").rename(Path(local.saes) / "first")
-    with pytest.raises(AssetError, match="first does not say which layer it reads; name its folder layer_12"):
+    with pytest.raises(
+        AssetError, match=r"first does not say which layer it reads. Rename its folder, for example to layer_12"
+    ):
         check_draft(replace(local, saes=f"{local.saes}/first"))
 
 
@@ -175,15 +177,15 @@ def test_a_local_sae_of_another_width(local):
 def test_a_topk_sae_is_refused(local):
     sae = TopKSAE(TopKSAEConfig(k=4, d_in=32, d_sae=48, dtype="float32", device="cpu"))
     sae.save_model(f"{local.saes}/layer_0")
-    with pytest.raises(AssetError, match="layer_0 is a “topk” SAE; only elementwise ones"):
+    with pytest.raises(AssetError, match=r"layer_0 is a “topk” SAE. Only elementwise SAEs"):
         check_draft(local)
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda folder: (folder / "sae_weights.safetensors").unlink(), "lacks cfg.json or sae_weights"),
-        (lambda folder: (folder / "cfg.json").unlink(), "lacks cfg.json or sae_weights"),
+        (lambda folder: (folder / "sae_weights.safetensors").unlink(), "has no cfg.json or no sae_weights"),
+        (lambda folder: (folder / "cfg.json").unlink(), "has no cfg.json or no sae_weights"),
         (lambda folder: (folder / "cfg.json").write_text("{"), "SAELens cannot read the SAE in"),
         (lambda folder: (folder / "cfg.json").write_text("[]"), "SAELens cannot read the SAE in"),
     ],
@@ -197,14 +199,14 @@ def test_a_local_sae_that_is_not_whole(local, spoil, said):
 def test_folders_that_are_not_there_or_empty(local, tmp_path):
     (tmp_path / "empty").mkdir()
     for saes, said in (
-        (str(tmp_path / "empty"), "No SAE lies in"),
+        (str(tmp_path / "empty"), "There is no SAE in"),
         (str(tmp_path / "none"), "There is no folder"),
         ("./none", "There is no folder"),
-        ("saes/none", "No folder is called “saes/none”, and SAELens knows no"),
+        ("saes/none", "There is no folder “saes/none”, and SAELens has no"),
     ):
         with pytest.raises((AssetError, InputError), match=said):
             check_draft(replace(local, saes=saes))
     with pytest.raises(AssetError, match=r"config\.json cannot be read"):
         check_draft(replace(local, model_id=str(tmp_path / "empty")))
-    with pytest.raises(AssetError, match="name its folder, or its name on the hub"):
+    with pytest.raises(AssetError, match="Give its folder, or its name on the hub"):
         check_draft(replace(local, model_id=str(tmp_path / "none")))

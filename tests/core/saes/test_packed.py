@@ -1,4 +1,4 @@
-"""Packing: broken off anywhere it goes on from there, what is damaged is noticed, and it is done once."""
+"""Packing: broken off anywhere it continues from there, what is damaged is noticed, and it is done once."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_records_are_the_features_one_after_the_other():
 
 @pytest.mark.parametrize("broken_at", [0, 8, 24, 48])
 def test_a_broken_off_packing_goes_on_where_it_was(broken_at):
-    with pytest.raises(AssetError, match=r"No space left on device.*free some disk space"):
+    with pytest.raises(AssetError, match=r"No space left on device.*Free some disk space"):
         packed.pack(Source(fails_at=broken_at), IDENTITY)
     assert packed.header_of(IDENTITY) is None
     again = Source()
@@ -59,7 +59,7 @@ def test_a_broken_off_packing_goes_on_where_it_was(broken_at):
 
 def test_a_stopped_packing_keeps_what_is_done():
     source, asked = Source(), iter([False, False, True])
-    with pytest.raises(Cancelled, match="goes on from there"):
+    with pytest.raises(Cancelled, match="continues from there"):
         packed.pack(source, IDENTITY, cancelled=lambda: next(asked))
     again = Source()
     packed.pack(again, IDENTITY)
@@ -99,7 +99,7 @@ def test_another_source_is_packed_from_the_start():
     assert packed.header_of(IDENTITY) is None
 
 
-@pytest.mark.parametrize("damage", ["garble", "shorten", "lengthen", "forget", "nonsense"])
+@pytest.mark.parametrize("damage", ["garble", "Shorten", "lengthen", "forget", "nonsense"])
 def test_a_damaged_unfinished_file_never_ends_up_in_the_records(damage):
     with pytest.raises(AssetError):
         packed.pack(Source(fails_at=32), IDENTITY)
@@ -107,7 +107,7 @@ def test_a_damaged_unfinished_file_never_ends_up_in_the_records(damage):
     data = path.read_bytes()
     if damage == "garble":
         path.write_bytes(data[:100] + b"xx" + data[102:])
-    elif damage == "shorten":
+    elif damage == "Shorten":
         path.write_bytes(data[:500])
     elif damage == "lengthen":
         path.write_bytes(data + b"more than was noted")
@@ -126,7 +126,7 @@ def test_damaged_records_are_found_and_packed_anew():
     data = bytearray(path.read_bytes())
     data[700] ^= 1
     path.write_bytes(data)
-    with pytest.raises(AssetError, match="damaged from feature 16 on and were put aside"):
+    with pytest.raises(AssetError, match="damaged from feature 16 on and were set aside"):
         packed.check_records(IDENTITY)
     assert path.with_suffix(".damaged").is_file()
     again = Source()
@@ -160,7 +160,7 @@ def test_one_who_waits_can_be_stopped():
     while not slow.read:
         time.sleep(0.01)
     threading.Timer(0.2, stop.set).start()
-    with pytest.raises(Cancelled, match="Waiting"):
+    with pytest.raises(Cancelled, match="The wait"):
         packed.pack(Source(), IDENTITY, cancelled=stop.is_set)
     first.join()
     assert packed.header_of(IDENTITY) is not None

@@ -16,7 +16,7 @@ from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits, Engine, Feature, InputError, load
 from core.discovery.context import Inputs
-from core.discovery.runner import STAGES, run_stages
+from core.discovery.runner import STEPS, run_steps
 from core.discovery.settings import Settings
 from core.errors import AssetError, Cancelled, GatedError
 from core.models.footprint import footprint
@@ -211,8 +211,8 @@ def test_the_whole_search_runs(suite, tmp_path):
     runs = Runs(Store(tmp_path / "runs.duckdb"))
     work = runs.work(runs.create(engine, Inputs(TEXTS, TEXTS, ("A small town by the sea.",)), settings), engine)
     work.judge = lambda text: ("refused", "complied")[sum(map(ord, text)) % 2]
-    run_stages(work)
-    for stage in STAGES:
+    run_steps(work)
+    for stage in STEPS:
         rows = work.ledger.read(stage.name)
         assert rows and not [row.error for row in rows.values() if row.error], stage.name
 
@@ -248,7 +248,7 @@ def test_a_hostile_torch_file_of_a_suite_is_one_sentence(hub, tmp_path, monkeypa
     program = b"\x80\x02cos\nsystem\n" + torch_files.text(f"touch {marker}") + b"\x85R."
     torch_files.described(tmp_path / known.repo / known.folder, program)
     hub.add(known.repo, tmp_path / known.repo)
-    with pytest.raises(AssetError, match=r"asks for “os\.system”.*nothing of it was run"):
+    with pytest.raises(AssetError, match=r"refers to “os\.system”.*nothing in it was run"):
         load(spec, device="cpu")
     assert not marker.exists()
 
@@ -282,13 +282,13 @@ def test_an_sae_of_another_model_is_refused(hub, tmp_path, monkeypatch):
     spec = serve(hub, tmp_path, "gemma-2-2b-it")
     tiny_causal_lm(tmp_path / "wider", "gemma2", d_model=64)
     hub.add("google/gemma-2-2b-it", tmp_path / "wider")
-    with pytest.raises(AssetError, match=r"does not fit layer 2 .* reads 32 numbers, the model has 6 layers of 64"):
+    with pytest.raises(AssetError, match=r"does not fit layer 2 .* reads 32 numbers, but the model has 6 layers of 64"):
         load(spec, device="cpu")
 
 
 def test_an_sae_at_another_place_is_refused(tiny_spec, tmp_path):
     folder = tiny_sae(tmp_path / "sae", "sae_lens", 3)
-    with pytest.raises(AssetError, match=r"reads blocks\.3\.hook_resid_post and not the residual stream after layer 2"):
+    with pytest.raises(AssetError, match=r"reads blocks\.3\.hook_resid_post, not the residual stream after layer 2"):
         load(replace(tiny_spec, saes={2: folder}, layers=(2,)), device="cpu")
     assert load(replace(tiny_spec, saes={3: folder}, layers=(3,)), device="cpu").widths == {3: 48}
 

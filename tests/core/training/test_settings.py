@@ -11,9 +11,9 @@ from core.errors import InputError
     ("change", "match"),
     [
         ({"width": 0}, "width"),
-        ({"layers": ()}, "Name the layers"),
+        ({"layers": ()}, "Give the layers"),
         ({"layers": (3, 3)}, "each once"),
-        ({"layers": (-1,)}, "Name the layers"),
+        ({"layers": (-1,)}, "Give the layers"),
         ({"k": 49}, "k is"),
         ({"k": 0}, "k is"),
         ({"passes": 0}, "above 0"),
@@ -27,7 +27,7 @@ def test_values_that_cannot_be_used_are_refused(settings, change, match) -> None
 
 def test_steps_are_whole_batches_over_all_passes(settings) -> None:
     assert settings.steps(1500) == 3 * 1500 // 64
-    with pytest.raises(InputError, match="fewer than one step"):
+    with pytest.raises(InputError, match="of one step"):
         settings.steps(63)
 
 

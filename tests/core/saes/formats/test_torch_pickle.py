@@ -76,7 +76,7 @@ def test_a_hostile_program_is_refused_and_nothing_of_it_runs(kind, path, tmp_pat
         Persistent(io.BytesIO(program)).load()
     assert marker.exists(), "run by Python, it does what it says"
     marker.unlink()
-    refused(described(path, program), "nothing of it was run", "safetensors")
+    refused(described(path, program), "nothing in it was run", "safetensors")
     assert not marker.exists()
 
 
@@ -105,16 +105,16 @@ def test_a_hostile_program_is_refused_and_nothing_of_it_runs(kind, path, tmp_pat
         (ORDERED + b")RNb.", "BUILD"),
         (b"N}" + text("_metadata") + b"Nsb.", "fills something other"),
         (ORDERED + b"]\x85R.", "ordered dictionary"),
-        (b"N)R.", "called"),
-        (b"ctorch\nFloatStorage\n)R.", "called"),
-        (ORDERED + b"NR.", "called"),
-        (text("W") + b"Q.", "outside itself"),
+        (b"N)R.", "calls something"),
+        (b"ctorch\nFloatStorage\n)R.", "calls something"),
+        (ORDERED + b"NR.", "calls something"),
+        (text("W") + b"Q.", "outside the file"),
         (b"(" + text("storage") + text("FloatStorage") + text("0") + text("cpu") + number(1) + b"tQ.", "outside"),
         (b"(" + text("storage") + ORDERED + text("0") + text("cpu") + number(1) + b"tQ.", "OrderedDict"),
         (b"}))s.", "keys"),
         (b"\x8a\x09" + b"\xff" * 8 + b"\x00" + b".", "64 bits"),
         (b"N" * 30_000 + b".", "values at once"),
-        (b"N\x85" + b"\x85" * 40 + b".", "inside each other"),
+        (b"N\x85" + b"\x85" * 40 + b".", "nests containers"),
         (b"N" + b"q\x00" * 520_000 + b".", "instructions"),
         (text("x" * 4_000_000) + b".", "4000008 bytes"),
         (b"].", "other than a dictionary"),
@@ -122,7 +122,7 @@ def test_a_hostile_program_is_refused_and_nothing_of_it_runs(kind, path, tmp_pat
     ],
 )
 def test_what_no_plain_file_needs_is_named_and_refused(path, program, told):
-    refused(described(path, b"\x80\x02" + program), told, "nothing of it was run")
+    refused(described(path, b"\x80\x02" + program), told, "nothing in it was run")
 
 
 @pytest.mark.parametrize(
@@ -152,26 +152,26 @@ def test_a_description_without_end_is_gone_through_once(path, program):
         (tensor(shape=(3, 4), stride=(4, 2)), "reaches outside"),
         (tensor(shape=(2,), stride=(12,)), "reaches outside"),
         (tensor(shape=(1000, 12), stride=(0, 1)), "repeats"),
-        (tensor(offset=-1), "no whole number"),
-        (tensor(stride=(-1,), offset=11), "no whole number"),
-        (tensor(shape=(-1,)), "no whole number"),
-        (tensor(length=-1), "no whole number"),
+        (tensor(offset=-1), "not a whole number"),
+        (tensor(stride=(-1,), offset=11), "not a whole number"),
+        (tensor(shape=(-1,)), "not a whole number"),
+        (tensor(length=-1), "not a whole number"),
         (tensor(shape=(3, 4), stride=(4,)), "different lengths"),
-        (tensor(key="1"), "not there"),
-        (tensor(key="\x1b\n"), "'\\x1b\\n' is not there"),
-        (tensor(key="../data.pkl"), "not there"),
-        (tensor()[:-1], "restore it"),
-        (tensor()[:40], "restore it"),
+        (tensor(key="1"), "is missing"),
+        (tensor(key="\x1b\n"), "'\\x1b\\n' is missing"),
+        (tensor(key="../data.pkl"), "is missing"),
+        (tensor()[:-1], "Restore it"),
+        (tensor()[:40], "Restore it"),
         (b"\x80\x02.", "one value"),
         (b"\x80\x02NN.", "one value"),
-        (b"\x80\x02}t.", "not begun"),
-        (b"\x80\x02(}e.", "restore it"),
-        (b"\x80\x02h\x05.", "restore it"),
-        (b"\x80\x02q\x05.", "not there"),
-        (b"\x80\x02\x87.", "not there"),
+        (b"\x80\x02}t.", "not begin"),
+        (b"\x80\x02(}e.", "Restore it"),
+        (b"\x80\x02h\x05.", "Restore it"),
+        (b"\x80\x02q\x05.", "not exist"),
+        (b"\x80\x02\x87.", "not exist"),
         (b"\x80\x02}(Nu.", "without a value"),
-        (b"\xff\xfe garbage", "restore it"),
-        (b"", "restore it"),
+        (b"\xff\xfe garbage", "Restore it"),
+        (b"", "Restore it"),
     ],
 )
 def test_a_damaged_description_is_one_sentence(path, program, told):
