@@ -117,7 +117,7 @@ def test_names_kinds_and_files_by_one_door(serve, tmp_path):
     mine = load_set(str(tmp_path / "mine.txt"))
     assert mine == read_local(tmp_path / "mine.txt") and mine.rows == ("one", "", " café") and mine.origin == "mine.txt"
     assert "cp1252" in mine.warnings[0]
-    with pytest.raises(InputError, match="neither a file nor a known prompt set. Known sets: advbench, "):
+    with pytest.raises(InputError, match=r"neither a file nor a known prompt set. Known sets: advbench, "):
         load_set("nowhere")
     with pytest.raises(InputError, match="There is no prompt set “nowhere”"):
         find_set("nowhere")

@@ -135,7 +135,7 @@ def test_a_hook_in_the_file_goes_before_the_folders_name(local, tmp_path):
 
 def test_two_folders_of_one_layer_are_chosen_by_name(local):
     shutil.copytree(f"{local.saes}/layer_2", f"{local.saes}/layer_2_wide")
-    with pytest.raises(InputError, match="has 2 SAEs at layer 2: layer_2, layer_2_wide. Choose one"):
+    with pytest.raises(InputError, match=r"has 2 SAEs at layer 2: layer_2, layer_2_wide. Choose one"):
         check_draft(local)
     found = check_draft(replace(local, choose="layer_{layer}"))
     assert found.model.saes[2].name == "layer_2" and found.model.layers == (1, 2, 3)
@@ -162,7 +162,7 @@ def test_what_lies_at_another_hook_is_passed_over_where_others_do_not(local):
 def test_a_folder_that_does_not_say_its_layer(local):
     (Path(local.saes) / "layer_1").rename(Path(local.saes) / "first")
     with pytest.raises(
-        AssetError, match="first does not say which layer it reads. Rename its folder, for example to layer_12"
+        AssetError, match=r"first does not say which layer it reads. Rename its folder, for example to layer_12"
     ):
         check_draft(replace(local, saes=f"{local.saes}/first"))
 
@@ -177,7 +177,7 @@ def test_a_local_sae_of_another_width(local):
 def test_a_topk_sae_is_refused(local):
     sae = TopKSAE(TopKSAEConfig(k=4, d_in=32, d_sae=48, dtype="float32", device="cpu"))
     sae.save_model(f"{local.saes}/layer_0")
-    with pytest.raises(AssetError, match="layer_0 is a “topk” SAE. Only elementwise SAEs"):
+    with pytest.raises(AssetError, match=r"layer_0 is a “topk” SAE. Only elementwise SAEs"):
         check_draft(local)
 
 

@@ -220,7 +220,7 @@ def test_a_damaged_file_is_one_plain_error(kind, damage, tmp_path):
         path.write_bytes(b"not an SAE at all, whatever its name says" * 10)
     else:
         os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(AssetError, match="(?i:restore it)"):
+    with pytest.raises(AssetError, match=r"(?i:restore it)"):
         open_sae(kind, folder, 1.5).block(0, 48)
 
 
