@@ -22,12 +22,17 @@ os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 import pytest
 import torch
+from hypothesis import settings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.models import registry
 from tests.core.judges.folders import guard_folder, harmbench_folders  # noqa: F401
 from tests.loopback_hub.guard import only_loopback
+
+# A busy machine is no failure: pytest-timeout bounds a test, not hypothesis an example.
+settings.register_profile("hydrascope", deadline=None)
+settings.load_profile("hydrascope")
 
 only_loopback()  # at import, before any test or fixture can run
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))

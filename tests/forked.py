@@ -27,6 +27,8 @@ _context.set_forkserver_preload(
         "altair",
         "pandas",
         "streamlit.web.cli",
+        "sae_lens",
+        "transformers.models.llama.modeling_llama",
         "tests.forked",
     ]
 )

@@ -215,7 +215,7 @@ def badge_of(judged: Verdict, slot: Any = st) -> None:
 def _invite(card: Card) -> None:
     card.verdict.empty()
     card.answer.html(
-        '<div class="hs-answer"><span class="hs-wait">There are no edits yet. Click a quick set above, or select '
+        '<div class="hs-answer"><span class="hs-wait">No edits are on. Click a quick set above, or select '
         "features in the table below, and see whether the answer changes.</span></div>"
     )
 

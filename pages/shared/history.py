@@ -70,9 +70,10 @@ def sidebar(engine: Engine, request: Request) -> None:
     with st.container(gap="xxsmall", key="recent"):
         for place, row in enumerate(rows):
             _row(place, row)
+    st.session_state[KEEP] = bool(st.session_state.get(_KEEPS))
     st.toggle(
         "Keep answers",
-        key=session.show_in(KEEP, bool(st.session_state.get(_KEEPS))),
+        key=KEEP,
         on_change=_keeps,
         help="The history always keeps prompts, edits and scores. When this is on, it also keeps the answers. "
         "Everything stays on this machine.",

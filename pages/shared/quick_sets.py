@@ -19,6 +19,7 @@ from pages.shared.workspace import session
 from pages.shared.workspace.state import Workspace, direction_word, with_settings, words_for
 
 TOP_K, LEAST_COSINE, SEED, MODE = "quick_top_k", "quick_least_cosine", "quick_seed", "quick_mode"
+OPEN = "quick_settings"
 REPLACES, ADDS = "replaces the edits", "adds to the edits"
 
 
@@ -83,7 +84,12 @@ def _towards_refusal(engine: Engine, key: str, prompt: PromptLike) -> None:
 
 def _settings() -> None:
     now = session.current().settings
-    with st.popover("Settings", icon=":material/tune:", key="quick_settings", help="Settings of the quick sets"):
+    # Drawn only while it is open: a browser makes what is in a closed one later, and with the usual values.
+    with st.popover(
+        "Settings", icon=":material/tune:", key=OPEN, on_change="rerun", help="Settings of the quick sets"
+    ) as place:
+        if not place.open:
+            return
         st.slider(
             "Features per layer (K)",
             1,

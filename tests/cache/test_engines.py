@@ -51,6 +51,7 @@ def test_it_is_kept_and_another_takes_its_place(two):
     assert gone() is None and not engines.is_loaded("one")
 
 
+@pytest.mark.slow
 def test_ten_switches_return_memory_to_where_it_was(two):
     text, held = "How do I bake bread?", []
     for number in range(11):

@@ -123,6 +123,8 @@ def test_a_random_control_of_the_same_seed_is_the_same(page):
 
 def test_adding_to_the_set_replaces_edits_of_the_same_feature(page):
     app = page(edits="2-3,direction")
+    app.session_state[quick_sets.OPEN] = True
+    checked(app.run())
     app.get_by_key(quick_sets.MODE).set_value(quick_sets.ADDS)
     app = click(checked(app.run()), "set_top")
     assert pills(app)[:1] in (["2-3"], ["direction"]) and len(pills(app)) >= 11

@@ -49,9 +49,9 @@ def finished(name="whole"):
     return identifier
 
 
-def fetched(app):
+def fetched(app, side="harmful"):
     """After a click on Fetch, when the download has ended."""
-    app.button(key="discover_harmful_fetch").click().run()
+    app.button(key=f"discover_{side}_fetch").click().run()
     until(lambda: not shared_queue().under_way())
     return app.run()
 
@@ -208,20 +208,20 @@ def test_a_public_set_shows_its_terms_and_is_fetched_only_when_asked_for(serve, 
 def test_a_fetch_can_be_stopped_and_gone_on_with(serve, page, hub):
     serve("xstest")
     app = page()
-    app.segmented_control(key="discover_harmful_source").set_value("Public set").run()
-    app.selectbox(key="discover_harmful_set").set_value("XSTest (harmful)").run()
+    app.segmented_control(key="discover_benign_source").set_value("Public set").run()
+    app.selectbox(key="discover_benign_set").set_value("XSTest (look-alike)").run()
     hub.slows("Paul/XSTest", "xstest_prompts.csv", 10)
-    app.button(key="discover_harmful_fetch").click().run()
-    assert not app.exception and not app.error and "first is “unsafe one”" not in texts(app)
-    assert app.button(key="discover_harmful_fetch").disabled and "xstest" in app.get("progress")[0].proto.text
-    app.button(key="discover_harmful_stop").click().run()
+    app.button(key="discover_benign_fetch").click().run()
+    assert not app.exception and not app.error and "first is “safe one”" not in texts(app)
+    assert app.button(key="discover_benign_fetch").disabled and "xstest" in app.get("progress")[0].proto.text
+    app.button(key="discover_benign_stop").click().run()
     until(lambda: not shared_queue().under_way())
     app.run()
-    assert not [button for button in app.button if button.key == "discover_harmful_stop"], "gone with the fetch"
+    assert not [button for button in app.button if button.key == "discover_benign_stop"], "gone with the fetch"
     hub.faults.clear()
     assert "goes on from there" in texts(app)
-    fetched(app)
-    assert "first is “unsafe one”" in texts(app) and "goes on from there" not in texts(app)
+    fetched(app, "benign")
+    assert "first is “safe one”" in texts(app) and "goes on from there" not in texts(app)
 
 
 def test_each_side_is_offered_the_sets_that_fit_it(page):

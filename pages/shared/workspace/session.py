@@ -22,7 +22,8 @@ from pages.shared.workspace.undo import History
 
 _HISTORY, _NOTICE = "workspace", "workspace_notice"
 _WRITTEN, _BEFORE, _CHANGED = "workspace_address", "workspace_address_before", "workspace_changed"
-_CHECKED, _FIRST = "workspace_checked", "workspace_first"
+_CHECKED, _FIRST, _DRAWN = "workspace_checked", "workspace_first", "workspace_drawn"
+_NEVER = object()
 #: The file of the Audit page, as `app.py` names it.
 AUDIT_PAGE = "pages/audit/page.py"
 #: Seconds for which the old address may still come in while the run that wrote a new one is not over: the browser had
@@ -86,8 +87,16 @@ def set_both(prompt: str, words: Iterable[str]) -> None:
 
 
 def show_in(key: str, value: Any) -> str:
-    """Make the widget with this key show a value of the workspace; call it right before the widget. Returns the key."""
-    st.session_state[key] = value
+    """Make the widget with this key show a value of the workspace; call it right before the widget. Returns the key.
+
+    A widget that shows the value already is left alone, or it would jump back under a hand that is still moving it.
+    What was drawn before the page was opened this time is gone from the browser, whatever the session says.
+    """
+    drawn: dict[str, object] = st.session_state.setdefault(_DRAWN, {})
+    visit = st.session_state.get("visit")
+    if drawn.get(key, _NEVER) != visit or not _same(st.session_state.get(key), value):
+        st.session_state[key] = value
+    drawn[key] = visit
     return key
 
 
@@ -194,6 +203,13 @@ def take_notice() -> str | None:
     """The sentence kept, once."""
     found: str | None = st.session_state.pop(_NOTICE, None)
     return found
+
+
+def _same(shown: Any, value: Any) -> bool:
+    """Whether a widget shows this value; what chips are on has no order."""
+    if isinstance(shown, list) and isinstance(value, list):
+        return len(shown) == len(value) and set(shown) == set(value)
+    return bool(shown == value)
 
 
 def _keep(found: History) -> None:
