@@ -110,7 +110,7 @@ def test_a_model_from_the_list_through_every_failure_to_the_audit_page(served, t
     hub.slows(MODEL, "model.safetensors", 500_000)
     tab.still().click("models_load").says("Downloading model")
     tab.shot("models-downloading")
-    tab.click("models_stop").says("goes on from there|stopped").shot("models-stopped")
+    tab.click("models_stop").says("continues from there|stopped").shot("models-stopped")
     hub.faults.clear()
 
     tab.still().click("models_load")
