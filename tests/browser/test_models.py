@@ -195,7 +195,7 @@ def test_a_model_that_is_added_is_checked_loaded_and_audited(hub, page_spec, tab
         tab.page.locator(".st-key-add_model input").fill("me/tiny-llama")
         check.click()
         tab.says("6 layers of 32").still().shot("models-own-checked", whole=True)
-        tab.click("add_to_list").says("“mine” is on your list").says("It fits")
+        tab.click("add_to_list").says("“mine” is now on your list").says("It fits")
         tab.still().shot("models-own-added", whole=True)
         tab.click("models_load").says("In use: *mine")
         tab.still().nothing_complains()
