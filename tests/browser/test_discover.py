@@ -147,7 +147,7 @@ def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_
             expect(tab.page.get_by_text(re.compile("Downloading xstest"))).to_be_visible(timeout=PATIENCE)
             tab.shot("discover-fetching")
             tab.click("discover_harmful_stop")
-            expect(tab.page.get_by_text(re.compile("goes on from there"))).to_be_visible(timeout=PATIENCE)
+            expect(tab.page.get_by_text(re.compile("continues from there"))).to_be_visible(timeout=PATIENCE)
             tab.quiet().shot("discover-fetch-stopped")
             hub.faults.clear()
             tab.click("discover_harmful_fetch")

@@ -117,7 +117,7 @@ def test_answers_of_a_file_by_two_judges_with_every_trouble_on_the_way(served, t
     tab.page.get_by_role("link", name="Models").click()
     expect(tab.page.get_by_text("In use:")).to_be_visible(timeout=PATIENCE)
     tab.page.get_by_role("link", name="Judges").click()
-    tab.says("answers.csv, uploaded earlier").says("Downloading model").stop().says("goes on from there|stopped")
+    tab.says("answers.csv, uploaded earlier").says("Downloading model").stop().says("continues from there|stopped")
     tab.still().shot("judges-stopped")
     hub.faults.clear()
 
@@ -154,7 +154,7 @@ def test_a_file_of_ten_thousand_answers_is_taken(served, tabs, tmp_path):
     tab.page.locator(".st-key-judges_source button").filter(has_text="A file").click()
     tab.page.locator("input[type=file]").set_input_files(path)
     tab.says("10,000 answers").click("judges_start").says("of 10,000 judged")
-    tab.stop().says("goes on from there").shot("judges-many")
+    tab.stop().says("continues from there").shot("judges-many")
     tab.nothing_complains()
 
 

@@ -96,7 +96,7 @@ def test_a_model_from_the_list_through_every_failure_to_the_audit_page(served, t
     hub = served.hub
     tab = tabs(ModelsPage, served.address)
     tab.says("It fits").shot("models-demo")
-    tab.pick(NAME).says("no token with access").still().shot("models-gated")
+    tab.pick(NAME).says("no access token").still().shot("models-gated")
     expect(tab.page.locator(".st-key-models_load button:visible")).to_be_disabled()
 
     hub.allow("hf_reader", MODEL)
@@ -110,7 +110,7 @@ def test_a_model_from_the_list_through_every_failure_to_the_audit_page(served, t
     hub.slows(MODEL, "model.safetensors", 500_000)
     tab.still().click("models_load").says("Downloading model")
     tab.shot("models-downloading")
-    tab.click("models_stop").says("goes on from there|stopped").shot("models-stopped")
+    tab.click("models_stop").says("continues from there|stopped").shot("models-stopped")
     hub.faults.clear()
 
     tab.still().click("models_load")
@@ -195,7 +195,7 @@ def test_a_model_that_is_added_is_checked_loaded_and_audited(hub, page_spec, tab
         tab.page.locator(".st-key-add_model input").fill("me/tiny-llama")
         check.click()
         tab.says("6 layers of 32").still().shot("models-own-checked", whole=True)
-        tab.click("add_to_list").says("“mine” is on your list").says("It fits")
+        tab.click("add_to_list").says("“mine” is now on your list").says("It fits")
         tab.still().shot("models-own-added", whole=True)
         tab.click("models_load").says("In use: *mine")
         tab.still().nothing_complains()

@@ -267,7 +267,7 @@ def test_a_bug_shows_a_reference_and_no_traceback(page, monkeypatch, caplog):
     assert not app.exception
     (sentence,) = [error.value for error in app.error]
     assert "a bug in Hydrascope" in sentence and "ZeroDivision" not in sentence
-    reference = sentence.split("under ")[1].split(";")[0]
+    reference = sentence.split("under ")[1].split(".")[0]
     assert reference in caplog.text and "ZeroDivisionError" in caplog.text
     assert app.metric, "the rest of the page is there"
 

@@ -219,9 +219,9 @@ def test_a_fetch_can_be_stopped_and_gone_on_with(serve, page, hub):
     app.run()
     assert not [button for button in app.button if button.key == "discover_benign_stop"], "gone with the fetch"
     hub.faults.clear()
-    assert "goes on from there" in texts(app)
+    assert "continues from there" in texts(app)
     fetched(app, "benign")
-    assert "first is “safe one”" in texts(app) and "goes on from there" not in texts(app)
+    assert "first is “safe one”" in texts(app) and "continues from there" not in texts(app)
 
 
 def test_each_side_is_offered_the_sets_that_fit_it(page):
@@ -233,7 +233,7 @@ def test_each_side_is_offered_the_sets_that_fit_it(page):
     assert len(harmful) == 7 and not set(harmful) & set(benign)
 
 
-@pytest.mark.parametrize(("gated", "said"), [("auto", "walledai/AdvBench"), (False, "is not here")])
+@pytest.mark.parametrize(("gated", "said"), [("auto", "walledai/AdvBench"), (False, "is not on this machine")])
 def test_a_set_that_cannot_be_had_is_one_sentence_and_the_button_stays(serve, page, monkeypatch, gated, said):
     serve("advbench", gated=gated)
     if not gated:

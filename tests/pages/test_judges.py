@@ -298,7 +298,7 @@ def test_what_people_wrote_is_shown_as_text(visit):
     assert not app.exception and "<script>" not in shown_html
     assert agreement.answer_html("<b>") == "&lt;b&gt;" and "not kept" in agreement.answer_html(None)
     long = agreement.answer_html("a" * 2000)
-    assert long.startswith("a" * 1500 + " …") and "500 more letters" in long
+    assert long.startswith("a" * 1500 + " …") and "500 more characters" in long
 
 
 def test_the_downloads_hold_every_label_beside_its_answer(visit):

@@ -115,7 +115,7 @@ def test_what_does_not_fit_says_what_is_short(tiny_spec, tmp_path, monkeypatch):
     assert found.fits and (found.download, found.saes_packed) == (0, 0) and found.packing > 0
     load(tiny_spec, device="cpu")
     assert (footprint(tiny_spec).packing, footprint(tiny_spec).saes_packed) == (0, 3)
-    assert "of memory, and" in replace(found, free=0).verdict and not replace(found, free=0).fits
+    assert "of memory, but" in replace(found, free=0).verdict and not replace(found, free=0).fits
     assert "HYDRASCOPE_DEVICE=auto" in replace(found, free=0).verdict
     wide = replace(found, free=0, spread=True)
     assert wide.fits and "so it will be spread over several" in wide.verdict

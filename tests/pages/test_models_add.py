@@ -52,7 +52,9 @@ def test_it_is_checked_added_and_chosen(page, served):
     app.button(key="add_to_list").click().run()
     assert not app.exception and not app.error, said(app)
     assert list(added.added_models()) == ["mine"] and app.selectbox(key=picker.MODEL).value == "mine"
-    assert "“mine” is on your list" in unescaped(app) and f"mine · {MODEL}" in app.selectbox(key=picker.MODEL).options
+    assert (
+        "“mine” is now on your list" in unescaped(app) and f"mine · {MODEL}" in app.selectbox(key=picker.MODEL).options
+    )
     assert app.text_input(key="add_name").value == "" and app.text_input(key="add_refusal").value == "I"
     assert "add_to_list" not in keys(app) and "It fits" in unescaped(app)
     assert "on your list" not in unescaped(app.run()), "said once"
@@ -89,7 +91,7 @@ def test_folders_on_this_machine_do_too(page, tiny_folder, tmp_path):
         ({"model": "nobody/nothing"}, "There is no model nobody/nothing"),
         ({"saes": "gemma-scope-2b-pt-res-canonicl"}, "did you mean gemma-scope-2b-pt-res-canonical"),
         ({"choose": ""}, "has 2 SAEs at layer 2: layer_2/width_16k/canonical"),
-        ({"layers": "<b>x</b>"}, "“<b>x</b>” are no layers"),
+        ({"layers": "<b>x</b>"}, "“<b>x</b>” is not a list of layers"),
         ({"layers": "7"}, "does not fit layer 7"),
         ({"refusal": ""}, "No refusal word was given"),
     ],

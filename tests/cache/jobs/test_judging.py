@@ -79,7 +79,7 @@ def test_a_stopped_job_keeps_what_was_judged_and_the_next_goes_on(queue, kept):
     queue.stop(job.id)
     judge.gate.release()
     queue.wait(job.id, 30)
-    assert queue.job(job.id).state == "stopped" and "goes on from there" in queue.job(job.id).message
+    assert queue.job(job.id).state == "stopped" and "continues from there" in queue.job(job.id).message
     assert len(kept.stored(PAIRS)[0].known) == 4 == sum(judge.asked) and judge.closed == 1
     judge.gate.release(10)
     assert judged(queue, kept, judge).state == "finished" and sum(judge.asked) == 11

@@ -52,7 +52,7 @@ def test_made_on_a_file_and_gone_on_with(engine, tmp_path, capsys):
     assert "2 of 4 prompts kept; dropped: 1 empty, 1 duplicate." in told and "has 48 labels" in told
     assert "Labels made for layers 2; already stored: none." in told
     assert run("--prompts", str(path)) == 0
-    assert "Labels made for layers 1, 3; already here: 2." in capsys.readouterr().out
+    assert "Labels made for layers 1, 3; already stored: 2." in capsys.readouterr().out
     assert labels(engine).note(Feature(1, 0)).about.startswith("2 prompts, ")
 
 

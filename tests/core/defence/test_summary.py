@@ -64,7 +64,7 @@ def test_the_best_of_several_is_named_with_its_cost_and_as_chosen_afterwards():
     }
     said = conclusion(VALUES, found)
     assert "Clamped at 8 (the best of the values tried, which makes this result optimistic" in said
-    assert "Benign prompts answered: 2 of 2 without it, 1 with it." in said
+    assert "Benign prompts answered: 2 of 2 without the clamp, 1 with it." in said
 
 
 def test_a_clamp_elsewhere_says_nothing_of_the_claim_and_its_harm_is_told():

@@ -119,7 +119,7 @@ def test_pickled_weights_are_not_read(folder, tmp_path):
     torch.save({}, tmp_path / "copy" / "pytorch_model.bin")
     judge = find_judge("harmbench-mistral", tmp_path / "copy")
     for ask in (judge.footprint, lambda: judge.revision):
-        with pytest.raises(AssetError, match=r"holds no model\*\.safetensors"):
+        with pytest.raises(AssetError, match=r"has no model\*\.safetensors"):
             ask()
     with pytest.raises(AssetError, match="cannot be loaded"):
         judge.judge(["a"], ["b"])

@@ -31,10 +31,10 @@ def test_several_saes_at_a_layer_are_listed(served):
     with pytest.raises(
         InputError,
         match=r"has 2 SAEs at layer 2: layer_2/width_16k/canonical, layer_2/width_65k/canon"
-        r"ical; .*such as layer_\{layer\}/width_16k/canonical",
+        r"ical. .*such as layer_\{layer\}/width_16k/canonical",
     ):
         check_draft(replace(HUB, choose=""))
-    with pytest.raises(InputError, match=r"has \d+ SAEs at layer 12: .* and \d+ more; choose one"):
+    with pytest.raises(InputError, match=r"has \d+ SAEs at layer 12: .* and \d+ more\. Choose one"):
         check_draft(replace(HUB, saes="gemma-scope-2b-pt-res", choose="", layers=(12,)))
 
 
@@ -86,7 +86,7 @@ def test_later_layouts_say_their_width_and_hook_too(served, tmp_path, release, s
             written.replace("blocks.3.", "blocks.2.").replace('"layer": 3', '"layer": 2'),
             "not the residual stream after",
         ),
-        (written.replace("BatchTopKSAE", "AutoEncoderTopK"), "“AutoEncoderTopK”; only elementwise ones"),
+        (written.replace("BatchTopKSAE", "AutoEncoderTopK"), "“AutoEncoderTopK”\\. Only elementwise SAEs"),
     ):
         if spoilt != written:
             (folder / "config.json").write_text(spoilt)
