@@ -2,7 +2,7 @@
 
 Knows: the Q4_K, Q6_K and F32 layouts, and GGUF's names of Qwen2's tensors. Does not parse GGUF: an index made beforehand
 (`make_index`) says where each tensor lies. Dequantised in float32, operation by operation as the package gguf does it,
-then rounded: equal bit for bit to what transformers converts (compared with all 339 tensors of Qwen2.5-Coder-1.5B).
+then rounded: equal bit for bit to what transformers converts (compared on 25 of the 339 tensors of Qwen2.5-Coder-1.5B: blocks 0 and 27, the last norm).
 """
 
 from __future__ import annotations
