@@ -25,7 +25,8 @@ EXAMPLE = "hydrascope labels --model gemma-2-2b-it --neuronpedia --layers 2-16"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    files = "a file or a public set to make labels from (default, without --neuronpedia: the model's shipped prompts)"
+    model = "(default, without --neuronpedia: the model's shipped prompts)"
+    files = f"a file or a public set whose prompts the labels come from {model}"
     parser.add_argument("--prompts", metavar="NAME_OR_FILE", help=files)
     parser.add_argument("--column", help="the column with the prompts in --prompts, if there are several columns")
     parser.add_argument("--neuronpedia", action="store_true", help="fetch Neuronpedia's labels for every layer in bulk")

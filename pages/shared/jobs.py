@@ -25,14 +25,15 @@ _TITLES: dict[Kind, str] = {
 
 
 def watch(under_way: Callable[[], bool], draw: Callable[[], None], key: str, every: float = 1.5) -> None:
-    """Draw now, and again every few seconds while a job is under way; when none is left, run the whole page again.
+    """Draw now, and again every few seconds while a job is under way. When the last one ends, or a click in this part
+    starts one, run the whole page again: how often a part is drawn is fixed by the run of the page that made it.
 
     under_way: whether anything that `draw` shows is under way. key: names this part of the page.
     """
     before = under_way()
 
     def live() -> None:
-        if before and not under_way():
+        if before != under_way():
             st.rerun()
         draw()
 

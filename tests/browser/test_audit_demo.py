@@ -39,7 +39,7 @@ def test_prompt_then_chart_then_toggle_changes_the_verdict(visit):
     tab.shot("flipped", whole=True)
 
     tab.pill("refusal direction").click()  # off
-    expect(tab.card("after").get_by_text("no edit")).to_be_visible()
+    expect(tab.card("after").get_by_text("no edit", exact=True)).to_be_visible()
     tab.settled()
     assert tab.score("after") == before
     tab.pill("refusal direction").click()  # on again, from what is remembered

@@ -60,7 +60,7 @@ def test_the_tour_begins_with_a_refusal_and_flips_it(tabs, demo_address):
 
 def test_the_tour_from_one_button_to_its_end(visit):
     tab = visit()
-    expect(tab.page.get_by_text("No edits are on")).to_be_visible()
+    expect(tab.page.get_by_text("No edits are on").first).to_be_visible()
     tab.shot("hydra-first-visit")
     tab.click("hydra_tour_begin").step(1)
     for number in range(2, 9):

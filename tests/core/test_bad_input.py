@@ -147,7 +147,7 @@ def test_features_that_do_not_exist(tiny, feature):
 def test_a_feature_that_does_not_exist_says_what_does(tiny):
     assert "48 features (0 to 47)" in refused(lambda: tiny.measure(PROMPT, Edits.ablate([Feature(2, 48)])))
     assert "48 features (0 to 47)" in refused(lambda: tiny.measure(PROMPT, watch=[Feature(2, 48)]))
-    assert "layers with one: 1, 2, 3" in refused(lambda: tiny.measure(PROMPT, watch=[Feature(0, 1)]))
+    assert "Layers with an SAE: 1, 2, 3" in refused(lambda: tiny.measure(PROMPT, watch=[Feature(0, 1)]))
 
 
 @pytest.mark.parametrize("features", [Feature(2, 5), None, 7, "2-5"])

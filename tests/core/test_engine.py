@@ -94,7 +94,7 @@ def test_without_a_direction_the_engine_says_how_to_get_one(tiny):
     for call in (bare.direction, bare.alignment):
         with pytest.raises(InputError, match="compute_direction"):
             call()
-    with pytest.raises(InputError, match="no bundled prompts"):
+    with pytest.raises(InputError, match="no shipped prompts"):
         bare.compute_direction()
 
 

@@ -82,7 +82,7 @@ def test_pause_go_on_and_stop(queue, runs, tiny, gate):
     allowed.release()
     until(lambda: not here(queue, identifier))
     assert runs.get(identifier).state == "stopped"
-    assert "can be resumed" in queue.latest("search", identifier).message
+    assert "you can resume" in queue.latest("search", identifier).message
     assert len(runs.ledger(identifier).read("screen")) == 32
     for _ in range(10):
         allowed.release()

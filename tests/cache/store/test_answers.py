@@ -22,7 +22,7 @@ def test_a_file_without_answers_or_with_holes_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="has no column answer or response"):
         read_answers(tmp_path / "prompts.txt")
     (tmp_path / "holes.jsonl").write_text('{"prompt": "a", "answer": "b"}\n{"prompt": "c", "answer": null}')
-    with pytest.raises(InputError, match=r"Row 2 of holes\.jsonl lacks"):
+    with pytest.raises(InputError, match=r"Row 2 of holes\.jsonl has no prompt or no answer"):
         read_answers(tmp_path / "holes.jsonl")
 
 

@@ -183,7 +183,7 @@ def test_too_few_prompts_for_stage_three_is_one_sentence(tiny, tmp_path):
     work = begun(tiny, tmp_path / "runs.duckdb", settings, Inputs(tuple(TEXTS[:12]), tuple(TEXTS[12:18])))
     run_steps(work)
     errors = {row.error for row in work.ledger.read("machine").values()}
-    assert len(errors) == 1 and "give more prompts" in errors.pop()
+    assert len(errors) == 1 and "Give more prompts" in errors.pop()
     assert all(row.value["verdicts"] == {} for row in work.ledger.read("interactions").values())
 
 

@@ -34,7 +34,7 @@ def test_the_smallest_k_that_is_complied_with(chunk):
 
 @pytest.mark.parametrize("steps", [(), (0, 10), (10, 10), (20, 10)])
 def test_steps_that_do_not_rise(steps):
-    with pytest.raises(InputError, match="rise"):
+    with pytest.raises(InputError, match="increase"):
         first_flips(["early"], pool, answer, steps)
 
 

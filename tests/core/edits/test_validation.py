@@ -22,7 +22,7 @@ def direction(layer=1, width=8):
 @pytest.mark.parametrize(
     ("edits", "words"),
     [
-        (Edits.ablate([Feature(2, 5)]), r"Layer 2 has no SAE here, so feature 2-5 .* layers with one: 1, 3"),
+        (Edits.ablate([Feature(2, 5)]), r"Layer 2 has no SAE here, so feature 2-5 .* Layers with an SAE: 1, 3"),
         (Edits.ablate([Feature(3, 10)]), r"Feature 3-10 does not exist: the SAE of layer 3 has 10 features \(0 to 9\)"),
         (Edits.clamp([Feature(3, 1)], 1.0, when=(Feature(1, 48), 0.5)), "Feature 1-48 does not exist"),
         (Edits.ablate_direction(direction(width=9)), "9 numbers .* 8"),

@@ -20,7 +20,7 @@ def test_the_demo_is_known_and_lies_in_the_assets():
 
 @pytest.mark.parametrize("name", ["gemma", "", "Demo", "../demo", None, 7, "x" * 10_000])
 def test_an_unknown_name_is_one_plain_error_that_names_the_known(name):
-    with pytest.raises(UnknownModelError, match="known: demo") as caught:
+    with pytest.raises(UnknownModelError, match="Known models: demo") as caught:
         load(name)
     assert len(str(caught.value)) < 300
 

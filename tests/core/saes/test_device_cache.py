@@ -270,7 +270,7 @@ def test_a_size_is_read_as_people_write_it(monkeypatch, text, size):
 def test_a_size_that_is_none_is_one_plain_error_before_the_long_work(monkeypatch, tiny_spec, text):
     monkeypatch.setenv("HYDRASCOPE_MEMORY", text)
     seen = []
-    with pytest.raises(InputError, match=r"HYDRASCOPE_MEMORY is “.+”, which is no size; write one such as 6GB"):
+    with pytest.raises(InputError, match=r"HYDRASCOPE_MEMORY is “.+”, which is not a size; write a size such as 6GB"):
         load(tiny_spec, device="cpu", progress=lambda *now: seen.append(now))
     assert not seen
 

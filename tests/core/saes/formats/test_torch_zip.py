@@ -193,7 +193,7 @@ def test_a_file_cut_short_is_one_sentence(tmp_path_factory, share):
     path = tmp_path_factory.mktemp("cut") / "ae.pt"
     torch.save({"W": torch.zeros(30)}, path)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    refused(path, "restore it")
+    refused(path, "Restore it")
 
 
 @settings(max_examples=150, deadline=None)
@@ -220,7 +220,7 @@ def test_whatever_bytes_change_it_is_read_or_refused(tmp_path_factory, data):
         ({"byteorder": b"middle"}, "byte order"),
         ({"byteorder": b"l" * 100}, "byte order"),
         ({"data.pkl": None}, "no data.pkl"),
-        ({"data/0": None}, "not there"),
+        ({"data/0": None}, "is missing"),
         ({"data/0": b"short"}, "shorter"),
     ],
 )
@@ -239,4 +239,4 @@ def test_two_members_of_one_name_are_refused(path):
 
 
 def test_no_file_is_one_sentence(path):
-    refused(path, "restore it")
+    refused(path, "Restore it")
