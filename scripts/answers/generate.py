@@ -19,11 +19,11 @@ from likelihood import likelihood_ratio, log_probabilities, mean_nll
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script, and stands on core
 
-from core import Edits, Engine, Feature, load  # noqa: E402
-from core.edits.feature_sets import features_of, random_active, top_per_layer  # noqa: E402
-from core.hydra import bos_view  # noqa: E402
-from core.paths import cache_folder  # noqa: E402
-from core.prompts.shipped import BundledPrompt, prompts_file, read_bundled  # noqa: E402
+from core import Edits, Engine, Feature, load
+from core.edits.feature_sets import features_of, random_active, top_per_layer
+from core.hydra import bos_view
+from core.paths import cache_folder
+from core.prompts.shipped import BundledPrompt, prompts_file, read_bundled
 
 WORK = cache_folder() / "answers"
 SEED = 11
