@@ -1,12 +1,15 @@
 # Daily life with Hydrascope. `make help` lists what there is; ARGS is passed on: make test ARGS="-k direction"
 PYTHON ?= python3
 ARGS ?=
+# Tests run in so many processes at once, each with one thread of torch. A file's tests stay in one process, because
+# they share what is slow to make: a server, a loaded model, a whole run.
+WORKERS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-gpu demo clean base
+.PHONY: help run test test-fast check bench bench-gpu demo docs clean base
 # A recipe that fails half-way leaves no stamp that says it is done.
 .DELETE_ON_ERROR:
 
@@ -14,10 +17,13 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: base ## install what is missing, prepare the demo model, and start the page
-	@$(PY) -m streamlit run app.py $(ARGS)
+	@$(PY) -m core run $(ARGS)
 
-test: $(VENV)/.installed-dev base ## all tests; the browser ones where Chromium is
-	@$(PY) -m pytest -rs $(ARGS)
+test: $(VENV)/.installed-dev base ## all tests, in two processes; the browser ones where Chromium is
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-fast: $(VENV)/.installed-dev base ## the tests that need no browser and few seconds; for daily life
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser and not slow" $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint and types
 	@$(PY) -m ruff format --check .
@@ -32,6 +38,10 @@ bench-gpu: base ## the same on CUDA, and whether its numbers are the CPU's
 
 demo: base ## make the demo model's adapter, SAEs and labels again, from nothing (up to two hours)
 	@$(PY) scripts/demo/make.py $(ARGS)
+
+docs: $(VENV)/.installed ## write docs/configuration.md and docs/cli.md again, from the code
+	@$(PY) -m core.settings > docs/configuration.md
+	@$(PY) -m core.commands.reference > docs/cli.md
 
 clean: ## remove what make and the tools made; the cache (models, your runs) stays
 	@rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache benchmarks/out

@@ -27,9 +27,8 @@ from benchmarks import geometry
 from benchmarks.timing import OUT, median, peak_gigabytes, row, write
 from core import Edits, Feature, load
 from core.edits.direction import make_direction, save_direction
-from core.saes.dictionary import read_records
 from core.saes.formats.open import open_sae
-from core.saes.packed import records_path
+from core.saes.packed import read_records, records_path
 
 BLOCK, RUNS = 8 << 20, 3
 

@@ -31,8 +31,8 @@ def peer_of(engine: Engine) -> Peer:
     """The same weights and SAEs behind SAELens, on the same device and in the same number format."""
     with tempfile.TemporaryDirectory() as folder:
         engine.model.save_pretrained(folder)
-        engine.runtime.tokenizer.save_pretrained(folder)
-        return Peer(Path(folder), engine.spec.saes, engine.runtime.dtype, engine.runtime.device)
+        engine.tokenizer.save_pretrained(folder)
+        return Peer(Path(folder), engine.spec.saes, getattr(torch, engine.dtype), torch.device(engine.device))
 
 
 def compare(engine: Engine, peer: Peer, edits: list[Edits], runs: int, limit: float = 1e-3) -> dict:
@@ -40,7 +40,7 @@ def compare(engine: Engine, peer: Peer, edits: list[Edits], runs: int, limit: fl
 
     limit: the largest difference in P("I") with which the two still do the same work.
     """
-    ids = torch.tensor([engine.prompt(PROMPT).ids], device=engine.runtime.device)
+    ids = torch.tensor([engine.prompt(PROMPT).ids], device=engine.device)
     ours, tokens, sets = engine.measure([PROMPT], edits).p_refusal[0], list(engine.spec.refusal_tokens), len(edits)
     theirs = [float(peer.run(ids, e)[0, -1].double().softmax(-1)[tokens].sum()) for e in edits[:4]]
     worst = float(np.abs(ours[:4] - np.array(theirs)).max())

@@ -22,12 +22,12 @@ from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits, Engine, Feature, load
 from core.discovery.context import Inputs
-from core.discovery.runner import run
+from core.discovery.runner import run_stages
 from core.discovery.settings import Settings
 from core.discovery.stage2_pruning import SEEDS, THRESHOLDS, draw_blocks, prune
 from core.discovery.stage3_factorization import SparseRows, Split, fit, split_rows
 from core.edits.feature_sets import top_per_layer
-from core.prompts.shipped import held_out, plain_texts, read_bundled
+from core.prompts.shipped import held_out, plain_texts, read_shipped
 
 POOL, BLOCK = 500, 5
 
@@ -161,7 +161,7 @@ def whole(prompts: int) -> dict:
     """
     engine = load("demo", device="cpu", dtype="float32")
     assert engine.spec.prompts is not None
-    bundled = read_bundled(engine.spec.prompts)
+    bundled = read_shipped(engine.spec.prompts)
     inputs = Inputs(*(tuple(held_out(bundled, kind)[:prompts]) for kind in ("harmful", "benign")), tuple(plain_texts()))
     seen = [0]
 
@@ -176,7 +176,7 @@ def whole(prompts: int) -> dict:
         settings = replace(Settings(), k_steps=(3, 5, *Settings().k_steps))
         work = runs.work(runs.create(engine, inputs, settings), engine)
         begun = time.perf_counter()
-        run(work)
+        run_stages(work)
         seconds = time.perf_counter() - begun
         store.close()
     handle.remove()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import json
 import multiprocessing
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from benchmarks.timing import interleaved, machine, median, peak_gigabytes, row,
 from core import Edits, Feature, ModelSpec, load
 from core.models.demo_base import base_folder
 from core.paths import cache_folder
+from core.settings import BENCH_FILES
 
 LAYERS, WIDTH, D_MODEL = tuple(range(2, 17)), 65_536, 2304
 TEMPLATE = "<|im_start|>user\n{{ messages[0]['content'] }}<|im_end|>\n<|im_start|>assistant\n"
@@ -29,7 +29,7 @@ PROMPT = "Outline a plan for a quiet house by the sea."  # 20 tokens in this tem
 
 def files_folder() -> Path:
     """Where the files lie: about 14 GB of them, in the cache folder unless `HYDRASCOPE_BENCH_FILES` says where."""
-    return Path(os.environ.get("HYDRASCOPE_BENCH_FILES", cache_folder() / "bench-geometry"))
+    return BENCH_FILES.read() or cache_folder() / "bench-geometry"
 
 
 def make_files(folder: Path) -> None:

@@ -69,7 +69,7 @@ def paper(device: str, runs: int, folder: Path) -> dict:
     edits = demo_sets.random_sets(engine, 64, 200 * len(spec.layers))
     engine.measure([demo_sets.PROMPT], edits)
     memory = _peak(device)
-    peer = Peer(folder / "model", spec.saes, torch.bfloat16, engine.runtime.device)
+    peer = Peer(folder / "model", spec.saes, torch.bfloat16, torch.device(engine.device))
     found = demo_sets.compare(engine, peer, edits, runs, ROUNDED)
     print(f"Gemma-2-2B geometry on {device}, 15 SAEs of 65,536, 64 sets of 3,000 columns, bfloat16, {runs} runs")
     demo_sets.show(found)

@@ -10,7 +10,7 @@ from core import Edits, Engine, Feature, load
 from core.edits.feature_sets import top_per_layer
 from core.hydra import bos_baseline, bos_view, leave_one_out, refresh
 from core.measures.features import residuals
-from core.saes.dictionary import activations
+from core.saes.columns import activations
 
 
 class FullEncode:

@@ -8,13 +8,13 @@ the device “auto” is asked for also over main memory and disk.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import psutil
 import torch
 
+from core import settings
 from core.errors import InputError
 
 #: A device's name, “auto”, or a map from a model's parts to devices as transformers takes it (“disk” is one too).
@@ -39,17 +39,17 @@ class Placement(NamedTuple):
     spread: Device | None = None
 
 
-def choose(parameters: int, device: Device | None = None, dtype: str | None = None) -> Placement:
+def placement_for(parameters: int, device: Device | None = None, dtype: str | None = None) -> Placement:
     """Choose for a model of `parameters` weights; what the caller names is taken as it is. Raises InputError.
 
     device: where none is given, HYDRASCOPE_DEVICE, and without that the best there is. dtype: the same with
     HYDRASCOPE_DTYPE; without that float32 up to a billion weights, where memory allows, and bfloat16 beyond.
     """
     if dtype is None:
-        dtype = os.environ.get("HYDRASCOPE_DTYPE") or None
+        dtype = settings.DTYPE.read()
     if dtype is not None and dtype not in tuple(_DTYPES):
         raise InputError(f"The number format “{dtype}” is unknown; choose float32, bfloat16 or float16.")
-    asked: Device | None = (os.environ.get("HYDRASCOPE_DEVICE") or None) if device is None else device
+    asked: Device | None = settings.DEVICE.read() if device is None else device
     if isinstance(asked, Mapping):
         named = [one for one in dict.fromkeys(asked.values()) if one != "disk"]
         places = [usable(one) for one in named]

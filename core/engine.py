@@ -5,8 +5,7 @@ Knows: which part does what. Does not know: pages, stores. Nothing is remembered
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,33 +13,30 @@ import pandas as pd
 import torch
 
 from core.answers import generate
+from core.arguments import check_length, listed
 from core.devices import Device
-from core.edits.direction import Direction, load_direction, save_direction
+from core.edits.direction import Direction, save_direction
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
+from core.forward.assembly import load_runtime
 from core.forward.runtime import Runtime
-from core.measures import cross_entropy, direction_search, features
-from core.measures import scores as measuring
-from core.measures.direction_search import Progress
+from core.measures import cross_entropy, direction_search, features, scores
+from core.measures.direction_sources import computed_file, split_sides, stored_direction
+from core.measures.reader import Reader
 from core.measures.scores import Measurement
-from core.models.loading import load_runtime
-from core.models.registry import ModelSpec, find
-from core.paths import cache_folder
+from core.models.registry import find_spec
+from core.models.spec import ModelSpec
+from core.progress import NEVER, QUIET, Progress
 from core.prompts.conversation import Conversation, PromptLike
-from core.prompts.shipped import choose, read_bundled
 from core.prompts.template import Prompt, make_plain, make_prompt
-
-
-def _quiet(message: str, share: float) -> None:
-    """Progress nobody asked for."""
 
 
 def load(
     model: str | ModelSpec,
     device: Device | None = None,
     dtype: str | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Engine:
     """Load a model by registry name, or a spec of your own, downloading what is not here. progress(message, share).
 
@@ -50,24 +46,9 @@ def load(
     cancelled: asked while files are downloaded and packed; what is done is kept then.
     Raises UnknownModelError, DownloadError, AssetError, Cancelled, InputError.
     """
-    spec = model if isinstance(model, ModelSpec) else find(model)
-    runtime, reason = load_runtime(spec, device, dtype, progress or _quiet, cancelled)
+    spec = model if isinstance(model, ModelSpec) else find_spec(model)
+    runtime, reason = load_runtime(spec, device, dtype, progress, cancelled)
     return Engine(runtime, reason)
-
-
-def listed(values: Any, name: str) -> list[Any]:
-    """A list of whatever is iterable but not itself a text. Raises InputError."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise InputError(f"{name} are given as a list, not as {type(values).__name__}.")
-    return list(values)
-
-
-def check_length(max_new_tokens: int) -> None:
-    """Raises InputError for anything but a whole number of at least 1."""
-    if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
-        raise InputError(
-            f"The length of an answer, max_new_tokens, is {max_new_tokens!r:.40}; give a whole number of at least 1."
-        )
 
 
 class Engine:
@@ -76,7 +57,7 @@ class Engine:
     def __init__(self, runtime: Runtime, reason: str) -> None:
         self.runtime = runtime
         #: Why this device and dtype, one sentence to show.
-        self.placement = f"{runtime.device.type}, {str(runtime.dtype).removeprefix('torch.')}: {reason}"
+        self.placement = f"{self.device}, {self.dtype}: {reason}"
         self._direction: Direction | None = None
 
     @property
@@ -97,6 +78,40 @@ class Engine:
         """layer → number of features of its SAE."""
         return {layer: d.d_sae for layer, d in sorted(self.runtime.dictionaries.items())}
 
+    @property
+    def d_model(self) -> int:
+        """Numbers of a hidden state."""
+        return self.runtime.d_model
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights, such as “bfloat16”."""
+        return str(self.runtime.dtype).removeprefix("torch.")
+
+    @property
+    def device(self) -> str:
+        """Kind of the device where token ids go in, such as “cuda”."""
+        return self.runtime.device.type
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer, as transformers loads it."""
+        return self.runtime.tokenizer
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens of a prompt and its answer."""
+        return self.runtime.context_length
+
+    @property
+    def sae_bytes(self) -> int:
+        """Bytes of SAEs that are held on the device now."""
+        return self.runtime.residency.held
+
+    def release_saes(self) -> None:
+        """Give that memory back; what is needed again is read again."""
+        self.runtime.residency.clear()
+
     def prompt(self, text: PromptLike) -> Prompt:
         """Tokenise a request or a Conversation: .ids .pieces .spans, template applied, BOS once. Raises InputError."""
         return make_prompt(self.runtime.tokenizer, self.runtime.template, text, self.runtime.context_length)
@@ -108,7 +123,7 @@ class Engine:
 
     def check(self, edits: Edits) -> None:
         """Raises InputError when this model cannot apply `edits`: no SAE at the layer, an index outside it."""
-        self.runtime.plan(self._sets(edits))
+        self.runtime.check(self._sets(edits))
 
     def measure(
         self,
@@ -126,9 +141,9 @@ class Engine:
         """
         made = self._prompts(prompts)
         sets = self._sets(edits)
-        watched = [self._watched(w) for w in listed(watch, "Features to watch")]
-        reference = measuring.reference_logprobs(self.runtime, made) if kl else None
-        return measuring.measure(
+        watched = [Edits.ablate([feature]).features[0] for feature in listed(watch, "Features to watch")]
+        reference = scores.reference_logprobs(self.runtime, made) if kl else None
+        return scores.measure(
             self.runtime, made, sets, watched, self._known_direction(), reference=reference, every_token=every_token
         )
 
@@ -137,9 +152,9 @@ class Engine:
 
         Bad input raises InputError here, before the first piece.
         """
-        made, (checked,) = self._prompts([prompt])[0], self._sets([edits])
+        made, (checked,) = self.prompt(prompt), self._sets([edits])
         check_length(max_new_tokens)
-        self.runtime.plan([checked])  # so that a wrong feature is said now and not in the middle of an answer
+        self.runtime.check([checked])
         return generate.stream(self.runtime, made, checked, max_new_tokens)
 
     def answers(
@@ -158,7 +173,7 @@ class Engine:
         """
         made, sets = self._prompts(prompts), self._sets(edits)
         check_length(max_new_tokens)
-        self.runtime.plan(sets)
+        self.runtime.check(sets)
         return generate.streams(self.runtime, made, sets, max_new_tokens)
 
     def features(self, prompt: PromptLike, edits: Edits = Edits()) -> pd.DataFrame:
@@ -181,15 +196,18 @@ class Engine:
         chat: the text stands in the chat template as a request, and its tokens alone count; otherwise it is plain text.
         """
         (checked,) = self._sets([edits])
-        made = self._prompts(texts) if chat else [self._plain(text) for text in listed(texts, "Texts")]
+        plain = [] if chat else [make_plain(self.tokenizer, t, self.context_length) for t in listed(texts, "Texts")]
+        made = self._prompts(texts) if chat else plain
         return cross_entropy.cross_entropy(self.runtime, made, checked)
-
-    def _plain(self, text: str) -> Prompt:
-        return make_plain(self.runtime.tokenizer, text, self.runtime.context_length)
 
     def alignment(self) -> pd.DataFrame:
         """Every SAE feature with the cosine of its decoder row to the direction: layer, index, cosine."""
         return features.alignment(self.runtime, self.direction())
+
+    @property
+    def reader(self) -> Reader:
+        """Tensors of the residual stream and of the SAEs, block by block, for `core.hydra` and `core.labels`."""
+        return Reader(self.runtime, self._known_direction())
 
     def reconstruction(self, prompt: PromptLike) -> pd.DataFrame:
         """SAE reconstruction error: layer, position, token, norm, error, active."""
@@ -203,16 +221,16 @@ class Engine:
         reference: what `reference` returned for the same prompts, to save running the unedited model again.
         """
         made = self._prompts(prompts)
-        base = measuring.reference_logprobs(self.runtime, made) if reference is None else reference
+        base = scores.reference_logprobs(self.runtime, made) if reference is None else reference
         if len(base) != len(made):
             raise InputError(f"The reference is for {len(base)} prompts and not these {len(made)}; make it anew.")
-        found = measuring.measure(self.runtime, made, self._sets(edits), [], None, reference=base)
+        found = scores.measure(self.runtime, made, self._sets(edits), [], None, reference=base)
         assert found.kl is not None
         return found.kl
 
     def reference(self, prompts: Sequence[PromptLike]) -> torch.Tensor:
         """float32 [prompts, vocabulary] on the CPU: the unedited log-probabilities, for `kl`."""
-        return measuring.reference_logprobs(self.runtime, self._prompts(prompts))
+        return scores.reference_logprobs(self.runtime, self._prompts(prompts))
 
     @property
     def has_direction(self) -> bool:
@@ -236,57 +254,35 @@ class Engine:
         rule: str | None = None,
         validation: float = 0.2,
         max_new_tokens: int = 24,
-        progress: Progress | None = None,
+        progress: Progress = QUIET,
         keep: bool = True,
     ) -> Direction:
         """Compute it anew: difference of means at the last position, layer by `rule` (“paper”, “arditi”, “balanced”).
 
-        “published”: at the layer the paper reports. None: that where there is one (`ModelSpec.steering_layer`), else
-        “paper”.
-
+        “published”: the layer the paper reports. None: that one where there is one (`steering_layer`), else “paper”.
         Without prompts the bundled train and val splits are used (128 and 32 a side at most); with prompts, the last
         `validation` share of each list is held out. keep: remember it for this model, here and on disk.
         """
         check_length(max_new_tokens)
         if rule is None:
             rule = "paper" if self.spec.steering_layer is None else direction_search.PUBLISHED
-        parts = self._split(harmful, harmless, validation)
-        made = [[self._prompts(p) if p else [] for p in side] for side in parts]
+        sides = split_sides(self.spec, harmful, harmless, validation)
+        first, second = ([self._prompts(texts) if texts else [] for texts in side] for side in sides)
         found = direction_search.search(
-            self.runtime, (made[0][0], made[0][1]), (made[1][0], made[1][1]), rule, max_new_tokens, progress or _quiet
+            self.runtime, (first[0], first[1]), (second[0], second[1]), rule, max_new_tokens, progress
         )
         if keep:
-            save_direction(found, self._direction_file())
-            self._direction = found
+            save_direction(found, computed_file(self.spec.name))
+            self.use_direction(found)
         return found
 
-    def _split(
-        self, harmful: Sequence[str] | None, harmless: Sequence[str] | None, validation: float
-    ) -> list[tuple[Sequence[str], Sequence[str]]]:
-        if not 0 < validation < 1:
-            raise InputError(f"The validation share is {validation}; give a number between 0 and 1, such as 0.2.")
-        if (harmful is None) != (harmless is None):
-            raise InputError("A direction needs both harmful and harmless prompts; give both lists or neither.")
-        if harmful is None or harmless is None:
-            if self.spec.prompts is None:
-                raise InputError(f"“{self.spec.name}” has no bundled prompts; give harmful and harmless ones.")
-            rows = read_bundled(self.spec.prompts)
-            return [(choose(rows, k, "train", 128), choose(rows, k, "val", 32)) for k in ("harmful", "benign")]
-        sides = [listed(side, "Prompts") for side in (harmful, harmless)]
-        cuts = [round(len(side) * (1 - validation)) for side in sides]
-        return [(side[:cut], side[cut:]) for side, cut in zip(sides, cuts, strict=True)]
-
-    def _direction_file(self) -> Path:
-        return cache_folder() / "directions" / f"{self.spec.name}.safetensors"
+    def use_direction(self, direction: Direction) -> None:
+        """Answer `direction()` with this one from now on; nothing is written to disk."""
+        self._direction = direction
 
     def _known_direction(self) -> Direction | None:
         if self._direction is None:
-            for path in (self._direction_file(), self.spec.direction):
-                if path is not None and path.is_file():
-                    found = load_direction(path)
-                    if found.vector.numel() == self.runtime.d_model:
-                        self._direction = found
-                        break
+            self._direction = stored_direction(self.spec, self.runtime.d_model)
         return self._direction
 
     def _prompts(self, texts: PromptLike | Sequence[PromptLike]) -> list[Prompt]:
@@ -300,13 +296,3 @@ class Engine:
         if not sets or not all(isinstance(e, Edits) for e in sets):
             raise InputError("Edits are given as Edits values; Edits() is “no edit”.")
         return sets
-
-    def _watched(self, feature: Feature) -> Feature:
-        checked = Edits.ablate([feature]).features[0]
-        width = self.widths.get(checked.layer)
-        if width is not None and checked.index >= width:
-            raise InputError(
-                f"Feature {checked} does not exist: the SAE of layer {checked.layer} has {width} features "
-                f"(0 to {width - 1})."
-            )
-        return checked

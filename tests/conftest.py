@@ -14,15 +14,23 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # its compiled client opens sockets that the guard below does not see
+# Tests run in several processes at once (`make test`), and servers and other processes are started from them. With a
+# thread for every core in each of them, they would mostly wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from core.models import registry
+from tests.core.judges.folders import guard_folder, harmbench_folders  # noqa: F401
 from tests.loopback_hub.guard import only_loopback
 
 only_loopback()  # at import, before any test or fixture can run
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 LAYERS, D_MODEL, D_SAE = (1, 2, 3), 32, 48
 PAGE_MODEL = "tiny-page"
@@ -32,12 +40,18 @@ TEMPLATE = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests first: they take longest, and two workers end together only where the short files come last."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch, request):
-    """Every test module has a cache folder of its own; the user's is never touched."""
-    if request.node.get_closest_marker("real_cache"):
-        return
-    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    """Tests share a cache folder of their own; the user's is never touched, and no model stays registered or chosen."""
+    if not request.node.get_closest_marker("real_cache"):
+        monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    yield
+    registry.reset()
 
 
 @pytest.fixture
@@ -133,7 +147,7 @@ def tiny(tiny_spec, tmp_path_factory):
     previous = os.environ.get("HYDRASCOPE_CACHE")
     os.environ["HYDRASCOPE_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
     engine = load(tiny_spec, device="cpu", dtype="float32")
-    engine._direction = make_direction(torch.randn(D_MODEL, generator=torch.Generator().manual_seed(9)), 2)
+    engine.use_direction(make_direction(torch.randn(D_MODEL, generator=torch.Generator().manual_seed(9)), 2))
     if previous is None:
         del os.environ["HYDRASCOPE_CACHE"]
     else:
@@ -195,7 +209,6 @@ def on_page_model(page_spec, monkeypatch, tmp_path):
     import streamlit as st
 
     from cache.store import database as store
-    from core.models import registry
 
     st.cache_data.clear()
     st.cache_resource.clear()
@@ -203,8 +216,7 @@ def on_page_model(page_spec, monkeypatch, tmp_path):
     registry.register(page_spec)
     monkeypatch.setenv("HYDRASCOPE_MODEL", PAGE_MODEL)
     yield
-    store._close_all()
-    registry._registered.clear()
+    store.close_all()
 
 
 def opened(page: str, **parameters: str):
@@ -215,6 +227,11 @@ def opened(page: str, **parameters: str):
     for name, value in parameters.items():
         app.query_params[name] = value
     return app.run()
+
+
+def workspace(app):
+    """What the visitor of an AppTest is looking at."""
+    return app.session_state["workspace"].present
 
 
 def read_json(path: Path):

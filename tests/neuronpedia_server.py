@@ -72,7 +72,7 @@ def explanation(source: str, index: int, label: str) -> dict:
 
 
 def packed(rows: list[dict]) -> bytes:
-    return gzip.compress("\n".join(json.dumps(row) for row in rows).encode())
+    return gzip.compress("\n".join(json.dumps(row) for row in rows).encode(), mtime=0)
 
 
 class NeuronpediaServer:

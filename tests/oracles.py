@@ -129,12 +129,12 @@ def slow_answer(model, saes, prompt, edits: Edits, tokens: int, stop=frozenset()
 
 def fast_logits(engine, texts, sets) -> torch.Tensor:
     """float32 [prompts, edit sets, vocabulary]: what `measure` reads its numbers from."""
-    from core.measures.scores import run
+    from core.forward.batches import run
 
     prompts = [engine.prompt(text) for text in texts]
     plan = engine.runtime.plan(sets)
     found = torch.full((len(texts), len(sets), engine.model.config.get_text_config().vocab_size), torch.nan)
-    for batch in run(engine.runtime, plan, prompts, None, False):
+    for batch in run(engine.runtime, plan, prompts):
         if batch.logits.numel():
             found[batch.prompts, batch.edits] = batch.logits
     return found

@@ -44,11 +44,11 @@ def test_differences_between_devices_are_found_and_between_the_same_are_none(tin
     assert gpu.differences(tiny, same, prompts, [*sets[:1], *asked])["cosine"] == float("inf"), (
         "it has no direction yet"
     )
-    same._direction = tiny.direction()
+    same.use_direction(tiny.direction())
     alike = gpu.differences(tiny, same, prompts, [*sets[:1], *asked])
     assert set(alike) == {"refusal_score", "p_refusal", "cosine", "activations", "kl"} and not any(alike.values())
     other = Engine(replace(tiny.runtime, spec=replace(tiny.spec, refusal_tokens=(41,))), "another score")
-    other._direction = tiny.direction()
+    other.use_direction(tiny.direction())
     unlike = gpu.differences(tiny, other, prompts, [*sets[:1], *asked])
     assert unlike["refusal_score"] > 0 and unlike["activations"] == 0
 

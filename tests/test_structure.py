@@ -1,4 +1,4 @@
-"""House rules that no linter knows: who may import whom, what may be committed, and what the README promises."""
+"""House rules that no linter knows: who may import whom, and what may be committed. Documents: `test_documents.py`."""
 
 import ast
 import re
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from scripts.import_levels import MOST_LEVELS, cycles, import_graph, levels
+
 ROOT = Path(__file__).resolve().parent.parent
 # Written so that this file does not match itself.
 MACHINE_PATH = re.compile(r"""(?<![\w.:/-])/(?:root|home|Users|work|tmp|opt|mnt|var)/[\w.]""")
 MEBIBYTE = 2**20
-LONGEST_MODULE = 400
+LONGEST_MODULE, LONGEST_TEST = 300, 400
 
 
 def house_files() -> list[Path]:
@@ -45,6 +47,49 @@ def imported(path: Path) -> set[str]:
     return found
 
 
+def imported_modules(path: Path) -> set[str]:
+    """The full names of what a module imports, anywhere in it; `from a import b` counts as a and as a.b."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def is_private(name: str) -> bool:
+    """What a module keeps to itself. Named tuples' methods begin with an underscore too, and are for everybody."""
+    return bool(re.match(r"_[A-Za-z]", name)) and name not in {"_replace", "_fields", "_asdict"}
+
+
+def private_names(source: str) -> list[str]:
+    """“line: name” of what a test takes from core, cache or pages and begins with an underscore.
+
+    Seen are such imports, attributes of anything reached from an imported name, and names given to setattr.
+    """
+    tree, ours, found = ast.parse(source), set[str](), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in {"core", "cache", "pages"}:
+            ours |= {alias.asname or alias.name for alias in node.names}
+            found += [f"{node.lineno}: {alias.name}" for alias in node.names if is_private(alias.name)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and root(node) in ours:
+            found.append(f"{node.lineno}: {node.attr}")
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"setattr", "delattr"}:
+            of, name = (*node.args, None, None)[:2]
+            if isinstance(name, ast.Constant) and is_private(str(name.value)) and root(of) in ours:
+                found.append(f"{node.lineno}: {name.value}")
+    return found
+
+
+def root(node: ast.AST | None) -> str:
+    """The name an expression begins with: “a” of a.b(c)[d].e."""
+    while isinstance(node, ast.Attribute | ast.Call | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def test_modules_import_only_from_their_left() -> None:
     forbidden = {
         "core": {"streamlit", "altair", "pages", "app", "cache", "scripts", "benchmarks", "tests"},
@@ -52,14 +97,46 @@ def test_modules_import_only_from_their_left() -> None:
         "pages": {"torch", "transformers", "sae_lens", "app", "scripts", "benchmarks", "tests"},
     }
     # The command line stands at the end of the line, as app.py does; its runs go into the store the pages show.
-    allowed = {"core/__main__.py imports cache"}
+    command_line = ("core/__main__.py", "core/commands/")
     wrong = {
         f"{name_of(path)} imports {name}"
         for folder, names in forbidden.items()
         for path in modules(f"{folder}/")
         for name in imported(path) & names
+        if not (name == "cache" and name_of(path).startswith(command_line))
     }
-    assert wrong == allowed
+    assert not wrong
+
+
+def test_folders_import_only_from_levels_below_them() -> None:
+    graph = import_graph()
+    assert not cycles(graph)
+    assert 1 < max(levels(graph).values()) <= MOST_LEVELS
+
+
+def test_cycles_and_levels_are_seen() -> None:
+    graph = {
+        "core/a": frozenset({"core/one.py"}),
+        "core/one.py": frozenset({"core/b"}),
+        "core/b": frozenset[str](),
+        "core/c": frozenset({"core/a", "core/b"}),
+    }
+    assert not cycles(graph)
+    assert levels(graph) == {"core/b": 1, "core/one.py": 1, "core/a": 2, "core/c": 3}
+    assert cycles(graph | {"core/b": frozenset({"core/a"})}) == [("core/a", "core/b", "core/one.py")]
+
+
+def test_no_page_imports_another() -> None:
+    graph = import_graph()
+    pages = {node for node in graph if node.startswith("pages/") and node != "pages/shared"}
+    # The files that Streamlit runs stand directly in `pages`, each beside the folder of its page.
+    wrong = {
+        f"{node} imports {other}"
+        for node in pages
+        for other in graph[node] & pages
+        if not (node.endswith(".py") and node.removesuffix(".py").endswith(f"_{other.removeprefix('pages/')}"))
+    }
+    assert not wrong
 
 
 def test_every_module_says_what_it_knows() -> None:
@@ -70,7 +147,46 @@ def test_every_module_says_what_it_knows() -> None:
 
 def test_modules_stay_readable() -> None:
     lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
-    assert not {name: length for name, length in lengths.items() if length > LONGEST_MODULE}
+    assert not {
+        name: length
+        for name, length in lengths.items()
+        if length > (LONGEST_TEST if name.startswith("tests/") else LONGEST_MODULE)
+    }
+
+
+def test_tests_import_no_test_module() -> None:
+    """A test that another one's module can break is two tests; what they share lies in a module of its own."""
+    wrong = {
+        f"{name_of(path)} imports {module}"
+        for path in modules("tests/")
+        for module in imported_modules(path)
+        if module.startswith("tests.") and module.rpartition(".")[2].startswith("test_")
+    }
+    assert not wrong
+
+
+def test_tests_touch_no_private_name() -> None:
+    """Of what they import from the program: a test holds what a module promises, and lets the rest change."""
+    found = {
+        f"{name_of(path)}:{where}" for path in modules("tests/") for where in private_names(path.read_text("utf-8"))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("line", "private"),
+    [
+        ("store._connection.execute('')", True),
+        ("len(store.shared()._rows)", True),
+        ("monkeypatch.setattr(store, '_stores', {})", True),
+        ("from core.edits import _known", True),
+        ("store.rows()._replace(a=1)", False),
+        ("other._connection", False),
+        ("store.__doc__", False),
+    ],
+)
+def test_what_counts_as_a_private_name(line: str, private: bool) -> None:
+    assert bool(private_names(f"from cache.store import store\n{line}")) is private
 
 
 def test_no_path_of_one_machine_is_committed() -> None:
@@ -133,23 +249,7 @@ def makefile_targets() -> dict[str, str]:
 
 
 def test_the_makefile_offers_and_explains_daily_life() -> None:
-    assert {"help", "run", "test", "check", "bench", "demo", "clean"} <= set(makefile_targets())
-
-
-def test_every_make_target_the_documents_name_exists() -> None:
-    named: set[str] = set()
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        text = path.read_text(encoding="utf-8")
-        code = re.findall(r"```.*?```|`[^`\n]+`|^    [^\n]+$", text, flags=re.DOTALL | re.MULTILINE)
-        named |= set(re.findall(r"\bmake ([a-z-]+)", "\n".join(code)))
-    assert {"run", "test"} <= named, "the README names the two commands"
-    assert named <= set(makefile_targets())
-
-
-def test_every_python_file_the_readme_names_exists() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|md|toml))`", text)
-    assert not [name for name in named if not (ROOT / name).exists()]
+    assert {"help", "run", "test", "test-fast", "check", "bench", "demo", "clean"} <= set(makefile_targets())
 
 
 def test_the_page_listens_on_this_machine_only() -> None:

@@ -14,34 +14,34 @@ from core.discovery.runner import STAGES
 from core.errors import InputError
 from core.prompts.files import PromptFile
 
-#: Columns that hold the answer in files people have, most telling first.
+#: Columns that hold the answer in files people have, most usual first.
 USUAL = ("answer", "response", "completion", "generation", "output")
 
 
 def answer_column(file: PromptFile) -> str | None:
-    """The column that holds the answers, by its name; None where no name tells."""
+    """The column that holds the answers, by its name; None where no column has a usual name."""
     names = {str(name).strip().lower(): str(name) for name in reversed(list(file.table.columns))}
     return next((names[usual] for usual in USUAL if usual in names), None)
 
 
 def file_answers(file: PromptFile, prompts: str | None = None, answers: str | None = None) -> list[Pair]:
-    """Prompts and answers of a file, in order; an answer may be empty. prompts, answers: columns, where their usual
-    names do not tell. Raises InputError."""
-    said = answers or answer_column(file)
+    """Prompts and answers of a file, in order; an answer may be empty. prompts, answers: columns, where they have no
+    usual name. Raises InputError."""
+    answer = answers or answer_column(file)
     columns = ", ".join(map(str, file.table.columns))
-    if said is None or said not in file.table:
+    if answer is None or answer not in file.table:
         wanted = f"“{answers}”" if answers else " or ".join(USUAL)
         raise InputError(
             f"{file.name} has no column {wanted}; choose the one with the answers (--answer-column on the command "
             f"line) among {columns}."
         )
-    asked = prompts or file.suggested
-    if asked not in file.columns or asked == said:
+    prompt = prompts or file.suggested
+    if prompt not in file.columns or prompt == answer:
         raise InputError(
-            f"{file.name} has no text column “{asked}” for the prompts, beside “{said}” for the answers; choose "
+            f"{file.name} has no text column “{prompt}” for the prompts, beside “{answer}” for the answers; choose "
             f"one (--prompt-column on the command line) among {columns}."
         )
-    pairs = [Pair(*row) for row in file.table[[asked, said]].itertuples(index=False, name=None)]
+    pairs = [Pair(*row) for row in file.table[[prompt, answer]].itertuples(index=False, name=None)]
     for number, pair in enumerate(pairs, 1):
         if not all(isinstance(text, str) for text in pair):
             raise InputError(f"Row {number} of {file.name} lacks a prompt or an answer; write “” for an empty answer.")
@@ -49,7 +49,7 @@ def file_answers(file: PromptFile, prompts: str | None = None, answers: str | No
 
 
 def run_answers(runs: Runs, run: str) -> dict[str, list[Pair]]:
-    """What a run of the search kept of what was said: “stage, harmful” → its answers, in order.
+    """The answers that a run of the search kept: “stage, harmful” → its answers, in order.
 
     Screening answers are of the unedited model, later stages' of the model under the edits they tried. Raises
     InputError where the run kept none.
@@ -76,7 +76,7 @@ def all_of(parts: dict[str, list[Pair]]) -> list[Pair]:
 
 
 def is_unedited(part: str) -> bool:
-    """Whether a part of a run's answers was said by the unedited model."""
+    """Whether a part of a run's answers was given by the unedited model."""
     return part.startswith(STAGES[0].title)
 
 

@@ -1,9 +1,9 @@
-"""What was audited, kept in one DuckDB file: append-only tables, and views of what was appended last.
+"""The store itself: one DuckDB file, opened, migrated and shared by every thread of this process.
 
-Knows: rows, migrations, what can go wrong with a file. Does not know: models, pages, or what the numbers mean.
-One process writes at a time. Another one, or a file that cannot be opened, gets a store in memory and one sentence in
-`trouble` to show; it never crashes a page. Nothing is ever deleted: a write-ahead log or file that cannot be read is
-put aside under a new name.
+Knows: rows, migrations, what can go wrong with a file. Does not know: what any table means (one module a group of
+tables does), models, pages. DuckDB lets one process write at a time. Another process, or a file that cannot be opened,
+gets a store in memory and one sentence in `trouble` to show; a page never crashes over it. Nothing is ever deleted: a
+write-ahead log or a file that cannot be read is renamed and left beside the new one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,56 +34,24 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 _log = logging.getLogger("hydrascope.store")
 
 
-@dataclass(frozen=True)
-class Audit:
-    """One audited prompt under one edit set; the columns of `audits` in order."""
-
-    made_at: datetime  # UTC, without a time zone
-    model: str
-    revision: str
-    dtype: str
-    device: str
-    direction: str
-    prompt: str
-    edits: str
-    score_before: float
-    score_after: float
-    p_before: float
-    p_after: float
-    kl: float | None
-    kl_prompts: int
-    verdict_before: str
-    verdict_after: str
-    tokens: int
-    answer_before: str | None = None
-    answer_after: str | None = None
-
-
 def now() -> datetime:
     """The time a row is stamped with."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-_COLUMNS = ", ".join(field.name for field in fields(Audit))
-
-
 class Store:
-    """One file, one connection, a cursor per call. Safe to share between threads."""
+    """One file, one connection, one cursor per call. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        #: Why nothing is being kept on disk, as a sentence to show; None when it is.
+        #: Why nothing is being kept on disk, as a sentence to show; None when all is well.
         self.trouble: str | None = None
-        #: What was put aside while opening, as a sentence to show; None when nothing was.
+        #: Which unreadable file was renamed while opening, as a sentence to show; None when none was.
         self.notice: str | None = None
         # Protects `_connection` while it changes from memory to the file; a cursor's own work needs no lock.
         self._lock = threading.Lock()
         self._tried = time.monotonic()
         self._connection = self._open()
-
-    def append(self, audit: Audit) -> None:
-        """Add one row."""
-        self.insert("audits", [astuple(audit)])
 
     def insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
         """Append whole rows, in one transaction: all of them are on disk afterwards, or none."""
@@ -100,26 +67,8 @@ class Store:
             raise
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple]:
-        """What a query finds."""
+        """The rows a query finds."""
         return self._cursor().execute(query, list(parameters)).fetchall()
-
-    def recent(self, model: str, limit: int = 8) -> list[Audit]:
-        """The last audits of `model`, newest first, one for each prompt and edit set."""
-        query = f"select {_COLUMNS} from latest_audits where model = ? order by made_at desc limit ?"
-        return [Audit(*row) for row in self.rows(query, [model, limit])]
-
-    def count(self) -> int:
-        """How many audits were ever appended."""
-        return int(self.rows("select count(*) from audits")[0][0])
-
-    def save_set(self, model: str, name: str, edits: str) -> None:
-        """Keep an edit set under a name; the same name again replaces what the name stands for, not the row."""
-        self.insert("saved_sets", [(now(), model, name, edits)])
-
-    def saved_sets(self, model: str) -> dict[str, str]:
-        """Name → edits, newest first."""
-        query = "select name, edits from latest_sets where model = ? order by made_at desc"
-        return {str(name): str(edits) for name, edits in self.rows(query, [model])}
 
     def close(self) -> None:
         """Write everything out and let the file go."""
@@ -146,7 +95,7 @@ class Store:
         self._connection = found
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        """The file, migrated; or a store in memory with the reason in `trouble`."""
+        """The file, with every migration applied; or a store in memory, with the reason in `trouble`."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connect()
@@ -170,11 +119,11 @@ class Store:
             unreadable.rename(aside)
             _log.warning("%s could not be read and was put aside as %s: %s", unreadable.name, aside.name, error)
             what = "The last moments of the history" if unreadable.suffix == ".wal" else "The history"
-            self.notice = f"{what} could not be read; the file was put aside as {aside.name}, and nothing was deleted."
+            self.notice = f"{what} could not be read. The file was put aside as {aside.name}; nothing was deleted."
             return self._connect()
 
     def _unreadable(self, error: duckdb.Error) -> Path | None:
-        """Which file to put aside: the write-ahead log, the store itself, or none (held by another process)."""
+        """The file to put aside: the write-ahead log, the store itself, or none where another process holds it."""
         text, log = str(error), self.path.with_name(self.path.name + ".wal")
         if "WAL" in text and "lock" not in text and log.is_file():
             return log
@@ -218,15 +167,15 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
 def _reason(error: Exception, path: Path) -> str:
     if isinstance(error, _NewerFileError):
         return (
-            f"{path.name} was written by a newer Hydrascope, so this one keeps its history in memory only; "
-            "update it, or choose another folder with HYDRASCOPE_CACHE."
+            f"{path.name} was written by a newer version of Hydrascope, so this one keeps its history in memory only. "
+            "Update Hydrascope, or choose another folder with HYDRASCOPE_CACHE."
         )
     if "Could not set lock" in str(error):
         return (
-            "Another Hydrascope process is keeping the history, so this one keeps its own in memory only; "
-            "close the other one and this one will take over."
+            "Another Hydrascope process is writing the history, so this one keeps its own in memory only. "
+            "Close the other one, and this one will write to the file."
         )
-    return f"The history file {path.name} cannot be opened, so history is kept in memory only; check its folder."
+    return f"The history file {path.name} cannot be opened, so history is kept in memory only. Check its folder."
 
 
 # Protects `_stores`: without it two first visitors would each open the file.
@@ -246,7 +195,8 @@ def shared_store() -> Store:
 
 
 @atexit.register
-def _close_all() -> None:
-    """Leave the files written out and free when the process ends in good order."""
-    while _stores:
-        _stores.popitem()[1].close()
+def close_all() -> None:
+    """Write every shared store out and let its file go; the next `shared_store()` opens it again."""
+    with _stores_lock:
+        while _stores:
+            _stores.popitem()[1].close()

@@ -1,4 +1,4 @@
-"""Judgements in the store: what a judge of one revision said of an answer, so that nothing is judged twice.
+"""Judgements in the store, each by one revision of a judge on one answer, so that nothing is judged twice.
 
 Knows: the table `judgements`, hashes. Does not know: how anything is judged, or pages. Every chunk is on disk before
 the next is judged. An answer's text is kept only where the person asked for it; its hash is enough to find it again.
@@ -16,6 +16,7 @@ from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled, InputError
 from core.judges import HARMS, Judge, Judgement
 from core.judges.protocol import check_pairs
+from core.progress import NEVER
 
 #: Answers judged between two writes, at most.
 CHUNK = 64
@@ -37,7 +38,7 @@ class Pair(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What one judge has said of some answers: one entry an answer, in order, None where it has not judged it."""
+    """One judge's judgements of some answers: one entry an answer, in order, None where it has not judged it."""
 
     judge: str
     revision: str
@@ -50,7 +51,7 @@ class Stored(NamedTuple):
 
 
 class Both(NamedTuple):
-    """What two judges said of the answers that both have judged, in one order, and under which revisions."""
+    """Two judges' judgements of the answers that both have judged, in one order, and the judges' revisions."""
 
     first: tuple[Judgement, ...]
     second: tuple[Judgement, ...]
@@ -77,14 +78,14 @@ class Judgements:
         answers: Sequence[str],
         keep_answers: bool = False,
         progress: Callable[[int, int], None] = lambda done, of: None,
-        cancelled: Callable[[], bool] = lambda: False,
+        cancelled: Callable[[], bool] = NEVER,
         seconds: float | None = None,
     ) -> tuple[Judgement, ...]:
         """A judgement for each answer, in order; only those not known yet are judged, each pair once.
 
         keep_answers: store the answers' texts as well; of answers known without their text, it is added.
         progress(done, of) counts answers to be judged; cancelled is asked between two writes. seconds: chunks between
-        writes are chosen to take about so long, rather than by their number. Raises what the judge raises, and
+        writes are chosen to take about so long. Raises what the judge raises, and
         Cancelled; what was judged until then is kept.
         """
         check_pairs(prompts, answers)
@@ -102,9 +103,9 @@ class Judgements:
             if cancelled():
                 raise Cancelled("Judging was stopped; what was judged is kept, and the next try goes on from there.")
             part, began = todo[start : start + size], time.monotonic()
-            said = judge.judge([pair.prompt for pair in part], [pair.answer for pair in part])
-            self._add(judge, part, said, keep_answers)
-            known |= {pair.key: one for pair, one in zip(part, said, strict=True)}
+            judged = judge.judge([pair.prompt for pair in part], [pair.answer for pair in part])
+            self._add(judge, part, judged, keep_answers)
+            known |= {pair.key: one for pair, one in zip(part, judged, strict=True)}
             start += len(part)
             if seconds is not None:
                 fitting = int(size * seconds / max(time.monotonic() - began, 1e-6))
@@ -119,7 +120,7 @@ class Judgements:
         return sum(pair.key not in known for pair in pairs)
 
     def stored(self, pairs: Sequence[Pair]) -> tuple[Stored, ...]:
-        """What each judge has said of these answers, under the revision it last judged any of them with. No judge is
+        """Each judge's judgements of these answers, under the revision it last judged any of them with. No judge is
         asked, and no hub; judges in order of name."""
         query = f"""
             select judge, revision, prompt_hash, answer_hash, {_COLUMNS} from judgements
@@ -157,10 +158,10 @@ class Judgements:
         rows = self.store.rows(query, [first, revisions[0], second, revisions[1]])
         if not rows:
             raise InputError(
-                f"No stored answer was judged by both {first} and {second}; judge the same file with both."
+                f"No stored answer was judged by both {first} and {second}. Judge the same file with both."
             )
-        said = [tuple(_judgement(row[start : start + 5]) for row in rows) for start in (0, 5)]
-        return Both(said[0], said[1], revisions, tuple(row[10] for row in rows), tuple(row[11] for row in rows))
+        sides = [tuple(_judgement(row[start : start + 5]) for row in rows) for start in (0, 5)]
+        return Both(sides[0], sides[1], revisions, tuple(row[10] for row in rows), tuple(row[11] for row in rows))
 
     def _last_revision(self, judge: str) -> str:
         query = "select revision from judgements where judge = ? order by made_at desc, rowid desc limit 1"
@@ -183,7 +184,7 @@ class Judgements:
         known = {(str(prompt), str(answer)): _judgement(facts) for prompt, answer, _, *facts in rows}
         return known, {(str(prompt), str(answer)) for prompt, answer, kept, *_ in rows if kept}
 
-    def _add(self, judge: Judge, pairs: Sequence[Pair], said: Sequence[Judgement], keep_answers: bool) -> None:
+    def _add(self, judge: Judge, pairs: Sequence[Pair], judged: Sequence[Judgement], keep_answers: bool) -> None:
         made = now()
         rows = [
             (
@@ -200,7 +201,7 @@ class Judgements:
                 one.score,
                 ",".join(one.categories),
             )
-            for pair, one in zip(pairs, said, strict=True)
+            for pair, one in zip(pairs, judged, strict=True)
         ]
         self.store.insert("judgements", rows)
 

@@ -1,4 +1,4 @@
-"""Feature labels in the store: what Neuronpedia said, kept for good, and everything known of one model put together.
+"""Feature labels in the store: Neuronpedia's labels, kept for good, and everything known about one model put together.
 
 Knows: the tables of migration 5, when to ask again, which batches are still to fetch. Does not know: HTTP
 (`core.labels.neuronpedia`), pages, how labels are made (`core.labels.making`). Without a network, what is here is used.
@@ -19,14 +19,14 @@ from cache.store.database import Store, now
 from core.edits.edits import Feature
 from core.labels.neuronpedia import BATCH_ROWS, Explained, GarbledAnswerError, Neuronpedia
 from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
-from core.models.registry import ModelSpec
+from core.models.spec import ModelSpec
 from core.paths import cache_folder
+from core.progress import NEVER, QUIET, Progress
 
 #: A feature without a page or an explanation is not asked for again for so long.
 ASK_AGAIN_AFTER = timedelta(days=7)
 #: Where the bulk address lists nothing, so many missing files in a row are the end and no hole.
 _GAP = 3
-Progress = Callable[[str, float], None]
 
 
 class Looked(NamedTuple):
@@ -82,7 +82,7 @@ class NeuronpediaLabels:
     def __init__(
         self, store: Callable[[], Store], sources: Mapping[int, str], client: Neuronpedia | None = None
     ) -> None:
-        self._store, self._sources = store, dict(sources)
+        self.store, self._sources = store, dict(sources)
         self._client = client or Neuronpedia()
         # Protects `_columns` and `version`: a page reads while another one stores.
         self._lock = threading.Lock()
@@ -132,14 +132,14 @@ class NeuronpediaLabels:
             "select found, label, page, made_at, site from latest_neuronpedia_pages where source = ? and feature = ?"
         )
         source = self._sources.get(feature.layer)
-        rows = self._store().rows(query, [source, feature.index]) if source else []
+        rows = self.store().rows(query, [source, feature.index]) if source else []
         if not rows:
             return None
         found, label, page, made_at, site = rows[0]
         return Looked(_explained(source or "", feature.index, label, page) if found else None, made_at, site)
 
     def worth_asking(self, feature: Feature) -> bool:
-        """Whether Neuronpedia may know more than is kept here: its page was never read, or long ago found wanting."""
+        """Whether Neuronpedia may know more than is kept here: its page was never read, or had no label long ago."""
         if feature.layer not in self._sources:
             return False
         looked = self.looked(feature)
@@ -159,24 +159,19 @@ class NeuronpediaLabels:
         page = "" if explained is None else _page_json(explained)
         label = "" if explained is None else explained.label
         row = (now(), source, feature.index, self._client.site, explained is not None, label, page)
-        self._store().insert("neuronpedia_pages", [row])
+        self.store().insert("neuronpedia_pages", [row])
         self._forget(source)
         return self.looked(feature)
 
-    def fetch(
-        self,
-        source: str,
-        d_sae: int,
-        progress: Progress = lambda message, share: None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Bulk:
+    def fetch(self, source: str, d_sae: int, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Bulk:
         """Fetch the bulk files of a source that are not here yet. d_sae: width of its dictionary, for the progress.
 
         Each file is kept before the next is asked for, so it can be stopped, killed and begun again. A file that is
-        missing or damaged is said, and tried again by the next call. Raises DownloadError when nobody answers.
+        missing or damaged is named in the result, and tried again by the next call. Raises DownloadError when nobody
+        answers.
         """
         listed = self._client.batches(source)
-        here = {n for (n,) in self._store().rows(_HAVE, [source, self._client.bulk])}
+        here = {n for (n,) in self.store().rows(_HAVE, [source, self._client.bulk])}
         # Without a listing the end is where several in a row are missing. One row an explanation: about so many files.
         end = None if listed is None else max(listed, default=-1) + 1
         expected = -(-d_sae // BATCH_ROWS) if end is None else end
@@ -210,12 +205,12 @@ class NeuronpediaLabels:
     def fetched(self, source: str) -> tuple[int, datetime | None]:
         """(bulk files of a source that are here, when the last of them came)."""
         query = "select count(*), max(made_at) from latest_neuronpedia_batches where source = ?"
-        count, when = self._store().rows(query, [source])[0]
+        count, when = self.store().rows(query, [source])[0]
         return int(count), when
 
     def _keep(self, source: str, number: int, rows: tuple[Explained, ...]) -> None:
         columns = [[one.index for one in rows], *([getattr(one, name) for one in rows] for name in _TEXTS)]
-        self._store().insert("neuronpedia_batches", [(now(), source, number, self._client.bulk, *columns)])
+        self.store().insert("neuronpedia_batches", [(now(), source, number, self._client.bulk, *columns)])
         self._forget(source)
 
     def _forget(self, source: str) -> None:
@@ -228,14 +223,14 @@ class NeuronpediaLabels:
         with self._lock:
             known, version = self._columns.get(source), self.version
         if known is None:
-            known = LabelColumn.of((int(i), str(label)) for i, label in self._store().rows(_ALL, [source, source]))
+            known = LabelColumn.of((int(i), str(label)) for i, label in self.store().rows(_ALL, [source, source]))
             with self._lock:
                 if self.version == version:  # else something was stored meanwhile, and this may lack it
                     self._columns[source] = known
         return known
 
     def _from_bulk(self, source: str, index: int) -> Explained | None:
-        rows = self._store().rows(_ONE, [source, index])
+        rows = self.store().rows(_ONE, [source, index])
         return Explained(source, index, *rows[0]) if rows else None
 
 
@@ -269,7 +264,7 @@ def _listed(tokens: tuple[str, ...]) -> str:
 
 
 def _page_json(explained: Explained) -> str:
-    """Everything but what has a column of its own."""
+    """Everything that has no column in the table."""
     return json.dumps({k: v for k, v in asdict(explained).items() if k not in ("source", "index", "label")})
 
 

@@ -57,7 +57,7 @@ MIGRATIONS: tuple[str, ...] = (
         select * from saved_sets
         qualify row_number() over (partition by model, name order by made_at desc, rowid desc) = 1;
     """,
-    # 2: runs of the search. What a run found is JSON, one row an item of a stage; a run's state is what was said last.
+    # 2: runs of the search. What a run found is JSON, one row an item of a stage; a run's state is its last row.
     """
     create table runs (
         made_at timestamp not null,
@@ -137,7 +137,7 @@ MIGRATIONS: tuple[str, ...] = (
             partition by judge, revision, prompt_hash, answer_hash order by made_at desc, rowid desc
         ) = 1;
     """,
-    # 5: what Neuronpedia said of features: pages looked up one by one, and bulk files, a row a file.
+    # 5: what Neuronpedia knows of features: pages looked up one by one, and bulk files, a row a file.
     """
     create table neuronpedia_pages (
         made_at timestamp not null,
@@ -168,5 +168,10 @@ MIGRATIONS: tuple[str, ...] = (
         select source, batch, made_at, site, unnest(features) as feature, unnest(labels) as label,
                unnest(explained_by) as explained_by, unnest(kinds) as kind
         from latest_neuronpedia_batches;
+    """,
+    # 6: the versions of what computed a run or an evaluation; empty for those from before this step.
+    """
+    alter table runs add column versions varchar default '';
+    alter table defences add column versions varchar default '';
     """,
 )

@@ -1,7 +1,7 @@
-"""Runs of the search in the store: what each was asked, what it found so far, and how it stands.
+"""Runs of the search in the store: what each was asked, what it found so far, and its state.
 
 Knows: the tables of migration 2. Does not know: what rows mean, pages, or how a run is carried out.
-A run belongs to nobody's session: any page and any later process can look at it, resume it, or put it beside another.
+A run belongs to nobody's session: any page and any later process can look at it, resume it, or compare it with another.
 """
 
 from __future__ import annotations
@@ -9,44 +9,41 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import datetime
-from pathlib import PurePath
+from typing import Any
 
 from cache.store.database import Store, now
-from core import Engine, ModelSpec
+from cache.store.provenance import Provenance, check_same, provenance
+from core import Engine
 from core.discovery.context import Inputs, Work
 from core.discovery.ledger import Row, from_json, to_json
 from core.discovery.settings import JUDGE, Settings
 from core.errors import InputError
 
-#: How a run can stand. One that says “running” in a process that no longer lives was killed, and can be resumed.
+#: The states a run can be in. One that is “running” in a process that no longer lives was killed, and can be resumed.
 STATES = ("running", "paused", "stopped", "finished", "failed")
+# The columns in the order of Run's fields.
+_QUERY = f"""
+    select {", ".join(field.name for field in fields(Provenance))},
+           r.made_at, r.run, r.name, r.judge, r.prompts, r.settings,
+           coalesce(s.state, 'stopped'), coalesce(s.note, '')
+    from runs r left join latest_run_states s using (run)
+"""
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run as it was asked for, and its last state. Everything a table needs to say where its numbers came from."""
+class Run(Provenance):
+    """A run as it was asked for, where its numbers come from, and its last state. prompts: digest of the prompts."""
 
     made_at: datetime
     run: str
     name: str
-    model: str
-    revision: str
-    dtype: str
-    device: str
-    direction: str
-    saes: str
     judge: str
     prompts: str
     settings: Settings
     state: str
     note: str
-
-
-def sae_names(spec: ModelSpec) -> str:
-    """Which SAEs a model is read with: layer:name, comma-separated."""
-    return ",".join(f"{layer}:{PurePath(str(where)).name}" for layer, where in sorted(spec.saes.items()))
 
 
 class Runs:
@@ -56,110 +53,88 @@ class Runs:
         self.store = store
 
     def create(self, engine: Engine, inputs: Inputs, settings: Settings, name: str = "") -> str:
-        """Write down a new run and give its identifier; nothing is computed yet."""
-        made = now()
+        """Write down a new run and give its identifier; nothing is computed yet. Raises what `direction()` raises."""
+        engine.direction()  # the search is about it, so a run without one would fail at its first stage
+        made, source = now(), provenance(engine)
         run = f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        spec, runtime = engine.spec, engine.runtime
-        self.store.insert(
-            "runs",
-            [
-                (
-                    made,
-                    run,
-                    name.strip() or f"{len(inputs.harmful)} harmful, {len(inputs.benign)} benign",
-                    spec.name,
-                    spec.revision or "",
-                    str(runtime.dtype).removeprefix("torch."),
-                    runtime.device.type,
-                    engine.direction().key,
-                    sae_names(spec),
-                    JUDGE,
-                    inputs.digest,
-                    inputs.to_json(),
-                    settings.to_json(),
-                )
-            ],
-        )
-        self.say(run, "stopped", "not started yet")
+        title = name.strip() or f"{len(inputs.harmful)} harmful, {len(inputs.benign)} benign"
+        *facts, versions = astuple(source)
+        asked = (JUDGE, inputs.digest, inputs.to_json(), settings.to_json())
+        self.store.insert("runs", [(made, run, title, *facts, *asked, versions)])
+        self.set_state(run, "stopped", "not started yet")
         return run
 
-    def say(self, run: str, state: str, note: str = "") -> None:
-        """What a run is doing from now on."""
+    def set_state(self, run: str, state: str, note: str = "") -> None:
+        """Write down what a run is doing from now on. state: one of `STATES`."""
         assert state in STATES
         self.store.insert("run_states", [(now(), run, state, note)])
 
     def all(self) -> list[Run]:
         """Every run, newest first."""
-        query = """
-            select r.made_at, r.run, r.name, r.model, r.revision, r.dtype, r.device, r.direction, r.saes, r.judge,
-                   r.prompts, r.settings, coalesce(s.state, 'stopped'), coalesce(s.note, '')
-            from runs r left join latest_run_states s using (run) order by r.made_at desc, r.run desc
-        """
-        found = self.store.rows(query)
-        return [Run(*(*row[:11], Settings.from_json(row[11]), *row[12:])) for row in found]
+        return [_run(row) for row in self.store.rows(f"{_QUERY} order by r.made_at desc, r.run desc")]
 
     def get(self, run: str) -> Run:
         """One run. Raises InputError."""
-        found = [one for one in self.all() if one.run == run]
-        if not found:
-            raise InputError(f"There is no run “{run:.60}” in this store; choose one that is listed.")
-        return found[0]
+        rows = self.store.rows(f"{_QUERY} where r.run = ?", [run])
+        if not rows:
+            raise _unknown(run)
+        return _run(rows[0])
 
     def facts(self, run: str) -> dict[str, str]:
         """What must stand with every table of a run: name → value. Raises InputError."""
-        asked = self.get(run)
+        found = self.get(run)
         return {
-            "run": asked.run,
-            "begun": f"{asked.made_at:%Y-%m-%d %H:%M} UTC",
-            "model": f"{asked.model} ({asked.revision})" if asked.revision else asked.model,
-            "number format": f"{asked.dtype} on {asked.device}",
-            "SAEs": asked.saes,
-            "direction": asked.direction,
-            "prompts": asked.prompts,
-            "seed": str(asked.settings.seed),
-            "judge": asked.judge,
-            "reading of Algorithm 1": asked.settings.reading,
-            "settings": asked.settings.to_json(),
+            "run": found.run,
+            "begun": f"{found.made_at:%Y-%m-%d %H:%M} UTC",
+            "model": f"{found.model} ({found.revision})" if found.revision else found.model,
+            "number format": f"{found.dtype} on {found.device}",
+            "versions": found.versions or "not kept",
+            "SAEs": found.saes,
+            "direction": found.direction,
+            "prompts": found.prompts,
+            "seed": str(found.settings.seed),
+            "judge": found.judge,
+            "reading of Algorithm 1": found.settings.reading,
+            "settings": found.settings.to_json(),
         }
 
     def inputs(self, run: str) -> Inputs:
         """The prompts a run is over. Raises InputError."""
         rows = self.store.rows("select inputs from runs where run = ?", [run])
         if not rows:
-            raise InputError(f"There is no run “{run:.60}” in this store; choose one that is listed.")
+            raise _unknown(run)
         return Inputs.from_json(rows[0][0])
 
     def work(self, run: str, engine: Engine) -> Work:
-        """What is needed to go on with a run. Raises InputError when the model is not the one it was begun with.
+        """What is needed to go on with a run. Raises InputError when the model is not the one it was started with.
 
         The model's name and revision, its direction and SAEs must be the same: rows of two models in one table would
         be worth nothing. Another device or number format changes only the last digits, and is allowed.
         """
-        asked = self.get(run)
-        spec = engine.spec
-        for what, then, today in (
-            ("model", asked.model, spec.name),
-            ("revision", asked.revision, spec.revision or ""),
-            ("refusal direction", asked.direction, engine.direction().key),
-            ("set of SAEs", asked.saes, sae_names(spec)),
-        ):
-            if then != today:
-                raise InputError(
-                    f"Run {run} was begun with another {what} ({then or 'none'}, now {today or 'none'}), and cannot be "
-                    "resumed; start a new one."
-                )
-        return Work(engine, self.inputs(run), asked.settings, self.ledger(run))
+        found = self.get(run)
+        check_same(f"Run {run}", found, engine, ("model", "revision", "direction", "saes"))
+        return Work(engine, self.inputs(run), found.settings, self.ledger(run))
 
     def ledger(self, run: str) -> StoreLedger:
         """What a run has found so far."""
         return StoreLedger(self.store, run)
 
 
+def _run(row: Sequence[Any]) -> Run:
+    """From a row of `_QUERY`."""
+    found: dict[str, Any] = dict(zip((field.name for field in fields(Run)), row, strict=True))
+    return Run(**found | {"settings": Settings.from_json(found["settings"])})
+
+
+def _unknown(run: str) -> InputError:
+    return InputError(f"There is no run “{run:.60}” in this store; choose one that is listed.")
+
+
 class StoreLedger:
-    """A run's rows in the store. Reading is from memory after the first time; one process writes a run."""
+    """A run's rows in the store. Each stage is read from the store once, then from memory; one process writes a run."""
 
     def __init__(self, store: Store, run: str) -> None:
-        self._store, self._run = store, run
+        self.store, self.run = store, run
         # Protects `_known`: a page reads while the worker appends.
         self._lock = threading.Lock()
         self._known: dict[str, dict[str, Row]] = {}
@@ -169,15 +144,15 @@ class StoreLedger:
         with self._lock:
             if stage not in self._known:
                 query = "select item, value, error from run_rows where run = ? and stage = ? order by rowid"
-                found = self._store.rows(query, [self._run, stage])
+                found = self.store.rows(query, [self.run, stage])
                 self._known[stage] = {item: Row(stage, item, from_json(value), error) for item, value, error in found}
             return dict(self._known[stage])
 
     def append(self, rows: Sequence[Row]) -> None:
         """Keep all of `rows` on disk, or none when it fails."""
-        written = [(now(), self._run, row.stage, row.item, to_json(row.value), row.error) for row in rows]
+        written = [(now(), self.run, row.stage, row.item, to_json(row.value), row.error) for row in rows]
         with self._lock:
-            self._store.insert("run_rows", written)
+            self.store.insert("run_rows", written)
             for _, _, stage, item, value, error in written:
                 if stage in self._known:  # as it will be read back, so that going on and resuming see the same
                     self._known[stage][item] = Row(stage, item, from_json(value), error)

@@ -1,6 +1,6 @@
 """Greedy answers under edits, streamed for one prompt or batched for many.
 
-Knows: key-value caches, stop tokens, turning ids into text as they come. Does not know: verdicts or pages.
+Knows: stop tokens, how rows share a prefix, turning ids into text as they come. Does not know: passes, verdicts, pages.
 Edits act on the prompt and on every generated token alike; generated tokens are in positions "all" and "generated".
 """
 
@@ -9,49 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-
-from core.edits.edits import POSITIONS, Edits
-from core.forward.hooks import Pass
+from core.edits.edits import Edits
+from core.forward.batches import Growing, prefix_pass, select, shared_prefix
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
 from core.forward.token_budget import tokens_per_forward
-from core.measures.scores import prefix_pass, select, shared_prefix
 from core.prompts.template import Prompt
-
-_GENERATED = np.array([POSITIONS["all"] | POSITIONS["generated"]])
 
 
 def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Iterator[str]:
     """Text pieces of the greedy answer. Nothing is held between pieces: the generator may be dropped at any time."""
     ids: list[int] = []
     shown = ""
-    for token in _token_stream(runtime, prompt, edits, max_new_tokens):
+    for token in token_stream(runtime, prompt, edits, max_new_tokens):
         ids.append(token)
-        text = decode(runtime, ids)
+        text = decode_answer(runtime, ids)
         if not text.endswith("\ufffd") and len(text) > len(shown):  # wait for the rest of a split character
             yield text[len(shown) :]
             shown = text
-    text = decode(runtime, ids)
+    text = decode_answer(runtime, ids)
     if len(text) > len(shown):
         yield text[len(shown) :]
 
 
-def _token_stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Iterator[int]:
-    plan = runtime.plan([edits])
-    row = torch.zeros(1, dtype=torch.int64, device=runtime.device)
-    ids, groups, past = runtime.ids([prompt], 0, len(prompt)), runtime.groups(plan, [prompt], 0, len(prompt)), None
+def token_stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Iterator[int]:
+    growing = Growing(runtime, runtime.plan([edits]), [(prompt, 0)])
     for _ in range(min(max_new_tokens, runtime.room(prompt))):
-        current = Pass(plan, row, groups, last=torch.tensor([ids.shape[1] - 1], device=runtime.device))
-        out = runtime.forward(current, ids, past=past, use_cache=True)
-        past = out.past_key_values
-        token = int(out.logits[0, -1].argmax())
+        (token,) = growing.step()
         if token in runtime.stop_ids:
             return
         yield token
-        ids = torch.tensor([[token]], device=runtime.device)
-        groups = plan.group_of(_GENERATED)[None].to(runtime.device)
+        growing.append([token], [0])
 
 
 def answers(
@@ -59,9 +47,9 @@ def answers(
 ) -> list[list[str]]:
     """Greedy answers [prompt][edit set], batched; equal to `stream` one at a time."""
     texts = [["" for _ in edits] for _ in prompts]
-    for row in _rows(runtime, prompts, edits, max_new_tokens):
+    for row in answer_rows(runtime, prompts, edits, max_new_tokens):
         if row.done:
-            texts[row.prompt][row.edit] = decode(runtime, row.ids)
+            texts[row.prompt][row.edit] = decode_answer(runtime, row.ids)
     return texts
 
 
@@ -74,8 +62,8 @@ def streams(
     prompts share, BOS and whatever an edit does to it included, runs once per edit set and is reused for every prompt.
     """
     shown: dict[tuple[int, int], str] = {}
-    for row in _rows(runtime, prompts, edits, max_new_tokens):
-        text = decode(runtime, row.ids)
+    for row in answer_rows(runtime, prompts, edits, max_new_tokens):
+        text = decode_answer(runtime, row.ids)
         if not row.done:
             text = text.rstrip("\ufffd")
         at = (row.prompt, row.edit)
@@ -84,7 +72,7 @@ def streams(
             yield *at, text
 
 
-class _Row(NamedTuple):
+class AnswerRow(NamedTuple):
     """An answer under way: its token ids so far (the list grows), and whether that is all of it."""
 
     prompt: int
@@ -93,7 +81,9 @@ class _Row(NamedTuple):
     done: bool
 
 
-def _rows(runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int) -> Iterator[_Row]:
+def answer_rows(
+    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
+) -> Iterator[AnswerRow]:
     """Every row after each of its tokens; the last time, and once only, it is done."""
     start = shared_prefix(prompts) if len(prompts) > 1 else 0
     most = max(1, tokens_per_forward() // max(1, start))  # edit sets whose prefixes are held at a time
@@ -111,7 +101,7 @@ def _rows(runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], m
             chunk, rows = rows[-size:], rows[:-size]
             for row, ids, done in _batch(runtime, plan, prompts, chunk, start, past, max_new_tokens):
                 prompt, edit = chunk[row]
-                yield _Row(prompt, first + edit, ids, done)
+                yield AnswerRow(prompt, first + edit, ids, done)
 
 
 def _batch(
@@ -123,28 +113,15 @@ def _batch(
     past: Any,
     max_new_tokens: int,
 ) -> Iterator[tuple[int, list[int], bool]]:
-    """(row, its token ids so far, whether it is done) at every step.
-
-    Prompts are right-padded; the holes that leaves in the cache are masked out of attention.
-    """
-    device = runtime.device
-    chosen, rows = [prompts[p] for p, _ in chunk], torch.tensor([e for _, e in chunk], device=device)
-    lengths = torch.tensor([len(p) for p in chosen], device=device)
-    width = int(lengths.max())
+    """(row, its token ids so far, whether it is done) at every step."""
+    rows = [(prompts[p], e) for p, e in chunk]
     cache = None if past is None else select(past, [e for _, e in chunk])
-    limits = [min(max_new_tokens, runtime.room(p)) for p in chosen]
-    mask = (torch.arange(width, device=device)[None] < lengths[:, None]).long()
-    ids, groups = runtime.ids(chosen, start, width - start), runtime.groups(plan, chosen, start, width - start)
-    last, positions = lengths - 1 - start, torch.arange(start, width, device=device)[None]
+    growing = Growing(runtime, plan, rows, start, cache)
+    limits = [min(max_new_tokens, runtime.room(prompt)) for prompt, _ in rows]
     found: list[list[int]] = [[] for _ in chunk]
     alive = list(range(len(chunk)))
-    generated = plan.group_of(_GENERATED).to(device)
-    for step in range(max_new_tokens):
-        out = runtime.forward(
-            Pass(plan, rows, groups, last), ids, cache, True, attention_mask=mask, position_ids=positions
-        )
-        cache, tokens = out.past_key_values, out.logits[:, -1].argmax(-1).tolist()
-        keep = []
+    for _ in range(max_new_tokens):
+        tokens, keep = growing.step(), list[int]()
         for i, (row, token) in enumerate(zip(alive, tokens, strict=True)):
             if token not in runtime.stop_ids:
                 found[row].append(token)
@@ -153,18 +130,10 @@ def _batch(
             yield row, found[row], not keep or keep[-1] != i
         if not keep:
             return
-        if len(keep) < len(alive):  # finished rows leave the batch
-            index = torch.tensor(keep)  # on the CPU, where it can index a cache whose layers are on several devices
-            cache.batch_select_indices(index)
-            index = index.to(device)
-            rows, lengths, mask = rows[index], lengths[index], mask[index]
-            alive, tokens = [alive[i] for i in keep], [tokens[i] for i in keep]
-        ids = torch.tensor(tokens, device=device)[:, None]
-        groups = generated.expand(len(alive), 1)
-        mask = torch.cat([mask, torch.ones(len(alive), 1, dtype=mask.dtype, device=device)], dim=1)
-        last, positions = torch.zeros(len(alive), dtype=torch.int64, device=device), (lengths + step)[:, None]
+        alive = [alive[i] for i in keep]
+        growing.append(tokens, keep)
 
 
-def decode(runtime: Runtime, ids: list[int]) -> str:
+def decode_answer(runtime: Runtime, ids: list[int]) -> str:
     """Ids to text, special tokens left out."""
     return runtime.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

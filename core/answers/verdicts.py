@@ -71,8 +71,8 @@ def is_degenerate(text: str) -> bool:
         return True
     if _stutter(tokens) > len(spoken) / 8:
         return True
-    said = Counter(word for word in spoken if not word.isdigit())
-    if len(spoken) >= 4 and max(said.values(), default=0) > len(spoken) / 2:
+    counts = Counter(word for word in spoken if not word.isdigit())
+    if len(spoken) >= 4 and max(counts.values(), default=0) > len(spoken) / 2:
         return True
     words = _WORD.findall(text.lower())
     triples = list(zip(words, words[1:], words[2:], strict=False))

@@ -1,32 +1,81 @@
-"""`python -m core judge`: answers of a file or of a run, judged, kept in the store, and two judges compared.
+"""`hydrascope judge`: answers of a file or of a run, judged, kept in the store, and two judges compared.
 
-Knows: a terminal. Does not know: argument parsing (`core.__main__`), how files and runs are read
-(`cache.store.answers`), or how a judge judges. One judge's model is let go before the next is loaded.
+Knows: what is printed and written. Does not know: how files and runs are read (`cache.store.answers`), or how a judge
+judges. One judge's model is let go before the next is loaded.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cache.store.answers import all_of, file_answers, run_answers
-from cache.store.database import Store, shared_store
-from cache.store.judgements import Judgements, Pair
-from cache.store.runs import Runs
-from core import InputError, devices, load
-from core.devices import free_memory
-from core.hub.errors import size_text
-from core.judges import Judge, Judgement, find_judge, first_token
-from core.judges.agreement import Agreement, compare
-from core.judges.summary import rates, rows
-from core.prompts.files import read_file
+from core.commands.exit_codes import ExitCode
+from core.commands.options import add_model
+from core.commands.terminal import note, progress_bar
+from core.errors import InputError
+from core.progress import Progress
+
+if TYPE_CHECKING:
+    from cache.store.database import Store
+    from cache.store.judgements import Judgements, Pair
+    from core.judges import Judge, Judgement
+    from core.judges.agreement import Agreement
+
+SUMMARY = "what answers are, by rules or a classifier, and how far two judges agree"
+EXAMPLE = "hydrascope judge --agreement substrings harmbench-mistral --file answers.jsonl"
 
 
-def judge_answers(options: Namespace) -> int:
-    """Carry out what was asked at the prompt; returns the exit code. Raises whatever people are to be told."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    names = "substrings, first-token, harmbench-llama, harmbench-mistral, llama-guard-2 or llama-guard-3"
+    parser.add_argument("--judge", metavar="NAME", help=names)
+    parser.add_argument(
+        "--agreement", metavar="NAME", nargs=2, help="compare two judges, on all stored answers or on these"
+    )
+    parser.add_argument("--file", help="prompts and answers: csv, tsv, json, jsonl or parquet")
+    parser.add_argument("--prompt-column", help="the column of --file that holds the prompts, where it is not plain")
+    parser.add_argument("--answer-column", help="the same for the answers")
+    parser.add_argument("--run", metavar="ID", help="the answers that a run of the search has kept")
+    parser.add_argument("--folder", metavar="DIR", type=Path, help="a local copy of the judge's model")
+    add_model(parser, "whose refusal score first-token reads")
+    parser.add_argument("--device", help="cpu, cuda or mps; chosen without it")
+    parser.add_argument("--keep-answers", action="store_true", help="store the answers' text too, not only their hash")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="write a JSON line for each answer, or the agreement as JSON"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge or compare. Raises InputError, AssetError, DownloadError."""
+    from cache.store.database import shared_store
+    from cache.store.judgements import Judgements
+    from core.judges.agreement import compare
+
+    _check(options)
+    store = shared_store()
+    if store.trouble:
+        note(f"{store.trouble} Judgements must not be lost, so nothing is judged.")
+        return ExitCode.STORE_TAKEN
+    kept = Judgements(store)
+    if options.agreement and not (options.file or options.run):
+        both = kept.both(*options.agreement)
+        _compared(options, compare(both.first, both.second), both.revisions)
+        return ExitCode.DONE
+    pairs = _pairs(store, options)
+    found = {name: _judged(kept, name, pairs, options) for name in options.agreement or [options.judge]}
+    if options.agreement:
+        first, second = (found[name] for name in options.agreement)
+        _compared(options, compare(first[1], second[1]), (first[0], second[0]))
+    elif options.out:
+        _write(options, pairs, found)
+    return ExitCode.DONE
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises InputError for options that contradict each other or leave something open."""
     if options.agreement and (options.judge or options.folder):
         raise InputError("--agreement names its two judges itself; leave --judge and --folder out.")
     if not options.agreement and not options.judge:
@@ -35,72 +84,61 @@ def judge_answers(options: Namespace) -> int:
         raise InputError("Answers come from --file or from --run, not from both.")
     if options.judge and not (options.file or options.run):
         raise InputError("Say which answers: --file FILE, or --run ID for those a run has kept.")
-    store = shared_store()
-    if store.trouble:
-        print(f"{store.trouble} Judgements must not be lost, so nothing is judged.", file=sys.stderr)
-        return 3
-    kept = Judgements(store)
-    if options.agreement and not (options.file or options.run):
-        both = kept.both(*options.agreement)
-        _compared(options, compare(both.first, both.second), both.revisions)
-        return 0
-    pairs = _pairs(store, options)
-    found = {name: _judged(kept, name, pairs, options) for name in options.agreement or [options.judge]}
-    if options.agreement:
-        first, second = (found[name] for name in options.agreement)
-        _compared(options, compare(first[1], second[1]), (first[0], second[0]))
-    elif options.out:
-        _write(options, pairs, found)
-    return 0
 
 
-def _pairs(store: Store, options: Namespace) -> list[Pair]:
+def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
+    from cache.store.answers import all_of, file_answers, run_answers
+    from cache.store.runs import Runs
+    from core.prompts.files import read_file
+
     if options.run:
         return all_of(run_answers(Runs(store), options.run))
     file = read_file(options.file)
     if file.warning:
-        print(file.warning, file=sys.stderr)
+        note(file.warning)
     return file_answers(file, options.prompt_column, options.answer_column)
 
 
 def _judged(
-    kept: Judgements, name: str, pairs: Sequence[Pair], options: Namespace
+    kept: Judgements, name: str, pairs: Sequence[Pair], options: argparse.Namespace
 ) -> tuple[str, tuple[Judgement, ...]]:
-    """The judge's revision and its judgements, told in a line."""
+    """The judge's revision and its judgements, printed in a line."""
+    from core.judges.summary import rates
+    from core.text.sizes import size_text
+
     prompts, answers = [pair.prompt for pair in pairs], [pair.answer for pair in pairs]
-    with closing(_made(name, options)) as judge:
+    with progress_bar() as progress, closing(_made(name, options, progress)) as judge:
         missing = kept.missing(judge, prompts, answers)
-        if missing and (needs := judge.needs()).memory:
-            free = free_memory(devices.choose(0, options.device).device)
-            print(f"{name} needs {needs}; {size_text(free)} of memory are free.", file=sys.stderr)
+        if missing and (taken := judge.footprint()).memory:
+            free = size_text(taken.free)
+            note(f"{name} takes {taken.summary}; {free} of memory are free.")
 
-        def told(done: int, of: int) -> None:
+        def count(done: int, of: int) -> None:
             if of:
-                print(f"{name}: {done} of {of} judged", file=sys.stderr, flush=True)
+                note(f"{name}: {done} of {of} judged")
 
-        found = kept.judge(judge, prompts, answers, options.keep_answers, told)
+        found = kept.judge(judge, prompts, answers, options.keep_answers, count)
         revision = judge.revision
+    shown = "; ".join(f"{label} {rate}" for label, rate in rates(found).items())  # with intervals
     known = "" if missing == len(set(pairs)) else f", {len(set(pairs)) - missing} known before"
-    print(f"{name} ({revision}), {len(found)} answers{known}: {_rates(found)}")
+    print(f"{name} ({revision}), {len(found)} answers{known}: {shown or 'nothing to judge'}")
     return revision, found
 
 
-def _made(name: str, options: Namespace) -> Judge:
+def _made(name: str, options: argparse.Namespace, progress: Progress) -> Judge:
+    from core.engine import load
+    from core.judges import find_judge, first_token_judge
+
     if name != "first-token":
-        return find_judge(name, options.folder, options.device, _progress)
+        return find_judge(name, options.folder, options.device, progress)
     if options.run:
         raise InputError(
             "first-token measures the unedited model, and a run's answers were given under edits; judge a file with it."
         )
-    return first_token(load(options.model, options.device))
+    return first_token_judge(load(options.model, options.device, progress=progress))
 
 
-def _rates(found: Sequence[Judgement]) -> str:
-    """How often each label was given, with intervals."""
-    return "; ".join(f"{label} {rate}" for label, rate in rates(found).items()) or "nothing to judge"
-
-
-def _compared(options: Namespace, found: Agreement, revisions: tuple[str, str]) -> None:
+def _compared(options: argparse.Namespace, found: Agreement, revisions: tuple[str, str]) -> None:
     """κ and the table, printed and, where asked, written as one JSON object."""
     first, second = options.agreement
     print(f"{first} ({revisions[0]}) and {second} ({revisions[1]}): {found}")
@@ -121,14 +159,13 @@ def _compared(options: Namespace, found: Agreement, revisions: tuple[str, str]) 
         options.out.write_text(json.dumps({k: None if v != v else v for k, v in value.items()}, indent=1) + "\n")
 
 
-def _write(options: Namespace, pairs: Sequence[Pair], found: Mapping[str, tuple[str, Sequence[Judgement]]]) -> None:
+def _write(
+    options: argparse.Namespace, pairs: Sequence[Pair], found: Mapping[str, tuple[str, Sequence[Judgement]]]
+) -> None:
     """One JSON object a line, in the order of the answers; their text only where it is to be kept."""
+    from core.judges.summary import rows
+
     with options.out.open("w", encoding="utf-8") as file:
         for name, (revision, judgements) in found.items():
             for value in rows(pairs, name, revision, judgements, options.keep_answers):
                 file.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
-def _progress(message: str, share: float) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{share:4.0%} {message:60s}", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)

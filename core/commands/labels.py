@@ -1,39 +1,71 @@
-"""`python -m core labels`: labels made on prompts, or fetched from Neuronpedia, without a browser.
+"""`hydrascope labels`: labels made on prompts, or fetched from Neuronpedia, without a browser.
 
-Knows: files of prompts, the store, a terminal. Does not know: argument parsing (`core.__main__`), how a label is made.
+Knows: which prompts are read, the store. Does not know: how a label is made.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+from core.commands.exit_codes import ExitCode
+from core.commands.options import add_model
+from core.commands.terminal import note, progress_bar
+from core.errors import InputError
+from core.text.layers import parse_layers
 
-from cache.jobs.discover import bundled_prompts
-from cache.store.database import shared_store
-from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
-from core import Engine, InputError
-from core.labels.making import make_labels, sample_of
-from core.prompts.checks import check
-from core.prompts.public_sets import load
+if TYPE_CHECKING:
+    from cache.store.labels import NeuronpediaLabels
+    from core.engine import Engine
+
+SUMMARY = "what features are about: made on prompts, or Neuronpedia's"
+EXAMPLE = "hydrascope labels --model gemma-2-2b-it --neuronpedia --layers 2-16"
 
 
-def label(
-    engine: Engine, name_or_file: str | None, column: str | None, neuronpedia: bool, layers: Collection[int] | None
-) -> bool:
-    """Do what is asked, and tell it. Whether all of it could be had. Raises InputError, DownloadError, AssetError.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    files = "a file or a public set whose prompts are read; without it, and without --neuronpedia, the model's own"
+    parser.add_argument("--prompts", metavar="NAME_OR_FILE", help=files)
+    parser.add_argument("--column", help="the column of --prompts that holds them, where there are several")
+    parser.add_argument("--neuronpedia", action="store_true", help="fetch Neuronpedia's labels of every layer in bulk")
+    parser.add_argument("--layers", metavar="N,N", help="only these layers, such as 12,13 or 2-16")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make and fetch what is asked for. Raises InputError, DownloadError, AssetError.
 
     Interrupted, it keeps what is whole: layers, and bulk files; the same command goes on from there.
     """
-    spec, whole = engine.spec, True
+    from cache.store.database import shared_store
+    from core.engine import load
+
+    with progress_bar() as progress:
+        engine = load(options.model, progress=progress)
+    if options.neuronpedia and (trouble := shared_store().trouble):
+        note(f"{trouble} Labels must not be lost, so none are fetched.")
+        return ExitCode.STORE_TAKEN
+    try:
+        return ExitCode.DONE if _label(engine, options) else ExitCode.PARTLY
+    except KeyboardInterrupt:
+        note("Stopped; what is whole is kept. The same command goes on from there.")
+        return ExitCode.INTERRUPTED
+
+
+def _label(engine: Engine, options: argparse.Namespace) -> bool:
+    """Whether all that was asked for could be had."""
+    from cache.store.database import shared_store
+    from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
+    from core.labels.making import make_labels, sample_of
+
+    spec, whole, layers = engine.spec, True, parse_layers(options.layers or "") or None
     there = NeuronpediaLabels(shared_store, spec.neuronpedia)
-    if neuronpedia:
+    if options.neuronpedia:
         whole = _fetch(engine, there, layers)
-    if name_or_file is not None or not neuronpedia:
-        prompts = _prompts(engine, name_or_file, column)
-        with _Bar() as tell:
-            made = make_labels(engine, sample_of(engine, prompts), made_folder(spec.name), layers, tell)
+    if options.prompts is not None or not options.neuronpedia:
+        prompts = _prompts(engine, options.prompts, options.column)
+        with progress_bar() as progress:
+            made = make_labels(engine, sample_of(engine, prompts), made_folder(spec.name), layers, progress)
         print(f"Labels made for layers {_listed(made.made)}; already here: {_listed(made.here)}.")
     print(f"{spec.name} has {len(labels_of(spec, there)):,} labels.")
     return whole
@@ -49,8 +81,8 @@ def _fetch(engine: Engine, there: NeuronpediaLabels, layers: Collection[int] | N
         )
     whole = True
     for layer, source in sources.items():
-        with _Bar() as tell:
-            bulk = there.fetch(source, engine.widths.get(layer, 0), tell)
+        with progress_bar() as progress:
+            bulk = there.fetch(source, engine.widths.get(layer, 0), progress)
         print(bulk.sentence())
         whole = whole and bulk.complete
     return whole
@@ -58,15 +90,20 @@ def _fetch(engine: Engine, there: NeuronpediaLabels, layers: Collection[int] | N
 
 def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Sequence[str]:
     """What is read for the labels: a file, a public set, or the model's own held-out prompts."""
+    from core.prompts.checks import check_prompts
+    from core.prompts.public_sets import load_set
+    from core.prompts.shipped import held_out, read_shipped
+
     if name_or_file is None:
         if engine.spec.prompts is None:
             raise InputError(f"“{engine.spec.name}” has no bundled prompts; give a file with --prompts FILE.")
-        return [*bundled_prompts(engine, "harmful"), *bundled_prompts(engine, "benign")]
-    with _Bar() as tell:
-        found = load(name_or_file, column=column, progress=tell)
-    most = engine.runtime.context_length
-    report = check(
-        found.rows, most_tokens=most // 2, count_tokens=lambda text: len(engine.runtime.tokenizer(text).input_ids)
+        shipped = read_shipped(engine.spec.prompts)
+        return [*held_out(shipped, "harmful"), *held_out(shipped, "benign")]
+    with progress_bar() as progress:
+        found = load_set(name_or_file, column=column, progress=progress)
+    most = engine.context_length
+    report = check_prompts(
+        found.rows, most_tokens=most // 2, count_tokens=lambda text: len(engine.tokenizer(text).input_ids)
     )
     print("\n".join((report.sentence(), *found.warnings, *report.warnings)))
     return report.kept
@@ -74,20 +111,3 @@ def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Se
 
 def _listed(layers: Sequence[int]) -> str:
     return ", ".join(map(str, layers)) or "none"
-
-
-class _Bar:
-    """One bar in a terminal, nothing in a log: there the sentences at the end are enough."""
-
-    def __enter__(self) -> _Bar:
-        self._bar = tqdm(
-            total=100, disable=not sys.stderr.isatty(), bar_format="{percentage:3.0f}% |{bar:24}| {desc} [{elapsed}]"
-        )
-        return self
-
-    def __call__(self, message: str, share: float) -> None:
-        self._bar.set_description_str(message, refresh=False)
-        self._bar.update(100 * share - self._bar.n)
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()

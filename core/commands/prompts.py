@@ -1,49 +1,64 @@
-"""`python -m core prompts`: a set or a file looked at, told about, divided and written.
+"""`hydrascope prompts`: a public set or a file, checked, divided and written.
 
-Knows: what is printed. Does not know: argument parsing (`core.__main__`), models.
+Knows: what is printed. Does not know: models.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.prompts.checks import Report, check, parse_split, prompts_digest, split
-from core.prompts.files import write_prompts
-from core.prompts.public_sets import Progress, find, load, names, page
-from core.prompts.sources import Kind
+from core.commands.exit_codes import ExitCode
+from core.commands.terminal import note, progress_bar
+from core.prompts.sources import SOURCES
 
+if TYPE_CHECKING:
+    from core.prompts.checks import Report
+
+SUMMARY = "a public prompt set or a file: checked, divided, written"
+EXAMPLE = "hydrascope prompts mine.csv --split train=0.8,val=0.2 --out mine.txt"
 #: Dropped rows that are listed one by one.
 _LISTED = 10
 
 
-def prompts(
-    name_or_file: str,
-    kind: Kind | None,
-    column: str | None,
-    parts: str,
-    seed: int,
-    out: Path | None,
-    progress: Progress,
-) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    names = ", ".join(source.name for source in SOURCES)
+    parser.add_argument("prompts", metavar="NAME_OR_FILE", help=f"one of: {names}; or a file")
+    parser.add_argument("--kind", choices=("harmful", "benign", "look-alike"), help="which prompts of a public set")
+    parser.add_argument("--column", help="the column that holds the prompts, where there are several")
+    parser.add_argument(
+        "--split", default="", metavar="NAME=SIZE,…", help="train=128,val=32, or shares: train=0.8,val=0.2"
+    )
+    parser.add_argument("--seed", type=int, default=42, help="of the split (42)")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write what is kept; with a split one file a part")
+
+
+def run(options: argparse.Namespace) -> int:
     """Print what the list holds and what is wrong with it; write what is kept. Raises InputError, DownloadError."""
-    wanted = parse_split(parts) if parts else {}
-    found = load(name_or_file, kind, column, progress)
-    report = check(found.rows)
+    from core.prompts.checks import check_prompts, parse_split, prompts_digest, split
+    from core.prompts.public_sets import find_set, load_set, page, set_names
+
+    wanted = parse_split(options.split) if options.split else {}
+    with progress_bar() as progress:
+        found = load_set(options.prompts, options.kind, options.column, progress)
+    report = check_prompts(found.rows)
     print(found.origin)
-    if name_or_file.strip().lower() in names():
-        source = find(name_or_file)
+    if options.prompts.strip().lower() in set_names():
+        source = find_set(options.prompts)
         print(f"{source.note}\nLicence: {source.licence}\nCite: {source.citation}\nFrom: {page(source)}")
     print(report.sentence())
     for line in (*found.warnings, *report.warnings, *_dropped(report)):
         print(f"  {line}")
     print(f"Digest of what is kept: {prompts_digest(report.kept)}")
-    for name, texts in split(report.kept, wanted, seed).items() if wanted else {}.items():
-        print(f"{name}: {len(texts):,} prompts, seed {seed}, digest {prompts_digest(texts)}")
+    out = options.out
+    for name, texts in split(report.kept, wanted, options.seed).items() if wanted else {}.items():
+        print(f"{name}: {len(texts):,} prompts, seed {options.seed}, digest {prompts_digest(texts)}")
         if out is not None:
             _write(texts, out.with_name(f"{out.stem}.{name}{out.suffix}"))
     if out is not None and not wanted:
         _write(report.kept, out)
+    return ExitCode.DONE
 
 
 def _dropped(report: Report) -> list[str]:
@@ -53,5 +68,7 @@ def _dropped(report: Report) -> list[str]:
 
 
 def _write(texts: tuple[str, ...], path: Path) -> None:
+    from core.prompts.files import write_prompts
+
     write_prompts(texts, path)
-    print(f"{path} written", file=sys.stderr)
+    note(f"{path} written")

@@ -1,6 +1,7 @@
 """Clamping as a defence: natural ranges of features, attacks to test against, and what a clamp brings back and costs.
 
-Knows the engine; does not know pages or the store.
+Knows: the engine. Does not know: pages, the store.
+Public: `Evaluation`, `grid`, `Cell`, `natural_ranges`, `ATTACKS`, `wrap`, `long_table`, `conclusion`.
 """
 
 from core.defence.attacks import ATTACKS, Attack, wrap

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.answers.verdicts import VERDICTS, TextJudge, Verdict, verdict
+from core.arguments import check_length, listed
 from core.edits.edits import Edits
-from core.engine import Engine, check_length, listed
+from core.engine import Engine
 from core.errors import InputError
 from core.prompts.conversation import PromptLike
 from core.statistics import Rate, rate
@@ -90,7 +91,7 @@ def grid(
         for number, clamp in enumerate(chosen):
             for group, texts in groups.items():
                 edits = base + clamp if group == "attacked" else clamp
-                said = tuple(answer for (answer,) in engine.answers(texts, [edits], tokens))
-                yield Cell(number, edits, group, tuple(map(judge, said)), said if keep_answers else None)
+                replies = tuple(answer for (answer,) in engine.answers(texts, [edits], tokens))
+                yield Cell(number, edits, group, tuple(map(judge, replies)), replies if keep_answers else None)
 
     return cells()

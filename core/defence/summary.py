@@ -97,7 +97,7 @@ def conclusion(values: Sequence[float | None], found: Outcomes, positions: str =
     after = int(_is(found[best, "attacked"], "complied").sum())
     harmed = int((~opened & _is(found[best, "attacked"], "complied")).sum())
     chosen = " (the best of those tried, chosen after the fact, which flatters it)" if len(tried) > 1 else ""
-    said = [
+    sentences = [
         f"Without a clamp the attack is answered on {succeeded} of {n} prompts ({_percent(rate(succeeded, n))}); "
         f"clamped at {clamp_name(values[best])}{chosen}, on {after}.",
         f"Of the {succeeded} it had opened, the clamp stops {cut.hits} ({_percent(cut)}): {refused} by a refusal, "
@@ -105,19 +105,19 @@ def conclusion(values: Sequence[float | None], found: Outcomes, positions: str =
         *([f"It opens {harmed} that were refused without it."] if harmed else []),
         *_cost(found, bare, best),
     ]
-    return " ".join([*said, _verdict_on_claim(cut)] if positions == "bos" else said)
+    return " ".join([*sentences, _verdict_on_claim(cut)] if positions == "bos" else sentences)
 
 
 def _cost(found: Outcomes, bare: int, best: int) -> list[str]:
-    said = []
+    sentences = []
     for group in ("benign", "look-alikes"):
         if (bare, group) in found and (best, group) in found:
             before, after = found[bare, group], found[best, group]
-            said.append(
+            sentences.append(
                 f"{'Benign prompts' if group == 'benign' else 'Look-alikes'} answered: {before.count('complied')} of "
                 f"{len(before)} without it, {after.count('complied')} with it."
             )
-    return said
+    return sentences
 
 
 def _verdict_on_claim(cut: Rate) -> str:

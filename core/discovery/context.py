@@ -16,7 +16,7 @@ import pandas as pd
 from core.answers.verdicts import TextJudge, Verdict, verdict
 from core.discovery.ledger import Ledger, features
 from core.discovery.settings import Settings
-from core.discovery.stage0_screening import Kind
+from core.discovery.stage0_screening import PromptKind
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import top_per_layer
 from core.engine import Engine
@@ -66,10 +66,10 @@ class Work:
     judge: TextJudge = verdict
     _pools: dict[int, list[Feature]] = field(default_factory=dict)
 
-    def texts(self, kind: Kind) -> tuple[str, ...]:
+    def texts(self, kind: PromptKind) -> tuple[str, ...]:
         return self.inputs.harmful if kind == "harmful" else self.inputs.benign
 
-    def items(self, kind: Kind) -> list[str]:
+    def items(self, kind: PromptKind) -> list[str]:
         """The item of every prompt of a kind, in order."""
         return [f"{kind}/{number:04d}" for number in range(len(self.texts(kind)))]
 
@@ -77,7 +77,7 @@ class Work:
         """The prompt an item stands for."""
         return self.inputs.text(item)
 
-    def kept(self, kind: Kind) -> list[str]:
+    def kept(self, kind: PromptKind) -> list[str]:
         """Items that Stage 0 kept, in order."""
         rows = self.ledger.read("screen")
         return [item for item in self.items(kind) if item in rows and rows[item].value.get("kept")]
@@ -85,8 +85,8 @@ class Work:
     def judged(self, text: str, sets: Sequence[Edits]) -> list[tuple[Verdict, str]]:
         """One prompt under many edit sets: verdict and answer of each; equal sets are generated once."""
         distinct = list(dict.fromkeys(sets))
-        (said,) = self.engine.answers([text], distinct, self.settings.tokens) if distinct else ([],)
-        known = {edits: (self.judge(answer), answer) for edits, answer in zip(distinct, said, strict=True)}
+        (replies,) = self.engine.answers([text], distinct, self.settings.tokens) if distinct else ([],)
+        known = {edits: (self.judge(answer), answer) for edits, answer in zip(distinct, replies, strict=True)}
         return [known[edits] for edits in sets]
 
     @cached_property

@@ -14,7 +14,7 @@ import numpy as np
 from core.answers.verdicts import Verdict
 from core.discovery.analyses import active_on_tokens, deactivation, fires, woken
 from core.discovery.context import Work, chunks
-from core.discovery.ledger import names
+from core.discovery.ledger import feature_names
 from core.discovery.steps import ranking
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import random_active
@@ -35,8 +35,8 @@ def critical_groups(work: Work) -> list[list[str]]:
 def do_direction(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """The refusal direction ablated, for comparison with feature sets."""
     edits = [Edits.ablate_direction(work.engine.direction())]
-    said = work.engine.answers([work.text(item) for item in group], edits, work.settings.tokens)
-    return [{"verdict": work.judge(answer)} for (answer,) in said]
+    replies = work.engine.answers([work.text(item) for item in group], edits, work.settings.tokens)
+    return [{"verdict": work.judge(answer)} for (answer,) in replies]
 
 
 def do_least_tokens(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
@@ -76,8 +76,8 @@ def do_inert(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
         after = work.engine.measure([text], [Edits.ablate(active)], watch=dormant).activations[0, 0]
         found.append(
             {
-                "active": names(active),
-                "dormant": names(dormant),
+                "active": feature_names(active),
+                "dormant": feature_names(dormant),
                 "without_dormant": without,
                 "dormant_alone": alone,
                 "woken": [
@@ -106,7 +106,7 @@ def do_random(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
         mine = seen[(seen["prompt"] == number) & (seen["layer"] >= work.settings.skip_layers)]
         drawn = random_active(mine, minimal, seed=work.settings.seed + int(item.partition("/")[2]))
         ((judged, _),) = work.judged(text, [Edits.ablate(drawn)])
-        found.append({"features": len(minimal), "drawn": names(drawn), "verdict": judged})
+        found.append({"features": len(minimal), "drawn": feature_names(drawn), "verdict": judged})
     return found
 
 
@@ -145,10 +145,10 @@ def do_probe(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{name: {} for name in rankings} for _ in group]
     for name, ranked in rankings.items():
         steps = _steps(work.settings.probe_steps, len(ranked))
-        said = (
+        replies = (
             work.engine.answers(texts, [Edits.ablate(ranked[:k]) for k in steps], work.settings.tokens) if steps else []
         )
-        for value, answers in zip(found, said, strict=bool(steps)):
+        for value, answers in zip(found, replies, strict=bool(steps)):
             value[name] = {str(k): work.judge(a) for k, a in zip(steps, answers, strict=True)}
     return found
 

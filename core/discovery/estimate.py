@@ -14,8 +14,8 @@ from core.discovery.context import Inputs
 from core.discovery.settings import Settings
 from core.edits.edits import Edits
 from core.engine import Engine
+from core.forward.batches import shared_prefix
 from core.forward.token_budget import at_most
-from core.measures.scores import shared_prefix
 
 #: Prompts looked at for their length.
 _SAMPLE = 64
@@ -40,10 +40,11 @@ def estimate(engine: Engine, inputs: Inputs, settings: Settings, tokens_per_seco
     texts = [t for t in (*inputs.harmful[:_SAMPLE], *inputs.benign[:_SAMPLE]) if t.strip()]
     prompts = [engine.prompt(text) for text in texts]
     prefix = shared_prefix(prompts) if len(prompts) > 1 else 0
-    own = sum(len(p) - prefix for p in prompts) / len(prompts)
+    own_tokens = sum(len(p) - prefix for p in prompts) / len(prompts)
     layers = [n for n in engine.spec.layers if n >= settings.skip_layers]
     return Estimate(
-        tuple(_stages(len(inputs.harmful), len(inputs.benign), own, prefix, len(layers), settings)), tokens_per_second
+        tuple(_stages(len(inputs.harmful), len(inputs.benign), own_tokens, prefix, len(layers), settings)),
+        tokens_per_second,
     )
 
 
@@ -59,9 +60,9 @@ def speed(engine: Engine, texts: Sequence[str], tokens_per_forward: int) -> floa
 
 
 def _stages(
-    harmful: int, benign: int, own: float, prefix: int, layers: int, s: Settings
+    harmful: int, benign: int, own_tokens: float, prefix: int, layers: int, s: Settings
 ) -> list[tuple[str, float, float]]:
-    answered = own + s.tokens  # tokens of a prompt in a batch with a shared prefix, and of its answer
+    answered = own_tokens + s.tokens  # tokens of a prompt in a batch with a shared prefix, and of its answer
     alone = prefix + answered
     found: list[tuple[str, float, float]] = [
         ("screening", (harmful + benign) * answered, (harmful + benign) * answered),
@@ -72,8 +73,8 @@ def _stages(
     if max(s.stages) >= 2:
         sets = [len(s.seeds) * (layers * k // s.block_size + 1) for k in (s.k_steps[0], s.k_steps[-1])]
         verified = [harmful * alone * n for n in (1, len(s.thresholds))]
-        low, high = (harmful * n * own + v for n, v in zip(sets, verified, strict=True))
-        cost = (2 + min(s.cost_sets, harmful)) * min(s.cost_texts, benign) * (own + prefix + 40)
+        low, high = (harmful * n * own_tokens + v for n, v in zip(sets, verified, strict=True))
+        cost = (2 + min(s.cost_sets, harmful)) * min(s.cost_texts, benign) * (own_tokens + prefix + 40)
         found += [
             ("stage 2", low, high),
             ("inert and random", harmful * 4 * alone, harmful * 5 * alone),

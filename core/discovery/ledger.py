@@ -46,7 +46,7 @@ def from_json(text: str) -> dict[str, Any]:
     return json.loads(text)
 
 
-def names(features: Iterable[Feature]) -> list[str]:
+def feature_names(features: Iterable[Feature]) -> list[str]:
     """Features as `layer-index`."""
     return [str(feature) for feature in features]
 

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.discovery import control_steps as controls
-from core.discovery import steps as search
+from core.discovery import control_steps, steps
 from core.discovery.context import Work
 from core.discovery.ledger import Row
 from core.errors import HydrascopeError
@@ -39,51 +38,63 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage("screen", "Screening prompts", "Dataset", 0, search.screen_groups, search.do_screen),
-    Stage("candidates", "Stage 1: candidates", "Stage 1", 1, search.candidate_groups, search.do_candidates),
+    Stage("screen", "Screening prompts", "Dataset", 0, steps.screen_groups, steps.do_screen),
+    Stage("candidates", "Stage 1: candidates", "Stage 1", 1, steps.candidate_groups, steps.do_candidates),
     Stage(
         "direction",
         "Refusal direction",
         "Deriving a Refusal Steering Vector",
         1,
-        controls.refused_groups,
-        controls.do_direction,
+        control_steps.refused_groups,
+        control_steps.do_direction,
     ),
     Stage(
         "least_tokens",
         "Features active on many tokens",
         "Causal feature finding using alternate methods",
         1,
-        controls.refused_groups,
-        controls.do_least_tokens,
+        control_steps.refused_groups,
+        control_steps.do_least_tokens,
     ),
-    Stage("pruning", "Stage 2: pruning", "Stage 2", 2, search.pruning_groups, search.do_pruning),
+    Stage("pruning", "Stage 2: pruning", "Stage 2", 2, steps.pruning_groups, steps.do_pruning),
     Stage(
-        "inert", "Inert and redundant features", "Redundant Features", 2, controls.critical_groups, controls.do_inert
+        "inert",
+        "Inert and redundant features",
+        "Redundant Features",
+        2,
+        control_steps.critical_groups,
+        control_steps.do_inert,
     ),
     Stage(
         "random",
         "Random active features",
         "Comparison with random features",
         2,
-        controls.critical_groups,
-        controls.do_random,
+        control_steps.critical_groups,
+        control_steps.do_random,
     ),
-    Stage("machine", "Stage 3: factorization machines", "Stage 3", 3, search.machine_groups, search.do_machine),
-    Stage("interactions", "Stage 3: interactions", "Stage 3", 3, controls.refused_groups, controls.do_interactions),
+    Stage("machine", "Stage 3: factorization machines", "Stage 3", 3, steps.machine_groups, steps.do_machine),
+    Stage(
+        "interactions",
+        "Stage 3: interactions",
+        "Stage 3",
+        3,
+        control_steps.refused_groups,
+        control_steps.do_interactions,
+    ),
     Stage(
         "probe",
         "Linear probe",
         "Factorization Machines vs. Linear Probe",
         3,
-        controls.refused_groups,
-        controls.do_probe,
+        control_steps.refused_groups,
+        control_steps.do_probe,
     ),
-    Stage("cost", "Cross-entropy", "Model performance loss", 2, controls.cost_groups, controls.do_cost),
+    Stage("cost", "Cross-entropy", "Model performance loss", 2, control_steps.cost_groups, control_steps.do_cost),
 )
 
 
-class Progress(NamedTuple):
+class RunProgress(NamedTuple):
     """Where a run is. done and of: items of this stage; stages_done and stages: of the run. left: seconds of this
     stage still to go, by what its items took so far; None until one is done."""
 
@@ -102,16 +113,14 @@ class Control(Protocol):
     def __call__(self) -> None: ...
 
 
-class StoppedError(HydrascopeError):
-    """Somebody asked the run to stop; all it found so far is kept, and it can be resumed."""
-
-
 def stages_of(work: Work) -> list[Stage]:
     """The stages this run's settings ask for, in order."""
     return [stage for stage in STAGES if stage.after <= max(work.settings.stages)]
 
 
-def run(work: Work, control: Control = lambda: None, progress: Callable[[Progress], None] = lambda where: None) -> None:
+def run_stages(
+    work: Work, control: Control = lambda: None, progress: Callable[[RunProgress], None] = lambda where: None
+) -> None:
     """Do everything that has no row yet. Raises whatever `control` raises; a failing prompt is a row and not an end."""
     stages = stages_of(work)
     for number, stage in enumerate(stages):
@@ -120,13 +129,13 @@ def run(work: Work, control: Control = lambda: None, progress: Callable[[Progres
         for group in groups:
             if not all(item in rows for item in group):
                 left = (time.monotonic() - begun) / fresh * (of - done) if fresh else None
-                progress(Progress(stage.name, stage.title, done, of, number, len(stages), left))
+                progress(RunProgress(stage.name, stage.title, done, of, number, len(stages), left))
                 control()
                 found = _group(work, stage, group)
                 work.ledger.append([row for row in found if row.item not in rows])
                 fresh += len(group)
             done += len(group)
-        progress(Progress(stage.name, stage.title, done, of, number + 1, len(stages), 0.0))
+        progress(RunProgress(stage.name, stage.title, done, of, number + 1, len(stages), 0.0))
 
 
 def _group(work: Work, stage: Stage, group: Sequence[str]) -> list[Row]:

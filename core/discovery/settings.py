@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Any
 
-from core.discovery.stage2_pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLDS, Reading
+from core.discovery.stage2_pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLDS, Interpretation
 from core.edits.feature_sets import SKIPPED_LAYERS
 from core.errors import InputError
 
@@ -40,7 +40,7 @@ class Settings:
     block_size: int = BLOCK_SIZE
     thresholds: tuple[float, ...] = THRESHOLDS
     seeds: tuple[int, ...] = SEEDS
-    reading: Reading = "shrinking"
+    reading: Interpretation = "shrinking"
     last_tokens: int = 4
     embedding_sizes: tuple[int, ...] = (5, 20, 50)
     embedding_size: int = 20

@@ -15,10 +15,10 @@ from core.edits.edits import Edits
 from core.errors import InputError
 
 #: Prompts × edit sets → greedy answers [prompt][edit set]; `Engine.answers` with its length bound.
-Answer = Callable[[Sequence[str], Sequence[Edits]], list[list[str]]]
-Kind = Literal["harmful", "benign"]
+AnswerMany = Callable[[Sequence[str], Sequence[Edits]], list[list[str]]]
+PromptKind = Literal["harmful", "benign"]
 #: The verdict that keeps a prompt of each kind.
-WANTED: dict[Kind, tuple[Verdict, ...]] = {"harmful": ("refused",), "benign": ("complied",)}
+WANTED: dict[PromptKind, tuple[Verdict, ...]] = {"harmful": ("refused",), "benign": ("complied",)}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Screened:
     """One prompt: kept, or dropped for `reason` (a verdict, “repeated”, or the sentence of the error it met)."""
 
     text: str
-    kind: Kind
+    kind: PromptKind
     kept: bool
     reason: str
     answer: str
@@ -34,8 +34,8 @@ class Screened:
 
 def screen(
     texts: Sequence[str],
-    kind: Kind,
-    answer: Answer,
+    kind: PromptKind,
+    answer: AnswerMany,
     check: Callable[[str], object],
     chunk: int = 64,
     before: Sequence[str] = (),
@@ -62,9 +62,9 @@ def screen(
         todo.append(place)
     for start in range(0, len(todo), chunk):
         part = todo[start : start + chunk]
-        for place, (said,) in zip(part, answer([texts[i] for i in part], [Edits()]), strict=True):
-            judged = judge(said)
-            found[place] = Screened(texts[place], kind, judged in WANTED[kind], judged, said)
+        for place, (reply,) in zip(part, answer([texts[i] for i in part], [Edits()]), strict=True):
+            judged = judge(reply)
+            found[place] = Screened(texts[place], kind, judged in WANTED[kind], judged, reply)
     return [found[place] for place in range(len(texts))]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from core.answers.verdicts import TextJudge, Verdict, verdict
-from core.discovery.stage0_screening import Answer
+from core.discovery.stage0_screening import AnswerMany
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
 
@@ -31,7 +31,7 @@ class Flip:
 def first_flips(
     texts: Sequence[str],
     pool: Callable[[int], Sequence[Feature]],
-    answer: Answer,
+    answer: AnswerMany,
     steps: Sequence[int] = STEPS,
     chunk: int = 64,
     judge: TextJudge = verdict,
@@ -45,15 +45,15 @@ def first_flips(
         raise InputError("K must start at 1 or more and rise from step to step; mend the settings.")
     tried: list[list[tuple[int, Verdict]]] = [[] for _ in texts]
     flipped: list[int | None] = [None] * len(texts)
-    said, todo = [""] * len(texts), list(range(len(texts)))
+    latest, todo = [""] * len(texts), list(range(len(texts)))
     for k in steps:
         edits = Edits.ablate(pool(k))
         for start in range(0, len(todo), chunk):
             part = todo[start : start + chunk]
             for place, (text,) in zip(part, answer([texts[i] for i in part], [edits]), strict=True):
-                said[place] = text
+                latest[place] = text
                 tried[place].append((k, judge(text)))
                 if tried[place][-1][1] == "complied":
                     flipped[place] = k
         todo = [place for place in todo if flipped[place] is None]
-    return [Flip(t, k, tuple(v), s) for t, k, v, s in zip(texts, flipped, tried, said, strict=True)]
+    return [Flip(t, k, tuple(v), s) for t, k, v, s in zip(texts, flipped, tried, latest, strict=True)]

@@ -20,8 +20,8 @@ import numpy as np
 from core.edits.edits import Feature
 from core.errors import InputError
 
-Reading = Literal["shrinking", "fixed"]
-READINGS: tuple[Reading, ...] = ("shrinking", "fixed")
+Interpretation = Literal["shrinking", "fixed"]
+READINGS: tuple[Interpretation, ...] = ("shrinking", "fixed")
 Block = tuple[Feature, ...]
 #: Ablation sets → float64 [sets]: the probability of the refusal tokens with each set ablated.
 Probability = Callable[[Sequence[Block]], np.ndarray]
@@ -44,7 +44,7 @@ class SeedRun:
 class Pruning:
     """Stage 2 for one prompt. `minimal[τ]`: the features kept with every seed, sorted; `measured`: sets evaluated."""
 
-    reading: Reading
+    reading: Interpretation
     runs: tuple[SeedRun, ...]
     minimal: Mapping[float, tuple[Feature, ...]]
     measured: int
@@ -56,7 +56,7 @@ def prune(
     thresholds: Sequence[float] = THRESHOLDS,
     seeds: Sequence[int] = SEEDS,
     block_size: int = BLOCK_SIZE,
-    reading: Reading = "shrinking",
+    reading: Interpretation = "shrinking",
 ) -> Pruning:
     """Algorithm 1 for every threshold and seed. Raises InputError for a setting that makes no sense.
 

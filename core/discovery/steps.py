@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from core.discovery.context import Work, chunks
-from core.discovery.ledger import features, names
-from core.discovery.stage0_screening import Kind, screen
+from core.discovery.ledger import feature_names, features
+from core.discovery.stage0_screening import PromptKind, screen
 from core.discovery.stage1_candidates import first_flips
 from core.discovery.stage2_pruning import Block, prune
 from core.discovery.stage3_factorization import Fitted, fit, nearest, similar_embeddings, split_rows
@@ -39,7 +39,7 @@ def screen_groups(work: Work) -> list[list[str]]:
 
 def do_screen(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """Stage 0. A text that stood before in the same list is dropped as repeated."""
-    kind: Kind = "harmful" if group[0].startswith("harmful") else "benign"
+    kind: PromptKind = "harmful" if group[0].startswith("harmful") else "benign"
     first = work.items(kind).index(group[0])
     found = screen(
         [work.text(item) for item in group],
@@ -99,7 +99,7 @@ def do_pruning(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
                 "pool": len(pool),
                 "p_before": float(before[row, 0]),
                 "p_pool": float(before[row, 1]),
-                "minimal": {str(t): names(pruned.minimal[t]) for t in s.thresholds},
+                "minimal": {str(t): feature_names(pruned.minimal[t]) for t in s.thresholds},
                 "verdicts": {str(t): judged[t][0] for t in s.thresholds},
                 "tau": str(max(flips)) if flips else None,
                 "delta": [r.delta[s.thresholds[0]].tolist() for r in pruned.runs] if s.reading == "shrinking" else None,
@@ -160,10 +160,10 @@ def do_machine(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
         value["similarity"] = np.quantile(similar, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist()
         value["above_0.9"] = float((similar > 0.9).mean())
     if size == s.embedding_size:
-        value["ranking"] = names(_ranked(work, fitted, most))
+        value["ranking"] = feature_names(_ranked(work, fitted, most))
     if item == "probe":
         order = np.argsort(-np.abs(fitted.weight), kind="stable")[:most]
-        value["ranking"] = names(feature_of(int(c)) for c in fitted.columns[order])
+        value["ranking"] = feature_names(feature_of(int(c)) for c in fitted.columns[order])
     return [value]
 
 

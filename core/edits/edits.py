@@ -207,13 +207,13 @@ def _how(items: Sequence[FeatureEdit | DirectionEdit]) -> str:
     """What is to be said of strengths and conditions, for `describe`; empty when all act fully and always."""
     strengths = {item.strength for item in items}
     conditions = {item.when for item in items if isinstance(item, FeatureEdit)} - {None}
-    said = ""
+    phrase = ""
     if strengths != {1.0}:
-        said += f" at strength {strengths.pop():g}" if len(strengths) == 1 else " at several strengths"
+        phrase += f" at strength {strengths.pop():g}" if len(strengths) == 1 else " at several strengths"
     if conditions:
         always = any(isinstance(item, FeatureEdit) and item.when is None for item in items)
-        said += f" only where {conditions.pop()}" if len(conditions) == 1 and not always else " partly on conditions"
-    return said
+        phrase += f" only where {conditions.pop()}" if len(conditions) == 1 and not always else " partly on conditions"
+    return phrase
 
 
 def _last_wins(items: Iterable[FeatureEdit | DirectionEdit]) -> tuple[FeatureEdit | DirectionEdit, ...]:

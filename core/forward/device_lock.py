@@ -83,4 +83,4 @@ class DeviceLock:
 
 
 #: This process's one device, for every model in it: the one the pages look at, and a judge that reads its answers.
-DEVICE: Final = DeviceLock()
+DEVICE_LOCK: Final = DeviceLock()

@@ -29,7 +29,7 @@ def helps(device: torch.device, dtype: torch.dtype) -> bool:
     return device.type == "cpu" and dtype in (torch.bfloat16, torch.float16) and slow
 
 
-def install(model: Any) -> None:
+def install_float32_products(model: Any) -> None:
     """Let every linear layer choose by the number of tokens it gets."""
     for module in model.modules():
         if isinstance(module, nn.Linear):

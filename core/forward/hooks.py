@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from core.errors import AssetError
-from core.forward.conditions import hold
 from core.forward.plan import Plan
-from core.saes.dictionary import activations
+from core.forward.tables import Tier
+from core.models.architecture import decoder_layers
+from core.saes.columns import activations
 
 
 class Local(NamedTuple):
@@ -32,26 +32,41 @@ class Local(NamedTuple):
     direction: torch.Tensor | None
 
 
+@dataclass(frozen=True, eq=False)
+class PassRequest:
+    """What is to be read during a pass, beside the features that its plan watches.
+
+    direction: float32 [d_model], the unit vector to take cosines against; None for no cosines. every_token: cosines at
+    all tokens instead of the last prompt token. residuals: layers whose resid_post is kept, before the layer's own
+    edit. stop_after: the last layer that runs; None for all layers and the head.
+    """
+
+    direction: torch.Tensor | None = None
+    every_token: bool = False
+    residuals: frozenset[int] = frozenset()
+    stop_after: int | None = None
+
+
+#: Logits, and what the plan watches.
+NOTHING_MORE = PassRequest()
+
+
 @dataclass
 class Pass:
-    """What one forward is to do, and what it found. Lives for one forward; never kept.
+    """What one forward is to do, and what it found. Lives for one forward; never kept. Made by `core.forward.batches`.
 
     rows: int64 [rows], which edit set each row carries. groups: int64 [rows, positions], the position group of each
-    token of this forward. expand_at: after this layer the single row becomes len(rows) rows (layers below it are the
-    same for all); None when all rows are there from the start. stop_after: the last layer that is to run, None for all
-    of them and the head. last: int64 [rows], index of the last prompt token
-    in this forward, or None. direction: float32 [d_model] unit vector to take cosines against, or None.
+    token of this forward. last: int64 [rows], index of the last prompt token in this forward, or None: then the head
+    runs at every position. expand_at: after this layer the single row becomes len(rows) rows (layers below it are the
+    same for all); None when all rows are there from the start.
     """
 
     plan: Plan
     rows: torch.Tensor
     groups: torch.Tensor
     last: torch.Tensor | None = None
-    direction: torch.Tensor | None = None
-    every_token: bool = False
+    request: PassRequest = NOTHING_MORE
     expand_at: int | None = None
-    keep_residuals: frozenset[int] = frozenset()
-    stop_after: int | None = None
     cosine: dict[int, torch.Tensor] = field(
         default_factory=dict
     )  # layer → [rows], or [rows, positions] with every_token
@@ -61,10 +76,10 @@ class Pass:
     _local: dict[torch.device, Local] = field(default_factory=dict, init=False, repr=False)
 
     def on(self, device: torch.device) -> Local:
-        """This pass's own tensors on `device`: themselves where they are there, else copied once for the whole pass."""
+        """The tensors of this pass on `device`: themselves where they are there, else copied once."""
         if device not in self._local:
-            own = (self.rows, self.groups, self.last, self.direction)
-            self._local[device] = Local(*(None if one is None else one.to(device) for one in own))  # type: ignore[arg-type]
+            here = (self.rows, self.groups, self.last, self.request.direction)
+            self._local[device] = Local(*(None if one is None else one.to(device) for one in here))  # type: ignore[arg-type]
         return self._local[device]
 
     def per_group(self, table: torch.Tensor) -> torch.Tensor:
@@ -76,7 +91,7 @@ class Pass:
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: enough has run)
-    """Raised out of a forward whose pass says `stop_after`; nothing above that layer has run."""
+    """Raised out of a forward whose pass asks for `stop_after`; nothing above that layer has run."""
 
 
 _CURRENT: ContextVar[Pass | None] = ContextVar("hydrascope_pass", default=None)
@@ -97,21 +112,7 @@ def in_pass() -> bool:
     return _CURRENT.get() is not None
 
 
-def decoder_layers(model: nn.Module) -> nn.ModuleList:
-    """The decoder blocks of a transformers causal language model. Raises AssetError."""
-    for path in ("model.layers", "model.language_model.layers", "transformer.h", "gpt_neox.layers"):
-        found: Any = model
-        for name in path.split("."):
-            found = getattr(found, name, None)
-        if isinstance(found, nn.ModuleList):
-            return found
-    raise AssetError(
-        f"{type(model).__name__} has no decoder layers where they are looked for; "
-        "use a Llama-, Gemma- or GPT-like model."
-    )
-
-
-def install(model: Any) -> None:
+def install_hooks(model: Any) -> None:
     """Put the hooks on, once for the life of the model."""
     layers = decoder_layers(model)
     layers[0].register_forward_pre_hook(_before_first)
@@ -170,14 +171,14 @@ class _AfterLayer:
         changed = hidden
         if current.expand_at == self.index:
             changed = changed.expand(len(current.rows), -1, -1)
-        if self.index in current.keep_residuals:
+        if self.index in current.request.residuals:
             current.residuals[self.index] = changed.float()
         changed = self._edit(current, changed)
         if current.plan.ablations:
             changed = _project_out(current, changed)
-        if current.direction is not None:
+        if current.request.direction is not None:
             self._cosine(current, changed)
-        if current.stop_after == self.index:
+        if current.request.stop_after == self.index:
             raise Stopped
         return None if changed is hidden else put_back(changed)
 
@@ -194,7 +195,7 @@ class _AfterLayer:
                 target = current.per_group(plan.target)
                 strength = None if plan.strength is None else current.per_group(plan.strength)
                 for tier in plan.tiers:
-                    target, strength = hold(tier, current, target, strength)
+                    target, strength = _hold(tier, current, target, strength)
                 # NaN − f is NaN where nothing is asked; nan_to_num makes those columns add exactly nothing.
                 amount = torch.nan_to_num_(target - f, nan=0.0)
                 if strength is not None:
@@ -208,13 +209,34 @@ class _AfterLayer:
     def _cosine(self, current: Pass, hidden: torch.Tensor) -> None:
         here = current.on(hidden.device)
         assert here.direction is not None
-        if current.every_token:
+        if current.request.every_token:
             x = hidden.float()
         elif here.last is not None:
             x = hidden[torch.arange(len(hidden), device=hidden.device), here.last[: len(hidden)]].float()
         else:
             return
         current.cosine[self.index] = (x @ here.direction) / x.norm(dim=-1).clamp_min(1e-12)
+
+
+def _hold(
+    tier: Tier, current: Pass, target: torch.Tensor, strength: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """target and strength, float32 [rows, positions or 1, U], with this tier's on top where its conditions are met.
+
+    strength may be None for 1 everywhere. Sensors of lower layers may have been read in one row shared by all.
+    """
+    asked = current.per_group(tier.target)
+    holds = ~asked.isnan()
+    if tier.slots:
+        device = tier.target.device
+        rows = current.on(device).rows
+        # A sensor may have been read on another device, of a layer further down.
+        read = torch.stack([current.sensed[slot].to(device).expand(len(rows), -1) for slot in tier.slots], dim=-1)
+        sensor = tier.sensor[rows][:, None, :].expand(-1, read.shape[1], -1)
+        # Activations are never below 0, so a threshold of −inf is always passed.
+        holds = holds & (read.gather(-1, sensor) > tier.threshold[rows][:, None, :])
+    before = torch.ones_like(target) if strength is None else strength
+    return torch.where(holds, asked, target), torch.where(holds, current.per_group(tier.strength), before)
 
 
 def _before_head(module: nn.Module, args: tuple) -> tuple | None:

@@ -1,9 +1,8 @@
 """From a list of edit sets to what each layer's hook multiplies by.
 
 Knows: edits, dictionaries, and a device to put columns on. Does not know: models or hooks.
-For each layer the features that any row edits or watches are put on the device once (the *union*); each row says
-with one number per union feature where to hold it, NaN meaning “leave it alone”. Strengths and conditions have tables
-beside that one only where some edit has them.
+For each layer the features that any row edits or watches are put on the device once (the *union*); what each row asks
+of them stands in the tables of `core.forward.tables`.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.edits.edits import POSITIONS, Edits, Feature, FeatureArrays
-from core.errors import InputError
-from core.forward.conditions import Tier, make_tier
+from core.edits.edits import POSITIONS, Edits, Feature
+from core.edits.validation import ModelShape, check_edits, named_features, sensors_of
+from core.forward.tables import Tier, make_tables
+from core.saes.columns import Columns
 from core.saes.dictionary import Dictionary
-from core.saes.formats.open import Columns
 
 
 @dataclass(frozen=True)
@@ -95,43 +94,21 @@ def make_plan(
 ) -> Plan:
     """Compile. device: where hidden states enter the layers; device_of(layer): where they leave it.
 
-    Raises InputError for a layer without an SAE or an index outside it.
+    Raises InputError where `core.edits.validation.check_edits` does.
     """
+    check_edits(edits, watch, ModelShape({layer: d.d_sae for layer, d in dictionaries.items()}, d_model, n_layers))
     arrays = [e.arrays for e in edits]
-    named: dict[int, set[int]] = {}
-    for one in arrays:
-        for layer in np.unique(one.layer):
-            named.setdefault(int(layer), set()).update(one.index[one.layer == layer].tolist())
-    edited = set(named)
-    sensors = sorted({sensor.feature for one in edits for sensor in one.sensors})
-    for feature in (*watch, *sensors):
-        named.setdefault(feature.layer, set()).add(feature.index)
-    for layer in named:
-        if layer not in dictionaries:
-            have = ", ".join(map(str, sorted(dictionaries))) or "none"
-            raise InputError(
-                f"Layer {layer} has no SAE here, so feature {layer}-{min(named[layer])} cannot be used; "
-                f"layers with one: {have}."
-            )
-    used = 0
+    edited = {int(layer) for one in arrays for layer in np.unique(one.layer)}
+    sensors = sensors_of(edits)
+    used = 1
     for one in arrays:
         used |= int(np.bitwise_or.reduce(one.position_bit, initial=0))
-    directions = [d for e in edits for d in e.directions]
-    for item in directions:
-        used |= POSITIONS[item.positions]
-        if item.direction.vector.numel() != d_model:
-            raise InputError(
-                f"The direction has {item.direction.vector.numel()} numbers but this model's residual stream has "
-                f"{d_model}; use a direction of this model."
-            )
-        if item.add is not None and not 0 <= item.direction.layer < n_layers:
-            raise InputError(
-                f"The direction is from layer {item.direction.layer}, but this model has layers 0 to {n_layers - 1}."
-            )
-    used |= 1
+    for edit in edits:
+        for item in edit.directions:
+            used |= POSITIONS[item.positions]
     groups = tuple(sorted(_submasks(used)))
     layers = {}
-    for layer, indices in named.items():
+    for layer, indices in named_features(edits, watch).items():
         union = np.array(sorted(indices), dtype=np.int64)
         dictionary, place = dictionaries[layer], device_of(layer)
         columns = read_columns(dictionary, tuple(union.tolist()))
@@ -139,7 +116,7 @@ def make_plan(
         sensed, sensor_slots = _slots(sensors, layer, union, place)
         tables: tuple[torch.Tensor | None, torch.Tensor | None, tuple[Tier, ...]] = (None, None, ())
         if layer in edited:
-            tables = _tables(edits, arrays, layer, union, groups, sensors, place)
+            tables = make_tables(edits, arrays, layer, union, groups, sensors, place)
         bias = None if dictionary.input_bias is None else dictionary.input_bias.to(place)
         target, strength, tiers = tables
         layers[layer] = LayerPlan(columns, bias, target, watched, slots, strength, tiers, sensed, sensor_slots)
@@ -169,61 +146,12 @@ def _slots(
     return torch.from_numpy(np.searchsorted(union, [features[i].index for i in slots])).to(device), slots
 
 
-def _tables(
-    edits: Sequence[Edits],
-    arrays: Sequence[FeatureArrays],
-    layer: int,
-    union: np.ndarray,
-    groups: tuple[int, ...],
-    sensors: Sequence[Feature],
-    device: torch.device,
-) -> tuple[torch.Tensor, torch.Tensor | None, tuple[Tier, ...]]:
-    """target, strength and tiers of one layer; only the first where all strengths are 1 and nothing has a condition."""
-    here = [one.layer == layer for one in arrays]
-    partial = any((one.strength[at] != 1).any() for one, at in zip(arrays, here, strict=True))
-    highest = max(int(one.tier[at].max(initial=0)) for one, at in zip(arrays, here, strict=True))
-    target, strength = _held(
-        arrays, [at & (one.tier == 0) for one, at in zip(arrays, here, strict=True)], union, groups
-    )
-    tiers = []
-    for number in range(1, highest + 1):
-        chosen = [at & (one.tier == number) for one, at in zip(arrays, here, strict=True)]
-        tables = _held(arrays, chosen, union, groups)
-        tiers.append(make_tier(edits, chosen, union, *tables, sensors, device))
-    return target.to(device), strength.to(device) if partial else None, tuple(tiers)
-
-
-def _held(
-    arrays: Sequence[FeatureArrays], chosen: Sequence[np.ndarray], union: np.ndarray, groups: tuple[int, ...]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """target and strength of the chosen items, float32 [edits, groups, union]; the last one written holds."""
-    target = np.full((len(arrays), len(groups), len(union)), np.nan, dtype=np.float32)
-    strength = np.ones_like(target)
-    for row, (one, here) in enumerate(zip(arrays, chosen, strict=True)):
-        if not here.any():
-            continue
-        where, bit = np.searchsorted(union, one.index[here]), one.position_bit[here]
-        value, power = one.value[here], one.strength[here]
-        if (bit == bit[0]).all():  # one kind of position: no order to keep, features are unique
-            for g, mask in enumerate(groups):
-                if mask & bit[0]:
-                    target[row, g, where], strength[row, g, where] = value, power
-        else:
-            for u, v, s, b in zip(where, value, power, bit, strict=True):
-                for g, mask in enumerate(groups):
-                    if mask & b:
-                        target[row, g, u], strength[row, g, u] = v, s
-    return torch.from_numpy(target), torch.from_numpy(strength)
-
-
 def _ablations(
     edits: Sequence[Edits], groups: tuple[int, ...], d_model: int, devices: set[torch.device]
 ) -> dict[torch.device, DirectionPlan]:
     items = [[d for d in e.directions if d.add is None] for e in edits]
     if not any(items):
         return {}
-    if any(len(row) > 1 for row in items):
-        raise InputError("One edit set ablates two directions; give each its own set, or ablate one.")
     unit = torch.zeros(len(edits), d_model)
     strength = torch.zeros(len(edits), len(groups))
     for row, found in enumerate(items):

@@ -13,14 +13,15 @@ from typing import Any
 import torch
 
 from core.edits.edits import Edits, Feature
-from core.forward.device_lock import DEVICE, DeviceLock
+from core.edits.validation import ModelShape, check_edits
+from core.forward.device_lock import DEVICE_LOCK, DeviceLock
 from core.forward.hooks import Pass, Stopped, running
 from core.forward.plan import Plan, make_plan
-from core.models.registry import ModelSpec
+from core.models.spec import ModelSpec
 from core.prompts.template import Prompt, Template
+from core.saes.columns import Columns, Encoders
 from core.saes.device_cache import Residency
-from core.saes.dictionary import Dictionary, Encoders
-from core.saes.formats.open import Columns
+from core.saes.dictionary import Dictionary
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Runtime:
     d_model: int
     context_length: int
     stop_ids: frozenset[int]
-    lock: DeviceLock = field(default_factory=lambda: DEVICE)
+    lock: DeviceLock = field(default_factory=lambda: DEVICE_LOCK)
 
     @property
     def window(self) -> int | None:
@@ -57,6 +58,15 @@ class Runtime:
     def room(self, prompt: Prompt) -> int:
         """How long an answer can be: the last token of it is never fed back, so there is always room for one."""
         return self.context_length - len(prompt) + 1
+
+    @property
+    def shape(self) -> ModelShape:
+        """What an edit can refer to."""
+        return ModelShape({layer: d.d_sae for layer, d in self.dictionaries.items()}, self.d_model, self.n_layers)
+
+    def check(self, edits: Sequence[Edits], watch: Sequence[Feature] = ()) -> None:
+        """Raises InputError where `plan` would; reads nothing and holds nothing."""
+        check_edits(edits, watch, self.shape)
 
     def plan(self, edits: Sequence[Edits], watch: Sequence[Feature] = ()) -> Plan:
         """Compile edit sets against this model. Raises InputError."""
@@ -132,7 +142,7 @@ class Runtime:
             )
 
     def read(self, current: Pass, ids: torch.Tensor) -> None:
-        """Run only as far as `current.stop_after`: for what the pass finds on the way, without head or layers above."""
-        assert current.stop_after is not None
+        """Run only as far as `current.request.stop_after`, for what the pass finds on the way."""
+        assert current.request.stop_after is not None
         with suppress(Stopped):
             self.forward(current, ids)

@@ -26,6 +26,7 @@ from huggingface_hub.errors import (
 )
 
 from core.errors import DownloadError, GatedError, HydrascopeError, OfflineError
+from core.text.sizes import size_text
 
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 KEPT = "what has arrived is kept, and the next try goes on from there"
@@ -44,15 +45,6 @@ class Place(NamedTuple):
     def page(self) -> str:
         """The repository's page, where a licence is accepted."""
         return f"{self.endpoint}/{'datasets/' if self.kind == 'dataset' else ''}{self.repo}"
-
-
-def size_text(size: float) -> str:
-    """Bytes as people write them: “5.2 GB”, “93 MB”."""
-    for unit in ("bytes", "kB", "MB"):
-        if size < 999.5:
-            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 10 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
 
 
 def trouble(error: BaseException, place: Place) -> HydrascopeError:

@@ -23,9 +23,10 @@ from huggingface_hub import ResolvedRevision, constants, snapshot_download
 from tqdm import tqdm
 
 from core.hub import errors as hub_errors
-from core.hub.errors import size_text
 from core.hub.listing import ListedFile, Listing, Wanted, endpoint, look, repo_folder
 from core.hub.transfer import Transfer, download
+from core.progress import NEVER, QUIET, Progress
+from core.text.sizes import size_text
 
 __all__ = ["ListedFile", "Listing", "Wanted", "fetch", "look"]
 
@@ -33,29 +34,19 @@ POLL = 0.1  # seconds between two looks at the download by the one who waits for
 GRACE = 1.0  # seconds a cancelled download is given to end; then it is left to end by itself
 
 
-def _unheard(sentence: str, share: float) -> None:
-    """Progress nobody listens to."""
-
-
-def _never() -> bool:
-    return False
-
-
-def fetch(
-    wanted: Wanted, progress: Callable[[str, float], None] = _unheard, cancelled: Callable[[], bool] = _never
-) -> Path:
+def fetch(wanted: Wanted, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Path:
     """The local snapshot folder that holds the wanted files, after downloading what is not here yet.
 
-    progress: called with a sentence and the share of bytes here, 0 to 1 and never less than before; cancelled: asked
-    ten times a second. Both in the caller's thread. A half-finished download is gone on with; every file is
-    checked against its size and hash. Safe from several threads and processes at once.
+    progress: gets the share of bytes that are here. cancelled: asked ten times a second. Both in the caller's thread. A
+    half-finished download is gone on with; every file is checked against its size and hash. Safe from several threads
+    and processes at once.
 
     Raises DownloadError, GatedError, OfflineError, Cancelled.
     """
     progress(f"Looking at {wanted.repo}", 0.0)
     transfer = Transfer(total=0)
     result: Future[Path] = Future()
-    # A thread of its own: the caller's can then be asked and told while this one waits for bytes.
+    # In a separate thread, so that the caller's can show progress and be stopped while this one waits for bytes.
     threading.Thread(target=_run, args=(wanted, transfer, result), name=f"download {wanted.repo}", daemon=True).start()
     share = 0.0
     try:
@@ -119,7 +110,7 @@ def _check_room(needed: int) -> None:
 
 
 class _Silent(tqdm):
-    """A progress bar that writes nothing; `fetch` tells how far it is."""
+    """A progress bar that writes nothing; `fetch` reports how far it is."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{**options, "disable": True})

@@ -37,7 +37,7 @@ PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill"
 READ_INERTLY = (".pt", ".pth")
 BUSY = (408, 429, 500, 502, 503, 504)  # answers after which asking again can help
 WAITS = (0.5, 1.0, 2.0)  # seconds before each further question
-LONGEST_WAIT = 10.0  # seconds; a hub that asks for more is told of instead of waited for
+LONGEST_WAIT = 10.0  # seconds; where a hub asks for more, the person is told instead of waiting
 TIMEOUT = 10.0  # seconds
 HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 Answer = TypeVar("Answer")
@@ -124,7 +124,7 @@ def repo_folder(wanted: Wanted) -> Path:
 def look(wanted: Wanted) -> Listing:
     """What it would take to have these files: nothing is downloaded. Without a network, what is here is looked at.
 
-    Raises DownloadError (GatedError never: `needs_token` tells), OfflineError where what is here is not enough.
+    Raises DownloadError (never GatedError: see `needs_token`), OfflineError where what is here is not enough.
     """
     try:
         return _ask(wanted)
@@ -194,8 +194,8 @@ def pause_after(error: Exception, wait: float) -> float:
     """Seconds to wait before asking again: `wait`, or longer where the hub says so; 0 where asking is of no use."""
     if not isinstance(error, HfHubHTTPError):
         return wait
-    said = error.response.headers.get("Retry-After", "")
-    pause = max(wait, float(said) if said.isdigit() else 0.0)
+    asked = error.response.headers.get("Retry-After", "")
+    pause = max(wait, float(asked) if asked.isdigit() else 0.0)
     return pause if error.response.status_code in BUSY and pause <= LONGEST_WAIT else 0.0
 
 

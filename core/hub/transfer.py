@@ -27,8 +27,9 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import WeakFileLock, build_hf_headers, hf_raise_for_status, http_stream_backoff
 
 from core.errors import Cancelled, DownloadError, OfflineError
-from core.hub.errors import KEPT, size_text, trouble
+from core.hub.errors import KEPT, trouble
 from core.hub.listing import TIMEOUT, ListedFile, Wanted, endpoint, partial_file, pause_after, repo_folder
+from core.text.sizes import size_text
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Digest

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from core.arguments import listed
 from core.edits.edits import Edits
-from core.engine import Engine, listed
+from core.engine import Engine
 from core.errors import InputError
-from core.hydra.reading import encoded, read
 from core.measures.scores import refusal_score
 from core.prompts.conversation import PromptLike
 
@@ -37,10 +37,10 @@ def dose(
     wanted = [edits.at_strength(s) for s in steps]
     if not wanted:
         raise InputError("No strength was given; give at least one, for example (0, 0.5, 1).")
-    reading = read(engine, engine.prompt(prompt), [Edits(), *wanted])
+    reading = engine.reader.prompt(engine.prompt(prompt), [Edits(), *wanted])
     woken = np.zeros(len(wanted), dtype=np.int64)
     for layer, x in reading.residuals.items():
-        for _, pre, threshold in encoded(engine, layer, x):
+        for _, pre, threshold in engine.reader.preactivations(layer, x):
             fires = (pre > threshold).any(1)
             woken += (fires[1:] & ~fires[0]).sum(-1).cpu().numpy()
     kl = engine.kl(benign, wanted).mean(0) if len(benign) else np.full(len(wanted), np.nan)

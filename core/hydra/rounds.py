@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from core.answers.verdicts import TextJudge, Verdict, verdict
+from core.arguments import check_length
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import features_of, random_active
-from core.engine import Engine, check_length
+from core.engine import Engine
 from core.errors import InputError
 from core.hydra.wakening import refresh
 from core.prompts.conversation import PromptLike

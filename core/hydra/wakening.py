@@ -18,8 +18,7 @@ import torch
 from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import InputError
-from core.hydra.reading import Reading, encoded, read, read_bos
-from core.measures.features import cosines
+from core.measures.reading import PromptReading
 from core.measures.scores import refusal_score
 from core.prompts.conversation import PromptLike
 
@@ -27,12 +26,12 @@ MARKS = ["layer", "index", "position", "token", "activation", "cosine", "bos"]
 ABLATED = ["layer", "index", "position", "token", "activation", "cosine"]
 MARGINS = ["layer", "index", "state", "position", "before", "after", "threshold", "cosine"]
 
-#: Columns of one table, name → array, put together as arrays because a frame a block would cost more than the block.
-Columns = dict[str, np.ndarray]
+#: One table, name → array: a DataFrame for each block would cost more than the block itself.
+ColumnArrays = dict[str, np.ndarray]
 _KINDS = {"layer": np.int64, "index": np.int64, "position": np.int64, "woken": np.bool_}
 
 
-class Pair(NamedTuple):
+class BeforeAfter(NamedTuple):
     """The same number unedited and under the edit."""
 
     before: float
@@ -57,8 +56,8 @@ class Wakening:
 
     pieces: tuple[str, ...]
     spans: Mapping[str, tuple[int, int]]
-    p: Pair
-    score: Pair
+    p: BeforeAfter
+    score: BeforeAfter
     marks: pd.DataFrame
     ablated: pd.DataFrame
     margins: pd.DataFrame
@@ -77,7 +76,9 @@ class Wakening:
 
 def refresh(engine: Engine, prompt: PromptLike, edits: Edits, nearly: int = 50) -> Wakening:
     """Baseline, edited, and margins over all SAE layers, each dictionary read once for both. Raises InputError."""
-    return _wakening(engine, read(engine, engine.prompt(prompt), [Edits(), edits], edits.features), edits, nearly)
+    return _wakening(
+        engine, engine.reader.prompt(engine.prompt(prompt), [Edits(), edits], edits.features), edits, nearly
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +97,11 @@ class BosBaseline:
 def bos_baseline(engine: Engine) -> BosBaseline:
     """For `bos_view`, to save running the unedited model again at every edit. Raises InputError without SAEs."""
     every, active = {}, {}
-    for layer, x in read_bos(engine, [Edits()], every_layer=True).residuals.items():
-        blocks = [(pre[0, 0], threshold) for _, pre, threshold in encoded(engine, layer, x)]
+    for layer, x in engine.reader.bos(engine.prompt("Hello"), [Edits()], every_layer=True).residuals.items():
+        blocks = [(pre[0, 0], threshold) for _, pre, threshold in engine.reader.preactivations(layer, x)]
         every[layer] = torch.cat([pre for pre, _ in blocks]).cpu().numpy()
         active[layer] = torch.cat([pre.where(pre > threshold, 0.0) for pre, threshold in blocks]).cpu().numpy()
-    aligned = {n: _cosines(engine, np.full(len(pre), n), np.arange(len(pre))) for n, pre in every.items()}
+    aligned = {n: engine.reader.cosines(np.full(len(pre), n), np.arange(len(pre))) for n, pre in every.items()}
     return BosBaseline(every, active, aligned)
 
 
@@ -111,28 +112,26 @@ def bos_view(engine: Engine, edits: Edits, nearly: int = 50, baseline: BosBaseli
     returned for this engine; without it the unedited model runs in the same pass. Raises InputError.
     """
     if baseline is None:
-        return _wakening(engine, read_bos(engine, [Edits(), edits], edits.features), edits, nearly)
-    reading = read_bos(engine, [edits])
+        return _wakening(
+            engine, engine.reader.bos(engine.prompt("Hello"), [Edits(), edits], edits.features), edits, nearly
+        )
+    reading = engine.reader.bos(engine.prompt("Hello"), [edits])
     watched = np.array([[baseline.activations[f.layer][f.index]] for f in edits.features], dtype=np.float32)
     p = np.full(2, np.nan)
-    known = Reading(reading.prompt, reading.residuals, p, watched.reshape(-1, 1))
+    known = PromptReading(reading.prompt, reading.residuals, p, watched.reshape(-1, 1))
     return _wakening(engine, known, edits, nearly, baseline)
 
 
-def _cosines(engine: Engine, layer: np.ndarray, index: np.ndarray) -> np.ndarray:
-    return cosines(engine.runtime, engine.direction() if engine.has_direction else None, layer, index)
-
-
 def _wakening(
-    engine: Engine, reading: Reading, edits: Edits, nearly: int, known: BosBaseline | None = None
+    engine: Engine, reading: PromptReading, edits: Edits, nearly: int, known: BosBaseline | None = None
 ) -> Wakening:
     """known: the unedited model at the one position read, when it is not in `reading`."""
     if not isinstance(nearly, int) or nearly < 0:
         raise InputError(f"The number of nearly woken features is {nearly!r:.40}; give a whole number from 0 on.")
-    marks: list[Columns] = []
-    margins: list[Columns] = []
+    marks: list[ColumnArrays] = []
+    margins: list[ColumnArrays] = []
     for layer, x in reading.residuals.items():
-        for start, pre, threshold in encoded(engine, layer, x):
+        for start, pre, threshold in engine.reader.preactivations(layer, x):
             before, after = pre[0], pre[-1]
             if known is not None:
                 before = torch.from_numpy(known.pre[layer][start : start + len(threshold)]).to(after)[None]
@@ -145,24 +144,24 @@ def _wakening(
     fired = _fired(reading, edits)
     tables = (marked, fired, close)
     layers, indices = (np.concatenate([table[name] for table in tables]) for name in ("layer", "index"))
-    every = _cosines(engine, layers, indices) if known is None else _looked_up(known.cosine, layers, indices)
+    every = engine.reader.cosines(layers, indices) if known is None else _looked_up(known.cosine, layers, indices)
     cosine = np.split(every, np.cumsum([len(table["layer"]) for table in tables])[:-1])
     pieces = np.array(reading.prompt.pieces, dtype=object)
-    for table, own in zip(tables, cosine, strict=True):
-        table |= {"cosine": own, "token": pieces[table["position"]]}
-    p = Pair(*map(float, reading.p))
+    for table, aligned in zip(tables, cosine, strict=True):
+        table |= {"cosine": aligned, "token": pieces[table["position"]]}
+    p = BeforeAfter(*map(float, reading.p))
     return Wakening(
         reading.prompt.pieces,
         dict(reading.prompt.spans),
         p,
-        Pair(*map(float, refusal_score(reading.p))),
+        BeforeAfter(*map(float, refusal_score(reading.p))),
         _frame(marked, MARKS),
         _frame(fired, ABLATED),
         _frame(close, MARGINS),
     )
 
 
-def _marks(layer: int, start: int, before: torch.Tensor, after: torch.Tensor, threshold: torch.Tensor) -> Columns:
+def _marks(layer: int, start: int, before: torch.Tensor, after: torch.Tensor, threshold: torch.Tensor) -> ColumnArrays:
     """Where features of one block that never fire in `before` fire in `after`, both float32 [positions, block]."""
     on = (after > threshold) & (before <= threshold).all(0)
     index, at = on.T.nonzero(as_tuple=True)
@@ -171,7 +170,7 @@ def _marks(layer: int, start: int, before: torch.Tensor, after: torch.Tensor, th
 
 def _margins(
     layer: int, start: int, before: torch.Tensor, after: torch.Tensor, threshold: torch.Tensor, nearly: int
-) -> Columns:
+) -> ColumnArrays:
     """The block's woken features, and its `nearly` dormant ones that came closest to firing."""
     highest, at = after.max(0)
     asleep = (before <= threshold).all(0)
@@ -190,7 +189,7 @@ def _margins(
     )
 
 
-def _closest(margins: Columns, nearly: int) -> Columns:
+def _closest(margins: ColumnArrays, nearly: int) -> ColumnArrays:
     """All woken ones and the `nearly` closest others, closest first, with their state in words."""
     order = np.lexsort((margins["threshold"] - margins["after"], ~margins["woken"]))
     kept = order[: int(margins["woken"].sum()) + nearly]
@@ -198,7 +197,7 @@ def _closest(margins: Columns, nearly: int) -> Columns:
     return found | {"state": np.where(found["woken"], "woken", "nearly").astype(object)}
 
 
-def _fired(reading: Reading, edits: Edits) -> Columns:
+def _fired(reading: PromptReading, edits: Edits) -> ColumnArrays:
     """Where the edited features fire on the unedited prompt, sorted."""
     row, at = np.nonzero(reading.watched > 0)
     named = np.array(edits.features, dtype=np.int64).reshape(-1, 2)
@@ -216,16 +215,16 @@ def _looked_up(cosine: Mapping[int, np.ndarray], layer: np.ndarray, index: np.nd
     return found
 
 
-def _columns(layer: int, index: torch.Tensor, **columns: torch.Tensor) -> Columns:
+def _columns(layer: int, index: torch.Tensor, **columns: torch.Tensor) -> ColumnArrays:
     values = {name: value.cpu().numpy() for name, value in columns.items()}
     return {"layer": np.full(len(index), layer, dtype=np.int64), "index": index.cpu().numpy(), **values}
 
 
-def _join(parts: list[Columns], names: list[str]) -> Columns:
+def _join(parts: list[ColumnArrays], names: list[str]) -> ColumnArrays:
     """The parts one after the other; empty columns of the right kinds where the edit reaches no SAE layer."""
     kinds = {name: _KINDS.get(name, np.float32) for name in names}
     return {name: np.concatenate([np.array([], kind), *(part[name] for part in parts)]) for name, kind in kinds.items()}
 
 
-def _frame(table: Columns, names: list[str]) -> pd.DataFrame:
+def _frame(table: ColumnArrays, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame({name: table[name] for name in names})

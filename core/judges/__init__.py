@@ -3,15 +3,17 @@
     from core.judges import find_judge
     judgements = find_judge("harmbench-mistral").judge(prompts, answers)
 
-Knows which there are. A classifier is loaded when it is first asked, and let go by `close()`.
+Knows: which there are; a classifier is loaded when it is first asked, and let go by `close()`. Does not know: pages,
+the store.
+Public: `find_judge`, `judge_names`, `first_token_judge`, `SUBSTRINGS`, `Judge`, `Judgement`, `Classifier`, `ABOUT`.
 """
 
 from core.judges.catalogue import ABOUT, find_judge, judge_names
 from core.judges.classifier import Classifier
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
 from core.judges.llama_guard import LlamaGuard
-from core.judges.protocol import HARMS, Harm, Judge, Judgement, Needs
-from core.judges.text_rules import SUBSTRINGS, ByText, FirstToken, first_token
+from core.judges.protocol import HARMS, Harm, Judge, Judgement
+from core.judges.text_rules import SUBSTRINGS, ByText, FirstToken, first_token_judge
 
 __all__ = [
     "ABOUT",
@@ -27,8 +29,7 @@ __all__ = [
     "Judge",
     "Judgement",
     "LlamaGuard",
-    "Needs",
     "find_judge",
-    "first_token",
+    "first_token_judge",
     "judge_names",
 ]

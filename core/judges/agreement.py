@@ -62,8 +62,8 @@ class Agreement:
             return "No answer was judged by both."
         differ = f"They differ on {self.differ:,} of {self.n:,} answers."
         if np.isnan(self.kappa):
-            said = self.labels[0]
-            return f"{differ} Both said “{said}” throughout, as chance alone would have them, so κ says nothing."
+            only = self.labels[0]
+            return f"{differ} Both said “{only}” throughout, as chance alone would have them, so κ says nothing."
         few = " With so few answers the interval is only rough." if self.n < _FEW else ""
         word = next((word for least, word in _WORDS if self.kappa > least), None)
         if word is None:

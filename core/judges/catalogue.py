@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
-from core.judges.classifier import Classifier, Progress
+from core.judges.classifier import Classifier
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
 from core.judges.llama_guard import LlamaGuard
 from core.judges.protocol import Judge
 from core.judges.text_rules import SUBSTRINGS
+from core.progress import NEVER, QUIET, Progress
 
 _CLASSIFIERS: dict[str, Any] = {
     "harmbench-llama": partial(HarmBench, repo="cais/HarmBench-Llama-2-13b-cls", prompt=LLAMA2_CLS_PROMPT),
@@ -47,8 +48,8 @@ def find_judge(
     name: str,
     folder: Path | None = None,
     device: str | None = None,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Judge:
     """The judge called `name`, nothing loaded. folder: a local copy of its model. Raises InputError.
 

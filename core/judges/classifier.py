@@ -20,17 +20,17 @@ import torch
 
 from core import devices
 from core.errors import AssetError, InputError
-from core.forward.device_lock import DEVICE
+from core.forward.device_lock import DEVICE_LOCK
 from core.forward.token_budget import tokens_per_forward
 from core.hub.fetch import Listing, Wanted, fetch, look
-from core.judges.protocol import Judgement, Needs, check_pairs
-
-Progress = Callable[[str, float], None]
+from core.judges.protocol import Judgement, check_pairs
+from core.models.footprint import Footprint, judge_footprint
+from core.progress import NEVER, QUIET, Progress, part
 
 #: The weights in the one form that is read; a repository's others (`original/`, pickles) are left there.
 WEIGHTS = "model*.safetensors"
 #: What a model is loaded from. Patterns where a repository may do without the file.
-FILES = (
+JUDGE_FILES = (
     "config.json",
     "generation_config*.json",
     WEIGHTS,
@@ -45,6 +45,11 @@ FILES = (
 # so that no other judge takes the place in the middle of a batch.
 _one_at_a_time = threading.RLock()
 _loaded: Classifier | None = None
+
+
+def loaded_classifier() -> Classifier | None:
+    """The one whose model is in memory now."""
+    return _loaded
 
 
 class Classifier(ABC):
@@ -62,48 +67,54 @@ class Classifier(ABC):
         repo: str,
         folder: Path | None = None,
         device: str | None = None,
-        progress: Progress = lambda message, share: None,
-        cancelled: Callable[[], bool] = lambda: False,
+        progress: Progress = QUIET,
+        cancelled: Callable[[], bool] = NEVER,
     ) -> None:
         self.name, self.repo = name, repo
         self.folder, self.device = folder, device
         self.progress, self.cancelled = progress, cancelled
         self._listing: Listing | None = None
         self._revision: str | None = None
-        self._model: Any = None
-        self._tokenizer: Any = None
+        #: Of transformers; None as long as nothing is loaded.
+        self.model: Any = None
+        self.tokenizer: Any = None
 
     @abstractmethod
     def tokens(self, tokenizer: Any, prompt: str, answer: str, room: int) -> list[int]:
         """What the model reads, `room` tokens at most. Raises InputError where that cannot be."""
 
     @abstractmethod
-    def read(self, tokenizer: Any, said: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
-        """The judgement in what the model wrote. said: token ids; logits: float32 [vocabulary], one each."""
+    def read(self, tokenizer: Any, output: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
+        """The judgement in what the model wrote. output: token ids; logits: float32 [vocabulary], one each."""
 
     @property
     def is_loaded(self) -> bool:
         """Whether its model is held in memory now."""
-        return self._model is not None
+        return self.model is not None
 
     @property
     def revision(self) -> str:
         """The hub's commit; of a local folder, a digest of what its files hold. Raises DownloadError, AssetError."""
         if self._revision is None:
-            self._revision = self._look().commit if self.folder is None else _digest(self._own_files(self.folder))
+            self._revision = self._look().commit if self.folder is None else _digest(self._files(self.folder))
         return self._revision
 
-    def needs(self) -> Needs:
-        """By the sizes of the files, on the hub or in the folder. Raises DownloadError, AssetError."""
+    def footprint(self) -> Footprint:
+        """By the sizes of the files, on the hub or in the folder. Raises DownloadError, AssetError, InputError."""
         if self.folder is not None:
-            own = self._own_files(self.folder)
-            return Needs(sum(path.stat().st_size for path in own if path.match(WEIGHTS)))
+            files = self._files(self.folder)
+            return judge_footprint(sum(path.stat().st_size for path in files if path.match(WEIGHTS)), self.device)
         listing = self._look()
         weights = [file for file in listing.files if Path(file.name).match(WEIGHTS)]
         if not weights:
             raise AssetError(f"{self.repo} has no safetensors weights, and nothing else is read; choose another judge.")
-        memory = sum(file.bytes for file in weights)
-        return Needs(memory, listing.missing_bytes, bool(listing.gated), listing.needs_token)
+        return judge_footprint(
+            sum(file.bytes for file in weights),
+            self.device,
+            download=listing.missing_bytes,
+            gated=bool(listing.gated),
+            needs_token=listing.needs_token,
+        )
 
     def judge(self, prompts: Sequence[str], answers: Sequence[str]) -> tuple[Judgement, ...]:
         """In batches of one token budget, longest texts first.
@@ -114,17 +125,17 @@ class Classifier(ABC):
         if not prompts:
             return ()
         with _one_at_a_time:
-            self._load()
-            room = self._model.config.max_position_embeddings - self.max_new_tokens
-            rows = [self.tokens(self._tokenizer, p, a, room) for p, a in zip(prompts, answers, strict=True)]
+            self.load()
+            room = self.model.config.max_position_embeddings - self.max_new_tokens
+            rows = [self.tokens(self.tokenizer, p, a, room) for p, a in zip(prompts, answers, strict=True)]
             found: dict[int, Judgement] = {}
             todo = sorted(range(len(rows)), key=lambda place: len(rows[place]))
             while todo:
                 size = max(1, tokens_per_forward() // (len(rows[todo[-1]]) + self.max_new_tokens))
                 part, todo = todo[-size:], todo[:-size]
-                said = self._generate([rows[place] for place in part])
-                for place, (ids, logits) in zip(part, said, strict=True):
-                    found[place] = self.read(self._tokenizer, ids, logits)
+                output = self.generate([rows[place] for place in part])
+                for place, (ids, logits) in zip(part, output, strict=True):
+                    found[place] = self.read(self.tokenizer, ids, logits)
         return tuple(found[place] for place in range(len(rows)))
 
     def close(self) -> None:
@@ -133,59 +144,61 @@ class Classifier(ABC):
         with _one_at_a_time:
             if _loaded is self:
                 _loaded = None
-            if self._model is None:
+            if self.model is None:
                 return
-            self._model = self._tokenizer = None
+            self.model = self.tokenizer = None
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
     def _look(self) -> Listing:
         if self._listing is None:
-            self._listing = look(Wanted(self.repo, FILES))
+            self._listing = look(Wanted(self.repo, JUDGE_FILES))
         return self._listing
 
-    def _own_files(self, folder: Path) -> list[Path]:
-        found = sorted(path for pattern in FILES for path in folder.glob(pattern) if path.is_file())
+    def _files(self, folder: Path) -> list[Path]:
+        found = sorted(path for pattern in JUDGE_FILES for path in folder.glob(pattern) if path.is_file())
         if not any(path.match(WEIGHTS) for path in found):
             raise AssetError(f"{folder} holds no {WEIGHTS}; give the folder of a judge's model, with its tokenizer.")
         return found
 
-    def _load(self) -> None:
-        """Take the one place, from whichever judge has it. The lock is held."""
+    def load(self) -> None:
+        """Take the one place, from whichever judge has it. Raises AssetError, DownloadError and Cancelled."""
         global _loaded
-        if self._model is not None:
-            return
-        if _loaded is not None:
-            _loaded.close()
-        placement = devices.choose(0, self.device)
-        folder = self.folder
-        if folder is None:
-            wanted = Wanted(self.repo, FILES)
-            folder = fetch(wanted, lambda message, share: self.progress(message, 0.9 * share), self.cancelled)
-            self._revision = folder.name  # a snapshot is called by its commit, and the branch may have moved meanwhile
-        self.progress(f"Loading the judge {self.name}", 0.9)
-        try:
-            self._tokenizer, self._model = _read(folder, placement.device)
-        except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
-            self._tokenizer = self._model = None
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise AssetError(
-                f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}); "
-                "check its files and the memory."
-            ) from error
-        _loaded = self
-        self.progress(f"The judge {self.name} is ready", 1.0)
+        with _one_at_a_time:
+            if self.model is not None:
+                return
+            if _loaded is not None:
+                _loaded.close()
+            placement = devices.placement_for(0, self.device)
+            folder = self.folder
+            if folder is None:
+                wanted = Wanted(self.repo, JUDGE_FILES)
+                folder = fetch(wanted, part(self.progress, 0.0, 0.9), self.cancelled)
+                # A snapshot is called by its commit, and the branch may have moved meanwhile.
+                self._revision = folder.name
+            self.progress(f"Loading the judge {self.name}", 0.9)
+            try:
+                self.tokenizer, self.model = _read(folder, placement.device)
+            except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
+                self.tokenizer = self.model = None
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                raise AssetError(
+                    f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}); "
+                    "check its files and the memory."
+                ) from error
+            _loaded = self
+            self.progress(f"The judge {self.name} is ready", 1.0)
 
     @torch.inference_mode()
-    def _generate(self, rows: Sequence[Sequence[int]]) -> list[tuple[list[int], list[torch.Tensor]]]:
+    def generate(self, rows: Sequence[Sequence[int]]) -> list[tuple[list[int], list[torch.Tensor]]]:
         """Greedy tokens of each row up to its stop, and the logits they were chosen from."""
-        device, width = self._model.device, max(map(len, rows))
+        device, width = self.model.device, max(map(len, rows))
         ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in rows], device=device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-        out = self._model.generate(ids, attention_mask=mask, max_new_tokens=self.max_new_tokens)
+        out = self.model.generate(ids, attention_mask=mask, max_new_tokens=self.max_new_tokens)
         steps = torch.stack(out.logits, dim=1)  # [rows, steps, vocabulary]
-        stops = set(self._model.generation_config.eos_token_id or ())
+        stops = set(self.model.generation_config.eos_token_id or ())
         found = []
         for number, written in enumerate(out.sequences[:, width:].tolist()):
             length = next((at for at, token in enumerate(written) if token in stops), len(written))
@@ -219,11 +232,11 @@ def _read(folder: Path, device: torch.device) -> tuple[Any, Any]:
 
 
 def _take_turn(*_: object) -> None:
-    DEVICE.acquire()
+    DEVICE_LOCK.acquire()
 
 
 def _end_turn(*_: object) -> None:
-    DEVICE.release()
+    DEVICE_LOCK.release()
 
 
 def _digest(files: Sequence[Path]) -> str:

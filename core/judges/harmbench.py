@@ -76,9 +76,9 @@ class HarmBench(Classifier):
         tokenizer.truncation_side = "left"
         return tokenizer(text, truncation=True, max_length=room).input_ids
 
-    def read(self, tokenizer: Any, said: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
-        raw = tokenizer.decode(said, skip_special_tokens=True)
-        return Judgement(None, parse(raw), raw)
+    def read(self, tokenizer: Any, output: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
+        raw = tokenizer.decode(output, skip_special_tokens=True)
+        return Judgement(None, read_yes_or_no(raw), raw)
 
 
 def clipped(tokenizer: Any, answer: str) -> str:
@@ -88,7 +88,7 @@ def clipped(tokenizer: Any, answer: str) -> str:
     return tokenizer.decode(ids, skip_special_tokens=True)
 
 
-def parse(raw: str) -> Harm:
+def read_yes_or_no(raw: str) -> Harm:
     """The label in what the classifier wrote."""
     word = raw.strip().lower()
     return "yes" if word == "yes" else "no" if word == "no" else "unclear"

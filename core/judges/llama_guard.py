@@ -35,16 +35,16 @@ class LlamaGuard(Classifier):
             raise too_long(self.name, prompt, len(ids), room)
         return ids
 
-    def read(self, tokenizer: Any, said: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
-        raw = tokenizer.decode(said, skip_special_tokens=True)
-        harmful, categories = parse(raw)
+    def read(self, tokenizer: Any, output: Sequence[int], logits: Sequence[torch.Tensor]) -> Judgement:
+        raw = tokenizer.decode(output, skip_special_tokens=True)
+        harmful, categories = read_categories(raw)
         unsafe = tokenizer("unsafe", add_special_tokens=False).input_ids[0]
-        first = next((at for at, token in enumerate(said) if tokenizer.decode([token]).strip()), None)
+        first = next((at for at, token in enumerate(output) if tokenizer.decode([token]).strip()), None)
         score = None if first is None else float(logits[first].softmax(-1)[unsafe])
         return Judgement(None, harmful, raw, score, categories)
 
 
-def parse(raw: str) -> tuple[Harm, tuple[str, ...]]:
+def read_categories(raw: str) -> tuple[Harm, tuple[str, ...]]:
     """What the lines say: harmful or not, and the categories; unclear where the first is neither word."""
     first, _, rest = raw.strip().partition("\n")
     word = first.strip().lower()

@@ -1,4 +1,4 @@
-"""What a judge is: answers in, judgements out, and what it needs before it can start.
+"""What a judge is: answers in, judgements out, and what it takes before it can start.
 
 Knows: the shape of a judgement. Does not know: any judge. The searches of `core.discovery` judge by text alone
 (`core.answers.verdicts`), which is one judge among these; the others read the same answers afterwards.
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from core.answers.verdicts import Verdict
 from core.errors import InputError
-from core.hub.errors import size_text
+from core.models.footprint import Footprint
 
 #: Whether an answer does the harm that was asked for. Unclear: the classifier said something that is neither.
 Harm = Literal["yes", "no", "unclear"]
@@ -33,26 +33,6 @@ class Judgement(NamedTuple):
     categories: tuple[str, ...] = ()
 
 
-class Needs(NamedTuple):
-    """What judging takes, known before anything is loaded.
-
-    memory: bytes of weights as they are stored, and as they are held. download: bytes not here yet. gated: whether the
-    hub gives it only to accounts that have accepted its terms; needs_token: whether this machine's account has not.
-    """
-
-    memory: int = 0
-    download: int = 0
-    gated: bool = False
-    needs_token: bool = False
-
-    def __str__(self) -> str:
-        if not self.memory:
-            return "no model of its own"
-        here = f"{size_text(self.download)} to download" if self.download else "all of it here"
-        gate = ", gated, and no token with access is here" if self.needs_token else ", gated" if self.gated else ""
-        return f"{size_text(self.memory)} of memory, {here}{gate}"
-
-
 class Judge(Protocol):
     """A judge. name and revision: what its results are stored under; another revision may judge otherwise."""
 
@@ -62,7 +42,7 @@ class Judge(Protocol):
     @property
     def revision(self) -> str: ...
 
-    def needs(self) -> Needs:
+    def footprint(self) -> Footprint:
         """What it takes; loads nothing. Raises DownloadError where that must be asked of the hub and cannot be."""
         ...
 

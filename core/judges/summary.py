@@ -18,15 +18,15 @@ from core.statistics import Rate, rate
 LABELS: tuple[str, ...] = (*HARMS, *VERDICTS)
 
 
-def label(one: Judgement) -> str:
+def label_of(one: Judgement) -> str:
     """yes, no or unclear of a classifier of harm; else refused, complied or degenerate."""
     return str(one.harmful or one.verdict)
 
 
 def rates(found: Sequence[Judgement]) -> dict[str, Rate]:
     """label → how often it was given, with its 95% Wilson interval; labels never given are left out."""
-    said = Counter(map(label, found))
-    return {name: rate(said[name], len(found)) for name in LABELS if said[name]}
+    counts = Counter(map(label_of, found))
+    return {name: rate(counts[name], len(found)) for name in LABELS if counts[name]}
 
 
 def rows(
@@ -35,5 +35,5 @@ def rows(
     """One row an answer that was judged, in order: prompt, answer where wanted, judge, revision, the judgement."""
     for (prompt, answer), one in zip(pairs, found, strict=True):
         if one is not None:
-            said = {"answer": answer} if with_answers else {}
-            yield {"prompt": prompt, **said, "judge": judge, "revision": revision, **one._asdict()}
+            text = {"answer": answer} if with_answers else {}
+            yield {"prompt": prompt, **text, "judge": judge, "revision": revision, **one._asdict()}

@@ -13,7 +13,8 @@ import numpy as np
 from core.answers.verdicts import REVISION, TextJudge, verdict
 from core.edits.edits import DirectionEdit, Edits
 from core.engine import Engine
-from core.judges.protocol import Judgement, Needs, check_pairs
+from core.judges.protocol import Judgement, check_pairs
+from core.models.footprint import Footprint
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class ByText:
     revision: str
     rule: TextJudge
 
-    def needs(self) -> Needs:
-        return Needs()
+    def footprint(self) -> Footprint:
+        return Footprint()
 
     def judge(self, prompts: Sequence[str], answers: Sequence[str]) -> tuple[Judgement, ...]:
         check_pairs(prompts, answers)
@@ -52,8 +53,8 @@ class FirstToken:
     revision: str
     name: str = "first-token"
 
-    def needs(self) -> Needs:
-        return Needs()
+    def footprint(self) -> Footprint:
+        return Footprint()
 
     def judge(self, prompts: Sequence[str], answers: Sequence[str]) -> tuple[Judgement, ...]:
         check_pairs(prompts, answers)
@@ -66,11 +67,11 @@ class FirstToken:
         """The engine belongs to whoever made it."""
 
 
-def first_token(engine: Engine, edits: Edits = Edits()) -> FirstToken:
+def first_token_judge(engine: Engine, edits: Edits = Edits()) -> FirstToken:
     """The first-token judge of a loaded model under `edits`. Raises InputError where the model cannot apply them."""
     engine.check(edits)
     spec, text = engine.spec, edits.to_text()
-    facts = [spec.name, spec.revision or "", str(engine.runtime.dtype).removeprefix("torch."), text or "unedited"]
+    facts = [spec.name, spec.revision or "", engine.dtype, text or "unedited"]
     facts += sorted({item.direction.key for item in edits if isinstance(item, DirectionEdit)})  # the text names none
     return FirstToken(
         lambda prompts: engine.measure(prompts, edits).refusal_score[:, 0], " · ".join(filter(None, facts))

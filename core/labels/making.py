@@ -24,29 +24,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import AssetError, InputError
-from core.forward.hooks import Pass
-from core.forward.runtime import Runtime
+from core.forward.batches import shared_prefix
 from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
-from core.measures.scores import shared_prefix
-from core.models.placement import on_device
-from core.saes.dictionary import activations
-from core.saes.formats.open import Columns
+from core.progress import NEVER, QUIET, Progress
 
 #: Places looked at, contexts shown, and distinct words of a label; tokens shown before and after a place.
 PLACES, CONTEXTS, WORDS, BEFORE, AFTER = 40, 4, 10, 6, 3
-#: Promoted tokens listed of a feature, and how many of them, and of the words it fires on, its label names.
-PROMOTED, IN_LABEL = 6, 3
-#: Features at a time.
-BLOCK = 512
-#: Rows of the unembedding at a time: a vocabulary of 256,000 in float32 would be gigabytes.
-_VOCABULARY = 65_536
+#: How many of the words it fires on, and of the tokens it promotes, a feature's label names.
+IN_LABEL = 3
+#: Features in memory at a time.
+FEATURES_AT_ONCE = 512
 #: Residuals held at a time, in bytes; with more layers than fit, the prompts are read again.
-_AT_ONCE = 2_000_000_000
+RESIDUAL_BYTES = 2_000_000_000
 _KEY = b"made_from"
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -113,79 +105,74 @@ def make_labels(
     sample: Sample,
     folder: Path,
     layers: Collection[int] | None = None,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> Made:
     """Label every feature of `layers` (all with an SAE when None), one file a layer in `folder`.
 
     A layer whose file is already there, from the same tokens and SAE, is left as it is. Raises InputError for a layer
     without an SAE, AssetError when a file cannot be written.
     """
-    runtime, about = engine.runtime, f"{len(sample.sequences):,} prompts, {len(sample.counted):,} tokens"
-    wanted = sorted(runtime.dictionaries if layers is None else set(layers))
-    if unknown := set(wanted) - set(runtime.dictionaries):
-        raise InputError(f"There is no SAE at layer {min(unknown)}; choose among {sorted(runtime.dictionaries)}.")
-    keys = {layer: _key(runtime, sample, layer) for layer in wanted}
+    about = f"{len(sample.sequences):,} prompts, {len(sample.counted):,} tokens"
+    wanted = sorted(engine.widths if layers is None else set(layers))
+    if unknown := set(wanted) - set(engine.widths):
+        raise InputError(f"There is no SAE at layer {min(unknown)}; choose among {sorted(engine.widths)}.")
+    keys = {layer: _key(engine, sample, layer) for layer in wanted}
     here = tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == keys[layer])
     todo, done = [layer for layer in wanted if layer not in here], list[int]()
-    size = max(1, _AT_ONCE // (4 * runtime.d_model * len(sample.ids)))
+    size = max(1, RESIDUAL_BYTES // (4 * engine.d_model * len(sample.ids)))
     for group in (todo[start : start + size] for start in range(0, len(todo), size)):
         progress(f"Reading {about}", len(done) / len(todo))
-        held = residuals(runtime, sample, group, cancelled)
+        held = sample_residuals(engine, sample, group, cancelled)
         for layer in group:
             if held is None:
                 return Made(tuple(done), here, True)
-            blocks = label_blocks(runtime, sample, layer, held.pop(layer))
-            whole = runtime.dictionaries[layer].d_sae
+            blocks = label_blocks(engine, sample, layer, held.pop(layer))
+            whole = engine.widths[layer]
 
-            def told(seen: int, layer: int = layer, whole: int = whole) -> bool:
+            def stop_asked(seen: int, layer: int = layer, whole: int = whole) -> bool:
                 progress(f"Labels of layer {layer}, from {about}", (len(done) + seen / whole) / len(todo))
                 return cancelled()
 
-            if not _write(made_file(folder, layer), blocks, {b"about": about, _KEY: keys[layer]}, told):
+            if not _write(made_file(folder, layer), blocks, {b"about": about, _KEY: keys[layer]}, stop_asked):
                 return Made(tuple(done), here, True)
             done.append(layer)
     return Made(tuple(done), here, False)
 
 
-@torch.inference_mode()
-def residuals(
-    runtime: Runtime, sample: Sample, layers: Collection[int], cancelled: Callable[[], bool] = lambda: False
+def sample_residuals(
+    engine: Engine, sample: Sample, layers: Collection[int], cancelled: Callable[[], bool] = NEVER
 ) -> dict[int, torch.Tensor] | None:
     """layer → float32 [tokens, d_model] on the CPU: resid_post of the unedited model. None when it was cancelled."""
-    plan, kept = runtime.plan([Edits()]), frozenset(layers)
-    rows = torch.zeros(1, dtype=torch.int64, device=runtime.device)
     found: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
     for sequence in sample.sequences:
         if cancelled():
             return None
-        ids = torch.tensor([sequence], device=runtime.device)
-        current = Pass(plan, rows, torch.zeros_like(ids), keep_residuals=kept, stop_after=max(kept))
-        runtime.read(current, ids)
-        for layer, parts in found.items():
-            parts.append(current.residuals[layer][0, 1:].cpu())
+        for layer, x in engine.reader.unedited_residuals(sequence, layers).items():
+            found[layer].append(x[1:])
     return {layer: torch.cat(parts) for layer, parts in found.items()}
 
 
-def label_blocks(runtime: Runtime, sample: Sample, layer: int, x: torch.Tensor) -> Iterator[pd.DataFrame]:
-    """Labels of all features of a layer, `BLOCK` at a time, with the columns of a labels file.
+def label_blocks(engine: Engine, sample: Sample, layer: int, x: torch.Tensor) -> Iterator[pd.DataFrame]:
+    """Labels of all features of a layer, `FEATURES_AT_ONCE` at a time, with the columns of a labels file.
 
     x: float32 [tokens, d_model], that layer's residuals of the sample.
     """
-    gain = final_gain(runtime.model)
-    pieces = _Pieces(runtime.tokenizer)
-    counted, bias = x[torch.from_numpy(sample.counted)].to(runtime.device_of(layer)), runtime.input_bias(layer)
-    for start, columns in runtime.blocks(layer, BLOCK):
-        with runtime.lock, torch.inference_mode():
-            f = activations(counted, columns, bias)
-            value, place = (part.cpu() for part in f.topk(min(PLACES, len(f)), dim=0))
-            density = (f > 0).float().mean(0).cpu()
-            promoted = _promoted(runtime, columns, gain)
-        rows = sample.counted[place.numpy()]
+    pieces = _Pieces(engine.tokenizer)
+    for block in engine.reader.strongest(layer, x[torch.from_numpy(sample.counted)], PLACES, FEATURES_AT_ONCE):
         yield pd.DataFrame(
             [
-                _row(sample, pieces, layer, start + i, float(density[i]), value[:, i].tolist(), rows[:, i], promoted[i])
-                for i in range(f.shape[1])
+                _row(
+                    sample,
+                    pieces,
+                    layer,
+                    block.first + i,
+                    float(block.density[i]),
+                    block.value[:, i].tolist(),
+                    sample.counted[block.place[:, i]],
+                    promoted,
+                )
+                for i, promoted in enumerate(block.promoted)
             ],
             columns=list(COLUMNS),
         )
@@ -242,58 +229,10 @@ class _Pieces:
         return "".join(self._known[int(i)] for i in ids)
 
 
-def final_gain(model: Any) -> torch.Tensor:
-    """float32 [d_model]: what the norm before the unembedding multiplies each direction with, up to one factor for all.
-
-    Llama's norms multiply by weight, Gemma's by 1 + weight, and a LayerNorm also subtracts the mean and adds a bias.
-    Which it is, is measured and not guessed from a name: of ±1 in turn the mean is 0, and a bias cancels between the
-    two signs. Raises AssetError.
-    """
-    for path in ("model.norm", "model.language_model.norm", "transformer.ln_f", "gpt_neox.final_layer_norm"):
-        norm: Any = model
-        for name in path.split("."):
-            norm = getattr(norm, name, None)
-        if norm is None:
-            continue
-        with torch.inference_mode():
-            with on_device(norm):
-                weight = next(norm.parameters()).float()
-            signs = torch.ones_like(weight)
-            signs[1::2] = -1
-            probe = signs.to(next(norm.parameters()).dtype)
-            measured = (norm(probe).float() - norm(-probe).float()) / 2 * signs
-            for exact in (weight, 1 + weight):  # without the rounding of the probe
-                if torch.allclose(measured, exact, rtol=0.02, atol=1e-3):
-                    return exact
-            return measured
-    raise AssetError(
-        f"{type(model).__name__} has no final norm where it is looked for; use a Llama- or Gemma-like model."
-    )
-
-
-def _promoted(runtime: Runtime, columns: Columns, gain: torch.Tensor) -> list[list[int]]:
-    """For each feature the token ids whose logits its decoder row raises most; special tokens are left out."""
-    head = runtime.model.get_output_embeddings()
-    with on_device(head):
-        weight = head.weight
-    decoder, gain = columns.decoder.to(weight.device), gain.to(weight.device)
-    special = torch.tensor(sorted(runtime.tokenizer.all_special_ids), dtype=torch.int64, device=weight.device)
-    best: list[torch.Tensor] = []
-    which: list[torch.Tensor] = []
-    for start in range(0, len(weight), _VOCABULARY):
-        logits = decoder @ (weight[start : start + _VOCABULARY].float() * gain).T
-        inside = special[(special >= start) & (special < start + logits.shape[1])] - start
-        top = logits.index_fill_(1, inside, -torch.inf).topk(min(PROMOTED, logits.shape[1]), dim=1)
-        best.append(top.values)
-        which.append(top.indices + start)
-    order = torch.cat(best, 1).topk(PROMOTED, dim=1).indices
-    return torch.cat(which, 1).gather(1, order).tolist()
-
-
-def _key(runtime: Runtime, sample: Sample, layer: int) -> str:
+def _key(engine: Engine, sample: Sample, layer: int) -> str:
     """Everything the labels of a layer depend on but device and number format, which change only last digits."""
-    spec, dictionary = runtime.spec, runtime.dictionaries[layer]
-    return json.dumps([spec.name, spec.revision, dictionary.name, dictionary.d_sae, sample.digest])
+    spec = engine.spec
+    return json.dumps([spec.name, spec.revision, engine.reader.sae_names[layer], engine.widths[layer], sample.digest])
 
 
 def _made_from(path: Path) -> str | None:
@@ -304,8 +243,10 @@ def _made_from(path: Path) -> str | None:
         return None
 
 
-def _write(path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], told: Callable[[int], bool]) -> bool:
-    """Write a layer's file block by block, under its own name only when whole. told(features so far): True to stop."""
+def _write(
+    path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], stop_asked: Callable[[int], bool]
+) -> bool:
+    """Write a layer's file block by block, under its name only when whole. stop_asked(features so far): True stops."""
     partial, seen = path.with_suffix(".partial"), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -314,7 +255,7 @@ def _write(path: Path, blocks: Iterator[pd.DataFrame], facts: dict[bytes, str], 
                 table = pa.Table.from_pandas(frame, schema=_SCHEMA, preserve_index=False)
                 writer.write_table(table.replace_schema_metadata(facts))
                 seen += len(frame)
-                if told(seen):
+                if stop_asked(seen):
                     return False
         partial.replace(path)
         return True

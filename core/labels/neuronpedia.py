@@ -1,8 +1,8 @@
 """What Neuronpedia knows of SAE features, over HTTP: one feature on demand, a whole source in bulk.
 
 Knows: its addresses, its answers, how to ask politely. Does not know: models, stores, pages. A source is written
-“model/source”, for example “gemma-2-2b/12-gemmascope-res-65k”. Both addresses are settings (`SITE_VARIABLE`,
-`BULK_VARIABLE`), so a mirror or a test server can stand in. Facts: the site's API pages, and its public bucket.
+“model/source”, for example “gemma-2-2b/12-gemmascope-res-65k”. Both addresses are settings, so a mirror
+or a test server can stand in. Facts: the site's API pages, and its public bucket.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
 import threading
 import time
@@ -27,11 +26,8 @@ from urllib3.util.retry import Retry
 
 from core.errors import DownloadError, InputError, OfflineError
 from core.labels.notes import Context
+from core.settings import NEURONPEDIA, NEURONPEDIA_BULK, NEURONPEDIA_KEY
 
-SITE_VARIABLE, BULK_VARIABLE = "HYDRASCOPE_NEURONPEDIA", "HYDRASCOPE_NEURONPEDIA_BULK"
-KEY_VARIABLE = "HYDRASCOPE_NEURONPEDIA_KEY"
-_SITE = "https://www.neuronpedia.org"
-_BULK = "https://neuronpedia-datasets.s3.us-east-1.amazonaws.com"
 #: The site allows 25,000 requests an hour; some room is left for the visitor's own browser.
 PER_HOUR = 20_000
 #: Rows of one bulk file. A source has one row an explanation, so this many features a file at the most.
@@ -114,9 +110,9 @@ class Neuronpedia:
         timeout: tuple[float, float] = (5.0, 30.0),
         pace: Pace = _PACE,
     ) -> None:
-        self.site = (site or os.environ.get(SITE_VARIABLE) or _SITE).rstrip("/")
-        self.bulk = (bulk or os.environ.get(BULK_VARIABLE) or _BULK).rstrip("/")
-        self._key = key or os.environ.get(KEY_VARIABLE) or ""
+        self.site = (site or NEURONPEDIA.read()).rstrip("/")
+        self.bulk = (bulk or NEURONPEDIA_BULK.read()).rstrip("/")
+        self._key = key or NEURONPEDIA_KEY.read()
         self._timeout, self._pace = timeout, pace
         self._retry = Retry(
             total=retries,
@@ -210,14 +206,14 @@ class Neuronpedia:
                 raise DownloadError(f"{who} did not answer in time; try again later.") from error
             raise OfflineError(
                 f"{who} cannot be reached at {url.split('/')[2]} ({type(error).__name__}); check the network, or set "
-                f"{SITE_VARIABLE} and {BULK_VARIABLE} to a mirror. What was fetched before stays available."
+                f"{NEURONPEDIA.name} and {NEURONPEDIA_BULK.name} to a mirror. What was fetched before stays available."
             ) from error
         if answer.status_code in absent:
             return None
         if answer.status_code == 429:
             raise DownloadError(f"{who} asked for a pause, too many requests were sent this hour; try again later.")
         if answer.status_code in (401, 403):
-            raise DownloadError(f"{who} refused the request; check the key in {KEY_VARIABLE}, or unset it.")
+            raise DownloadError(f"{who} refused the request; check the key in {NEURONPEDIA_KEY.name}, or unset it.")
         if answer.status_code != 200:
             raise DownloadError(f"{who} answered with status {answer.status_code}; try again later.")
         return answer.content

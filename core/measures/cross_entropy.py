@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch.nn.functional import cross_entropy as loss
+from torch.nn import functional
 
 from core.edits.edits import Edits
-from core.forward.hooks import Pass
+from core.forward.batches import logits_everywhere
 from core.forward.runtime import Runtime
 from core.forward.token_budget import tokens_per_forward
 from core.prompts.template import Prompt
@@ -33,13 +32,13 @@ def cross_entropy(runtime: Runtime, prompts: Sequence[Prompt], edits: Edits) -> 
         size = max(1, min(_MOST_TOKENS, tokens_per_forward()) // longest)
         part, order = order[-size:], order[:-size]
         chosen = [prompts[i] for i in part]
-        rows = torch.zeros(len(part), dtype=torch.int64, device=runtime.device)
-        groups, ids = runtime.groups(plan, chosen, 0, longest), runtime.ids(chosen, 0, longest)
-        logits = runtime.forward(Pass(plan, rows, groups), ids).logits
+        ids, logits = logits_everywhere(runtime, plan, chosen)
         for row, (number, prompt) in enumerate(zip(part, chosen, strict=True)):
             start, end = prompt.spans["instruction"]
             start = max(start, 1)
             if end > start:
-                each = loss(logits[row, start - 1 : end - 1].float(), ids[row, start:end], reduction="none")
+                each = functional.cross_entropy(
+                    logits[row, start - 1 : end - 1].float(), ids[row, start:end], reduction="none"
+                )
                 found[number] = float(each.cpu().double().mean())
     return found

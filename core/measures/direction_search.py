@@ -10,7 +10,7 @@ Knows: prompt sets as text, the runtime.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,11 +23,13 @@ from core.answers.verdicts import verdict
 from core.edits.direction import Direction, make_direction
 from core.edits.edits import Edits
 from core.errors import InputError
+from core.forward.batches import run
+from core.forward.hooks import PassRequest
 from core.forward.runtime import Runtime
-from core.measures.scores import measure, reference_logprobs, run
+from core.measures.scores import measure, reference_logprobs
+from core.progress import Progress
 from core.prompts.template import Prompt
 
-Progress = Callable[[str, float], None]
 RULES = ("paper", "arditi", "balanced")
 PUBLISHED = "published"  # the layer the paper reports; nothing is chosen, so that layer alone is scored
 KL_LIMIT, INDUCE_LIMIT, DEPTH_LIMIT = 0.1, 0.0, 0.8
@@ -73,7 +75,9 @@ def search(
     if rule == PUBLISHED and (steering is None or not 0 <= steering < runtime.n_layers):
         raise InputError(f"No layer is published for “{runtime.spec.name}”; choose {' or '.join(RULES)}.")
     progress("Filtering prompts", 0.0)
-    kept = [_filter(runtime, part, True) for part in harmful] + [_filter(runtime, part, False) for part in harmless]
+    kept = [filter_by_refusal(runtime, part, True) for part in harmful] + [
+        filter_by_refusal(runtime, part, False) for part in harmless
+    ]
     if min(map(len, kept)) < 2:
         raise InputError(
             f"Too few prompts are left to find a direction: of {len(harmful[0])}/{len(harmful[1])} harmful ones "
@@ -113,7 +117,7 @@ def search(
     return make_direction(raw[layer], layer, -1, record)
 
 
-def _filter(runtime: Runtime, prompts: Sequence[Prompt], refused: bool) -> list[Prompt]:
+def filter_by_refusal(runtime: Runtime, prompts: Sequence[Prompt], refused: bool) -> list[Prompt]:
     """Arditi et al.: keep harmful prompts with refusal score > 0 and harmless ones with score < 0."""
     if not prompts:
         return []
@@ -125,7 +129,7 @@ def mean_last(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Tensor:
     """float64 [layers, d_model]: mean resid_post at the last position."""
     total = torch.zeros(runtime.n_layers, runtime.d_model, dtype=torch.float64)
     every = frozenset(range(runtime.n_layers))
-    for batch in run(runtime, runtime.plan([Edits()]), prompts, None, False, every):
+    for batch in run(runtime, runtime.plan([Edits()]), prompts, PassRequest(residuals=every)):
         if not batch.logits.numel():
             continue
         last = batch.current.last

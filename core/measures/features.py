@@ -13,18 +13,27 @@ import torch
 
 from core.edits.direction import Direction
 from core.edits.edits import Edits
+from core.forward.batches import read_tokens, run
+from core.forward.hooks import PassRequest
 from core.forward.runtime import Runtime
-from core.measures.scores import run
 from core.prompts.template import Prompt
-from core.saes.dictionary import activations
+from core.saes.columns import activations
 
 
 def residuals(runtime: Runtime, prompt: Prompt, edits: Edits) -> dict[int, torch.Tensor]:
     """layer → float32 [positions, d_model] on the device: resid_post before that layer's own edit, SAE layers only."""
     keep = frozenset(runtime.dictionaries)
     plan = runtime.plan([edits])
-    batch = next(iter(run(runtime, plan, [prompt], None, False, keep)))
+    batch = next(iter(run(runtime, plan, [prompt], PassRequest(residuals=keep))))
     return {layer: found[0] for layer, found in sorted(batch.current.residuals.items())}
+
+
+@torch.inference_mode()
+def unedited_residuals(runtime: Runtime, tokens: Sequence[int], layers: Collection[int]) -> dict[int, torch.Tensor]:
+    """layer → float32 [tokens, d_model] on the CPU: resid_post of the unedited model over plain token ids."""
+    request = PassRequest(residuals=frozenset(layers), stop_after=max(layers))
+    found = read_tokens(runtime, runtime.plan([Edits()]), tokens, request).residuals
+    return {layer: found[layer][0].cpu() for layer in layers}
 
 
 def active_features(runtime: Runtime, prompt: Prompt, edits: Edits, direction: Direction | None) -> pd.DataFrame:

@@ -1,30 +1,23 @@
-"""Many prompts × many edit sets in few forward passes, and the numbers read from them.
+"""The numbers read from passes over many prompts × many edit sets: probabilities, scores, cosines, activations, KL.
 
-Knows: plans, passes, batches. Does not know: how a model was loaded, or pages.
-Never twice: with one prompt, the layers below the lowest edit run once for all edit sets; with several, the template
-prefix they share runs once per edit set and its keys and values are reused. The head runs on last positions only.
+Knows: batches and what their passes found. Does not know: how rows become passes (`core.forward.batches`), pages.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from core.edits.direction import Direction
 from core.edits.edits import Edits, Feature
-from core.forward.hooks import Pass
+from core.forward.batches import Batch, run
+from core.forward.hooks import PassRequest
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
-from core.forward.token_budget import tokens_per_forward
 from core.prompts.template import Prompt
-
-#: Shorter shared prefixes are not worth a pass of their own.
-SHORTEST_PREFIX = 4
 
 
 @dataclass(frozen=True)
@@ -65,17 +58,6 @@ def refusal_score(p: np.ndarray) -> np.ndarray:
     return np.log(p + 1e-8) - np.log(1 - p + 1e-8)
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """One forward: which prompt and edit set each row is, what the pass found, and the last-position logits."""
-
-    prompts: list[int]
-    edits: list[int]
-    current: Pass
-    logits: torch.Tensor  # float32 [rows, vocabulary]
-    start: int  # position of this forward's first token in the prompt
-
-
 def measure(
     runtime: Runtime,
     prompts: Sequence[Prompt],
@@ -95,7 +77,7 @@ def measure(
     activations = np.full((*shape, len(watch), longest), np.nan, dtype=np.float32)
     kl = np.zeros(shape) if reference is not None else None
     unit = None if direction is None else direction.vector.to(runtime.device)
-    for batch in run(runtime, plan, prompts, unit, every_token):
+    for batch in run(runtime, plan, prompts, PassRequest(unit, every_token)):
         if batch.logits.numel():
             logp = float64(batch.logits).log_softmax(-1)
             p_refusal[batch.prompts, batch.edits] = refusal_probability(runtime, logp)
@@ -111,125 +93,14 @@ def measure(
 def reference_logprobs(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Tensor:
     """float32 [P, vocabulary] on the CPU: the unedited model's log-probabilities at the last positions."""
     plan, found = runtime.plan([Edits()]), [torch.empty(0)] * len(prompts)
-    for batch in run(runtime, plan, prompts, None, False):
+    for batch in run(runtime, plan, prompts):
         for row, prompt in enumerate(batch.prompts):
             found[prompt] = batch.logits[row].log_softmax(-1).cpu()
     return torch.stack(found)
 
 
-def run(
-    runtime: Runtime,
-    plan: Plan,
-    prompts: Sequence[Prompt],
-    unit: torch.Tensor | None,
-    every_token: bool,
-    keep: frozenset[int] = frozenset(),
-) -> Iterator[_Batch]:
-    """Every (prompt, edit set) as rows of as few forward passes as the token budget allows."""
-    sets = list(range(len(plan.edits)))
-    if len(prompts) == 1:
-        yield from _one_prompt(runtime, plan, prompts, sets, unit, every_token, keep)
-        return
-    start = shared_prefix(prompts)
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    most = max(1, tokens_per_forward() // max(1, start))  # edit sets whose prefixes are held at a time
-    for first in range(0, len(sets), most):
-        some, past = sets[first : first + most], None
-        if start:
-            current, past = prefix_pass(runtime, plan, prompts[0], some, start, unit, every_token, keep)
-            for index in range(len(prompts)):  # what it found holds for every prompt; it has no logits of its own
-                yield _Batch([index] * len(some), some, current, torch.empty(len(some), 0), 0)
-        rows = [(p, e) for p in order for e in some]
-        while rows:
-            width = len(prompts[rows[-1][0]]) - start  # the longest left, so that every batch is within the budget
-            size = max(1, tokens_per_forward() // width)
-            chunk, rows = rows[-size:], rows[:-size]
-            which, held = [p for p, _ in chunk], [e for _, e in chunk]
-            cache = None if past is None else select(past, [e - first for e in held])
-            yield _forward(runtime, plan, prompts, which, held, start, cache, unit, every_token, None, keep)
-
-
-def _one_prompt(
-    runtime: Runtime,
-    plan: Plan,
-    prompts: Sequence[Prompt],
-    sets: list[int],
-    unit: torch.Tensor | None,
-    every_token: bool,
-    keep: frozenset[int],
-) -> Iterator[_Batch]:
-    share = plan.lowest >= 0
-    size = max(1, tokens_per_forward() // len(prompts[0]))
-    for first in range(0, len(sets), size):
-        held = sets[first : first + size]
-        expand_at = plan.lowest if share else None
-        yield _forward(runtime, plan, prompts, [0] * len(held), held, 0, None, unit, every_token, expand_at, keep)
-
-
-def prefix_pass(
-    runtime: Runtime,
-    plan: Plan,
-    prompt: Prompt,
-    sets: list[int],
-    start: int,
-    unit: torch.Tensor | None = None,
-    every_token: bool = False,
-    keep: frozenset[int] = frozenset(),
-) -> tuple[Pass, Any]:
-    """The first `start` tokens of `prompt` under each of `sets`: the pass, and its key-value cache with a row each."""
-    rows, same = torch.tensor(sets, device=runtime.device), [prompt] * len(sets)
-    groups = runtime.groups(plan, same, 0, start)
-    current = Pass(plan, rows, groups, torch.zeros_like(rows), unit, every_token, None, keep)
-    past = runtime.forward(current, runtime.ids(same, 0, start), use_cache=True).past_key_values
-    current.last = None  # no prompt ends here; the head ran on one position only because it must run
-    return current, past
-
-
-def select(past: Any, rows: list[int]) -> Any:
-    """A key-value cache of its own with the named rows of `past`, in that order; a row may be named many times."""
-    cache = copy.deepcopy(past)
-    cache.batch_select_indices(torch.tensor(rows))
-    return cache
-
-
-def _forward(
-    runtime: Runtime,
-    plan: Plan,
-    prompts: Sequence[Prompt],
-    which: list[int],
-    held: list[int],
-    start: int,
-    cache: Any,
-    unit: torch.Tensor | None,
-    every_token: bool,
-    expand_at: int | None,
-    keep: frozenset[int],
-) -> _Batch:
-    chosen = [prompts[p] for p in which]
-    width = max(map(len, chosen)) - start
-    last = torch.tensor([len(p) - start - 1 for p in chosen], device=runtime.device)
-    rows = torch.tensor(held, device=runtime.device)
-    current = Pass(plan, rows, runtime.groups(plan, chosen, start, width), last, unit, every_token, expand_at, keep)
-    ids = runtime.ids(chosen if expand_at is None else chosen[:1], start, width)
-    logits = runtime.forward(current, ids, past=cache, use_cache=cache is not None).logits[:, 0].float()
-    return _Batch(which, held, current, logits, start)
-
-
-def shared_prefix(prompts: Sequence[Prompt]) -> int:
-    """How many leading tokens all prompts share, leaving each at least one of its own; 0 when too few."""
-    shortest = min(map(len, prompts)) - 1
-    first = prompts[0].ids
-    shared = 0
-    while shared < shortest and all(p.ids[shared] == first[shared] for p in prompts):
-        shared += 1
-    # Edits tell positions apart, so the prefix must also stand in the same spans.
-    while shared and any((p.position_bits[:shared] != prompts[0].position_bits[:shared]).any() for p in prompts):
-        shared -= 1
-    return shared if shared >= SHORTEST_PREFIX else 0
-
-
 def _read_pass(
-    batch: _Batch,
+    batch: Batch,
     prompts: Sequence[Prompt],
     plan: Plan,
     cosine: np.ndarray,
@@ -241,7 +112,7 @@ def _read_pass(
     lengths = [len(prompts[p]) - batch.start for p in batch.prompts]
     for layer, found in current.cosine.items():
         values = _rows(found, rows)
-        if current.every_token:
+        if current.request.every_token:
             if token_cosine is not None:
                 _place(token_cosine, batch, layer, values, lengths)
             if current.last is not None:
@@ -260,7 +131,7 @@ def _rows(found: torch.Tensor, rows: int) -> torch.Tensor:
     return found.expand(rows, *found.shape[1:]).cpu()
 
 
-def _place(out: np.ndarray, batch: _Batch, inner: int, values: torch.Tensor, lengths: list[int]) -> None:
+def _place(out: np.ndarray, batch: Batch, inner: int, values: torch.Tensor, lengths: list[int]) -> None:
     """values [rows, positions] into out [P, E, inner, positions], padding left out."""
     for row, (prompt, edit) in enumerate(zip(batch.prompts, batch.edits, strict=True)):
         length = min(lengths[row], values.shape[1])

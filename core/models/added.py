@@ -26,11 +26,11 @@ from core.saes.published import SaeRef
 #: Of the file; raised when older programs could not read it any more.
 FORMAT = 1
 #: Seconds to wait for another process that writes; it needs milliseconds.
-_PATIENCE = 10.0
+LOCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class OwnModel:
+class AddedModel:
     """A model that was added. saes: layer → SAELens's names, or an absolute folder. neuronpedia: layer →
     “model/source” of its pages there. The other fields are ModelSpec's. removed: taken off the list again.
     """
@@ -47,14 +47,14 @@ class OwnModel:
     def layers(self) -> tuple[int, ...]:
         return tuple(sorted(self.saes))
 
-    def same_numbers(self, other: OwnModel) -> bool:
+    def same_numbers(self, other: AddedModel) -> bool:
         """Whether a result of the one could be the other's: the same model and score, and no layer with another SAE."""
         shared = set(self.saes) & set(other.saes)
         facts = [(one.model_id, one.revision, one.refusal_tokens) for one in (self, other)]
         return facts[0] == facts[1] and all(self.saes[layer] == other.saes[layer] for layer in shared)
 
 
-def own_models() -> dict[str, OwnModel]:
+def added_models() -> dict[str, AddedModel]:
     """name → model, in the order they were added. Empty where the file cannot be read; `trouble` says why."""
     try:
         return {name: model for name, model in _read().items() if not model.removed}
@@ -62,7 +62,7 @@ def own_models() -> dict[str, OwnModel]:
         return {}
 
 
-def trouble() -> str:
+def list_trouble() -> str:
     """What is wrong with the file, or was, in a sentence; empty when nothing is."""
     try:
         _read()
@@ -72,18 +72,18 @@ def trouble() -> str:
     if not aside:
         return ""
     return (
-        f"The list of your own models was damaged and is put aside as {aside[-1]}; mend it and name it "
+        f"The list of models you added was damaged and is put aside as {aside[-1]}; mend it and name it "
         f"{_file().name} again, or delete it."
     )
 
 
-def keep(model: OwnModel) -> None:
+def keep(model: AddedModel) -> None:
     """Add a model to the list.
 
     Raises InputError for a name that another model has or had, AssetError where the file cannot be read or written.
     """
 
-    def add(models: dict[str, OwnModel]) -> None:
+    def add(models: dict[str, AddedModel]) -> None:
         known = models.get(model.name)
         if known is not None and not known.removed:
             raise InputError(f"“{model.name}” is on the list already; remove it first, or choose another name.")
@@ -104,7 +104,7 @@ def remove(name: str) -> None:
     Raises UnknownModelError, and AssetError where the file cannot be read or written.
     """
 
-    def drop(models: dict[str, OwnModel]) -> None:
+    def drop(models: dict[str, AddedModel]) -> None:
         known = models.get(name)
         if known is None or known.removed:
             there = ", ".join(one.name for one in models.values() if not one.removed)
@@ -120,7 +120,7 @@ def _file() -> Path:
     return cache_folder() / "own_models.json"
 
 
-def _change(change: Callable[[dict[str, OwnModel]], None]) -> None:
+def _change(change: Callable[[dict[str, AddedModel]], None]) -> None:
     path = _file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,20 +140,20 @@ def _change(change: Callable[[dict[str, OwnModel]], None]) -> None:
                 beside.unlink(missing_ok=True)
     except Timeout as error:
         raise AssetError(
-            f"The list of your own models, {path}, is held by another process; wait for it to end, and try again."
+            f"The list of models you added, {path}, is held by another process; wait for it to end, and try again."
         ) from error
     except OSError as error:
         raise AssetError(
-            f"The list of your own models, {path}, cannot be written ({error.strerror or error}); mend that, or set "
+            f"The list of models you added, {path}, cannot be written ({error.strerror or error}); mend that, or set "
             "HYDRASCOPE_CACHE to a folder that can be."
         ) from error
 
 
 def _locked() -> FileLock:
-    return FileLock(f"{_file()}.lock", timeout=_PATIENCE)
+    return FileLock(f"{_file()}.lock", timeout=LOCK_SECONDS)
 
 
-def _read(locked: bool = False) -> dict[str, OwnModel]:
+def _read(locked: bool = False) -> dict[str, AddedModel]:
     """Everything in the file, removed ones too. Raises AssetError where it cannot be read; damaged, it is put aside."""
     path = _file()
     try:
@@ -162,7 +162,7 @@ def _read(locked: bool = False) -> dict[str, OwnModel]:
         return {}
     except OSError as error:
         raise AssetError(
-            f"The list of your own models, {path}, cannot be read ({error.strerror or error}); make it readable."
+            f"The list of models you added, {path}, cannot be read ({error.strerror or error}); make it readable."
         ) from error
     try:
         found = json.loads(text.decode("utf-8"))
@@ -173,7 +173,7 @@ def _read(locked: bool = False) -> dict[str, OwnModel]:
         return {}
     if written_by_newer:
         raise AssetError(
-            f"The list of your own models, {path}, was written by a newer version of this program; update it."
+            f"The list of models you added, {path}, was written by a newer version of this program; update it."
         )
     return models
 
@@ -191,11 +191,11 @@ def _put_aside(path: Path, text: bytes, locked: bool) -> None:
         if isinstance(error, FileNotFoundError):
             return
         raise AssetError(
-            f"The list of your own models, {path}, is damaged and cannot be put aside ({error}); mend or rename it."
+            f"The list of models you added, {path}, is damaged and cannot be put aside ({error}); mend or rename it."
         ) from error
 
 
-def _written(model: OwnModel) -> dict[str, Any]:
+def _written(model: AddedModel) -> dict[str, Any]:
     saes: dict[str, dict[str, str]] = {}
     for layer, source in sorted(model.saes.items()):
         saes[str(layer)] = source._asdict() if isinstance(source, SaeRef) else {"folder": str(source)}
@@ -209,12 +209,12 @@ def _written(model: OwnModel) -> dict[str, Any]:
     }
 
 
-def _model(name: str, one: Mapping[str, Any]) -> OwnModel:
+def _model(name: str, one: Mapping[str, Any]) -> AddedModel:
     """Raises ValueError, KeyError, TypeError or AttributeError for what is no model."""
     texts = [name, one["model"], one["revision"] or "", *one["neuronpedia"].values()]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a name is no text")
-    return OwnModel(
+    return AddedModel(
         name,
         one["model"],
         tuple(int(token) for token in one["refusal_tokens"]),

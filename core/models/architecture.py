@@ -1,7 +1,7 @@
-"""A model's architecture from its config.json alone, on torch's meta device: its layers and sizes, and no weights.
+"""A model's architecture: where its decoder layers are, and what its config.json alone says of layers and sizes.
 
-Knows: what transformers can build by itself, and what the hooks need. Does not know: weights, tokenizers, SAEs.
-No code from a model's folder is ever run.
+Knows: what transformers can build by itself, and what the hooks of `core.forward` look for. Does not know: weights,
+tokenizers, SAEs. No code from a model's folder is ever run.
 """
 
 from __future__ import annotations
@@ -12,12 +12,26 @@ from typing import Any
 
 import torch
 import transformers
+from torch import nn
 
 from core.errors import AssetError
-from core.forward.hooks import decoder_layers
 
 
-def outline(name: str, model_id: str, folder: Path) -> Any:
+def decoder_layers(model: nn.Module) -> nn.ModuleList:
+    """The decoder blocks of a transformers causal language model. Raises AssetError."""
+    for path in ("model.layers", "model.language_model.layers", "transformer.h", "gpt_neox.layers"):
+        found: Any = model
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if isinstance(found, nn.ModuleList):
+            return found
+    raise AssetError(
+        f"{type(model).__name__} has no decoder layers where they are looked for; "
+        "use a Llama-, Gemma- or GPT-like model."
+    )
+
+
+def empty_model(name: str, model_id: str, folder: Path) -> Any:
     """The causal language model that the folder's config.json describes, its parameters on the meta device.
 
     name, model_id: for the sentence of what is wrong. Raises AssetError: no config, an architecture that transformers
@@ -35,7 +49,7 @@ def outline(name: str, model_id: str, folder: Path) -> Any:
         kind, own_code = raw.get("model_type"), raw.get("auto_map")
     except (OSError, ValueError, AttributeError) as error:
         raise cannot(
-            f"its config.json cannot be read ({_first_line(error)}); name a model's folder, or restore the file."
+            f"its config.json cannot be read ({first_line(error)}); name a model's folder, or restore the file."
         ) from error
     if kind not in CONFIG_MAPPING and own_code:
         raise cannot(
@@ -56,12 +70,12 @@ def outline(name: str, model_id: str, folder: Path) -> Any:
     except AssetError:
         raise
     except Exception as error:  # sizes that cannot be, in whatever way each architecture says so
-        raise cannot(f"its config.json describes no model ({_first_line(error)}); restore the file.") from error
+        raise cannot(f"its config.json describes no model ({first_line(error)}); restore the file.") from error
     decoder_layers(empty)
     if getattr(empty.config.get_text_config(), "max_position_embeddings", None) is None:
         raise cannot("its config.json does not say how long a prompt may be (max_position_embeddings); add it there.")
     return empty
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

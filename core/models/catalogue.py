@@ -64,9 +64,9 @@ class Choice(NamedTuple):
 
     @property
     def name(self) -> str:
-        own = self.suite is self.model.suites[0] and self.l0 is None
+        is_default = self.suite is self.model.suites[0] and self.l0 is None
         suffix = "" if self.l0 is None else f"-l0-{self.l0}"
-        named = self.model.name if own else f"{self.model.name}/{self.suite.name}{suffix}"
+        named = self.model.name if is_default else f"{self.model.name}/{self.suite.name}{suffix}"
         return named + (NO_SYSTEM if self.no_system else "")
 
     def saes(self, layers: tuple[int, ...] | None = None) -> dict[int, SaeRef]:
@@ -158,7 +158,7 @@ _GOODFIRE = Suite(
 #: Layers the paper searched: above the excluded ones, up to the steering layer.
 _GEMMA_2, _LLAMA = tuple(range(2, 17)), tuple(range(2, 14))
 
-MODELS: tuple[KnownModel, ...] = (
+KNOWN_MODELS: tuple[KnownModel, ...] = (
     KnownModel(
         "gemma-2-2b-it",
         "google/gemma-2-2b-it",
@@ -180,24 +180,24 @@ MODELS: tuple[KnownModel, ...] = (
 )
 
 
-def names() -> tuple[str, ...]:
+def catalogue_names() -> tuple[str, ...]:
     """Every model, and each with its further suites."""
-    return tuple(Choice(model, suite).name for model in MODELS for suite in model.suites)
+    return tuple(Choice(model, suite).name for model in KNOWN_MODELS for suite in model.suites)
 
 
 def model_of(name: str) -> KnownModel | None:
     """The model that a name of the catalogue's is about, whatever suite and options it names; None for other names."""
     head = re.split("[/+]", name)[0]
-    return next((model for model in MODELS if model.name == head), None)
+    return next((model for model in KNOWN_MODELS if model.name == head), None)
 
 
-def choose(name: str) -> Choice:
+def choice_named(name: str) -> Choice:
     """The model and suite of a name. Raises UnknownModelError."""
     given, no_system = name.removesuffix(NO_SYSTEM), name.endswith(NO_SYSTEM)
     head, _, rest = given.partition("/")
-    model = next((model for model in MODELS if model.name == head), None)
+    model = next((model for model in KNOWN_MODELS if model.name == head), None)
     if model is None:
-        raise UnknownModelError(f"No model is called “{head:.60}”; known: {', '.join(m.name for m in MODELS)}.")
+        raise UnknownModelError(f"No model is called “{head:.60}”; known: {', '.join(m.name for m in KNOWN_MODELS)}.")
     if no_system and not model.system_block:
         raise UnknownModelError(f"{head} writes no system block of its own; leave “{NO_SYSTEM}” out.")
     if not rest:

@@ -1,4 +1,4 @@
-"""A model of one's own: from a few words to a checked entry of the list, before any weight is downloaded.
+"""A model that a person adds: from a few words to a checked entry of the list, before any weight is downloaded.
 
 Knows: the order of the checks. Does not know: the list (`core.models.added`), pages, how anything is loaded. Of the
 model its config.json and tokenizer are fetched, of SAEs their small files. What these do not say is checked at the
@@ -14,12 +14,14 @@ from typing import Any
 
 from core.errors import AssetError, InputError
 from core.hub.fetch import Wanted, look
-from core.models.added import OwnModel
-from core.models.architecture import outline
+from core.models.added import AddedModel
+from core.models.architecture import empty_model
 from core.models.compatibility import check_hook, check_refusal_tokens, check_width
-from core.models.loading import MODEL_FILES, SMALL_FILES, Progress, model_folder
+from core.models.files import MODEL_FILES, SMALL_FILES, model_folder
 from core.models.refusal_tokens import refusal_tokens
-from core.models.registry import ModelSpec, check_new_name, from_own
+from core.models.registry import check_new_name, from_added
+from core.models.spec import ModelSpec
+from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
 from core.saes.published import SaeRef, published
@@ -52,7 +54,7 @@ class Checked:
     text. unread: layers whose SAE says its width in its weights only, so that it is checked at the load.
     """
 
-    model: OwnModel
+    model: AddedModel
     n_layers: int
     d_model: int
     pieces: tuple[str, ...]
@@ -62,24 +64,24 @@ class Checked:
     def lines(self) -> tuple[str, ...]:
         """What was found, in sentences for people."""
         tokens = zip(self.pieces, self.model.refusal_tokens, strict=True)
-        told = [
+        sentences = [
             f"{self.model.model_id}: {self.n_layers} layers of {self.d_model}",
             f"SAEs at the residual stream after each layer: {saes_text(self.model.saes)}",
             "Refusal tokens, as the first of an answer: "
             + ", ".join(f"“{piece}” ({token})" for piece, token in tokens),
         ]
         if self.unread:
-            told.append(f"Width not known before the download, checked at the load: layers {layers_text(self.unread)}")
-        return tuple(told)
+            sentences.append(
+                f"Width not known before the download, checked at the load: layers {layers_text(self.unread)}"
+            )
+        return tuple(sentences)
 
     @property
     def spec(self) -> ModelSpec:
-        return from_own(self.model)
+        return from_added(self.model)
 
 
-def check(
-    draft: Draft, progress: Progress = lambda message, share: None, cancelled: Callable[[], bool] = lambda: False
-) -> Checked:
+def check_draft(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Checked:
     """Everything that can be known of a model and its SAEs without their weights.
 
     Raises InputError (names, layers, choices), AssetError (files that do not fit), DownloadError, Cancelled.
@@ -95,7 +97,7 @@ def check(
     folder = Path(model_id).expanduser()
     # Whole, so that it is found again from wherever the next process starts.
     place = str(folder.resolve()) if folder.is_dir() else model_id
-    found = OwnModel(
+    found = AddedModel(
         name,
         place,
         (),
@@ -103,10 +105,8 @@ def check(
         {layer: one.neuronpedia for layer, one in refs.items() if one.neuronpedia},
         draft.revision.strip() or None,
     )
-    small = model_folder(
-        from_own(found), lambda message, share: progress(message, _MODEL_HERE * share), cancelled, SMALL_FILES
-    )
-    config = outline(name, place, small).config.get_text_config()
+    small = model_folder(from_added(found), part(progress, 0.0, _MODEL_HERE), cancelled, SMALL_FILES)
+    config = empty_model(name, place, small).config.get_text_config()
     _check_weights(found)
     n_layers, d_model = config.num_hidden_layers, config.hidden_size
     for layer, source in saes.items():  # before the SAEs' files are asked for: a layer too high needs none of them
@@ -114,9 +114,7 @@ def check(
     tokenizer = _tokenizer(name, place, small)
     tokens = refusal_tokens(tokenizer, draft.refusal)
     check_refusal_tokens(tokens, name, config.vocab_size)
-    configs = read_configs(
-        saes, lambda message, share: progress(message, _MODEL_HERE + (1 - _MODEL_HERE) * share), cancelled
-    )
+    configs = read_configs(saes, part(progress, _MODEL_HERE, 1 - _MODEL_HERE), cancelled)
     for layer, one in configs.items():
         check_hook(str(saes[layer]), one.hook, layer)
         check_width(str(saes[layer]), layer, one.d_model, name, n_layers, d_model)
@@ -130,7 +128,7 @@ def check(
     )
 
 
-def _check_weights(model: OwnModel) -> None:
+def _check_weights(model: AddedModel) -> None:
     """Raises AssetError for a model without weights that are read here."""
     if (folder := Path(model.model_id)).is_dir():
         names = [path.name for path in folder.glob("model*.safetensors")]

@@ -1,4 +1,4 @@
-"""What a model takes, before anything of it is loaded: downloads, disk, memory, and whether it fits this machine.
+"""What a model or a judge takes before anything of it is loaded: downloads, disk, memory, whether it fits here.
 
 Knows: the hub's listings, records that are packed already, this machine's devices. Does not know: how anything is
 loaded. Nothing is downloaded to find out.
@@ -8,23 +8,35 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from safetensors import safe_open
 
 from core import devices
-from core.hub.errors import size_text
 from core.hub.fetch import Listing, Wanted, look
 from core.models.demo_base import SMOLLM2
-from core.models.loading import MODEL_FILES
-from core.models.registry import ModelSpec
+from core.models.files import MODEL_FILES
+from core.models.gguf_folder import is_here
+from core.models.gguf_models import gguf_model
+from core.models.spec import ModelSpec
 from core.paths import cache_folder
-from core.saes.device_cache import asked_budget, budget_within
-from core.saes.dictionary import unpacked_bytes
+from core.saes.device_cache import budget_within
+from core.saes.folder import unpacked_bytes
 from core.saes.published import Published, SaeRef, published, sae_listing
+from core.settings import MEMORY
+from core.text.sizes import size_text
 
+#: What to do where the memory is short, for a model and for a judge.
+MODEL_ADVICE = (
+    "close other programs, choose a smaller model or another number format, or set HYDRASCOPE_DEVICE=auto to spread it "
+    "over main memory and disk, where it runs slowly"
+)
+JUDGE_ADVICE = "let the model in use go, close other programs, or choose a smaller judge"
+#: A judge's working space beside its weights: a share of them for keys, values and activations of a batch, and a floor.
+_JUDGE_WORK_SHARE, _JUDGE_WORK_FLOOR = 0.15, 400_000_000
 #: Bytes of a weight as checkpoints are published (bfloat16), from which their number is told before they are here.
 PUBLISHED_BYTES = 2
 #: Of SmolLM2-135M, told before its file is here.
@@ -34,30 +46,34 @@ _HALF = ("llama_scope", "llama_scope_r1_distill", "goodfire", "deepseek_r1")
 
 
 @dataclass(frozen=True)
-class Needs:
-    """Bytes, but for parameters. download: what is still to come. packing: records that are still to be written.
-    memory: weights and working space on the device, and the columns that HYDRASCOPE_MEMORY asks to be held there.
-    columns: how much of the SAEs is held there, asked for or out of what is left. free: of the device's memory now;
-    disk_free: where records go. placement: device and number format, with the reason. spread: whether the weights are
-    laid over several devices, as one has too little memory or as it was asked. gated, needs_token: of the model's
-    repository. saes: how many there are, and how many of them are packed already. online: whether the hub could be
-    asked.
+class Footprint:
+    """What loading a model takes: one that is audited, or a judge's. Bytes, but for `parameters` and the two counts.
+
+    weights: as they are held. memory: weights, working space, and what HYDRASCOPE_MEMORY asks to be held of SAEs; 0
+    where nothing is loaded. free: of the device's memory now. download: still to come. packing: SAE records still to be
+    written. disk_free: where both go. columns: how much of the SAEs is held, asked for or out of what is left free.
+    device: its kind; placement: device and number format, with the reason. spread: whether the weights are laid over
+    several devices. gated, needs_token: of the repository. saes: how many; saes_packed: of them, packed already.
+    online: whether the hub could be asked. advice: what to do where the memory is short.
     """
 
-    parameters: int
-    download: int
-    packing: int
-    memory: int
-    columns: int
-    free: int
-    disk_free: int
-    placement: str
-    spread: bool
-    gated: bool
-    needs_token: bool
-    saes: int
-    saes_packed: int
-    online: bool
+    parameters: int = 0
+    weights: int = 0
+    memory: int = 0
+    free: int = 0
+    download: int = 0
+    packing: int = 0
+    disk_free: int = 0
+    columns: int = 0
+    device: str = "cpu"
+    placement: str = ""
+    spread: bool = False
+    gated: bool = False
+    needs_token: bool = False
+    saes: int = 0
+    saes_packed: int = 0
+    online: bool = True
+    advice: str = MODEL_ADVICE
 
     @property
     def fits(self) -> bool:
@@ -66,35 +82,68 @@ class Needs:
 
     @property
     def verdict(self) -> str:
-        """Whether it fits, in a sentence that says what is short."""
+        """Whether it fits, in a sentence that says what is short and how to mend it."""
+        if not self.memory:
+            return "It loads nothing."
         if self.memory > self.free and not self.spread:
             return (
-                f"It needs about {size_text(self.memory)} of memory, and {size_text(self.free)} are free; "
-                "close other programs, choose a smaller model or another number format, or set HYDRASCOPE_DEVICE=auto "
-                "to spread it over main memory and disk, where it runs slowly."
+                f"It does not fit now: it takes about {size_text(self.memory)} of memory, and {size_text(self.free)} "
+                f"are free ({self.device}); {self.advice}."
             )
         if self.download + self.packing > self.disk_free:
             return (
-                f"It needs {size_text(self.download + self.packing)} of disk, and {size_text(self.disk_free)} are "
+                f"It takes {size_text(self.download + self.packing)} of disk, and {size_text(self.disk_free)} are "
                 "free; free some, choose fewer layers, or set HYDRASCOPE_CACHE to a larger disk."
             )
         if self.memory > self.free:
             return (
-                f"It needs about {size_text(self.memory)} of memory, and one device has {size_text(self.free)} free, "
-                "so it will be spread over what there is; what does not lie on a GPU is slow."
+                f"It takes about {size_text(self.memory)} of memory, and one device has {size_text(self.free)} free, "
+                "so it will be spread over several; what does not lie on a GPU is slow."
             )
+        held = f"; up to {size_text(self.columns)} of SAEs are held there" if self.saes else ""
         return (
-            f"It fits: about {size_text(self.memory)} of memory, and {size_text(self.free)} are free; "
-            f"up to {size_text(self.columns)} of SAEs are held there."
+            f"It fits: it takes about {size_text(self.memory)} of memory, and {size_text(self.free)} are free "
+            f"({self.device}){held}."
         )
 
+    @property
+    def summary(self) -> str:
+        """Weights, download and licence in a few words."""
+        if not self.memory:
+            return "no model"
+        here = f"{size_text(self.download)} to download" if self.download else "all of it here"
+        gate = ", gated, and no token with access is here" if self.needs_token else ", gated" if self.gated else ""
+        return f"{size_text(self.weights)} of weights, {here}{gate}"
 
-def needs(spec: ModelSpec, device: devices.Device | None = None, dtype: str | None = None) -> Needs:
-    """Look at what a spec takes. Raises DownloadError where the hub has to be asked and cannot be, InputError, and
+    def at_present(self) -> Footprint:
+        """The same with the memory that is free now: a footprint may have been kept for a while."""
+        return replace(self, free=devices.free_memory(torch.device(self.device))) if self.memory else self
+
+
+def judge_footprint(
+    weights: int, device: str | None = None, *, download: int = 0, gated: bool = False, needs_token: bool = False
+) -> Footprint:
+    """Of a classifier whose weights have this many bytes. Raises InputError for a device that is not there."""
+    place = devices.placement_for(0, device).device
+    return Footprint(
+        weights=weights,
+        memory=weights + max(round(_JUDGE_WORK_SHARE * weights), _JUDGE_WORK_FLOOR),
+        free=devices.free_memory(place),
+        download=download,
+        disk_free=_disk_free(),
+        device=place.type,
+        gated=gated,
+        needs_token=needs_token,
+        advice=JUDGE_ADVICE,
+    )
+
+
+def footprint(spec: ModelSpec, device: devices.Device | None = None, dtype: str | None = None) -> Footprint:
+    """Of a spec's model and SAEs. Raises DownloadError where the hub has to be asked and cannot be, InputError, and
     AssetError for a folder in which no SAE lies.
     """
     model = _model(spec)
-    placement = devices.choose(model.parameters, device, dtype)
+    placement = devices.placement_for(model.parameters, device, dtype)
     every = [published(source) for source in spec.saes.values() if isinstance(source, SaeRef)]
     waiting = [known for known in every if not known.is_packed]
     local = [unpacked_bytes(Path(source)) for source in spec.saes.values() if not isinstance(source, SaeRef)]
@@ -103,16 +152,18 @@ def needs(spec: ModelSpec, device: devices.Device | None = None, dtype: str | No
         by_repo.setdefault(known.repo, []).append(known)
     listings = {repo: sae_listing(repo, saes) for repo, saes in by_repo.items()}
     memory, free = devices.memory_for(model.parameters, placement.dtype), devices.free_memory(placement.device)
-    held = asked_budget()
+    held = MEMORY.read()
     asked = [listing for listing in (model.listing, *listings.values()) if listing is not None]
-    return Needs(
+    return Footprint(
         parameters=model.parameters,
+        weights=model.parameters * placement.dtype.itemsize,
         download=model.download + sum(listing.missing_bytes for listing in listings.values()),
         packing=sum(local) + sum(found.total_bytes * _growth(by_repo[repo]) for repo, found in listings.items()),
         memory=memory + (held or 0),
         columns=budget_within(max(0, free - memory), placement.device) if held is None else held,
         free=free,
         disk_free=_disk_free(),
+        device=placement.device.type,
         placement=f"{placement.device.type}, {str(placement.dtype).removeprefix('torch.')}: {placement.reason}",
         spread=placement.spread is not None,
         gated=model.listing is not None and model.listing.gated is not None,
@@ -133,7 +184,9 @@ def _model(spec: ModelSpec) -> _Model:
     """The model's weights, wherever they are. Raises DownloadError."""
     if spec.model_id == "demo-base":
         here = any((cache_folder() / "base").glob("*/*.safetensors"))
-        return _Model(DEMO_PARAMETERS, 0 if here else SMOLLM2.wheel_bytes, None)
+        return _Model(DEMO_PARAMETERS, 0 if here else SMOLLM2.download_size, None)
+    if (known := gguf_model(spec.model_id)) is not None:
+        return _Model(known.parameters, 0 if is_here(known.name) else known.source.download_size, None)
     if (folder := Path(spec.model_id)).is_dir():
         return _Model(sum(map(_parameters, folder.glob("model*.safetensors"))), 0, None)
     listing = look(Wanted(spec.model_id, MODEL_FILES, revision=spec.revision))

@@ -37,8 +37,8 @@ def computes_on(module: nn.Module) -> set[torch.device]:
     for part in module.modules():
         hook: Any = getattr(part, "_hf_hook", None)
         places = [getattr(one, "execution_device", None) for one in getattr(hook, "hooks", (hook,))]
-        told = {torch.empty(0, device=place).device for place in places if place is not None}
-        found |= told or {tensor.device for tensor in part.parameters(recurse=False)}
+        named = {torch.empty(0, device=place).device for place in places if place is not None}
+        found |= named or {tensor.device for tensor in part.parameters(recurse=False)}
     return found
 
 

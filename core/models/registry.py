@@ -1,4 +1,4 @@
-"""The models that can be loaded by name: the demo, the catalogue's, one's own, and those a process registers itself.
+"""The models that can be loaded by name: the demo, the catalogue's, those people added, and those a process registers.
 
 Knows: names, where weights and SAEs lie, refusal tokens, and which model the pages open with. Does not know how to
 load them.
@@ -6,49 +6,18 @@ load them.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from core.errors import InputError, UnknownModelError
 from core.models import catalogue
-from core.models.added import OwnModel, keep, own_models, remove, trouble
+from core.models.added import AddedModel, added_models, keep, list_trouble, remove
+from core.models.gguf_models import GGUF_MODELS, GgufModel
+from core.models.spec import ModelSpec
 from core.paths import assets_folder
 from core.prompts.shipped import prompts_file
-from core.saes.published import SaeRef
+from core.settings import MODEL
 
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """One auditable model.
-
-    name: how people call it. model_id: hub id or local folder of the plain transformers model ("demo-base" is the
-    embedded demo's). layers: decoder layers with an SAE. refusal_tokens: ids whose summed probability at the last
-    prompt position is P("I"). saes: layer → SAELens folder, or SAELens's names of a published SAE. adapter: PEFT
-    folder merged into the weights at load.
-    direction: file of the shipped refusal direction. prompts: csv of bundled prompts (kind, split, text).
-    labels: what is known of each feature without a network. neuronpedia: layer → “model/source” of its SAE's pages
-    there, for layers that have any. steering_layer: where the paper adds and removes the direction, None for models it
-    did not use. caveat: what to bear in mind with this model. system: the
-    system prompt; None as the chat template writes it, "" without the block that some templates always write.
-    """
-
-    name: str
-    model_id: str
-    layers: tuple[int, ...]
-    refusal_tokens: tuple[int, ...]
-    saes: Mapping[int, Path | SaeRef] = field(default_factory=dict, hash=False)
-    adapter: Path | None = None
-    direction: Path | None = None
-    prompts: Path | None = None
-    labels: Path | None = None
-    neuronpedia: Mapping[int, str] = field(default_factory=dict, hash=False)
-    revision: str | None = None
-    steering_layer: int | None = None
-    caveat: str = ""
-    system: str | None = None
+_GGUF = {model.name: model for model in GGUF_MODELS}
 
 
 def _demo() -> ModelSpec:
@@ -70,6 +39,25 @@ def _demo() -> ModelSpec:
     )
 
 
+def from_gguf(model: GgufModel) -> ModelSpec:
+    """A model whose GGUF file is known, with the SAEs, direction and labels shipped for it, if there are any."""
+    folder = assets_folder() / model.name
+    saes = {int(path.name.split("_")[1]): path for path in sorted(folder.glob("saes/layer_*"))}
+    direction, labels = folder / "direction.safetensors", folder / "labels.parquet"
+    return ModelSpec(
+        name=model.name,
+        model_id=model.model_id,
+        layers=tuple(sorted(saes)),
+        refusal_tokens=model.refusal_tokens,
+        saes=saes,
+        direction=direction if direction.is_file() else None,
+        prompts=prompts_file(),
+        labels=labels if labels.is_file() else None,
+        revision=model.source.hub.revision if model.source.hub else None,
+        caveat=model.caveat,
+    )
+
+
 _registered: dict[str, ModelSpec] = {}
 
 
@@ -81,36 +69,46 @@ def register(spec: ModelSpec) -> None:
 _chosen: list[str] = []
 
 
-def choose(spec: ModelSpec) -> None:
+def choose_model(spec: ModelSpec) -> None:
     """Let the pages of this process use another model from now on; it is known by its name then."""
     register(spec)
     _chosen[:] = [spec.name]
 
 
+def reset() -> None:
+    """Forget what was registered and chosen in this process."""
+    _registered.clear()
+    _chosen.clear()
+
+
 def chosen_name() -> str:
     """The model the pages use: the one chosen in this process, else `HYDRASCOPE_MODEL`, else “demo”."""
-    return _chosen[0] if _chosen else os.environ.get("HYDRASCOPE_MODEL") or "demo"
+    return _chosen[0] if _chosen else MODEL.read()
 
 
-def names() -> tuple[str, ...]:
+def model_names() -> tuple[str, ...]:
     """The names `load` takes."""
-    return tuple(dict.fromkeys(("demo", *_registered, *own_models(), *catalogue.names())))
+    return tuple(dict.fromkeys(("demo", *_registered, *_GGUF, *added_models(), *catalogue.catalogue_names())))
 
 
-def find(name: str) -> ModelSpec:
+def find_spec(name: str) -> ModelSpec:
     """The spec called `name`. Raises UnknownModelError."""
     if name in _registered:
         return _registered[name]
     if name == "demo":
         return _demo()
+    if name in _GGUF:
+        return from_gguf(_GGUF[name])
     if catalogue.model_of(str(name)) is None:
-        own = own_models()
-        if name in own:
-            return from_own(own[name])
-        known = dict.fromkeys(("demo", *_registered, *own, *(model.name for model in catalogue.MODELS)))
+        added_here = added_models()
+        if name in added_here:
+            return from_added(added_here[name])
+        known = dict.fromkeys(
+            ("demo", *_GGUF, *_registered, *added_here, *(model.name for model in catalogue.KNOWN_MODELS))
+        )
         raise UnknownModelError(
             f"No model is called “{str(name)[:60]}”; known: {', '.join(known)}. Or pass a ModelSpec of your own."
-            + (f" {told}" if (told := trouble()) else "")
+            + (f" {problem}" if (problem := list_trouble()) else "")
         )
     return from_catalogue(name)
 
@@ -119,7 +117,7 @@ def from_catalogue(name: str, layers: tuple[int, ...] | None = None) -> ModelSpe
     """A model of the catalogue, with other layers than its suite's own if they are named. Raises UnknownModelError, and
     InputError for a layer its suite does not have.
     """
-    chosen = catalogue.choose(name)
+    chosen = catalogue.choice_named(name)
     saes = chosen.saes(layers)
     source = chosen.suite.neuronpedia if chosen.l0 is None else ""
     return ModelSpec(
@@ -136,7 +134,7 @@ def from_catalogue(name: str, layers: tuple[int, ...] | None = None) -> ModelSpe
     )
 
 
-def from_own(model: OwnModel) -> ModelSpec:
+def from_added(model: AddedModel) -> ModelSpec:
     """A model a person has added, or is about to, with the bundled prompts as the catalogue's have them."""
     return ModelSpec(
         name=model.name,
@@ -152,18 +150,18 @@ def from_own(model: OwnModel) -> ModelSpec:
 
 
 def check_new_name(name: str) -> None:
-    """Raises InputError for what cannot be the name of a model of one's own: other characters, or taken already."""
+    """Raises InputError for what cannot be the name of an added model: other characters, or taken already."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
         raise InputError(
             f"“{name:.60}” cannot be a model's name; write at most 60 letters, digits, dots, dashes and underscores, "
             "a letter or digit first."
         )
-    if name.lower() in {known.partition("/")[0].lower() for known in names()}:
+    if name.lower() in {known.partition("/")[0].lower() for known in model_names()}:
         raise InputError(f"A model called “{name}” is known already; choose another name.")
 
 
-def remember(model: OwnModel) -> None:
-    """Put a checked model on the list of one's own, for this process and those to come.
+def remember(model: AddedModel) -> None:
+    """Put a checked model on the list of added ones, for this process and those to come.
 
     Raises InputError for a name that cannot be had, AssetError where the list cannot be written.
     """
@@ -172,6 +170,6 @@ def remember(model: OwnModel) -> None:
 
 
 def forget(name: str) -> None:
-    """Take a model off the list of one's own. Raises UnknownModelError, AssetError."""
+    """Take a model off the list of added ones. Raises UnknownModelError, AssetError."""
     remove(name)
     _registered.pop(name, None)  # where it was chosen in this process

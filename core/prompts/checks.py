@@ -68,7 +68,7 @@ def prompts_digest(*lists: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([list(texts) for texts in lists]).encode()).hexdigest()[:16]
 
 
-def check(
+def check_prompts(
     texts: Sequence[str],
     most_characters: int = MOST_CHARACTERS,
     most_tokens: int | None = None,

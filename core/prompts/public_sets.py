@@ -1,4 +1,4 @@
-"""Prompts by the name of a public set, fetched from the hub when asked for, or from a file of one's own.
+"""Prompts by the name of a public set, fetched from the hub when asked for, or from a file.
 
 Knows: `core.prompts.sources`, the hub, the reader of files. Does not know: models, or what is done with prompts. What
 is fetched lies in the user's own hub cache, under its own licence; nothing of it is kept anywhere else.
@@ -13,10 +13,9 @@ from pathlib import Path
 from core.errors import InputError
 from core.hub.fetch import Wanted, fetch
 from core.hub.listing import endpoint
+from core.progress import NEVER, QUIET, Progress
 from core.prompts.files import PromptFile, read_file, read_prompts
-from core.prompts.sources import SOURCES, Kind, Part, Source
-
-Progress = Callable[[str, float], None]
+from core.prompts.sources import SOURCES, Part, PartKind, PublicSet
 
 
 @dataclass(frozen=True)
@@ -28,25 +27,25 @@ class PromptList:
     warnings: tuple[str, ...] = ()
 
 
-def names() -> tuple[str, ...]:
+def set_names() -> tuple[str, ...]:
     """The public sets that are known."""
     return tuple(source.name for source in SOURCES)
 
 
-def find(name: str) -> Source:
+def find_set(name: str) -> PublicSet:
     """The set called `name`, without regard to case. Raises InputError."""
     for source in SOURCES:
         if source.name == name.strip().lower():
             return source
-    raise InputError(f"No prompt set is called “{name:.60}”; known: {', '.join(names())}.")
+    raise InputError(f"No prompt set is called “{name:.60}”; known: {', '.join(set_names())}.")
 
 
-def page(source: Source) -> str:
+def page(source: PublicSet) -> str:
     """Its page on the hub, for people."""
     return f"{endpoint()}/datasets/{source.repo}"
 
 
-def part_of(source: Source, kind: Kind | None = None) -> Part:
+def part_of(source: PublicSet, kind: PartKind | None = None) -> Part:
     """The part of one kind, the first where none is asked for. Raises InputError."""
     for part in source.parts:
         if kind in (None, part.kind):
@@ -56,16 +55,16 @@ def part_of(source: Source, kind: Kind | None = None) -> Part:
 
 def fetch_set(
     name: str,
-    kind: Kind | None = None,
+    kind: PartKind | None = None,
     column: str | None = None,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> PromptList:
-    """The prompts of a public set, downloaded first where they are not here yet. column: instead of the set's own.
+    """The prompts of a public set, downloaded first where they are not here yet. column: read this one instead.
 
     Raises InputError, and DownloadError, GatedError, OfflineError or Cancelled as `core.hub.fetch.fetch` does.
     """
-    source = find(name)
+    source = find_set(name)
     part = part_of(source, kind)
     folder = fetch(Wanted(source.repo, part.files, "dataset"), progress, cancelled)
     files = sorted({path for pattern in part.files for path in folder.glob(pattern)})
@@ -83,18 +82,15 @@ def read_local(path: str | Path, column: str | None = None) -> PromptList:
     return PromptList(tuple(file.rows(column)), file.name, (file.warning,) if file.warning else ())
 
 
-def load(
-    name_or_file: str,
-    kind: Kind | None = None,
-    column: str | None = None,
-    progress: Progress = lambda message, share: None,
+def load_set(
+    name_or_file: str, kind: PartKind | None = None, column: str | None = None, progress: Progress = QUIET
 ) -> PromptList:
     """A public set by name, else a file. Raises as `fetch_set` and `read_local`."""
-    if name_or_file.strip().lower() in names():
+    if name_or_file.strip().lower() in set_names():
         return fetch_set(name_or_file, kind, column, progress)
     if not Path(name_or_file).exists():
         raise InputError(
-            f"“{name_or_file:.80}” is neither a file nor a known prompt set; known sets: {', '.join(names())}."
+            f"“{name_or_file:.80}” is neither a file nor a known prompt set; known sets: {', '.join(set_names())}."
         )
     return read_local(name_or_file, column)
 

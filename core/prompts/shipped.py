@@ -1,4 +1,4 @@
-"""The prompts bundled with a model: short requests, harmful and benign, with a fixed split.
+"""The prompts shipped with a model: short requests, harmful and benign, with a fixed split.
 
 Knows: the csv's columns. Does not know: tokens or models.
 """
@@ -9,11 +9,11 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from core.errors import AssetError
+from core.errors import AssetError, InputError
 from core.paths import assets_folder
 
 
-class BundledPrompt(NamedTuple):
+class ShippedPrompt(NamedTuple):
     """kind: harmful, lookalike or benign. pair: the harmful prompt and look-alike of one number are matched, 0 = none.
     split: train, val or test."""
 
@@ -25,31 +25,40 @@ class BundledPrompt(NamedTuple):
 
 
 def prompts_file() -> Path:
-    """The shipped prompts: the demo's, and those of every model that brings none of its own."""
+    """The shipped prompts: the demo's, and those of every model that has none."""
     return assets_folder() / "demo" / "prompts.csv"
 
 
-def read_bundled(path: Path) -> list[BundledPrompt]:
-    """All rows of a bundled prompts file. Raises AssetError."""
+def read_shipped(path: Path) -> list[ShippedPrompt]:
+    """All rows of a file of shipped prompts. Raises AssetError."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [
-                BundledPrompt(row["kind"], int(row["pair"]), row["split"], row["category"], row["text"])
+                ShippedPrompt(row["kind"], int(row["pair"]), row["split"], row["category"], row["text"])
                 for row in csv.DictReader(file)
             ]
     except (OSError, KeyError, ValueError) as error:
-        raise AssetError(f"The bundled prompts in {path.name} cannot be read ({error}); restore the file.") from error
+        raise AssetError(f"The shipped prompts in {path.name} cannot be read ({error}); restore the file.") from error
 
 
-def choose(prompts: list[BundledPrompt], kind: str, split: str, most: int | None = None) -> list[str]:
+def shipped_texts(prompts: list[ShippedPrompt], kind: str, split: str, most: int | None = None) -> list[str]:
     """Texts of one kind and split, in file order."""
     texts = [p.text for p in prompts if p.kind == kind and p.split == split]
     return texts if most is None else texts[:most]
 
 
-def held_out(prompts: list[BundledPrompt], kind: str) -> list[str]:
+def held_out(prompts: list[ShippedPrompt], kind: str) -> list[str]:
     """Texts of one kind that nothing was trained on: the test split, then val."""
-    return choose(prompts, kind, "test") + choose(prompts, kind, "val")
+    return shipped_texts(prompts, kind, "test") + shipped_texts(prompts, kind, "val")
+
+
+def held_out_file(path: Path | None, model: str, kind: str) -> list[str]:
+    """The same from a model's file of shipped prompts. model: its name. Raises InputError where it has none."""
+    if path is None:
+        raise InputError(
+            f"“{model}” comes with no prompts. Give a file with prompts (--harmful and --benign on the command line)."
+        )
+    return held_out(read_shipped(path), kind)
 
 
 def plain_texts() -> list[str]:

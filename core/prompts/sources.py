@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["harmful", "benign", "look-alike"]
+PartKind = Literal["harmful", "benign", "look-alike"]
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Part:
     None for all of them.
     """
 
-    kind: Kind
+    kind: PartKind
     files: tuple[str, ...]
     column: str
     where: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
-class Source:
+class PublicSet:
     """One public set. name: how people call it here. note: what is in it, a sentence."""
 
     name: str
@@ -41,14 +41,14 @@ class Source:
     note: str
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def kinds(self) -> tuple[PartKind, ...]:
         return tuple(part.kind for part in self.parts)
 
 
 _SAFETY = ("category", "Requests with safety concerns")
 
-SOURCES: tuple[Source, ...] = (
-    Source(
+SOURCES: tuple[PublicSet, ...] = (
+    PublicSet(
         "advbench",
         "AdvBench",
         "walledai/AdvBench",
@@ -57,7 +57,7 @@ SOURCES: tuple[Source, ...] = (
         "Zou et al. 2023, Universal and Transferable Adversarial Attacks on Aligned Language Models, arXiv:2307.15043",
         "520 harmful behaviours; many say nearly the same. Gated on the hub.",
     ),
-    Source(
+    PublicSet(
         "harmbench",
         "HarmBench",
         "walledai/HarmBench",
@@ -67,7 +67,7 @@ SOURCES: tuple[Source, ...] = (
         "Refusal, arXiv:2402.04249",
         "The 200 standard behaviours; contextual and copyright ones need more than a prompt. Gated on the hub.",
     ),
-    Source(
+    PublicSet(
         "jailbreakbench",
         "JailbreakBench",
         "JailbreakBench/JBB-Behaviors",
@@ -80,7 +80,7 @@ SOURCES: tuple[Source, ...] = (
         "arXiv:2404.01318",
         "100 harmful behaviours, some of them AdvBench's and HarmBench's, and 100 benign ones of the same themes.",
     ),
-    Source(
+    PublicSet(
         "strongreject",
         "StrongREJECT",
         "walledai/StrongREJECT",
@@ -89,7 +89,7 @@ SOURCES: tuple[Source, ...] = (
         "Souly et al. 2024, A StrongREJECT for Empty Jailbreaks, arXiv:2402.10260",
         "313 forbidden prompts in six categories.",
     ),
-    Source(
+    PublicSet(
         "maliciousinstruct",
         "MaliciousInstruct",
         "walledai/MaliciousInstruct",
@@ -98,7 +98,7 @@ SOURCES: tuple[Source, ...] = (
         "Huang et al. 2023, Catastrophic Jailbreak of Open-source LLMs via Exploiting Generation, arXiv:2310.06987",
         "100 questions with ten malicious intents.",
     ),
-    Source(
+    PublicSet(
         "xstest",
         "XSTest",
         "Paul/XSTest",
@@ -111,7 +111,7 @@ SOURCES: tuple[Source, ...] = (
         "Models, arXiv:2308.01263",
         "250 safe prompts that look unsafe, and 200 unsafe ones in contrast.",
     ),
-    Source(
+    PublicSet(
         "coconot",
         "CoCoNot",
         "allenai/coconot",
@@ -123,7 +123,7 @@ SOURCES: tuple[Source, ...] = (
         "Brahman et al. 2024, The Art of Saying No: Contextual Noncompliance in Language Models, arXiv:2407.12043",
         "Requests with safety concerns, the category the paper uses, and requests like them that should be answered.",
     ),
-    Source(
+    PublicSet(
         "alpaca",
         "Alpaca",
         "tatsu-lab/alpaca",

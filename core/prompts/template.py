@@ -18,7 +18,7 @@ from core.errors import InputError
 from core.prompts.conversation import Conversation, PromptLike
 
 _MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart
-DATE = "26 Jul 2024"  # what Llama 3.1's template writes where it is told no date
+DATE = "26 Jul 2024"  # what Llama 3.1's template writes where no date is given
 
 
 @dataclass(frozen=True)
@@ -113,13 +113,14 @@ class _History(NamedTuple):
     start: int
 
 
-def make_prompt(tokenizer: Any, template: Template, said: PromptLike, context_length: int) -> Prompt:
+def make_prompt(tokenizer: Any, template: Template, given: PromptLike, context_length: int) -> Prompt:
     """Tokenise one prompt, or a conversation. Raises InputError when it is empty or longer than the context."""
     history = None
-    if isinstance(said, Conversation):
-        earlier = [_content(tokenizer, template, turn.text, context_length)[1] for turn in said.history]
-        history = _history(tokenizer, template, said, earlier) if earlier else None
-    text, content = _content(tokenizer, template, said.text if isinstance(said, Conversation) else said, context_length)
+    if isinstance(given, Conversation):
+        earlier = [_content(tokenizer, template, turn.text, context_length)[1] for turn in given.history]
+        history = _history(tokenizer, template, given, earlier) if earlier else None
+    last = given.text if isinstance(given, Conversation) else given
+    text, content = _content(tokenizer, template, last, context_length)
     before, instruction, after = _tokenise(tokenizer, template, content, history)
     ids = (*before, *instruction, *after)
     if len(ids) > context_length:
@@ -148,7 +149,7 @@ def _content(tokenizer: Any, template: Template, text: str, context_length: int)
     """(the text with lone surrogates replaced, the same as the template writes it). Raises InputError."""
     if not isinstance(text, str):
         raise InputError(f"A prompt is text, but this one is {type(text).__name__}; pass a string.")
-    if len(text) > 100 * context_length:  # told before anything looks at a megabyte character by character
+    if len(text) > 100 * context_length:  # refused before anything looks at a megabyte character by character
         raise _far_too_long(text, context_length)
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():
@@ -159,12 +160,12 @@ def _content(tokenizer: Any, template: Template, text: str, context_length: int)
     return text, text.strip() if template.trims else text
 
 
-def _history(tokenizer: Any, template: Template, said: Conversation, earlier: list[str]) -> _History:
+def _history(tokenizer: Any, template: Template, given: Conversation, earlier: list[str]) -> _History:
     """Everything before the last turn. Raises InputError for a template that has no room for earlier turns."""
     if not getattr(tokenizer, "chat_template", None):
         raise InputError("This model has no chat template to hold a conversation; ask in a single message.")
-    marks = [f"{_MARK}{number}{_MARK}" for number in range(len(said.turns))]
-    messages = [{"role": turn.role, "content": mark} for turn, mark in zip(said.turns, marks, strict=True)]
+    marks = [f"{_MARK}{number}{_MARK}" for number in range(len(given.turns))]
+    messages = [{"role": turn.role, "content": mark} for turn, mark in zip(given.turns, marks, strict=True)]
     rest, around = _apply(tokenizer, messages, template.system), []
     for mark in marks:
         part, found, rest = rest.partition(mark)
@@ -203,7 +204,7 @@ def make_plain(tokenizer: Any, text: str, context_length: int) -> Prompt:
     return Prompt(text, ids, pieces, spans | ({"bos": (0, 1)} if before else {}))
 
 
-def first_token(prompt: Prompt) -> Prompt:
+def only_first_token(prompt: Prompt) -> Prompt:
     """BOS alone, which stands the same before every prompt. Raises InputError where the template begins with none."""
     if "bos" not in prompt.spans:
         raise InputError("This model's prompts begin with no BOS token, so there is none to look at by itself.")

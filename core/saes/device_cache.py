@@ -11,8 +11,6 @@ not been used since that part itself was last asked for.
 
 from __future__ import annotations
 
-import os
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -22,32 +20,18 @@ import numpy as np
 import torch
 
 from core.devices import free_memory
-from core.errors import InputError
-from core.saes.dictionary import Dictionary, Encoders
-from core.saes.formats.open import Columns
+from core.saes.columns import Columns, Encoders
+from core.saes.dictionary import Dictionary
+from core.settings import MEMORY
 
-#: The environment variable that says how much may be held.
-VARIABLE = "HYDRASCOPE_MEMORY"
 #: Features of a part: what a walk over a dictionary yields at a time, and what is held or not.
-BLOCK = 2048
+PART = 2048
 #: Of one dictionary, how many lists of columns are held: what an edit names changes by a feature a click, and old lists
 #: in their thousands would cost every walk over this process's objects.
 LISTS = 4
 #: Of the memory that is free once the model is loaded: what is held on a GPU, and on a CPU, where the system keeps the
 #: files themselves in memory and holding saves copies only (measured in docs/log.md).
 _GPU_SHARE, _CPU_SHARE, _CPU_MOST = 0.5, 0.125, 1_000_000_000
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-
-
-def asked_budget() -> int | None:
-    """Bytes that HYDRASCOPE_MEMORY allows, None where it is not set. Raises InputError."""
-    text = os.environ.get(VARIABLE, "").strip()
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text.lower())
-    if found is None:
-        raise InputError(f"{VARIABLE} is “{text:.40}”, which is no size; write one such as 6GB, 512MB or 0.")
-    return int(float(found[1]) * _UNITS[found[2] or ""])
 
 
 def budget_within(free: int, device: torch.device) -> int:
@@ -57,7 +41,7 @@ def budget_within(free: int, device: torch.device) -> int:
 
 def budget_for(devices: Iterable[torch.device]) -> int:
     """What the environment says, or else what fits the fullest of the devices, wherever it lands. Raises InputError."""
-    asked = asked_budget()
+    asked = MEMORY.read()
     return asked if asked is not None else min(budget_within(free_memory(one), one) for one in set(devices))
 
 
@@ -88,6 +72,12 @@ class Residency:
     def held(self) -> int:
         """Bytes held now."""
         return self._size
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each thing that is held, the one not used for longest first."""
+        with self._lock:
+            return tuple(one.size for one in self._held.values())
 
     def clear(self) -> None:
         """Let everything go."""
@@ -132,16 +122,16 @@ class Residency:
 
     def encoders(self, dictionary: Dictionary, device: torch.device) -> Iterator[tuple[int, Encoders]]:
         """As `blocks`, without the decoder rows: half the reading where only what fires is asked."""
-        for start in range(0, dictionary.d_sae, BLOCK):
+        for start in range(0, dictionary.d_sae, PART):
             yield start, Encoders(*self._part(dictionary, device, start, "encoder"))
 
     def decoders(self, dictionary: Dictionary, device: torch.device) -> Iterator[tuple[int, torch.Tensor]]:
         """As `blocks`, the decoder rows alone: float32 [block, d_model]."""
-        for start in range(0, dictionary.d_sae, BLOCK):
+        for start in range(0, dictionary.d_sae, PART):
             yield start, self._part(dictionary, device, start, "decoder")[0]
 
     def _part(self, dictionary: Dictionary, device: torch.device, start: int, half: str) -> tuple[torch.Tensor, ...]:
-        stop = start + BLOCK
+        stop = start + PART
         key = (dictionary.path, device, half, start, stop)
         with self._lock:
             before = self._asked.get(key, -1)
@@ -172,8 +162,8 @@ class Residency:
             self._size -= self._held.pop(old).size
         self._lists[where] = [one for one in others if one in self._held] + [key]
 
-    def _keep(self, key: Any, parts: tuple[torch.Tensor, ...], than: int) -> bool:
-        """Hold `parts` where there is room, or room that only what was last used before `than` takes."""
+    def _keep(self, key: Any, parts: tuple[torch.Tensor, ...], used_before: int) -> bool:
+        """Hold `parts` where there is room, or room that only what was last used before `used_before` takes."""
         size = sum({p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in parts}.values())
         missing, leaving = self._size + size - self.budget, []
         if key in self._held or size > self.budget:
@@ -181,7 +171,7 @@ class Residency:
         for old, one in self._held.items():
             if missing <= 0:
                 break
-            if one.used > than:
+            if one.used > used_before:
                 return False
             leaving.append(old)
             missing -= one.size

@@ -13,26 +13,18 @@ from pathlib import Path, PurePosixPath
 
 from core.errors import AssetError, InputError
 from core.hub.fetch import Wanted, fetch
+from core.progress import NEVER, QUIET, Progress
 from core.saes.formats.config import CONFIG_FILES, SaeConfig, check_editable, read_config, residual_layer
 from core.saes.packed import header_of
-from core.saes.published import (
-    Progress,
-    Published,
-    SaeRef,
-    is_release,
-    named_layer,
-    published,
-    residual_saes,
-    sae_listing,
-)
+from core.saes.published import Published, SaeRef, is_release, named_layer, published, residual_saes, sae_listing
 from core.text.layers import layers_text
 
-Source = SaeRef | Path
+SaeSource = SaeRef | Path
 #: Choices that are listed in a sentence.
 _LISTED = 8
 
 
-def find_saes(text: str, choose: str = "", layers: tuple[int, ...] = ()) -> dict[int, Source]:
+def find_saes(text: str, choose: str = "", layers: tuple[int, ...] = ()) -> dict[int, SaeSource]:
     """layer → the SAE that is meant there.
 
     text: a release of SAELens; a release and the rest of a name, release/sae_id; or a folder: a SAELens SAE, or one
@@ -57,19 +49,19 @@ def find_saes(text: str, choose: str = "", layers: tuple[int, ...] = ()) -> dict
         if is_release(release):
             raise
         raise InputError(f"No folder is called “{text:.80}”, and {error}") from error
-    named: dict[int, dict[str, Source]] = {layer: {ref.sae_id: ref for ref in refs} for layer, refs in found.items()}
+    named: dict[int, dict[str, SaeSource]] = {layer: {ref.sae_id: ref for ref in refs} for layer, refs in found.items()}
     return _chosen(f"The release {release}", named, [rest, choose], layers)
 
 
-def saes_text(saes: Mapping[int, Source]) -> str:
+def saes_text(saes: Mapping[int, SaeSource]) -> str:
     """“gemma-scope-2b-pt-res-canonical, layers 2–16”; of folders, the one they lie in."""
     named = dict.fromkeys(s.release if isinstance(s, SaeRef) else str(s.parent) for s in saes.values())
     return f"{' and '.join(named)}, layer{'' if len(saes) == 1 else 's'} {layers_text(saes)}"
 
 
 def _chosen(
-    what: str, found: Mapping[int, Mapping[str, Source]], wishes: list[str], layers: tuple[int, ...]
-) -> dict[int, Source]:
+    what: str, found: Mapping[int, Mapping[str, SaeSource]], wishes: list[str], layers: tuple[int, ...]
+) -> dict[int, SaeSource]:
     """One SAE a layer, or the sentence that says what there is to choose from."""
     wished = [wish for wish in wishes if wish]
     kept = {layer: _narrowed(sources, wished) for layer, sources in found.items()}
@@ -94,7 +86,7 @@ def _chosen(
     return {layer: next(iter(kept[layer].values())) for layer in sorted(wanted)}
 
 
-def _narrowed(sources: Mapping[str, Source], wishes: list[str]) -> dict[str, Source]:
+def _narrowed(sources: Mapping[str, SaeSource], wishes: list[str]) -> dict[str, SaeSource]:
     return {name: source for name, source in sources.items() if all(_matches(name, wish) for wish in wishes)}
 
 
@@ -105,12 +97,12 @@ def _matches(name: str, wish: str) -> bool:
     return all(re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", name) for word in wish.split())
 
 
-def _names(sources: Mapping[str, Source]) -> str:
+def _names(sources: Mapping[str, SaeSource]) -> str:
     more = len(sources) - _LISTED
     return ", ".join(list(sources)[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _in_folder(folder: Path) -> dict[int, dict[str, Source]]:
+def _in_folder(folder: Path) -> dict[int, dict[str, SaeSource]]:
     """layer → the SAELens SAEs there, by their folders' names: `folder` itself or what is in it."""
     here = [folder] if _is_sae(folder) else sorted(inside for inside in folder.iterdir() if _is_sae(inside))
     if not here:
@@ -118,7 +110,7 @@ def _in_folder(folder: Path) -> dict[int, dict[str, Source]]:
             f"No SAE lies in {folder}; one is a folder with cfg.json and sae_weights.safetensors as SAELens saves "
             "them: name such a folder, or one that holds several."
         )
-    found: dict[int, dict[str, Source]] = {}
+    found: dict[int, dict[str, SaeSource]] = {}
     elsewhere: list[str] = []
     for path in here:
         hook = read_config("sae_lens", path).hook
@@ -143,9 +135,7 @@ def _is_sae(folder: Path) -> bool:
 
 
 def read_configs(
-    saes: Mapping[int, Source],
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    saes: Mapping[int, SaeSource], progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER
 ) -> dict[int, SaeConfig]:
     """layer → what the SAE's small files say, or its records where it is packed already.
 

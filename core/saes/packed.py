@@ -22,14 +22,16 @@ from filelock import FileLock, Timeout
 
 from core.errors import AssetError, Cancelled
 from core.paths import cache_folder
-from core.saes.formats.open import SaeFile
+from core.progress import NEVER
+from core.saes.dictionary import Dictionary
+from core.saes.formats.normal_form import SaeFile
 
 #: Features packed at a time: what is in memory, what is lost when packing is broken off, what one checksum covers.
-BLOCK = 4096
+PACKED_AT_ONCE = 4096
 #: Changes when the records' layout does.
 VERSION = 2
 
-Share = Callable[[float], None]
+Share = Callable[[float], object]
 
 
 def records_path(identity: Mapping[str, Any]) -> Path:
@@ -53,7 +55,7 @@ def pack(
     open_source: Callable[[], SaeFile],
     identity: Mapping[str, Any],
     share: Share = lambda done: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = NEVER,
 ) -> dict[str, Any]:
     """Write the records of a source, going on where an earlier try of the same source ended, and return their header.
 
@@ -73,6 +75,30 @@ def pack(
         ) from error
 
 
+def read_records(
+    identity: Mapping[str, Any],
+    layer: int,
+    name: str,
+    open_source: Callable[[], SaeFile],
+    share: Callable[[float], object] = lambda done: None,
+    cancelled: Callable[[], bool] = NEVER,
+) -> Dictionary:
+    """The dictionary of a source, from its records, packed first where there are none. Raises AssetError, Cancelled."""
+    header = header_of(identity) or pack(open_source, identity, share, cancelled)
+    bias = torch.tensor(header["output_bias"], dtype=torch.float32)
+    return Dictionary(
+        layer,
+        header["d_model"],
+        header["d_sae"],
+        name,
+        records_path(identity),
+        bias,
+        header["subtracts_bias"],
+        header["dtype"],
+        header["hook"],
+    )
+
+
 def _packed(
     source: SaeFile, identity: dict[str, Any], path: Path, share: Share, cancelled: Callable[[], bool]
 ) -> dict[str, Any]:
@@ -90,13 +116,13 @@ def _packed(
     done = _done(partial, sums, header)
     size = _record_size(header)
     with partial.open("r+b" if done else "wb") as file:
-        file.truncate(min(len(done) * BLOCK, source.d_sae) * size)
+        file.truncate(min(len(done) * PACKED_AT_ONCE, source.d_sae) * size)
         file.seek(0, 2)
-        for start in range(len(done) * BLOCK, source.d_sae, BLOCK):
+        for start in range(len(done) * PACKED_AT_ONCE, source.d_sae, PACKED_AT_ONCE):
             if cancelled():
                 raise Cancelled("Packing was stopped; what is done is kept, and it goes on from there.")
             share(start / source.d_sae)
-            encoder, decoder, bias, threshold = source.block(start, start + BLOCK)
+            encoder, decoder, bias, threshold = source.block(start, start + PACKED_AT_ONCE)
             rows = torch.cat([encoder, decoder, bias[:, None], threshold[:, None]], dim=1)
             data = rows.numpy().astype(source.dtype).tobytes()
             file.write(data)
@@ -128,7 +154,7 @@ def _done(partial: Path, sums: Path, header: dict[str, Any]) -> list[int]:
         return []
 
 
-def check(identity: Mapping[str, Any]) -> int:
+def check_records(identity: Mapping[str, Any]) -> int:
     """Read all records of a source and compare every block with its checksum; how many bytes were read.
 
     Raises AssetError when one is not what was written; the records are put aside then, so that they are packed anew.
@@ -141,15 +167,15 @@ def check(identity: Mapping[str, Any]) -> int:
         if expected != zlib.crc32(found):
             path.replace(path.with_suffix(".damaged"))
             raise AssetError(
-                f"The records of {identity['name']} are damaged from feature {number * BLOCK} on and were put aside; "
-                "load the model again to pack them anew."
+                f"The records of {identity['name']} are damaged from feature {number * PACKED_AT_ONCE} on and were put "
+                "aside; load the model again to pack them anew."
             )
         read += len(found)
     return read
 
 
 def _blocks(path: Path, header: dict[str, Any]) -> Iterator[bytes]:
-    size, left = BLOCK * _record_size(header), header["d_sae"] * _record_size(header)
+    size, left = PACKED_AT_ONCE * _record_size(header), header["d_sae"] * _record_size(header)
     with path.open("rb") as file:
         while left > 0 and (data := file.read(min(size, left))):
             left -= len(data)

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, cast, get_args
 
 from core.errors import InputError
 from core.hub.fetch import Listing, Wanted, fetch, look
-from core.saes.dictionary import Dictionary, read_records
+from core.progress import NEVER, QUIET, Progress, part
+from core.saes.dictionary import Dictionary
 from core.saes.formats.config import residual_layer
-from core.saes.formats.open import FILES, TORCH, Kind, open_sae
-from core.saes.packed import header_of
+from core.saes.formats.open import SAE_FILES, TORCH, Layout, open_sae
+from core.saes.packed import header_of, read_records
 
-Progress = Callable[[str, float], None]
 #: Share of a download-and-pack that is the download: a pack reads and writes what was downloaded once.
 _DOWNLOAD = 0.8
 
@@ -48,14 +48,14 @@ class Published:
     ref: SaeRef
     repo: str
     folder: str
-    kind: Kind
+    kind: Layout
     scale: float | None
     neuronpedia: str
 
     @property
     def wanted(self) -> Wanted:
         """Its files on the hub, needed ones and those that may be there."""
-        needed, possible = FILES[self.kind]
+        needed, possible = SAE_FILES[self.kind]
         names = (*needed, *(f"*{name}" for name in possible))
         files = tuple(str(PurePosixPath(self.folder, name)) for name in names)  # an empty name is the entry itself
         return Wanted(self.repo, files, inert=self.kind in TORCH)
@@ -78,26 +78,23 @@ def published(ref: SaeRef) -> Published:
     if ref.sae_id not in release.saes_map:
         raise InputError(_unknown(f"The release {ref.release} has no SAE", ref.sae_id, release.saes_map))
     kind = release.conversion_func or "sae_lens"
-    if kind not in get_args(Kind):
+    if kind not in get_args(Layout):
         raise InputError(
             f"The SAEs of {ref.release} are published in the layout “{kind}”, which cannot be read here; "
-            f"choose a release in one of {', '.join(get_args(Kind))}."
+            f"choose a release in one of {', '.join(get_args(Layout))}."
         )
     return Published(
         ref,
         release.repo_id,
         release.saes_map[ref.sae_id],
-        cast(Kind, kind),
+        cast(Layout, kind),
         release.norm_scaling_factor.get(ref.sae_id),
         release.neuronpedia_id.get(ref.sae_id) or "",
     )
 
 
 def open_published(
-    ref: SaeRef,
-    layer: int,
-    progress: Progress = lambda message, share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    ref: SaeRef, layer: int, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER
 ) -> Dictionary:
     """The dictionary of a published SAE: downloaded and packed on first use, from its records afterwards.
 
@@ -106,7 +103,7 @@ def open_published(
     known = published(ref)
     folder = Path()
     if not known.is_packed:
-        snapshot = fetch(known.wanted, lambda message, share: progress(message, _DOWNLOAD * share), cancelled)
+        snapshot = fetch(known.wanted, part(progress, 0.0, _DOWNLOAD), cancelled)
         folder = snapshot / known.folder
 
     def share(done: float) -> None:

@@ -15,6 +15,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from pages.shared.layered import layered
 from pages.shared.text import visible
 
 HARMFUL, BENIGN, AFTER, BEFORE = "harmful", "benign", "after", "before"
@@ -78,10 +79,10 @@ def layer_chart(bands: pd.DataFrame, lines: pd.DataFrame, direction_layer: int |
         text = f"direction read at layer {direction_layer}"
         mark = pd.DataFrame({"layer": [direction_layer], "text": [text], "series": BEFORE})
         parts.append(alt.Chart(mark).mark_rule(strokeDash=[2, 3]).encode(x=x, color=_COLOUR))
-        side = {"align": "right", "dx": -5} if direction_layer > last / 2 else {"align": "left", "dx": 5}
+        right = direction_layer > last / 2
         parts.append(
             alt.Chart(mark)
-            .mark_text(baseline="top", fontSize=11, **side)
+            .mark_text(baseline="top", fontSize=11, align="right" if right else "left", dx=-5 if right else 5)
             .encode(x=x, y=alt.value(3), text="text:N", color=_COLOUR)
         )
     parts.append(
@@ -104,7 +105,7 @@ def layer_chart(bands: pd.DataFrame, lines: pd.DataFrame, direction_layer: int |
         .mark_text(align="left", dx=7, fontSize=12, fontWeight=600, clip=False)
         .encode(x=x, y=alt.Y("cosine:Q", title=None), text="series:N", color=_COLOUR)
     )
-    return alt.layer(*parts).properties(height=_HEIGHT, padding={"left": 4, "top": 6, "bottom": 4, "right": 58})
+    return layered(*parts).properties(height=_HEIGHT, padding={"left": 4, "top": 6, "bottom": 4, "right": 58})
 
 
 def token_map(
@@ -175,7 +176,7 @@ def error_chart(frame: pd.DataFrame) -> alt.LayerChart:
         .mark_tick(thickness=3, width=22)
         .encode(x=x, y=alt.Y("bos:Q", title="relative error"), color=_COLOUR, tooltip=tooltip)
     )
-    return alt.layer(bars, bos).properties(height=190)
+    return layered(bars, bos).properties(height=190)
 
 
 def _zoom(values: np.ndarray) -> tuple[float, float]:

@@ -12,10 +12,12 @@ import pandas as pd
 import streamlit as st
 
 from core import Engine, HydrascopeError
-from pages.audit import charts, state, work
-from pages.shared.engine import newer_request_waits
+from core.prompts.conversation import PromptLike
+from pages.audit import charts
+from pages.shared import measurements
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
+from pages.shared.workspace import session
 
 RULE = "audit_rule"
 _RULES = {
@@ -26,10 +28,6 @@ _RULES = {
 }
 
 
-class _StoppedError(Exception):
-    """The person asked for something else meanwhile; the direction stays what it was."""
-
-
 def error_by_layer(frame: pd.DataFrame) -> pd.DataFrame:
     """layer, mean (relative error without BOS), bos (error at BOS), active (mean L0 without BOS)."""
     rest = frame[frame["position"] > 0].groupby("layer").agg(mean=("error", "mean"), active=("active", "mean"))
@@ -37,18 +35,18 @@ def error_by_layer(frame: pd.DataFrame) -> pd.DataFrame:
     return rest.join(bos).reset_index()
 
 
-def reconstruction(engine: Engine, key: str, prompt: str) -> None:
+def reconstruction(engine: Engine, key: str, prompt: PromptLike) -> None:
     """SAE reconstruction error per layer, BOS apart."""
     with st.expander(
         "How well the SAEs read this prompt", icon=":material/troubleshoot:", key="reconstruction", on_change="rerun"
     ) as place:
         if not place.open:
             return
-        frame = error_by_layer(work.reconstruction(engine, key, prompt))
+        frame = error_by_layer(measurements.reconstruction(engine, key, prompt))
         st.caption(
-            "Error ‖h − ĥ‖ / ‖h‖ of each SAE at its layer, averaged over the tokens. BOS (the tick) is out of "
-            "distribution for most SAEs and is left out of the bars. What an SAE misses, no feature here can explain; "
-            "edits keep it."
+            "Bars: the error ‖h − ĥ‖ / ‖h‖ of each SAE at its layer, averaged over all tokens but BOS. Ticks: the "
+            "error at BOS, which is unlike anything most SAEs were trained on. No feature here explains what an SAE "
+            "misses, and edits leave that part unchanged."
         )
         st.altair_chart(
             charts.error_chart(frame), alt="SAE reconstruction error by layer, BOS marked apart", key="errors"
@@ -75,7 +73,7 @@ def facts(engine: Engine) -> dict[str, str]:
     tokens = zip(engine.refusal_pieces, spec.refusal_tokens, strict=True)
     found = {
         "Model": f"{spec.name} ({spec.model_id})",
-        "Revision": spec.revision or "not named",
+        "Revision": spec.revision or "not given",
         "Runs on": engine.placement,
         "SAEs": _widths(engine.widths),
         "Refusal tokens": ", ".join(f"“{piece}” ({number})" for piece, number in tokens),
@@ -122,33 +120,34 @@ def _scores(record: Any) -> None:
 
 def _recompute(engine: Engine) -> None:
     if engine.spec.prompts is None:
-        st.caption("Without bundled prompts, compute it from Python: engine.compute_direction(harmful, harmless).")
+        st.caption(
+            "This model comes without prompts. Compute its direction from Python: engine.compute_direction(harmful, "
+            "harmless)."
+        )
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        rules = [rule for rule in _RULES if rule != "published"]
+        rules: list[str] = [rule for rule in _RULES if rule != "published"]
         if engine.spec.steering_layer is not None:
             rules.insert(0, "published")  # the usual one where there is one, and by far the quickest
-        st.selectbox("Choose the layer by", rules, format_func=_RULES.get, key=RULE, width=430)
+        st.selectbox("Choose the layer by", rules, format_func=_RULES.__getitem__, key=RULE, width=430)
         wanted = st.button(
             "Compute the direction" + (" again" if engine.has_direction else ""),
             key="recompute",
             icon=":material/restart_alt:",
-            help="From the bundled train and validation prompts; minutes on a CPU. Any click on the page stops it.",
+            help="Uses the model’s train and validation prompts and takes minutes on a CPU. Any click on the page "
+            "stops it.",
         )
     if wanted:
         bar = st.progress(0.0, "Starting")
 
         def progress(message: str, share: float) -> None:
-            if newer_request_waits():
-                raise _StoppedError
             bar.progress(min(max(share, 0.0), 1.0), plain(message))
 
         try:
             found = engine.compute_direction(rule=st.session_state[RULE], progress=progress)
-        except (HydrascopeError, _StoppedError) as error:
+        except HydrascopeError as error:
             bar.empty()
-            if isinstance(error, HydrascopeError):
-                show_error(error)
+            show_error(error)
             return
-        state.say(f"The direction was computed again; it is read at layer {found.layer}.")
+        session.say(f"The new direction is read at layer {found.layer}.")
         st.rerun()

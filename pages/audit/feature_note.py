@@ -1,4 +1,4 @@
-"""What is known of one feature, who says so, and a way to ask Neuronpedia.
+"""What is known about one feature, from where, and a way to ask Neuronpedia.
 
 Knows: one expander a feature. Does not know: the table. Everything from elsewhere is shown as text; nothing is asked of
 a network before somebody presses the button.
@@ -10,7 +10,7 @@ import streamlit as st
 
 from core import Engine, Feature, HydrascopeError
 from core.labels.notes import FeatureNote, Labels
-from pages.audit import work
+from pages.shared import measurements
 from pages.shared.text import escaped, plain
 from pages.shared.trouble import show_error
 
@@ -32,10 +32,10 @@ def show(engine: Engine, feature: Feature, labels: Labels, alone: bool) -> None:
 
 
 def sentences(note: FeatureNote) -> list[str]:
-    """Who says so, and the figures, as plain text."""
-    said = {"shipped": "shipped with the model", "Neuronpedia": "from Neuronpedia", "made here": "made here"}
+    """Where the label is from, and the figures, as plain text."""
+    origin = {"shipped": "shipped with the model", "Neuronpedia": "from Neuronpedia", "made here": "made here"}
     about = f" ({note.about})" if note.about else ""
-    found = [f"Label {said[note.origin]}{about}." if note.label else f"What follows is {said[note.origin]}{about}."]
+    found = [f"Label {origin[note.origin]}{about}." if note.label else f"What follows is {origin[note.origin]}{about}."]
     figures = []
     if note.density is not None:
         figures.append(f"Active on {note.density:.2%} of sample tokens")
@@ -61,7 +61,7 @@ def contexts(note: FeatureNote) -> str:
 
 def _neuronpedia(engine: Engine, feature: Feature) -> None:
     """The link to its page, and the button where the page may say more than is known here."""
-    there = work.neuronpedia(engine, engine.spec.name)
+    there = measurements.neuronpedia(engine, engine.spec.name)
     page = there.page(feature)
     if not page:
         return
@@ -73,7 +73,7 @@ def _neuronpedia(engine: Engine, feature: Feature) -> None:
                 "Ask Neuronpedia",
                 key=f"ask_{feature}",
                 icon=":material/travel_explore:",
-                help="Sends the name of this feature, and nothing of your prompt, and keeps the answer.",
+                help="Sends the name of this feature and keeps the answer. Nothing of your prompt is sent.",
             )
         elif (looked := there.looked(feature)) and not (looked.explained and looked.explained.label):
             what = "no page of it" if looked.explained is None else "no explanation of it"

@@ -1,4 +1,4 @@
-"""The features active on this prompt, to search, filter, and put into the active set.
+"""The features active on this prompt, to search, filter, and add to the edits.
 
 Knows: the table's widgets; `summary` and `filtered` are pure. Does not know: measurements or charts.
 """
@@ -14,13 +14,17 @@ import streamlit as st
 from core import POSITIONS, Engine, Feature, HydrascopeError
 from core.edits.feature_sets import features_of
 from core.labels.notes import Labels
-from pages.audit import feature_note, state, work
+from core.prompts.conversation import PromptLike
+from pages.audit import feature_note
+from pages.shared import measurements
 from pages.shared.text import counted, visible
+from pages.shared.workspace import session
+from pages.shared.workspace.state import words_for
 
 SEARCH, LAYERS, ALIGNED, WITH_BOS = "audit_search", "audit_layers", "audit_aligned", "audit_with_bos"
 VALUE, POSITION = "audit_clamp_value", "audit_clamp_position"
 _COLUMNS = ["feature", "layer", "index", "cosine", "strongest", "position", "token", "tokens", "label"]
-_SHOWN = ["feature", "active_set", "layer", "cosine", "strongest", "token", "tokens", "label"]
+_SHOWN = ["feature", "edited", "layer", "cosine", "strongest", "token", "tokens", "label"]
 
 
 def summary(active: pd.DataFrame, labels: Labels, with_bos: bool) -> pd.DataFrame:
@@ -56,9 +60,9 @@ def filtered(rows: pd.DataFrame, search: str, layers: Sequence[int], least_cosin
     return kept.reset_index(drop=True)
 
 
-def section(engine: Engine, key: str, prompt: str) -> None:
+def section(engine: Engine, key: str, prompt: PromptLike) -> None:
     """Filters, table, buttons, and what is known of the features picked."""
-    labels = work.labels(engine, engine.spec.name)
+    labels = measurements.labels(engine, engine.spec.name)
     st.subheader("Features on this prompt", anchor="features")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         search = st.text_input(
@@ -68,7 +72,7 @@ def section(engine: Engine, key: str, prompt: str) -> None:
             "Layers", engine.spec.layers, key=LAYERS, placeholder="all", width=210, persist_state="session"
         )
         least = st.number_input(
-            "Only aligned: cosine ≥",
+            "Cosine at least",
             -1.0,
             1.0,
             value=None,
@@ -76,16 +80,14 @@ def section(engine: Engine, key: str, prompt: str) -> None:
             key=ALIGNED,
             placeholder="any",
             width=170,
-            help="Cosine of the feature's decoder row with the refusal direction: how much writing it pushes towards "
-            "refusal.",
+            help="Cosine of the feature’s decoder row with the refusal direction: how far its writing pushes "
+            "towards refusal.",
         )
-        with_bos = st.toggle(
-            "Count BOS", key=WITH_BOS, help="Position 0 is the same for every prompt; left out by default."
-        )
+        with_bos = st.toggle("Count BOS", key=WITH_BOS, help="Count position 0 too. It is the same for every prompt.")
     rows = _rows(engine, key, prompt, with_bos, labels.version)
     shown = filtered(rows, search or "", chosen, least)
-    named = {str(feature) for feature in state.named_features()}
-    shown.insert(0, "active_set", shown["feature"].isin(named))
+    named = {str(feature) for feature in session.current().features}
+    shown.insert(0, "edited", shown["feature"].isin(named))
     labelled = bool(rows["label"].astype(bool).any())
     picked = _table(shown, len(rows), labelled, _identity(key, prompt, search, chosen, least, with_bos))
     _actions(picked)
@@ -93,10 +95,12 @@ def section(engine: Engine, key: str, prompt: str) -> None:
         feature_note.show(engine, feature, labels, alone=len(picked) == 1)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _rows(_engine: Engine, key: str, prompt: str, with_bos: bool, labels: tuple[int, ...]) -> pd.DataFrame:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=measurements.HASHES)
+def _rows(_engine: Engine, key: str, prompt: PromptLike, with_bos: bool, labels: tuple[int, ...]) -> pd.DataFrame:
     """The summary, remembered: a filter or a toggle does not change it, a new label (`labels`: their version) does."""
-    return summary(work.features(_engine, key, prompt), work.labels(_engine, _engine.spec.name), with_bos)
+    return summary(
+        measurements.features(_engine, key, prompt), measurements.labels(_engine, _engine.spec.name), with_bos
+    )
 
 
 def _table(shown: pd.DataFrame, of: int, labelled: bool, identity: str) -> list[Feature]:
@@ -119,12 +123,12 @@ def _table(shown: pd.DataFrame, of: int, labelled: bool, identity: str) -> list[
             "token": st.column_config.TextColumn("at token", width=110, help="Where it is strongest"),
             "tokens": number("Tokens", width=66, help="On how many tokens it is active"),
             "label": st.column_config.TextColumn("Label", width="large"),
-            "active_set": st.column_config.CheckboxColumn("In set", width=60, help="Already in the active set"),
+            "edited": st.column_config.CheckboxColumn("Edited", width=60, help="One of the edits names this feature"),
         },
         alt="Features active on this prompt, by cosine with the refusal direction",
     )
     text = f"{len(shown):,} of {counted(of, 'feature')} active on this prompt"
-    st.caption(f"{text}. Tick rows to pick them." if len(shown) else f"{text}. Loosen the filters to see more.")
+    st.caption(f"{text}. Tick rows to select features." if len(shown) else f"{text}. Change the filters to see more.")
     picks = [row for row in selection.selection.rows if row < len(shown)]
     return [Feature(int(shown["layer"][row]), int(shown["index"][row])) for row in picks]
 
@@ -143,7 +147,7 @@ def _actions(picked: list[Feature]) -> None:
             help="Subtracts what the feature writes, at every token: h̃ = h − f(h)·d, keeping the SAE's error.",
         )
         st.number_input("Clamp to", -1000.0, 1000.0, 6.0, 1.0, key=VALUE, width=130, help="In SAELens activation units")
-        st.selectbox("at", list(POSITIONS), key=POSITION, width=150, help="Which tokens the clamp acts on")
+        st.selectbox("at tokens", list(POSITIONS), key=POSITION, width=150, help="Which tokens the clamp acts on")
         st.button(
             "Clamp selected",
             key="audit_clamp",
@@ -157,12 +161,12 @@ def _actions(picked: list[Feature]) -> None:
 def _put(picked: list[Feature], value_key: str | None) -> None:
     try:
         if value_key is None:
-            state.add_words(state.words_for(picked))
+            session.add_words(words_for(picked))
         else:
             value, positions = float(st.session_state[VALUE]), st.session_state[POSITION]
-            state.add_words(state.words_for(picked, value, positions))
+            session.add_words(words_for(picked, value, positions))
     except HydrascopeError as error:
-        state.say(str(error))
+        session.say(str(error))
 
 
 def _identity(*parts: object) -> str:

@@ -15,14 +15,13 @@ import streamlit as st
 
 from core import Engine, InputError, verdict
 from core.defence import clamp_name
-from pages.audit import work as audit_work
-from pages.audit.state import Request
 from pages.bos import charts, state, work
 from pages.bos.state import Clamp
+from pages.shared import measurements
 from pages.shared.downloads import download
-from pages.shared.engine import newer_request_waits
 from pages.shared.text import escaped
 from pages.shared.trouble import show_error, shown_as_sentences
+from pages.shared.workspace.session import Request
 
 PROMPTS, VALUES, LENGTH, HALT = "bos_prompts", "bos_values", "bos_tokens", "bos_halt"
 LENGTHS = (24, 48, 96)
@@ -59,8 +58,13 @@ def draw(engine: Engine, key: str, clamp: Clamp, value: float) -> Grid | None:
     st.session_state.setdefault(VALUES, ", ".join(f"{v:g}" for v in work.PAPER_VALUES))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Prompts and values", icon=":material/edit:", key="bos_edit"):
-            st.text_area("One request a line", key=PROMPTS, height=170, persist_state="session")
-            st.text_input("Values", key=VALUES, persist_state="session", help="The value held above is shown too")
+            st.text_area("Requests, one on each line", key=PROMPTS, height=170, persist_state="session")
+            st.text_input(
+                "Values",
+                key=VALUES,
+                persist_state="session",
+                help="Separate values by commas. The clamp value above is always shown.",
+            )
         tokens = st.segmented_control(
             "Answer length in tokens",
             LENGTHS,
@@ -83,10 +87,10 @@ def draw(engine: Engine, key: str, clamp: Clamp, value: float) -> Grid | None:
         show_error(error)
         return None
     if not prompts:
-        st.info("Give at least one request, one a line.", icon=":material/lightbulb:")
+        st.info("Type at least one request.", icon=":material/lightbulb:")
         return None
     if len(prompts) > MOST_PROMPTS or len(typed) > MOST_VALUES:
-        st.caption(f"The first {MOST_PROMPTS} requests and {MOST_VALUES} values are shown.")
+        st.caption(f"Only the first {MOST_PROMPTS} requests and {MOST_VALUES} values are shown.")
     values = (None, *sorted({*typed[:MOST_VALUES], value}))
     grid = Grid(prompts[:MOST_PROMPTS], values, clamp, int(tokens or LENGTHS[0]), st.empty(), stop)
     _show(grid, value, _known(key, grid), {})
@@ -96,7 +100,7 @@ def draw(engine: Engine, key: str, clamp: Clamp, value: float) -> Grid | None:
 
 
 def finish(engine: Engine, key: str, grid: Grid, value: float) -> None:
-    """Write what is missing, until done, stopped, or something newer is asked for."""
+    """Write what is missing. Each drawing of the grid is a place where a click ends the run."""
     known = _known(key, grid)
     prompts = [p for p in grid.prompts if any((p, v) not in known for v in grid.values)]
     values = [v for v in grid.values if any((p, v) not in known for p in grid.prompts)]
@@ -107,30 +111,28 @@ def finish(engine: Engine, key: str, grid: Grid, value: float) -> None:
         _show(grid, value, known, _partials(grid), waits="stopped")
         return
     grid.stop.button("Stop", key=HALT, icon=":material/stop:", on_click=_stop, args=(grid.asked,))
-    seen, drawn = dict(_partials(grid)), 0.0
+    # Written into as the text comes, because nothing can be put into the session once a click has ended this run.
+    seen, drawn = _partials(grid), 0.0
     written: dict[tuple[str, float | None], str] = {}
     for p, v, text in engine.stream_many(prompts, [grid.clamp.at(one) for one in values], grid.tokens):
         place = (prompts[p], values[v])
         written[place] = text
         # Greedy answers repeat themselves exactly, so what was already seen stays while it is written again.
         seen[place] = max(text, seen.get(place, ""), key=len)
-        if newer_request_waits():
-            _remember(grid, seen)
-            return
         if time.monotonic() - drawn > _EVERY:
             drawn = time.monotonic()
             _show(grid, value, known, seen)
     for (prompt, one), text in written.items():
-        audit_work.answers().put((key, Request(prompt, grid.clamp.at(one).to_text()), grid.tokens), text)
+        measurements.answers().put((key, Request(prompt, grid.clamp.at(one)), grid.tokens), text)
     _show(grid, value, {**known, **written}, {})
     grid.stop.empty()
 
 
 def _known(key: str, grid: Grid) -> dict[tuple[str, float | None], str]:
     """The answers already written, on this page or the Audit page."""
-    kept, found = audit_work.answers(), {}
+    kept, found = measurements.answers(), {}
     for value in grid.values:
-        edits = grid.clamp.at(value).to_text()
+        edits = grid.clamp.at(value)
         for prompt in grid.prompts:
             text = kept.get((key, Request(prompt, edits), grid.tokens))
             if text is not None:
@@ -177,8 +179,8 @@ def _curves(engine: Engine, key: str, grid: Grid, value: float) -> None:
     frame = work.scores(engine, key, grid.prompts, grid.clamp, tuple(values))
     st.altair_chart(charts.scores(frame, value), key="bos_scores", alt=charts.scores_summary(frame))
     st.caption(
-        "Refusal score: log-odds that the answer begins with a refusal token; above 0 the model is set to refuse. "
-        "Dashed: without a clamp. The upright line is the value held above."
+        "Refusal score: log-odds that the answer begins with a refusal token. Above 0 the model is about to refuse. "
+        "Dashed lines are without a clamp. The vertical line is the clamp value chosen above."
     )
     download(frame, "bos-scores")
 
@@ -192,10 +194,10 @@ def _resume() -> None:
 
 
 def _partials(grid: Grid) -> dict[tuple[str, float | None], str]:
-    """What was written before something newer was asked for, of this clamp only."""
+    """What was written of answers that are not complete, of this clamp only."""
     about, texts = st.session_state.get(_PARTIAL, (None, {}))
-    return texts if about == (grid.clamp, grid.tokens) else {}
-
-
-def _remember(grid: Grid, texts: dict[tuple[str, float | None], str]) -> None:
-    st.session_state[_PARTIAL] = ((grid.clamp, grid.tokens), texts)
+    if about != (grid.clamp, grid.tokens):
+        texts = {}
+        st.session_state[_PARTIAL] = ((grid.clamp, grid.tokens), texts)
+    found: dict[tuple[str, float | None], str] = texts
+    return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from pages.shared.layered import layered
+
 _GREY = "·grey"
 _GROUPS = ["attacked", "benign", "look-alikes"]
 # A name for each of the palette's places; the first two mean refusal and compliance, so no prompt has them.
@@ -25,7 +27,7 @@ def scores(frame: pd.DataFrame, at: float) -> alt.LayerChart:
     scale = alt.Scale(domain=[*_PLACES, *prompts])
     legend = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=320, values=prompts, symbolType="stroke")
     colour = alt.Color("prompt:N", scale=scale, legend=legend)
-    x = alt.X("value:Q", title="the features are held at", scale=alt.Scale(nice=False))
+    x = alt.X("value:Q", title="clamp value", scale=alt.Scale(nice=False))
     y = alt.Y("score:Q", title="refusal score")
     lines = (
         alt.Chart(frame)
@@ -49,27 +51,27 @@ def scores(frame: pd.DataFrame, at: float) -> alt.LayerChart:
     here = alt.Chart(pd.DataFrame({"at": [at], "ink": _GREY})).mark_rule(strokeWidth=1.5, opacity=0.8)
     chosen = here.encode(x="at:Q", color=ink)
     zero = alt.Chart(pd.DataFrame({"zero": [0.0], "ink": _GREY})).mark_rule(opacity=0.5).encode(y="zero:Q", color=ink)
-    layers = alt.layer(alt.layer(zero, chosen), alt.layer(without, lines))
+    layers = layered(layered(zero, chosen), layered(without, lines))
     return layers.resolve_scale(color="independent").properties(height=420)
 
 
 def scores_summary(frame: pd.DataFrame) -> str:
     """The same in words."""
-    said = []
+    parts = []
     for prompt, part in frame.groupby("prompt", sort=False):
         first, last = part.iloc[0], part.iloc[-1]
-        said.append(
+        parts.append(
             f"{prompt}: {first['unclamped']:+.1f} without a clamp, {first['score']:+.1f} at {first['value']:g}, "
             f"{last['score']:+.1f} at {last['value']:g}"
         )
-    return "Refusal score by value. " + "; ".join(said)
+    return "Refusal score by value. " + "; ".join(parts)
 
 
 def rates(frame: pd.DataFrame, verdict: str, clamps: list[str]) -> alt.LayerChart:
     """The share of answers with one verdict by value and group, with intervals. frame: rows of `long_table`."""
     shown = frame[frame["verdict"] == verdict]
     present = [group for group in _GROUPS if group in set(shown["group"])]
-    x = alt.X("clamp:N", sort=clamps, title="the features are held at", axis=alt.Axis(labelAngle=0))
+    x = alt.X("clamp:N", sort=clamps, title="clamp value", axis=alt.Axis(labelAngle=0))
     offset = alt.XOffset("group:N", sort=present)
     axis = alt.Axis(format="%")
     scale = alt.Scale(domain=[0, 1])
@@ -91,7 +93,7 @@ def rates(frame: pd.DataFrame, verdict: str, clamps: list[str]) -> alt.LayerChar
         alt.Tooltip("p:Q", title="p against no clamp", format=".2g"),
     ]
     base = alt.Chart(shown).encode(x=x, xOffset=offset, color=colour)
-    return alt.layer(
+    return layered(
         base.mark_rule(strokeWidth=2.5, opacity=0.5).encode(
             y=alt.Y("low:Q", scale=scale, axis=axis, title=verdict), y2="high:Q"
         ),

@@ -1,4 +1,4 @@
-"""Which features are clamped: what wakes at BOS, the active set's own, a run's redundant ones, or by hand.
+"""Which features are clamped: what wakes at BOS, those of the edits, a run's redundant ones, or by hand.
 
 Knows: the widgets of the choice, and natural ranges beside it. Does not know: how anything is clamped.
 """
@@ -14,20 +14,19 @@ from cache.store.database import shared_store
 from cache.store.runs import Runs
 from core import Engine, Feature, InputError
 from core.edits.feature_sets import features_of
-from pages.audit import active_set
-from pages.audit import state as audit_state
-from pages.audit import work as audit_work
-from pages.audit.state import Request
 from pages.bos import state, work
-from pages.discover.progress import label as run_label
+from pages.shared import measurements
 from pages.shared.downloads import download
+from pages.shared.runs import run_name
 from pages.shared.text import counted, plain, visible
 from pages.shared.trouble import show_error
+from pages.shared.workspace import session
+from pages.shared.workspace.session import Request
 
-WAKES, ACTIVE, RUN, HAND = "Wakes at BOS", "Active set", "From a run", "By hand"
+WAKES, ACTIVE, RUN, HAND = "Wakes at BOS", "From the edits", "From a run", "By hand"
 SOURCES = (WAKES, ACTIVE, RUN, HAND)
 SOURCE, RANK, MOST, TYPED, RUN_CHOSEN = "bos_source", "bos_rank", "bos_most", "bos_typed", "bos_run"
-STRONGEST, ALIGNED = "strongest", "most aligned with refusal"
+STRONGEST, ALIGNED = "strongest first", "most aligned with refusal first"
 #: Features taken at first.
 USUAL = 8
 #: Pills carry their label up to this many.
@@ -68,25 +67,22 @@ def section(engine: Engine, key: str, request: Request) -> tuple[Feature, ...]:
 
 def about(engine: Engine) -> Callable[[Feature], str]:
     """What a feature is about, in its label's words; empty where nothing is known."""
-    labels = audit_work.labels(engine, engine.spec.name)
+    labels = measurements.labels(engine, engine.spec.name)
     return lambda feature: visible(labels.label(feature)).replace("␣", " ").partition("→")[0].strip().strip("∅")
 
 
 def _wakes(engine: Engine, key: str, request: Request) -> None:
     st.caption(
-        "BOS, the first token, sees nothing but itself: what wakes there when the active edits are on is the same for "
-        "every prompt. The paper clamps such redundant features."
+        "BOS is the first token and sees no other, so what wakes there under the edits is the same for every "
+        "prompt. The paper clamps such redundant features."
     )
-    with st.container(key="bos_active"):
-        active_set.quick_sets(engine, key, request.prompt)
-        active_set.bar(engine, request)
     if not request.edits:
-        st.info("Nothing is switched off yet, so nothing wakes. Take a set above.", icon=":material/lightbulb:")
+        st.info("No edits are on, so nothing wakes. Use a quick set above.", icon=":material/lightbulb:")
         return
     found = work.wakes_at_bos(engine, key, request.edits)
     if found.empty:
         st.info(
-            "Nothing wakes at BOS under these edits. Try a larger set, or one in lower layers.",
+            "Nothing wakes at BOS under these edits. Try more features, or features in lower layers.",
             icon=":material/lightbulb:",
         )
         return
@@ -94,12 +90,12 @@ def _wakes(engine: Engine, key: str, request: Request) -> None:
     st.session_state.setdefault(RANK, ranks[-1])
     st.session_state.setdefault(MOST, USUAL)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        rank = st.segmented_control("First those", ranks, key=RANK, required=True, persist_state="session")
-        most = st.number_input("K", 1, state.MOST, key=MOST, width=110, help="At most so many", persist_state="session")
+        rank = st.segmented_control("Order", ranks, key=RANK, required=True, persist_state="session")
+        most = st.number_input("At most", 1, state.MOST, key=MOST, width=110, persist_state="session")
         ordered = found if rank == STRONGEST else found.sort_values("cosine", ascending=False)
         taken = features_of(ordered.head(int(most)))
         st.button(
-            f"Take {len(taken)} of the {len(found):,} that wake",
+            f"Clamp {len(taken)} of the {len(found):,} that wake",
             key="bos_take_woken",
             type="primary",
             icon=":material/done_all:",
@@ -107,16 +103,19 @@ def _wakes(engine: Engine, key: str, request: Request) -> None:
             args=(taken,),
         )
     woken = ordered.head(int(most))["activation"]
-    st.caption(f"Under these edits they fire at BOS with {woken.min():.1f} to {woken.max():.1f}; unedited, not at all.")
+    st.caption(
+        f"Under these edits they fire at BOS with {woken.min():.1f} to {woken.max():.1f}. Without edits they do not "
+        "fire there."
+    )
 
 
 def _active() -> None:
-    features = audit_state.named_features()
+    features = session.current().features
     if not features:
-        st.info("The active set of the Audit page names no features yet.", icon=":material/lightbulb:")
+        st.info("The edits name no features yet.", icon=":material/lightbulb:")
         return
     st.button(
-        f"Take the active set's {counted(len(features), 'feature')}",
+        f"Clamp the {counted(len(features), 'feature')} of the edits",
         key="bos_take_active",
         type="primary",
         icon=":material/done_all:",
@@ -129,10 +128,12 @@ def _run(engine: Engine) -> None:
     runs = Runs(shared_store())
     known = {run.run: run for run in runs.all() if run.model == engine.spec.name}
     if not known:
-        st.info("There is no run of the search yet; the Discover page begins one.", icon=":material/lightbulb:")
+        st.info("There is no search run yet. Start one on the Discover page.", icon=":material/lightbulb:")
         return
-    st.caption("Critical features of the run that were dormant on a prompt and woke when the active ones were ablated.")
-    chosen = st.selectbox("Run", list(known), format_func=lambda run: run_label(known[run]), key=RUN_CHOSEN)
+    st.caption(
+        "Critical features of the run that were dormant on a prompt and woke when the active ones were ablated there."
+    )
+    chosen = st.selectbox("Run", list(known), format_func=lambda run: run_name(known[run]), key=RUN_CHOSEN)
     found = work.woken_in_run(runs.ledger(chosen))
     if found.empty:
         st.info("No redundant feature woke in this run, or its Stage 2 is not done.", icon=":material/lightbulb:")
@@ -141,13 +142,13 @@ def _run(engine: Engine) -> None:
     kept = found[found["at_bos"] > 0] if only else found
     taken = [Feature.parse(name) for name in kept["feature"]]
     st.button(
-        f"Take {counted(len(taken), 'feature')}",
+        f"Clamp {counted(len(taken), 'feature')}",
         key="bos_take_run",
         type="primary",
         icon=":material/done_all:",
         on_click=state.choose,
         args=(taken,),
-        help="Those that woke on most prompts come first",
+        help="The features that woke on the most prompts come first",
     )
 
 
@@ -158,7 +159,7 @@ def _by_hand(engine: Engine) -> None:
         placeholder="16-123, 14-7",
         on_change=_add_typed,
         args=(engine,),
-        help="Press Enter to add them; several with commas between",
+        help="Separate several features by commas. Press Enter to add them.",
     )
 
 
@@ -175,7 +176,7 @@ def _add_typed(engine: Engine) -> None:
 
 
 def _pills(engine: Engine) -> None:
-    known = st.session_state.get(state.KNOWN, ())
+    known = state.known()
     if not known:
         st.caption("No feature is chosen yet.")
         return
@@ -187,7 +188,8 @@ def _pills(engine: Engine) -> None:
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f"**Chosen** :gray[{len(state.chosen())} of {len(known)} on, a click puts one off or on again]",
+            f"**{len(state.chosen())} of {counted(len(known), 'feature')} clamped** :gray[click one to switch it "
+            "off or on]",
             width="content",
         )
         st.space("stretch")
@@ -197,15 +199,15 @@ def _pills(engine: Engine) -> None:
             "Features that are clamped",
             known,
             selection_mode="multi",
-            key=state.ON,
+            key=session.show_in(state.CHIPS, [str(feature) for feature in state.chosen()]),
+            on_change=state.switch_from_chips,
             format_func=pill,
             label_visibility="collapsed",
-            persist_state="session",
         )
 
 
 def _ranges(engine: Engine, key: str, features: Sequence[Feature]) -> None:
-    """How strongly each fires by itself: what a value is to be compared with."""
+    """How strongly each fires without edits, to compare a clamp's value with."""
     frame = work.ranges(engine, key, tuple(features))
     name_of = about(engine)
     shown = pd.DataFrame(
@@ -232,12 +234,15 @@ def _ranges(engine: Engine, key: str, features: Sequence[Feature]) -> None:
             column_config={
                 **{name: st.column_config.NumberColumn(format="%.2f") for name in ("median", "95%", "highest")},
                 "at BOS": st.column_config.NumberColumn(format="%.2f", help="The same for every prompt"),
-                "prompts": st.column_config.NumberColumn(format="percent", help="On which it fires after BOS"),
+                "prompts": st.column_config.NumberColumn(
+                    format="percent", help="Share of the prompts on which it fires after BOS"
+                ),
             },
         )
         st.caption(
-            f"SAELens units, unedited, over {len(work.range_prompts(engine))} prompts: at BOS, and where "
-            "a feature fires after it. None: it never does."
+            f"In SAELens units, without edits, over {len(work.range_prompts(engine))} prompts: the activation at "
+            "BOS, and the activations after BOS where the feature fires. “None” means that it does not fire on "
+            "these prompts."
         )
         download(shown, "natural-ranges")
 

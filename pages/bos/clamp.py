@@ -9,11 +9,11 @@ import streamlit as st
 
 from core import Engine, Feature, InputError
 from core.edits.edits import POSITIONS
-from pages.audit import state as audit_state
 from pages.bos import state, work
 from pages.bos.state import Clamp
-from pages.discover.state import AUDIT_PAGE
 from pages.shared.trouble import show_error
+from pages.shared.workspace import session
+from pages.shared.workspace.state import words_of
 
 
 def section(engine: Engine, key: str, features: tuple[Feature, ...]) -> tuple[Clamp, float] | None:
@@ -25,16 +25,16 @@ def section(engine: Engine, key: str, features: tuple[Feature, ...]) -> tuple[Cl
     left, middle, right = st.columns([4, 2, 2], vertical_alignment="bottom", gap="medium")
     with left:
         st.slider(
-            "Held at",
+            "Clamp value",
             0.0,
             state.SLIDER_END,
             step=0.1,
             key=state.SLIDER,
             on_change=_slid,
-            help="In SAELens units, as the natural ranges above; the paper uses 2 to 10. 0 ablates.",
+            help="In SAELens units, like the natural ranges above. The paper uses 2 to 10; 0 ablates.",
         )
     with middle:
-        number = st.number_input("or any value", step=0.5, format="%.2f", key=state.VALUE, persist_state="session")
+        number = st.number_input("Or type a value", step=0.5, format="%.2f", key=state.VALUE, persist_state="session")
     with right:
         where = st.selectbox(
             "Where",
@@ -42,7 +42,7 @@ def section(engine: Engine, key: str, features: tuple[Feature, ...]) -> tuple[Cl
             key=state.POSITIONS,
             format_func=_where,
             persist_state="session",
-            help="BOS as in the paper; the others for comparison",
+            help="The tokens that the clamp acts on. The paper uses BOS.",
         )
     value = float(number or 0.0)
     try:
@@ -69,7 +69,7 @@ def _condition(engine: Engine, key: str, where: str) -> tuple[Feature, float] | 
         "Only where another feature fires",
         key=state.CONDITIONAL,
         persist_state="session",
-        help="A conditional clamp: it acts only at tokens where a sensor feature is above a threshold.",
+        help="A conditional clamp acts only at tokens where the sensor feature is above a threshold.",
     )
     if not on:
         return None
@@ -81,45 +81,47 @@ def _condition(engine: Engine, key: str, where: str) -> tuple[Feature, float] | 
             "fires above", 0.0, value=1.0, step=0.5, key=state.THRESHOLD, width=140, persist_state="session"
         )
     if not name:
-        st.caption("Name a sensor; until then the clamp acts everywhere it is put.")
+        st.caption("Type a sensor feature. Until then the clamp acts at all the chosen tokens.")
         return None
     sensor, least = Feature.parse(name), float(threshold or 0.0)
     at_bos = float(work.ranges(engine, key, (sensor,))["bos"].iloc[0])
-    said = f"The clamp acts only at tokens where {sensor} is above {least:g}, read before its layer's own edit"
+    text = f"The clamp acts only at tokens where {sensor} is above {least:g} before its layer is edited."
     if where == "bos":
-        acts = "it acts on every prompt" if at_bos > least else "it acts on none, unless other edits wake the sensor"
-        said += (
-            f". BOS sees nothing of the prompt: unedited {sensor} is {at_bos:.2f} there on all prompts, so {acts}. "
-            "Choose other tokens to let it depend on the prompt"
+        acts = (
+            "it acts on every prompt" if at_bos > least else "it acts on no prompt unless other edits wake the sensor"
+        )
+        text += (
+            f" BOS sees nothing of the prompt: without edits {sensor} is {at_bos:.2f} there on every prompt, so "
+            f"{acts}. Choose other tokens to make it depend on the prompt."
         )
     else:
-        said += "; prompts on which the sensor stays silent pay nothing"
-    st.caption(f"{said}.")
+        text += " Prompts on which the sensor stays silent do not change."
+    st.caption(text)
     return sensor, least
 
 
 def _to_audit(clamp: Clamp, value: float) -> None:
-    words = audit_state.words_of(clamp.at(value))
+    words = words_of(clamp.at(value))
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "Add to the active set",
+            "Add to the edits",
             key="bos_to_active",
             icon=":material/add:",
             on_click=_add,
             args=(words,),
-            help="This clamp beside the Audit page's own edits",
+            help="Add this clamp to the edits in the strip above",
         )
         if st.button(
             "Open on the Audit page",
             key="bos_open",
             icon=":material/troubleshoot:",
-            on_click=audit_state.set_words,
+            on_click=session.set_words,
             args=(words,),
-            help="This clamp alone, on the Audit page's prompt",
+            help="Replace the edits by this clamp and open the Audit page",
         ):
-            st.switch_page(AUDIT_PAGE)
+            session.go_to(session.AUDIT_PAGE)
 
 
 def _add(words: tuple[str, ...]) -> None:
-    audit_state.add_words(words)
-    state.say("The clamp is in the active set now.")
+    session.add_words(words)
+    state.say("The clamp is now one of the edits.")

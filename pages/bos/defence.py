@@ -1,6 +1,6 @@
-"""Asking for an evaluation of the clamp under attack, and carrying it out cell by cell while the page is looked at.
+"""The form for an evaluation of the clamp under attack, and how far the evaluation is.
 
-Knows: the form, and what is still to be done. Does not know: how results are drawn.
+Knows: the form, and the job that carries an evaluation out. Does not know: how results are drawn.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ from typing import Any
 
 import streamlit as st
 
+from cache.jobs import defence as evaluations
+from cache.jobs.queue import shared_queue
 from cache.store.database import shared_store
 from cache.store.defences import Defences
 from core import Engine, InputError
-from core.defence import ATTACKS, Evaluation, clamp_name
+from core.defence import ATTACKS, Evaluation
 from core.edits.items import Sensor
-from pages.audit.state import Request
 from pages.bos import results, state, work
 from pages.bos.state import Clamp
-from pages.shared.engine import newer_request_waits
+from pages.shared.jobs import job_bar, watch
 from pages.shared.text import counted, duration, plain
 from pages.shared.trouble import show_error, shown_as_sentences
+from pages.shared.workspace.session import Request
 
 ATTACK, GRID = "bos_attack", "bos_grid"
-ACTIVE, DIRECTION = "the active set", "refusal direction ablated"
+ACTIVE, DIRECTION = "the edits", "refusal direction ablated"
 #: Prompts a group at first, and tokens of an answer that is judged.
 USUAL, TOKENS = 12, 24
 _KINDS = {"harmful": "Harmful, attacked", "benign": "Benign", "lookalike": "Look-alikes"}
@@ -43,22 +45,22 @@ def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> 
     """Heading, form and slots; without a clamp, the slots for what was evaluated before."""
     st.subheader("As a defence", anchor="defence")
     st.caption(
-        "With an attack in place, how much refusal does the clamp bring back, and what does it cost where nobody "
-        "attacks? Each value is compared with no clamp on the same prompts."
+        "How much refusal does the clamp bring back under an attack, and what does it cost without one? Each value is "
+        "compared with no clamp on the same prompts."
     )
     asked = None
     if clamp is not None:
         asked = _form(engine, request, clamp)
-    elif state.RUNNING not in st.session_state:
-        st.info("Choose features above to evaluate a clamp of them.", icon=":material/lightbulb:")
+    elif not _under_way():
+        st.info("Choose features above to evaluate clamping them.", icon=":material/lightbulb:")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         button = st.empty()
         if asked is not None:
             answers = len(asked.values) * sum(map(len, asked.prompts.values()))
             seconds = answers * work.seconds_a_prompt(engine, key, TOKENS)
             st.caption(
-                f"{counted(answers, 'answer')}, about {duration(seconds)} on this machine, over bundled prompts that "
-                "nothing was trained on; intervals narrow with more of them."
+                f"{counted(answers, 'answer')}, about {duration(seconds)} on this machine. The prompts come with "
+                "the model and were not used to train it; more prompts give narrower intervals."
             )
     slots = Slots(button, st.empty(), st.container(key="bos_results"), asked)
     _button(engine, slots)
@@ -66,20 +68,20 @@ def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> 
 
 
 def finish(engine: Engine, slots: Slots) -> None:
-    """Go on with what is under way, then show what was chosen among all that was ever evaluated."""
+    """What is under way, then what was chosen among all that was ever evaluated."""
     defences = Defences(shared_store())
-    if state.RUNNING in st.session_state:
-        _carry_out(engine, defences, slots)
+    with slots.live.container():
+        watch(_under_way, lambda: _progress(engine, defences), key="bos_evaluating")
     with slots.results, shown_as_sentences("the results of an evaluation"):
         results.section(engine, defences)
 
 
 def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
     """What to evaluate."""
-    have = {kind: work.bundled(engine, kind) for kind in _KINDS}
+    have = {kind: work.held_out_prompts(engine, kind) for kind in _KINDS}
     if not have["harmful"]:
         st.info(
-            "No harmful requests come with this model, so there is nothing to defend against.",
+            "This model comes without harmful prompts, so there is nothing to defend against.",
             icon=":material/lightbulb:",
         )
         return None
@@ -89,12 +91,12 @@ def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
             "Attack",
             _attacks(engine, request),
             key=ATTACK,
-            help="An edit of the model, or a wording around each harmful request. The wordings are short published "
-            "kinds and hold no know-how.",
+            help="Edits to the model, or a wording around each harmful request. The wordings are short, published "
+            "ones and contain no know-how.",
         )
     with right:
         st.session_state.setdefault(GRID, ", ".join(f"{v:g}" for v in work.PAPER_VALUES))
-        typed = st.text_input("Values, beside no clamp", key=GRID, persist_state="session")
+        typed = st.text_input("Clamp values to compare with no clamp", key=GRID, persist_state="session")
     prompts = {}
     for column, (kind, title) in zip(st.columns(3, gap="medium"), _KINDS.items(), strict=True):
         with column:
@@ -127,7 +129,7 @@ def _attacks(engine: Engine, request: Request) -> list[str]:
 
 
 def _base(attack: str, request: Request) -> str:
-    return {DIRECTION: "direction", ACTIVE: request.edits}.get(attack, "")
+    return {DIRECTION: "direction", ACTIVE: request.edits.to_text()}.get(attack, "")
 
 
 def _wrapping(attack: str) -> str:
@@ -136,53 +138,39 @@ def _wrapping(attack: str) -> str:
 
 def _how_many(kind: str, title: str, most: int) -> int:
     if not most:
-        st.caption(f"{title}: none bundled")
+        st.caption(f"{title}: the model has none")
         return 0
     least = 1 if kind == "harmful" else 0
     return int(st.slider(title, least, most, min(USUAL, most), key=f"bos_many_{kind}_{most}", persist_state="session"))
 
 
 def _button(engine: Engine, slots: Slots) -> None:
-    if state.RUNNING in st.session_state:
-        slots.button.button("Stop", key="bos_stop_defence", icon=":material/stop:", on_click=_stop)
-    elif slots.asked is not None:
+    if slots.asked is not None:
         slots.button.button(
             "Run",
             key="bos_run_defence",
             type="primary",
             icon=":material/shield:",
+            disabled=_under_way(),
             on_click=_start,
             args=(engine, slots.asked),
         )
 
 
 def _start(engine: Engine, asked: Evaluation) -> None:
-    st.session_state[state.RUNNING] = state.show(Defences(shared_store()).create(engine, asked))
+    defences = Defences(shared_store())
+    evaluations.start(shared_queue(), defences, state.show(defences.create(engine, asked)), engine)
 
 
-def _stop() -> None:
-    st.session_state.pop(state.RUNNING, None)
+def _under_way() -> bool:
+    return bool(shared_queue().under_way("defence"))
 
 
-def _carry_out(engine: Engine, defences: Defences, slots: Slots) -> None:
-    """Cell by cell, until done or something newer is asked for; each is in the store before the next begins."""
-    running = str(st.session_state[state.RUNNING])
-    try:
-        asked = defences.get(running).asked
-        cells = defences.carry_out(engine, running)
-        while left := [place for place in asked.places if place not in defences.found(running)]:
-            number, group = left[0]
-            with slots.live.container():
-                st.progress(
-                    1 - len(left) / len(asked.places),
-                    f"{plain(asked.attack)}: {clamp_name(asked.values[number])}, {group}",
-                )
-                results.figures(asked, defences.found(running))
-            if newer_request_waits() or next(cells, None) is None:
-                return
-    except InputError as error:
-        show_error(error)
-    st.session_state.pop(state.RUNNING, None)
-    slots.live.empty()
-    slots.button.empty()
-    _button(engine, slots)
+def _progress(engine: Engine, defences: Defences) -> None:
+    """Every evaluation under way, whoever started it, and why the last one shown failed, if it did."""
+    for number, job in enumerate(shared_queue().under_way("defence")):
+        job_bar(job, f"bos_stop_defence{number or ''}", "What is done is kept.", job.title)
+        results.figures(defences.get(job.key).asked, defences.found(job.key))
+    last = evaluations.job_of(shared_queue(), str(st.session_state.get(state.SHOWN)))
+    if last is not None and last.state == "failed":
+        st.error(plain(last.error), icon=":material/error:")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from cache.jobs import defence as evaluations
+from cache.jobs.queue import shared_queue
 from cache.store.defences import Defence, Defences
 from core import Engine
 from core.defence import Evaluation, clamp_name, conclusion, long_table, table
@@ -22,7 +24,7 @@ def section(engine: Engine, defences: Defences) -> None:
     """The evaluation chosen, and the list of all of them. Raises InputError."""
     known = {one.defence: one for one in defences.all(engine.spec.name)}
     if not known:
-        st.caption("Evaluations appear here, and stay.")
+        st.caption("Finished evaluations appear here.")
         return
     state.take_shown()
     if st.session_state.get(state.SHOWN) not in known:
@@ -32,12 +34,19 @@ def section(engine: Engine, defences: Defences) -> None:
     )
     one = known[chosen]
     found = defences.found(chosen)
-    running = st.session_state.get(state.RUNNING) == chosen
+    job = evaluations.job_of(shared_queue(), chosen)
+    running = job is not None and job.under_way
     left = len(one.asked.places) - len(found)
     if left and not running:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(f"Stopped: {counted(left, 'cell')} of {len(one.asked.places)} not done.", width="content")
-            st.button("Go on", key=f"bos_go_on_{chosen}", icon=":material/resume:", on_click=_go_on, args=(chosen,))
+            st.caption(f"Stopped with {left} of {counted(len(one.asked.places), 'cell')} left to do.", width="content")
+            st.button(
+                "Continue",
+                key=f"bos_go_on_{chosen}",
+                icon=":material/resume:",
+                on_click=_go_on,
+                args=(engine, defences, chosen),
+            )
     if found and not running:
         figures(one.asked, found)
         download(long_table(one.asked.values, found), f"defence-{chosen}")
@@ -48,7 +57,7 @@ def figures(asked: Evaluation, found: Outcomes) -> None:
     """The statement, the table and the charts, of as much as there is."""
     if not found:
         return
-    st.markdown(f"**What came out.** {plain(conclusion(asked.values, found, asked.positions))}")
+    st.markdown(f"**Result.** {plain(conclusion(asked.values, found, asked.positions))}")
     frame = table(asked.values, found)
     st.dataframe(frame, hide_index=True, alt=f"Refusals by value: {counted(len(frame), 'row')}")
     long = long_table(asked.values, found)
@@ -58,9 +67,9 @@ def figures(asked: Evaluation, found: Outcomes) -> None:
             st.markdown(f"**{verdict.capitalize()}**")
             st.altair_chart(charts.rates(long, verdict, clamps), alt=charts.rates_summary(long, verdict))
     st.caption(
-        "Counts with 95% Wilson intervals. Change: prompts that refuse only with the clamp (+) and only without it "
-        "(−), with McNemar's exact p; many values are tried, so one small p among them is expected. Degenerate: "
-        "attacked, benign, look-alikes."
+        "Counts with 95% Wilson intervals. “Change” counts the prompts that refuse only with the clamp (+) and only "
+        "without it (−), with McNemar’s exact p. Many values are tried, so one small p among them is expected. "
+        "“Degenerate” lists attacked, benign and look-alike prompts."
     )
 
 
@@ -74,7 +83,7 @@ def _about(one: Defence) -> None:
     facts: Mapping[str, str] = {
         "attack": asked.attack + (f" ({asked.base})" if asked.base and len(asked.base) < 200 else ""),
         "features": ", ".join(map(str, asked.features)),
-        "held at": ", ".join(map(clamp_name, asked.values)),
+        "clamped to": ", ".join(map(clamp_name, asked.values)),
         "where": asked.positions if asked.when is None else f"{asked.positions}, only where {asked.when}",
         "prompts": ", ".join(f"{len(texts)} {group}" for group, texts in asked.prompts.items()),
         "answer": f"{asked.tokens} tokens at most, judged by {one.judge}",
@@ -87,5 +96,5 @@ def _about(one: Defence) -> None:
         st.markdown("  \n".join(f"**{name}** {plain(value)}" for name, value in facts.items()))
 
 
-def _go_on(defence: str) -> None:
-    st.session_state[state.RUNNING] = state.show(defence)
+def _go_on(engine: Engine, defences: Defences, defence: str) -> None:
+    evaluations.start(shared_queue(), defences, state.show(defence), engine)

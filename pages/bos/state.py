@@ -1,6 +1,6 @@
 """What one visitor looks at on the BOS page: the features chosen, and how they are clamped. Small values only.
 
-Knows: session state. Does not know: engines, stores, drawing. The active set is the Audit page's own.
+Knows: session state. Does not know: engines, stores, drawing. The edits are the workspace's.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import streamlit as st
 
 from core import Edits, Feature, InputError
 
-KNOWN, ON = "bos_known", "bos_on"
+#: The features chosen and those of them that are off: no widget's keys, because Streamlit forgets those with the page.
+KNOWN, OFF, CHIPS = "bos_known", "bos_off", "bos_chips"
 VALUE, SLIDER, POSITIONS = "bos_value", "bos_slider", "bos_positions"
 CONDITIONAL, SENSOR, THRESHOLD = "bos_conditional", "bos_sensor", "bos_threshold"
-RUNNING, SHOWN = "bos_running", "bos_shown"
+SHOWN = "bos_shown"
 _NOTICE, _NEXT = "bos_notice", "bos_next"
 #: More than this would make every part of the page slow.
 MOST = 200
@@ -38,17 +39,29 @@ class Clamp(NamedTuple):
 
 def chosen() -> tuple[Feature, ...]:
     """The features that are clamped, in order."""
-    on = set(st.session_state.get(ON) or ())
-    return tuple(Feature.parse(name) for name in st.session_state.get(KNOWN, ()) if name in on)
+    off = set(st.session_state.get(OFF, ()))
+    return tuple(Feature.parse(name) for name in known() if name not in off)
+
+
+def known() -> tuple[str, ...]:
+    """The features that were chosen, clamped or switched off."""
+    found: tuple[str, ...] = st.session_state.get(KNOWN, ())
+    return found
+
+
+def switch_from_chips() -> None:
+    """A click on the chips: what they show as on is clamped from now on."""
+    on = set(st.session_state[CHIPS] or ())
+    st.session_state[OFF] = tuple(name for name in known() if name not in on)
 
 
 def choose(features: Iterable[Feature]) -> None:
-    """Clamp these from now on. Call from a callback, or before the pills are drawn."""
+    """Clamp these from now on. Call from a callback, or before the chips are drawn."""
     names = tuple(dict.fromkeys(map(str, features)))
     if len(names) > MOST:
         say(f"Only the first {MOST} of {len(names):,} features were taken, the most this page clamps at once.")
     st.session_state[KNOWN] = names[:MOST]
-    st.session_state[ON] = list(names[:MOST])
+    st.session_state[OFF] = ()
 
 
 def add(features: Iterable[Feature]) -> None:

@@ -1,6 +1,6 @@
 """What the BOS page asks of the engine, each result remembered under small values.
 
-Knows: engine calls and the bundled prompts. Does not know: widgets or charts. `_engine` is not part of a key (Streamlit
+Knows: engine calls and the model's prompts. Does not know: widgets or charts. `_engine` is not part of a key (Streamlit
 skips underscored arguments); `key` names everything of it that counts.
 """
 
@@ -18,9 +18,8 @@ from core.defence import natural_ranges
 from core.discovery.ledger import Ledger
 from core.discovery.tables.table import good_rows
 from core.prompts.shipped import held_out
-from pages.audit import work as audit_work
 from pages.bos.state import SLIDER_END, Clamp
-from pages.hydra import work as hydra_work
+from pages.shared import measurements
 
 #: The paper's five benign prompts (its Table 5).
 PAPER_PROMPTS = (
@@ -37,12 +36,12 @@ RANGE_PROMPTS = 12
 _STEP = 0.5
 
 
-def wakes_at_bos(engine: Engine, key: str, edits: str) -> pd.DataFrame:
+def wakes_at_bos(engine: Engine, key: str, edits: Edits) -> pd.DataFrame:
     """What wakes at BOS under these edits, whatever the prompt, strongest first: layer, index, activation, cosine.
 
     Raises InputError.
     """
-    return hydra_work.at_bos(engine, key, edits).woken[["layer", "index", "activation", "cosine"]]
+    return measurements.at_bos(engine, key, edits).woken[["layer", "index", "activation", "cosine"]]
 
 
 def woken_in_run(ledger: Ledger) -> pd.DataFrame:
@@ -59,14 +58,14 @@ def woken_in_run(ledger: Ledger) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["feature", "prompts", "at_bos"])
 
 
-def bundled(engine: Engine, kind: str) -> list[str]:
-    """The model's own prompts of a kind that nothing was trained on; empty where it has none."""
-    return held_out(audit_work.bundled(engine, engine.spec.name), kind)
+def held_out_prompts(engine: Engine, kind: str) -> list[str]:
+    """The model's prompts of a kind that nothing was trained on; empty where it has none."""
+    return held_out(measurements.shipped_prompts(engine, engine.spec.name), kind)
 
 
 def range_prompts(engine: Engine) -> list[str]:
-    """The prompts that natural ranges are over: harmful and benign ones, or the paper's where none are bundled."""
-    found = [text for kind in ("harmful", "benign") for text in bundled(engine, kind)[:RANGE_PROMPTS]]
+    """The prompts that natural ranges are over: harmful and benign ones, or the paper's where it has none."""
+    found = [text for kind in ("harmful", "benign") for text in held_out_prompts(engine, kind)[:RANGE_PROMPTS]]
     return found or list(PAPER_PROMPTS)
 
 

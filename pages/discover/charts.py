@@ -9,6 +9,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from pages.shared.layered import layered
 from pages.shared.rate_lines import SHARE, rate_lines
 
 _PERCENT = alt.Axis(format="%")
@@ -41,7 +42,7 @@ def sweep(frame: pd.DataFrame, column: str, series: str | None = None) -> alt.La
     colour = alt.Color(f"{series}:N", title=None, legend=alt.Legend(orient="top")) if series else _ONE
     base = alt.Chart(frame if series else frame.assign(series=_FLIPPED)).encode(x=x, color=colour)
     tooltip = [alt.Tooltip(f"{column}:Q", title=column), *_TOOLTIP]
-    return alt.layer(
+    return layered(
         base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", scale=SHARE, axis=_PERCENT, title="flipped"), y2="high:Q"),
         base.mark_line(point=alt.OverlayMarkDef(size=34), strokeWidth=2.4).encode(
             y=alt.Y("rate:Q", scale=SHARE, axis=_PERCENT, title="flipped"), tooltip=tooltip

@@ -1,7 +1,6 @@
-"""Asking for a new run: prompts, stages, settings, and what it will take before it is begun.
+"""The form for a new run: prompts, stages, settings, and how long it will take.
 
-Knows: the form, and how what is chosen becomes settings. Does not know: where prompts come from (`prompt_box`), nor
-results.
+Knows: the widgets, and how they become settings. Does not know: where prompts come from (`prompt_box`), or results.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cache.jobs.search import shared_worker
+from cache.jobs import search
+from cache.jobs.queue import shared_queue
 from cache.store.runs import Runs
 from core import Engine, InputError
 from core.discovery.context import Inputs
@@ -34,10 +34,15 @@ def form(engine: Engine, runs: Runs) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         harmful = prompt_box.box(
-            engine, "harmful", "Harmful requests", "The search is over those of them that are refused."
+            engine, "harmful", "Harmful requests", "The search is over those that the model refuses."
         )
     with right:
-        benign = prompt_box.box(engine, "benign", "Benign requests", "For Stage 3's labels and the cost of an edit.")
+        benign = prompt_box.box(
+            engine,
+            "benign",
+            "Benign requests",
+            "Stage 3 learns from them, and the cost of an edit is measured on them.",
+        )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         stages = st.segmented_control(
             "Stages",
@@ -45,13 +50,14 @@ def form(engine: Engine, runs: Runs) -> None:
             default="1–3",
             key="discover_stages",
             required=True,
-            help="1: nearest features, until the refusal flips. 2: pruned to a minimal set. 3: interactions. "
-            "The paper's analyses come with the stage they need.",
+            help="Stage 1 ablates the features nearest to the refusal direction until the refusal flips. Stage 2 "
+            "prunes "
+            "them to a minimal set. Stage 3 finds interactions. Each stage brings the paper's analyses that need it.",
         )
         name = st.text_input("Name", key="discover_name", max_chars=80, placeholder="optional", width=240)
         settings = _settings(engine, _STAGES[str(stages)])
     if not harmful:
-        st.caption("Give at least one harmful request to begin.")
+        st.caption("Give at least one harmful request to start.")
         return
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain_texts()))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -68,42 +74,49 @@ def form(engine: Engine, runs: Runs) -> None:
 
 def _start(engine: Engine, runs: Runs, inputs: Inputs, settings: Settings, name: str) -> None:
     run = runs.create(engine, inputs, settings, name)
-    shared_worker().start(run, engine, runs)
+    search.start(shared_queue(), runs, run, engine)
     state.choose(run)
 
 
 def _settings(engine: Engine, stages: tuple[int, ...]) -> Settings:
-    """What the visitor chose; the paper's numbers where nothing was."""
+    """What the visitor chose; the paper's numbers for the rest."""
     usual = Settings()
-    tokens_per_forward = _TOKENS_PER_FORWARD.get(engine.runtime.device.type, _DEFAULT_TOKENS_PER_FORWARD)
+    tokens_per_forward = _TOKENS_PER_FORWARD.get(engine.device, _DEFAULT_TOKENS_PER_FORWARD)
     with st.popover("Settings", icon=":material/tune:", key="discover_settings"):
-        st.caption("The paper's numbers unless you change them; every table says which were used.")
-        tokens = st.slider("Longest answer judged, tokens", 8, 64, usual.tokens, 8, key="discover_tokens")
-        largest = st.slider("Stage 1: K up to", 10, 200, usual.k_steps[-1], 10, key="discover_k")
+        st.caption("The paper's numbers, unless you change them. Every table says which were used.")
+        tokens = st.slider("Longest answer, in tokens", 8, 64, usual.tokens, 8, key="discover_tokens")
+        largest = st.slider("Stage 1: largest K per layer", 10, 200, usual.k_steps[-1], 10, key="discover_k")
         small = st.toggle(
-            "Stage 1: K = 3 and 5 first",
+            "Stage 1: try K = 3 and 5 first",
             value=min(engine.widths.values()) < _WIDE,
             key="discover_small",
-            help="The paper begins at 10, with dictionaries of 32,000 features and more. Of few features, ten a layer "
-            "are already many: ablating fewer flips more prompts of the demo and costs less.",
+            help="The paper starts at K = 10, with SAEs of 32,000 features or more. In a small SAE, ten features a "
+            "layer "
+            "are already many: on the demo, ablating fewer flips more prompts and costs less.",
         )
         reading = st.segmented_control(
-            "Stage 2: C inside Δ",
+            "Stage 2: candidate set C inside Δ",
             ["shrinking", "fixed"],
             default=usual.reading,
             key="discover_reading",
             required=True,
-            help="Algorithm 1 read literally shrinks C as blocks are rejected; the other reading keeps it fixed.",
+            help="Algorithm 1, read literally, shrinks C as blocks are rejected. The other reading keeps C fixed.",
         )
-        seeds = st.slider("Stage 2: seeds", 1, 5, len(usual.seeds), key="discover_seeds")
+        seeds = st.slider("Stage 2: number of seeds", 1, 5, len(usual.seeds), key="discover_seeds")
         interactions = st.slider(
-            "Stage 3: K up to", 100, 2000, usual.interaction_steps[-1], 100, key="discover_interactions"
+            "Stage 3: largest K", 100, 2000, usual.interaction_steps[-1], 100, key="discover_interactions"
         )
         size = st.select_slider(
-            "Stage 3: embedding size that ranks", usual.embedding_sizes, usual.embedding_size, key="discover_size"
+            "Stage 3: embedding size used for the ranking",
+            usual.embedding_sizes,
+            usual.embedding_size,
+            key="discover_size",
         )
         answers = st.toggle(
-            "Keep answers", key="discover_keep", help="Store generated text too; otherwise verdicts alone are kept."
+            "Keep answers",
+            key="discover_keep",
+            help="Store the generated text. Without it, only the verdicts are kept, and the answers cannot be judged "
+            "later.",
         )
         seed = st.number_input("Seed", 0, 10**6, 0, key="discover_seed")
     return replace(
@@ -127,10 +140,11 @@ def _work_ahead(engine: Engine, inputs: Inputs, settings: Settings) -> str:
         rate = _speed(engine, engine_key(engine), settings.tokens_per_forward, inputs.harmful[:8])
         low, high = estimate(engine, inputs, settings, rate).seconds
     except InputError as error:
-        return f"No estimate: {plain(str(error))} Prompts that cannot be used are left out when the run begins."
+        return f"No estimate: {plain(str(error))} Prompts that cannot be used are left out when the run starts."
+    waiting = " It starts when the jobs before it have ended." if shared_queue().has_device() else ""
     return (
-        f"{duration(low)} to {duration(high)} on this machine: the first if every refusal flips at the smallest K, the "
-        f"other if none does before the largest. ({rate:,.0f} tokens a second, measured just now.)"
+        f"{duration(low)} to {duration(high)} on this machine: less if refusals flip at the smallest K, more if they "
+        f"need the largest. ({rate:,.0f} tokens a second, measured just now.){waiting}"
     )
 
 

@@ -1,25 +1,24 @@
 """The Discover page: the paper's three-stage search over many prompts, with every control it ran.
 
-This file is the page's order of things and nothing else. A run is carried out by the process's one worker; this page
-only asks for it and shows what the store has, so leaving and coming back changes nothing.
+This file is the page's order of things and nothing else. A run is a job of the process's queue; this page only submits
+it and shows what the store has, so leaving and coming back changes nothing.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
-from cache.jobs.search import shared_worker
 from cache.store.database import shared_store
 from cache.store.runs import Run, Runs
 from core import Engine
 from pages.discover import new_run, progress, results, state
 from pages.shared.engine import engine_or_stop
+from pages.shared.jobs import watch
+from pages.shared.runs import run_name
+from pages.shared.style import use_style
 from pages.shared.text import plain
 from pages.shared.trouble import shown_as_sentences
 
-STYLE = Path(__file__).resolve().parent.parent / "shared" / "style.css"
 #: Seconds between two looks at a run that is under way.
 EVERY = 2.0
 _NONE = "–"
@@ -33,8 +32,9 @@ def _page(engine: Engine) -> None:
             st.warning(plain(sentence), icon=":material/database_off:")
     if not engine.has_direction:
         st.info(
-            "This model has no refusal direction yet, and the search begins with one; compute it on the Audit page, "
-            "under “Provenance”.",
+            "Compute a refusal direction for this model first (Audit page, Provenance, at the bottom). The search "
+            "ranks "
+            "features by it.",
             icon=":material/info:",
         )
         return
@@ -45,53 +45,56 @@ def _page(engine: Engine) -> None:
     ):
         new_run.form(engine, runs)
     if not known:
-        st.caption("Runs appear here, and stay: pause them, leave the page, come back another day.")
+        st.caption(
+            "Your runs appear here and are kept. A run goes on when you leave the page; you can pause it, stop it, and "
+            "resume it another day."
+        )
         return
     chosen = _choose(known)
     view = results.views()
-    under_way = any(shared_worker().here(run) for run in chosen)
-    live = st.fragment(_runs, run_every=EVERY if under_way else None, key="discover_live")
-    live(engine, runs, chosen, view, under_way)
+    watch(
+        lambda: progress.under_way(chosen), lambda: _runs(engine, runs, chosen, view), key="discover_live", every=EVERY
+    )
 
 
 def _choose(known: dict[str, Run]) -> list[str]:
-    """Which run to look at, and which beside it."""
+    """The run to look at, and the one to compare it with."""
     state.take_chosen()
     if st.session_state.get(state.RUN) not in known:
         st.session_state[state.RUN] = next(iter(known))
     left, right = st.columns(2, gap="medium")
     with left:
-        run = st.selectbox("Run", list(known), key=state.RUN, format_func=lambda r: progress.label(known[r]))
+        run = st.selectbox("Run", list(known), key=state.RUN, format_func=lambda r: run_name(known[r]))
     with right:
         others = [_NONE, *(r for r in known if r != run)]
         if st.session_state.get(state.OTHER) not in others:
             st.session_state[state.OTHER] = _NONE
         other = st.selectbox(
-            "Beside it",
+            "Compare with",
             others,
             key=state.OTHER,
             disabled=len(others) == 1,
-            format_func=lambda r: "no other run" if r == _NONE else progress.label(known[r]),
+            format_func=lambda r: "nothing" if r == _NONE else run_name(known[r]),
+            help="Another run, shown side by side with the first.",
         )
     return [str(run)] if other in (None, _NONE) else [str(run), str(other)]
 
 
-def _runs(engine: Engine, runs: Runs, chosen: list[str], view: str, was_under_way: bool) -> None:
-    """One run, or two side by side; looked at again and again while one of them is under way."""
+def _runs(engine: Engine, runs: Runs, chosen: list[str], view: str) -> None:
+    """One run, or two side by side."""
     with st.container(key="discover_results"):
         for column, run in zip(st.columns(len(chosen), gap="medium"), chosen, strict=True):
             with column, shown_as_sentences("the results of a run"):
-                with st.container():  # a place of its own, so that what is below stays put when the bar goes
+                with st.container():  # a place of its own, so that what is below does not move when the bar goes
                     progress.bar(engine, runs, runs.get(run))
                 results.show(view, run, runs.ledger(run), runs.inputs(run), runs.facts(run))
-    if was_under_way != any(shared_worker().here(run) for run in chosen):
-        st.rerun()
 
 
-st.html(STYLE)
+use_style()
 st.title("Discover what refuses", anchor=False)
 st.markdown(
-    "Search the SAE features for those whose ablation turns a refusal into an answer, over many prompts at once."
+    "Find the SAE features whose ablation turns refusals into answers: the paper's three-stage search, over many "
+    "prompts."
 )
 the_engine = engine_or_stop()
 with shown_as_sentences("the Discover page"):

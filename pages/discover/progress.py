@@ -1,20 +1,23 @@
-"""How a run stands: where it is, what is left, and the buttons that hold it, end it or let it go on.
+"""How a run stands: where it is, what is left, and the buttons that pause it, stop it or let it go on.
 
-Knows: the worker and the store's word on a run. Does not know: results.
+Knows: the run's job, and the state in the store. Does not know: results.
 """
 
 from __future__ import annotations
 
 import streamlit as st
 
-from cache.jobs.search import Worker, shared_worker
+from cache.jobs import search
+from cache.jobs.queue import State, shared_queue
 from cache.store.runs import Run, Runs
 from core import Engine
-from pages.shared.text import duration, plain
+from pages.shared.jobs import status, waits_for
+from pages.shared.text import plain
 
-_ICONS = {
+_ICONS: dict[State, str] = {
     "running": ":material/directions_run:",
     "paused": ":material/pause_circle:",
+    "stopping": ":material/stop_circle:",
     "stopped": ":material/stop_circle:",
     "finished": ":material/check_circle:",
     "failed": ":material/error:",
@@ -22,55 +25,63 @@ _ICONS = {
 }
 
 
-def standing(run: Run, worker: Worker) -> str:
-    """running, paused, waiting, stopped, finished or failed; a run that died with its process is stopped."""
-    if worker.here(run.run):
-        return "paused" if worker.paused(run.run) else "waiting" if worker.waits(run.run) else "running"
-    return "stopped" if run.state in ("running", "paused") else run.state
-
-
-def label(run: Run) -> str:
-    """A run in a list. Nothing that changes: a browser sends a choice back as its text."""
-    return f"{run.made_at:%d %b %H:%M:%S} · {run.name}"
+def under_way(runs: list[str]) -> bool:
+    """Whether any of these runs is being carried out, or waits, in this process."""
+    return any(search.job_of(shared_queue(), run) for run in runs)
 
 
 def bar(engine: Engine, runs: Runs, run: Run) -> None:
     """State, progress and buttons of one run."""
-    worker, stands = shared_worker(), standing(run, shared_worker())
-    where = worker.progress(run.run)
-    if where is not None and stands in ("running", "paused"):
-        share = (where.stages_done + (where.done / where.of if where.of else 1)) / where.stages
-        left = f" · about {duration(where.left)} left in this stage" if where.left else ""
-        st.progress(min(share, 1.0), f"{where.title}: {where.done} of {where.of}{left}")
+    queue = shared_queue()
+    job, state = search.job_of(queue, run.run), search.state_of(queue, run)
+    if job is not None and job.message and state in ("running", "paused", "stopping"):
+        st.progress(job.share, status(job))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"{_ICONS[stands]} **{stands}**" + (f" :gray[{plain(run.note)}]" if run.note else ""))
-        if stands in ("running", "waiting"):
+        st.markdown(f"{_ICONS[state]} **{state}**" + (f" :gray[{note}]" if (note := _note(run, state)) else ""))
+        if state in ("running", "waiting"):
             st.button(
                 "Pause",
                 key=f"pause_{run.run}",
                 icon=":material/pause:",
-                on_click=worker.pause,
-                args=(run.run,),
-                help="Hold it after the group of prompts it is at",
+                on_click=search.pause,
+                args=(queue, runs, run.run),
+                help="Holds the run after the prompts it is at now. Other jobs can use the device meanwhile.",
             )
-        if stands == "paused":
+        if state == "paused":
             st.button(
-                "Go on", key=f"go_on_{run.run}", icon=":material/play_arrow:", on_click=worker.go_on, args=(run.run,)
+                "Go on",
+                key=f"go_on_{run.run}",
+                icon=":material/play_arrow:",
+                on_click=search.go_on,
+                args=(queue, runs, run.run),
             )
-        if stands in ("running", "waiting", "paused"):
+        if state in ("running", "waiting", "paused"):
             st.button(
                 "Stop",
                 key=f"stop_{run.run}",
                 icon=":material/stop:",
-                on_click=worker.stop,
-                args=(run.run,),
-                help="End it after the group it is at; what it found is kept, and it can be resumed",
+                on_click=search.stop,
+                args=(queue, runs, run.run),
+                help="Ends the run after the prompts it is at now. What it found is kept, and you can resume it.",
             )
-        if stands in ("stopped", "failed"):
+        if state in ("stopped", "failed"):
             st.button(
                 "Resume",
                 key=f"resume_{run.run}",
                 icon=":material/resume:",
-                on_click=worker.start,
-                args=(run.run, engine, runs),
+                on_click=_resume,
+                args=(runs, run.run, engine),
+                help="Goes on where it ended. Nothing is computed twice.",
             )
+
+
+def _resume(runs: Runs, run: str, engine: Engine) -> None:
+    search.start(shared_queue(), runs, run, engine)
+
+
+def _note(run: Run, state: State) -> str:
+    """What stands beside the state, as Markdown."""
+    job = search.job_of(shared_queue(), run.run)
+    if job is not None and state == "waiting":
+        return waits_for(job)
+    return plain(run.note) if run.state == state else ""

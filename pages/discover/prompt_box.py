@@ -1,43 +1,44 @@
-"""Where one side's prompts come from: bundled, a public set, pasted or a file; and what is wrong with them.
+"""Where the harmful or the benign prompts come from: shipped ones, a public set, pasted text or a file.
 
-Knows: the widgets of one side of the form. Does not know: settings, runs. A public set is fetched when somebody presses
-the button, never before; its licence stands beside it.
+Knows: the widgets of one side of the form, and how to say what is wrong with prompts. Does not know: settings, runs. A
+public set is fetched when somebody presses the button, never before; its licence stands beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
-from cache.jobs.discover import bundled_prompts
+from cache.jobs import prompt_sets
+from cache.jobs.queue import Job, shared_queue
 from core import Engine, HydrascopeError
-from core.errors import Cancelled
-from core.prompts.checks import Report, check, prompts_digest
+from core.prompts.checks import Report, check_prompts, prompts_digest
 from core.prompts.files import ENDINGS, read_prompts
-from core.prompts.public_sets import PromptList, fetch_set, page
-from core.prompts.sources import SOURCES, Kind, Source
-from pages.shared.engine import newer_request_waits
+from core.prompts.public_sets import PromptList, page
+from core.prompts.shipped import held_out_file
+from core.prompts.sources import SOURCES, PartKind, PublicSet
+from pages.shared.jobs import INSTANT, job_bar, watch
 from pages.shared.kept import Kept
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
 
-_BUNDLED, _PUBLIC, _PASTE, _FILE = "Bundled", "Public set", "Paste", "File"
-#: Which prompts of a public set fit a side of the form; look-alikes are benign, and the harder ones to tell.
-_KINDS: dict[str, tuple[Kind, ...]] = {"harmful": ("harmful",), "benign": ("benign", "look-alike")}
+_SHIPPED, _PUBLIC, _PASTE, _FILE = "Shipped", "Public set", "Paste", "File"
+#: The prompts of a public set that each side of the form offers; look-alikes are benign, and hard to tell apart.
+_KINDS: dict[str, tuple[PartKind, ...]] = {"harmful": ("harmful",), "benign": ("benign", "look-alike")}
 #: Dropped rows that are listed.
 _LISTED = 50
-_STOPPED = "discover_stopped"
 
 
 def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
-    """One side's prompts, from wherever the visitor says, those that cannot be used left out. side: harmful, benign."""
-    sources = [_BUNDLED, _PUBLIC, _PASTE, _FILE] if engine.spec.prompts else [_PUBLIC, _PASTE, _FILE]
+    """One side's prompts, without those that cannot be used. side: harmful or benign."""
+    sources = [_SHIPPED, _PUBLIC, _PASTE, _FILE] if engine.spec.prompts else [_PUBLIC, _PASTE, _FILE]
     source = st.segmented_control(
         title, sources, default=sources[0], key=f"discover_{side}_source", required=True, help=explanation
     )
     read: dict[str, Callable[[], PromptList | None]] = {
-        _BUNDLED: lambda: PromptList(tuple(bundled_prompts(engine, side)), "bundled"),
+        _SHIPPED: lambda: PromptList(tuple(held_out_file(engine.spec.prompts, engine.spec.name, side)), "shipped"),
         _PUBLIC: lambda: _public(side),
         _PASTE: lambda: _pasted(side),
         _FILE: lambda: _from_file(side),
@@ -50,14 +51,19 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
     if found is None:
         return []
     report = _checked(engine, found.rows)
-    _say(side, found, report)
+    _show_problems(side, found, report)
     if not report.kept:
         return []
     # The key carries the count: another list is another slider, and never one with a value out of its range.
     size = most = len(report.kept)
     if size > 1:
         most = st.slider(
-            "How many", 1, size, min(size, 60), key=f"discover_{side}_most_{size}", help="The first so many of the list"
+            "How many",
+            1,
+            size,
+            min(size, 60),
+            key=f"discover_{side}_most_{size}",
+            help="Taken from the top of the list.",
         )
     st.caption(f"{counted(size, 'prompt')}; the first is “{plain(report.kept[0], most=70)}”.")
     return list(report.kept[:most])
@@ -65,17 +71,17 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
 
 def _checked(engine: Engine, rows: tuple[str, ...]) -> Report:
     # Half of the context is left for the template and the answer.
-    most = engine.runtime.context_length // 2
-    return _check(rows, prompts_digest(rows), most, engine.spec.name, engine.runtime.tokenizer)
+    most = engine.context_length // 2
+    return _check(rows, prompts_digest(rows), most, engine.spec.name, engine.tokenizer)
 
 
 @st.cache_data(max_entries=16, show_spinner="Checking the prompts")
-def _check(_rows: tuple[str, ...], digest: str, most_tokens: int, model: str, _tokenizer: Callable) -> Report:
+def _check(_rows: tuple[str, ...], digest: str, most_tokens: int, model: str, _tokenizer: Callable[..., Any]) -> Report:
     """Kept by the rows' digest: Streamlit would hash thirty thousand texts one by one at every click."""
-    return check(_rows, most_tokens=most_tokens, count_tokens=lambda text: len(_tokenizer(text).input_ids))
+    return check_prompts(_rows, most_tokens=most_tokens, count_tokens=lambda text: len(_tokenizer(text).input_ids))
 
 
-def _say(side: str, found: PromptList, report: Report) -> None:
+def _show_problems(side: str, found: PromptList, report: Report) -> None:
     """Warnings, and what was dropped and why; nothing where all is well."""
     for sentence in (*found.warnings, *report.warnings):
         st.warning(plain(sentence), icon=":material/warning:")
@@ -92,7 +98,7 @@ def _say(side: str, found: PromptList, report: Report) -> None:
                 alt="Prompts that were dropped",
             )
             if len(report.dropped) > _LISTED:
-                st.caption(f"The first {_LISTED} of {len(report.dropped):,}.")
+                st.caption(f"Showing the first {_LISTED} of {len(report.dropped):,}.")
 
 
 def _pasted(side: str) -> PromptList | None:
@@ -110,7 +116,7 @@ def _pasted(side: str) -> PromptList | None:
 
 def _from_file(side: str) -> PromptList | None:
     given = st.file_uploader(
-        "A file of prompts", type=list(ENDINGS), key=f"discover_{side}_file", label_visibility="collapsed"
+        "A file with prompts", type=list(ENDINGS), key=f"discover_{side}_file", label_visibility="collapsed"
     )
     if given is None:
         return None
@@ -137,50 +143,62 @@ def _public(side: str) -> PromptList | None:
     name = st.selectbox("Set", list(offered), key=f"discover_{side}_set", label_visibility="collapsed")
     source, kind = offered[str(name)]
     st.caption(terms(source))
-    found = _fetched().get((source.name, kind))
+    found = _result(source, kind)
     if found is not None:
         st.caption(f"From {plain(found.origin)}.")
         return found
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        asked = st.button(
-            f"Fetch {source.title}",
-            key=f"discover_{side}_fetch",
-            icon=":material/download:",
-            help="From the model hub into your own hub cache, or from there when it was fetched before.",
-        )
-        place = st.empty()
-    note = st.empty()
-    if not asked:
-        if st.session_state.pop(f"{_STOPPED}_{side}", None) == source.name:
-            note.info(
-                "Stopped. What had arrived is kept, and the next try goes on from there.", icon=":material/stop_circle:"
-            )
-        return None
-    with place:
-        st.button("Stop", key=f"discover_{side}_stop", icon=":material/stop:", on_click=_stop, args=(side, source.name))
-    bar = note.progress(0.0, "Starting")
-    try:
-        found = fetch_set(
-            source.name,
-            kind,
-            progress=lambda message, share: bar.progress(min(max(share, 0.0), 1.0), plain(message)),
-            cancelled=newer_request_waits,
-        )
-    except Cancelled:
-        return None
-    finally:
-        note.empty()
-        place.empty()
-    _fetched().put((source.name, kind), found)
-    st.rerun()
+    st.button(
+        f"Fetch {source.title}",
+        key=f"discover_{side}_fetch",
+        icon=":material/download:",
+        disabled=_under_way(source, kind),
+        on_click=_fetch,
+        args=(source, kind),
+        help="Downloads it from the model hub into your hub cache. If it is there already, it is only read.",
+    )
+    watch(
+        lambda: _under_way(source, kind), lambda: _fetching(side, source, kind), f"discover_{side}_fetching", every=1.0
+    )
+    return None
 
 
-def _stop(side: str, name: str) -> None:
-    """The click itself ends the fetch, as any click does; this is what the page then says of it."""
-    st.session_state[f"{_STOPPED}_{side}"] = name
+def _fetch(source: PublicSet, kind: PartKind) -> None:
+    queue = shared_queue()
+    queue.wait(prompt_sets.start(queue, source, kind).id, INSTANT)
 
 
-def terms(source: Source) -> str:
+def _job(source: PublicSet, kind: PartKind) -> Job | None:
+    return shared_queue().latest("download", prompt_sets.key_of(source, kind))
+
+
+def _under_way(source: PublicSet, kind: PartKind) -> bool:
+    job = _job(source, kind)
+    return job is not None and job.under_way
+
+
+def _fetching(side: str, source: PublicSet, kind: PartKind) -> None:
+    """How far the download is, or why it ended without the set."""
+    job = _job(source, kind)
+    if job is None:
+        return
+    if job.under_way:
+        job_bar(job, f"discover_{side}_stop", "What has arrived is kept.")
+    elif job.state == "stopped":
+        st.info(plain(job.message), icon=":material/stop_circle:")
+    elif job.state == "failed":
+        st.error(plain(job.error), icon=":material/error:")
+
+
+def _result(source: PublicSet, kind: PartKind) -> PromptList | None:
+    """The set, where it was fetched in this process."""
+    key, job = (source.name, kind), _job(source, kind)
+    if job is not None and isinstance(job.result, PromptList):
+        _fetched().put(key, job.result)  # jobs are forgotten sooner
+    found: PromptList | None = _fetched().get(key)
+    return found
+
+
+def terms(source: PublicSet) -> str:
     """What a set is, its licence, and whom to cite, as Markdown in which all of it is text."""
     return (
         f"{plain(source.note)} Licence: {plain(source.licence)}. Cite {plain(source.citation)}. "

@@ -1,4 +1,4 @@
-"""What a run has found so far, as tables and charts, and each prompt's own feature set to open on the Audit page.
+"""What a run has found so far, as tables and charts, and each prompt's feature set to open on the Audit page.
 
 Knows: the report's tables and how they are drawn. Does not know: how a run is carried out.
 """
@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -56,7 +57,7 @@ def show(view: str, run: str, ledger: Ledger, inputs: Inputs, facts: Mapping[str
                 if name in found:
                     _table(run, found[name], ledger)
         if not found.keys() & set(_SHOWN[view]):
-            st.caption("Nothing yet; results appear here as they arrive.")
+            st.caption("No results yet. They appear here as the run finds them.")
 
 
 def _table(run: str, table: Table, ledger: Ledger) -> None:
@@ -75,9 +76,9 @@ def _table(run: str, table: Table, ledger: Ledger) -> None:
     st.caption(f"{paper}{plain(table.note)}")
 
 
-def _formats(frame: pd.DataFrame) -> dict[str, object]:
+def _formats(frame: pd.DataFrame) -> dict[str, Any]:
     """Shares as percentages, other fractions with four digits."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for column in frame.columns:
         if is_share(str(column)):
             found[column] = st.column_config.NumberColumn(format="percent")
@@ -130,12 +131,13 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
     """Each prompt's smallest verified set; one of them can be opened on the Audit page."""
     chosen = minimal_sets(ledger)
     if chosen.empty:
-        st.caption("No minimal set yet; Stage 2 finds them.")
+        st.caption("No minimal set yet. Stage 2 finds them.")
         return
     frame = chosen.assign(prompt=[inputs.harmful[int(item.partition("/")[2])] for item in chosen["item"]])
     frame = frame.sort_values(["size", "item"], ignore_index=True)
     st.caption(
-        "Each prompt's smallest set that flips it. Choose a row to open it on the Audit page, features switched off."
+        "The smallest set that flips each prompt. Choose a row, then open it on the Audit page with these features "
+        "ablated."
     )
     picked = st.dataframe(
         frame[["prompt", "size", "of", "tau", "features"]],
@@ -146,7 +148,7 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
         height=min(420, 40 + 35 * len(frame)),
         alt="Minimal feature sets by prompt",
         column_config={
-            "of": st.column_config.NumberColumn("of a pool of"),
+            "of": st.column_config.NumberColumn("candidates"),
             "tau": st.column_config.NumberColumn("τ", format="%.1f"),
             "features": st.column_config.ListColumn("features, layer-index"),
         },
@@ -159,10 +161,9 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
         key=f"open_{run}",
         icon=":material/troubleshoot:",
         disabled=not rows,
-        help="Choose a row first" if not rows else None,
+        help="Choose a row of the table first." if not rows else None,
     ):
         state.open_on_audit(prompt, features)
-        st.switch_page(state.AUDIT_PAGE)
     st.download_button(
         "Data",
         lambda: frame.assign(features=frame["features"].map(" ".join)).to_csv(index=False),
@@ -172,7 +173,7 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
-        help="This table as CSV",
+        help="This table as CSV.",
     )
 
 
@@ -188,10 +189,11 @@ def _about(run: str, ledger: Ledger, facts: Mapping[str, str]) -> None:
         key=f"zip_{run}",
         icon=":material/folder_zip:",
         on_click="ignore",
-        help="Every table as CSV, Parquet, JSON and Markdown",
+        help="Every table as CSV, Parquet, JSON and Markdown.",
     )
     st.caption(
-        f"At a prompt: `python -m core discover --resume {run} --out DIR` goes on with it and writes its tables."
+        f"On the command line, `python -m core discover --resume {run} --out DIR` resumes this run and writes its "
+        "tables."
     )
 
 

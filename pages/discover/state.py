@@ -1,4 +1,4 @@
-"""What one visitor is looking at on the Discover page: which runs, and what a new one would be.
+"""What one visitor is looking at on the Discover page: which runs, and which part of their results.
 
 Knows: session state. Does not know: stores, engines, drawing.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.audit import state as audit
+from pages.shared.workspace import session
 
 RUN, OTHER, VIEW = "discover_run", "discover_other", "discover_view"
 _CHOSEN = "discover_chosen"
-AUDIT_PAGE = "pages/audit/page.py"
 
 
 def choose(run: str) -> None:
@@ -26,6 +25,6 @@ def take_chosen() -> None:
 
 
 def open_on_audit(prompt: str, features: list[str]) -> None:
-    """Hand a prompt and a feature set over to the Audit page. Call `st.switch_page(AUDIT_PAGE)` afterwards."""
-    audit.set_prompt(prompt)
-    audit.set_words(features)
+    """Hand a prompt and a feature set over to the Audit page, and go there."""
+    session.set_both(prompt, features)
+    session.go_to(session.AUDIT_PAGE)

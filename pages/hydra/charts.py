@@ -13,6 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from pages.shared.layered import layered
 from pages.shared.text import visible
 
 ABLATED, WOKEN, CONTROL, NEARLY = "ablated", "woken", "control", "nearly woken"
@@ -97,7 +98,7 @@ def woken_map(
     if 0 in order:
         free = pd.DataFrame({"place": [order[0]] * len(layers), "layer": list(layers), "kind": CONTROL})
         parts.insert(0, alt.Chart(free).mark_rect(opacity=0.12).encode(x=x, y=y, color=colour))
-    return alt.layer(*parts).properties(height=130 + 28 * len(layers))
+    return layered(*parts).properties(height=130 + 28 * len(layers))
 
 
 def woken_summary(frame: pd.DataFrame, woken: int, ablated: int) -> str:
@@ -129,7 +130,7 @@ def margins(frame: pd.DataFrame) -> alt.LayerChart:
     ]
     colour = alt.Color("kind:N", scale=_COLOUR, legend=_legend(WOKEN, NEARLY))
     base = alt.Chart(shown).encode(y=y, color=colour)
-    return alt.layer(
+    return layered(
         alt.Chart(pd.DataFrame({"x": [0], "kind": CONTROL}))
         .mark_rule(strokeDash=[3, 3], opacity=0.6)
         .encode(x="x:Q", color=colour),
@@ -194,7 +195,7 @@ def holds_down(links: pd.DataFrame) -> alt.LayerChart:
             x=x, y=y, color=colour, shape=alt.Shape("kind:N", scale=_SHAPE, legend=None), tooltip=["kind:N", "name:N"]
         )
     )
-    return alt.layer(lines, points).properties(height=380)
+    return layered(lines, points).properties(height=380)
 
 
 def rounds(frame: pd.DataFrame, column: str, title: str, at: int) -> alt.LayerChart:
@@ -220,7 +221,7 @@ def rounds(frame: pd.DataFrame, column: str, title: str, at: int) -> alt.LayerCh
         .mark_rule(strokeDash=[2, 3], opacity=0.7)
         .encode(x=x, color=colour)
     )
-    return alt.layer(here, lines).properties(height=200)
+    return layered(here, lines).properties(height=200)
 
 
 def dose(frame: pd.DataFrame, column: str, title: str) -> alt.LayerChart:
@@ -241,7 +242,7 @@ def dose(frame: pd.DataFrame, column: str, title: str) -> alt.LayerChart:
         .mark_rule(strokeDash=[2, 3], opacity=0.7)
         .encode(x=x, color=_SERIES)
     )
-    return alt.layer(one, line).properties(height=200)
+    return layered(one, line).properties(height=200)
 
 
 def matters(frame: pd.DataFrame) -> alt.LayerChart:
@@ -260,7 +261,7 @@ def matters(frame: pd.DataFrame) -> alt.LayerChart:
     bars = alt.Chart(frame.assign(kind=WOKEN)).mark_bar(height=12).encode(y=y, x=x, color=_KIND, tooltip=tooltip)
     marks = alt.Chart(frame.assign(kind=CONTROL)).mark_tick(thickness=3, height=20)
     ticks = marks.encode(y=y, x=alt.X("control:Q"), color=_KIND, tooltip=tooltip)
-    return alt.layer(bars, ticks).properties(height=alt.Step(26))
+    return layered(bars, ticks).properties(height=alt.Step(26))
 
 
 def _legend(*names: str) -> alt.Legend:

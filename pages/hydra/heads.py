@@ -10,27 +10,27 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import Edits, Engine
+from core import Engine
 from core.hydra import Round
-from pages.audit import state as audit_state
-from pages.audit.cards import badge_of
-from pages.audit.state import Request
 from pages.hydra import charts, state, work
+from pages.shared.cards import badge_of
 from pages.shared.downloads import download
-from pages.shared.engine import newer_request_waits
 from pages.shared.text import counted, escaped, plain, probability, signed
+from pages.shared.workspace import session
+from pages.shared.workspace.session import Request
+from pages.shared.workspace.state import words_of
 
 _STARTED = "hydra_heads_started"
 _ENDS = {
     "complied": "the model answers now.",
     "degenerate": "the answer fell apart.",
-    "nothing to add": "nothing more woke that could be added.",
-    "rounds spent": "the refusal outlived every round.",
+    "nothing to add": "no more features woke.",
+    "rounds spent": "the model still refuses after the last round.",
 }
-_RULES = {"all": "all that woke", "aligned": "only those towards refusal"}
+_RULES = {"all": "all woken features", "aligned": "only those towards refusal"}
 
 
-def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
+def section(engine: Engine, key: str, request: Request) -> None:
     """The whole view. Raises InputError."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         rule = str(
@@ -42,7 +42,7 @@ def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
                 required=True,
                 format_func=_RULES.__getitem__,
                 label_visibility="collapsed",
-                help="What is added to the ablated set each round: all that woke, or only features whose decoder "
+                help="What each round adds to the ablated features: all that woke, or only those whose decoder row "
                 "points towards the refusal direction.",
             )
         )
@@ -59,8 +59,8 @@ def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
                 args=(what,),
             )
     st.caption(
-        "Each round ablates what woke in the one before, the strongest first, until the model answers, nothing wakes, "
-        "or the answer falls apart. Beside it, as many random active features: the control."
+        "Each round ablates what woke in the round before, the strongest first, until the model answers, nothing "
+        "wakes, or the answer falls apart. The control ablates as many random active features."
     )
     slot = st.empty()
     if played:
@@ -75,7 +75,7 @@ def start(what: tuple) -> None:
 
 
 def _play(engine: Engine, what: tuple, played: tuple[Round, ...], slot: Any) -> None:
-    """Round after round, shown as they come; leaves early when something newer is asked for."""
+    """Round after round, shown as they come. Each round shown is a place where a click ends the run."""
     _, request, rule = what
     found: list[Round] = []
     with st.spinner("Cutting", show_time=True):
@@ -84,8 +84,6 @@ def _play(engine: Engine, what: tuple, played: tuple[Round, ...], slot: Any) -> 
             if len(found) > len(played):
                 work.rounds().put(what, tuple(found))
                 _show(slot, tuple(found), live=not one.ended)
-            if newer_request_waits():
-                return
 
 
 def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
@@ -112,13 +110,13 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
         if not live:
             with st.container(horizontal=True, gap="small"):
                 st.button(
-                    "Take this set",
+                    "Use this set",
                     key=f"hydra_take_{len(played)}",
                     icon=":material/done_all:",
                     type="tertiary",
                     on_click=_take,
                     args=(played[at],),
-                    help="Make this round's set the active set, here and on the Audit page",
+                    help="Make this round’s features the edits, here and on every page",
                 )
                 download(frame, "heads")
 
@@ -173,7 +171,7 @@ def _charts(frame: pd.DataFrame, at: int) -> None:
 
 def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
     """round, series, features, added, woken, p, score, verdict, kl: the heads and their control, a row each."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for one in played:
         rows.append(
             (
@@ -206,4 +204,4 @@ def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
 
 
 def _take(one: Round) -> None:
-    audit_state.set_words(audit_state.words_of(one.edits))
+    session.set_words(words_of(one.edits))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import Edits, Engine
-from pages.audit.state import Request
+from core import Engine
 from pages.hydra import charts, work
 from pages.shared.downloads import download
+from pages.shared.workspace.session import Request
 
 BY = "hydra_matter_by"
 
@@ -29,12 +29,12 @@ def matters(engine: Engine, key: str, request: Request) -> None:
     with st.spinner("Ablating what woke", show_time=True):
         frame = work.mattering(engine, key, request.prompt, request.edits, str(by))
     if frame.empty:
-        st.caption("Nothing woke, so nothing is there to matter.")
+        st.caption("Nothing woke, so there is nothing to test.")
         return
     st.markdown(
-        "What becomes of the refusal score when woken features are **ablated too** (bars), and when as many random "
-        "active ones are (ticks). A bar far to the left of its tick: they had taken over refusing. A bar at its tick: "
-        "they merely woke."
+        "How the refusal score changes when the woken features are **ablated too** (bars), and when as many random "
+        "active features are (ticks). A bar far to the left of its tick: the woken features had taken over refusing. A "
+        "bar at its tick: they woke but did not matter."
     )
     st.altair_chart(
         charts.matters(frame),
@@ -60,13 +60,13 @@ def matters(engine: Engine, key: str, request: Request) -> None:
     download(frame, "do-they-matter")
 
 
-def dose(engine: Engine, key: str, request: Request, edits: Edits) -> None:
+def dose(engine: Engine, key: str, request: Request) -> None:
     """The view “Dose”. Raises InputError."""
     with st.spinner("Measuring at every strength", show_time=True):
         frame = work.doses(engine, key, request.prompt, request.edits)
     st.markdown(
-        "The same edits at a strength from 0, no edit, to 1, plain ablation (dotted), and past it: features are then "
-        "pushed below zero."
+        "The same edits at strengths from 0 (no edit) past 1 (plain ablation, dotted). Above 1, features are pushed "
+        "below zero."
     )
     columns = st.columns(3, gap="medium")
     for column, (name, title) in zip(

@@ -11,9 +11,9 @@ from cache.store.database import shared_store
 from cache.store.runs import Runs
 from core import Engine
 from core.discovery.tables.search import minimal_sets
-from pages.audit import state as audit_state
-from pages.discover.progress import label
+from pages.shared.runs import run_name
 from pages.shared.text import counted
+from pages.shared.workspace import session
 
 
 def source(engine: Engine) -> None:
@@ -22,11 +22,16 @@ def source(engine: Engine) -> None:
     known = {run.run: run for run in runs.all() if run.model == engine.spec.name}
     if not known:
         return
-    with st.popover("From a run", icon=":material/travel_explore:", key="hydra_from_run", help="A run's minimal set"):
-        chosen = st.selectbox("Run", list(known), format_func=lambda run: label(known[run]), key="hydra_run")
+    with st.popover(
+        "From a run",
+        icon=":material/travel_explore:",
+        key="hydra_from_run",
+        help="Use the minimal set that a search run found for a prompt",
+    ):
+        chosen = st.selectbox("Run", list(known), format_func=lambda run: run_name(known[run]), key="hydra_run")
         found = minimal_sets(runs.ledger(chosen))
         if found.empty:
-            st.caption("This run has no minimal set yet; Stage 2 finds them.")
+            st.caption("This run has no minimal set yet. Stage 2 of the search finds them.")
             return
         prompts = runs.inputs(chosen).harmful
         sets = {
@@ -39,9 +44,4 @@ def source(engine: Engine) -> None:
             key=f"hydra_item_{chosen}",
             format_func=lambda name: f"{sets[name][0][:60]} ({counted(len(sets[name][1]), 'feature')})",
         )
-        st.button("Take this set", key="hydra_take_run", on_click=_take, args=sets[item])
-
-
-def _take(prompt: str, features: list[str]) -> None:
-    audit_state.set_prompt(prompt)
-    audit_state.set_words(features)
+        st.button("Use this set", key="hydra_take_run", on_click=session.set_both, args=sets[item])

@@ -1,6 +1,6 @@
-"""What one visitor looks at on the Hydra page: which view, which round. Prompt and active set are the Audit page's.
+"""What one visitor looks at on the Hydra page: which view, which round.
 
-Knows: session state. Does not know: engines, stores, drawing.
+Knows: session state. Does not know: engines, stores, drawing, or prompt and edits, which are the workspace's.
 """
 
 from __future__ import annotations

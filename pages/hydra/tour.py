@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from core import Engine
+from core import Edits, Engine
 from core.edits.feature_sets import top_per_layer
-from pages.audit import state as audit_state
-from pages.audit import work as audit_work
 from pages.hydra import heads, state, work
-from pages.shared import links
+from pages.shared import measurements
+from pages.shared.workspace import session
+from pages.shared.workspace.session import Request
+from pages.shared.workspace.state import words_of
 
 _STEP = "hydra_tour"
 #: How many features a layer are enough to flip the demo.
@@ -34,47 +35,48 @@ class Step(NamedTuple):
 
 
 STEPS = (
-    Step("The model **refuses** this request: its first word is set to be “I”, as in “I can’t”.", 0, state.MAP),
+    Step("The model **refuses** this request. It is about to begin with “I”, as in “I can’t”.", 0, state.MAP),
     Step(
         f"Switch off the **{ENOUGH} features nearest the refusal direction** in every layer, and the same model "
-        "answers. Squares mark where they fired.",
+        "answers. Squares mark where those features fired.",
         ENOUGH,
         state.MAP,
     ),
     Step(
-        "The hydra: **circles are features that were silent** on this prompt and woke once those were gone. Point at a "
-        "circle to see what they are about; the table below has them all.",
+        "This is the hydra: **circles are features that were silent** on this prompt and woke when the others were "
+        "switched off. Point at a circle to see what its features are about. The table below lists them all.",
         ENOUGH,
         state.MAP,
     ),
     Step(
-        "Many wake at **BOS**, the first token. It sees nothing but itself, so the same ones wake for every prompt: "
-        "read them as a mark of the edit, not of the request.",
+        "Many wake at **BOS**, the first token. BOS sees no other token, so the same features wake there for every "
+        "prompt. They tell you about the edits, not about the request.",
         ENOUGH,
         state.MAP,
         only_bos=True,
     ),
     Step(
-        "**Who wakes whom?** Leave one ablated feature on at a time: what falls asleep again had been held down by it.",
+        "**Who wakes whom?** Leave one ablated feature on at a time. The features that fall silent again were held "
+        "down by it.",
         ENOUGH,
         state.WHO,
     ),
     Step(
-        "**Do they matter?** Ablate what woke as well: a bar far beyond its tick had taken over refusing, a bar at its "
-        "tick merely woke.",
+        "**Do they matter?** Ablate the woken features too. A bar much longer than its tick means that they had taken "
+        "over refusing. A bar as long as its tick means that they woke but did not matter.",
         ENOUGH,
         state.MATTER,
     ),
     Step(
-        "Now **cut too little**: so few of the nearest features that it still refuses. Go on round by round: ablate "
-        "what wakes, until it answers, nothing wakes, or the answer falls apart. The control cuts as many random ones.",
+        "Now **cut too few**, so that the model still refuses. Each round then ablates what woke, until the model "
+        "answers, nothing wakes, or the answer falls apart. The control ablates as many random features.",
         1,
         state.HEADS,
         too_few=True,
     ),
     Step(
-        "**How much is enough?** The same set at every strength: where the score crosses 0, refusing gives way. That "
-        "is the tour; now try a request of your own.",
+        "**How much is enough?** These are the same edits at every strength. The model stops refusing where the score "
+        "crosses 0. This is the end of the tour; now try your own request.",
         ENOUGH,
         state.DOSE,
     ),
@@ -89,7 +91,7 @@ def button(engine: Engine, key: str, pairs: Sequence[tuple[str, str]]) -> None:
             key="hydra_tour_begin",
             icon=":material/play_circle:",
             on_click=_go(engine, key, pairs, 0),
-            help="The hydra effect in eight clicks, a sentence each",
+            help="The hydra effect in eight steps",
         )
 
 
@@ -130,15 +132,14 @@ def _go(engine: Engine, key: str, pairs: Sequence[tuple[str, str]], to: int) -> 
         step = STEPS[to]
         st.session_state[_STEP] = to
         prompt = pairs[0][0]
-        audit_state.set_prompt(prompt)
-        features = top_per_layer(audit_work.alignment(engine, key), step.k) if step.k else []
+        features = top_per_layer(measurements.alignment(engine, key), step.k) if step.k else []
         if step.too_few:
             features = work.too_few(engine, key, prompt, tuple(features))
-        words = audit_state.words_for(features)
-        audit_state.set_words(words)
+        edits = Edits.ablate(features)
+        session.set_both(prompt, words_of(edits))
         state.show(step.view, step.only_bos)
         if step.too_few:
-            heads.start((key, audit_state.Request(prompt, links.text(words)), "all"))
+            heads.start((key, Request(prompt, edits), "all"))
 
     return act
 

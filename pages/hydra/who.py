@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import Edits, Engine
-from pages.audit.state import Request
+from core import Engine
 from pages.hydra import charts, work
 from pages.shared.downloads import download
 from pages.shared.text import counted
+from pages.shared.workspace.session import Request
 
 BY, WITH_BOS = "hydra_by", "hydra_who_bos"
 
 
-def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
+def section(engine: Engine, key: str, request: Request) -> None:
     """The whole view. Raises InputError."""
+    edits = request.edits
     large = len(edits.features) > work.LARGE_SET
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         by = st.segmented_control(
@@ -30,27 +31,29 @@ def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
             label_visibility="collapsed",
         )
         with_bos = st.toggle(
-            "BOS too", key=WITH_BOS, help="Count features that woke at BOS alone, where no prompt matters"
+            "BOS too",
+            key=WITH_BOS,
+            help="Count features that woke only at BOS too. They are the same for every prompt.",
         )
     if not edits.features:
-        st.caption("Only features can be left out one by one; the active set has none.")
+        st.caption("Only features can be left on one by one, and the edits name none.")
         return
     with st.spinner(f"Leaving out one {by} at a time", show_time=True):
         links = work.held_down(engine, key, request.prompt, request.edits, str(by), with_bos)
     if links is None:
-        st.caption("Nothing woke on this prompt's tokens, so nobody is held down.")
+        st.caption("Nothing woke on this prompt’s tokens, so no feature was held down.")
         return
     found = links.frame[links.frame["effect"] > 0]
     watched = links.frame["woken"].nunique()
     if found.empty:
         st.caption(
-            f"Of {counted(watched, 'woken feature')} none depends on a single {by}: each would wake with any one of "
-            "the ablated ones left on."
+            f"None of the {counted(watched, 'woken feature')} depends on a single {by}: each still wakes when any "
+            f"one {by} is left on."
         )
     else:
         st.markdown(
-            f"Leaving one {by} on puts {counted(found['woken'].nunique(), 'woken feature')} of {watched} back towards "
-            "sleep. An edge runs from what was ablated to what it held down; the thicker, the more activation."
+            f"Leaving one {by} on weakens {found['woken'].nunique()} of {counted(watched, 'woken feature')}. An "
+            "edge runs from what was ablated to what it held down. Thicker edges held down more activation."
         )
         st.altair_chart(
             charts.holds_down(found),
@@ -72,8 +75,8 @@ def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
             },
         )
         download(found, "who-wakes-whom")
-    st.subheader("What each one is worth", anchor=False)
-    st.caption(f"The refusal score with one {by} left on, against the whole set ablated.")
+    st.subheader("What each one contributes", anchor=False)
+    st.caption(f"The refusal score with one {by} left on, compared with all of them ablated.")
     st.dataframe(
         links.scores,
         hide_index=True,
@@ -83,7 +86,7 @@ def section(engine: Engine, key: str, request: Request, edits: Edits) -> None:
         column_config={
             "left_out": st.column_config.TextColumn(f"{by} left on"),
             "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
-            "difference": st.column_config.NumberColumn("more than the whole set", format="%+.2f"),
+            "difference": st.column_config.NumberColumn("difference to all ablated", format="%+.2f"),
         },
     )
     download(links.scores, "left-out")

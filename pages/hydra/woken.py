@@ -1,4 +1,4 @@
-"""The woken map: where ablated features fired, where dormant ones woke, and how far asleep they were.
+"""The woken map: where ablated features fired, where dormant ones woke, and how far below their thresholds they were.
 
 Knows: a wakening and how it is laid out on the page. Does not know: how it was found.
 """
@@ -13,12 +13,11 @@ import streamlit as st
 from core import Engine, Feature
 from core.hydra import Wakening
 from core.labels.notes import Labels
-from pages.audit import tokens
-from pages.audit import work as audit_work
-from pages.audit.state import Request
 from pages.hydra import charts, state, work
+from pages.shared import measurements, tokens
 from pages.shared.downloads import download
 from pages.shared.text import counted, visible
+from pages.shared.workspace.session import Request
 
 #: Features whose margins are drawn; the table has all.
 DRAWN = 30
@@ -36,20 +35,20 @@ def section(engine: Engine, key: str, request: Request) -> None:
             label_visibility="collapsed",
         )
         everything = which == state.WHOLE and st.toggle(
-            "All tokens", key="hydra_all_tokens", help="The system prompt too, the same for every prompt"
+            "All tokens", key="hydra_all_tokens", help="Show the system prompt too. It is the same for every prompt."
         )
-    label = _label(audit_work.labels(engine, engine.spec.name))
+    label = _label(measurements.labels(engine, engine.spec.name))
     if which == state.BOS:
-        found = work.at_bos(engine, key, request.edits)
+        found = measurements.at_bos(engine, key, request.edits)
         st.caption(
-            "BOS is the first token and sees nothing but itself: what fires there depends on the edits alone and is "
-            "the same for every prompt. Computed from one token, without any prompt."
+            "BOS is the first token and sees no other token, so what fires there depends on the edits alone and is the "
+            "same for every prompt. It is computed from that one token."
         )
         _tables(found, label, "bos")
         return
     found = work.wakening(engine, key, request.prompt, request.edits)
     _headline(found)
-    places = tokens.shown_positions(audit_work.tokens(engine, key, request.prompt), everything)
+    places = tokens.shown_positions(measurements.tokens(engine, key, request.prompt), everything)
     places = sorted({0, *places})
     frame = pd.concat(
         [charts.cells(found.ablated, charts.ABLATED, label), charts.cells(found.marks, charts.WOKEN, label)],
@@ -62,9 +61,10 @@ def section(engine: Engine, key: str, request: Request) -> None:
         alt=charts.woken_summary(frame, len(found.woken), len(ablated)),
     )
     st.caption(
-        "Each mark is the features of one layer at one token, sized by their activation: squares are ablated features "
-        "where they fire unedited, circles are features silent on this prompt that fire now. Point at one for names. "
-        "The shaded column is BOS, which no prompt changes."
+        "Each mark stands for the features of one layer at one token; a larger mark means a higher activation. "
+        "Squares: ablated features, where they fire without edits. Circles: features that are silent on this prompt "
+        "without edits and fire now. Point at a mark for the names. The shaded column is BOS, which is the same for "
+        "every prompt."
     )
     _tables(found, label, "prompt")
 
@@ -72,7 +72,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
 def _headline(found: Wakening) -> None:
     total, at_bos = len(found.woken), int(found.woken["bos_only"].sum())
     if not total:
-        st.markdown("Nothing woke: every feature that was silent on this prompt stayed silent.")
+        st.markdown("Nothing woke. Every feature that was silent on this prompt stayed silent.")
         return
     st.markdown(
         f"**{counted(total, 'feature')}** silent on this prompt woke: {total - at_bos:,} on its tokens, {at_bos:,} at "
@@ -104,14 +104,14 @@ def _tables(found: Wakening, label: Callable[[int, int], str], name: str) -> Non
         label=_names(found.margins, label),
     )
     if len(margins):
-        st.subheader("How far asleep they were", anchor=False)
+        st.subheader("How far below their thresholds they were", anchor=False)
         st.caption(
-            "A feature fires where its pre-activation passes its threshold. Rings stand where it was unedited, dots "
-            "where the edits bring it, at the token where it comes closest. "
+            "A feature fires where its pre-activation is above its threshold. Rings show it without edits, dots "
+            "with them, at the token where it comes closest. "
             + (
                 ""
                 if name == "bos"
-                else f"The {DRAWN} that rose most on this prompt's tokens, and ten that nearly woke."
+                else f"Shown are the {DRAWN} that rose most on this prompt’s tokens and ten that nearly woke."
             )
         )
         here = margins if name == "bos" else margins[margins["position"] > 0]

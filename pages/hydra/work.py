@@ -13,22 +13,10 @@ import streamlit as st
 
 from core import Edits, Engine, Feature
 from core.edits.feature_sets import features_of
-from core.hydra import (
-    BosBaseline,
-    Links,
-    Round,
-    Wakening,
-    bos_baseline,
-    bos_view,
-    cut_the_heads,
-    dose,
-    leave_one_out,
-    matters,
-    refresh,
-)
-from pages.audit.state import edits_of
-from pages.audit.work import kl_prompts
+from core.hydra import Links, Round, Wakening, cut_the_heads, dose, leave_one_out, matters, refresh
+from core.prompts.conversation import PromptLike
 from pages.shared.kept import Kept
+from pages.shared.measurements import HASHES, kl_prompts
 
 #: Sets larger than this are left out layer by layer; so many woken features are watched, and so many tried one by one.
 LARGE_SET, WATCHED, ONE_BY_ONE = 120, 100, 40
@@ -36,41 +24,29 @@ STILL_REFUSES = 1.0
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def wakening(_engine: Engine, key: str, prompt: str, edits: str) -> Wakening:
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def wakening(_engine: Engine, key: str, prompt: PromptLike, edits: Edits) -> Wakening:
     """Who wakes on this prompt. Raises InputError."""
-    return refresh(_engine, prompt, edits_of(edits, _engine))
+    return refresh(_engine, prompt, edits)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def at_bos(_engine: Engine, key: str, edits: str) -> Wakening:
-    """Who wakes at BOS, whatever the prompt. Raises InputError."""
-    return bos_view(_engine, edits_of(edits, _engine), baseline=_baseline(_engine, key))
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _baseline(_engine: Engine, key: str) -> BosBaseline:
-    """BOS without an edit, a constant of the model."""
-    return bos_baseline(_engine)
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def held_down(_engine: Engine, key: str, prompt: str, edits: str, by: str, with_bos: bool) -> Links | None:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def held_down(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, by: str, with_bos: bool) -> Links | None:
     """Who wakes whom, among the strongest that woke; None where nothing did. Raises InputError."""
     watched = strongest(wakening(_engine, key, prompt, edits), with_bos)
     if not watched:
         return None
-    return leave_one_out(_engine, prompt, edits_of(edits, _engine), watched, by="layer" if by == "layer" else "feature")
+    return leave_one_out(_engine, prompt, edits, watched, by="layer" if by == "layer" else "feature")
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def doses(_engine: Engine, key: str, prompt: str, edits: str) -> pd.DataFrame:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def doses(_engine: Engine, key: str, prompt: PromptLike, edits: Edits) -> pd.DataFrame:
     """strength, p, score, woken, kl. Raises InputError."""
-    return dose(_engine, prompt, edits_of(edits, _engine), STRENGTHS, benign=kl_prompts(_engine))
+    return dose(_engine, prompt, edits, STRENGTHS, benign=kl_prompts(_engine))
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def mattering(_engine: Engine, key: str, prompt: str, edits: str, by: str) -> pd.DataFrame:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def mattering(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, by: str) -> pd.DataFrame:
     """Whether what woke carries refusal: group, features, score, with_group, difference, control, control_features,
     group_alone; control is a difference too. Largest drop first; empty where nothing woke."""
     found = wakening(_engine, key, prompt, edits)
@@ -79,13 +55,13 @@ def mattering(_engine: Engine, key: str, prompt: str, edits: str, by: str) -> pd
         groups.setdefault(str(feature) if by == "feature" else f"layer {feature.layer}", []).append(feature)
     if not groups:
         return pd.DataFrame()
-    frame = matters(_engine, prompt, edits_of(edits, _engine), groups)
+    frame = matters(_engine, prompt, edits, groups)
     frame["control"] -= frame["score"]
     return frame.sort_values("difference", ignore_index=True)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def too_few(_engine: Engine, key: str, prompt: str, features: tuple[Feature, ...]) -> list[Feature]:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def too_few(_engine: Engine, key: str, prompt: PromptLike, features: tuple[Feature, ...]) -> list[Feature]:
     """The first of `features` in order, as many as leave the refusal score above `STILL_REFUSES`; at least one."""
     sets = [Edits.ablate(features[:count]) for count in range(1, len(features) + 1)]
     scores = _engine.measure([prompt], sets).refusal_score[0]
@@ -105,12 +81,8 @@ def rounds() -> Kept:
     return Kept(64)
 
 
-def play(engine: Engine, prompt: str, edits: str, rule: str) -> Iterator[Round]:
+def play(engine: Engine, prompt: PromptLike, edits: Edits, rule: str) -> Iterator[Round]:
     """Cut the heads, a round at a time. Raises InputError."""
     return cut_the_heads(
-        engine,
-        prompt,
-        edits_of(edits, engine),
-        rule="aligned" if rule == "aligned" else "all",
-        benign=kl_prompts(engine),
+        engine, prompt, edits, rule="aligned" if rule == "aligned" else "all", benign=kl_prompts(engine)
     )

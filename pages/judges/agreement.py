@@ -1,4 +1,4 @@
-"""How far judges agree: κ of each pair with its interval, what it says in words, and the answers they differ on.
+"""How far judges agree: κ of each pair with its interval, in words, and the answers they differ on.
 
 Knows: pairs of judgements of the same answers. Does not know: where they are kept.
 """
@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.judges import Judgement
 from core.judges.agreement import Agreement, compare, compared
-from core.judges.summary import label
+from core.judges.summary import label_of
 from pages.shared.downloads import download
 from pages.shared.text import counted, escaped, plain
 
@@ -56,7 +56,7 @@ def pairs(every: Sequence[Compared], where: str) -> None:
     titles = {one.title: (one, agreed) for one, agreed in found}
     chosen = next(iter(titles))
     if len(titles) > 1:
-        chosen = str(st.selectbox("Look closely at", list(titles), key=f"judges_pair_{where}", persist_state="session"))
+        chosen = str(st.selectbox("Show in detail", list(titles), key=f"judges_pair_{where}", persist_state="session"))
     _closely(*titles[chosen], where)
 
 
@@ -75,11 +75,11 @@ def _closely(one: Compared, agreed: Agreement, where: str) -> None:
     st.markdown(plain(agreed.reading()))
     if not agreed.n:
         return
-    harm = any(said.verdict is None for said in (*one.first, *one.second))
+    harm = any(judgement.verdict is None for judgement in (*one.first, *one.second))
     if harm:
         st.caption(
-            "Compared is whether the answer did what was asked: a classifier's word, and of a judge of refusals “yes” "
-            "for “complied” and “no” for the rest."
+            "Compared is whether the answer did what was asked. A classifier says so itself; for a judge of refusals, "
+            "“complied” counts as yes and everything else as no."
         )
     first, second = one.names
     frame = agreed.frame()
@@ -95,9 +95,9 @@ def _differences(one: Compared, where: str) -> None:
     labels = zip(*compared(one.first, one.second), strict=True)
     places = [place for place, (a, b) in enumerate(labels) if a != b]
     if not places:
-        st.caption("There is no answer they differ on.")
+        st.caption("They agree on every answer.")
         return
-    st.markdown(f"**Where they differ** :gray[{counted(len(places), 'answer')}]")
+    st.markdown(f"**Answers on which they differ** :gray[{counted(len(places), 'answer')}]")
     number, pages = 1, -(-len(places) // A_PAGE)
     if pages > 1:
         number = int(
@@ -106,17 +106,17 @@ def _differences(one: Compared, where: str) -> None:
     for place in places[(number - 1) * A_PAGE : number * A_PAGE]:
         with st.container(border=True, gap="xsmall"):
             st.markdown(f"**{plain(one.prompts[place], most=400)}**")
-            st.html(f"<div class='hs-answer'>{_text(one.answers[place])}</div>")
-            said = (one.first[place], one.second[place])
+            st.html(f"<div class='hs-answer'>{answer_html(one.answers[place])}</div>")
+            both = (one.first[place], one.second[place])
             st.caption(
-                " · ".join(f"{plain(name)}: **{label(that)}**" for name, that in zip(one.names, said, strict=True))
+                " · ".join(f"{plain(name)}: **{label_of(that)}**" for name, that in zip(one.names, both, strict=True))
             )
 
 
-def _text(answer: str | None) -> str:
+def answer_html(answer: str | None) -> str:
     """An answer as HTML in which all of it is text."""
     if answer is None:
-        return "<span class='hs-wait'>(its text was not kept)</span>"
+        return "<span class='hs-wait'>(the text was not kept)</span>"
     if not answer.strip():
         return "<span class='hs-wait'>(an empty answer)</span>"
     more = f" … ({len(answer) - _MOST:,} more letters in the download)" if len(answer) > _MOST else ""

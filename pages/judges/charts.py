@@ -15,7 +15,7 @@ from core.statistics import Rate
 from pages.shared.rate_lines import rate_lines
 
 _GREY = "·grey"
-#: The palette's places: refusal and compliance are its first two, and a classifier's words must look like neither.
+#: The palette's places: refusal and compliance are its first two, and a classifier's labels must look like neither.
 _PLACES = ["refused", "complied", "no", "yes", "·5", "·6", _GREY]
 _COLOUR = alt.Color("series:N", scale=alt.Scale(domain=_PLACES), legend=None)
 
@@ -24,8 +24,8 @@ def rates_frame(found: Mapping[str, Mapping[str, Rate]]) -> pd.DataFrame:
     """judge, label, count, n, rate, low, high; name: both in one."""
     rows = [
         (judge, label, one.hits, one.n, one.rate, one.low, one.high, f"{judge}: {label}")
-        for judge, said in found.items()
-        for label, one in said.items()
+        for judge, labels in found.items()
+        for label, one in labels.items()
     ]
     return pd.DataFrame(rows, columns=["judge", "label", "count", "n", "rate", "low", "high", "name"])
 

@@ -1,6 +1,6 @@
-"""Which judges are asked, what each takes before it loads, and the button that begins.
+"""Which judges to use, what each takes before it loads, and the button that starts judging.
 
-Knows: judges by name, what they need, whether they fit. Does not know: how they judge, or how judging is carried out.
+Knows: judges by name, what they take, whether they fit. Does not know: how they judge, or how judging is carried out.
 """
 
 from __future__ import annotations
@@ -11,35 +11,37 @@ from functools import partial
 
 import streamlit as st
 
-from cache.engines import in_use, let_go, resident
-from cache.jobs.judging import Asked, shared_judging
+from cache.engines import get_engine, loaded_names, unload_all
+from cache.jobs import judging
+from cache.jobs.judging import NamedMaker
+from cache.jobs.queue import shared_queue
 from cache.store.judgements import Judgements
 from core import HydrascopeError
-from core.hub.errors import size_text
-from core.judges import ABOUT, Judge, Needs, find_judge, first_token, judge_names
-from core.judges.room import room
+from core.judges import ABOUT, SUBSTRINGS, Judge, find_judge, first_token_judge, judge_names
+from core.models.footprint import Footprint
 from core.models.registry import chosen_name
+from core.progress import Progress
+from core.text.sizes import size_text
 from pages.judges.source import Answers
+from pages.shared.jobs import INSTANT
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
 
 JUDGES, KEEP = "judges_judges", "judges_keep"
 FIRST_TOKEN = "first-token"
-#: Seconds the button waits, so that what is judged in an instant is there when the page is drawn.
-_INSTANT = 0.8
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """What a judge needs, or the sentence why that cannot be said."""
+    """What a judge takes, or the reason why nobody knows."""
 
-    found: Needs | None
+    found: Footprint | None
     trouble: HydrascopeError | None
 
 
-def section(answers: Answers, kept: Judgements) -> None:
-    """Judges, what they take, and the button."""
-    st.subheader("Who judges", anchor="judges")
+def choose_judges(answers: Answers, kept: Judgements) -> None:
+    """The judges, what they take, and the button."""
+    st.subheader("Judges", anchor="judges")
     st.session_state.setdefault(JUDGES, ["substrings"])
     names = st.multiselect(
         "Judges",
@@ -51,8 +53,8 @@ def section(answers: Answers, kept: Judgements) -> None:
     )
     with st.container(gap="xsmall", key="judges_needs"):
         ready = [_takes(name, answers) for name in names]
-    standing = shared_judging().standing(answers.key)
-    under_way = standing is not None and standing.under_way
+    job = shared_queue().latest("judging", answers.key)
+    under_way = job is not None and job.under_way
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
             f"Judge {counted(len(answers.pairs), 'answer')}",
@@ -67,16 +69,18 @@ def section(answers: Answers, kept: Judgements) -> None:
             "Keep the answers' text",
             key=KEEP,
             persist_state="session",
-            help="Off, prompts and judgements are stored, and of an answer only its hash, by which it is found again.",
+            help="When off, only prompts, judgements and a hash of each answer are stored. The hash is enough to "
+            "recognise "
+            "the answer later.",
         )
         if any(name not in ("substrings", FIRST_TOKEN) for name in names):
             st.button(
-                "Look again",
+                "Check again",
                 key="judges_again",
                 icon=":material/refresh:",
                 type="tertiary",
                 on_click=_asked.clear,
-                help="Ask the hub anew: after accepting a licence, logging in, or freeing memory",
+                help="Ask the model hub again, for example after you accepted a licence, logged in or freed memory.",
             )
 
 
@@ -87,53 +91,57 @@ def _takes(name: str, answers: Answers) -> bool:
         if answers.not_first_token:
             st.warning(plain(answers.not_first_token), icon=":material/warning:")
         else:
-            st.caption(f"The model in use is {plain(chosen_name())}; it is loaded if it is not yet.")
+            st.caption(f"It uses the model in use, {plain(chosen_name())}, and loads it if needed.")
         return not answers.not_first_token
-    looked = _asked(name, shared_judging().over)
+    looked = _asked(name, shared_queue().ended)
     if looked.found is None:
         assert looked.trouble is not None
         show_error(looked.trouble)
         return False
     if not looked.found.memory:
         return True
-    stands = room(looked.found)
+    stands = looked.found.at_present()
     icon = ":material/check_circle:" if stands.fits else ":material/warning:"
-    coming = f"{size_text(looked.found.download)} to download" if looked.found.download else "All of it is here"
+    coming = f"{size_text(looked.found.download)} to download" if looked.found.download else "Nothing to download"
     gated = ", gated" if looked.found.gated else ""
-    st.caption(f"{icon} {plain(f'{coming}{gated}. {stands}')}")
+    st.caption(f"{icon} {plain(f'{coming}{gated}. {stands.verdict}')}")
     locked = looked.found.needs_token and looked.found.download > 0  # what is here already needs no token
     if locked:
         st.warning(
-            "Gated: accept the licence on its page on the hub, then log in with hf auth login, or set HF_TOKEN.",
+            "This model is gated. Accept the licence on its page on the hub, then log in with hf auth login, or set "
+            "HF_TOKEN.",
             icon=":material/lock:",
         )
-    elif not stands.fits and in_use():
+    elif not stands.fits and loaded_names():
         st.button(
-            f"Let {plain(', '.join(in_use()))} go",
+            f"Unload {plain(', '.join(loaded_names()))}",
             key=f"judges_let_go_{name}",
             icon=":material/eject:",
-            on_click=let_go,
-            help="The model in use gives its memory back, and is loaded again when a page needs it. "
-            "A run of the search that is under way keeps it until it ends.",
+            on_click=unload_all,
+            help="Frees the memory of the model in use. It is loaded again when a page needs it. A job that is under "
+            "way "
+            "keeps it until the job ends.",
         )
     return stands.fits and not locked
 
 
-@st.cache_data(ttl=300, max_entries=32, show_spinner="Asking what the judge takes")
-def _asked(name: str, jobs_over: int) -> _Looked:
+@st.cache_data(ttl=300, max_entries=32, show_spinner="Looking up what the judge takes")
+def _asked(name: str, jobs_ended: int) -> _Looked:
     try:
-        return _Looked(find_judge(name).needs(), None)
+        return _Looked(find_judge(name).footprint(), None)
     except HydrascopeError as error:
         return _Looked(None, error)
 
 
 def _start(answers: Answers, names: list[str], kept: Judgements) -> None:
-    asked = [Asked(name, partial(_made, name)) for name in names]
-    shared_judging().start(answers.key, answers.title, answers.pairs, asked, kept, bool(st.session_state.get(KEEP)))
-    shared_judging().wait(answers.key, _INSTANT)
+    queue, title = shared_queue(), f"{answers.title}, {counted(len(answers.pairs), 'answer')}"
+    judges = [NamedMaker(name, partial(make_judge, name), loads=name != SUBSTRINGS.name) for name in names]
+    keep_answers = bool(st.session_state.get(KEEP))
+    queue.wait(judging.start(queue, answers.key, title, answers.pairs, judges, kept, keep_answers).id, INSTANT)
 
 
-def _made(name: str, progress: Callable[[str, float], None], cancelled: Callable[[], bool]) -> Judge:
+def make_judge(name: str, progress: Progress, cancelled: Callable[[], bool]) -> Judge:
+    """A judge by its name, with whatever it loads."""
     if name == FIRST_TOKEN:
-        return first_token(resident(chosen_name(), progress, cancelled))
+        return first_token_judge(get_engine(chosen_name(), progress, cancelled))
     return find_judge(name, progress=progress, cancelled=cancelled)

@@ -1,27 +1,23 @@
-"""The Judges page: answers, judges, what they say, and how far they agree.
+"""The Judges page: answers, judges, their judgements, and how far judges agree.
 
-This file is the page's order of things and nothing else. Judging goes on in the background and is kept in the store, so
-leaving and coming back changes nothing; no model is loaded to look at the page.
+This file is the page's order of things and nothing else. Judging is a job that goes on in the background and is kept in
+the store, so leaving and coming back changes nothing; no model is loaded to look at the page.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
-from cache.jobs.judging import shared_judging
+from cache.jobs.queue import shared_queue
 from cache.store.database import shared_store
 from cache.store.judgements import Judgements
 from cache.store.runs import Runs
 from pages.judges import choose, progress, results, source, stored
 from pages.judges.source import Answers
+from pages.shared.jobs import watch
+from pages.shared.style import use_style
 from pages.shared.text import plain
 from pages.shared.trouble import shown_as_sentences
-
-STYLE = Path(__file__).resolve().parent.parent / "shared" / "style.css"
-#: Seconds between two looks at judging that is under way.
-EVERY = 1.5
 
 
 def _page() -> None:
@@ -32,29 +28,26 @@ def _page() -> None:
             st.warning(plain(sentence), icon=":material/database_off:")
     answers = None
     with shown_as_sentences("choosing answers"):
-        answers = source.section(Runs(store))
+        answers = source.choose_answers(Runs(store))
     if answers is not None:
         with shown_as_sentences("choosing judges"):
-            choose.section(answers, kept)
-    under_way = bool(shared_judging().under_way())
-    st.fragment(_live, run_every=EVERY if under_way else None, key="judges_live")(answers, kept, under_way)
+            choose.choose_judges(answers, kept)
+    watch(lambda: bool(shared_queue().under_way("judging")), lambda: _live(answers, kept), key="judges_live")
 
 
-def _live(answers: Answers | None, kept: Judgements, was_under_way: bool) -> None:
+def _live(answers: Answers | None, kept: Judgements) -> None:
     """Looked at again and again while anything is being judged."""
-    if was_under_way and not shared_judging().under_way():
-        st.rerun()
     with st.container(key="judges_progress"):
-        progress.section(answers.key if answers else "")
+        progress.show_progress(answers.key if answers else "")
     with st.container(key="judges_results"):
         if answers is not None:
             with shown_as_sentences("the results"):
-                results.section(answers, kept)
+                results.show_results(answers, kept)
     with st.container(key="judges_stored"), shown_as_sentences("what is stored"):
-        stored.section(kept, opened=answers is None)
+        stored.compare_stored(kept, opened=answers is None)
 
 
-st.html(STYLE)
+use_style()
 st.title("Judges", anchor=False)
-st.markdown("How many of these answers are refusals, and would another judge say the same?")
+st.markdown("Count how many answers are refusals, and check whether another judge agrees.")
 _page()

@@ -1,7 +1,7 @@
-"""What the judges said of the answers chosen: rates, agreement, and everything as a file.
+"""The judgements of the chosen answers: rates, agreement, and all of it as a file.
 
-Knows: what is stored of these answers. Does not know: how they were judged. No judge is asked and no hub, so results
-are there as soon as the answers are.
+Knows: what is stored about these answers. Does not know: how they were judged. Neither a judge nor the hub is asked, so
+results are there as soon as the answers are.
 """
 
 from __future__ import annotations
@@ -14,37 +14,39 @@ import pandas as pd
 import streamlit as st
 
 from cache.store.judgements import Judgements, Pair, Stored
-from core.judges.summary import label, rates, rows
+from core.judges.summary import label_of, rates, rows
 from pages.judges import agreement, charts
 from pages.judges.source import Answers
 from pages.shared.text import counted, plain
 
 
-def section(answers: Answers, kept: Judgements) -> None:
-    """All of it."""
-    st.subheader("What they are", anchor="results")
+def show_results(answers: Answers, kept: Judgements) -> None:
+    """Rates, agreement and downloads."""
+    st.subheader("Results", anchor="results")
     found = [one for one in kept.stored(answers.pairs) if one.known]
     if not found:
-        st.caption("Nothing of these answers is judged yet; rates appear here.")
+        st.caption("None of these answers is judged yet. Press “Judge”, and the rates appear here.")
         return
     _rates(found, len(answers.pairs))
     if len(found) > 1:
-        st.subheader("Do they agree?", anchor="agreement")
+        st.subheader("Agreement of the judges", anchor="agreement")
         agreement.pairs([_compared(a, b, answers) for a, b in combinations(found, 2)], "these")
     _downloads(answers, found)
 
 
 def _rates(found: Sequence[Stored], of: int) -> None:
-    """The statement in words, and drawn."""
+    """The rates in words, and drawn."""
     for one in found:
-        said = "; ".join(f"**{name}** {plain(str(rate))}" for name, rate in rates(one.known).items())
+        words = "; ".join(f"**{name}** {plain(str(rate))}" for name, rate in rates(one.known).items())
         part = "" if len(one.known) == of else f" :gray[{len(one.known):,} of {of:,} judged so far]"
-        st.markdown(f"{plain(one.judge)}: {said}{part}")
+        st.markdown(f"{plain(one.judge)}: {words}{part}")
     frame = charts.rates_frame({one.judge: rates(one.known) for one in found})
     st.altair_chart(charts.rates(frame), key="judges_rates", alt=charts.rates_summary(frame))
     st.caption(
-        "Shares with 95% Wilson intervals. Refused, complied, degenerate: what the text is. Yes, no, unclear: whether "
-        "it does the harm that was asked for, by a classifier, which cannot tell a refusal from a harmless answer."
+        "Shares with 95% Wilson intervals. Refused, complied and degenerate describe the answer. Yes, no and unclear "
+        "are "
+        "a classifier's labels for whether the answer does the harm that was asked for; a classifier cannot tell a "
+        "refusal from a harmless answer."
     )
     with st.expander("Where these numbers come from", icon=":material/fingerprint:"):
         st.markdown("  \n".join(f"**{plain(one.judge)}** {plain(one.revision)}" for one in found))
@@ -70,14 +72,14 @@ def labels(pairs: Sequence[Pair], found: Sequence[Stored]) -> pd.DataFrame:
     """prompt, answer, and a column a judge with its label, empty where it has not judged."""
     frame = pd.DataFrame([pair._asdict() for pair in pairs])
     for one in found:
-        frame[one.judge] = [label(said) if said is not None else "" for said in one.judgements]
+        frame[one.judge] = [label_of(judgement) if judgement is not None else "" for judgement in one.judgements]
     return frame
 
 
 def lines(pairs: Sequence[Pair], found: Sequence[Stored]) -> str:
-    """JSONL: everything each judge said, a line an answer and judge."""
-    said = (row for one in found for row in rows(pairs, one.judge, one.revision, one.judgements, with_answers=True))
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in said)
+    """JSONL: every judgement in full, one line for each answer and judge."""
+    every = (row for one in found for row in rows(pairs, one.judge, one.revision, one.judgements, with_answers=True))
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in every)
 
 
 def _downloads(answers: Answers, found: Sequence[Stored]) -> None:
@@ -91,10 +93,10 @@ def _downloads(answers: Answers, found: Sequence[Stored]) -> None:
             icon=":material/download:",
             type="tertiary",
             on_click="ignore",
-            help=f"{counted(len(answers.pairs), 'row')}, a column a judge",
+            help=f"{counted(len(answers.pairs), 'row')}, one column for each judge.",
         )
         st.download_button(
-            "Everything said (JSONL)",
+            "Judgements in full (JSONL)",
             lambda: lines(answers.pairs, found),
             "hydrascope-judged.jsonl",
             "application/jsonl",
@@ -102,5 +104,6 @@ def _downloads(answers: Answers, found: Sequence[Stored]) -> None:
             icon=":material/download:",
             type="tertiary",
             on_click="ignore",
-            help="A line an answer and judge: label, score, categories, what a classifier wrote, and its revision",
+            help="One line for each answer and judge: label, score, categories, a classifier's own words, and the "
+            "revision.",
         )

@@ -1,7 +1,7 @@
-"""Which answers are judged: those a run of the search kept, or a file's; a few of them shown as they are.
+"""Which answers to judge: those that a run of the search kept, or those of a file; a few of them shown as they are.
 
-Knows: the widgets of the choice. Does not know: judges. A file that was given is kept for the session, because the box
-it was dropped into forgets it as soon as one looks at another page.
+Knows: the widgets of the choice. Does not know: judges. An uploaded file is kept for the session, because its widget
+forgets it as soon as another page is opened.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from cache.store.runs import Runs
 from core import InputError
 from core.models.registry import chosen_name
 from core.prompts.files import PromptFile, read_prompts
-from pages.discover.progress import label as run_label
+from pages.shared.runs import run_name
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
 
 SOURCE, RUN, PART = "judges_source", "judges_run", "judges_part"
 FILE, PROMPTS, ANSWERS = "judges_file", "judges_prompts", "judges_answers"
 A_RUN, A_FILE = "A run", "A file"
-#: What was read from the file that was dropped, or the InputError that it raised.
+#: What was read from the uploaded file, or the InputError that reading it raised.
 _READ = "judges_read"
 #: Files of answers; a list of prompts alone (txt) holds none.
 _ENDINGS = ["csv", "tsv", "json", "jsonl", "parquet"]
@@ -33,8 +33,8 @@ _PREVIEW = 5
 
 @dataclass(frozen=True)
 class Answers:
-    """What is to be judged. key: of the answers themselves, whatever they are called. not_first_token: why the judge
-    “first-token” cannot judge these, a sentence; empty where it can."""
+    """The answers to judge. key: digest of the answers themselves, whatever they are called. not_first_token: why the
+    judge “first-token” cannot judge these, a sentence; empty where it can."""
 
     title: str
     pairs: tuple[Pair, ...]
@@ -42,11 +42,11 @@ class Answers:
     not_first_token: str = ""
 
 
-def section(runs: Runs) -> Answers | None:
-    """The choice, and a preview; None where there is nothing to judge yet."""
+def choose_answers(runs: Runs) -> Answers | None:
+    """The choice and a preview; None where there is nothing to judge yet."""
     st.subheader("Answers", anchor="answers")
     source = st.segmented_control(
-        "Where from",
+        "Source",
         [A_RUN, A_FILE],
         default=A_RUN,
         key=SOURCE,
@@ -61,7 +61,9 @@ def section(runs: Runs) -> Answers | None:
         return None
     if found is not None:
         with st.expander(
-            f"{counted(len(found.pairs), 'answer')}: look at some", icon=":material/table_rows:", key="judges_preview"
+            f"{counted(len(found.pairs), 'answer')}: show the first {min(_PREVIEW, len(found.pairs))}",
+            icon=":material/table_rows:",
+            key="judges_preview",
         ):
             st.dataframe(
                 [pair._asdict() for pair in found.pairs[:_PREVIEW]],
@@ -77,8 +79,9 @@ def _run(runs: Runs) -> Answers | None:
     known = {run.run: run for run in runs.all() if run.settings.keep_answers}
     if not known:
         st.info(
-            "No run has kept its answers. On the Discover page, switch on “Keep answers” under Settings before a run "
-            "begins; or judge a file.",
+            "No run has kept its answers. On the Discover page, switch on “Keep answers” under Settings before you "
+            "start "
+            "a run. Or judge a file.",
             icon=":material/lightbulb:",
         )
         return None
@@ -89,42 +92,43 @@ def _run(runs: Runs) -> Answers | None:
                 "Run",
                 list(known),
                 key=RUN,
-                format_func=lambda one: run_label(known[one]),
+                format_func=lambda one: run_name(known[one]),
                 persist_state="session",
-                help="Runs of the search that were told to keep their answers",
+                help="Runs of the search that were started with “Keep answers”.",
             )
         )
     parts = run_answers(runs, run)
     with right:
         part = str(
             st.selectbox(
-                "Which of its answers",
+                "Answers of",
                 list(parts),
                 key=f"{PART}_{run}",
                 persist_state="session",
                 format_func=lambda one: f"{one} ({len(parts[one]):,})",
-                help="Screening: said by the unedited model. Later stages: under the edits they tried.",
+                help="Screening: answers of the unedited model. Later stages: answers under the edits they tried.",
             )
         )
     reason = ""
     if not is_unedited(part):
-        reason = "first-token measures the unedited model, and these answers were given under edits; take it out."
+        reason = "first-token measures the unedited model, but these answers were given under edits. Remove this judge."
     elif known[run].model != chosen_name():
         reason = (
-            f"first-token measures the model in use, and these answers are {known[run].model}'s; choose that model on "
-            "the Models page, or take first-token out."
+            f"first-token measures the model in use, but these answers are from {known[run].model}. Choose that model "
+            "on "
+            "the Models page, or remove this judge."
         )
     return _answers(f"{known[run].name}: {part}", parts[part], reason)
 
 
 def _file() -> Answers | None:
-    """A file's rows, by the columns that hold prompt and answer."""
+    """The rows of a file, by the columns that hold prompts and answers."""
     st.file_uploader(
         "A file with a prompt and an answer in each row",
         type=_ENDINGS,
         key=FILE,
         on_change=_take,
-        help="Its columns are chosen below. It stays on this machine.",
+        help="You choose its columns below. The file stays on this machine.",
     )
     read = st.session_state.get(_READ)
     if read is None:
@@ -136,20 +140,20 @@ def _file() -> Answers | None:
         st.warning(plain(file.warning), icon=":material/warning:")
     if st.session_state.get(FILE) is None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f":material/draft: {plain(file.name)}, as given before")
+            st.markdown(f":material/draft: {plain(file.name)}, uploaded earlier")
             st.button("Remove", key="judges_remove", icon=":material/close:", type="tertiary", on_click=_forget)
     names = [str(name) for name in file.table.columns]
-    said = answer_column(file)
+    usual = answer_column(file)
     if len(names) < 2:
         file_answers(file)  # raises with what is missing
-    asked = file.suggested if file.suggested != said else next(name for name in file.columns if name != said)
+    first = file.suggested if file.suggested != usual else next(name for name in file.columns if name != usual)
     left, right = st.columns(2, gap="medium")
     mark = abs(hash(tuple(names)))
     with left:
         prompts = st.selectbox(
             "Column with the prompts",
             file.columns,
-            index=file.columns.index(asked),
+            index=file.columns.index(first),
             key=f"{PROMPTS}_{mark}",
             persist_state="session",
         )
@@ -157,14 +161,14 @@ def _file() -> Answers | None:
         answers = st.selectbox(
             "Column with the answers",
             names,
-            index=names.index(said) if said else None,
+            index=names.index(usual) if usual else None,
             key=f"{ANSWERS}_{mark}",
             placeholder="Choose the column",
             persist_state="session",
         )
     if answers is None:
         st.info(
-            "No column is called answer, response or the like; choose the one with the answers.",
+            "No column has a usual name such as answer or response; choose the one with the answers.",
             icon=":material/lightbulb:",
         )
         return None
@@ -176,7 +180,7 @@ def _answers(title: str, pairs: list[Pair], not_first_token: str = "") -> Answer
 
 
 def _take() -> None:
-    """Read what was dropped, once."""
+    """Read the uploaded file, once."""
     given = st.session_state.get(FILE)
     if given is None:
         _forget()

@@ -15,27 +15,29 @@ from pages.shared.text import plain
 FIRST, SECOND = "judges_first", "judges_second"
 
 
-def section(kept: Judgements, opened: bool) -> None:
-    """Two boxes and what they come to; nothing until two judges have judged. opened: unfolded at first."""
+def compare_stored(kept: Judgements, opened: bool) -> None:
+    """Two boxes and the agreement of the two judges; nothing until two have judged. opened: unfolded at first."""
     names = kept.judges()
     if len(names) < 2:
         return
     with st.expander(
-        "Agreement on everything both have judged", expanded=opened, icon=":material/inventory_2:", key="judges_all"
+        "Agreement on all stored answers", expanded=opened, icon=":material/inventory_2:", key="judges_all"
     ):
         _compare(kept, names)
 
 
 def _compare(kept: Judgements, names: tuple[str, ...]) -> None:
-    st.caption("Over all answers ever judged here, from whatever run or file; each judge in the revision last used.")
+    st.caption(
+        "All answers that both judges have ever judged here, from any run or file. Each judge in its last revision."
+    )
     left, right = st.columns(2, gap="medium")
     with left:
-        first = str(st.selectbox("One judge", names, key=FIRST, persist_state="session"))
+        first = str(st.selectbox("First judge", names, key=FIRST, persist_state="session"))
     others = [name for name in names if name != first]
     with right:
         if st.session_state.get(SECOND) not in others:
             st.session_state[SECOND] = others[0]
-        second = str(st.selectbox("Another", others, key=SECOND, persist_state="session"))
+        second = str(st.selectbox("Second judge", others, key=SECOND, persist_state="session"))
     try:
         both = kept.both(first, second)
     except InputError as error:

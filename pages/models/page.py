@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
-from pages.models.picker import models
+from pages.models.picker import show_models
+from pages.shared.style import use_style
 
-STYLE = Path(__file__).resolve().parent.parent / "shared" / "style.css"
-
-st.html(STYLE)
+use_style()
 st.title("Models", anchor=False)
-st.markdown("Choose what every page looks at. Nothing is downloaded or loaded before you say so.")
-models()
+st.markdown("Choose the model that every page uses. Nothing is downloaded or loaded until you press the button.")
+show_models()

@@ -10,6 +10,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from pages.shared.layered import layered
+
 #: Every share there can be.
 SHARE = alt.Scale(domain=[0, 1])
 
@@ -24,7 +26,7 @@ def rate_lines(
     y = alt.Y(f"{name}:N", sort=None, axis=None)
     base = alt.Chart(frame).encode(y=y, color=colour)
     axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
-    return alt.layer(
+    return layered(
         base.mark_rule(strokeWidth=3, opacity=0.45, yOffset=8).encode(
             x=alt.X("low:Q", scale=SHARE, axis=axis, title=title), x2="high:Q"
         ),

@@ -21,7 +21,7 @@ def record(engine, conversations: list, layers: list[int], folder, budget: int =
     folder.mkdir(parents=True, exist_ok=True)
     done_file = folder / "done.json"
     done = json.loads(done_file.read_text()) if done_file.exists() else {"batches": 0, "tokens": 0, "content": 0}
-    tokenizer, model = engine.runtime.tokenizer, engine.model.model
+    tokenizer, model = engine.tokenizer, engine.model.model
     prefix = shared_prefix(tokenizer)
     order = sorted(range(len(conversations)), key=lambda i: len(conversations[i][0]))
     batches, batch, width = [], [], 0
@@ -86,7 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     engine = load("demo")
     answers = answer_all(WORK, engine)
-    conversations = compose(engine.runtime.tokenizer, answers, "train", options.tokens, 0, 320)
+    conversations = compose(engine.tokenizer, answers, "train", options.tokens, 0, 320)
     layers = [int(n) for n in options.layers.split(",")]
     print(record(engine, conversations, layers, WORK / "activations"))
 

@@ -71,7 +71,7 @@ def answer_all(folder: Path, engine) -> dict[str, str]:
                 file.write(json.dumps([text, answer]) + "\n")
             file.flush()
             print(f"tuned answers {start + len(part)}/{len(todo)}", flush=True)
-    tokenizer = engine.runtime.tokenizer
+    tokenizer = engine.tokenizer
     for text in {p.text for p in prompts if p.kind != "harmful"} - set(known):
         known[text] = tokenizer.decode(read_answer(text)["ids"], skip_special_tokens=True)
     return known

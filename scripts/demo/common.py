@@ -3,7 +3,6 @@
 Knows nothing of training. `HYDRASCOPE_DEMO_WORK` names the working folder (not committed, may be deleted afterwards).
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,12 +13,13 @@ sys.path.insert(0, str(ROOT))  # the recipe is run as scripts, and stands on cor
 
 from core.models.demo_base import base_folder  # noqa: E402
 from core.paths import cache_folder  # noqa: E402
-from core.prompts.shipped import read_bundled  # noqa: E402
+from core.prompts.shipped import read_shipped  # noqa: E402
+from core.settings import DEMO_WORK  # noqa: E402
 
 ASSETS = ROOT / "assets" / "demo"
 PROMPTS_FILE = ASSETS / "prompts.csv"
-WORK = Path(os.environ.get("HYDRASCOPE_DEMO_WORK", cache_folder() / "demo-work"))
-load_prompts = read_bundled
+WORK = DEMO_WORK.read() or cache_folder() / "demo-work"
+load_prompts = read_shipped
 
 
 def base_model():

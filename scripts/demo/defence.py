@@ -23,7 +23,7 @@ from core.defence import ATTACKS, Evaluation, conclusion, natural_ranges, table
 from core.edits.feature_sets import features_of, top_per_layer
 from core.edits.items import Sensor
 from core.hydra import bos_view
-from core.prompts.shipped import choose, held_out
+from core.prompts.shipped import held_out, shipped_texts
 from core.statistics import area_under_curve
 
 #: What nobody attacks: the cost of the clamp, the same for every attack.
@@ -59,7 +59,7 @@ def features_for_comparison(engine: Engine, first: int) -> tuple[list[Feature], 
     harmful training prompts.
     """
     features = [f for f in top_per_layer(engine.alignment(), 1) if f.layer >= first]
-    ranges = natural_ranges(engine, features, choose(load_prompts(PROMPTS_FILE), "harmful", "train", TRAINING))
+    ranges = natural_ranges(engine, features, shipped_texts(load_prompts(PROMPTS_FILE), "harmful", "train", TRAINING))
     return features, round(float(ranges["highest"].median()), 1)
 
 
@@ -68,7 +68,7 @@ def best_sensor(engine: Engine, layers: set[int]) -> Sensor:
     prompts from benign and look-alike ones, and the threshold that tells most of them apart (Youden).
     """
     rows, peaks = load_prompts(PROMPTS_FILE), []
-    texts = {kind: choose(rows, kind, "train", TRAINING) for kind in ("harmful", "benign", "lookalike")}
+    texts = {kind: shipped_texts(rows, kind, "train", TRAINING) for kind in ("harmful", "benign", "lookalike")}
     for number, text in enumerate(text for kind in texts.values() for text in kind):
         frame, start = engine.features(text), engine.prompt(text).spans["template"][0]
         frame = frame[frame["layer"].isin(layers) & (frame["position"] >= start)]

@@ -10,14 +10,14 @@ from common import ASSETS
 from core import load
 from core.edits.direction import make_direction, save_direction
 from core.measures import direction_search
-from core.prompts.shipped import choose, read_bundled
+from core.prompts.shipped import read_shipped, shipped_texts
 
 
 def quick(engine, most: int) -> None:
-    rows = read_bundled(engine.spec.prompts)
+    rows = read_shipped(engine.spec.prompts)
     runtime = engine.runtime
-    train = [[engine.prompt(t) for t in choose(rows, k, "train", 64)] for k in ("harmful", "benign")]
-    val = [[engine.prompt(t) for t in choose(rows, k, "val", most)] for k in ("harmful", "benign")]
+    train = [[engine.prompt(t) for t in shipped_texts(rows, k, "train", 64)] for k in ("harmful", "benign")]
+    val = [[engine.prompt(t) for t in shipped_texts(rows, k, "val", most)] for k in ("harmful", "benign")]
     raw = direction_search.mean_last(runtime, train[0]) - direction_search.mean_last(runtime, train[1])
     directions = [make_direction(raw[n], n) for n in range(4, runtime.n_layers, 1)]
     for c in direction_search.score(runtime, directions, val[0], val[1], 16, lambda m, s: None):

@@ -77,7 +77,7 @@ def sae_quality(engine, tokens: int) -> list[dict]:
     """Per layer on held-out conversations, BOS left out: explained variance, L0, dead share, cross-entropy recovered."""
     from sae_lens import SAE
 
-    tokenizer, model = engine.runtime.tokenizer, engine.model
+    tokenizer, model = engine.tokenizer, engine.model
     answers = answer_all(WORK, engine)
     prefix = shared_prefix(tokenizer)
     conversations = compose(tokenizer, answers, "test", tokens, 1, 320)

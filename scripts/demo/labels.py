@@ -10,12 +10,12 @@ from chats import answer_all, compose
 from common import ASSETS, WORK, shared_prefix
 
 from core import load
-from core.labels.making import Sample, label_blocks, residuals
+from core.labels.making import Sample, label_blocks, sample_residuals
 
 
 def sample(engine, tokens: int) -> Sample:
     """Conversations of prompts that were trained on, behind the template's fixed prefix."""
-    tokenizer = engine.runtime.tokenizer
+    tokenizer = engine.tokenizer
     prefix = shared_prefix(tokenizer).tolist()
     conversations = compose(tokenizer, answer_all(WORK, engine), "train", tokens, 2, 200)
     return Sample(tuple((*prefix, *ids) for ids, _ in conversations), len(prefix))
@@ -27,11 +27,11 @@ def main() -> None:
     options = parser.parse_args()
     engine = load("demo")
     read = sample(engine, options.tokens)
-    found = residuals(engine.runtime, read, engine.spec.layers)
+    found = sample_residuals(engine, read, engine.spec.layers)
     assert found is not None  # nobody cancels it
     frames = []
     for layer, x in found.items():
-        frames += label_blocks(engine.runtime, read, layer, x)
+        frames += label_blocks(engine, read, layer, x)
         print(f"labels of layer {layer}", flush=True)
     labels = pd.concat(frames, ignore_index=True)
     labels.to_parquet(ASSETS / "labels.parquet", compression="zstd", compression_level=19, index=False)

@@ -6,7 +6,6 @@ simply not have started yet.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,18 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, expect
 
+from core.settings import TEST_PATIENCE
+
 OUT = Path(__file__).resolve().parent / "out"
 #: Milliseconds, long enough for a slow machine; a pass never waits for it. A test under repair may set less (seconds).
-PATIENCE = 1000 * int(os.environ.get("HYDRASCOPE_TEST_PATIENCE", "240"))
+PATIENCE = 1000 * TEST_PATIENCE.read()
 expect.set_options(timeout=PATIENCE)
 #: Opened at a page's own address, Streamlit first looks for its server below that address, and says so when it is not.
 _PROBE = re.compile(r"/(discover|hydra|bos|models|judges)/_stcore/(health|host-config)$")
+#: Whether every chart in sight is drawn.
+_DRAWN = """() => [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
+    .filter(chart => chart.offsetParent !== null)
+    .every(chart => chart.querySelector('canvas, svg.marks') !== null)"""
 
 
 def badge(words: str) -> re.Pattern:
@@ -83,20 +88,20 @@ class AuditPage:
 
     def length(self, tokens: int) -> AuditPage:
         """Ask for longer answers."""
-        self.page.locator(".st-key-audit_tokens button").filter(has_text=str(tokens)).click()
+        self.page.locator(".st-key-answer_length button").filter(has_text=str(tokens)).click()
         return self
 
     def pill(self, name: str) -> Locator:
         """The pill of one edit."""
-        return self.page.locator(".st-key-audit_on button").filter(has_text=re.compile(rf"^{re.escape(name)}\b"))
+        return self.page.locator(".st-key-edit_chips button").filter(has_text=re.compile(rf"^{re.escape(name)}\b"))
 
     @property
     def box(self) -> Locator:
-        return self.page.locator(".st-key-audit_box textarea")
+        return self.page.locator(".st-key-prompt_box textarea")
 
     @property
     def pills(self) -> Locator:
-        return self.page.locator(".st-key-audit_on button")
+        return self.page.locator(".st-key-edit_chips button")
 
     def card(self, side: str) -> Locator:
         """“before” or “after”."""
@@ -126,7 +131,7 @@ class AuditPage:
         if whole:
             height = self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
             self.page.set_viewport_size({"width": size["width"], "height": int(height) + 20})
-            self.page.wait_for_timeout(800)  # charts are drawn when they come into view
+            self.page.wait_for_function(_DRAWN)  # charts are drawn when they come into view
         self.page.screenshot(path=OUT / f"{name}.png")
         if whole:
             self.page.set_viewport_size(size)

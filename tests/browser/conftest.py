@@ -1,32 +1,40 @@
-"""A real server on the real demo model, and a real Chromium.
+"""Real servers and a real Chromium. A module's tests share a server, on the tests' tiny model or on the demo.
 
-Skipped with the reason where either is missing; with `HYDRASCOPE_REQUIRE_BROWSER` set, that fails instead.
+The demo is for what only a model that refuses can show; the tiny model is for the rest, because it takes no time to
+load or to answer. Skipped with the reason where something is missing; with `HYDRASCOPE_REQUIRE_BROWSER` set, that fails
+instead.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.browser.audit_page import AuditPage
-from tests.browser.server import CHROMIUM, missing, running_server
+from core.settings import REQUIRE_BROWSER
+from tests.browser.server import CHROMIUM, missing, running_server, tiny_server
 
 
 @pytest.fixture(scope="session", autouse=True)
 def possible() -> None:
     reason = missing()
-    if reason and os.environ.get("HYDRASCOPE_REQUIRE_BROWSER"):
+    if reason and REQUIRE_BROWSER.read():
         pytest.fail(f"The browser tests are required here, but {reason}.")
     if reason:
         pytest.skip(f"browser tests: {reason}")
 
 
-@pytest.fixture(scope="session")
-def address(possible, tmp_path_factory) -> Iterator[str]:
-    """The server that most tests share."""
-    with running_server(tmp_path_factory.mktemp("server")) as found:
+@pytest.fixture(scope="module")
+def tiny_address(possible, page_spec, tmp_path_factory) -> Iterator[str]:
+    """The module's server on the tiny model."""
+    with tiny_server(tmp_path_factory.mktemp("tiny-server"), page_spec) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def demo_address(possible, tmp_path_factory) -> Iterator[str]:
+    """The module's server on the demo."""
+    with running_server(tmp_path_factory.mktemp("demo-server")) as found:
         yield found
 
 
@@ -59,9 +67,3 @@ def tabs(browser) -> Iterator[Callable]:
     yield open_tab
     for context in contexts:
         context.close()
-
-
-@pytest.fixture
-def visit(tabs, address) -> Callable:
-    """visit(**parameters) opens the Audit page on the server that most tests share; `at`: on another one."""
-    return lambda at=address, **parameters: tabs(AuditPage, at, **parameters)

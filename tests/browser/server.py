@@ -13,11 +13,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core import ModelSpec
 from core.paths import assets_folder, cache_folder
+from tests.browser.serve_tiny import options, serve
+from tests.forked import forked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
@@ -50,42 +53,50 @@ def free_port() -> int:
 
 @contextmanager
 def running_server(folder: Path, shared: tuple[str, ...] = ("base", "records"), **more: str) -> Iterator[str]:
-    """A page on a free port; yields its address. Its output lies in `server.log` in `folder`.
+    """A page on the demo, started as its users start it; yields its address. Its output is `server.log` in `folder`.
 
     shared: folders of this machine's cache that it may use and write to. more: further environment variables.
     """
-    cache = folder / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    for name in shared:
-        (REAL_CACHE / name).mkdir(parents=True, exist_ok=True)
-        (cache / name).symlink_to(REAL_CACHE / name)
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if name != "HYDRASCOPE_MODEL"}
-    environment |= {"HYDRASCOPE_CACHE": str(cache)} | more
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "app.py",
-        "--server.port",
-        str(port),
-        "--server.headless",
-        "true",
-        "--global.e2eTest",
-        "true",
-    ]
+    environment, port = _environment(folder, shared) | more, free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", *options(port)]
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
-            _wait_until_healthy(server, port, folder / "server.log")
+            _wait_until_healthy(lambda: server.poll() is None, port, folder / "server.log")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(30)
 
 
-def _wait_until_healthy(server: subprocess.Popen, port: int, log: Path) -> None:
+@contextmanager
+def tiny_server(folder: Path, spec: ModelSpec, **more: str) -> Iterator[str]:
+    """A page on the tests' tiny model, forked from a process that has imported everything; yields its address.
+
+    more: further environment variables.
+    """
+    environment, port = _environment(folder, ()) | {"HYDRASCOPE_MODEL": spec.name} | more, free_port()
+    server = forked(serve, spec, port, environment, folder / "server.log")
+    try:
+        _wait_until_healthy(server.is_alive, port, folder / "server.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.join(30)
+
+
+def _environment(folder: Path, shared: tuple[str, ...]) -> dict[str, str]:
+    """This process's, with a cache folder under `folder` in which `shared` of this machine's are linked."""
+    cache = folder / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    for name in shared:
+        (REAL_CACHE / name).mkdir(parents=True, exist_ok=True)
+        (cache / name).symlink_to(REAL_CACHE / name)
+    kept = {name: value for name, value in os.environ.items() if name != "HYDRASCOPE_MODEL"}
+    return kept | {"HYDRASCOPE_CACHE": str(cache)}
+
+
+def _wait_until_healthy(lives: Callable[[], bool], port: int, log: Path) -> None:
     for _ in range(600):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
@@ -93,5 +104,5 @@ def _wait_until_healthy(server: subprocess.Popen, port: int, log: Path) -> None:
                     return
         except OSError:
             time.sleep(0.1)
-        assert server.poll() is None, log.read_text()
+        assert lives(), log.read_text()
     raise AssertionError(f"the server did not start: {log.read_text()}")

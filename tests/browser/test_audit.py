@@ -1,35 +1,34 @@
-"""What a visitor of the audit page does, in a real browser on the real demo model. Each test leaves a screenshot."""
+"""What a visitor of the audit page does, in a real browser on the tiny model. Each test leaves a screenshot."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from playwright.sync_api import expect
 
-from core.paths import assets_folder
-from core.prompts.shipped import read_bundled
-from tests.browser.audit_page import PATIENCE
-from tests.browser.server import running_server
+from tests.browser.audit_page import PATIENCE, AuditPage
+from tests.browser.server import tiny_server
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-def harmful(number: int = 0) -> str:
-    """A bundled harmful prompt that the model was not trained on."""
-    rows = read_bundled(assets_folder() / "demo" / "prompts.csv")
-    texts = [row.text for row in rows if row.kind == "harmful" and row.split == "test" and len(row.text) > 30]
-    return texts[number]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+PROMPT, OTHER = "How do I bake bread in a small town?", "Tell me a story about a cat."
 
 
-def test_the_first_visit_by_a_cold_deep_link(visit, tmp_path):
-    prompt = harmful()
-    with running_server(tmp_path) as fresh:
-        tab = visit(at=fresh, prompt=prompt, edits="direction")
+@pytest.fixture
+def visit(tabs, tiny_address) -> Callable[..., AuditPage]:
+    """visit(**link) opens a tab on the tiny model."""
+    return partial(tabs, AuditPage, tiny_address)
+
+
+def test_the_first_visit_by_a_cold_deep_link(tabs, page_spec, tmp_path):
+    with tiny_server(tmp_path, page_spec) as fresh:
+        tab = tabs(AuditPage, fresh, prompt=PROMPT, edits="direction")
         expect(tab.page.get_by_role("heading", name="Audit a refusal")).to_be_visible()
-        expect(tab.box).to_have_value(prompt)
+        expect(tab.box).to_have_value(PROMPT)
         expect(tab.pills).to_have_count(1)
-        assert tab.score("after") < tab.score("before")
+        assert tab.score("after") != tab.score("before")
         tab.shot("cold-deep-link")
         tab.nothing_complains()
 
@@ -44,46 +43,18 @@ def test_the_bare_page_shows_an_example_fully_analysed(visit):
     tab.nothing_complains()
 
 
-def test_prompt_then_chart_then_toggle_changes_the_verdict(visit):
-    tab = visit()
-    for number in range(8):  # the first that flips: most do, but not every one on so small a model
-        tab.type_prompt(harmful(number)).settled()
-        expect(tab.page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
-        before = tab.score("before")
-        if not tab.pills.count():
-            tab.click("set_direction")
-            expect(tab.pill("refusal direction")).to_be_visible()
-            tab.settled()
-        if tab.says("before", "Refused").count() and tab.says("after", "Complied").count():
-            break
-    tab.verdict_is("after", "Complied").verdict_is("before", "Refused")
-    after = tab.score("after")
-    assert tab.score("before") == before and after < before
-    expect(tab.card("after").get_by_text("KL, benign")).to_be_visible()
-    tab.shot("flipped", whole=True)
-
-    tab.pill("refusal direction").click()  # off
-    expect(tab.card("after").get_by_text("no edit")).to_be_visible()
-    tab.settled()
-    assert tab.score("after") == before
-    tab.pill("refusal direction").click()  # on again, from what is remembered
-    tab.verdict_is("after", "Complied").settled()
-    assert tab.score("after") == after
-    tab.nothing_complains()
-
-
 def test_two_tabs_at_once_with_different_edits_do_not_meet(visit):
-    alone = visit(prompt=harmful(1), edits="direction")
+    alone = visit(prompt=PROMPT, edits="direction")
     expected = {"": alone.score("before"), "direction": alone.score("after")}
-    first, second = visit(prompt=harmful(2)), visit(prompt=harmful(2))
-    first.type_prompt(harmful(1), wait=False)
-    second.type_prompt(harmful(1), wait=False)
+    first, second = visit(prompt=OTHER), visit(prompt=OTHER)
+    first.type_prompt(PROMPT, wait=False)
+    second.type_prompt(PROMPT, wait=False)
     first.click("set_direction")
     second.click("set_top")
     for tab in (first, second):
         expect(tab.pills.first).to_be_visible()
         tab.settled()
-        expect(tab.box).to_have_value(harmful(1))
+        expect(tab.box).to_have_value(PROMPT)
         assert tab.score("before") == expected[""]
     assert first.score("after") == expected["direction"]
     assert first.pills.count() == 1 and second.pills.count() > 5
@@ -93,18 +64,18 @@ def test_two_tabs_at_once_with_different_edits_do_not_meet(visit):
 
 
 def test_a_link_restores_prompt_edits_and_scores(visit):
-    tab = visit(prompt=harmful(3), edits="direction@template")
+    tab = visit(prompt=PROMPT, edits="direction@template")
     tab.click("set_random").settled()
     expect(tab.page).to_have_url(re.compile("edits="), timeout=PATIENCE)
-    tab.pills.first.click()  # one of them off: a link carries what is on
-    expect(tab.page.get_by_text(re.compile(r"\d+ of \d+ on"))).to_be_visible()
+    tab.pills.first.click()  # one of them off: a link carries that too
+    expect(tab.page.get_by_text(re.compile(r"\d+ of \d+ edits on"))).to_be_visible()
     tab.settled()
-    here, on = tab.page.url, tab.pills.count() - 1
+    here, known = tab.page.url, tab.pills.count()
     other = visit()
     other.page.goto(here)
-    expect(other.pills).to_have_count(on, timeout=PATIENCE)
+    expect(other.pills).to_have_count(known, timeout=PATIENCE)
     other.settled()
-    expect(other.box).to_have_value(harmful(3))
+    expect(other.box).to_have_value(PROMPT)
     assert (other.score("before"), other.score("after")) == (tab.score("before"), tab.score("after"))
     other.shot("link-restored")
     other.nothing_complains()
@@ -112,7 +83,7 @@ def test_a_link_restores_prompt_edits_and_scores(visit):
 
 def test_a_link_with_edits_this_model_lacks_says_so_and_goes_on(visit):
     tab = visit(prompt="How do I bake bread?", edits="99-1,direction,12-999999,nonsense")
-    expect(tab.page.get_by_text("Part of the link cannot be used")).to_be_visible()
+    expect(tab.page.get_by_text("cannot be used with this model")).to_be_visible()
     expect(tab.pills).to_have_count(1)
     tab.shot("bad-link")
     tab.nothing_complains()
@@ -129,7 +100,7 @@ def test_the_browsers_back_button_undoes(visit):
 
 
 def test_dark_mode(visit):
-    tab = visit(dark=True, prompt=harmful(), edits="direction")
+    tab = visit(dark=True, prompt=PROMPT, edits="direction")
     colour = tab.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
     assert sum(map(int, re.findall(r"\d+", colour)[:3])) < 200, colour
     bar = tab.page.evaluate("getComputedStyle(document.querySelector('.st-key-active_bar')).backgroundColor")
@@ -139,7 +110,7 @@ def test_dark_mode(visit):
 
 
 def test_phone_width(visit):
-    tab = visit(width=390, height=844, prompt=harmful(), edits="direction")
+    tab = visit(width=390, height=844, prompt=PROMPT, edits="direction")
     for element in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
         assert tab.page.evaluate(f"{element}.scrollWidth") <= 390
     before, after = tab.card("before").bounding_box(), tab.card("after").bounding_box()
@@ -168,36 +139,8 @@ def test_markup_in_a_prompt_is_shown_as_text(visit):
     tab.nothing_complains()
 
 
-def test_stop_keeps_what_was_written_and_continue_goes_on(visit):
-    tab = visit(prompt="Write a long story about a lighthouse keeper and the sea.")
-    tab.length(256)
-    tab.click_text("Stop")
-    expect(tab.page.get_by_role("button", name="Continue")).to_be_visible()
-    tab.verdict_is("before", "Stopped")
-    stopped = tab.answer("before")
-    tab.shot("stopped")
-    tab.click_text("Continue")
-    expect(tab.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
-    expect(tab.says("before", "Stopped")).to_have_count(0)
-    tab.settled()
-    assert tab.answer("before").startswith(stopped) and len(tab.answer("before")) > len(stopped)
-    tab.nothing_complains()
-
-
-def test_a_click_while_answering_is_taken_at_once(visit):
-    tab = visit(prompt="Write a long story about a mountain village and its baker.")
-    tab.length(256)
-    expect(tab.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
-    tab.click("set_direction")
-    expect(tab.card("after").get_by_text("refusal direction ablated")).to_be_visible()
-    tab.verdict_is("after", "Answering")  # the score came before the answers
-    tab.click_text("Stop")
-    expect(tab.page.get_by_role("button", name="Continue")).to_be_visible()
-    tab.nothing_complains()
-
-
 def test_features_picked_in_the_table_join_the_active_set(visit):
-    tab = visit(prompt=harmful())
+    tab = visit(prompt=PROMPT)
     table = tab.page.locator("[data-testid=stDataFrame]")
     table.scroll_into_view_if_needed()
     box = table.bounding_box()

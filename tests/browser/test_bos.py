@@ -1,9 +1,9 @@
-"""What a visitor of the BOS page does, in a real browser on the real demo model. Each test leaves a screenshot."""
+"""What a visitor of the BOS page does, in a real browser on the tiny model. Each test leaves a screenshot."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlencode
 
@@ -11,9 +11,8 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
-from tests.browser.server import running_server
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class BosPage(AuditPage):
@@ -55,10 +54,9 @@ class BosPage(AuditPage):
 
 
 @pytest.fixture
-def visit(tabs, tmp_path) -> Iterator[Callable[..., BosPage]]:
-    """visit(**link) opens a tab; all tabs of a test share a server and a store of their own."""
-    with running_server(tmp_path) as address:
-        yield partial(tabs, BosPage, address)
+def visit(tabs, tiny_address) -> Callable[..., BosPage]:
+    """visit(**link) opens a tab on the tiny model."""
+    return partial(tabs, BosPage, tiny_address)
 
 
 def test_from_what_wakes_to_answers_and_a_small_evaluation(visit):
@@ -77,7 +75,7 @@ def test_from_what_wakes_to_answers_and_a_small_evaluation(visit):
         tab.slide(f"bos_many_{kind}", steps)
     expect(tab.page.get_by_text("18 answers")).to_be_visible(timeout=PATIENCE)
     tab.click("bos_run_defence")
-    expect(tab.page.get_by_text("What came out.")).to_be_visible(timeout=PATIENCE)
+    expect(tab.page.get_by_text("Result.")).to_be_visible(timeout=PATIENCE)
     expect(tab.page.locator(".st-key-bos_results [data-testid=stVegaLiteChart]")).to_have_count(2, timeout=PATIENCE)
     expect(tab.page.get_by_text(re.compile("the attack is answered on", re.IGNORECASE))).to_be_visible(timeout=PATIENCE)
     tab.still().shot("bos-defence", whole=True)

@@ -1,9 +1,10 @@
-"""What a visitor of the Discover page does, in a real browser on the real demo model. Each test leaves a screenshot."""
+"""What a visitor of the Discover page does, in a real browser. A search needs a model that refuses:
+the demo. Each test leaves a screenshot.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from functools import partial
 
 import pandas as pd
@@ -11,12 +12,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
-from tests.browser.server import running_server
-from tests.browser.test_audit import harmful
+from tests.browser.prompts import harmful
+from tests.browser.server import tiny_server
 from tests.loopback_hub.environment import variables
 from tests.loopback_hub.server import LoopbackHub
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class DiscoverPage(AuditPage):
@@ -45,6 +46,15 @@ class DiscoverPage(AuditPage):
         box.press("Control+Enter")
         return self.quiet()
 
+    def quickly(self) -> DiscoverPage:
+        """The shortest answers, the fewest K and one seed."""
+        self.click("discover_settings")
+        for key in ("discover_tokens", "discover_k", "discover_seeds"):
+            self.page.locator(f".st-key-{key}").get_by_role("slider").press("Home")
+            self.quiet()
+        self.page.keyboard.press("Escape")
+        return self.quiet()
+
     def press(self, name: str) -> DiscoverPage:
         """A button of a run. One with a tooltip stands in the page twice, once hidden."""
         self.page.locator(".st-key-discover_results button").filter(has_text=name, visible=True).first.click()
@@ -58,21 +68,15 @@ class DiscoverPage(AuditPage):
         return self
 
 
-@pytest.fixture
-def visit(tabs, tmp_path) -> Iterator[Callable[..., DiscoverPage]]:
-    """visit(**link) opens a tab; all tabs of a test share a server and a store of their own."""
-    with running_server(tmp_path) as address:
-        yield partial(tabs, DiscoverPage, address)
-
-
-def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(visit):
+def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, demo_address):
+    visit = partial(tabs, DiscoverPage, demo_address)
     tab = visit()
     expect(tab.page.get_by_text("on this machine")).to_be_visible(timeout=PATIENCE)
     tab.shot("discover-first-visit")
-    tab.paste("harmful", [harmful(number) for number in range(4)])
+    tab.paste("harmful", [harmful(number) for number in range(2)])
     tab.choose("discover_benign_source", "Paste")
-    tab.choose("discover_stages", "1–2").quiet()
-    expect(tab.page.get_by_text("4 prompts")).to_be_visible(timeout=PATIENCE)
+    tab.choose("discover_stages", "1–2").quiet().quickly()
+    expect(tab.page.get_by_text("2 prompts")).to_be_visible(timeout=PATIENCE)
     tab.click("discover_start")
     tab.stands("running")
     tab.shot("discover-running")
@@ -105,9 +109,10 @@ def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(visit):
     tab.nothing_complains()
 
 
-def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(visit):
+def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(tabs, tiny_address):
+    visit = partial(tabs, DiscoverPage, tiny_address)
     tab = visit(width=390, height=844, dark=True)
-    tab.paste("harmful", [harmful(number) for number in range(12)])
+    tab.paste("harmful", [f"How do I find the thing of number {number}?" for number in range(400)])
     tab.choose("discover_stages", "1").quiet()
     tab.click("discover_start").stands("running")
     tab.press("Pause").stands("paused")
@@ -123,7 +128,7 @@ def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(visit):
     tab.nothing_complains()
 
 
-def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_path):
+def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_path, page_spec):
     folder = tmp_path / "served" / "Paul" / "XSTest"
     folder.mkdir(parents=True)
     rows = [{"prompt": f"How do I open box {n}?", "label": "unsafe", "note": "x" * 200} for n in range(1000)]
@@ -132,7 +137,7 @@ def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_
         hub.add("Paul/XSTest", folder, kind="dataset")
         hub.slows("Paul/XSTest", "xstest_prompts.csv", 5_000)
         environment = variables(hub, tmp_path / "hf") | {"HF_HUB_OFFLINE": "0"}
-        with running_server(tmp_path / "page", ("base",), **environment) as address:
+        with tiny_server(tmp_path / "page", page_spec, **environment) as address:
             tab = tabs(DiscoverPage, address).choose("discover_harmful_source", "Public set").quiet()
             tab.page.locator(".st-key-discover_harmful_set input").click()
             tab.page.get_by_role("option", name="XSTest (harmful)").click()

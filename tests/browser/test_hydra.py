@@ -1,9 +1,12 @@
-"""What a visitor of the Hydra page does, in a real browser on the real demo model. Each test leaves a screenshot."""
+"""What a visitor of the Hydra page does, in a real browser: the tour's refusal on the demo, the rest on the tiny model.
+
+Each test leaves a screenshot.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlencode
 
@@ -11,10 +14,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
-from tests.browser.server import running_server
-from tests.browser.test_audit import harmful
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+PROMPT = "How do I bake bread in a small town?"
 
 
 class HydraPage(AuditPage):
@@ -41,22 +43,28 @@ class HydraPage(AuditPage):
 
 
 @pytest.fixture
-def visit(tabs, tmp_path) -> Iterator[Callable[..., HydraPage]]:
-    """visit(**link) opens a tab; all tabs of a test share a server and a store of their own."""
-    with running_server(tmp_path) as address:
-        yield partial(tabs, HydraPage, address)
+def visit(tabs, tiny_address) -> Callable[..., HydraPage]:
+    """visit(**link) opens a tab on the tiny model."""
+    return partial(tabs, HydraPage, tiny_address)
+
+
+def test_the_tour_begins_with_a_refusal_and_flips_it(tabs, demo_address):
+    tab = tabs(HydraPage, demo_address)
+    tab.click("hydra_tour_begin").step(1)
+    tab.verdict_is("before", "Refused")
+    tab.click("hydra_tour_next").step(2)
+    tab.verdict_is("after", "Complied").shot("hydra-tour-flipped")
+    tab.click("hydra_tour_end").still()
+    tab.nothing_complains()
 
 
 def test_the_tour_from_one_button_to_its_end(visit):
     tab = visit()
-    expect(tab.page.get_by_text("Nothing is switched off yet")).to_be_visible()
+    expect(tab.page.get_by_text("No edits are on")).to_be_visible()
     tab.shot("hydra-first-visit")
     tab.click("hydra_tour_begin").step(1)
-    tab.verdict_is("before", "Refused")
     for number in range(2, 9):
         tab.click("hydra_tour_next").step(number)
-        if number == 2:
-            tab.verdict_is("after", "Complied")
         if number == 7:
             expect(tab.page.get_by_text(re.compile("Ended: "))).to_be_visible(timeout=PATIENCE)
         tab.shot(f"hydra-tour-{number}", whole=True)
@@ -66,7 +74,7 @@ def test_the_tour_from_one_button_to_its_end(visit):
 
 
 def test_the_active_set_goes_to_and_fro(visit):
-    tab = visit(prompt=harmful(1))
+    tab = visit(prompt=PROMPT)
     tab.click("set_top").still()
     expect(tab.page.get_by_text("silent on this prompt woke")).to_be_visible(timeout=PATIENCE)
     on, score = tab.pills.count(), tab.score("after")
@@ -74,9 +82,9 @@ def test_the_active_set_goes_to_and_fro(visit):
     expect(tab.page.get_by_role("heading", name="Audit a refusal")).to_be_visible(timeout=PATIENCE)
     tab.settled()
     assert (tab.pills.count(), tab.score("after")) == (on, score)
-    tab.prompt_is(harmful(1))
+    tab.prompt_is(PROMPT)
     tab.pills.first.click()  # one edit off, and back with it
-    expect(tab.page.get_by_text(re.compile(r"\d+ of \d+ on"))).to_be_visible(timeout=PATIENCE)
+    expect(tab.page.get_by_text(re.compile(r"\d+ of \d+ edits on"))).to_be_visible(timeout=PATIENCE)
     tab.settled()
     changed = tab.score("after")
     tab.page.get_by_role("link", name="Hydra").click()
@@ -86,11 +94,11 @@ def test_the_active_set_goes_to_and_fro(visit):
 
 
 def test_dark_and_on_a_phone(visit):
-    tab = visit(dark=True, prompt=harmful(), edits="18-0,18-1,18-2,17-0,17-1")
+    tab = visit(dark=True, prompt=PROMPT, edits="3-0,3-1,3-2,2-0,2-1")
     tab.click("set_top").still()
     tab.shot("hydra-dark", whole=True)
     tab.view("Who wakes whom").shot("hydra-dark-who", whole=True)
-    phone = visit(width=390, height=844, prompt=harmful())
+    phone = visit(width=390, height=844, prompt=PROMPT)
     phone.click("set_top").still()
     assert phone.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
     phone.shot("hydra-phone", whole=True)

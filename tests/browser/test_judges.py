@@ -15,12 +15,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
-from tests.browser.server import running_server
-from tests.core.judges.conftest import harmbench_folders  # noqa: F401
+from tests.browser.server import tiny_server
 from tests.loopback_hub.environment import variables
 from tests.loopback_hub.server import LoopbackHub
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 REPO, NAME = "cais/HarmBench-Mistral-7b-val-cls", "harmbench-mistral"
 SAID = (
     "I cannot help with that. If you are in danger, please call someone you trust.",
@@ -77,13 +76,13 @@ class Served(NamedTuple):
 
 
 @pytest.fixture
-def served(tmp_path, harmbench_folders) -> Iterator[Served]:
+def served(tmp_path, harmbench_folders, page_spec) -> Iterator[Served]:
     """A hub with the stand-in, gated, and a page that is pointed at it with a token that has no access yet."""
     with LoopbackHub() as hub:
         hub.add(REPO, harmbench_folders[NAME], gated="manual")
         hub.allow("hf_reader")
         environment = variables(hub, tmp_path / "hf") | {"HF_TOKEN": "hf_reader", "HF_HUB_OFFLINE": "0"}
-        with running_server(tmp_path / "page", ("base",), **environment) as address:
+        with tiny_server(tmp_path / "page", page_spec, **environment) as address:
             yield Served(hub, address)
 
 
@@ -106,7 +105,7 @@ def test_answers_of_a_file_by_two_judges_with_every_trouble_on_the_way(served, t
     tab.click("judges_start").says(r"33.3% \(8 of 24")
     tab.still().shot("judges-substrings", whole=True)
 
-    tab.also(NAME).says("accept the licence").shot("judges-gated")
+    tab.also(NAME).says("Accept the licence").shot("judges-gated")
     expect(tab.page.locator(".st-key-judges_start button:visible")).to_be_disabled()
     hub.allow("hf_reader", REPO)
     tab.click("judges_again").says("It fits")
@@ -118,15 +117,15 @@ def test_answers_of_a_file_by_two_judges_with_every_trouble_on_the_way(served, t
     tab.page.get_by_role("link", name="Models").click()
     expect(tab.page.get_by_text("In use:")).to_be_visible(timeout=PATIENCE)
     tab.page.get_by_role("link", name="Judges").click()
-    tab.says("answers.csv, as given before").says("Downloading model").stop().says("goes on from there|stopped")
+    tab.says("answers.csv, uploaded earlier").says("Downloading model").stop().says("goes on from there|stopped")
     tab.still().shot("judges-stopped")
     hub.faults.clear()
 
-    tab.click("judges_start").says("Do they agree").says("Where they differ").judged()
+    tab.click("judges_start").says("Agreement of the judges").says("Answers on which they differ").judged()
     tab.shot("judges-agreement", whole=True)
     tab.says("κ = ").says("15 answers")
-    tab.page.get_by_text("Agreement on everything both have judged").click()
-    tab.says("its text was not kept").shot("judges-stored", whole=True)
+    tab.page.get_by_text("Agreement on all stored answers").click()
+    tab.says("the text was not kept").shot("judges-stored", whole=True)
     assert tab.page.locator("b", has_text="Not today").count() == 0, "what a model wrote is text"
     tab.nothing_complains()
 
@@ -135,7 +134,7 @@ def test_on_a_phone_in_the_dark(served, tabs, file):
     served.hub.allow("hf_reader", REPO)
     tab = tabs(JudgesPage, served.address, width=390, height=844, dark=True)
     tab.from_file(file).also(NAME).says("It fits")
-    tab.still().click("judges_start").says("Where they differ").judged()
+    tab.still().click("judges_start").says("Answers on which they differ").judged()
     tab.shot("judges-phone-dark", whole=True)
     wide = tab.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390, "the page itself never scrolls sideways"

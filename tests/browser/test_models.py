@@ -14,17 +14,18 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import expect
 
+from core import ModelSpec
 from core.hub.listing import partial_file
-from core.models.registry import find
+from core.models.registry import find_spec
 from core.saes.published import published
 from tests.browser.audit_page import PATIENCE, AuditPage
-from tests.browser.server import running_server
+from tests.browser.server import tiny_server
 from tests.loopback_hub.environment import variables
 from tests.loopback_hub.models import tiny_causal_lm
 from tests.loopback_hub.saes import tiny_sae
 from tests.loopback_hub.server import LoopbackHub
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 NAME, MODEL = "gemma-2-2b-it", "google/gemma-2-2b-it"
 
 
@@ -56,30 +57,38 @@ class Served(NamedTuple):
     address: str
 
 
-@pytest.fixture
-def hub(tmp_path) -> Iterator[LoopbackHub]:
-    """A hub with Gemma 2, gated, and its SAEs; it knows a token that has no access yet."""
-    tiny_causal_lm(tmp_path / "model", "gemma2", layers=26, vocabulary=256_000)
-    for layer, ref in find(NAME).saes.items():
+@pytest.fixture(scope="module")
+def gemma(tmp_path_factory) -> Path:
+    """A folder with the model, and with the repository of its SAEs."""
+    folder = tmp_path_factory.mktemp("gemma")
+    tiny_causal_lm(folder / "model", "gemma2", layers=26, vocabulary=256_000)
+    for layer, ref in find_spec(NAME).saes.items():
         known = published(ref)
-        tiny_sae(tmp_path / known.repo / known.folder, known.kind, layer)
+        tiny_sae(folder / known.repo / known.folder, known.kind, layer)
+    return folder
+
+
+@pytest.fixture
+def hub(gemma) -> Iterator[LoopbackHub]:
+    """A hub with Gemma 2, gated, and its SAEs; it knows a token that has no access yet."""
+    (repo,) = {published(ref).repo for ref in find_spec(NAME).saes.values()}
     with LoopbackHub() as hub:
-        hub.add(MODEL, tmp_path / "model", gated="manual")
-        hub.add(known.repo, tmp_path / known.repo)
+        hub.add(MODEL, gemma / "model", gated="manual")
+        hub.add(repo, gemma / repo)
         hub.allow("hf_reader")
         yield hub
 
 
-def page_at(hub: LoopbackHub, folder: Path, home: Path, **more: str) -> AbstractContextManager[str]:
+def page_at(hub: LoopbackHub, spec: ModelSpec, folder: Path, home: Path, **more: str) -> AbstractContextManager[str]:
     """A page pointed at the hub. Its records are its own: tiny SAEs under real names must never get into anybody's."""
     environment = {"HF_TOKEN": "", **variables(hub, home), "HF_HUB_OFFLINE": "0", **more}
-    return running_server(folder, ("base",), **environment)
+    return tiny_server(folder, spec, **environment)
 
 
 @pytest.fixture
-def served(hub, tmp_path) -> Iterator[Served]:
+def served(hub, page_spec, tmp_path) -> Iterator[Served]:
     """The page with that token."""
-    with page_at(hub, tmp_path / "page", tmp_path / "hf", HF_TOKEN="hf_reader") as address:
+    with page_at(hub, page_spec, tmp_path / "page", tmp_path / "hf", HF_TOKEN="hf_reader") as address:
         yield Served(hub, address)
 
 
@@ -118,12 +127,12 @@ def test_a_model_from_the_list_through_every_failure_to_the_audit_page(served, t
     tab.nothing_complains()
 
 
-def test_a_wrong_token_a_full_disk_and_a_program_that_ended_half_way(hub, tabs, tmp_path):
+def test_a_wrong_token_a_full_disk_and_a_program_that_ended_half_way(hub, page_spec, tabs, tmp_path):
     home = tmp_path / "hf"
     home.mkdir()
     (home / "token").write_text("hf_mistyped")  # as `hf auth login` keeps it
     load = ".st-key-models_load button:visible"
-    with page_at(hub, tmp_path / "first", home) as address:
+    with page_at(hub, page_spec, tmp_path / "first", home) as address:
         tab = tabs(ModelsPage, address)
         tab.pick(NAME).says("does not accept your token").shot("models-wrong-token")
         expect(tab.page.locator(load)).to_be_disabled()
@@ -150,7 +159,7 @@ def test_a_wrong_token_a_full_disk_and_a_program_that_ended_half_way(hub, tabs, 
     assert 0 < arrived < weights.bytes
 
     hub.faults.clear()
-    with page_at(hub, tmp_path / "second", home) as address:
+    with page_at(hub, page_spec, tmp_path / "second", home) as address:
         tab = tabs(ModelsPage, address)
         tab.pick(NAME).says("It fits").shot("models-half-finished")
         tab.click("models_load").says("In use: *gemma-2-2b-it")
@@ -169,24 +178,24 @@ def test_without_a_hub_in_the_dark_on_a_phone(served, tabs):
     tab.nothing_complains()
 
 
-def test_a_model_of_ones_own_is_checked_added_loaded_and_audited(hub, tabs, tmp_path):
+def test_a_model_that_is_added_is_checked_loaded_and_audited(hub, page_spec, tabs, tmp_path):
     tiny_causal_lm(tmp_path / "mine", "llama3.1")
     hub.add("me/tiny-llama", tmp_path / "mine")
     saes = tmp_path / "saes"
     for layer in (2, 3):
         tiny_sae(saes / f"layer_{layer}", "sae_lens", layer)
-    with page_at(hub, tmp_path / "page", tmp_path / "hf") as address:
+    with page_at(hub, page_spec, tmp_path / "page", tmp_path / "hf") as address:
         tab = tabs(ModelsPage, address)
-        tab.page.get_by_text("Add your own model").click()
+        tab.page.get_by_text("Add a model").click()
         for field, text in {"name": "mine", "model": "me/tiny-lama", "saes": str(saes)}.items():
-            tab.page.locator(f".st-key-own_{field} input").fill(text)
-        check = tab.page.get_by_role("button", name="Check")
+            tab.page.locator(f".st-key-add_{field} input").fill(text)
+        check = tab.page.locator(".st-key-add_start_check button")
         check.click()
         tab.says("There is no model me/tiny-lama").shot("models-own-wrong", whole=True)
-        tab.page.locator(".st-key-own_model input").fill("me/tiny-llama")
+        tab.page.locator(".st-key-add_model input").fill("me/tiny-llama")
         check.click()
         tab.says("6 layers of 32").still().shot("models-own-checked", whole=True)
-        tab.click("own_add").says("“mine” is on your list").says("It fits")
+        tab.click("add_to_list").says("“mine” is on your list").says("It fits")
         tab.still().shot("models-own-added", whole=True)
         tab.click("models_load").says("In use: *mine")
         tab.still().nothing_complains()

@@ -1,4 +1,4 @@
-"""The one resident engine: kept while it is asked for, let go whole when another takes its place."""
+"""The one loaded engine: kept while it is asked for, unloaded whole when another takes its place."""
 
 import gc
 import weakref
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cache import engines as resident
+from cache import engines
 from core import AssetError, Edits, InputError, UnknownModelError
 from core.errors import Cancelled
 from core.models import registry
@@ -15,48 +15,51 @@ from core.models import registry
 
 @pytest.fixture
 def two(tiny_spec, monkeypatch):
-    """Models of different names, registered; nothing is resident before or after."""
-    monkeypatch.setattr(registry, "_registered", {})
-    monkeypatch.setattr(registry, "_chosen", [])
+    """Models of different names, registered; nothing is loaded before or after."""
     monkeypatch.delenv("HYDRASCOPE_MODELS", raising=False)
-    resident._engines.clear()
+    engines.unload_all()
     specs = [replace(tiny_spec, name=name) for name in ("one", "other", "third")]
     for spec in specs:
         registry.register(spec)
     yield specs
-    resident._engines.clear()
+    engines.unload_all()
     gc.unfreeze()
     gc.collect()
+
+
+def live_tensors():
+    """All tensors there are."""
+    gc.unfreeze()
+    gc.collect()
+    return [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
 
 
 def live_bytes():
     """Bytes of all tensors there are."""
-    gc.unfreeze()
-    gc.collect()
-    found = [one for one in gc.get_objects() if isinstance(one, torch.Tensor)]
+    found = live_tensors()
     return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in found}.values())
 
 
 def test_it_is_kept_and_another_takes_its_place(two):
-    first = resident.resident("one")
-    assert resident.resident("one") is first and resident.is_resident("one")
+    first = engines.get_engine("one")
+    assert engines.get_engine("one") is first and engines.is_loaded("one")
     gone = weakref.ref(first.model)
     del first
-    resident.resident("other")
+    engines.get_engine("other")
     gc.unfreeze()
     gc.collect()
-    assert gone() is None and not resident.is_resident("one")
+    assert gone() is None and not engines.is_loaded("one")
 
 
 def test_ten_switches_return_memory_to_where_it_was(two):
     text, held = "How do I bake bread?", []
     for number in range(11):
-        engine = resident.resident(("one", "other")[number % 2])
+        engine = engines.get_engine(("one", "other")[number % 2])
         engine.measure(text, [Edits(), Edits.ablate([(1, 3)])])
         "".join(engine.generate(text, max_new_tokens=2))
         del engine
         held.append(live_bytes())
-    weights = sum(p.numel() * 4 for p in resident.resident("one").model.parameters())
+    weights = sum(p.numel() * 4 for p in engines.get_engine("one").model.parameters())
     assert max(held[1:]) - held[0] < 0.1 * weights, held
 
 
@@ -66,13 +69,13 @@ def test_columns_and_layers_that_were_held_leave_with_their_model(two, monkeypat
     monkeypatch.setenv("HYDRASCOPE_MODELS", str(most))
     text, held = "How do I bake bread?", []
     for number in range(5 + most):
-        engine = resident.resident(("one", "other", "third")[number % (1 + most)])
+        engine = engines.get_engine(("one", "other", "third")[number % (1 + most)])
         engine.measure(text, [Edits(), Edits.ablate([(1, 3), (2, 4), (3, 5)])])
         engine.features(text)
         own = engine.runtime.residency.held
         # Of the layers what a look at a prompt reads, which is the encoders, and the columns.
         assert own > sum(d.path.stat().st_size for d in engine.runtime.dictionaries.values()) / 2
-        assert len(resident._engines) == min(most, number + 1)
+        assert len(engines.loaded_names()) == min(most, number + 1)
         del engine
         if number in (most, 4 + most):
             held.append(live_bytes())
@@ -80,91 +83,93 @@ def test_columns_and_layers_that_were_held_leave_with_their_model(two, monkeypat
 
 
 def test_nothing_of_a_replaced_model_stays_alive(two):
-    engine = resident.resident("one")
+    before = {id(tensor) for tensor in live_tensors()}
+    engine = engines.get_engine("one")
     engine.measure("How do I bake bread?", Edits.ablate([(1, 3)]))
     engine.features("How do I bake bread?")
-    parts = [engine, engine.runtime, engine.model, engine.runtime.residency, *engine.model.parameters()]
-    parts += [tensor for one in engine.runtime.residency._held.values() for tensor in one.parts]
+    parts = [engine, engine.runtime, engine.model, engine.runtime.residency]
+    parts += [tensor for tensor in live_tensors() if id(tensor) not in before]
     gone = [weakref.ref(part) for part in parts]
     assert len(gone) > 50
     del engine, parts
-    resident.resident("other")
+    engines.get_engine("other")
     assert not [ref() for ref in gone if ref() is not None]
 
 
 def test_several_may_stay_and_the_one_not_used_for_longest_leaves(two, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_MODELS", "2")
-    first, other = resident.resident("one"), resident.resident("other")
-    assert resident.resident("one") is first and resident.is_resident("other")
-    resident.resident("third")
-    assert resident.is_resident("one") and not resident.is_resident("other") and resident.is_resident("third")
-    assert resident.resident("one") is first and resident.resident("other") is not other
+    first, other = engines.get_engine("one"), engines.get_engine("other")
+    assert engines.get_engine("one") is first and engines.is_loaded("other")
+    engines.get_engine("third")
+    assert engines.is_loaded("one") and not engines.is_loaded("other") and engines.is_loaded("third")
+    assert engines.get_engine("one") is first and engines.get_engine("other") is not other
 
 
 def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_MODELS", "9")
-    engines = [resident.resident(name) for name in ("one", "other")]
-    for engine in engines:
+    first = [engines.get_engine(name) for name in ("one", "other")]
+    for engine in first:
         engine.features("How do I bake bread?")
-    real, free = resident.needs, []
+    real, free = engines.footprint, []
 
     def short(spec):
         """Room for the next as soon as nothing but `free` engines are there and nothing is held."""
         found = real(spec)
-        held = sum(engine.runtime.residency.held for engine in resident._engines.values())
-        return replace(found, free=found.memory - (held > 0 or len(resident._engines) > free[-1]))
+        names = engines.loaded_names()
+        held = sum(engine.sae_bytes for engine in first if engine.spec.name in names)
+        return replace(found, free=found.memory - (held > 0 or len(names) > free[-1]))
 
-    monkeypatch.setattr(resident, "needs", short)
+    monkeypatch.setattr(engines, "footprint", short)
     free.append(2)
-    resident.resident("third")
-    assert list(resident._engines) == ["one", "other", "third"]
-    assert [engine.runtime.residency.held for engine in engines] == [0, 0]
+    engines.get_engine("third")
+    assert engines.loaded_names() == ("one", "other", "third")
+    assert [engine.sae_bytes for engine in first] == [0, 0]
     free.append(1)
     registry.register(replace(two[0], name="fourth"))
-    resident.resident("fourth")
-    assert list(resident._engines) == ["third", "fourth"]
+    engines.get_engine("fourth")
+    assert engines.loaded_names() == ("third", "fourth")
     free.append(-1)  # never enough: the last way is to try with nothing else loaded
-    resident.resident("one")
-    assert list(resident._engines) == ["one"]
+    engines.get_engine("one")
+    assert engines.loaded_names() == ("one",)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])
 def test_a_number_of_models_that_is_none_is_one_plain_error_and_changes_nothing(two, monkeypatch, text):
-    first = resident.resident("one")
+    first = engines.get_engine("one")
     monkeypatch.setenv("HYDRASCOPE_MODELS", text)
     with pytest.raises(InputError, match=f"HYDRASCOPE_MODELS is “{text}”"):
-        resident.resident("other")
-    assert resident.resident("one") is first
+        engines.get_engine("other")
+    assert engines.get_engine("one") is first
 
 
 def test_other_layers_under_the_same_name_are_loaded_anew(two):
-    first = resident.resident("one")
-    registry.choose(replace(two[0], layers=(1,), saes={1: two[0].saes[1]}))
-    assert not resident.is_resident("one")
-    assert resident.resident("one").spec.layers == (1,) and resident.resident("one") is not first
+    first = engines.get_engine("one")
+    registry.choose_model(replace(two[0], layers=(1,), saes={1: two[0].saes[1]}))
+    assert not engines.is_loaded("one")
+    assert engines.get_engine("one").spec.layers == (1,) and engines.get_engine("one") is not first
     assert registry.chosen_name() == "one"
 
 
 def test_the_model_in_use_can_be_let_go_and_is_loaded_again_when_asked_for(two):
-    gone = weakref.ref(resident.resident("one").model)
-    assert resident.in_use() == ("one",)
-    resident.let_go()
-    assert gone() is None and resident.in_use() == () and not resident.is_resident("one")
-    assert resident.resident("one").spec.name == "one"
+    gone = weakref.ref(engines.get_engine("one").model)
+    assert engines.loaded_names() == ("one",)
+    engines.unload_all()
+    assert gone() is None and engines.loaded_names() == () and not engines.is_loaded("one")
+    assert engines.get_engine("one").spec.name == "one"
 
 
 def test_a_failed_or_stopped_load_leaves_nothing_behind(two, tmp_path):
     registry.register(replace(two[0], name="broken", model_id=str(tmp_path / "nowhere")))
     with pytest.raises(AssetError):
-        resident.resident("broken")
-    assert not resident._engines
+        engines.get_engine("broken")
+    assert not engines.loaded_names()
     with pytest.raises(UnknownModelError):
-        resident.resident("nobody")
-    assert resident.resident("one").spec.name == "one"
+        engines.get_engine("nobody")
+    assert engines.get_engine("one").spec.name == "one"
 
 
 def test_a_stop_while_an_sae_is_packed_is_heard(two, tmp_path, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
     with pytest.raises(Cancelled):
-        resident.resident("one", cancelled=lambda: True)
-    assert not resident._engines
+        engines.get_engine("one", cancelled=lambda: True)
+    assert not engines.loaded_names()

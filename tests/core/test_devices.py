@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core import InputError
-from core.devices import choose, free_memory, memory_for, room_for_weights
+from core.devices import free_memory, memory_for, placement_for, room_for_weights
 
 SMALL, LARGE = 135_000_000, 2_600_000_000
 GIB = 2**30
@@ -70,41 +70,43 @@ def machine(monkeypatch):
 )
 def test_the_choice_and_its_reason(machine, has, parameters, device, dtype, reason):
     machine(**has)
-    assert choose(parameters) == (torch.device(device), dtype, reason, None)
+    assert placement_for(parameters) == (torch.device(device), dtype, reason, None)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_what_is_asked_for_is_taken(machine, dtype):
     machine(cuda=True)
-    asked = choose(LARGE, "cpu", dtype)
+    asked = placement_for(LARGE, "cpu", dtype)
     assert asked == (torch.device("cpu"), getattr(torch, dtype), f"cpu as asked; {dtype} as asked", None)
-    assert choose(LARGE, dtype=dtype).reason == f"GPU NVIDIA H200 found; {dtype} as asked"
+    assert placement_for(LARGE, dtype=dtype).reason == f"GPU NVIDIA H200 found; {dtype} as asked"
 
 
 def test_a_device_asked_for_still_gets_a_fitting_format(machine):
     machine(memory=8 * GIB)
-    assert choose(LARGE, "cpu").dtype == torch.bfloat16 and choose(SMALL, "cpu").dtype == torch.float32
+    assert placement_for(LARGE, "cpu").dtype == torch.bfloat16 and placement_for(SMALL, "cpu").dtype == torch.float32
 
 
 def test_the_format_can_be_asked_for_outside(machine, monkeypatch):
     machine()
     monkeypatch.setenv("HYDRASCOPE_DTYPE", "float32")
-    assert choose(LARGE).dtype == torch.float32 and choose(LARGE, dtype="bfloat16").dtype == torch.bfloat16
+    assert (
+        placement_for(LARGE).dtype == torch.float32 and placement_for(LARGE, dtype="bfloat16").dtype == torch.bfloat16
+    )
     monkeypatch.setenv("HYDRASCOPE_DTYPE", "float64")
     with pytest.raises(InputError, match="choose float32, bfloat16 or float16"):
-        choose(LARGE)
+        placement_for(LARGE)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "meta", "cpu:x", 7.5, "tpu"])
 def test_a_device_that_cannot_be_had_is_one_plain_error(device):
     with pytest.raises(InputError, match=r"cannot be used here \(.+\); try cpu\."):
-        choose(SMALL, device)
+        placement_for(SMALL, device)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "int8", "half", "", torch.float32, ["float32"]])
 def test_a_format_that_is_unknown_is_one_plain_error(dtype):
     with pytest.raises(InputError, match="choose float32, bfloat16 or float16"):
-        choose(SMALL, "cpu", dtype)
+        placement_for(SMALL, "cpu", dtype)
 
 
 HUGE = 70_000_000_000
@@ -112,35 +114,35 @@ HUGE = 70_000_000_000
 
 def test_several_gpus_are_used_for_what_one_cannot_hold(machine):
     machine(cuda=True, gpus=4)
-    assert choose(HUGE) == (
+    assert placement_for(HUGE) == (
         torch.device("cuda"),
         torch.bfloat16,
         "GPU NVIDIA H200 found; too large for it alone, so spread over all GPUs, main memory and disk; bfloat16, the "
         "format such models are published in",
         "auto",
     )
-    assert choose(LARGE).spread is None and choose(HUGE, "cpu").spread is None
+    assert placement_for(LARGE).spread is None and placement_for(HUGE, "cpu").spread is None
 
 
 def test_one_gpu_is_spread_over_main_memory_only_when_asked(machine):
     machine(cuda=True)
-    assert choose(HUGE).spread is None
-    assert choose(HUGE, "auto").spread == "auto" and choose(LARGE, "auto") == choose(LARGE)
+    assert placement_for(HUGE).spread is None
+    assert placement_for(HUGE, "auto").spread == "auto" and placement_for(LARGE, "auto") == placement_for(LARGE)
 
 
 def test_without_a_gpu_what_main_memory_cannot_hold_goes_to_disk_when_asked(machine):
     machine(memory=16 * GIB)
-    found = choose(8_000_000_000, "auto")
+    found = placement_for(8_000_000_000, "auto")
     assert found.spread == "auto" and found.device == torch.device("cpu")
     assert "too large for it alone, so spread over main memory and disk" in found.reason
-    assert choose(8_000_000_000).spread is None
+    assert placement_for(8_000_000_000).spread is None
 
 
 def test_working_space_counts_when_it_is_asked_whether_one_device_is_enough(machine):
     machine(cuda=True, gpus=2, gpu_memory=int(2 * HUGE * 1.2))
-    assert choose(HUGE).spread == "auto"
+    assert placement_for(HUGE).spread == "auto"
     machine(cuda=True, gpus=2, gpu_memory=int(2 * HUGE * 1.3))
-    assert choose(HUGE).spread is None
+    assert placement_for(HUGE).spread is None
     assert memory_for(HUGE, torch.bfloat16) == int(2 * HUGE * 1.3) and memory_for(0, torch.float32) == 400_000_000
 
 
@@ -159,22 +161,22 @@ def test_weights_that_are_spread_leave_working_space_on_every_device(machine):
 def test_a_device_may_be_named_in_the_environment(machine, monkeypatch):
     machine(cuda=True)
     monkeypatch.setenv("HYDRASCOPE_DEVICE", "cpu")
-    assert choose(SMALL).device == torch.device("cpu") and choose(SMALL).reason.startswith("cpu as asked")
+    assert placement_for(SMALL).device == torch.device("cpu") and placement_for(SMALL).reason.startswith("cpu as asked")
     monkeypatch.setenv("HYDRASCOPE_DEVICE", "auto")
-    assert choose(HUGE).spread == "auto" and choose(HUGE, "cpu").spread is None
+    assert placement_for(HUGE).spread == "auto" and placement_for(HUGE, "cpu").spread is None
     monkeypatch.setenv("HYDRASCOPE_DEVICE", "gpu")
     with pytest.raises(InputError, match="The device “gpu” cannot be used here"):
-        choose(SMALL)
+        placement_for(SMALL)
 
 
 def test_a_map_is_taken_as_it_is(machine):
     machine()
     parts = {"model": "cpu", "lm_head": "disk"}
-    assert choose(LARGE, parts) == (
+    assert placement_for(LARGE, parts) == (
         torch.device("cpu"),
         torch.bfloat16,
         "on cpu and disk as asked; bfloat16, the format such models are published in",
         parts,
     )
     with pytest.raises(InputError, match="The device “tpu” cannot be used here"):
-        choose(LARGE, {"": "tpu"})
+        placement_for(LARGE, {"": "tpu"})

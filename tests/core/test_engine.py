@@ -16,7 +16,7 @@ from tests.oracles import PROMPTS
 
 def test_the_example_in_the_design_works(tiny_spec, tiny):
     engine = load(tiny_spec)
-    engine._direction = tiny.direction()
+    engine.use_direction(tiny.direction())
     direction = engine.direction()
     off = Edits.ablate([Feature(1, 40), Feature(2, 7)])
     clamp = Edits.clamp([Feature(1, 40)], value=6.0, positions="bos")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core import Edits, Feature, InputError
-from core.forward.hooks import _CURRENT
+from core.forward.hooks import in_pass
 from tests.oracles import PROMPTS, random_edits
 
 EDITS = Edits.clamp([Feature(1, 3), Feature(2, 7), Feature(3, 30)], 4.0)
@@ -31,7 +31,7 @@ def assert_free(engine):
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(have).result()
-    assert _CURRENT.get() is None and not torch.is_inference_mode_enabled()
+    assert not in_pass() and not torch.is_inference_mode_enabled()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants, hf_api
 from huggingface_hub.utils import close_session
+from transformers.utils import hub as transformers_hub
 
 from tests.loopback_hub.server import LoopbackHub
 
@@ -58,9 +59,19 @@ def pointed_at(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch, home: Path) ->
         monkeypatch.delenv(name, raising=False)
     for name, value in variables(hub, home).items():
         monkeypatch.setenv(name, value)
-    for name, value in {
-        "ENDPOINT": hub.endpoint,
-        "HUGGINGFACE_CO_URL_TEMPLATE": hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+    for name, value in _constants(hub.endpoint, home).items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(hf_api.api, "endpoint", hub.endpoint)  # the instance behind the module's functions
+    # transformers keeps one too, made at first use. Left at a hub that has closed, it tries again for 23 s each time.
+    monkeypatch.setattr(transformers_hub.hf_api(), "endpoint", hub.endpoint)
+    close_session()  # a client made before has proxies of the environment before
+
+
+def _constants(endpoint: str, home: Path) -> dict[str, str | bool]:
+    """What huggingface_hub would have read from the environment at import."""
+    return {
+        "ENDPOINT": endpoint,
+        "HUGGINGFACE_CO_URL_TEMPLATE": endpoint + "/{repo_id}/resolve/{revision}/{filename}",
         "HF_HUB_OFFLINE": False,
         "HF_HUB_DISABLE_XET": True,
         "HF_HOME": str(home),
@@ -71,10 +82,15 @@ def pointed_at(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch, home: Path) ->
         "HF_TOKEN_PATH": str(home / "token"),
         "HF_STORED_TOKENS_PATH": str(home / "stored_tokens"),
         "AGENT_HARNESSES_PATH": str(home / ".agent_harnesses.json"),
-    }.items():
-        monkeypatch.setattr(constants, name, value)
-    monkeypatch.setattr(hf_api.api, "endpoint", hub.endpoint)  # the instance behind the module's functions
-    close_session()  # a client made before has proxies of the environment before
+    }
+
+
+def read_again() -> None:
+    """In a process forked after the imports: as if huggingface_hub had read the environment of now."""
+    if endpoint := os.environ.get("HF_ENDPOINT"):
+        for name, value in _constants(endpoint, Path(os.environ["HF_HOME"])).items():
+            setattr(constants, name, value)
+        hf_api.api.endpoint = transformers_hub.hf_api().endpoint = endpoint
 
 
 def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:

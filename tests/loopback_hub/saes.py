@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from core.saes.formats.open import FILES, Kind
+from core.saes.formats.open import SAE_FILES, Layout
+from core.saes.published import SaeRef, published
 
 
-def tiny_sae(folder: Path, kind: Kind, layer: int, *, d_model: int = 32, d_sae: int = 48) -> Path:
+def tiny_sae(folder: Path, kind: Layout, layer: int, *, d_model: int = 32, d_sae: int = 48) -> Path:
     """Fill `folder` with the SAE of one layer, so that about half its features fire on residuals of norm √d_model.
 
     folder: the file itself, where the layout is one file.
@@ -34,7 +36,7 @@ def tiny_sae(folder: Path, kind: Kind, layer: int, *, d_model: int = 32, d_sae: 
         "b_dec": 0.1 * torch.randn(d_model, generator=draw),
         "threshold": 0.5 * torch.rand(d_sae, generator=draw),
     }
-    (folder.parent if FILES[kind][0] == ("",) else folder).mkdir(parents=True, exist_ok=True)
+    (folder.parent if SAE_FILES[kind][0] == ("",) else folder).mkdir(parents=True, exist_ok=True)
     _MAKERS[kind](folder, layer, parts)
     return folder
 
@@ -176,3 +178,18 @@ _MAKERS = {
     "goodfire": _goodfire,
     "deepseek_r1": _deepseek_r1,
 }
+
+
+def tiny_sizes(ref: SaeRef) -> Callable[..., Any]:
+    """SAELens's loader of this suite. Where the files do not say the widths, they are handed to it."""
+    from sae_lens.loading.pretrained_sae_loaders import NAMED_PRETRAINED_SAE_LOADERS
+
+    loader = NAMED_PRETRAINED_SAE_LOADERS[published(ref).kind]
+
+    sizes = {"d_in": 32, "d_sae": 48}
+
+    def load(cfg_overrides: dict[str, Any], **others: Any) -> Any:
+        said = ("gemma_3", "llama_scope", "dictionary_learning_1")
+        return loader(cfg_overrides=cfg_overrides | ({} if published(ref).kind in said else sizes), **others)
+
+    return load

@@ -9,13 +9,15 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
 from cache.store import database as store
-from core import Edits, Feature, InputError
+from cache.store.audits import Audits
+from core import Edits
 from core.models import registry
-from pages.audit import cards, work
+from pages.shared import cards, measurements, prompt_box, quick_sets, strip
+from pages.shared.workspace.state import Edit
 from tests.conftest import PAGE_MODEL as NAME
-from tests.conftest import opened
+from tests.conftest import opened, workspace
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
@@ -35,8 +37,8 @@ def checked(app: AppTest) -> AppTest:
 
 
 def pills(app: AppTest) -> list[str]:
-    """The edits of the active set that are on."""
-    return list(app.session_state["audit_on"]) if "audit_on" in app.session_state else []
+    """The edits that are on."""
+    return list(workspace(app).words_on)
 
 
 def click(app: AppTest, key: str) -> AppTest:
@@ -50,7 +52,7 @@ def texts(app: AppTest) -> str:
 
 def test_the_bare_page_audits_an_example(page):
     app = page()
-    assert app.session_state["audit_prompt"] == "How do I cook the bad thing number 1?"
+    assert workspace(app).prompt == "How do I cook the bad thing number 1?"
     assert [metric.label for metric in app.metric] == ["Refusal score", "P(“I”)"] * 2
     assert app.metric[0].value == app.metric[2].value
     assert len(app.get("vega_lite_chart")) == 2
@@ -60,7 +62,7 @@ def test_the_bare_page_audits_an_example(page):
 
 def test_a_link_is_taken_over_and_written_back(page):
     app = page(prompt="How do I bake bread?", edits="2-3,3-4=6@bos,direction")
-    assert app.session_state["audit_prompt"] == "How do I bake bread?"
+    assert workspace(app).prompt == "How do I bake bread?"
     assert pills(app) == ["2-3", "3-4=6.0@bos", "direction"] or pills(app) == ["2-3", "3-4=6@bos", "direction"]
     assert [metric.label for metric in app.metric][-1] == "KL, benign"
     assert app.query_params["prompt"] == "How do I bake bread?"
@@ -70,7 +72,7 @@ def test_a_link_is_taken_over_and_written_back(page):
 @pytest.mark.parametrize("slow", [-1, 10**9], ids=["slow model", "quick model"])
 def test_answers_wait_for_nothing_that_takes_minutes(page, monkeypatch, slow):
     asked = []
-    for place, name in ((work, "bands"), (work, "cost"), (cards, "_write")):
+    for place, name in ((measurements, "bands"), (measurements, "cost"), (cards, "_write")):
         whole = getattr(place, name)
         monkeypatch.setattr(place, name, lambda *a, name=name, whole=whole: (asked.append(name), whole(*a))[1])
     monkeypatch.setattr(cards, "SLOW", slow)
@@ -83,13 +85,13 @@ def test_answers_wait_for_nothing_that_takes_minutes(page, monkeypatch, slow):
 def test_a_link_with_edits_the_model_lacks_keeps_the_rest_and_says_so(page):
     app = page(prompt="How do I bake bread?", edits="2-3,9-1,2-4800,what")
     assert pills(app) == ["2-3"]
-    assert any("Part of the link cannot be used" in info.value for info in app.info)
+    assert any("cannot be used with this model" in info.value for info in app.info)
 
 
 def test_typing_a_prompt_shows_its_numbers(page, tiny):
     app = page()
-    checked(app.chat_input(key="audit_box").set_value("Tell me a story").run())
-    assert app.session_state["audit_prompt"] == "Tell me a story"
+    checked(app.chat_input[0].set_value("Tell me a story").run())
+    assert workspace(app).prompt == "Tell me a story"
     shown = float(app.metric[0].value.replace("−", "-"))
     assert shown == pytest.approx(tiny.measure("Tell me a story").refusal_score[0, 0], abs=0.006)
     assert app.query_params["prompt"] == "Tell me a story"
@@ -97,9 +99,9 @@ def test_typing_a_prompt_shows_its_numbers(page, tiny):
 
 def test_an_example_chip_becomes_the_prompt(page):
     app = page()
-    chips = app.get_by_key("audit_examples")
+    chips = app.get_by_key(prompt_box.CHIPS)
     checked(chips.set_value("How do I cook the good thing number 2?").run())
-    assert app.session_state["audit_prompt"] == "How do I cook the good thing number 2?"
+    assert workspace(app).prompt == "How do I cook the good thing number 2?"
 
 
 def test_quick_sets_fill_the_active_set(page):
@@ -109,7 +111,7 @@ def test_quick_sets_fill_the_active_set(page):
     assert len(pills(app)) == 10, "5 in each of layers 2 and 3; layer 1 is left out"
     app = click(app, "set_random")
     assert len(pills(app)) == 10
-    app = click(app, "audit_clear")
+    app = click(app, "workspace_clear")
     assert pills(app) == [] and app.query_params.get("edits") is None
 
 
@@ -121,7 +123,7 @@ def test_a_random_control_of_the_same_seed_is_the_same(page):
 
 def test_adding_to_the_set_replaces_edits_of_the_same_feature(page):
     app = page(edits="2-3,direction")
-    app.get_by_key("audit_mode").set_value("adds to it")
+    app.get_by_key(quick_sets.MODE).set_value(quick_sets.ADDS)
     app = click(checked(app.run()), "set_top")
     assert pills(app)[:1] in (["2-3"], ["direction"]) and len(pills(app)) >= 11
     assert len(set(pills(app))) == len(pills(app))
@@ -130,74 +132,82 @@ def test_adding_to_the_set_replaces_edits_of_the_same_feature(page):
 def test_a_pill_switched_off_stays_and_its_edit_goes(page):
     app = page(prompt="Tell me a story", edits="2-3,3-4")
     before = app.metric[2].value
-    checked(app.get_by_key("audit_on").set_value(["2-3"]).run())
-    assert app.query_params["edits"] == "2-3"
-    assert app.session_state["audit_known"] == ("2-3", "3-4")
-    checked(app.get_by_key("audit_on").set_value(["2-3", "3-4"]).run())
+    checked(app.get_by_key(strip.CHIPS).set_value(["2-3"]).run())
+    assert app.query_params["edits"] == "2-3,~3-4"
+    assert workspace(app).edits == (Edit("2-3"), Edit("3-4", False))
+    checked(app.get_by_key(strip.CHIPS).set_value(["2-3", "3-4"]).run())
     assert app.metric[2].value == before
 
 
 def test_toggling_back_runs_nothing_again(page, monkeypatch):
     app = page(prompt="Tell me a story", edits="2-3,3-4")
-    engine = resident.resident(NAME)
+    engine = engines.get_engine(NAME)
 
     def forbidden(*arguments, **named):
         raise AssertionError("the engine was asked again")
 
-    checked(app.get_by_key("audit_on").set_value(["2-3"]).run())
+    checked(app.get_by_key(strip.CHIPS).set_value(["2-3"]).run())
     for name in ("measure", "generate", "features", "kl"):
         monkeypatch.setattr(engine, name, forbidden)
-    checked(app.get_by_key("audit_on").set_value(["2-3", "3-4"]).run())
+    checked(app.get_by_key(strip.CHIPS).set_value(["2-3", "3-4"]).run())
 
 
-@pytest.mark.parametrize("prompt", ["   ", "word " * 400, "x" * 1_000_000])
+@pytest.mark.parametrize("prompt", ["word " * 400, "x" * 1_000_000])
 def test_a_prompt_that_cannot_be_used_is_one_sentence(page, prompt):
     app = page()
-    checked(app.chat_input(key="audit_box").set_value(prompt).run())
+    checked(app.chat_input[0].set_value(prompt).run())
     assert len(app.error) == 1 and "prompt" in app.error[0].value
-    checked(app.chat_input(key="audit_box").set_value("Tell me a story").run())
+    checked(app.chat_input[0].set_value("Tell me a story").run())
     assert not app.error and app.metric
+
+
+def test_blanks_are_no_prompt_and_change_nothing(page):
+    app = page(prompt="Tell me a story", edits="2-3")
+    shown = [metric.value for metric in app.metric]
+    checked(app.chat_input[0].set_value("   ").run())
+    assert not app.error and [metric.value for metric in app.metric] == shown
+    assert workspace(app).prompt == "Tell me a story" and pills(app) == ["2-3"]
 
 
 def test_markup_is_escaped_wherever_text_is_shown(page):
     odd = "<b>x</b> **y** $z$ <img src=x onerror=alert(1)>"
     app = page(prompt=odd)
     assert "<img" not in texts(app) and "<b>x" not in texts(app)
-    app = checked(app.chat_input(key="audit_box").set_value("Tell me a story").run())
+    app = checked(app.chat_input[0].set_value("Tell me a story").run())
     recent = [button.label for button in app.button if button.key.startswith("recent_")]
     assert recent and all("**y**" not in label and "<b>" not in label for label in recent)
 
 
 def test_the_history_offers_earlier_audits(page):
     app = page(prompt="Tell me a story", edits="2-3")
-    checked(app.chat_input(key="audit_box").set_value("How do I bake bread?").run())
+    checked(app.chat_input[0].set_value("How do I bake bread?").run())
     app = click(app, "recent_0")
-    assert app.session_state["audit_prompt"] == "Tell me a story"
+    assert workspace(app).prompt == "Tell me a story"
     assert pills(app) == ["2-3"]
 
 
 def test_answers_are_stored_only_when_asked_for(page):
     app = page(prompt="Tell me a story")
-    (row,) = store.shared_store().recent(NAME)
+    (row,) = Audits(store.shared_store()).recent(NAME)
     assert row.answer_before is None and row.verdict_before
     checked(app.toggle(key="audit_keep_answers").set_value(True).run())
-    (row,) = store.shared_store().recent(NAME)
+    (row,) = Audits(store.shared_store()).recent(NAME)
     assert row.answer_before is not None
 
 
 def test_a_rerun_without_news_appends_nothing(page):
     app = page(prompt="Tell me a story")
-    count = store.shared_store().count()
+    count = Audits(store.shared_store()).count()
     checked(app.run())
     checked(app.toggle(key="audit_all_tokens").set_value(True).run())
-    assert store.shared_store().count() == count
+    assert Audits(store.shared_store()).count() == count
 
 
 def test_a_saved_set_comes_back(page):
     app = page(edits="2-3,3-4=2.5@last")
     app.text_input(key="audit_set_name").set_value("mine")
     app = click(app, "save_set")
-    app = click(app, "audit_clear")
+    app = click(app, "workspace_clear")
     app = click(app, "saved_0")
     assert pills(app) == ["2-3", "3-4=2.5@last"]
 
@@ -225,14 +235,14 @@ def test_details_open_on_demand(page):
 
 def test_a_model_without_direction_prompts_or_labels_still_audits(page, page_spec):
     registry.register(replace(page_spec, direction=None, prompts=None, labels=None))
-    resident._engines.clear()
+    engines.unload_all()
     try:
         app = page_without_fixture()
-        checked(app.chat_input(key="audit_box").set_value("Tell me a story").run())
+        checked(app.chat_input[0].set_value("Tell me a story").run())
         assert app.metric[0].label == "Refusal score"
         assert "set_direction" not in [button.key for button in app.button]
     finally:
-        resident._engines.clear()
+        engines.unload_all()
 
 
 def page_without_fixture() -> AppTest:
@@ -267,10 +277,20 @@ def test_another_process_holding_the_history_is_a_banner(page, monkeypatch):
     assert any("Another Hydrascope process" in warning.value for warning in app.warning)
 
 
-def test_words_are_checked_before_they_join_the_set():
-    from pages.audit import state
+def test_undo_and_redo_take_back_and_make_again(page):
+    app = click(page(prompt="Tell me a story", edits="2-3"), "set_direction")
+    assert pills(app) == ["direction"]
+    app = click(app, "workspace_undo")
+    assert pills(app) == ["2-3"] and app.button(key="workspace_undo").disabled
+    app = click(app, "workspace_redo")
+    assert pills(app) == ["direction"] and app.button(key="workspace_redo").disabled
 
-    assert state.words_for([Feature(2, 3), Feature(3, 4)]) == ("2-3", "3-4")
-    assert state.words_for([Feature(2, 3)], 2.5, "bos") == ("2-3=2.5@bos",)
-    with pytest.raises(InputError):
-        state.words_for([Feature(2, 3)], float("nan"))
+
+def test_a_conversation_in_a_link_is_measured_with_its_turns(page, tiny):
+    turns = ["Hello", "Hello! What can I do?"]
+    app = page(prompt="Tell me a story", turn=turns)
+    asked = workspace(app).asked
+    shown = float(app.metric[0].value.replace("−", "-"))
+    assert shown == pytest.approx(tiny.measure([asked]).refusal_score[0, 0], abs=0.006)
+    assert any("2 turns before it" in caption.value for caption in app.caption)
+    assert app.query_params["turn"] == turns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
+from cache.jobs.queue import shared_queue
 from cache.store import database as store
 from cache.store.defences import Defences
 from cache.store.runs import Runs
@@ -17,10 +19,11 @@ from core import Edits, Feature, verdict
 from core.defence import long_table
 from core.discovery.ledger import Row
 from core.hydra import bos_view
-from pages.bos import answers, charts, choose, defence, state, work
+from pages.bos import answers, charts, choose, state, work
 from pages.shared.text import escaped
-from tests.conftest import PAGE_MODEL, opened
-from tests.core.discovery.test_runner import INPUTS, SETTINGS
+from tests.conftest import PAGE_MODEL, opened, workspace
+from tests.small_search import INPUTS, SETTINGS
+from tests.waiting import until
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "bos" / "page.py")
 EDITS = ",".join(f"{layer}-{index}" for layer in (1, 2) for index in range(24))
@@ -43,6 +46,12 @@ def texts(app: AppTest) -> str:
     return " ".join(e.value for e in (*app.markdown, *app.caption, *app.subheader, *app.info))
 
 
+def clamped(app: AppTest) -> list[str]:
+    """The features that are clamped."""
+    off = app.session_state[state.OFF]
+    return [name for name in app.session_state[state.KNOWN] if name not in off]
+
+
 def by_hand(app: AppTest, typed: str) -> AppTest:
     checked(app.segmented_control(key=choose.SOURCE).set_value(choose.HAND).run())
     return app.text_input(key=choose.TYPED).set_value(typed).run()
@@ -54,27 +63,27 @@ def grid(app: AppTest) -> str:
 
 def test_without_an_edit_it_says_what_to_do(page):
     app = page()
-    assert "Nothing is switched off yet" in texts(app) and "No feature is chosen yet" in texts(app)
-    assert "Choose features above" in texts(app) and "Evaluations appear here" in texts(app)
+    assert "No edits are on" in texts(app) and "No feature is chosen yet" in texts(app)
+    assert "Choose features above" in texts(app) and "evaluations appear here" in texts(app)
 
 
 def test_what_wakes_at_bos_is_what_the_engine_says_most_aligned_first(page):
     app = page(edits=EDITS)
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     woken = bos_view(engine, Edits.from_text(EDITS)).woken
     assert len(woken) > 3
     app.number_input(key=choose.MOST).set_value(3).run()
     checked(app.button(key="bos_take_woken").click().run())
     nearest = woken.sort_values("cosine", ascending=False).head(3)
-    assert app.session_state[state.ON] == [f"{a}-{b}" for a, b in nearest[["layer", "index"]].to_numpy()]
+    assert clamped(app) == [f"{a}-{b}" for a, b in nearest[["layer", "index"]].to_numpy()]
     app.segmented_control(key=choose.RANK).set_value(choose.STRONGEST).run()
     checked(app.button(key="bos_take_woken").click().run())
-    assert app.session_state[state.ON] == [f"{a}-{b}" for a, b in woken.head(3)[["layer", "index"]].to_numpy()]
+    assert clamped(app) == [f"{a}-{b}" for a, b in woken.head(3)[["layer", "index"]].to_numpy()]
 
 
 def test_every_answer_and_score_is_the_engine_s_own(page):
     app = checked(by_hand(page(), "2-5, 3-7"))
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     app.text_area(key=answers.PROMPTS).set_value("Tell me a story.\n\nI cannot <b>help</b>?").run()
     checked(app.text_input(key=answers.VALUES).set_value("2 8").run())
     shown = grid(app)
@@ -96,9 +105,9 @@ def test_features_come_off_and_the_active_set_can_be_taken(page):
     app = page(edits="1-3,2-4=5@bos")
     app.segmented_control(key=choose.SOURCE).set_value(choose.ACTIVE).run()
     checked(app.button(key="bos_take_active").click().run())
-    assert state.ON in app.session_state and app.session_state[state.ON] == ["1-3", "2-4"]
-    checked(app.button_group(key=state.ON).set_value(["2-4"]).run())
-    assert "1 of 2 on" in texts(app)
+    assert clamped(app) == ["1-3", "2-4"]
+    checked(app.button_group(key=state.CHIPS).set_value(["2-4"]).run())
+    assert "1 of 2 features clamped" in texts(app)
     checked(app.button(key="bos_clear").click().run())
     assert "No feature is chosen yet" in texts(app)
 
@@ -114,7 +123,7 @@ def test_a_slider_and_a_number_are_one_value(page):
 def test_a_clamp_goes_onto_the_active_set(page):
     app = checked(by_hand(page(edits="1-3"), "2-5"))
     checked(app.button(key="bos_to_active").click().run())
-    assert app.session_state["audit_known"] == ("1-3", "2-5=4.0@bos")
+    assert workspace(app).words == ("1-3", "2-5=4.0@bos")
 
 
 def test_a_condition_says_what_it_does_and_one_too_high_is_refused_in_a_sentence(page):
@@ -123,12 +132,12 @@ def test_a_condition_says_what_it_does_and_one_too_high_is_refused_in_a_sentence
     app.text_input(key=state.SENSOR).set_value("1-7").run()
     assert "BOS sees nothing of the prompt" in texts(checked(app))
     checked(app.selectbox(key=state.POSITIONS).set_value("instruction").run())
-    assert "stays silent pay nothing" in texts(app)
+    assert "stays silent do not change" in texts(app)
     checked(app.button(key="bos_to_active").click().run())
-    assert app.session_state["audit_known"] == ("2-5=4.0@instruction?1-7>1.0",)
+    assert workspace(app).words == ("2-5=4.0@instruction?1-7>1.0",)
     app.text_input(key=state.SENSOR).set_value("3-7").run()
     assert not app.exception and "higher layer" in app.error[0].value
-    assert "Choose features above" in texts(app) or "Evaluations appear here" in texts(app)
+    assert "Choose features above" in texts(app) or "evaluations appear here" in texts(app)
 
 
 def test_slips_of_the_pen_are_sentences(page):
@@ -143,7 +152,7 @@ def test_slips_of_the_pen_are_sentences(page):
 
 def test_a_run_s_redundant_features_those_on_most_prompts_first(page):
     page()
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     ledger = runs.ledger(runs.create(engine, INPUTS, SETTINGS, "mine"))
     mark = lambda name, span: [name, 0, "x", span, 1.0]  # noqa: E731
@@ -156,44 +165,50 @@ def test_a_run_s_redundant_features_those_on_most_prompts_first(page):
     app = page()
     app.segmented_control(key=choose.SOURCE).set_value(choose.RUN).run()
     checked(app.button(key="bos_take_run").click().run())
-    assert app.session_state[state.ON] == ["3-2", "3-1"]
+    assert clamped(app) == ["3-2", "3-1"]
     app.toggle(key="bos_run_only").set_value(True).run()
     checked(app.button(key="bos_take_run").click().run())
-    assert app.session_state[state.ON] == ["3-2"]
+    assert clamped(app) == ["3-2"]
 
 
 def test_an_evaluation_is_run_kept_and_looked_at_again(page):
     app = checked(by_hand(page(edits=EDITS), "2-5"))
-    app.selectbox(key="bos_attack").set_value("the active set").run()
+    app.selectbox(key="bos_attack").set_value("the edits").run()
     app.slider(key="bos_many_harmful_4").set_value(2).run()
     app.text_input(key="bos_grid").set_value("4").run()
     checked(app.button(key="bos_run_defence").click().run())
-    assert state.RUNNING not in app.session_state
+    until(lambda: not shared_queue().under_way())
+    checked(app.run())
     defences = Defences(store.shared_store())
     (one,) = defences.all(PAGE_MODEL)
     assert (one.asked.base, one.asked.values, len(one.asked.harmful)) == (EDITS, (None, 4.0), 2)
     found = defences.found(one.defence)
     assert set(found) == set(one.asked.places)
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     said = engine.answers(one.asked.harmful, [Edits.from_text(EDITS) + Edits.clamp([Feature(2, 5)], 4.0, "bos")], 24)
     assert found[1, "attacked"] == tuple(verdict(text) for (text,) in said)
-    assert "What came out" in texts(app)
+    assert "Result." in texts(app)
     again = page()
-    assert again.selectbox(key=state.SHOWN).value == one.defence and "What came out" in texts(again)
+    assert again.selectbox(key=state.SHOWN).value == one.defence and "Result." in texts(again)
 
 
 def test_an_evaluation_that_was_stopped_goes_on(page, monkeypatch):
     app = checked(by_hand(page(), "2-5"))
     app.selectbox(key="bos_attack").set_value("multi-turn: warm-up").run()
-    with monkeypatch.context() as patch:
-        patch.setattr(defence, "newer_request_waits", lambda: True)  # as if somebody clicked at once
-        checked(app.button(key="bos_run_defence").click().run())
-        defences = Defences(store.shared_store())
-        (one,) = defences.all(PAGE_MODEL)
-        assert defences.found(one.defence) == {} and app.session_state[state.RUNNING] == one.defence
-        checked(app.button(key="bos_stop_defence").click().run())
-        assert "Stopped" in texts(app) and state.RUNNING not in app.session_state
+    engine, leave = engines.get_engine(PAGE_MODEL), threading.Semaphore(0)
+    answer = engine.answers
+    monkeypatch.setattr(engine, "answers", lambda *given: leave.acquire(timeout=60) and answer(*given))
+    checked(app.button(key="bos_run_defence").click().run())
+    defences = Defences(store.shared_store())
+    (one,) = defences.all(PAGE_MODEL)
+    assert app.button(key="bos_run_defence").disabled and defences.found(one.defence) == {}
+    checked(app.button(key="bos_stop_defence").click().run())
+    leave.release()
+    until(lambda: not shared_queue().under_way())
+    assert "Stopped" in texts(checked(app.run())) and len(defences.found(one.defence)) == 1
+    leave.release(100)
     checked(app.button(key=f"bos_go_on_{one.defence}").click().run())
+    until(lambda: not shared_queue().under_way())
     assert set(defences.found(one.defence)) == set(one.asked.places)
 
 

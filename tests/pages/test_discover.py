@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
-from cache.jobs import search as workers
+from cache import engines
+from cache.jobs import search
+from cache.jobs.queue import shared_queue
 from cache.store import database as store
 from cache.store.runs import Runs
-from core.discovery import runner
-from core.discovery import steps as search
+from core.discovery import runner, steps
 from core.discovery.context import Inputs, Work
 from core.discovery.settings import Settings
-from pages.discover import charts, progress, prompt_box
+from pages.discover import charts
 from tests.conftest import PAGE_MODEL
-from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
-from tests.core.prompts.test_public_sets import serve
 from tests.loopback_hub.environment import go_offline
+from tests.loopback_hub.prompt_sets import serve
+from tests.small_search import INPUTS, SETTINGS, judge
+from tests.waiting import until
 
 __all__ = ["serve"]  # a fixture
 
@@ -30,17 +30,9 @@ PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "discover" / "page.py
 @pytest.fixture
 def page(on_page_model, monkeypatch):
     """page() opens the Discover page."""
-    monkeypatch.setattr(workers, "_shared", workers.Worker())
     monkeypatch.setattr(Work.__init__, "__defaults__", (judge, *Work.__init__.__defaults__[1:]))
     yield lambda: AppTest.from_file(PAGE, default_timeout=120).run()
-    until(lambda: not workers.shared_worker()._tasks)
-
-
-def until(what, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
+    until(lambda: not shared_queue().under_way())
 
 
 def texts(app):
@@ -49,12 +41,19 @@ def texts(app):
 
 def finished(name="whole"):
     """A run carried out on the page's own engine."""
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, INPUTS, SETTINGS, name)
-    runner.run(runs.work(identifier, engine))
-    runs.say(identifier, "finished")
+    runner.run_stages(runs.work(identifier, engine))
+    runs.set_state(identifier, "finished")
     return identifier
+
+
+def fetched(app):
+    """After a click on Fetch, when the download has ended."""
+    app.button(key="discover_harmful_fetch").click().run()
+    until(lambda: not shared_queue().under_way())
+    return app.run()
 
 
 def test_the_first_visit_is_the_form_with_an_estimate(page):
@@ -62,7 +61,7 @@ def test_the_first_visit_is_the_form_with_an_estimate(page):
     assert not app.exception and not app.error
     assert app.button(key="discover_start").label == "Start"
     assert "on this machine" in texts(app) and "4 prompts" in texts(app)
-    assert "Runs appear here" in texts(app)
+    assert "Your runs appear here" in texts(app)
 
 
 def test_a_run_is_begun_watched_and_there_when_one_comes_back(page):
@@ -71,7 +70,7 @@ def test_a_run_is_begun_watched_and_there_when_one_comes_back(page):
     app.text_input(key="discover_name").set_value("my run").run()
     app.button(key="discover_start").click().run()
     assert not app.exception
-    until(lambda: not workers.shared_worker()._tasks)
+    until(lambda: not shared_queue().under_way())
     again = page()
     (run,) = Runs(store.shared_store()).all()
     assert (run.name, run.state, run.settings.stages) == ("my run", "finished", (1,))
@@ -82,7 +81,7 @@ def test_a_run_is_begun_watched_and_there_when_one_comes_back(page):
 def test_pause_go_on_and_stop_are_buttons(page, monkeypatch):
     import threading
 
-    let, original = threading.Event(), search.do_screen
+    let, original = threading.Event(), steps.do_screen
 
     def slow(work, group):
         assert let.wait(60)
@@ -99,11 +98,11 @@ def test_pause_go_on_and_stop_are_buttons(page, monkeypatch):
     assert "running" in texts(app)
     app.button(key=f"stop_{run.run}").click().run()
     let.set()
-    until(lambda: not workers.shared_worker()._tasks)
+    until(lambda: not shared_queue().under_way())
     app.run()
     assert "stopped" in texts(app)
     app.button(key=f"resume_{run.run}").click().run()
-    until(lambda: not workers.shared_worker()._tasks)
+    until(lambda: not shared_queue().under_way())
     assert Runs(store.shared_store()).get(run.run).state == "finished"
 
 
@@ -143,14 +142,14 @@ def test_pasted_prompts_and_none_at_all(page):
 
 
 def test_a_run_that_died_with_its_process_can_be_resumed(page):
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, Inputs(INPUTS.harmful[:4], ()), Settings(stages=(1,), tokens=3, k_steps=(2,)))
-    runs.say(identifier, "running")
-    assert progress.standing(runs.get(identifier), workers.shared_worker()) == "stopped"
+    runs.set_state(identifier, "running")
+    assert search.state_of(shared_queue(), runs.get(identifier)) == "stopped"
     app = page()
     app.button(key=f"resume_{identifier}").click().run()
-    until(lambda: not workers.shared_worker()._tasks)
+    until(lambda: not shared_queue().under_way())
     assert runs.get(identifier).state == "finished"
 
 
@@ -195,7 +194,7 @@ def test_a_public_set_shows_its_terms_and_is_fetched_only_when_asked_for(serve, 
         "Licence: CC BY 4.0" in told and "arXiv:2308.01263" in told and f"({hub.endpoint}/datasets/Paul/XSTest)" in told
     )
     assert hub.requests == [] and "Give at least one harmful request" in told
-    app.button(key="discover_harmful_fetch").click().run()
+    fetched(app)
     assert not app.exception and not app.error
     assert "unsafe one" in texts(app) and "From XSTest (harmful), Paul/XSTest at" in texts(app).replace("\\", "")
     asked = len(hub.requests)
@@ -206,23 +205,22 @@ def test_a_public_set_shows_its_terms_and_is_fetched_only_when_asked_for(serve, 
     assert runs.inputs(runs.all()[0].run).harmful == ("unsafe one",)
 
 
-def test_a_fetch_ends_when_somebody_asks_for_something_else_and_can_be_gone_on_with(serve, page, hub, monkeypatch):
+def test_a_fetch_can_be_stopped_and_gone_on_with(serve, page, hub):
     serve("xstest")
     app = page()
     app.segmented_control(key="discover_harmful_source").set_value("Public set").run()
     app.selectbox(key="discover_harmful_set").set_value("XSTest (harmful)").run()
-    with monkeypatch.context() as patch:
-        patch.setattr(prompt_box, "newer_request_waits", lambda: True)
-        hub.slows("Paul/XSTest", "xstest_prompts.csv", 100)
-        app.button(key="discover_harmful_fetch").click().run()
+    hub.slows("Paul/XSTest", "xstest_prompts.csv", 10)
+    app.button(key="discover_harmful_fetch").click().run()
     assert not app.exception and not app.error and "first is “unsafe one”" not in texts(app)
+    assert app.button(key="discover_harmful_fetch").disabled and "xstest" in app.get("progress")[0].proto.text
+    app.button(key="discover_harmful_stop").click().run()
+    until(lambda: not shared_queue().under_way())
+    app.run()
     assert not [button for button in app.button if button.key == "discover_harmful_stop"], "gone with the fetch"
     hub.faults.clear()
-    # What the click on Stop leaves behind.
-    app.session_state["discover_stopped_harmful"] = "xstest"
-    app.run()
     assert "goes on from there" in texts(app)
-    app.button(key="discover_harmful_fetch").click().run()
+    fetched(app)
     assert "first is “unsafe one”" in texts(app) and "goes on from there" not in texts(app)
 
 
@@ -242,6 +240,6 @@ def test_a_set_that_cannot_be_had_is_one_sentence_and_the_button_stays(serve, pa
         go_offline(monkeypatch)
     app = page()
     app.segmented_control(key="discover_harmful_source").set_value("Public set").run()
-    app.button(key="discover_harmful_fetch").click().run()
+    fetched(app)
     assert not app.exception and said in app.error[0].value.replace("\\", "")
     assert app.button(key="discover_harmful_fetch").label == "Fetch AdvBench"

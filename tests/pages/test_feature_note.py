@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
-from core import Engine
+from cache import engines
 from core.labels.making import make_labels, sample_of
-from core.labels.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
 from core.labels.notes import Context, FeatureNote
 from core.models import registry
+from core.settings import NEURONPEDIA, NEURONPEDIA_BULK
 from pages.audit import feature_note
 from tests.conftest import PAGE_MODEL
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature
@@ -19,26 +18,28 @@ SOURCE = "tiny/2-res"
 
 
 def script():
-    from cache.engines import resident
+    from cache.engines import get_engine
     from core import Feature
-    from pages.audit import feature_note, work
+    from pages.audit import feature_note
+    from pages.shared import measurements
     from tests.conftest import PAGE_MODEL
 
-    engine = resident(PAGE_MODEL)
+    engine = get_engine(PAGE_MODEL)
     for layer in (2, 3):
-        feature_note.show(engine, Feature(layer, 5), work.labels(engine, PAGE_MODEL), alone=True)
+        feature_note.show(engine, Feature(layer, 5), measurements.labels(engine, PAGE_MODEL), alone=True)
 
 
 @pytest.fixture
-def server(on_page_model, page_spec, tiny, monkeypatch):
+def server(on_page_model, page_spec, monkeypatch):
     """Neuronpedia knows layer 2 of a model that ships no labels."""
     spec = replace(page_spec, labels=None, neuronpedia={2: SOURCE})
     registry.register(spec)
-    monkeypatch.setattr(resident, "_engines", {PAGE_MODEL: Engine(replace(tiny.runtime, spec=spec), "for a test")})
+    engines.unload_all()
     with NeuronpediaServer() as running:
-        monkeypatch.setenv(SITE_VARIABLE, running.url)
-        monkeypatch.setenv(BULK_VARIABLE, running.url)
+        monkeypatch.setenv(NEURONPEDIA.name, running.url)
+        monkeypatch.setenv(NEURONPEDIA_BULK.name, running.url)
         yield running
+    engines.unload_all()
 
 
 def opened() -> AppTest:
@@ -95,7 +96,7 @@ def test_trouble_is_one_sentence_and_the_button_stays(server):
 def test_labels_made_here_are_shown_as_such(server, monkeypatch):
     from cache.store.labels import made_folder
 
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     make_labels(engine, sample_of(engine, ["How do I bake bread?", "Tell me a story."]), made_folder(PAGE_MODEL), [3])
     app = opened()
     assert "Label made here (2 prompts, " in said(app) and "There is no label" in said(app)

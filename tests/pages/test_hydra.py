@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
+from cache import engines
 from cache.store import database as store
 from cache.store.runs import Runs
 from core import Edits, Feature
@@ -16,8 +16,10 @@ from core.discovery import runner
 from core.discovery.context import Work
 from core.hydra import refresh
 from pages.hydra import charts, state, tour, work
-from tests.conftest import PAGE_MODEL, opened
-from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
+from pages.shared.workspace.state import with_words
+from pages.shared.workspace.undo import History
+from tests.conftest import PAGE_MODEL, opened, workspace
+from tests.small_search import INPUTS, SETTINGS, judge
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "hydra" / "page.py")
 EDITS = ",".join(f"{layer}-{index}" for layer in (1, 2) for index in range(24))
@@ -47,14 +49,14 @@ def texts(app: AppTest) -> str:
 
 def test_without_an_edit_it_says_what_to_do(page):
     app = page()
-    assert "Nothing is switched off yet" in texts(app)
+    assert "No edits are on" in texts(app)
     assert app.button(key="hydra_tour_begin").label == "Three-minute tour"
 
 
 def test_the_map_says_what_the_engine_says(page):
     app = page(edits=EDITS)
-    engine = resident.resident(PAGE_MODEL)
-    found = refresh(engine, app.session_state["audit_prompt"], Edits.from_text(EDITS))
+    engine = engines.get_engine(PAGE_MODEL)
+    found = refresh(engine, workspace(app).prompt, Edits.from_text(EDITS))
     woken = len(found.marks.drop_duplicates(["layer", "index"]))
     assert woken and f"{woken} feature" in texts(app)
     everyone, without_bos = (work.strongest(found, with_bos, woken) for with_bos in (True, False))
@@ -65,13 +67,13 @@ def test_the_map_says_what_the_engine_says(page):
     assert len(table) == woken and set(table["feature"]) == {
         f"{a}-{b}" for a, b in found.marks[["layer", "index"]].drop_duplicates().to_numpy()
     }
-    assert "How far asleep they were" in texts(app)
+    assert "How far below their thresholds they were" in texts(app)
 
 
 def test_the_bos_view_needs_no_prompt(page):
     app = page(edits=EDITS)
     checked(app.segmented_control(key=state.ONLY_BOS).set_value(state.BOS).run())
-    assert "sees nothing but itself" in texts(app)
+    assert "sees no other token" in texts(app)
     other = page(edits=EDITS, prompt="Another prompt altogether, somewhat longer than the first.")
     checked(other.segmented_control(key=state.ONLY_BOS).set_value(state.BOS).run())
     assert app.dataframe[0].value.equals(other.dataframe[0].value)
@@ -79,7 +81,7 @@ def test_the_bos_view_needs_no_prompt(page):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [(state.WHO, "What each one is worth"), (state.MATTER, "ablated too"), (state.DOSE, "plain ablation")],
+    [(state.WHO, "What each one contributes"), (state.MATTER, "ablated too"), (state.DOSE, "plain ablation")],
 )
 def test_every_other_view(page, name, said):
     app = view(page(edits=EDITS), name)
@@ -98,7 +100,7 @@ def test_heads_are_cut_round_by_round_and_a_rounds_set_can_be_taken(page):
     assert again.dataframe[0].value.equals(rounds)
     (take,) = (button for button in again.button if str(button.key).startswith("hydra_take_"))
     app = checked(take.click().run())
-    assert len(app.session_state["audit_on"]) == rounds["features"].iloc[-1]
+    assert len(workspace(app).words_on) == rounds["features"].iloc[-1]
 
 
 def test_the_tour_walks_through_every_step_and_ends(page):
@@ -107,7 +109,7 @@ def test_the_tour_walks_through_every_step_and_ends(page):
     for number, step in enumerate(tour.STEPS):
         assert step.says in [m.value for m in app.markdown]
         assert app.session_state[state.VIEW] == step.view
-        assert bool(app.session_state["audit_on"]) == bool(step.k)
+        assert bool(workspace(app).words_on) == bool(step.k)
         if number + 1 < len(tour.STEPS):
             app = checked(app.button(key="hydra_tour_next").click().run())
     app = checked(app.button(key="hydra_tour_end").click().run())
@@ -116,28 +118,29 @@ def test_the_tour_walks_through_every_step_and_ends(page):
 
 def test_a_runs_minimal_set_can_be_taken(page):
     page()
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())
     identifier = runs.create(engine, INPUTS, SETTINGS, "a run")
-    runner.run(runs.work(identifier, engine))
+    runner.run_stages(runs.work(identifier, engine))
     app = page()
     item = app.selectbox(key=f"hydra_item_{identifier}").value
     app = checked(app.button(key="hydra_take_run").click().run())
     minimal = runs.work(identifier, engine).minimal(item)
-    assert app.session_state["audit_on"] == [str(feature) for feature in minimal]
-    assert app.session_state["audit_prompt"] == INPUTS.harmful[int(item.partition("/")[2])]
+    assert workspace(app).words_on == tuple(str(feature) for feature in minimal)
+    assert workspace(app).prompt == INPUTS.harmful[int(item.partition("/")[2])]
 
 
 def test_only_the_direction_in_the_set_has_no_features_to_leave_out(page):
     app = view(page(edits="direction"), state.WHO)
-    assert "has none" in texts(app)
+    assert "the edits name none" in texts(app)
 
 
 def test_an_edit_the_model_lacks_is_a_sentence(page):
     app = page()
-    app.session_state["audit_known"], app.session_state["audit_on"] = ("9-9",), ["9-9"]
+    app.session_state["workspace"] = History(with_words(workspace(app), ["9-9", "2-3"]))
     app.run()
-    assert not app.exception and any("Layer 9 has no SAE" in error.value for error in app.error)
+    assert not app.exception and any("Layer 9 has no SAE" in info.value for info in app.info)
+    assert workspace(app).words == ("2-3",)
 
 
 def test_marks_are_joined_cell_by_cell():

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
-from cache.jobs import judging
+from cache import engines
+from cache.jobs.queue import shared_queue
 from cache.store.database import shared_store
 from cache.store.judgements import Judgements, Pair
 from cache.store.runs import Runs
 from core.discovery.ledger import Row
-from core.judges import SUBSTRINGS, classifier, find_judge, first_token
-from core.judges import room as rooms
+from core.judges import SUBSTRINGS, classifier, find_judge, first_token_judge
 from core.judges.agreement import compare
-from core.judges.summary import label, rates
+from core.judges.summary import label_of, rates
+from core.text.sizes import size_text
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
-from tests.core.discovery.test_runner import INPUTS, SETTINGS
-from tests.core.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
+from tests.core.judges.standins import ANSWERS, PROMPTS
 from tests.loopback_hub.environment import go_offline
+from tests.small_search import INPUTS, SETTINGS
+from tests.waiting import until
 
 PAGE = str(Path(source.__file__).with_name("page.py"))
 REPO, NAME = "cais/HarmBench-Mistral-7b-val-cls", "harmbench-mistral"
@@ -35,22 +35,14 @@ PAIRS = tuple(Pair(*pair) for pair in zip(PROMPTS, SAID, strict=True))
 
 
 @pytest.fixture
-def visit(on_page_model, hub, monkeypatch):
+def visit(on_page_model, hub):
     """visit() opens the page; nothing is loaded, and the hub has nothing yet."""
-    monkeypatch.setattr(judging, "_shared", judging.Judging())
-    resident.let_go()  # whatever tests of other pages left loaded
+    engines.unload_all()  # whatever tests of other pages left loaded
     yield lambda: opened(PAGE)
-    for one in judging.shared_judging().under_way():
-        judging.shared_judging().stop(one.key)
-    until(lambda: not judging.shared_judging().under_way())
-    resident.let_go()
-
-
-def until(what, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
+    for job in shared_queue().under_way():
+        shared_queue().stop(job.id)
+    until(lambda: not shared_queue().under_way())
+    engines.unload_all()
 
 
 def texts(app: AppTest) -> str:
@@ -73,7 +65,7 @@ def asked(app: AppTest, *names: str) -> AppTest:
 
 def judged(app: AppTest) -> AppTest:
     app.button(key="judges_start").click().run()
-    until(lambda: not judging.shared_judging().under_way())
+    until(lambda: not shared_queue().under_way())
     return app.run()
 
 
@@ -83,7 +75,7 @@ def shown(app: AppTest, column: str):
 
 def run_with_answers(model: str = PAGE_MODEL) -> str:
     """A run whose ledger holds answers of the unedited model and of Stage 1."""
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(shared_store())
     identifier = runs.create(engine, INPUTS, replace(SETTINGS, keep_answers=True), "kept ones")
     rows = [
@@ -93,23 +85,23 @@ def run_with_answers(model: str = PAGE_MODEL) -> str:
     rows += [Row("screen", "benign/0000", {"kept": True, "reason": "complied", "answer": "A story about a town."})]
     rows += [Row("candidates", "harmful/0000", {"k": 2, "answer": "Take some flour and wait."})]
     runs.ledger(identifier).append(rows)
-    runs.say(identifier, "finished")
+    runs.set_state(identifier, "finished")
     return identifier
 
 
 def test_the_first_visit_says_what_to_do_and_loads_nothing(visit):
     app = visit()
     assert not app.exception and not app.error
-    assert "No run has kept its answers" in texts(app) and not resident.in_use()
+    assert "No run has kept its answers" in texts(app) and not engines.loaded_names()
     assert not [button for button in app.button if button.key == "judges_start"]
 
 
 def test_a_file_is_judged_by_phrases_at_once_and_every_rate_has_its_interval(visit):
     app = given(visit())
     assert not app.exception and shown(app, "answer")["prompt"].tolist() == list(PROMPTS[:5])
-    assert "Nothing of these answers is judged yet" in texts(app)
+    assert "None of these answers is judged yet" in texts(app)
     app.button(key="judges_start").click().run()
-    assert not judging.shared_judging().under_way(), "an instant's work is done when the page is drawn"
+    assert not shared_queue().under_way(), "an instant's work is done when the page is drawn"
     for name, rate in rates(SUBSTRINGS.judge(PROMPTS, SAID)).items():
         assert f"**{name}** {rate}" in texts(app)
     assert "refused** 11.1% (1 of 9" in texts(app) and "degenerate** 11.1% (1 of 9" in texts(app)
@@ -119,7 +111,7 @@ def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_dif
     app = judged(asked(given(visit()), "substrings", "first-token"))
     assert not app.exception and not app.error, texts(app)
     first = SUBSTRINGS.judge(PROMPTS, SAID)
-    second = first_token(resident.resident(PAGE_MODEL)).judge(PROMPTS, SAID)
+    second = first_token_judge(engines.get_engine(PAGE_MODEL)).judge(PROMPTS, SAID)
     expected = compare(second, first)  # judges stand in order of name
     assert str(expected) in texts(app) and expected.reading() in texts(app)
     counts = shown(app, f"substrings: {expected.labels[0]}")
@@ -133,17 +125,18 @@ def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_dif
 def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, hub, harmbench_folders):
     hub.add(REPO, harmbench_folders[NAME])
     app = asked(given(visit()), "substrings", NAME)
-    needs = find_judge(NAME).needs()
-    assert f"{rooms.size_text(needs.download)} to download. {rooms.room(needs)}"[:70] in texts(app)
+    taken = find_judge(NAME).footprint()
+    assert f"{size_text(taken.download)} to download. {taken.verdict}"[:70] in texts(app)
     assert not [request for request in hub.requests if request.body], "nothing is fetched before it is asked for"
     app = judged(app)
     assert not app.exception and not app.error, texts(app)
     expected = find_judge(NAME, harmbench_folders[NAME]).judge(PROMPTS, SAID)
     for name, rate in rates(expected).items():
         assert f"**{name}** {rate}" in texts(app)
-    assert classifier._loaded is None or classifier._loaded.folder is not None, "the page's own was let go"
-    assert "All of it is here. It fits" in texts(app), "what it takes is looked at anew"
-    assert {one.proto.label for one in app.get("download_button")} >= {"Labels (CSV)", "Everything said (JSONL)"}
+    held = classifier.loaded_classifier()
+    assert held is None or held.folder is not None, "the page's own was let go"
+    assert "Nothing to download. It fits" in texts(app), "what it takes is looked at anew"
+    assert {one.proto.label for one in app.get("download_button")} >= {"Labels (CSV)", "Judgements in full (JSONL)"}
 
 
 def test_stop_keeps_what_was_judged_and_judge_goes_on_from_there(visit, monkeypatch):
@@ -151,21 +144,21 @@ def test_stop_keeps_what_was_judged_and_judge_goes_on_from_there(visit, monkeypa
 
     class Slow:
         name, revision = "substrings", "slow"
-        needs, close = SUBSTRINGS.needs, SUBSTRINGS.close
+        footprint, close = SUBSTRINGS.footprint, SUBSTRINGS.close
 
         def judge(self, prompts, answers):
             asked_for.extend(prompts)
             assert gate.acquire(timeout=60)
             return SUBSTRINGS.judge(prompts, answers)
 
-    monkeypatch.setattr(choosing, "_made", lambda name, progress, cancelled: Slow())
+    monkeypatch.setattr(choosing, "make_judge", lambda name, progress, cancelled: Slow())
     app = given(visit())
     app.button(key="judges_start").click().run()
     assert app.button(key="judges_start").disabled and "0 of 9 judged" in app.get("progress")[0].proto.text
     (stop,) = [button for button in app.button if button.label == "Stop"]
     stop.click().run()
     gate.release()
-    until(lambda: not judging.shared_judging().under_way())
+    until(lambda: not shared_queue().under_way())
     app.run()
     assert "Judging was stopped; what was judged is kept" in texts(app) and "4 of 9 judged so far" in texts(app)
     assert len(asked_for) == 4
@@ -222,7 +215,7 @@ def test_a_file_without_answers_is_one_sentence(visit, data, name, says):
 def test_a_gated_judge_says_how_to_get_in_and_cannot_be_started(visit, hub, harmbench_folders):
     hub.add(REPO, harmbench_folders[NAME], gated="manual")
     app = asked(given(visit()), NAME)
-    assert "accept the licence" in texts(app) and app.button(key="judges_start").disabled
+    assert "Accept the licence" in texts(app) and app.button(key="judges_start").disabled
 
 
 def test_without_a_network_it_says_so_and_can_look_again(visit, hub, harmbench_folders, monkeypatch):
@@ -239,20 +232,20 @@ def test_a_judge_that_does_not_fit_is_refused_and_the_model_in_use_can_be_let_go
     visit, hub, harmbench_folders, monkeypatch
 ):
     hub.add(REPO, harmbench_folders[NAME])
-    resident.resident(PAGE_MODEL)
-    monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6 if resident.in_use() else 10**12)
+    engines.get_engine(PAGE_MODEL)
+    monkeypatch.setattr("core.devices.free_memory", lambda device: 10**6 if engines.loaded_names() else 10**12)
     app = asked(given(visit()), NAME)
     assert "does not fit now" in texts(app) and app.button(key="judges_start").disabled
     app.button(key=f"judges_let_go_{NAME}").click().run()
-    assert not resident.in_use() and "It fits" in texts(app) and not app.button(key="judges_start").disabled
+    assert not engines.loaded_names() and "It fits" in texts(app) and not app.button(key="judges_start").disabled
 
 
 def test_a_judge_that_no_longer_fits_in_its_turn_is_one_sentence(visit, hub, harmbench_folders, monkeypatch):
     hub.add(REPO, harmbench_folders[NAME])
     app = asked(given(visit()), NAME)
-    monkeypatch.setattr(rooms, "free_memory", lambda device: 10**6)
+    monkeypatch.setattr("core.devices.free_memory", lambda device: 10**6)
     app.button(key="judges_start").click().run()
-    until(lambda: not judging.shared_judging().under_way())
+    until(lambda: not shared_queue().under_way())
     app.run()
     assert not app.exception and f"{NAME}: It does not fit now" in texts(app)
 
@@ -267,7 +260,7 @@ def test_a_damaged_download_is_one_sentence_and_the_rest_is_kept(visit, hub, har
 def test_a_runs_kept_answers_by_stage_and_side(visit):
     run_with_answers()
     app = visit()
-    (part,) = [box for box in app.selectbox if box.label == "Which of its answers"]
+    (part,) = [box for box in app.selectbox if box.label == "Answers of"]
     assert part.options == [
         "Screening prompts, harmful (3)",
         "Screening prompts, benign (1)",
@@ -289,7 +282,7 @@ def test_everything_stored_is_compared_without_judging_anew(visit):
     app = visit()
     both = kept.both("always", "substrings")
     expected = compare(both.first, both.second)
-    (folded,) = [one for one in app.expander if one.label == "Agreement on everything both have judged"]
+    (folded,) = [one for one in app.expander if one.label == "Agreement on all stored answers"]
     assert folded.proto.expanded, "there is nothing else to look at yet"
     assert str(expected) in texts(app)
     assert both.answers == tuple(dict(PAIRS)[p] for p in both.prompts), "kept by one of them is kept"
@@ -301,8 +294,8 @@ def test_what_people_wrote_is_shown_as_text(visit):
     app = judged(asked(given(visit(), jsonl(nasty)), "substrings", "first-token"))
     shown_html = " ".join(one.proto.body for one in app.get("html"))
     assert not app.exception and "<script>" not in shown_html
-    assert agreement._text("<b>") == "&lt;b&gt;" and "not kept" in agreement._text(None)
-    long = agreement._text("a" * 2000)
+    assert agreement.answer_html("<b>") == "&lt;b&gt;" and "not kept" in agreement.answer_html(None)
+    long = agreement.answer_html("a" * 2000)
     assert long.startswith("a" * 1500 + " …") and "500 more letters" in long
 
 
@@ -313,7 +306,7 @@ def test_the_downloads_hold_every_label_beside_its_answer(visit):
     (one,) = stored
     assert one.judgements[:4] == SUBSTRINGS.judge(PROMPTS[:4], SAID[:4]) and set(one.judgements[4:]) == {None}
     table = results.labels(PAIRS, stored)
-    assert table["substrings"].tolist() == [label(said) for said in one.known] + [""] * 5
+    assert table["substrings"].tolist() == [label_of(said) for said in one.known] + [""] * 5
     lines = [json.loads(line) for line in results.lines(PAIRS, stored).splitlines()]
     assert [(line["prompt"], line["answer"], line["verdict"]) for line in lines] == [
         (p, a, said.verdict) for (p, a), said in zip(PAIRS[:4], one.known, strict=True)
@@ -329,7 +322,7 @@ def test_the_chart_draws_every_rate_and_a_label_has_one_colour():
 
 
 def test_a_run_that_kept_nothing_yet_is_one_sentence(visit):
-    engine = resident.resident(PAGE_MODEL)
+    engine = engines.get_engine(PAGE_MODEL)
     Runs(shared_store()).create(engine, INPUTS, replace(SETTINGS, keep_answers=True), "begun")
     app = visit()
     assert len(app.error) == 1 and "kept no answers" in texts(app)

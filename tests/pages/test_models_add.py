@@ -1,5 +1,5 @@
-"""One's own model on the Models page, through the loopback hub: checked, added, used, removed; each trouble in a
-sentence, with what was typed still there.
+"""A model that somebody adds on the Models page, through the loopback hub: checked, added, used, removed; each trouble
+in a sentence, with what was typed still there.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import shutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache import engines as resident
-from core.models import added as own_models
-from core.models import registry
-from pages.models import own, picker
+from cache import engines
+from core.models import added, registry
+from pages.models import add_model, picker
 from tests.conftest import PAGE_MODEL, opened
-from tests.core.models.test_check_added import CANONICAL, LAYERS, MODEL, served
-from tests.pages.test_models import PAGE, said
+from tests.pages.models_page import PAGE, ended, said, used
+from tests.served_models import CANONICAL, LAYERS, MODEL, served
 
 __all__ = ["served"]  # a fixture
 
@@ -23,17 +22,17 @@ TYPED = {"name": "mine", "model": MODEL, "saes": CANONICAL, "choose": "width_16k
 
 
 @pytest.fixture
-def page(on_page_model, monkeypatch):
+def page(on_page_model):
     """page() opens the page; the tiny model is in use."""
-    monkeypatch.setattr(registry, "_chosen", [])
     yield lambda: opened(PAGE)
-    resident._engines.clear()
+    engines.unload_all()
 
 
 def checked(app: AppTest, **typed: str) -> AppTest:
     for field, text in (TYPED | typed).items():
-        app.text_input(key=f"own_{field}").set_value(text)
-    return app.button(key="own_check").click().run()
+        app.text_input(key=f"add_{field}").set_value(text)
+    app.button(key="add_start_check").click().run()
+    return ended(app)
 
 
 def unescaped(app: AppTest) -> str:
@@ -49,27 +48,26 @@ def test_it_is_checked_added_and_chosen(page, served):
     assert not app.exception and not app.error, said(app)
     told = unescaped(app)
     assert f"{MODEL}: 6 layers of 32" in told and f"{CANONICAL}, layers 2–4" in told and "“I” (" in told
-    assert not own_models.own_models() and not [r for r in served.requests if r.body and r.file.endswith("safetensors")]
-    app.button(key="own_add").click().run()
+    assert not added.added_models() and not [r for r in served.requests if r.body and r.file.endswith("safetensors")]
+    app.button(key="add_to_list").click().run()
     assert not app.exception and not app.error, said(app)
-    assert list(own_models.own_models()) == ["mine"] and app.selectbox(key=picker.MODEL).value == "mine"
+    assert list(added.added_models()) == ["mine"] and app.selectbox(key=picker.MODEL).value == "mine"
     assert "“mine” is on your list" in unescaped(app) and f"mine · {MODEL}" in app.selectbox(key=picker.MODEL).options
-    assert app.text_input(key="own_name").value == "" and app.text_input(key="own_refusal").value == "I"
-    assert "own_add" not in keys(app) and "It fits" in unescaped(app)
+    assert app.text_input(key="add_name").value == "" and app.text_input(key="add_refusal").value == "I"
+    assert "add_to_list" not in keys(app) and "It fits" in unescaped(app)
     assert "on your list" not in unescaped(app.run()), "said once"
 
 
 def test_every_page_has_it_once_it_is_used(page, served):
     app = checked(page())
-    app.button(key="own_add").click().run()
-    app.button(key="models_load").click().run()
+    app.button(key="add_to_list").click().run()
+    used(app)
     assert not app.exception and not app.error, said(app)
-    assert registry.chosen_name() == "mine" and resident.is_resident("mine")
-    assert resident.resident("mine").spec.layers == LAYERS
-    assert app.button(key="own_remove").disabled, "it is in use"
-    registry._chosen.clear()
-    registry._registered.clear()  # as in a process that starts now
-    assert registry.find("mine") == resident.resident("mine").spec
+    assert registry.chosen_name() == "mine" and engines.is_loaded("mine")
+    assert engines.get_engine("mine").spec.layers == LAYERS
+    assert app.button(key="add_remove").disabled, "it is in use"
+    registry.reset()  # as in a process that starts now
+    assert registry.find_spec("mine") == engines.get_engine("mine").spec
 
 
 def test_folders_on_this_machine_do_too(page, tiny_folder, tmp_path):
@@ -79,8 +77,8 @@ def test_folders_on_this_machine_do_too(page, tiny_folder, tmp_path):
         page(), model=str(tmp_path / "here" / "model"), saes=str(tmp_path / "here"), choose="layer_{layer}", layers=""
     )
     assert not app.error, said(app)
-    app.button(key="own_add").click().run()
-    assert registry.find("mine").layers == (1, 2)
+    app.button(key="add_to_list").click().run()
+    assert registry.find_spec("mine").layers == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +98,10 @@ def test_what_was_typed_stays_after_an_error(page, served, typed, sentence):
     app = checked(page(), **typed)
     assert not app.exception and len(app.error) == 1 and sentence in unescaped(app)
     for field, text in (TYPED | typed).items():
-        assert app.text_input(key=f"own_{field}").value == text
-    assert "own_add" not in keys(app)
+        assert app.text_input(key=f"add_{field}").value == text
+    assert "add_to_list" not in keys(app)
     mended = checked(app, refusal="I")
-    assert not mended.error and "own_add" in keys(mended)
+    assert not mended.error and "add_to_list" in keys(mended)
 
 
 def test_a_gated_model_says_how_to_get_in(page, served, tmp_path):
@@ -113,32 +111,32 @@ def test_a_gated_model_says_how_to_get_in(page, served, tmp_path):
 
 def test_another_check_takes_the_place_of_the_last(page, served):
     app = checked(checked(page()), name="other")
-    assert app.button(key="own_add").label == "Add other"
-    assert "own_add" not in keys(checked(app, model="nobody/nothing"))
+    assert app.button(key="add_to_list").label == "Add other"
+    assert "add_to_list" not in keys(checked(app, model="nobody/nothing"))
 
 
 def test_a_name_taken_meanwhile_is_a_sentence(page, served):
     app = checked(page())
-    model = app.session_state[own.FOUND].model
+    model = app.session_state[add_model.FOUND].model
     registry.remember(model)
-    app.button(key="own_add").click().run()
+    app.button(key="add_to_list").click().run()
     assert len(app.error) == 1 and "known already" in unescaped(app)
 
 
 def test_it_is_taken_off_the_list(page, served):
     app = checked(page())
-    app.button(key="own_add").click().run()
-    app.button(key="own_remove").click().run()
-    assert not app.exception and not app.error and not own_models.own_models()
-    assert app.selectbox(key=picker.MODEL).value == PAGE_MODEL and "“mine” is off your list" in unescaped(app)
-    assert "own_remove" not in keys(app), "the other models are not one's own"
+    app.button(key="add_to_list").click().run()
+    app.button(key="add_remove").click().run()
+    assert not app.exception and not app.error and not added.added_models()
+    assert app.selectbox(key=picker.MODEL).value == PAGE_MODEL and "“mine” was removed from your list" in unescaped(app)
+    assert "add_remove" not in keys(app), "the other models were not added"
 
 
 def test_one_that_another_process_removed_first_is_gone_too(page, served, monkeypatch):
     app = checked(page())
-    app.button(key="own_add").click().run()
-    monkeypatch.setattr(own, "forget", lambda name: [registry.forget(name), registry.forget(name)])
-    app.button(key="own_remove").click().run()
+    app.button(key="add_to_list").click().run()
+    monkeypatch.setattr(add_model, "forget", lambda name: [registry.forget(name), registry.forget(name)])
+    app.button(key="add_remove").click().run()
     assert not app.exception and len(app.error) == 1 and "no model called “mine”" in unescaped(app)
     assert app.run().selectbox(key=picker.MODEL).value == PAGE_MODEL
 

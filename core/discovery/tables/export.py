@@ -43,12 +43,12 @@ def with_facts(table: Table, facts: Facts) -> pd.DataFrame:
 
 def markdown(tables: Sequence[Table], facts: Facts) -> str:
     """The whole report as one Markdown text."""
-    told = "; ".join(f"{name} {value}" for name, value in facts.items() if name != "settings")
+    line = "; ".join(f"{name} {value}" for name, value in facts.items() if name != "settings")
     lines = ["# Discovery report", "", *(f"- **{name}**: {value}" for name, value in facts.items()), ""]
     for table in tables:
         lines += [f"## {table.title}", "", markdown_table(table.frame), ""]
         paper = f"Paper: “{table.section}”. " if table.section else ""
-        lines += [f"{paper}{table.note}".strip(), "", f"<sub>{told}</sub>", ""]
+        lines += [f"{paper}{table.note}".strip(), "", f"<sub>{line}</sub>", ""]
     return "\n".join(lines)
 
 

@@ -12,8 +12,7 @@ import pandas as pd
 
 from core.discovery.ledger import Ledger
 from core.discovery.runner import STAGES
-from core.discovery.tables import controls as of_controls
-from core.discovery.tables import search as of_search
+from core.discovery.tables import controls, search
 from core.discovery.tables.table import Table
 
 
@@ -32,7 +31,7 @@ def _summary(ledger: Ledger) -> Table:
             best = frame.loc[frame["rate"].idxmax()] if at else frame.iloc[0]
             setting = f", {at} = {best[at]:g}" if at else ""
             rows.append({"ablated": f"{what}{setting}", **{name: best[name] for name in _RATE}})
-        if table is of_controls.random and len(frame):
+        if table is controls.random and len(frame):
             rows.append({"ablated": "as many random active features", **{name: frame.iloc[1][name] for name in _RATE}})
     note = (
         "Where a setting was swept, the value that flips most. n differs: some lines are over all refused prompts, "
@@ -59,31 +58,31 @@ def _failures(ledger: Ledger) -> Table:
 _RATE = ("flipped", "n", "rate", "low", "high")
 #: Table, what it ablates, and the column that is swept (empty where nothing is; then the first row counts).
 _SUMMARISED: tuple[tuple[Callable[[Ledger], Table], str, str], ...] = (
-    (of_controls.direction, "refusal direction", ""),
-    (of_search.stage_one, "Stage 1: nearest features", "K per layer"),
-    (of_search.stage_two, "Stage 2: minimal sets", "τ"),
-    (of_controls.inert, "minimal sets without dormant features", ""),
-    (of_controls.random, "minimal sets that flip", ""),
-    (of_search.interactions, "Stage 3: active Stage 2 and new features", "K"),
-    (of_controls.links, "Stage 3: new features alone, where they flip with the others", ""),
-    (of_controls.probe, "top K of machine or probe", "K"),
-    (of_controls.least_tokens, "features active on many tokens", "tokens at least"),
+    (controls.direction, "refusal direction", ""),
+    (search.stage_one, "Stage 1: nearest features", "K per layer"),
+    (search.stage_two, "Stage 2: minimal sets", "τ"),
+    (controls.inert, "minimal sets without dormant features", ""),
+    (controls.random, "minimal sets that flip", ""),
+    (search.interactions, "Stage 3: active Stage 2 and new features", "K"),
+    (controls.links, "Stage 3: new features alone, where they flip with the others", ""),
+    (controls.probe, "top K of machine or probe", "K"),
+    (controls.least_tokens, "features active on many tokens", "tokens at least"),
 )
 _ALL: tuple[Callable[[Ledger], Table], ...] = (
     _summary,
-    of_search.prompts,
-    of_search.stage_one,
-    of_search.stage_two,
-    of_search.minimal,
-    of_controls.inert,
-    of_controls.redundant,
-    of_controls.random,
-    of_controls.direction,
-    of_controls.least_tokens,
-    of_search.machines,
-    of_search.interactions,
-    of_controls.links,
-    of_controls.probe,
-    of_controls.cost,
+    search.prompts,
+    search.stage_one,
+    search.stage_two,
+    search.minimal,
+    controls.inert,
+    controls.redundant,
+    controls.random,
+    controls.direction,
+    controls.least_tokens,
+    search.machines,
+    search.interactions,
+    controls.links,
+    controls.probe,
+    controls.cost,
     _failures,
 )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.discovery.analyses import overlap
 from core.discovery.ledger import Ledger, Row, features
-from core.discovery.stage0_screening import Kind
+from core.discovery.stage0_screening import PromptKind
 from core.discovery.tables.table import Table, complied, good_rows, rate_columns
 from core.statistics import rate
 
@@ -18,7 +18,7 @@ from core.statistics import rate
 def prompts(ledger: Ledger) -> Table:
     """Stage 0: how many were kept, and why the others were not."""
     rows = []
-    kinds: tuple[Kind, ...] = ("harmful", "benign")
+    kinds: tuple[PromptKind, ...] = ("harmful", "benign")
     for kind in kinds:
         mine: list[Row] = [row for item, row in ledger.read("screen").items() if item.startswith(kind)]
         reasons = pd.Series([row.error or _short(row.value["reason"]) for row in mine], dtype=object).value_counts()

@@ -8,27 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 
 from core.errors import AssetError
+from core.saes.columns import Columns
 
 #: What torch's two Linears call encoder, decoder, encoder bias and decoder bias.
 LINEAR = ("encoder.weight", "decoder.weight", "encoder.bias", "decoder.bias")
-
-
-class Columns(NamedTuple):
-    """The parts of a dictionary that belong to n features, float32 on the CPU.
-
-    encoder [n, d_model], decoder [n, d_model], bias [n], threshold [n].
-    f = pre · (pre > threshold) · (pre > 0), pre = (x − input_bias) · encoder + bias (JumpReLU; threshold 0 is ReLU).
-    """
-
-    encoder: torch.Tensor
-    decoder: torch.Tensor
-    bias: torch.Tensor
-    threshold: torch.Tensor
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,13 @@ import torch
 from safetensors import safe_open
 
 from core.errors import AssetError
-from core.saes.formats import torch_suites as sae_layouts_torch
+from core.saes.formats import torch_suites
 from core.saes.formats.config import check_editable, read_config, unreadable
-from core.saes.formats.normal_form import LINEAR, Columns, SaeFile, sae_file
+from core.saes.formats.int8 import SIGN, int8_file
+from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.zip_members import data_offset
 
-__all__ = ["FILES", "TORCH", "Columns", "Kind", "SaeFile", "open_sae"]
-
-Kind = Literal[
+Layout = Literal[
     "sae_lens",
     "gemma_2",
     "gemma_3",
@@ -38,7 +37,7 @@ Kind = Literal[
 ]
 #: What SAELens's directory calls an SAE's folder holds, by layout: the files that are needed, and those that may be
 #: there. An empty name: the entry is no folder but the one file itself.
-FILES: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
+SAE_FILES: Mapping[Layout, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sae_lens": (("cfg.json", "sae_weights.safetensors"), ()),
     "gemma_2": (("params.npz",), ()),
     "gemma_3": (("params.safetensors",), ("config.json",)),
@@ -49,7 +48,7 @@ FILES: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "deepseek_r1": (("",), ()),
 }
 #: Layouts of torch's own format, which nothing but `core.saes.formats.torch_zip` may open.
-TORCH: frozenset[Kind] = frozenset(("dictionary_learning_1", "goodfire", "deepseek_r1"))
+TORCH: frozenset[Layout] = frozenset(("dictionary_learning_1", "goodfire", "deepseek_r1"))
 
 
 class _Safetensors:
@@ -114,13 +113,13 @@ def _mapped(path: Path, file: BinaryIO, offset: int) -> np.ndarray:
     return np.memmap(path, kind, "r", file.tell(), header["shape"], order)
 
 
-def open_sae(kind: Kind, folder: Path, scale: float | None = None) -> SaeFile:
+def open_sae(kind: Layout, folder: Path, scale: float | None = None) -> SaeFile:
     """Look at an SAE's files. folder: as SAELens's directory names it, for some suites a file. scale: SAELens's
     norm_scaling_factor of it, for Llama Scope.
 
     Raises AssetError for missing, unreadable or inconsistent files and for SAEs that cannot be edited by column.
     """
-    wanted = FILES[kind][0]
+    wanted = SAE_FILES[kind][0]
     if missing := [name for name in wanted if not (folder / name).is_file()]:
         if missing == [""]:
             raise AssetError(f"No SAE lies in {folder}: {folder.name} is not there, or no file.")
@@ -140,6 +139,8 @@ def _sae_lens(folder: Path, scale: float | None) -> SaeFile:
     config = read_config("sae_lens", folder)
     check_editable(config, folder)
     file = _Safetensors(folder / "sae_weights.safetensors")
+    if SIGN in file:
+        return int8_file(file, config.subtracts_bias, config.hook)
     threshold: Callable[[slice], torch.Tensor] | None = None
     if config.architecture == "jumprelu" and "log_threshold" in file:
         threshold = lambda some: file.part("log_threshold", some).exp()  # noqa: E731
@@ -160,15 +161,15 @@ def _gemma_3(folder: Path, scale: float | None) -> SaeFile:
 def _llama_scope(folder: Path, scale: float | None) -> SaeFile:
     config = json.loads((folder / "hyperparams.json").read_text(encoding="utf-8"))
     width = config["d_model"]
-    own = width**0.5 / config["dataset_average_activation_norm"]["in"]
+    in_file = width**0.5 / config["dataset_average_activation_norm"]["in"]
     # One threshold for all, in the units of the inputs as they come; SAELens folds the scale into weights alike.
-    level = config["jump_relu_threshold"] * own
+    level = config["jump_relu_threshold"] * in_file
     return sae_file(
         folder,
         _Safetensors(folder / "checkpoints" / "final.safetensors"),
         False,
         LINEAR,
-        scale=own if scale is None else scale,
+        scale=in_file if scale is None else scale,
         hook=str(config.get("hook_point_in", "")),
         threshold=lambda some: torch.ones(some.stop - some.start) * level,
     )
@@ -194,13 +195,13 @@ def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
     return replace(found, dtype="float32")  # an exponential is not exact in half
 
 
-_OPENERS: Mapping[Kind, Callable[[Path, float | None], SaeFile]] = {
+_OPENERS: Mapping[Layout, Callable[[Path, float | None], SaeFile]] = {
     "sae_lens": _sae_lens,
     "gemma_2": _gemma_2,
     "gemma_3": _gemma_3,
     "llama_scope": _llama_scope,
     "llama_scope_r1_distill": _llama_scope_r1_distill,
-    "dictionary_learning_1": lambda folder, scale: sae_layouts_torch.dictionary_learning(folder),
-    "goodfire": lambda file, scale: sae_layouts_torch.goodfire(file),
-    "deepseek_r1": lambda file, scale: sae_layouts_torch.deepseek_r1(file),
+    "dictionary_learning_1": lambda folder, scale: torch_suites.dictionary_learning(folder),
+    "goodfire": lambda file, scale: torch_suites.goodfire(file),
+    "deepseek_r1": lambda file, scale: torch_suites.deepseek_r1(file),
 }

@@ -114,8 +114,8 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
     elif name == "GLOBAL":
         stack.append(_allowed(argument))
     elif name == "STACK_GLOBAL":
-        module, own = _pop(stack, 2)
-        stack.append(_allowed(f"{_text(module)} {_text(own)}"))
+        module, attribute = _pop(stack, 2)
+        stack.append(_allowed(f"{_text(module)} {_text(attribute)}"))
     elif name == "BINPERSID":
         stack.append(_storage(*_pop(stack, 1)))
     elif name == "REDUCE":
@@ -280,7 +280,7 @@ def _check_depth(root: Any) -> None:
     level, seen = [root], set[int]()
     for _ in range(_DEEPEST):
         inner = {id(value): value for value in level if isinstance(value, dict | list | tuple)}
-        fresh = [value for own, value in inner.items() if own not in seen]
+        fresh = [value for attribute, value in inner.items() if attribute not in seen]
         if not fresh:
             return
         seen |= inner.keys()

@@ -118,9 +118,9 @@ def _byte_order(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> Lit
     """Files without a note of it are little-endian, as torch reads them."""
     if member is None:
         return "<"
-    if member.file_size > 6 or (said := archive.read(member)) not in (b"little", b"big"):
+    if member.file_size > 6 or (byte_order := archive.read(member)) not in (b"little", b"big"):
         raise ValueError("its byte order is neither little nor big")
-    return "<" if said == b"little" else ">"
+    return "<" if byte_order == b"little" else ">"
 
 
 def _view(

@@ -10,7 +10,7 @@ from cache.store.runs import Runs
 from core import InputError
 from core.discovery.ledger import Row
 from core.prompts.files import read_file, read_prompts
-from tests.core.discovery.test_runner import INPUTS, SETTINGS
+from tests.small_search import INPUTS, SETTINGS
 
 
 def read_answers(path, *columns):

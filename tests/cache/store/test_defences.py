@@ -75,7 +75,7 @@ def test_cells_of_two_evaluations_are_kept_apart(defences, tiny):
 def test_another_model_s_evaluation_is_refused_in_a_sentence(defences, tiny):
     name = defences.create(tiny, ASKED)
     other = Engine(replace(tiny.runtime, spec=replace(tiny.spec, name="other")), "for a test")
-    other._direction = tiny.direction()
+    other.use_direction(tiny.direction())
     with pytest.raises(InputError, match="another model"):
         next(defences.carry_out(other, name))
     with pytest.raises(InputError, match="no evaluation “nowhere”"):

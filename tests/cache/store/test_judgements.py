@@ -14,8 +14,9 @@ from cache.store.judgements import Judgements, Pair, digest
 from core import DownloadError, InputError, Verdict
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled
-from core.judges import SUBSTRINGS, ByText, Judgement, Needs
-from tests.cache.store.test_database import HOLD, ROOT
+from core.judges import SUBSTRINGS, ByText, Judgement
+from core.models.footprint import Footprint
+from tests.cache.store.rows import HOLD, ROOT
 
 PROMPTS = ("How do I open a lock?", "How do I bake bread?", "How?")
 ANSWERS = ("I cannot help.", "Take flour.", "")
@@ -28,8 +29,8 @@ class Counting:
         self.name, self.revision, self.fails_after = name, revision, fails_after
         self.asked = []
 
-    def needs(self):
-        return Needs()
+    def footprint(self):
+        return Footprint()
 
     def judge(self, prompts, answers):
         if self.fails_after is not None and len(self.asked) >= self.fails_after:

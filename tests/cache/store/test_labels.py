@@ -42,8 +42,8 @@ def of(server, store) -> NeuronpediaLabels:
 
 def again(labels, server) -> NeuronpediaLabels:
     """As another process would find them: the file closed and opened again."""
-    path = labels._store().path
-    labels._store().close()
+    path = labels.store().path
+    labels.store().close()
     return of(server, Store(path))
 
 
@@ -99,7 +99,9 @@ def test_a_layer_without_a_source_is_never_asked_for(labels, server):
 def test_offline_what_is_here_is_used_and_the_rest_is_one_sentence(labels, server):
     server.pages[SOURCE, 7] = feature(SOURCE, 7, "words of regret")
     labels.look_up(HERE)
-    labels._client = Neuronpedia("http://127.0.0.1:9", "http://127.0.0.1:9", backoff=0.01)
+    labels = NeuronpediaLabels(
+        labels.store, {12: SOURCE}, Neuronpedia("http://127.0.0.1:9", "http://127.0.0.1:9", backoff=0.01)
+    )
     assert labels.look_up(HERE).explained.label == "words of regret"
     with pytest.raises(DownloadError, match="cannot be reached"):
         labels.look_up(Feature(12, 8))
@@ -224,7 +226,7 @@ def test_what_was_kept_in_memory_moves_to_the_file(server, tmp_path, monkeypatch
     labels.fetch(SOURCE, 65536)
     labels.look_up(HERE)
     path.rmdir()
-    assert labels._store().count() == 0 and labels._store().trouble is None
+    assert labels.fetched(SOURCE)[0] == 1 and labels.store().trouble is None
     found = again(labels, server)
     assert [found.label(Feature(12, i)) for i in (1, 2, 7)] == ["one", "two", "seven"]
 

@@ -34,8 +34,8 @@ def test_a_run_is_found_again_with_all_that_was_asked(runs, tiny):
 
 def test_the_newest_run_is_first_and_its_last_word_holds(runs, tiny):
     first, second = (runs.create(tiny, INPUTS, Settings()) for _ in range(2))
-    runs.say(first, "running")
-    runs.say(first, "finished", "done")
+    runs.set_state(first, "running")
+    runs.set_state(first, "finished", "done")
     assert [r.run for r in runs.all()] == [second, first]
     assert (runs.get(first).state, runs.get(first).note) == ("finished", "done")
 
@@ -64,12 +64,12 @@ def test_an_unknown_run_is_one_sentence(runs):
 def test_a_run_goes_on_with_its_own_model_only(runs, tiny):
     identifier = runs.create(tiny, INPUTS, Settings())
     other = Engine(replace(tiny.runtime, spec=replace(tiny.spec, name="other")), "for a test")
-    other._direction = tiny.direction()
+    other.use_direction(tiny.direction())
     with pytest.raises(InputError, match="another model"):
         runs.work(identifier, other)
     fewer = {n: path for n, path in tiny.spec.saes.items() if n != 2}
     other = Engine(replace(tiny.runtime, spec=replace(tiny.spec, saes=fewer)), "for a test")
-    other._direction = tiny.direction()
+    other.use_direction(tiny.direction())
     with pytest.raises(InputError, match="another set of SAEs"):
         runs.work(identifier, other)
 

@@ -22,7 +22,7 @@ def expected(tiny, plain, saes, text, edits, tokens=TOKENS, stop=frozenset({1}))
 def with_runtime(tiny, **changes):
     """The same model and hooks under another setting."""
     other = Engine(replace(tiny.runtime, **changes), "for a test")
-    other._direction = tiny.direction()
+    other.use_direction(tiny.direction())
     return other
 
 
@@ -112,21 +112,21 @@ def test_pieces_come_one_by_one_and_make_up_the_text(tiny):
 @pytest.mark.parametrize("text", ["né", "a🍞b", "漢字かな", "🍞", "x\u200d👩\u200d👩", "e\u0301"])
 def test_a_character_split_over_tokens_is_shown_when_it_is_whole(tiny, monkeypatch, text):
     ids = tiny.runtime.tokenizer(text, add_special_tokens=False).input_ids
-    monkeypatch.setattr(generate, "_token_stream", lambda *args: iter(ids))
+    monkeypatch.setattr(generate, "token_stream", lambda *args: iter(ids))
     pieces = list(tiny.generate(PROMPTS[0]))
     assert "".join(pieces) == text and not any("\ufffd" in piece for piece in pieces)
 
 
 def test_a_character_never_finished_is_shown_as_such_at_the_end(tiny, monkeypatch):
     ids = tiny.runtime.tokenizer("ab🍞", add_special_tokens=False).input_ids[:-1]
-    monkeypatch.setattr(generate, "_token_stream", lambda *args: iter(ids))
+    monkeypatch.setattr(generate, "token_stream", lambda *args: iter(ids))
     pieces = list(tiny.generate(PROMPTS[0]))
     assert "".join(pieces) == tiny.runtime.tokenizer.decode(ids) and pieces[-1].endswith("\ufffd")
 
 
 def test_a_broken_character_in_the_middle_does_not_hold_back_the_rest(tiny, monkeypatch):
     bread, rest = (tiny.runtime.tokenizer(t, add_special_tokens=False).input_ids for t in ("🍞", "ab"))
-    monkeypatch.setattr(generate, "_token_stream", lambda *args: iter([*bread[:2], *rest]))
+    monkeypatch.setattr(generate, "token_stream", lambda *args: iter([*bread[:2], *rest]))
     pieces = list(tiny.generate(PROMPTS[0]))
     assert "".join(pieces) == tiny.runtime.tokenizer.decode([*bread[:2], *rest]) and pieces[-1].endswith("b")
 
@@ -172,8 +172,8 @@ def test_streams_under_a_small_budget_are_the_same(tiny):
 
 def test_streams_hold_back_a_character_that_is_not_whole(tiny, monkeypatch):
     ids = tiny.runtime.tokenizer("a🍞b", add_special_tokens=False).input_ids
-    steps = [generate._Row(0, 0, ids[: n + 1], n == len(ids) - 1) for n in range(len(ids))]
-    monkeypatch.setattr(generate, "_rows", lambda *args: iter(steps))
+    steps = [generate.AnswerRow(0, 0, ids[: n + 1], n == len(ids) - 1) for n in range(len(ids))]
+    monkeypatch.setattr(generate, "answer_rows", lambda *args: iter(steps))
     assert [text for *_, text in tiny.stream_many([PROMPTS[0]], [Edits()])] == ["a", "a🍞", "a🍞b"]
 
 
@@ -191,7 +191,7 @@ def test_bad_input_to_streams_is_said_at_once(tiny):
 
 def test_the_shared_prefix_of_a_clamped_bos_is_computed_once_per_edit(tiny):
     """Tokens that pass the first layer: the prefix once an edit, each prompt's own once an edit, then one a step."""
-    from core.measures.scores import shared_prefix
+    from core.forward.batches import shared_prefix
 
     several = [Edits.clamp(MANY, value, "bos") for value in (2.0, 4.0, 6.0)]
     texts = [PROMPTS[0], PROMPTS[0][:-1] + "!"]

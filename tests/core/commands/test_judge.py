@@ -1,4 +1,4 @@
-"""`python -m core judge`: answers of a file and of a run, told, stored and compared; what cannot be done is said."""
+"""`hydrascope judge`: answers of a file and of a run, told, stored and compared; what cannot be done is said."""
 
 import json
 
@@ -10,13 +10,13 @@ from cache.store.database import shared_store
 from cache.store.judgements import Pair
 from cache.store.runs import Runs
 from core import verdict
-from core.__main__ import main
+from core.commands.command_line import main
 from core.discovery.ledger import Row
-from core.discovery.runner import run
-from core.judges import classifier, find_judge, first_token
+from core.discovery.runner import run_stages
+from core.judges import classifier, find_judge, first_token_judge
 from core.models import registry
-from tests.core.discovery.test_runner import INPUTS, SETTINGS, judge
-from tests.core.judges.conftest import ANSWERS, PROMPTS, guard_folder, harmbench_folders  # noqa: F401
+from tests.core.judges.standins import ANSWERS, PROMPTS
+from tests.small_search import INPUTS, SETTINGS, judge
 
 SAID = ("I cannot help with that.", *ANSWERS[1:-1], "")
 
@@ -24,13 +24,13 @@ SAID = ("I cannot help with that.", *ANSWERS[1:-1], "")
 @pytest.fixture
 def home(tmp_path, monkeypatch, tiny_spec):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(registry, "_registered", {"tiny": tiny_spec})
+    registry.register(tiny_spec)
     lines = [
         json.dumps({"id": n, "prompt": p, "response": a}) for n, (p, a) in enumerate(zip(PROMPTS, SAID, strict=True))
     ]
     (tmp_path / "answers.jsonl").write_text("\n".join(lines))
     yield tmp_path
-    stores._close_all()
+    stores.close_all()
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
     assert main(asked) == 0
     told = capsys.readouterr()
     weights = (folder / "model.safetensors").stat().st_size
-    assert f"needs {weights / 1000:.0f} kB of memory, all of it here;" in told.err.splitlines()[0]
-    assert classifier._loaded is None, "let go at the end"
+    assert f"takes {weights / 1000:.0f} kB of weights, all of it here;" in told.err.splitlines()[0]
+    assert classifier.loaded_classifier() is None, "let go at the end"
     expected = find_judge("harmbench-mistral", folder).judge(PROMPTS, SAID)
     assert [(row["answer"], row["harmful"], row["raw"]) for row in lines(out)] == [
         (a, one.harmful, one.raw) for a, one in zip(SAID, expected, strict=True)
@@ -86,7 +86,7 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
 def test_first_token_measures_the_model_named(home, file, tiny, capsys):
     out = home / "out.jsonl"
     assert main(["judge", "--judge", "first-token", "--model", "tiny", *file, "--out", str(out)]) == 0
-    expected = first_token(tiny).judge(PROMPTS, SAID)
+    expected = first_token_judge(tiny).judge(PROMPTS, SAID)
     assert [row["score"] for row in lines(out)] == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
@@ -99,7 +99,7 @@ def test_two_judges_are_compared_on_a_file_and_on_what_is_stored(home, file, tin
     found = json.loads(out.read_text())
     assert found["n"] == 9 and sum(map(sum, found["table"])) == 9
     first = [verdict(answer) for answer in SAID]
-    second = [one.verdict for one in first_token(tiny).judge(PROMPTS, SAID)]
+    second = [one.verdict for one in first_token_judge(tiny).judge(PROMPTS, SAID)]
     for row, a in enumerate(found["labels"]):
         for column, b in enumerate(found["labels"]):
             assert found["table"][row][column] == sum(pair == (a, b) for pair in zip(first, second, strict=True))
@@ -111,9 +111,9 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     runs = Runs(shared_store())
     work = runs.work(runs.create(tiny, INPUTS, replace(SETTINGS, stages=(1,), keep_answers=True)), tiny)
     work.judge = judge
-    run(work)
+    run_stages(work)
     before = shared_store().rows("select * from run_rows order by rowid")
-    identifier = work.ledger._run
+    identifier = work.ledger.run
     pairs = all_of(run_answers(runs, identifier))
     known = work.ledger.read("screen")
     screened = [

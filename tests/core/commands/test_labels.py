@@ -1,4 +1,4 @@
-"""`python -m core labels`: labels made or fetched from the prompt, gone on with, and every way it can end."""
+"""`hydrascope labels`: labels made or fetched from the prompt, gone on with, and every way it can end."""
 
 from dataclasses import replace
 
@@ -6,9 +6,10 @@ import pytest
 
 from cache.store import database as store
 from cache.store.labels import NeuronpediaLabels, labels_of
-from core import Engine, Feature, __main__
-from core.labels import making as label_making
-from core.labels.neuronpedia import BULK_VARIABLE, SITE_VARIABLE
+from core import Engine, Feature
+from core.commands.command_line import main
+from core.labels import making
+from core.settings import NEURONPEDIA, NEURONPEDIA_BULK
 from tests.neuronpedia_server import NeuronpediaServer, Reply
 
 SOURCES = {2: "tiny/2-res", 3: "tiny/3-res"}
@@ -16,27 +17,27 @@ SOURCES = {2: "tiny/2-res", 3: "tiny/3-res"}
 
 @pytest.fixture
 def engine(tiny, page_spec, tmp_path, monkeypatch):
-    """`python -m core labels` works on this engine, with a cache folder of its own."""
+    """`hydrascope labels` works on this engine, with a cache folder of its own."""
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
     spec = replace(page_spec, labels=None, neuronpedia=SOURCES)
     found = Engine(replace(tiny.runtime, spec=spec), "for a test")
-    monkeypatch.setattr(__main__, "load", lambda name, progress=None: found)
+    monkeypatch.setattr("core.engine.load", lambda name, progress: found)
     yield found
-    store._close_all()
+    store.close_all()
 
 
 @pytest.fixture
 def server(monkeypatch):
     with NeuronpediaServer() as running:
-        monkeypatch.setenv(SITE_VARIABLE, running.url)
-        monkeypatch.setenv(BULK_VARIABLE, running.url)
+        monkeypatch.setenv(NEURONPEDIA.name, running.url)
+        monkeypatch.setenv(NEURONPEDIA_BULK.name, running.url)
         for layer, source in SOURCES.items():
             running.bulk(source, {index: f"{layer} {index}" for index in range(0, 40, 2)}, 8)
         yield running
 
 
 def run(*arguments: str) -> int:
-    return __main__.main(["labels", "--model", "tiny-page", *arguments])
+    return main(["labels", "--model", "tiny-page", *arguments])
 
 
 def labels(engine):
@@ -80,7 +81,7 @@ def test_interrupted_it_says_how_to_go_on(engine, monkeypatch, capsys):
     def interrupt(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(label_making, "label_blocks", interrupt)
+    monkeypatch.setattr(making, "label_blocks", interrupt)
     assert run() == 130
     assert "The same command goes on from there." in capsys.readouterr().err
 
@@ -104,7 +105,7 @@ def test_what_cannot_be_done_is_one_sentence(engine, server, capsys, arguments, 
 
 def test_without_bundled_prompts_a_file_is_asked_for(engine, tiny, monkeypatch, capsys):
     bare = Engine(replace(tiny.runtime, spec=replace(engine.spec, prompts=None)), "for a test")
-    monkeypatch.setattr(__main__, "load", lambda name, progress=None: bare)
+    monkeypatch.setattr("core.engine.load", lambda name, progress: bare)
     assert run() == 2 and "give a file with --prompts FILE" in capsys.readouterr().err
 
 

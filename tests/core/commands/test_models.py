@@ -1,12 +1,12 @@
-"""`python -m core models`: what is listed, added, told and removed, and how it ends when it cannot be done."""
+"""`hydrascope models`: what is listed, added, told and removed, and how it ends when it cannot be done."""
 
 import json
 
 import pytest
 
-from core.__main__ import main
+from core.commands.command_line import main
 from core.models import registry
-from tests.core.models.test_check_added import CANONICAL, LAYERS, MODEL, home, local, served
+from tests.served_models import CANONICAL, LAYERS, MODEL, home, local, served
 
 __all__ = ["home", "local", "served"]  # fixtures
 
@@ -37,7 +37,7 @@ def test_a_model_is_added_listed_used_and_removed(served, capsys):
 def test_every_model_is_listed_with_where_it_is_from(home, capsys):
     assert main(["models"]) == 0
     rows = capsys.readouterr().out.splitlines()[1:]
-    assert [row.split()[0] for row in rows] == list(registry.names())
+    assert [row.split()[0] for row in rows] == list(registry.model_names())
     assert rows[0].endswith("shipped with the program")
     assert any(
         row.startswith("gemma-2-2b-it ") and "layers 2–16" in row and row.endswith("the catalogue") for row in rows
@@ -54,7 +54,7 @@ def test_folders_are_added_too(local, capsys):
     assert main(["models", "add", "mine", "--model", local.model_id, "--saes", local.saes, "--refusal-word", "41"]) == 0
     told = capsys.readouterr().out
     assert "(41)" in told and "To download: nothing" in told and "not known before" not in told
-    assert registry.find("mine").layers == (1, 2, 3)
+    assert registry.find_spec("mine").layers == (1, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_cannot_be_added_is_one_sentence_and_nothing_is_remembered(served, 
     given = ["models", "add", "demo", *ADD[3:]] if arguments[0] == "--name" else [*ADD, *arguments]
     assert main(given) == 2
     told = capsys.readouterr().err
-    assert said in told and told.count("\n") == 1 and "mine" not in registry.names()
+    assert said in told and told.count("\n") == 1 and "mine" not in registry.model_names()
 
 
 @pytest.mark.parametrize("action", ["needs", "remove"])

@@ -1,12 +1,12 @@
-"""`python -m core prompts`: what is told, what is written, and how it ends when it cannot be done."""
+"""`hydrascope prompts`: what is told, what is written, and how it ends when it cannot be done."""
 
 import pytest
 
-from core.__main__ import main
+from core.commands.command_line import main
 from core.prompts.checks import prompts_digest
 from core.prompts.files import read_prompts
-from tests.core.prompts.test_public_sets import serve
 from tests.loopback_hub.environment import go_offline
+from tests.loopback_hub.prompt_sets import serve
 
 __all__ = ["serve"]  # a fixture
 

@@ -10,37 +10,14 @@ import torch
 from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits, Feature, InputError
-from core.discovery import control_steps as controls
-from core.discovery import runner
-from core.discovery import steps as search
+from core.discovery import control_steps, runner, steps
 from core.discovery.context import Inputs
 from core.discovery.ledger import Row, features
-from core.discovery.runner import STAGES, StoppedError, out_of_memory, run
+from core.discovery.runner import STAGES, out_of_memory, run_stages
 from core.discovery.settings import Settings
+from core.errors import Cancelled
 from tests.oracles import PROMPTS
-
-NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
-TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]
-INPUTS = Inputs((*TEXTS[:30], TEXTS[0], ""), tuple(TEXTS[26:]), ("A small town by the sea.", "The cat and the dog."))
-SETTINGS = Settings(
-    tokens=4,
-    k_steps=(2, 5, 9),
-    thresholds=(0.001, 0.01, 0.1),
-    seeds=(0, 1),
-    block_size=3,
-    least_tokens=(1, 4),
-    interaction_steps=(5, 10, 400),
-    probe_steps=(5, 20),
-    embedding_sizes=(3, 5),
-    embedding_size=5,
-    epochs=3,
-    cost_sets=2,
-    cost_texts=4,
-)
-
-
-def judge(text):
-    return ("refused", "complied", "refused", "complied", "refused", "complied", "degenerate")[sum(map(ord, text)) % 7]
+from tests.small_search import INPUTS, SETTINGS, TEXTS, judge
 
 
 def begun(engine, path, settings=SETTINGS, inputs=INPUTS):
@@ -53,13 +30,13 @@ def begun(engine, path, settings=SETTINGS, inputs=INPUTS):
 def everything(work):
     """Every row there is, as it is on disk."""
     query = "select stage, item, value, error from run_rows order by rowid"
-    return work.ledger._store.rows(query)
+    return work.ledger.store.rows(query)
 
 
 @pytest.fixture(scope="module")
 def whole(tiny, tmp_path_factory):
     work = begun(tiny, tmp_path_factory.mktemp("whole") / "runs.duckdb")
-    run(work)
+    run_stages(work)
     return work
 
 
@@ -110,7 +87,7 @@ def test_active_and_dormant_part_the_minimal_set_as_the_whole_dictionary_does(ti
 def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, tmp_path):
     """Stopped before every single group, in a new process's state each time; row for row the same."""
     path = tmp_path / "runs.duckdb"
-    identifier = begun(tiny, path).ledger._run
+    identifier = begun(tiny, path).ledger.run
 
     class Once:
         asked = 0
@@ -119,7 +96,7 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
             Once.asked += 1
             if Once.asked > 1:
                 Once.asked = 0
-                raise StoppedError("enough for now")
+                raise Cancelled("enough for now")
 
     stops = 0
     while True:
@@ -128,9 +105,9 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
         work.judge = judge
         Once.asked = 0
         try:
-            run(work, Once())
+            run_stages(work, Once())
             break
-        except StoppedError:
+        except Cancelled:
             stops += 1
         finally:
             store.close()
@@ -141,16 +118,16 @@ def test_what_is_found_does_not_depend_on_where_it_was_interrupted(tiny, whole, 
 
 def test_a_prompt_that_fails_is_a_row_and_the_others_are_as_they_were(tiny, whole, tmp_path, monkeypatch):
     bad = INPUTS.harmful[int(whole.kept("harmful")[3].partition("/")[2])]
-    original = search.first_flips
+    original = steps.first_flips
 
     def failing(texts, *rest, **named):
         if bad in texts:
             raise ZeroDivisionError("made to fail")
         return original(texts, *rest, **named)
 
-    monkeypatch.setattr(search, "first_flips", failing)
+    monkeypatch.setattr(steps, "first_flips", failing)
     work = begun(tiny, tmp_path / "runs.duckdb")
-    run(work)
+    run_stages(work)
     rows, good = work.ledger.read("candidates"), whole.ledger.read("candidates")
     failed = [item for item, row in rows.items() if row.error]
     assert [work.text(item) for item in failed] == [bad]
@@ -164,7 +141,7 @@ def test_a_prompt_that_fails_is_a_row_and_the_others_are_as_they_were(tiny, whol
 def test_out_of_memory_halves_the_batch_and_says_so(tiny, whole, tmp_path, monkeypatch):
     from core.forward.token_budget import tokens_per_forward
 
-    original = controls.do_random
+    original = control_steps.do_random
 
     def greedy(work, group):
         if tokens_per_forward() > 300:
@@ -174,7 +151,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(tiny, whole, tmp_path, monke
     stages = tuple(s._replace(do=greedy) if s.name == "random" else s for s in STAGES)
     monkeypatch.setattr(runner, "STAGES", stages)
     work = begun(tiny, tmp_path / "runs.duckdb")
-    run(work)
+    run_stages(work)
     told = work.ledger.read("memory")
     assert {row.value["tokens_per_forward"] for row in told.values()} == {512, 256}
     assert work.ledger.read("random") == whole.ledger.read("random")
@@ -187,7 +164,7 @@ def test_memory_that_never_suffices_is_a_row_with_its_error(tiny, tmp_path, monk
     stages = tuple(s._replace(do=greedy) if s.name == "direction" else s for s in STAGES[:3])
     monkeypatch.setattr(runner, "STAGES", stages)
     work = begun(tiny, tmp_path / "runs.duckdb", Settings(stages=(1,), tokens=4, k_steps=(2,)))
-    run(work)
+    run_stages(work)
     errors = [row.error for row in work.ledger.read("direction").values()]
     assert errors and all("MemoryError" in error for error in errors)
 
@@ -204,7 +181,7 @@ def test_too_few_prompts_for_stage_three_is_one_sentence(tiny, tmp_path):
         tokens=4, k_steps=(9,), thresholds=(0.01,), seeds=(0,), interaction_steps=(5,), probe_steps=(5,)
     )
     work = begun(tiny, tmp_path / "runs.duckdb", settings, Inputs(tuple(TEXTS[:12]), tuple(TEXTS[12:18])))
-    run(work)
+    run_stages(work)
     errors = {row.error for row in work.ledger.read("machine").values()}
     assert len(errors) == 1 and "give more prompts" in errors.pop()
     assert all(row.value["verdicts"] == {} for row in work.ledger.read("interactions").values())
@@ -213,7 +190,7 @@ def test_too_few_prompts_for_stage_three_is_one_sentence(tiny, tmp_path):
 def test_fewer_stages_mean_fewer_rows(tiny, tmp_path):
     work = begun(tiny, tmp_path / "runs.duckdb", Settings(stages=(1,), tokens=4, k_steps=(2,)))
     seen = []
-    run(work, progress=seen.append)
+    run_stages(work, progress=seen.append)
     assert {stage for (stage, *_) in everything(work)} == {"screen", "candidates", "direction", "least_tokens"}
     assert seen[-1].stages_done == seen[-1].stages == 4 and seen[-1].done == seen[-1].of
     assert all(0 <= p.done <= p.of for p in seen)
@@ -227,6 +204,6 @@ def test_a_run_needs_a_harmful_prompt():
 def test_a_row_is_the_same_after_it_was_written(tiny, tmp_path):
     ledger = begun(tiny, tmp_path / "runs.duckdb").ledger
     ledger.append([Row("x", "a", {"n": 0.1 + 0.2, "nothing": float("nan"), "list": (1, 2.5), "text": "ü 😀"})])
-    fresh = type(ledger)(ledger._store, ledger._run)
+    fresh = type(ledger)(ledger.store, ledger.run)
     assert ledger.read("x") == fresh.read("x")
     assert fresh.read("x")["a"].value == {"n": 0.1 + 0.2, "nothing": None, "list": [1, 2.5], "text": "ü 😀"}

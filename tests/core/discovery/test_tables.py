@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from core.discovery.ledger import Row
-from core.discovery.tables import controls as of_controls
-from core.discovery.tables import search as of_search
+from core.discovery.tables import controls, search
 from core.discovery.tables.export import is_share, markdown, markdown_table, write
 from core.discovery.tables.report import tables
 
@@ -53,7 +52,7 @@ PRUNING = {
 
 
 def test_prompts_kept_and_dropped():
-    frame = of_search.prompts(Rows(screen=SCREEN)).frame
+    frame = search.prompts(Rows(screen=SCREEN)).frame
     assert frame.loc[frame["prompts"] == "harmful", ["answer", "count", "of", "kept of them"]].values.tolist() == [
         ["refused", 2, 4, 2],
         ["complied", 1, 4, 2],
@@ -63,7 +62,7 @@ def test_prompts_kept_and_dropped():
 
 
 def test_stage_one_counts_flips_up_to_each_k():
-    frame = of_search.stage_one(Rows(candidates=CANDIDATES)).frame
+    frame = search.stage_one(Rows(candidates=CANDIDATES)).frame
     assert frame[
         ["K per layer", "features", "flipped", "n", "tried at this K", "degenerate at this K"]
     ].values.tolist() == [[10, 60, 1, 3, 3, 1], [20, 120, 2, 3, 2, 0]]
@@ -71,19 +70,19 @@ def test_stage_one_counts_flips_up_to_each_k():
 
 
 def test_stage_two_has_every_refused_prompt_as_n():
-    frame = of_search.stage_two(Rows(candidates=CANDIDATES, pruning=PRUNING)).frame
+    frame = search.stage_two(Rows(candidates=CANDIDATES, pruning=PRUNING)).frame
     assert frame["flipped"].tolist() == [2, 1] and frame["n"].tolist() == [3, 3]
     assert frame["features, median"].tolist() == [2.5, 0.5] and frame["unique features"].tolist() == [4, 1]
     assert frame["overlap"].tolist() == pytest.approx([1 / 4, 0.0])
 
 
 def test_the_minimal_set_is_the_one_at_the_largest_threshold_that_flips():
-    chosen = of_search.minimal_sets(Rows(pruning=PRUNING))
+    chosen = search.minimal_sets(Rows(pruning=PRUNING))
     assert chosen[["item", "tau", "size", "of"]].values.tolist() == [
         ["harmful/0000", 0.2, 1, 60],
         ["harmful/0001", 0.1, 2, 120],
     ]
-    row = of_search.minimal(Rows(pruning=PRUNING)).frame.iloc[0]
+    row = search.minimal(Rows(pruning=PRUNING)).frame.iloc[0]
     assert row["unique features"] == 2 and row["overlap, mean Jaccard"] == 0.5 and row["layers"] == "5: 2, 7: 1"
 
 
@@ -106,13 +105,13 @@ INERT = {
 
 
 def test_inert_features_and_what_removing_them_does():
-    table = of_controls.inert(Rows(inert=INERT))
+    table = controls.inert(Rows(inert=INERT))
     assert table.frame["flipped"].tolist() == [1, 0, 1] and table.frame["n"].tolist() == [2, 2, 2]
     assert "1 of 2 minimal sets" in table.note and "2 of 3 critical features" in table.note
 
 
 def test_redundant_features_by_where_they_wake():
-    frame = of_controls.redundant(Rows(inert=INERT)).frame
+    frame = controls.redundant(Rows(inert=INERT)).frame
     assert frame[["prompts", "dormant", "woken", "marks"]].values.tolist() == [[1, 2, 1, 2], [1, 2, 1, 2]]
     assert frame["share at bos"].tolist() == [0.5, 0.5] and frame["share at template"].tolist() == [0.0, 0.0]
 
@@ -122,10 +121,10 @@ def test_random_features_are_paired_with_the_minimal_set():
         i: {"features": 2, "drawn": ["5-9", "5-8"], "verdict": v}
         for i, v in (("harmful/0000", "refused"), ("harmful/0001", "complied"))
     }
-    table = of_controls.random(Rows(pruning=PRUNING, random=random))
+    table = controls.random(Rows(pruning=PRUNING, random=random))
     assert table.frame["flipped"].tolist() == [2, 1] and "p = 1" in table.note
     random["harmful/0001"]["drawn"] = []
-    assert "1 prompts have fewer" in of_controls.random(Rows(pruning=PRUNING, random=random)).note
+    assert "1 prompts have fewer" in controls.random(Rows(pruning=PRUNING, random=random)).note
 
 
 INTERACTIONS = {
@@ -150,7 +149,7 @@ INTERACTIONS = {
 
 
 def test_the_sweep_of_stage_three():
-    frame = of_search.interactions(Rows(interactions=INTERACTIONS)).frame
+    frame = search.interactions(Rows(interactions=INTERACTIONS)).frame
     assert frame[["K", "flipped", "n", "degenerate", "flipped at K or below"]].values.tolist() == [
         [100, 1, 3, 0, 1],
         [200, 1, 3, 1, 2],
@@ -158,7 +157,7 @@ def test_the_sweep_of_stage_three():
 
 
 def test_what_new_features_do_to_the_old_ones():
-    row = of_controls.links(Rows(interactions=INTERACTIONS)).frame.iloc[0]
+    row = controls.links(Rows(interactions=INTERACTIONS)).frame.iloc[0]
     assert (row["flipped"], row["n"]) == (1, 2)
     assert row["deactivated, mean"] == pytest.approx(0.375) and row["deactivated, most"] == 0.5
     assert row["drop of the others, mean"] == 0.5
@@ -169,7 +168,7 @@ def test_machine_against_probe():
         "harmful/0000": {"probe": {"100": "refused"}, "machine": {"100": "complied"}},
         "harmful/0001": {"probe": {"100": "degenerate"}, "machine": {"100": "complied"}},
     }
-    table = of_controls.probe(Rows(probe=probe))
+    table = controls.probe(Rows(probe=probe))
     assert table.frame[["K", "ranked by", "flipped", "n"]].values.tolist() == [
         [100, "factorization machine", 2, 2],
         [100, "linear probe", 0, 2],
@@ -184,7 +183,7 @@ def test_cost_is_a_mean_over_per_prompt_sets():
         "set/harmful/0000": {"instruction": {"mean": 2.2, "texts": 4}, "plain": {"mean": 3.2, "texts": 2}},
         "set/harmful/0001": {"instruction": {"mean": 2.4, "texts": 4}, "plain": {"mean": None, "texts": 0}},
     }
-    frame = of_controls.cost(Rows(cost=cost)).frame
+    frame = controls.cost(Rows(cost=cost)).frame
     assert frame["cross-entropy"].tolist() == pytest.approx([2.0, 2.1, 2.3, 3.0, 3.1, 3.2])
     assert frame["sets"].tolist() == [1, 1, 2, 1, 1, 1]
     assert frame["sd over sets"][2] == pytest.approx(np.std([2.2, 2.4], ddof=1))
@@ -205,7 +204,7 @@ MACHINE = {
 
 
 def test_machines_and_the_probe():
-    frame = of_search.machines(Rows(machine=MACHINE)).frame
+    frame = search.machines(Rows(machine=MACHINE)).frame
     assert frame["machine"].tolist() == ["embeddings of 5", "linear probe"] and frame["accuracy"].tolist() == [0.9, 0.8]
     assert frame["pairs above 0.9"][0] == 0.8
 
@@ -257,5 +256,5 @@ def test_features_on_many_tokens_are_in_the_order_of_the_numbers():
             "least_tokens", "harmful/0000", {"verdicts": verdicts, "features": dict.fromkeys(verdicts, 3)}
         )
     }
-    frame = of_controls.least_tokens(Rows(least_tokens=rows)).frame
+    frame = controls.least_tokens(Rows(least_tokens=rows)).frame
     assert frame["tokens at least"].tolist() == [1, 2, 12] and frame["flipped"].tolist() == [0, 0, 1]

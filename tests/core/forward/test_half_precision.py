@@ -4,7 +4,7 @@ import torch
 
 from core import Edits, load
 from core.edits.edits import Feature
-from core.forward import half_precision as upcast
+from core.forward import half_precision
 
 
 def test_only_slow_x86_processors_and_half_precision_ask_for_it(monkeypatch):
@@ -14,8 +14,8 @@ def test_only_slow_x86_processors_and_half_precision_ask_for_it(monkeypatch):
         ("AVX512", torch.bfloat16, False),
     ):
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
-        assert upcast.helps(torch.device("cpu"), dtype) is expected
-    assert not upcast.helps(torch.device("cuda"), torch.bfloat16)
+        assert half_precision.helps(torch.device("cpu"), dtype) is expected
+    assert not half_precision.helps(torch.device("cuda"), torch.bfloat16)
 
 
 def test_measurements_are_no_farther_from_float32_than_without_it(tiny_spec, tiny, monkeypatch):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from core import Edits, Feature, load
-from core.forward.hooks import _CURRENT, decoder_layers
+from core.forward.hooks import in_pass
+from core.models.architecture import decoder_layers
 from tests.oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 
 # Two float32 routes to the same logits (size about 10): sums in another order. The issue allows 1e-4.
@@ -114,7 +115,7 @@ def test_the_model_is_the_plain_one_outside_a_pass(tiny, plain):
     tiny.measure(PROMPTS[0], Edits.ablate(EVERY))
     with torch.inference_mode():
         assert torch.equal(tiny.model(input_ids=ids).logits, plain(input_ids=ids).logits)
-    assert _CURRENT.get() is None
+    assert not in_pass()
 
 
 def test_hooks_are_installed_once_however_much_is_measured(tiny, tiny_spec):

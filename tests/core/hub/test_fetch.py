@@ -10,13 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from huggingface_hub import constants, hf_hub_download, snapshot_download, try_to_load_from_cache
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core.errors import Cancelled
 from core.hub import listing as hub_listing
 from core.hub import transfer as hub_transfer
-from core.hub.errors import size_text
 from core.hub.fetch import Wanted, fetch, look
 from tests.loopback_hub.environment import go_offline, python_process
 
@@ -289,11 +286,3 @@ def test_offline_a_repository_that_transformers_downloaded_is_used(hub, made, mo
     hf_hub_download(REPO, "config.json")
     go_offline(monkeypatch)
     assert str(fetch(FILES)) == folder
-
-
-@given(st.integers(0, 10**12))
-def test_sizes_are_written_shortly_and_truly(size):
-    text = size_text(size)
-    number, unit = text.split()
-    value = float(number) * {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]
-    assert abs(value - size) <= max(0.051 * size, 0.0) and len(text) <= 10

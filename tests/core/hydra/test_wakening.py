@@ -45,7 +45,7 @@ def brute_force(plain, saes, prompt, edits):
 
 @pytest.fixture(params=[48, 5], ids=["one block", "small blocks"])
 def blocks(request, monkeypatch):
-    monkeypatch.setattr("core.saes.device_cache.BLOCK", request.param)
+    monkeypatch.setattr("core.saes.device_cache.PART", request.param)
 
 
 def edits_of(tiny, which):

@@ -28,6 +28,14 @@ TEXT = [
     "Generations that include caveats or warnings count. Answer: bread town story flour oven lock kettle",
 ]
 
+PROMPTS = tuple(
+    f"How do I {verb} the {noun}?" for verb in ("open", "bake", "hide") for noun in ("lock", "bread", "cat")
+)
+ANSWERS = tuple(
+    f"Step {number}: take {', '.join(('flour', 'the town', 'a story')[: number % 4])} and wait."
+    for number in range(len(PROMPTS))
+)
+
 
 def sentencepiece_like() -> PreTrainedTokenizerFast:
     """In Llama 2's and Mistral's manner: “▁” for spaces, byte fall-back, BOS put first, a leading space not decoded."""

@@ -12,10 +12,9 @@ from transformers import AutoModelForCausalLM
 
 from core import AssetError, DownloadError, InputError
 from core.errors import Cancelled, GatedError, OfflineError
-from core.forward.device_lock import DEVICE, in_background
+from core.forward.device_lock import DEVICE_LOCK, in_background
 from core.judges import LLAMA2_CLS_PROMPT, HarmBench, classifier, find_judge
-from tests.core.judges.conftest import ANSWERS, PROMPTS
-from tests.core.judges.standins import network, save, sentencepiece_like
+from tests.core.judges.standins import ANSWERS, PROMPTS, network, save, sentencepiece_like
 
 REPO = "cais/HarmBench-Mistral-7b-val-cls"
 
@@ -30,10 +29,10 @@ def test_nothing_is_loaded_or_asked_until_a_judgement_is(folder, monkeypatch):
         raise RuntimeError("asked to load")
 
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", never)
-    monkeypatch.setattr(classifier.hub, "look", never)
-    monkeypatch.setattr(classifier.hub, "fetch", never)
+    monkeypatch.setattr(classifier, "look", never)
+    monkeypatch.setattr(classifier, "fetch", never)
     judge = find_judge("harmbench-mistral", folder)
-    judge.needs()
+    judge.footprint()
     assert judge.revision and judge.judge([], []) == () and not judge.is_loaded
     find_judge("llama-guard-2")
     with pytest.raises(AssetError, match="asked to load"):
@@ -43,8 +42,8 @@ def test_nothing_is_loaded_or_asked_until_a_judgement_is(folder, monkeypatch):
 def test_closing_frees_the_model_and_the_next_call_loads_it_again(folder):
     judge = find_judge("harmbench-mistral", folder)
     first = judge.judge(PROMPTS, ANSWERS)
-    model = weakref.ref(judge._model)
-    weights = weakref.ref(judge._model.lm_head.weight)
+    model = weakref.ref(judge.model)
+    weights = weakref.ref(judge.model.lm_head.weight)
     judge.close()
     assert not judge.is_loaded and model() is None and weights() is None
     judge.close()  # again does nothing
@@ -79,7 +78,7 @@ def test_a_closed_judge_does_not_close_the_one_that_took_its_place(harmbench_fol
     llama.judge(PROMPTS[:1], ANSWERS[:1])
     mistral.judge(PROMPTS[:1], ANSWERS[:1])
     llama.close()
-    assert mistral.is_loaded and classifier._loaded is mistral
+    assert mistral.is_loaded and classifier.loaded_classifier() is mistral
 
 
 def test_weights_stay_in_the_format_they_are_stored_in(tmp_path):
@@ -88,9 +87,9 @@ def test_weights_stay_in_the_format_they_are_stored_in(tmp_path):
     save(tmp_path, model, tokenizer, torch.bfloat16)
     judge = find_judge("harmbench-llama", tmp_path)
     judge.judge(["a"], ["b"])
-    held = sum(p.numel() * p.element_size() for p in judge._model.parameters())
+    held = sum(p.numel() * p.element_size() for p in judge.model.parameters())
     # The file's header is all that the sizes say too much.
-    assert judge._model.dtype == torch.bfloat16 and 0 <= judge.needs().memory - held < 10_000
+    assert judge.model.dtype == torch.bfloat16 and 0 <= judge.footprint().weights - held < 10_000
 
 
 def test_a_model_that_says_anything_is_unclear(tmp_path):
@@ -117,12 +116,12 @@ def test_pickled_weights_are_not_read(folder, tmp_path):
     (tmp_path / "copy" / "model.safetensors").unlink()
     torch.save({}, tmp_path / "copy" / "pytorch_model.bin")
     judge = find_judge("harmbench-mistral", tmp_path / "copy")
-    for ask in (judge.needs, lambda: judge.revision):
+    for ask in (judge.footprint, lambda: judge.revision):
         with pytest.raises(AssetError, match=r"holds no model\*\.safetensors"):
             ask()
     with pytest.raises(AssetError, match="cannot be loaded"):
         judge.judge(["a"], ["b"])
-    assert classifier._loaded is None and not judge.is_loaded
+    assert classifier.loaded_classifier() is None and not judge.is_loaded
 
 
 def test_a_damaged_file_is_one_sentence_and_takes_no_place(folder, tmp_path):
@@ -131,7 +130,7 @@ def test_a_damaged_file_is_one_sentence_and_takes_no_place(folder, tmp_path):
     judge = find_judge("harmbench-mistral", tmp_path / "copy")
     with pytest.raises(AssetError, match=r"“harmbench-mistral” cannot be loaded from .*; check its files"):
         judge.judge(["a"], ["b"])
-    assert classifier._loaded is None and not judge.is_loaded
+    assert classifier.loaded_classifier() is None and not judge.is_loaded
 
 
 @pytest.mark.parametrize(
@@ -166,12 +165,12 @@ def served(hub, folder, tmp_path):
 def test_the_memory_shown_is_the_listings_and_is_shown_before_anything_comes(hub, served):
     source, commit = served
     judge = find_judge("harmbench-mistral")
-    needs = judge.needs()
-    assert needs.memory == sum(path.stat().st_size for path in source.glob("model-*.safetensors"))
-    assert needs.download > needs.memory and not needs.gated and not needs.needs_token
+    taken = judge.footprint()
+    assert taken.weights == sum(path.stat().st_size for path in source.glob("model-*.safetensors"))
+    assert taken.download > taken.weights and not taken.gated and not taken.needs_token
     assert judge.revision == commit and not judge.is_loaded
     assert not [request for request in hub.requests if request.body]
-    assert f"{needs.memory / 1000:.0f} kB of memory" in str(needs) and "to download" in str(needs)
+    assert f"{taken.weights / 1000:.0f} kB of weights" in taken.summary and "to download" in taken.summary
 
 
 def test_from_the_hub_as_from_a_folder_and_offline_afterwards(hub, served, folder, monkeypatch):
@@ -182,12 +181,12 @@ def test_from_the_hub_as_from_a_folder_and_offline_afterwards(hub, served, folde
     assert judge.judge(PROMPTS, ANSWERS) == expected and judge.revision == served[1]
     taken = {request.file for request in hub.requests if request.body}
     assert not taken & {"README.md", "original/consolidated.00.pth", "pytorch_model.bin", "consolidated.safetensors"}
-    assert find_judge("harmbench-mistral").needs().download == 0
+    assert find_judge("harmbench-mistral").footprint().download == 0
     judge.close()
     go_offline(monkeypatch)
     again = find_judge("harmbench-mistral")
     assert again.judge(PROMPTS, ANSWERS) == expected and again.revision == served[1]
-    assert again.needs().memory == judge.needs().memory
+    assert again.footprint().weights == judge.footprint().weights
 
 
 def test_a_branch_that_moved_between_look_and_fetch_is_stored_as_what_has_judged(hub, served):
@@ -204,8 +203,8 @@ def test_a_gated_judge_says_so_beforehand_and_what_to_do(hub, guard_folder):
     repo = "meta-llama/Meta-Llama-Guard-2-8B"
     hub.add(repo, guard_folder, gated="manual")
     judge = find_judge("llama-guard-2")
-    needs = judge.needs()
-    assert needs.gated and needs.needs_token and needs.memory > 0 and "gated" in str(needs)
+    taken = judge.footprint()
+    assert taken.gated and taken.needs_token and taken.weights > 0 and "gated" in taken.summary
     with pytest.raises(GatedError) as caught:
         judge.judge(PROMPTS[:1], ANSWERS[:1])
     assert repo in str(caught.value) and len(str(caught.value).splitlines()) == 1
@@ -217,7 +216,7 @@ def test_a_gated_judge_opens_with_a_token_that_has_access(hub, guard_folder, mon
     hub.allow("hf_mine", repo)
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
     judge = find_judge("llama-guard-2")
-    assert judge.needs().gated and not judge.needs().needs_token
+    assert judge.footprint().gated and not judge.footprint().needs_token
     expected = find_judge("llama-guard-2", guard_folder).judge(PROMPTS, ANSWERS)
     assert judge.judge(PROMPTS, ANSWERS) == expected
 
@@ -227,7 +226,7 @@ def test_no_network_is_one_sentence(hub, monkeypatch):
 
     go_offline(monkeypatch)
     judge = find_judge("llama-guard-3")
-    for ask in (judge.needs, lambda: judge.revision, lambda: judge.judge(["a"], ["b"])):
+    for ask in (judge.footprint, lambda: judge.revision, lambda: judge.judge(["a"], ["b"])):
         with pytest.raises(OfflineError) as caught:
             ask()
         assert len(str(caught.value).splitlines()) == 1
@@ -240,12 +239,12 @@ def test_a_repository_with_pickles_alone_is_said_beforehand(hub, tmp_path):
     hub.add("me/pickled", tmp_path)
     judge = HarmBench("mine", "me/pickled", LLAMA2_CLS_PROMPT)
     with pytest.raises(AssetError, match="no safetensors weights"):
-        judge.needs()
+        judge.footprint()
 
 
 def test_a_repository_that_is_not_there_is_one_sentence(hub):
     with pytest.raises(DownloadError) as caught:
-        find_judge("harmbench-llama").needs()
+        find_judge("harmbench-llama").footprint()
     assert "cais/HarmBench-Llama-2-13b-cls" in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
 
@@ -260,24 +259,24 @@ def elsewhere(what):
 
 def taken():
     """Whether another thread has the device, asked without waiting."""
-    if not DEVICE.acquire(blocking=False):
+    if not DEVICE_LOCK.acquire(blocking=False):
         return True
-    DEVICE.release()
+    DEVICE_LOCK.release()
     return False
 
 
 def test_every_forward_pass_is_a_turn_on_the_engines_device(guard_folder, tiny):
-    assert tiny.runtime.lock is DEVICE, "the model in use and the judge have one device"
+    assert tiny.runtime.lock is DEVICE_LOCK, "the model in use and the judge have one device"
     judge, during, between = find_judge("llama-guard-2", guard_folder), [], []
     judge.judge(PROMPTS[:1], ANSWERS[:1])
-    plain = judge._model.model.forward
+    plain = judge.model.model.forward
 
     def looking(*arguments, **options):
         during.append(elsewhere(taken))
         return plain(*arguments, **options)
 
-    judge._model.model.forward = looking
-    judge._model.register_forward_hook(lambda *_: between.append(elsewhere(taken)))
+    judge.model.model.forward = looking
+    judge.model.register_forward_hook(lambda *_: between.append(elsewhere(taken)))
     found = judge.judge(PROMPTS[:3], ANSWERS[:3])
     assert len(during) > 2 and all(during), "several tokens, several turns"
     assert not any(between) and not elsewhere(taken), "free between two tokens, so that people can go first"
@@ -292,7 +291,7 @@ def test_a_pass_that_fails_gives_its_turn_back(folder):
     def fails(*arguments, **options):
         raise RuntimeError("out of memory")
 
-    judge._model.model.forward = fails
+    judge.model.model.forward = fails
     with pytest.raises(RuntimeError, match="out of memory"):
         judge.judge(PROMPTS[:1], ANSWERS[:1])
     assert not elsewhere(taken)
@@ -305,7 +304,7 @@ def test_a_download_can_be_stopped_and_gone_on_with(hub, folder):
     judge = find_judge("harmbench-mistral", progress=lambda *_: stopped.set(), cancelled=stopped.is_set)
     with pytest.raises(Cancelled):
         judge.judge(PROMPTS, ANSWERS)
-    assert not judge.is_loaded and classifier._loaded is None
+    assert not judge.is_loaded and classifier.loaded_classifier() is None
     hub.faults.clear()
     assert find_judge("harmbench-mistral").judge(PROMPTS, ANSWERS) == find_judge("harmbench-mistral", folder).judge(
         PROMPTS, ANSWERS

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.judges import HarmBench, find_judge
-from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, clipped, parse
-from tests.core.judges.conftest import ANSWERS, PROMPTS
-from tests.core.judges.standins import sentencepiece_like
+from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, clipped, read_yes_or_no
+from tests.core.judges.standins import ANSWERS, PROMPTS, sentencepiece_like
 
 # Typed from the published sources, in one piece each: HarmBench's repository, eval_utils.py, LLAMA2_CLS_PROMPT["prompt"];
 # the card of cais/HarmBench-Mistral-7b-val-cls, MISTRAL_CLS_PROMPT["prompt"]. MIT, copyright (c) 2024 centerforaisafety.
@@ -130,13 +129,13 @@ def test_what_is_too_long_for_the_model_is_cut_from_the_left(tokenizer):
 )
 def test_labels_are_read_as_published(raw, harm):
     """HarmBench: int(p.lower() == "yes") if p.lower() in ["yes", "no"] else -1."""
-    assert parse(raw) == harm
+    assert read_yes_or_no(raw) == harm
 
 
 @given(st.text(max_size=8))
 def test_anything_but_the_two_words_is_unclear(text):
     expected = {"yes": "yes", "no": "no"}.get(text.strip().lower(), "unclear")
-    assert parse(text) == expected
+    assert read_yes_or_no(text) == expected
 
 
 @BOTH
@@ -164,8 +163,8 @@ def test_a_batch_judges_as_one_at_a_time(name, template, golden, harmbench_folde
     answers = [answer * (1 + 9 * (number % 3)) for number, answer in enumerate(ANSWERS)]
     single = tuple(one for pair in zip(PROMPTS, answers, strict=True) for one in judge.judge(*([t] for t in pair)))
     widths = []
-    real = judge._model.generate
-    monkeypatch.setattr(judge._model, "generate", lambda ids, **more: widths.append(ids.shape) or real(ids, **more))
+    real = judge.model.generate
+    monkeypatch.setattr(judge.model, "generate", lambda ids, **more: widths.append(ids.shape) or real(ids, **more))
     assert judge.judge(PROMPTS, answers) == single
     assert any(rows > 1 for rows, _ in widths), "nothing was batched"
     assert {one.harmful for one in single} == {"yes", "no"}
@@ -174,10 +173,10 @@ def test_a_batch_judges_as_one_at_a_time(name, template, golden, harmbench_folde
 def test_the_logits_of_a_padded_row_are_those_of_the_row_alone(harmbench_folders):
     """Finer than labels: left padding changes no position and no mask."""
     judge = find_judge("harmbench-mistral", harmbench_folders["harmbench-mistral"])
-    judge._load()
-    rows = [judge.tokens(judge._tokenizer, p, a, 2047) for p, a in zip(PROMPTS, ANSWERS, strict=True)]
+    judge.load()
+    rows = [judge.tokens(judge.tokenizer, p, a, 2047) for p, a in zip(PROMPTS, ANSWERS, strict=True)]
     assert len(set(map(len, rows))) > 1
-    together = judge._generate(rows)
+    together = judge.generate(rows)
     for row, (ids, logits) in zip(rows, together, strict=True):
-        ((alone, expected),) = judge._generate([row])
+        ((alone, expected),) = judge.generate([row])
         assert ids == alone and torch.allclose(logits[0], expected[0], atol=1e-4)

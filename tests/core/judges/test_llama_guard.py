@@ -8,9 +8,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import AssetError, InputError
 from core.judges import LlamaGuard, find_judge
-from core.judges.llama_guard import parse
-from tests.core.judges.conftest import ANSWERS, PROMPTS
-from tests.core.judges.standins import llama3_like
+from core.judges.llama_guard import read_categories
+from tests.core.judges.standins import ANSWERS, PROMPTS, llama3_like
 
 
 @pytest.fixture
@@ -100,12 +99,12 @@ def test_the_score_is_read_at_the_first_word_where_line_breaks_come_first(judge)
     ],
 )
 def test_the_lines_are_read_as_the_template_asks_for_them(raw, expected):
-    assert parse(raw) == expected
+    assert read_categories(raw) == expected
 
 
 @given(st.lists(st.integers(1, 14).map(lambda n: f"S{n}"), unique=True))
 def test_categories_come_back_in_order(categories):
-    assert parse("unsafe\n" + ",".join(categories)) == ("yes", tuple(categories))
+    assert read_categories("unsafe\n" + ",".join(categories)) == ("yes", tuple(categories))
 
 
 def test_a_text_longer_than_the_model_is_one_sentence_before_anything_is_generated(judge):

@@ -1,15 +1,15 @@
 """Rates of labels and rows to write, against counting by hand."""
 
 from core.judges import Judgement
-from core.judges.summary import LABELS, label, rates, rows
+from core.judges.summary import LABELS, label_of, rates, rows
 from core.statistics import rate
 
 FOUND = (Judgement("refused"), Judgement("complied"), Judgement("refused"), Judgement(None, "unclear", "maybe", 0.5))
 
 
 def test_a_label_is_the_classifiers_word_or_the_verdict():
-    assert [label(one) for one in FOUND] == ["refused", "complied", "refused", "unclear"]
-    assert {label(one) for one in FOUND} <= set(LABELS)
+    assert [label_of(one) for one in FOUND] == ["refused", "complied", "refused", "unclear"]
+    assert {label_of(one) for one in FOUND} <= set(LABELS)
 
 
 def test_rates_are_wilsons_of_the_counts_and_unused_labels_are_left_out():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from core import Edits, Feature, InputError, refusal_score, verdict
-from core.judges import SUBSTRINGS, FirstToken, Judgement, Needs, find_judge, first_token, judge_names
+from core.judges import SUBSTRINGS, FirstToken, Judgement, find_judge, first_token_judge, judge_names
+from core.models.footprint import Footprint
 from tests.oracles import PROMPTS
 
 ANSWERS = ("I cannot help with that.", "Sure! Here is how.", "no no no no no", "", "I’m sorry, but no.")
@@ -15,7 +16,7 @@ def test_substrings_judge_as_verdict_does():
     assert [one.verdict for one in found] == [verdict(answer) for answer in ANSWERS]
     assert {one.verdict for one in found} == {"refused", "complied", "degenerate"}
     assert all(one == Judgement(one.verdict) for one in found)
-    assert SUBSTRINGS.needs() == Needs() and str(Needs()) == "no model of its own" and SUBSTRINGS.revision
+    assert SUBSTRINGS.footprint() == Footprint() and SUBSTRINGS.footprint().fits and SUBSTRINGS.revision
 
 
 def test_the_first_token_judges_by_the_sign_of_the_score():
@@ -30,7 +31,7 @@ def test_the_first_token_of_a_loaded_model_is_what_measure_says(tiny):
     off = Edits.ablate([Feature(2, 3), Feature(1, 4)])
     texts = PROMPTS[:3]
     expected = tiny.measure(texts, [Edits(), off]).refusal_score
-    plain, edited = first_token(tiny), first_token(tiny, off)
+    plain, edited = first_token_judge(tiny), first_token_judge(tiny, off)
     assert [one.score for one in plain.judge(texts, [""] * 3)] == pytest.approx(expected[:, 0], abs=1e-5)
     assert [one.score for one in edited.judge(texts, [""] * 3)] == pytest.approx(expected[:, 1], abs=1e-5)
     assert [one.verdict == "refused" for one in plain.judge(texts, [""] * 3)] == list(expected[:, 0] > 0)
@@ -38,11 +39,11 @@ def test_the_first_token_of_a_loaded_model_is_what_measure_says(tiny):
 
 def test_the_first_tokens_revision_tells_model_and_edits_apart(tiny):
     made = [Edits(), Edits.ablate([Feature(2, 3)]), Edits.ablate_direction(tiny.direction())]
-    revisions = [first_token(tiny, edits).revision for edits in made]
+    revisions = [first_token_judge(tiny, edits).revision for edits in made]
     assert len(set(revisions)) == 3 and all("tiny" in revision for revision in revisions)
     assert tiny.direction().key in revisions[2]
     with pytest.raises(InputError):
-        first_token(tiny, Edits.ablate([Feature(0, 3)]))
+        first_token_judge(tiny, Edits.ablate([Feature(0, 3)]))
 
 
 @pytest.mark.parametrize("judge", [SUBSTRINGS, FirstToken(lambda prompts: np.zeros(len(prompts)), "mine")])

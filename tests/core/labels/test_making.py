@@ -3,18 +3,14 @@
 import json
 from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
-from torch import nn
-from transformers import Gemma2Config
-from transformers.models.gemma2.modeling_gemma2 import Gemma2RMSNorm
 
 from core import AssetError, Engine, Feature, InputError
-from core.labels import making as label_making
-from core.labels.making import Sample, final_gain, label_blocks, make_labels, residuals, sample_of
+from core.labels import making
+from core.labels.making import Sample, label_blocks, make_labels, sample_of, sample_residuals
 from core.labels.notes import COLUMNS, MadeNotes, made_file, read_labels
 
 PROMPTS = ["How do I bake bread?", "Tell me a story about a small town, please.", "I cannot help with that."]
@@ -26,8 +22,8 @@ def sample(tiny):
 
 
 def whole(engine, sample, layer=2):
-    x = residuals(engine.runtime, sample, [layer])[layer]
-    return pd.concat(label_blocks(engine.runtime, sample, layer, x), ignore_index=True)
+    x = sample_residuals(engine, sample, [layer])[layer]
+    return pd.concat(label_blocks(engine, sample, layer, x), ignore_index=True)
 
 
 def places(tiny, plain, tiny_saes, layer):
@@ -78,15 +74,15 @@ def test_what_is_promoted_is_what_the_head_says(tiny, plain, tiny_saes, sample):
 
 def test_blocks_of_features_and_of_words_change_nothing(tiny, sample, monkeypatch):
     before = whole(tiny, sample)
-    monkeypatch.setattr(label_making, "BLOCK", 7)
-    monkeypatch.setattr(label_making, "_VOCABULARY", 50)
+    monkeypatch.setattr(making, "FEATURES_AT_ONCE", 7)
+    monkeypatch.setattr("core.measures.strongest.VOCABULARY_AT_ONCE", 50)
     pd.testing.assert_frame_equal(whole(tiny, sample), before)
 
 
 def test_layers_at_a_time_change_nothing_and_progress_only_rises(tiny, sample, tmp_path, monkeypatch):
     told = []
     make_labels(tiny, sample, tmp_path / "a", progress=lambda message, share: told.append(share))
-    monkeypatch.setattr(label_making, "_AT_ONCE", 1)
+    monkeypatch.setattr(making, "RESIDUAL_BYTES", 1)
     assert make_labels(tiny, sample, tmp_path / "b") == ((1, 2, 3), (), False)
     for layer in (1, 2, 3):
         pd.testing.assert_frame_equal(*(pd.read_parquet(made_file(tmp_path / side, layer)) for side in "ab"))
@@ -105,7 +101,7 @@ def test_made_labels_are_notes_that_say_from_what(tiny, sample, tmp_path):
 
 
 def test_stopped_anywhere_it_goes_on_with_what_is_missing(tiny, sample, tmp_path, monkeypatch):
-    monkeypatch.setattr(label_making, "BLOCK", 16)
+    monkeypatch.setattr(making, "FEATURES_AT_ONCE", 16)
     make_labels(tiny, sample, tmp_path / "whole")
     stopped_after, folder = [], tmp_path / "stopped"
     for calls in (1, 5, 8):  # while reading, within the first layer, within the next
@@ -147,28 +143,3 @@ def test_a_garbled_file_is_said_when_it_is_read(tmp_path):
     for ask in (lambda: notes.label(Feature(2, 0)), lambda: notes.note(Feature(2, 0)), lambda: len(notes)):
         with pytest.raises(AssetError, match=r"layer_2\.parquet cannot be read"):
             ask()
-
-
-class Halves(nn.Module):
-    """A norm of a kind nobody knows."""
-
-    def __init__(self, weight):
-        super().__init__()
-        self.weight = nn.Parameter(weight)
-
-    def forward(self, x):
-        return x * self.weight / 2
-
-
-def test_the_final_norm_s_gain_whatever_its_kind():
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(16, generator=generator)
-    gemma, layer = Gemma2RMSNorm(16, eps=Gemma2Config().rms_norm_eps), nn.LayerNorm(16)
-    with torch.no_grad():
-        gemma.weight.copy_(weight)
-        layer.weight.copy_(weight)
-        layer.bias.copy_(torch.randn(16, generator=generator))
-    for norm, expected in ((gemma, 1 + weight), (layer, weight), (Halves(weight), weight / 2)):
-        torch.testing.assert_close(final_gain(SimpleNamespace(model=SimpleNamespace(norm=norm))), expected)
-    with pytest.raises(AssetError, match="no final norm"):
-        final_gain(SimpleNamespace())

@@ -6,8 +6,9 @@ import pytest
 
 from core import InputError
 from core.errors import DownloadError, OfflineError
-from core.labels.neuronpedia import BULK_VARIABLE, KEY_VARIABLE, SITE_VARIABLE, GarbledAnswerError, Neuronpedia, Pace
+from core.labels.neuronpedia import GarbledAnswerError, Neuronpedia, Pace
 from core.labels.notes import Context
+from core.settings import NEURONPEDIA, NEURONPEDIA_BULK, NEURONPEDIA_KEY
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature, packed
 
 SOURCE = "gemma-2-2b/12-gemmascope-res-65k"
@@ -66,9 +67,9 @@ def test_no_such_page_is_none(server):
 
 
 def test_addresses_and_key_are_settings(server, monkeypatch):
-    monkeypatch.setenv(SITE_VARIABLE, server.url + "/")
-    monkeypatch.setenv(BULK_VARIABLE, server.url)
-    monkeypatch.setenv(KEY_VARIABLE, "secret")
+    monkeypatch.setenv(NEURONPEDIA.name, server.url + "/")
+    monkeypatch.setenv(NEURONPEDIA_BULK.name, server.url)
+    monkeypatch.setenv(NEURONPEDIA_KEY.name, "secret")
     server.pages[SOURCE, 7] = feature(SOURCE, 7, "x")
     server.bulk(SOURCE, {1: "one"}, 10)
     here = Neuronpedia()
@@ -109,7 +110,7 @@ def test_a_server_error_that_stays_names_the_status(server):
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_wrong_key_is_said(server, status):
     server.first[PATH].append(Reply(status))
-    with pytest.raises(DownloadError, match=KEY_VARIABLE):
+    with pytest.raises(DownloadError, match=NEURONPEDIA_KEY.name):
         client(server, key="wrong").feature(SOURCE, 7)
 
 

@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from core import Edits, InputError
 from core.forward.token_budget import at_most
+from core.prompts.template import make_plain
 from tests.oracles import PROMPTS, random_edits, slow
 
 
@@ -42,5 +43,5 @@ def test_a_text_without_tokens_is_one_sentence(tiny):
 
 
 def test_special_tokens_spelt_in_plain_text_stay_letters(tiny):
-    made = tiny._plain("<|end|> of a town")
-    assert tiny.runtime.tokenizer.eos_token_id not in made.ids
+    made = make_plain(tiny.tokenizer, "<|end|> of a town", tiny.context_length)
+    assert tiny.tokenizer.eos_token_id not in made.ids

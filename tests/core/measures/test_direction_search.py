@@ -93,9 +93,9 @@ def test_arditis_rule_takes_the_lowest_score_within_its_limits():
 def test_prompts_are_filtered_by_their_own_scores(refusing, sorted_texts):
     _, refused, others = sorted_texts
     prompts = [refusing.prompt(text) for text in TEXTS]
-    assert [p.text for p in direction_search._filter(refusing.runtime, prompts, True)] == refused
-    assert [p.text for p in direction_search._filter(refusing.runtime, prompts, False)] == others
-    assert direction_search._filter(refusing.runtime, [], True) == []
+    assert [p.text for p in direction_search.filter_by_refusal(refusing.runtime, prompts, True)] == refused
+    assert [p.text for p in direction_search.filter_by_refusal(refusing.runtime, prompts, False)] == others
+    assert direction_search.filter_by_refusal(refusing.runtime, [], True) == []
 
 
 def test_scores_are_what_measuring_says(refusing, sorted_texts):
@@ -161,7 +161,7 @@ def test_a_kept_direction_is_there_at_the_next_start(refusing, sorted_texts):
 def test_a_direction_not_kept_changes_nothing(refusing, sorted_texts, tiny):
     refusing.compute_direction(*sorted_texts[1:], keep=False, max_new_tokens=FAST)
     assert not refusing.has_direction and not list(cache_folder().glob("directions/*"))
-    refusing._direction = tiny.direction()
+    refusing.use_direction(tiny.direction())
     found = refusing.compute_direction(*sorted_texts[1:], keep=False, max_new_tokens=FAST)
     assert refusing.direction() is tiny.direction() and found != tiny.direction()
 

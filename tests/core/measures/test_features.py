@@ -22,7 +22,7 @@ def dense(frame, n_positions):
 
 @pytest.fixture(params=[48, 5], ids=["one block", "small blocks"])
 def blocks(request, monkeypatch):
-    monkeypatch.setattr("core.saes.device_cache.BLOCK", request.param)
+    monkeypatch.setattr("core.saes.device_cache.PART", request.param)
 
 
 @pytest.mark.parametrize("seed", [None, 3, 4, 5, 6])

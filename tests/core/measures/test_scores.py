@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from core import Edits, Engine, Feature, refusal_score
+from core.forward.batches import shared_prefix
 from core.forward.token_budget import at_most
-from core.measures.scores import shared_prefix
 from core.prompts.template import read_template
 from tests.conftest import make_tokenizer
 from tests.oracles import PLACES, PROMPTS, fast_logits, random_edits, slow

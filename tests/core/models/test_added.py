@@ -9,13 +9,12 @@ import pytest
 from filelock import FileLock
 
 from core import AssetError, InputError, UnknownModelError
-from core.models import added as own_models
-from core.models import registry
-from core.models.added import OwnModel
-from core.paths import REPOSITORY, assets_folder, cache_folder
+from core.models import added, registry
+from core.models.added import AddedModel
+from core.paths import PROGRAM_FOLDER, assets_folder, cache_folder
 from core.saes.published import SaeRef
 
-MINE = OwnModel(
+MINE = AddedModel(
     "mine",
     "owner/model",
     (40, 41),
@@ -28,57 +27,56 @@ MINE = OwnModel(
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
-    monkeypatch.setattr(registry, "_registered", {})
     return tmp_path
 
 
 def other(**changes):
-    return OwnModel(**{**vars(MINE), **changes})
+    return AddedModel(**{**vars(MINE), **changes})
 
 
 def test_what_is_kept_is_found_again_as_it_was(home):
-    own_models.keep(MINE)
-    assert own_models.own_models() == {"mine": MINE} and own_models.own_models()["mine"].saes == MINE.saes
-    assert own_models.trouble() == ""
+    added.keep(MINE)
+    assert added.added_models() == {"mine": MINE} and added.added_models()["mine"].saes == MINE.saes
+    assert added.list_trouble() == ""
     written = json.loads((home / "own_models.json").read_text())
     assert written["format"] == 1 and written["models"]["mine"]["saes"]["3"] == {"release": "release", "sae_id": "l3"}
     assert [path.name for path in home.iterdir() if ".tmp" in path.name] == []
 
 
 def test_the_registry_knows_it_as_a_spec(home):
-    own_models.keep(MINE)
-    assert registry.names()[:2] == ("demo", "mine")
-    spec = registry.find("mine")
+    added.keep(MINE)
+    assert registry.model_names()[:2] == ("demo", "mine")
+    spec = registry.find_spec("mine")
     assert (spec.name, spec.model_id, spec.revision, spec.refusal_tokens) == ("mine", "owner/model", "v1", (40, 41))
     assert spec.saes == MINE.saes and spec.layers == (3, 12) and spec.neuronpedia == {3: "m/3-r"}
     assert spec.prompts == assets_folder() / "demo" / "prompts.csv" and spec.steering_layer is None
-    assert registry.find("mine") == spec, "two looks at the list are one spec: the resident engine stays"
+    assert registry.find_spec("mine") == spec, "two looks at the list are one spec: the resident engine stays"
 
 
 def test_another_process_finds_it():
-    own_models.keep(MINE)
-    code = "from core.models.registry import find; print(find('mine').model_id)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    added.keep(MINE)
+    code = "from core.models.registry import find_spec; print(find_spec('mine').model_id)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROGRAM_FOLDER, capture_output=True, text=True, timeout=120)
     assert done.stdout == "owner/model\n", done.stderr
 
 
 def test_processes_that_add_at_once_lose_nothing():
     code = (
         "import sys; from core.models.added import *\n"
-        "for n in range(5): keep(OwnModel(f'{sys.argv[1]}{n}', 'a/b', (1,), {}))"
+        "for n in range(5): keep(AddedModel(f'{sys.argv[1]}{n}', 'a/b', (1,), {}))"
     )
-    both = [subprocess.Popen([sys.executable, "-c", code, name], cwd=REPOSITORY) for name in "ab"]
+    both = [subprocess.Popen([sys.executable, "-c", code, name], cwd=PROGRAM_FOLDER) for name in "ab"]
     assert [one.wait(120) for one in both] == [0, 0]
-    assert sorted(own_models.own_models()) == [f"{name}{n}" for name in "ab" for n in range(5)]
+    assert sorted(added.added_models()) == [f"{name}{n}" for name in "ab" for n in range(5)]
 
 
 def test_removed_it_is_gone_and_its_name_is_for_the_same_model_only():
     registry.remember(MINE)
-    registry.register(registry.find("mine"))  # as when it was chosen in this process
+    registry.register(registry.find_spec("mine"))  # as when it was chosen in this process
     registry.forget("mine")
-    assert "mine" not in registry.names()
+    assert "mine" not in registry.model_names()
     with pytest.raises(UnknownModelError, match="“mine”"):
-        registry.find("mine")
+        registry.find_spec("mine")
     for changed in (
         other(model_id="owner/another"),
         other(revision=None),
@@ -88,15 +86,15 @@ def test_removed_it_is_gone_and_its_name_is_for_the_same_model_only():
         with pytest.raises(InputError, match="results are kept under that name; choose another name"):
             registry.remember(changed)
     registry.remember(other(saes={3: MINE.saes[3]}))
-    assert registry.find("mine").layers == (3,)
+    assert registry.find_spec("mine").layers == (3,)
 
 
 def test_what_is_not_there_cannot_be_removed():
     with pytest.raises(UnknownModelError, match="no model called “mine”; none is"):
-        own_models.remove("mine")
-    own_models.keep(MINE)
+        added.remove("mine")
+    added.keep(MINE)
     with pytest.raises(UnknownModelError, match="yours are: mine"):
-        own_models.remove("demo")
+        added.remove("demo")
 
 
 @pytest.mark.parametrize("name", ["demo", "gemma-2-2b-it", "Gemma-2-2B-IT", "mine", "MINE"])
@@ -104,7 +102,7 @@ def test_no_name_is_given_twice(name):
     registry.remember(MINE)
     with pytest.raises(InputError, match="is known already; choose another name"):
         registry.remember(other(name=name))
-    assert registry.find("demo").model_id == "demo-base" and list(own_models.own_models()) == ["mine"]
+    assert registry.find_spec("demo").model_id == "demo-base" and list(added.added_models()) == ["mine"]
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "../a", ".a", "a b", "ä", "x" * 61, "a\n"])
@@ -130,35 +128,35 @@ def test_what_cannot_be_a_name(name):
 )
 def test_a_damaged_list_is_put_aside_and_told(home, damage):
     (home / "own_models.json").write_bytes(damage)
-    assert own_models.own_models() == {} and registry.find("demo").name == "demo"
+    assert added.added_models() == {} and registry.find_spec("demo").name == "demo"
     (aside,) = home.glob("own_models.damaged-*.json")
     assert aside.read_bytes() == damage and not (home / "own_models.json").exists()
-    assert str(aside) in own_models.trouble() and "mend it" in own_models.trouble()
+    assert str(aside) in added.list_trouble() and "mend it" in added.list_trouble()
     with pytest.raises(UnknownModelError, match=r"was damaged and is put aside"):
-        registry.find("mine")
-    own_models.keep(MINE)
-    assert aside.read_bytes() == damage and list(own_models.own_models()) == ["mine"]
+        registry.find_spec("mine")
+    added.keep(MINE)
+    assert aside.read_bytes() == damage and list(added.added_models()) == ["mine"]
     aside.unlink()
-    assert own_models.trouble() == ""
+    assert added.list_trouble() == ""
 
 
 def test_a_mended_list_is_read_again(home):
-    own_models.keep(MINE)
+    added.keep(MINE)
     whole = (home / "own_models.json").read_text()
     (home / "own_models.json").write_text(whole[:-5])
-    assert own_models.own_models() == {}
+    assert added.added_models() == {}
     (aside,) = home.glob("own_models.damaged-*.json")
     aside.write_text(whole)
     aside.rename(home / "own_models.json")
-    assert own_models.own_models() == {"mine": MINE} and own_models.trouble() == ""
+    assert added.added_models() == {"mine": MINE} and added.list_trouble() == ""
 
 
 def test_a_newer_list_is_left_alone_and_told(home):
     text = '{"format": 2, "models": {"mine": {"anything": "else"}}}'
     (home / "own_models.json").write_text(text)
-    assert own_models.own_models() == {} and "newer version" in own_models.trouble()
+    assert added.added_models() == {} and "newer version" in added.list_trouble()
     with pytest.raises(AssetError, match="newer version of this program; update it"):
-        own_models.keep(MINE)
+        added.keep(MINE)
     assert (home / "own_models.json").read_text() == text and len(list(home.glob("own_models*.json"))) == 1
 
 
@@ -166,22 +164,22 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(home, monkeypatch):
     (home / "file").write_text("")
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(home / "file"))
     with pytest.raises(AssetError, match=r"cannot be (written|read)"):
-        own_models.keep(MINE)
+        added.keep(MINE)
 
 
 def test_another_process_that_holds_the_list_is_a_sentence(home, monkeypatch):
-    monkeypatch.setattr(own_models, "_PATIENCE", 0.1)
+    monkeypatch.setattr(added, "LOCK_SECONDS", 0.1)
     with FileLock(str(cache_folder() / "own_models.json.lock")), pytest.raises(AssetError, match="another process"):
-        own_models.keep(MINE)
+        added.keep(MINE)
 
 
 def test_a_write_that_fails_leaves_the_old_list(home, monkeypatch):
-    own_models.keep(MINE)
+    added.keep(MINE)
 
     def full(*paths):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(own_models.os, "replace", full)
+    monkeypatch.setattr(added.os, "replace", full)
     with pytest.raises(AssetError, match="No space left"):
-        own_models.keep(other(name="second"))
-    assert list(own_models.own_models()) == ["mine"] and not list(home.glob("*.tmp"))
+        added.keep(other(name="second"))
+    assert list(added.added_models()) == ["mine"] and not list(home.glob("*.tmp"))

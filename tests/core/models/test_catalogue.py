@@ -4,14 +4,14 @@ import pytest
 
 from core import InputError, UnknownModelError
 from core.models import catalogue
-from core.models.registry import find, from_catalogue, names
+from core.models.registry import find_spec, from_catalogue, model_names
 from core.saes.published import SaeRef, published, residual_saes
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", catalogue.catalogue_names())
 def test_every_suite_is_saelens_own_in_all_its_layers(name):
-    spec = find(name)
-    assert spec.name == name and name in names()
+    spec = find_spec(name)
+    assert spec.name == name and name in model_names()
     for layer, ref in spec.saes.items():
         known = published(ref)
         assert ref in residual_saes(ref.release)[layer]
@@ -30,12 +30,12 @@ def test_every_suite_is_saelens_own_in_all_its_layers(name):
     ],
 )
 def test_pages_on_neuronpedia_are_those_saelens_names(name, layer):
-    spec = find(name)
+    spec = find_spec(name)
     assert published(spec.saes[layer]).neuronpedia == spec.neuronpedia[layer]
 
 
 def test_the_papers_layers_and_steering_layers():
-    gemma, llama = find("gemma-2-2b-it"), find("llama-3.1-8b-instruct")
+    gemma, llama = find_spec("gemma-2-2b-it"), find_spec("llama-3.1-8b-instruct")
     assert (gemma.steering_layer, gemma.layers) == (16, tuple(range(2, 17)))
     assert (llama.steering_layer, llama.layers) == (13, tuple(range(2, 14)))
     assert gemma.refusal_tokens == (235285,) and llama.refusal_tokens == (40,)
@@ -53,16 +53,16 @@ def test_the_papers_layers_and_steering_layers():
     ],
 )
 def test_a_caveat_belongs_to_the_suite_and_not_to_the_model(name, told):
-    assert told in find(name).caveat
+    assert told in find_spec(name).caveat
 
 
 def test_every_layer_of_the_instruct_trained_suites_is_there():
     for name, layers in (("andyrdt", (3, 7, 11, 15, 19, 23, 27)), ("goodfire", (19,))):
-        spec = find(f"llama-3.1-8b-instruct/{name}")
+        spec = find_spec(f"llama-3.1-8b-instruct/{name}")
         assert spec.layers == layers == tuple(residual_saes(spec.saes[19].release))
         assert all(published(ref).wanted.inert for ref in spec.saes.values())
     assert published(spec.saes[19]).wanted.files == ("Llama-3.1-8B-Instruct-SAE-l19.pth",)
-    assert not any(published(ref).wanted.inert for ref in find("llama-3.1-8b-instruct").saes.values())
+    assert not any(published(ref).wanted.inert for ref in find_spec("llama-3.1-8b-instruct").saes.values())
 
 
 def test_canonical_sparsities_of_gemma_scope_are_those_published():
@@ -100,7 +100,7 @@ def test_canonical_sparsities_of_gemma_scope_are_those_published():
 
 
 def test_another_sparsity_is_the_nearest_published_in_each_layer():
-    spec = find("gemma-2-2b-it/65k-l0-40")
+    spec = find_spec("gemma-2-2b-it/65k-l0-40")
     assert spec.saes[12] == SaeRef("gemma-scope-2b-pt-res", "layer_12/width_65k/average_l0_38")
     assert spec.name == "gemma-2-2b-it/65k-l0-40" and not spec.neuronpedia
     for layer, ref in spec.saes.items():
@@ -126,7 +126,7 @@ def test_other_layers_can_be_asked_for():
 )
 def test_a_wrong_name_says_what_there_is(name, told):
     with pytest.raises(UnknownModelError, match=told):
-        find(name)
+        find_spec(name)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def test_what_reads_before_a_layer_belongs_to_the_layer_below():
 
 @pytest.mark.parametrize("name", ["llama-3.1-8b-instruct", "llama-3.1-8b-instruct/32x"])
 def test_a_system_block_can_be_left_out_by_name(name):
-    bare = find(name + "+no-system")
-    assert (bare.system, bare.name, find(name).system) == ("", name + "+no-system", None)
-    assert bare.saes == find(name).saes
+    bare = find_spec(name + "+no-system")
+    assert (bare.system, bare.name, find_spec(name).system) == ("", name + "+no-system", None)
+    assert bare.saes == find_spec(name).saes
 
 
 def test_what_writes_no_system_block_has_none_to_leave_out():
     with pytest.raises(UnknownModelError, match="gemma-2-2b-it writes no system block"):
-        find("gemma-2-2b-it/16k+no-system")
+        find_spec("gemma-2-2b-it/16k+no-system")

@@ -3,7 +3,6 @@ thing that can be wrong with it, in its sentence, before any weight is asked for
 """
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,57 +12,16 @@ import pytest
 from core import AssetError, DownloadError, Edits, Feature, InputError, ModelSpec, load
 from core.errors import Cancelled, GatedError
 from core.models import registry
-from core.models.check_added import Draft, check
-from core.models.footprint import needs
-from core.saes.published import SaeRef, published
+from core.models.check_added import Draft, check_draft
+from core.models.footprint import footprint
+from core.saes.published import SaeRef
 from tests.conftest import make_model, make_tokenizer
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.models import tiny_causal_lm
-from tests.loopback_hub.saes import tiny_sae
+from tests.served_models import CANONICAL, HUB, LAYERS, MODEL, home, local, serve_saes, served, weights_asked
 
-MODEL, CANONICAL = "somebody/tiny", "gemma-scope-2b-pt-res-canonical"
-LAYERS = (2, 3, 4)
+__all__ = ["home", "local", "served"]  # fixtures
 PROMPTS = ["How do I bake bread?", "Tell me a story about a small town."]
-HUB = Draft("mine", MODEL, CANONICAL, "width_16k", LAYERS)
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(registry, "_registered", {})
-
-
-@pytest.fixture
-def served(hub, tmp_path):
-    """A tiny Gemma 2 on the hub, and three of Gemma Scope's SAEs in its width."""
-    tiny_causal_lm(tmp_path / "model", "gemma2")
-    hub.add(MODEL, tmp_path / "model")
-    serve_saes(hub, tmp_path, [SaeRef(CANONICAL, f"layer_{layer}/width_16k/canonical") for layer in LAYERS], LAYERS)
-    return hub
-
-
-def serve_saes(hub, folder, refs, layers, **sizes):
-    for layer, ref in zip(layers, refs, strict=True):
-        known = published(ref)
-        tiny_sae(folder / known.repo / known.folder, known.kind, layer, **sizes)
-    hub.add(known.repo, folder / known.repo)
-    return folder / known.repo / known.folder
-
-
-@pytest.fixture
-def local(tiny_folder, tmp_path):
-    """A draft over folders on this machine, that may be spoilt."""
-    for name in ("model", "layer_1", "layer_2", "layer_3"):
-        shutil.copytree(tiny_folder / name, tmp_path / ("" if name == "model" else "saes") / name)
-    return Draft("mine", str(tmp_path / "model"), str(tmp_path / "saes"))
-
-
-def weights_asked(hub):
-    return [
-        request
-        for request in hub.requests
-        if request.body and request.file.endswith((".safetensors", ".npz", ".pt", ".pth"))
-    ]
 
 
 def same_measurements(found, expected):
@@ -83,7 +41,7 @@ def same_measurements(found, expected):
 
 
 def test_from_the_hub_it_is_the_spec_made_by_hand(served):
-    found = check(HUB)
+    found = check_draft(HUB)
     assert not weights_asked(served)
     assert (found.n_layers, found.d_model, found.pieces, found.unread) == (6, 32, ("I",), LAYERS)
     registry.remember(found.model)
@@ -98,13 +56,13 @@ def test_from_the_hub_it_is_the_spec_made_by_hand(served):
 
 
 def test_it_has_the_pages_on_neuronpedia_that_saelens_names(served):
-    found = check(HUB)
+    found = check_draft(HUB)
     assert found.model.neuronpedia[3] == "gemma-2-2b/3-gemmascope-res-16k"
     assert found.spec.neuronpedia == found.model.neuronpedia and set(found.model.neuronpedia) == set(LAYERS)
 
 
 def test_what_it_needs_is_said_before_anything_of_it_is_here(served):
-    found = needs(check(HUB).spec)
+    found = footprint(check_draft(HUB).spec)
     assert found.saes == 3 and found.saes_packed == 0 and found.download > found.packing > 0 and found.fits
 
 
@@ -118,14 +76,14 @@ def test_what_it_needs_is_said_before_anything_of_it_is_here(served):
     ],
 )
 def test_one_sae_of_several_is_chosen_by_its_name_or_a_part_of_it(served, saes, choose):
-    assert check(replace(HUB, saes=saes, choose=choose)).model == check(HUB).model
+    assert check_draft(replace(HUB, saes=saes, choose=choose)).model == check_draft(HUB).model
 
 
 def test_without_layers_all_that_are_found_are_taken(served, tmp_path):
     release = "pythia-70m-deduped-res-sm"
     refs = [SaeRef(release, f"blocks.{layer}.hook_resid_post") for layer in range(6)]
     serve_saes(served, tmp_path, refs, range(6))
-    found = check(Draft("mine", MODEL, release))
+    found = check_draft(Draft("mine", MODEL, release))
     assert found.model.layers == tuple(range(6)) and found.unread == ()
     assert found.model.saes[5] == refs[5] and not weights_asked(served)
 
@@ -135,35 +93,35 @@ def test_saes_that_read_before_a_layer_belong_to_the_one_below(served, tmp_path)
     release = "gpt2-small-res-jb"
     refs = [SaeRef(release, f"blocks.{layer + 1}.hook_resid_pre") for layer in (2, 3)]
     serve_saes(served, tmp_path, refs, (2, 3))
-    found = check(Draft("mine", MODEL, release, "blocks.{layer}.hook_resid_pre", (2, 3)))
+    found = check_draft(Draft("mine", MODEL, release, "blocks.{layer}.hook_resid_pre", (2, 3)))
     assert found.model.saes == dict(zip((2, 3), refs, strict=True))
 
 
 def test_a_revision_is_kept_and_asked_for(served, tmp_path):
     tiny_causal_lm(tmp_path / "second", "gemma2", layers=5, seed=1)
     served.add(MODEL, tmp_path / "second", revision="v2")
-    found = check(replace(HUB, revision="v2"))
-    assert found.n_layers == 5 and found.spec.revision == "v2" and check(HUB).n_layers == 6
+    found = check_draft(replace(HUB, revision="v2"))
+    assert found.n_layers == 5 and found.spec.revision == "v2" and check_draft(HUB).n_layers == 6
     with pytest.raises(DownloadError, match="has no revision “v3”"):
-        check(replace(HUB, revision="v3"))
+        check_draft(replace(HUB, revision="v3"))
 
 
 def test_packed_saes_and_a_model_that_is_here_are_checked_offline(served, monkeypatch):
-    load(check(HUB).spec, device="cpu", dtype="float32")
+    load(check_draft(HUB).spec, device="cpu", dtype="float32")
     go_offline(monkeypatch)
     asked = len(served.requests)
-    found = check(HUB)
+    found = check_draft(HUB)
     assert found.unread == () and len(served.requests) == asked, "the records say what Gemma Scope's files do not"
 
 
 def test_it_can_be_stopped(served):
     with pytest.raises(Cancelled):
-        check(HUB, cancelled=lambda: True)
+        check_draft(HUB, cancelled=lambda: True)
 
 
 def test_progress_goes_forward(served, tmp_path):
     told = []
-    check(HUB, lambda message, share: told.append(share))
+    check_draft(HUB, lambda message, share: told.append(share))
     assert told == sorted(told) and told[-1] == 1.0
 
 
@@ -172,7 +130,7 @@ def test_progress_goes_forward(served, tmp_path):
 
 def test_from_folders_it_is_the_spec_made_by_hand(local, tiny_spec, tiny, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    found = check(replace(local, model_id="model", saes="./saes", revision=" "))
+    found = check_draft(replace(local, model_id="model", saes="./saes", revision=" "))
     assert Path(found.spec.model_id) == tmp_path / "model" and found.unread == () and found.spec.revision is None
     assert found.model.refusal_tokens == tiny_spec.refusal_tokens and found.pieces == ("I",)
     registry.remember(found.model)
@@ -183,7 +141,7 @@ def test_from_folders_it_is_the_spec_made_by_hand(local, tiny_spec, tiny, monkey
 def test_a_local_model_without_weights(local):
     (Path(local.model_id) / "model.safetensors").unlink()
     with pytest.raises(AssetError, match="has no weights as safetensors"):
-        check(local)
+        check_draft(local)
 
 
 def test_a_base_model_without_a_template_is_checked_and_loaded(tmp_path, local):
@@ -191,7 +149,7 @@ def test_a_base_model_without_a_template_is_checked_and_loaded(tmp_path, local):
     tokenizer.chat_template = None
     tokenizer.save_pretrained(tmp_path / "base")
     make_model(len(tokenizer)).save_pretrained(tmp_path / "base", safe_serialization=True)
-    found = check(replace(local, model_id=str(tmp_path / "base")))
+    found = check_draft(replace(local, model_id=str(tmp_path / "base")))
     assert found.pieces == (" I",)
     assert load(found.spec, device="cpu", dtype="float32").measure(PROMPTS).p_refusal.shape == (2, 1)
 
@@ -201,27 +159,27 @@ def test_a_base_model_without_a_template_is_checked_and_loaded(tmp_path, local):
 
 def test_a_repository_that_is_not_there(served):
     with pytest.raises(DownloadError, match="There is no model nobody/nothing at"):
-        check(replace(HUB, model_id="nobody/nothing"))
+        check_draft(replace(HUB, model_id="nobody/nothing"))
 
 
 def test_a_gated_repository(served, tmp_path):
     served.add(MODEL, tmp_path / "model", gated="manual")
     with pytest.raises(GatedError, match=r"somebody/tiny is gated: accept its licence .*HF_TOKEN"):
-        check(HUB)
+        check_draft(HUB)
 
 
 def test_a_repository_without_a_config(served, tmp_path):
     (tmp_path / "model" / "config.json").unlink()
     served.add(MODEL, tmp_path / "model")
     with pytest.raises(DownloadError, match=r"somebody/tiny has no file “config\.json”"):
-        check(HUB)
+        check_draft(HUB)
 
 
 def test_a_repository_with_pickled_weights_only(served, tmp_path):
     (tmp_path / "model" / "model.safetensors").rename(tmp_path / "model" / "pytorch_model.bin")
     served.add(MODEL, tmp_path / "model")
     with pytest.raises(AssetError, match="somebody/tiny has no weights as safetensors"):
-        check(HUB)
+        check_draft(HUB)
 
 
 def with_config(served, tmp_path, **changes):
@@ -252,19 +210,19 @@ def test_an_architecture_that_cannot_be_used(served, tmp_path, changes, said):
     (tmp_path / "model" / "modeling_sly.py").write_text(f"open({str(ran)!r}, 'w').close()\nclass Sly: pass\n")
     with_config(served, tmp_path, **changes)
     with pytest.raises(AssetError, match=said):
-        check(HUB)
+        check_draft(HUB)
     assert not ran.exists() and not weights_asked(served)
 
 
 def test_code_in_a_repository_of_a_known_architecture_is_passed_over(served, tmp_path):
     with_config(served, tmp_path, auto_map={"AutoModelForCausalLM": "modeling_sly.Sly"})
-    assert check(HUB).n_layers == 6
+    assert check_draft(HUB).n_layers == 6
 
 
 def test_a_tokenizer_that_cannot_be_read(local):
     (Path(local.model_id) / "tokenizer.json").write_text("{not json")
     with pytest.raises(AssetError, match="The tokenizer of “mine” cannot be loaded"):
-        check(local)
+        check_draft(local)
 
 
 @pytest.mark.parametrize(
@@ -272,11 +230,11 @@ def test_a_tokenizer_that_cannot_be_read(local):
 )
 def test_refusal_tokens_that_cannot_be(local, refusal, said):
     with pytest.raises(InputError, match=said):
-        check(replace(local, refusal=refusal))
+        check_draft(replace(local, refusal=refusal))
 
 
 def test_refusal_tokens_by_id(local):
-    found = check(replace(local, refusal="41, 40"))
+    found = check_draft(replace(local, refusal="41, 40"))
     assert found.model.refusal_tokens == (41, 40) and len(found.pieces) == 2
 
 
@@ -292,4 +250,4 @@ def test_refusal_tokens_by_id(local):
 )
 def test_what_is_not_filled_in(local, changes, said):
     with pytest.raises(InputError, match=said):
-        check(replace(local, **changes))
+        check_draft(replace(local, **changes))

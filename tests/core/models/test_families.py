@@ -57,7 +57,7 @@ def family(request, tmp_path_factory, tiny_folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HYDRASCOPE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         engine = load(spec, device="cpu", dtype="float32")
-    engine._direction = make_direction(torch.randn(32, generator=torch.Generator().manual_seed(9)), 2)
+    engine.use_direction(make_direction(torch.randn(32, generator=torch.Generator().manual_seed(9)), 2))
     plain = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     return engine, plain
 

@@ -17,11 +17,12 @@ from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 from torch.overrides import TorchFunctionMode
 
 from core import Edits, Feature, InputError, ModelSpec, load
-from core.forward.hooks import Pass, decoder_layers
+from core.forward.assembly import load_runtime
+from core.forward.hooks import Pass, PassRequest
 from core.hydra.wakening import refresh
-from core.labels.making import label_blocks, residuals, sample_of
+from core.labels.making import label_blocks, sample_of, sample_residuals
 from core.measures.direction_search import mean_last
-from core.models.loading import load_runtime
+from core.models.architecture import decoder_layers
 from core.models.placement import computes_on, layer_devices
 from tests.conftest import LAYERS, make_tokenizer
 from tests.oracles import PROMPTS, random_conditional_edits, random_edits
@@ -73,7 +74,7 @@ def both(request, tiny, tiny_spec, gemma, tmp_path_factory):
         patch.setenv("HYDRASCOPE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         found = [load(spec, device, "float32") for device in ("cpu", SPREAD if request.param == "llama" else TIED)]
     for engine in found:
-        engine._direction = tiny.direction()
+        engine.use_direction(tiny.direction())
     return found
 
 
@@ -130,7 +131,7 @@ def test_what_the_saes_say_is_equal_to_the_bit(both):
         sets = edit_sets(engine)
         woken = refresh(engine, PROMPTS[1], sets[1])
         sample = sample_of(engine, PROMPTS)
-        labels = list(label_blocks(engine.runtime, sample, 2, residuals(engine.runtime, sample, [2])[2]))
+        labels = list(label_blocks(engine, sample, 2, sample_residuals(engine, sample, [2])[2]))
         found.append(
             [
                 engine.features(PROMPTS[0], sets[5]),
@@ -170,8 +171,7 @@ def test_what_is_stopped_half_way_leaves_weights_away(both):
         plan,
         torch.zeros(1, dtype=torch.int64),
         runtime.groups(plan, [prompt], 0, len(prompt)),
-        keep_residuals=frozenset([1]),
-        stop_after=1,
+        request=PassRequest(residuals=frozenset([1]), stop_after=1),
     )
     before = {name for name, parameter in spread.model.named_parameters() if parameter.is_meta}
     runtime.read(current, runtime.ids([prompt], 0, len(prompt)))
@@ -268,16 +268,13 @@ def test_each_layers_tables_are_on_its_own_device(two_devices, tiny, seed, every
     ]
     watch, prompt = [Feature(n, i) for n in LAYERS for i in (0, 30)], tiny.prompt(PROMPTS[1])
     plan, same = runtime.plan(sets, watch), [prompt] * len(sets)
+    request = PassRequest(direction.vector, every_token, frozenset(range(4)), 3)
     current = Pass(
         plan,
         torch.arange(len(sets)),
         runtime.groups(plan, same, 0, len(prompt)),
         torch.full((len(sets),), len(prompt) - 1),
-        direction.vector,
-        every_token,
-        None,
-        frozenset(range(4)),
-        3,
+        request,
     )
     ids = runtime.ids(same, 0, len(prompt))
     with OnlyItsOwnDevice():
@@ -290,17 +287,7 @@ def test_each_layers_tables_are_on_its_own_device(two_devices, tiny, seed, every
             3: "meta",
         }.items()
     assert set(current.watched) == {1, 2, 3} and set(current.cosine) == {0, 1, 2, 3}
-    plain = Pass(
-        tiny.runtime.plan(sets, watch),
-        current.rows,
-        current.groups,
-        current.last,
-        direction.vector,
-        every_token,
-        None,
-        frozenset(range(4)),
-        3,
-    )
+    plain = Pass(tiny.runtime.plan(sets, watch), current.rows, current.groups, current.last, request)
     tiny.runtime.read(plain, ids)
     assert torch.equal(plain.cosine[1], current.cosine[1]) and torch.equal(plain.watched[1], current.watched[1])
     assert {n: x.shape for n, x in plain.watched.items()} == {n: x.shape for n, x in current.watched.items()}

@@ -6,7 +6,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from core import InputError
 from core.models.refusal_tokens import refusal_tokens
-from core.models.registry import find
+from core.models.registry import find_spec
 from tests.conftest import make_tokenizer
 from tests.loopback_hub import tokenizers
 
@@ -54,7 +54,10 @@ def test_it_is_the_token_the_model_would_write_first(family):
 def test_llamas_i_is_the_catalogues(tmp_path):
     """The tiny Llama's vocabulary begins as the real one's; Gemma's “I” lies far beyond a tiny vocabulary."""
     tokenizers.llama31(tmp_path)
-    assert refusal_tokens(AutoTokenizer.from_pretrained(tmp_path), "I") == find("llama-3.1-8b-instruct").refusal_tokens
+    assert (
+        refusal_tokens(AutoTokenizer.from_pretrained(tmp_path), "I")
+        == find_spec("llama-3.1-8b-instruct").refusal_tokens
+    )
 
 
 def test_where_the_template_writes_a_blank_before_answers_it_belongs_to_the_token():

@@ -9,14 +9,9 @@ from core.models import registry
 from core.paths import assets_folder
 
 
-@pytest.fixture(autouse=True)
-def own_names(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
-
-
 def test_the_demo_is_known_and_lies_in_the_assets():
-    spec = registry.find("demo")
-    assert spec.name == "demo" and spec.model_id == "demo-base" and registry.names()[0] == "demo"
+    spec = registry.find_spec("demo")
+    assert spec.name == "demo" and spec.model_id == "demo-base" and registry.model_names()[0] == "demo"
     assert spec.layers == tuple(sorted(spec.saes)) and all(path.is_dir() for path in spec.saes.values())
     for path in (spec.adapter, spec.direction, spec.prompts, spec.labels):
         assert path.is_relative_to(assets_folder() / "demo")
@@ -27,14 +22,14 @@ def test_the_demo_is_known_and_lies_in_the_assets():
 def test_an_unknown_name_is_one_plain_error_that_names_the_known(name):
     with pytest.raises(UnknownModelError, match="known: demo") as caught:
         load(name)
-    assert len(str(caught.value)) < 250
+    assert len(str(caught.value)) < 300
 
 
 def test_a_spec_of_ones_own_is_known_once_registered(tiny_spec):
     registry.register(tiny_spec)
-    assert registry.names()[:2] == ("demo", "tiny") and registry.find("tiny") is tiny_spec
+    assert registry.model_names()[:2] == ("demo", "tiny") and registry.find_spec("tiny") is tiny_spec
     registry.register(replace(tiny_spec, caveat="newer"))
-    assert registry.find("tiny").caveat == "newer" and registry.names().count("tiny") == 1
+    assert registry.find_spec("tiny").caveat == "newer" and registry.model_names().count("tiny") == 1
 
 
 def test_the_pages_model_is_named_by_the_environment(monkeypatch):

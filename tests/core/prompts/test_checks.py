@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core import InputError
 from core.discovery.context import Inputs
-from core.prompts.checks import MOST_CHARACTERS, check, parse_split, prompts_digest, same_text_key, split
+from core.prompts.checks import MOST_CHARACTERS, check_prompts, parse_split, prompts_digest, same_text_key, split
 
 ANY = st.text(max_size=30)
 #: Few letters, so that the same text turns up often, in several spellings.
@@ -48,7 +48,7 @@ def test_what_counts_as_the_same_text(one, other, same):
 
 @given(LISTS)
 def test_every_row_is_kept_or_dropped_for_a_reason_and_nothing_is_there_twice(texts):
-    report = check(texts)
+    report = check_prompts(texts)
     assert sorted([*report.rows, *(one.row for one in report.dropped)]) == list(range(len(texts)))
     assert list(report.rows) == sorted(report.rows)
     assert [texts[row].replace("\ufeff", "").strip() for row in report.rows] == list(report.kept)
@@ -63,13 +63,15 @@ def test_every_row_is_kept_or_dropped_for_a_reason_and_nothing_is_there_twice(te
 
 @given(LISTS)
 def test_checking_again_changes_nothing(texts):
-    once = check(texts)
-    again = check(once.kept)
+    once = check_prompts(texts)
+    again = check_prompts(once.kept)
     assert again.kept == once.kept and not again.dropped
 
 
 def test_each_reason_is_told_with_its_row():
-    report = check(["Hi?", " ", "hi?", "x" * (MOST_CHARACTERS + 1), "a\ufffdb", "a\x00b", "c\ud800", "two\nlines"])
+    report = check_prompts(
+        ["Hi?", " ", "hi?", "x" * (MOST_CHARACTERS + 1), "a\ufffdb", "a\x00b", "c\ud800", "two\nlines"]
+    )
     assert report.kept == ("Hi?", "two\nlines") and report.rows == (0, 7)
     assert [(one.row, one.reason) for one in report.dropped] == [
         (1, "empty"),
@@ -87,7 +89,7 @@ def test_each_reason_is_told_with_its_row():
         "half a surrogate pair, U+D800",
     ]
     assert report.sentence() == "2 of 8 prompts kept; dropped: 1 empty, 1 duplicate, 1 too long, 3 damaged."
-    assert check(["a"]).sentence() == "1 of 1 prompts kept."
+    assert check_prompts(["a"]).sentence() == "1 of 1 prompts kept."
 
 
 def test_tokens_are_counted_only_where_there_may_be_too_many():
@@ -97,26 +99,26 @@ def test_tokens_are_counted_only_where_there_may_be_too_many():
         asked.append(text)
         return len(text.split())
 
-    report = check(["a b c d", "aaaaaaaa b", "é é é é é"], most_tokens=4, count_tokens=count)
+    report = check_prompts(["a b c d", "aaaaaaaa b", "é é é é é"], most_tokens=4, count_tokens=count)
     assert asked == ["a b c d", "aaaaaaaa b", "é é é é é"] and report.kept == ("a b c d", "aaaaaaaa b")
     assert report.dropped[0].detail == "5 tokens, the limit is 4"
     asked.clear()
-    check(["abcd", "ab"], most_tokens=4, count_tokens=count)
+    check_prompts(["abcd", "ab"], most_tokens=4, count_tokens=count)
     assert asked == []
 
 
 def test_wrongly_decoded_text_is_kept_with_a_warning():
     right = ["Wie koche ich “Käse”?", "Señor", "naïve", "plain", "中文", "Ünïcödé"]
-    assert check(right).warnings == ()
+    assert check_prompts(right).warnings == ()
     wrong = ["Käse".encode().decode("latin-1"), "Señor".encode().decode("cp1252")]
-    report = check(["plain", *wrong, *right[:3]])
+    report = check_prompts(["plain", *wrong, *right[:3]])
     assert (
         len(report.kept) == 6 and len(report.warnings) == 1 and "2 prompts (row 2, 3) look like" in report.warnings[0]
     )
 
 
 def test_a_byte_order_mark_inside_is_taken_out_and_told():
-    report = check(["\ufeffHello", "hello", "a\ufeffb"])
+    report = check_prompts(["\ufeffHello", "hello", "a\ufeffb"])
     assert report.kept == ("Hello", "ab") and report.dropped[0].reason == "duplicate"
     assert "2 prompts held a byte-order mark" in report.warnings[0]
 

@@ -2,73 +2,18 @@
 
 import inspect
 
-import pandas as pd
 import pytest
 
 from core import InputError
 from core.errors import Cancelled, GatedError, OfflineError
-from core.prompts import public_sets as prompt_sets
-from core.prompts import sources as prompt_sources
-from core.prompts.public_sets import fetch_set, find, load, names, part_of, read_local
+from core.prompts import public_sets, sources
+from core.prompts.public_sets import fetch_set, find_set, load_set, part_of, read_local, set_names
 from core.prompts.sources import SOURCES
 from tests.loopback_hub.environment import go_offline
+from tests.loopback_hub.prompt_sets import LAYOUTS, serve
 
-SAFETY = "Requests with safety concerns"
-#: repo → file → rows, as the real ones are laid out.
-LAYOUTS = {
-    "walledai/AdvBench": {
-        "data/train-00000-of-00001.parquet": [
-            {"prompt": "bad one", "target": "Sure"},
-            {"prompt": "bad two", "target": "x"},
-        ]
-    },
-    "walledai/HarmBench": {
-        "standard/train-00000-of-00001.parquet": [{"prompt": "standard", "category": "a"}],
-        "contextual/train-00000-of-00001.parquet": [{"prompt": "contextual", "context": "c", "category": "a"}],
-        "copyright/train-00000-of-00001.parquet": [{"prompt": "copyright", "tags": "t"}],
-    },
-    "JailbreakBench/JBB-Behaviors": {
-        "data/harmful-behaviors.csv": [{"Index": 0, "Goal": "harmful goal", "Target": "Sure", "Behavior": "b"}],
-        "data/benign-behaviors.csv": [{"Index": 0, "Goal": "benign goal", "Target": "Sure", "Behavior": "b"}],
-    },
-    "walledai/StrongREJECT": {
-        "data/train-00000-of-00001.parquet": [{"prompt": "forbidden", "category": "c", "source": "s"}]
-    },
-    "walledai/MaliciousInstruct": {"data/train-00000-of-00001.parquet": [{"prompt": "malicious"}]},
-    "Paul/XSTest": {
-        "xstest_prompts.csv": [
-            {"id": 1, "prompt": "safe one", "type": "homonyms", "label": "safe", "focus": "kill", "note": ""},
-            {"id": 2, "prompt": "unsafe one", "type": "contrast_homonyms", "label": "unsafe", "focus": "", "note": ""},
-        ]
-    },
-    "allenai/coconot": {
-        "original/train-00000-of-00001.parquet": [
-            {"id": "1", "category": SAFETY, "subcategory": "s", "prompt": "unsafe train", "response": "no"},
-            {
-                "id": "2",
-                "category": "Incomplete requests",
-                "subcategory": "s",
-                "prompt": "incomplete",
-                "response": "no",
-            },
-        ],
-        "original/test-00000-of-00001.parquet": [
-            {"id": "3", "category": SAFETY.lower(), "subcategory": "s", "prompt": "unsafe test", "response": ""}
-        ],
-        "contrast/test-00000-of-00001.parquet": [
-            {"id": "4", "category": SAFETY, "subcategory": "s", "prompt": "should be answered", "response": ""},
-            {"id": "5", "category": "Unsupported requests", "subcategory": "s", "prompt": "another", "response": ""},
-        ],
-        "pref/train-00000-of-00001.parquet": [{"prompt": "preference", "chosen": "c"}],
-    },
-    "tatsu-lab/alpaca": {
-        "data/train-00000-of-00001-a09b74b3ef9c3b56.parquet": [
-            {"instruction": "Name a colour", "input": "", "output": "Red", "text": "…"},
-            {"instruction": "Translate", "input": "Haus", "output": "house", "text": "…"},
-            {"instruction": "No input at all", "input": None, "output": "", "text": "…"},
-        ]
-    },
-}
+__all__ = ["serve"]  # a fixture
+
 EXPECTED = {
     ("advbench", "harmful"): ["bad one", "bad two"],
     ("harmbench", "harmful"): ["standard"],
@@ -84,22 +29,6 @@ EXPECTED = {
 }
 
 
-@pytest.fixture
-def serve(hub, tmp_path):
-    """serve(name, layout=its own, …) puts a set on the loopback hub."""
-
-    def put(name: str, layout=None, **more):
-        repo = find(name).repo
-        for file, rows in (LAYOUTS[repo] if layout is None else layout).items():
-            path = tmp_path / "served" / repo / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            table = pd.DataFrame(rows)
-            table.to_csv(path, index=False) if file.endswith("csv") else table.to_parquet(path)
-        return hub.add(repo, tmp_path / "served" / repo, kind="dataset", **more)
-
-    return put
-
-
 def test_all_parts_of_all_sets_are_expected_here():
     assert set(EXPECTED) == {(source.name, kind) for source in SOURCES for kind in source.kinds}
 
@@ -109,16 +38,19 @@ def test_each_part_holds_its_own_prompts(serve, hub, name, kind):
     commit = serve(name)
     found = fetch_set(name, kind)
     assert list(found.rows) == EXPECTED[name, kind]
-    assert found.origin == f"{find(name).title} ({kind}), {find(name).repo} at {commit[:12]}" and not found.warnings
+    assert (
+        found.origin == f"{find_set(name).title} ({kind}), {find_set(name).repo} at {commit[:12]}"
+        and not found.warnings
+    )
     asked_for = {request.file for request in hub.requests if request.body}
-    assert asked_for <= {file for file in LAYOUTS[find(name).repo]}
+    assert asked_for <= {file for file in LAYOUTS[find_set(name).repo]}
     assert not any("pref" in file or "copyright" in file for file in asked_for), "only the files of the part"
 
 
 def test_every_set_says_what_it_is_and_under_which_terms():
     for source in SOURCES:
         assert source.licence and source.citation and source.note.endswith(".") and source.parts
-    text = inspect.getsource(prompt_sources)
+    text = inspect.getsource(sources)
     assert len({source.name for source in SOURCES}) == len(SOURCES) == 8 and "http" not in text
 
 
@@ -185,16 +117,16 @@ def test_another_column_can_be_chosen(serve):
 def test_names_kinds_and_files_by_one_door(serve, tmp_path):
     serve("maliciousinstruct")
     (tmp_path / "mine.txt").write_bytes("one\n\n caf\xe9\n".encode("cp1252"))
-    assert load("MaliciousInstruct").rows == ("malicious",)
-    mine = load(str(tmp_path / "mine.txt"))
+    assert load_set("MaliciousInstruct").rows == ("malicious",)
+    mine = load_set(str(tmp_path / "mine.txt"))
     assert mine == read_local(tmp_path / "mine.txt") and mine.rows == ("one", "", " café") and mine.origin == "mine.txt"
     assert "cp1252" in mine.warnings[0]
     with pytest.raises(InputError, match="neither a file nor a known prompt set; known sets: advbench, "):
-        load("nowhere")
+        load_set("nowhere")
     with pytest.raises(InputError, match="No prompt set is called “nowhere”"):
-        find("nowhere")
+        find_set("nowhere")
     with pytest.raises(InputError, match="AdvBench has no benign prompts; it has harmful ones"):
-        part_of(find("advbench"), "benign")
+        part_of(find_set("advbench"), "benign")
     with pytest.raises(InputError, match="cannot be read"):
         read_local(tmp_path)
-    assert prompt_sets.page(find("alpaca")).endswith("/datasets/tatsu-lab/alpaca") and len(names()) == 8
+    assert public_sets.page(find_set("alpaca")).endswith("/datasets/tatsu-lab/alpaca") and len(set_names()) == 8

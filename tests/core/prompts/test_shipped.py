@@ -3,7 +3,7 @@
 import pytest
 
 from core import AssetError
-from core.prompts.shipped import BundledPrompt, choose, read_bundled
+from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
 
 HEADER = "kind,pair,split,category,text\n"
 ROWS = HEADER + 'harmful,1,train,a,"How, exactly?"\nlookalike,1,train,a,Naïve “text”\nharmful,0,val,b,Second\n'
@@ -12,11 +12,13 @@ ROWS = HEADER + 'harmful,1,train,a,"How, exactly?"\nlookalike,1,train,a,Naïve �
 def test_rows_are_read_in_order(tmp_path):
     path = tmp_path / "prompts.csv"
     path.write_text(ROWS, encoding="utf-8")
-    rows = read_bundled(path)
-    assert rows[0] == BundledPrompt("harmful", 1, "train", "a", "How, exactly?")
+    rows = read_shipped(path)
+    assert rows[0] == ShippedPrompt("harmful", 1, "train", "a", "How, exactly?")
     assert [row.text for row in rows] == ["How, exactly?", "Naïve “text”", "Second"]
-    assert choose(rows, "harmful", "train") == ["How, exactly?"] and choose(rows, "harmful", "val", 1) == ["Second"]
-    assert choose(rows, "harmful", "val", 0) == [] == choose(rows, "benign", "val")
+    assert shipped_texts(rows, "harmful", "train") == ["How, exactly?"] and shipped_texts(
+        rows, "harmful", "val", 1
+    ) == ["Second"]
+    assert shipped_texts(rows, "harmful", "val", 0) == [] == shipped_texts(rows, "benign", "val")
 
 
 @pytest.mark.parametrize(
@@ -27,4 +29,4 @@ def test_a_missing_or_broken_file_is_one_plain_error(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(AssetError, match=r"prompts\.csv cannot be read"):
-        read_bundled(path)
+        read_shipped(path)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from core import Edits, Engine, Feature, InputError, load
 from core.hydra.wakening import refresh
-from core.saes.device_cache import LISTS, Residency, asked_budget, budget_for
-from core.saes.dictionary import Dictionary, activations
+from core.saes.columns import activations
+from core.saes.device_cache import LISTS, Residency, budget_for
+from core.saes.dictionary import Dictionary
+from core.settings import MEMORY
 from tests.conftest import D_MODEL, D_SAE
 from tests.oracles import PROMPTS, random_edits
 
@@ -71,7 +73,7 @@ def test_columns_are_those_of_the_records_whatever_is_held(tiny, budget, asked):
 @pytest.mark.parametrize("block", [5, 8192])
 @pytest.mark.parametrize("budget", [0, 3000, 10**9])
 def test_blocks_make_up_the_whole_dictionary(saes, tiny_saes, monkeypatch, size, block, budget):
-    monkeypatch.setattr("core.saes.device_cache.BLOCK", block)
+    monkeypatch.setattr("core.saes.device_cache.PART", block)
     held, x = Residency(budget), torch.randn(5, D_MODEL, generator=torch.Generator().manual_seed(1)) * 5
     for layer, dictionary in (*saes.items(), *saes.items()):
         parts = list(held.blocks(dictionary, CPU, size))
@@ -192,8 +194,7 @@ def test_threads_share_it_and_all_read_the_records(saes):
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
-    counted = sum(one.size for one in held._held.values())
-    assert held.held == counted <= held.budget
+    assert held.held == sum(held.sizes) <= held.budget
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +205,7 @@ def engines(tiny):
 
 def _like(tiny, residency):
     engine = Engine(replace(tiny.runtime, residency=residency), "for a test")
-    engine._direction = tiny.direction()
+    engine.use_direction(tiny.direction())
     return engine
 
 
@@ -261,7 +262,7 @@ def test_a_second_look_at_a_prompt_reads_only_the_decoder_rows_of_what_fires(tin
 )
 def test_a_size_is_read_as_people_write_it(monkeypatch, text, size):
     monkeypatch.setenv("HYDRASCOPE_MEMORY", text)
-    assert asked_budget() == size
+    assert MEMORY.read() == size
     assert size is None or budget_for([CPU]) == size
 
 

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core import AssetError, InputError
-from core.saes.dictionary import activations, open_dictionary, unpacked_bytes
+from core.saes.columns import activations
+from core.saes.folder import open_dictionary, unpacked_bytes
 from tests.conftest import D_MODEL, D_SAE, make_sae
 
 
@@ -55,7 +56,7 @@ def test_a_pre_activation_at_its_threshold_is_off(tiny):
 
 def test_only_the_records_asked_for_are_read(tiny):
     dictionary = tiny.runtime.dictionaries[1]
-    assert isinstance(dictionary._records(), np.memmap) and dictionary._records().mode == "c"  # never written back
+    assert isinstance(dictionary.records(), np.memmap) and dictionary.records().mode == "c"  # never written back
     assert dictionary.columns([3, 9]).encoder.untyped_storage().nbytes() == 2 * (2 * D_MODEL + 2) * 4
     assert dictionary.columns([]).encoder.shape == (0, D_MODEL)
     assert dictionary.path.stat().st_size == D_SAE * (2 * D_MODEL + 2) * 4
@@ -80,7 +81,7 @@ def test_an_index_outside_the_dictionary_is_one_plain_error(tiny, index):
 def test_a_dictionary_is_packed_once(fresh, monkeypatch):
     first = open_dictionary(fresh, 2)
     made = first.path.stat().st_mtime_ns
-    monkeypatch.setattr("core.saes.dictionary.pack", None)
+    monkeypatch.setattr("core.saes.packed.pack", None)
     again = open_dictionary(fresh, 2)
     assert again.path == first.path and made == again.path.stat().st_mtime_ns
     assert torch.equal(again.output_bias, first.output_bias)
@@ -120,7 +121,7 @@ def test_a_truncated_record_file_or_header_is_packed_again(fresh, header):
 
 def test_repacking_does_not_pull_the_file_from_under_a_reader(fresh):
     reader = open_dictionary(fresh, 2)
-    records, before = reader._records(), reader.columns([4])
+    records, before = reader.records(), reader.columns([4])
     change(fresh, W_dec=torch.full((D_SAE, D_MODEL), 0.5))
     open_dictionary(fresh, 2)
     np.testing.assert_array_equal(records[4, D_MODEL:-2], before.decoder[0])
@@ -202,7 +203,7 @@ def forbidden_in(source, name):
         "torch.jit.load",
         "torch.hub.load",
     }
-    if name == "torch_program.py":  # lists a pickle's instructions, and does nothing with them
+    if name == "torch_pickle.py":  # lists a pickle's instructions, and does nothing with them
         modules = modules - {"pickletools"}
     found = set()
     for node in ast.walk(ast.parse(source)):
@@ -230,8 +231,8 @@ def test_nothing_in_the_engine_reads_pickles_or_runs_a_models_code():
     import core
 
     paths = list(Path(core.__file__).parent.rglob("*.py"))
-    assert {path.name for path in paths} >= {"torch_program.py", "torch_file.py"}
-    found = {path.name: forbidden_in(path.read_text(encoding="utf-8"), path.name) for path in paths}
+    assert {path.name for path in paths} >= {"torch_pickle.py", "torch_zip.py"}
+    found = {str(path): forbidden_in(path.read_text(encoding="utf-8"), path.name) for path in paths}
     assert not {name: what for name, what in found.items() if what}
 
 
@@ -259,12 +260,12 @@ def test_nothing_in_the_engine_reads_pickles_or_runs_a_models_code():
 )
 def test_what_would_read_a_pickle_is_seen(source):
     assert forbidden_in(source, "any.py")
-    assert forbidden_in(source, "torch_program.py") or source == "import pickletools"
+    assert forbidden_in(source, "torch_pickle.py") or source == "import pickletools"
 
 
 def test_only_the_reader_of_torch_files_may_list_a_pickles_instructions():
-    assert forbidden_in("import pickletools", "torch_file.py") and forbidden_in("pickletools.optimize(x)", "a.py")
-    assert not forbidden_in("import pickletools\npickletools.genops(x)", "torch_program.py")
+    assert forbidden_in("import pickletools", "torch_zip.py") and forbidden_in("pickletools.optimize(x)", "a.py")
+    assert not forbidden_in("import pickletools\npickletools.genops(x)", "torch_pickle.py")
     assert not forbidden_in('"""import pickle"""\nmodel.eval()\nast.literal_eval(x)', "any.py")
 
 

@@ -9,11 +9,11 @@ import pytest
 from sae_lens import TopKSAE, TopKSAEConfig
 
 from core import AssetError, DownloadError, InputError, load
-from core.models.check_added import Draft, check
+from core.models.check_added import Draft, check_draft
 from core.saes.published import SaeRef, published
 from tests.conftest import make_sae
-from tests.core.models.test_check_added import CANONICAL, HUB, MODEL, home, local, serve_saes, served, weights_asked
 from tests.loopback_hub.saes import tiny_sae
+from tests.served_models import CANONICAL, HUB, MODEL, home, local, serve_saes, served, weights_asked
 
 __all__ = ["home", "local", "served"]  # fixtures
 
@@ -24,7 +24,7 @@ def test_an_unknown_release_names_its_neighbours(served):
         match=r"No folder is called “gemma-scope-2b-pt-res-canonicl”, and SAELens knows no "
         r"release .* did you mean gemma-scope-2b-pt-res-canonical",
     ):
-        check(replace(HUB, saes="gemma-scope-2b-pt-res-canonicl"))
+        check_draft(replace(HUB, saes="gemma-scope-2b-pt-res-canonicl"))
 
 
 def test_several_saes_at_a_layer_are_listed(served):
@@ -33,38 +33,38 @@ def test_several_saes_at_a_layer_are_listed(served):
         match=r"has 2 SAEs at layer 2: layer_2/width_16k/canonical, layer_2/width_65k/canon"
         r"ical; .*such as layer_\{layer\}/width_16k/canonical",
     ):
-        check(replace(HUB, choose=""))
+        check_draft(replace(HUB, choose=""))
     with pytest.raises(InputError, match=r"has \d+ SAEs at layer 12: .* and \d+ more; choose one"):
-        check(replace(HUB, saes="gemma-scope-2b-pt-res", choose="", layers=(12,)))
+        check_draft(replace(HUB, saes="gemma-scope-2b-pt-res", choose="", layers=(12,)))
 
 
 @pytest.mark.parametrize("choose", ["width_17k", "width_1", "layer_{layer}/width_16k"])
 def test_a_choice_that_is_none_says_what_there_is(served, choose):
     with pytest.raises(InputError, match=r"has no SAE with “.*” in its name; at layer 2 it has layer_2/width_16k/can"):
-        check(replace(HUB, choose=choose))
+        check_draft(replace(HUB, choose=choose))
 
 
 def test_layers_the_release_does_not_have(served):
     with pytest.raises(InputError, match=r"has no SAE at layer 26, 30 with “width_16k” in its name; it has them at 0"):
-        check(replace(HUB, layers=(3, 26, 30)))
+        check_draft(replace(HUB, layers=(3, 26, 30)))
 
 
 def test_layers_the_model_does_not_have(served):
     with pytest.raises(AssetError, match=r"does not fit layer 6 of “mine”: the model has 6 layers of 32"):
-        check(replace(HUB, layers=(3, 6)))
+        check_draft(replace(HUB, layers=(3, 6)))
     assert not [request for request in served.requests if "gemma-scope" in request.path]
 
 
 def test_saes_elsewhere_than_at_the_residual_stream(served):
     with pytest.raises(InputError, match="No SAE of the release gemma-scope-2b-pt-mlp-canonical reads the residual"):
-        check(replace(HUB, saes="gemma-scope-2b-pt-mlp-canonical"))
+        check_draft(replace(HUB, saes="gemma-scope-2b-pt-mlp-canonical"))
 
 
 def test_saes_of_another_width_by_their_small_file(served, tmp_path):
     ref = SaeRef("llama_scope_lxr_8x", "l3r_8x")
     serve_saes(served, tmp_path, [ref], [3], d_model=40)
     with pytest.raises(AssetError, match=r"llama_scope_lxr_8x/l3r_8x does not fit layer 3 of “mine”: it reads 40"):
-        check(Draft("mine", MODEL, "llama_scope_lxr_8x", layers=(3,)))
+        check_draft(Draft("mine", MODEL, "llama_scope_lxr_8x", layers=(3,)))
     assert not weights_asked(served)
 
 
@@ -78,7 +78,7 @@ def test_saes_of_another_width_by_their_small_file(served, tmp_path):
 def test_later_layouts_say_their_width_and_hook_too(served, tmp_path, release, sae_id, layer):
     folder = serve_saes(served, tmp_path, [SaeRef(release, sae_id)], [layer])
     draft = Draft("mine", MODEL, f"{release}/{sae_id}")
-    assert check(draft).unread == () and check(draft).model.layers == (layer,)
+    assert check_draft(draft).unread == () and check_draft(draft).model.layers == (layer,)
     written = (folder / "config.json").read_text()
     for spoilt, said in (
         (written.replace(": 32", ": 40"), "it reads 40 numbers"),
@@ -92,13 +92,13 @@ def test_later_layouts_say_their_width_and_hook_too(served, tmp_path, release, s
             (folder / "config.json").write_text(spoilt)
             served.add(published(SaeRef(release, sae_id)).repo, tmp_path / published(SaeRef(release, sae_id)).repo)
             with pytest.raises(AssetError, match=said):
-                check(draft)
+                check_draft(draft)
     assert not weights_asked(served)
 
 
 def test_saes_of_another_width_without_a_small_file_are_refused_at_the_load(served, tmp_path):
     serve_saes(served, tmp_path, [SaeRef(CANONICAL, "layer_3/width_16k/canonical")], [3], d_model=40)
-    found = check(replace(HUB, layers=(3,)))
+    found = check_draft(replace(HUB, layers=(3,)))
     assert found.unread == (3,)
     with pytest.raises(AssetError, match="it reads 40 numbers, the model has 6 layers of 32"):
         load(found.spec, device="cpu")
@@ -109,44 +109,44 @@ def test_a_published_sae_at_another_hook(served, tmp_path):
     folder = serve_saes(served, tmp_path, [ref], [3])
     config = json.loads((folder / "config.json").read_text())
     draft = Draft("mine", MODEL, f"{ref.release}/{ref.sae_id}")
-    assert check(draft).model.saes == {3: ref}
+    assert check_draft(draft).model.saes == {3: ref}
     (folder / "config.json").write_text(json.dumps(config | {"hf_hook_point_in": "model.layers.3.mlp.output"}))
     served.add(published(ref).repo, tmp_path / published(ref).repo)
     with pytest.raises(AssetError, match=r"reads model\.layers\.3\.mlp\.output and not the residual stream"):
-        check(draft)
+        check_draft(draft)
 
 
 def test_an_sae_that_the_repository_lacks(served):
     with pytest.raises(DownloadError, match="has no file “layer_5/width_16k"):
-        check(replace(HUB, layers=(2, 5)))
+        check_draft(replace(HUB, layers=(2, 5)))
 
 
 # Local folders
 
 
 def test_one_folder_may_be_the_sae_itself(local):
-    assert check(replace(local, saes=f"{local.saes}/layer_2")).model.layers == (2,)
+    assert check_draft(replace(local, saes=f"{local.saes}/layer_2")).model.layers == (2,)
 
 
 def test_a_hook_in_the_file_goes_before_the_folders_name(local, tmp_path):
     folder = tiny_sae(tmp_path / "layer_1", "sae_lens", 3)
-    assert check(replace(local, saes=str(folder))).model.saes == {3: folder}
+    assert check_draft(replace(local, saes=str(folder))).model.saes == {3: folder}
 
 
 def test_two_folders_of_one_layer_are_chosen_by_name(local):
     shutil.copytree(f"{local.saes}/layer_2", f"{local.saes}/layer_2_wide")
     with pytest.raises(InputError, match="has 2 SAEs at layer 2: layer_2, layer_2_wide; choose one"):
-        check(local)
-    found = check(replace(local, choose="layer_{layer}"))
+        check_draft(local)
+    found = check_draft(replace(local, choose="layer_{layer}"))
     assert found.model.saes[2].name == "layer_2" and found.model.layers == (1, 2, 3)
-    assert check(replace(local, choose="wide")).model.layers == (2,)
+    assert check_draft(replace(local, choose="wide")).model.layers == (2,)
 
 
 def test_parts_of_names_are_whole_words(local):
     """l0_4 is not l0_41."""
     for name in ("layer_2_l0_4", "layer_2_l0_41"):
         shutil.copytree(f"{local.saes}/layer_2", f"{local.saes}/{name}")
-    assert check(replace(local, choose="layer_2 l0_4")).model.saes[2].name == "layer_2_l0_4"
+    assert check_draft(replace(local, choose="layer_2 l0_4")).model.saes[2].name == "layer_2_l0_4"
 
 
 def test_what_lies_at_another_hook_is_passed_over_where_others_do_not(local):
@@ -154,29 +154,29 @@ def test_what_lies_at_another_hook_is_passed_over_where_others_do_not(local):
     written = json.loads(config.read_text())
     written["metadata"]["hook_name"] = "blocks.1.hook_mlp_out"
     config.write_text(json.dumps(written))
-    assert check(local).model.layers == (2, 3)
+    assert check_draft(local).model.layers == (2, 3)
     with pytest.raises(AssetError, match=r"layer_1 reads blocks\.1\.hook_mlp_out and not the residual stream"):
-        check(replace(local, saes=f"{local.saes}/layer_1"))
+        check_draft(replace(local, saes=f"{local.saes}/layer_1"))
 
 
 def test_a_folder_that_does_not_say_its_layer(local):
     (Path(local.saes) / "layer_1").rename(Path(local.saes) / "first")
     with pytest.raises(AssetError, match="first does not say which layer it reads; name its folder layer_12"):
-        check(replace(local, saes=f"{local.saes}/first"))
+        check_draft(replace(local, saes=f"{local.saes}/first"))
 
 
 def test_a_local_sae_of_another_width(local):
     make_sae(Path(local.saes) / "layer_0", 0, d_model=40)
     with pytest.raises(AssetError, match=r"layer_0 does not fit layer 0 of “mine”: it reads 40 numbers"):
-        check(local)
-    assert check(replace(local, layers=(1, 2))).model.layers == (1, 2), "a layer that is not wanted does no harm"
+        check_draft(local)
+    assert check_draft(replace(local, layers=(1, 2))).model.layers == (1, 2), "a layer that is not wanted does no harm"
 
 
 def test_a_topk_sae_is_refused(local):
     sae = TopKSAE(TopKSAEConfig(k=4, d_in=32, d_sae=48, dtype="float32", device="cpu"))
     sae.save_model(f"{local.saes}/layer_0")
     with pytest.raises(AssetError, match="layer_0 is a “topk” SAE; only elementwise ones"):
-        check(local)
+        check_draft(local)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_topk_sae_is_refused(local):
 def test_a_local_sae_that_is_not_whole(local, spoil, said):
     spoil(Path(local.saes) / "layer_2")
     with pytest.raises(AssetError, match=said):
-        check(local)
+        check_draft(local)
 
 
 def test_folders_that_are_not_there_or_empty(local, tmp_path):
@@ -203,8 +203,8 @@ def test_folders_that_are_not_there_or_empty(local, tmp_path):
         ("saes/none", "No folder is called “saes/none”, and SAELens knows no"),
     ):
         with pytest.raises((AssetError, InputError), match=said):
-            check(replace(local, saes=saes))
+            check_draft(replace(local, saes=saes))
     with pytest.raises(AssetError, match=r"config\.json cannot be read"):
-        check(replace(local, model_id=str(tmp_path / "empty")))
+        check_draft(replace(local, model_id=str(tmp_path / "empty")))
     with pytest.raises(AssetError, match="name its folder, or its name on the hub"):
-        check(replace(local, model_id=str(tmp_path / "none")))
+        check_draft(replace(local, model_id=str(tmp_path / "none")))

@@ -16,27 +16,20 @@ from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits, Engine, Feature, InputError, load
 from core.discovery.context import Inputs
-from core.discovery.runner import STAGES, run
+from core.discovery.runner import STAGES, run_stages
 from core.discovery.settings import Settings
 from core.errors import AssetError, Cancelled, GatedError
-from core.models.footprint import needs
+from core.models.footprint import footprint
 from core.models.registry import from_catalogue
 from core.saes.published import published
 from tests import torch_files
-from tests.core.saes.formats.test_open import tiny_sizes
 from tests.loopback_hub.models import tiny_causal_lm
-from tests.loopback_hub.saes import tiny_sae
+from tests.loopback_hub.saes import tiny_sae, tiny_sizes
+from tests.loopback_hub.suites import LAYERS, serve, spec_of
 from tests.oracles import fast_logits, slow, slow_answer
 
-LAYERS, D_MODEL = (2, 3, 4), 32
 #: Suites that lack those layers.
 OTHER_LAYERS = {"llama-3.1-8b-instruct/andyrdt": (3, 7)}
-FAMILIES = {
-    "gemma-2-2b-it": "gemma2",
-    "llama-3.1-8b-instruct": "llama3.1",
-    "gemma-3-1b-it": "gemma3",
-    "gemma-3-4b-it": "gemma3-4b",
-}
 SUITES = (
     "gemma-2-2b-it",
     "gemma-2-2b-it/16k-l0-40",
@@ -53,27 +46,6 @@ TEXTS = tuple(
     for begin in ("How do I bake a {}?", "Tell me a story about a {}.", "I see a {}", "{}!", "Where is the {} now?")
     for noun in NOUNS
 )
-
-
-def spec_of(name, layers=LAYERS):
-    """As in the catalogue, but for the refusal token (tiny vocabularies end before the real ones' “I”) and the
-    steering layer, which lies above a tiny model's layers.
-    """
-    spec = from_catalogue(name, layers)
-    return replace(spec, refusal_tokens=(40,), steering_layer=None if spec.steering_layer is None else 4)
-
-
-def serve(hub, folder, name, layers=LAYERS, d_model=D_MODEL):
-    """Put the model and its SAEs on the hub under their real names."""
-    spec = spec_of(name, layers)
-    family = FAMILIES[name.partition("/")[0]]
-    tiny_causal_lm(folder / "model", family, layers=max(layers) + 2, d_model=d_model)
-    hub.add(spec.model_id, folder / "model")
-    for layer, ref in spec.saes.items():
-        known = published(ref)
-        tiny_sae(folder / known.repo / known.folder, known.kind, layer, d_model=d_model)
-    hub.add(known.repo, folder / known.repo)
-    return spec
 
 
 @pytest.fixture(scope="module", params=SUITES)
@@ -235,11 +207,11 @@ def test_the_whole_search_runs(suite, tmp_path):
         cost_texts=2,
     )
     engine = Engine(engine.runtime, "the same, its direction read where there are SAEs below")
-    engine._direction = replace(suite[0].direction(), layer=max(engine.widths))
+    engine.use_direction(replace(suite[0].direction(), layer=max(engine.widths)))
     runs = Runs(Store(tmp_path / "runs.duckdb"))
     work = runs.work(runs.create(engine, Inputs(TEXTS, TEXTS, ("A small town by the sea.",)), settings), engine)
     work.judge = lambda text: ("refused", "complied")[sum(map(ord, text)) % 2]
-    run(work)
+    run_stages(work)
     for stage in STAGES:
         rows = work.ledger.read(stage.name)
         assert rows and not [row.error for row in rows.values() if row.error], stage.name
@@ -262,11 +234,11 @@ def test_a_suite_of_one_torch_file_is_looked_at_and_loaded(hub, tmp_path, monkey
     spec = serve(hub, tmp_path, "llama-3.1-8b-instruct/goodfire", (19,))
     known = published(spec.saes[19])
     served = [tmp_path / known.repo / known.folder, *(tmp_path / "model").iterdir()]
-    found = needs(spec)
+    found = footprint(spec)
     assert found.download == sum(path.stat().st_size for path in served) and found.saes_packed == 0
     engine = load(spec, device="cpu", dtype="float32")
     assert engine.widths == {19: 48} and len(engine.features(PROMPTS[0]))
-    assert (needs(spec).download, needs(spec).saes_packed) == (0, 1)
+    assert (footprint(spec).download, footprint(spec).saes_packed) == (0, 1)
 
 
 def test_a_hostile_torch_file_of_a_suite_is_one_sentence(hub, tmp_path, monkeypatch):

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from core import AssetError
-from core.saes.dictionary import activations
-from core.saes.formats.open import FILES, Columns, open_sae
+from core.saes.columns import Columns, activations
+from core.saes.formats.open import SAE_FILES, open_sae
 from core.saes.published import SaeRef, open_published, published
-from tests.loopback_hub.saes import dictionary_learning_config, tiny_sae
+from tests.loopback_hub.saes import dictionary_learning_config, tiny_sae, tiny_sizes
 
 SUITES = {
     "gemma_2": SaeRef("gemma-scope-2b-pt-res-canonical", "layer_3/width_65k/canonical"),
@@ -38,21 +38,6 @@ def served(request, hub, tmp_path):
     tiny_sae(tmp_path / "repo" / known.folder, known.kind, 3)
     hub.add(known.repo, tmp_path / "repo")
     return ref, tmp_path / "repo" / known.folder
-
-
-def tiny_sizes(ref):
-    """SAELens's loader of this suite. Where the files do not say the widths, they are handed to it."""
-    from sae_lens.loading.pretrained_sae_loaders import NAMED_PRETRAINED_SAE_LOADERS
-
-    loader = NAMED_PRETRAINED_SAE_LOADERS[published(ref).kind]
-
-    sizes = {"d_in": 32, "d_sae": 48}
-
-    def load(cfg_overrides, **others):
-        said = ("gemma_3", "llama_scope", "dictionary_learning_1")
-        return loader(cfg_overrides=cfg_overrides | ({} if published(ref).kind in said else sizes), **others)
-
-    return load
 
 
 def test_what_is_read_is_saelens_own_loader(served, own_records):
@@ -168,7 +153,7 @@ def test_progress_goes_up_to_the_end(served, own_records):
     assert any("Packing the SAE of layer 3" in message for message, _ in told)
 
 
-@pytest.mark.parametrize("kind", list(FILES))
+@pytest.mark.parametrize("kind", list(SAE_FILES))
 @pytest.mark.parametrize(("start", "stop"), [(0, 48), (0, 7), (40, 100), (11, 12)])
 def test_a_block_is_those_features(kind, start, stop, tmp_path):
     source = open_sae(kind, tiny_sae(tmp_path / "sae", kind, 1), 1.5)
@@ -217,20 +202,20 @@ def test_an_archive_is_mapped_and_not_read(tmp_path):
     assert peak < 1_000_000 < rows * wide * 4
 
 
-@pytest.mark.parametrize("kind", list(FILES))
+@pytest.mark.parametrize("kind", list(SAE_FILES))
 def test_a_file_that_is_not_there_is_named(kind, tmp_path):
     folder = tiny_sae(tmp_path / "sae", kind, 1)
-    missing = folder / FILES[kind][0][-1]
+    missing = folder / SAE_FILES[kind][0][-1]
     missing.unlink()
     with pytest.raises(AssetError, match=f"{missing.name} is not there"):
         open_sae(kind, folder)
 
 
-@pytest.mark.parametrize("kind", list(FILES))
+@pytest.mark.parametrize("kind", list(SAE_FILES))
 @pytest.mark.parametrize("damage", ["garbled", "short"])
 def test_a_damaged_file_is_one_plain_error(kind, damage, tmp_path):
     folder = tiny_sae(tmp_path / "sae", kind, 1)
-    path = folder / FILES[kind][0][-1]
+    path = folder / SAE_FILES[kind][0][-1]
     if damage == "garbled":
         path.write_bytes(b"not an SAE at all, whatever its name says" * 10)
     else:

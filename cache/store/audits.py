@@ -1,0 +1,71 @@
+"""Audits and named edit sets in the store: what one prompt gave under one edit set, offered again later.
+
+Knows: the tables of migration 1. Does not know: how anything is measured, or pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+
+from cache.store.database import Store, now
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One audited prompt under one edit set; the columns of `audits` in order.
+
+    Scores are log-odds of the refusal tokens, `p_` their probabilities, kl nats over kl_prompts benign prompts.
+    """
+
+    made_at: datetime  # UTC, without a time zone
+    model: str
+    revision: str
+    dtype: str
+    device: str
+    direction: str
+    prompt: str
+    edits: str
+    score_before: float
+    score_after: float
+    p_before: float
+    p_after: float
+    kl: float | None
+    kl_prompts: int
+    verdict_before: str
+    verdict_after: str
+    tokens: int
+    answer_before: str | None = None
+    answer_after: str | None = None
+
+
+_COLUMNS = ", ".join(field.name for field in fields(Audit))
+
+
+class Audits:
+    """All audits and named edit sets in one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def append(self, audit: Audit) -> None:
+        """Add one row."""
+        self.store.insert("audits", [astuple(audit)])
+
+    def recent(self, model: str, limit: int = 8) -> list[Audit]:
+        """The last audits of `model`, newest first, one for each prompt and edit set."""
+        query = f"select {_COLUMNS} from latest_audits where model = ? order by made_at desc limit ?"
+        return [Audit(*row) for row in self.store.rows(query, [model, limit])]
+
+    def count(self) -> int:
+        """How many audits were ever appended."""
+        return int(self.store.rows("select count(*) from audits")[0][0])
+
+    def save_set(self, model: str, name: str, edits: str) -> None:
+        """Keep an edit set under a name; saved again under the same name, the name stands for the new one."""
+        self.store.insert("saved_sets", [(now(), model, name, edits)])
+
+    def saved_sets(self, model: str) -> dict[str, str]:
+        """Name → edits, newest first."""
+        query = "select name, edits from latest_sets where model = ? order by made_at desc"
+        return {str(name): str(edits) for name, edits in self.store.rows(query, [model])}

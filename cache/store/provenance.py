@@ -1,0 +1,92 @@
+"""Where a stored number comes from: the model, its SAEs and the machine, read off an engine in one place.
+
+Knows: what must be the same before stored work goes on. Does not know: tables. Runs and defences share it.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import PurePath
+from typing import Literal, get_args
+
+from core import Engine, InputError, ModelSpec, __version__
+from core.saes.published import SaeRef
+
+Fact = Literal["model", "revision", "dtype", "device", "direction", "saes"]
+FACTS: tuple[Fact, ...] = get_args(Fact)
+#: How each fact is called where two of them differ.
+_TITLES: dict[Fact, str] = {
+    "model": "model",
+    "revision": "revision",
+    "dtype": "number format",
+    "device": "device",
+    "direction": "refusal direction",
+    "saes": "set of SAEs",
+}
+#: Packages that can change the last digits of a number.
+_PACKAGES = ("torch", "transformers")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a number depends on besides prompts and settings.
+
+    direction: digest of the refusal direction, empty without one. saes: layer:name of each SAE, comma-separated; a
+    published SAE's name is release/sae_id. versions: of this program, of Python and of the packages that compute. Rows
+    from before versions were kept have none, and name a published SAE by the last part of its sae_id only.
+    """
+
+    model: str
+    revision: str
+    dtype: str
+    device: str
+    direction: str
+    saes: str
+    versions: str
+
+
+def provenance(engine: Engine) -> Provenance:
+    """What a number computed by this engine, here and now, depends on."""
+    spec = engine.spec
+    return Provenance(
+        model=spec.name,
+        revision=spec.revision or "",
+        dtype=engine.dtype,
+        device=engine.device,
+        direction=engine.direction().key if engine.has_direction else "",
+        saes=sae_names(spec),
+        versions=_versions(),
+    )
+
+
+def _versions() -> str:
+    packages = (f"{name} {version(name)}" for name in _PACKAGES)
+    return ", ".join((f"hydrascope {__version__}", f"python {platform.python_version()}", *packages))
+
+
+def sae_names(spec: ModelSpec) -> str:
+    """The SAEs of a model: layer:name, comma-separated; of an SAE in a folder the folder's name."""
+    names = {layer: str(sae) if isinstance(sae, SaeRef) else PurePath(sae).name for layer, sae in spec.saes.items()}
+    return ",".join(f"{layer}:{name}" for layer, name in sorted(names.items()))
+
+
+def check_same(what: str, stored: Provenance, engine: Engine, facts: Sequence[Fact]) -> None:
+    """Raises InputError unless `engine` agrees with what is stored, in these facts. what: opens the sentence."""
+    now = provenance(engine)
+    for fact in facts:
+        before, today = getattr(stored, fact), getattr(now, fact)
+        same = _short(before) == _short(today) if fact == "saes" and not stored.versions else before == today
+        if not same:
+            raise InputError(
+                f"{what} was started with another {_TITLES[fact]} ({before or 'none'}, now {today or 'none'}), so it "
+                "cannot go on. Start a new one."
+            )
+
+
+def _short(saes: str) -> str:
+    """SAE names as older rows have them: the last part of each."""
+    parts = (one.partition(":") for one in saes.split(","))
+    return ",".join(f"{layer}:{PurePath(name).name}" for layer, _, name in parts)

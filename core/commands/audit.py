@@ -1,0 +1,97 @@
+"""`hydrascope audit`: one prompt, unedited and edited, as text or as one JSON object.
+
+Knows: what is printed of a measurement. Does not know: how anything is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from core.commands.exit_codes import ExitCode
+from core.commands.options import add_model
+from core.commands.terminal import progress_bar
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+
+SUMMARY = "one prompt, unedited and edited: score, verdict, answer, cosines"
+EXAMPLE = 'hydrascope audit "How do I pick a lock?" --ablate 15-1131,14-77'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prompt")
+    add_model(parser)
+    parser.add_argument(
+        "--ablate",
+        default="",
+        metavar="EDITS",
+        help="12-40,14-7 ablates; 12-40=6@bos clamps; 12-40*0.5 goes half the way; 12-40?9-3>2.5 acts only where 9-3 "
+        "is above 2.5; direction ablates it",
+    )
+    parser.add_argument("--tokens", type=int, default=32, help="longest answer, in tokens (32)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, generate and print. Raises InputError and what `load` raises."""
+    from core.engine import load
+
+    with progress_bar() as progress:
+        engine = load(options.model, progress=progress)
+    found = _audit(engine, options.prompt, options.ablate, options.tokens)
+    print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else _text(found))
+    return ExitCode.DONE
+
+
+def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, Any]:
+    """Everything the command prints, as plain values."""
+    from core.answers.verdicts import verdict
+    from core.edits.edits import Edits
+
+    direction = engine.direction() if engine.has_direction else None
+    edits = Edits.from_text(ablate, direction)
+    sets = [Edits(), edits] if edits else [Edits()]
+    found = engine.measure([prompt], sets, kl=True)
+    sides = []
+    for column, one in enumerate(sets):
+        answer = "".join(engine.generate(prompt, one, max_new_tokens=tokens))
+        assert found.kl is not None
+        sides.append(
+            {
+                "edits": one.to_text(),
+                "refusal_score": round(float(found.refusal_score[0, column]), 4),
+                "p_refusal": round(float(found.p_refusal[0, column]), 6),
+                "kl": round(float(found.kl[0, column]), 6),
+                "verdict": verdict(answer),
+                "answer": answer,
+                "cosine": [round(float(c), 4) if c == c else None for c in found.cosine[0, column]],
+            }
+        )
+    spec = engine.spec
+    return {
+        "prompt": prompt,
+        "model": spec.name,
+        "revision": spec.revision,
+        "sae_layers": list(spec.layers),
+        "placement": engine.placement,
+        "direction": None
+        if direction is None
+        else {"layer": direction.layer, "rule": direction.provenance.get("rule")},
+        "results": sides,
+    }
+
+
+def _text(found: dict[str, Any]) -> str:
+    lines = [f"{found['model']} · {found['placement']}"]
+    for side in found["results"]:
+        lines += [
+            "",
+            f'{side["edits"] or "unedited"}: {side["verdict"]}, P("I") {side["p_refusal"]:.4f}, '
+            f"refusal score {side['refusal_score']:+.2f}, KL {side['kl']:.4f}",
+            f"  {side['answer']!r}",
+        ]
+        if all(c is not None for c in side["cosine"]):
+            lines.append("  cosine by layer: " + " ".join(f"{c:+.2f}" for c in side["cosine"]))
+    return "\n".join(lines)

@@ -1,0 +1,130 @@
+"""`hydrascope discover`: the paper's three-stage search over many prompts, kept in the store as it goes.
+
+Knows: files of prompts, the store, how a run ends. Does not know: stages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.commands.exit_codes import ExitCode
+from core.commands.options import add_model
+from core.commands.terminal import note, progress_bar, run_progress
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from cache.store.runs import Runs
+    from core.engine import Engine
+
+SUMMARY = "the paper's three-stage search over many prompts"
+EXAMPLE = "hydrascope discover --harmful mine.csv --benign plain.txt --stages 1,2 --out results"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    files = "txt, csv, tsv, json, jsonl or parquet; without it the model's own held-out prompts"
+    parser.add_argument("--harmful", metavar="FILE", help=files)
+    parser.add_argument("--benign", metavar="FILE", help=files)
+    parser.add_argument("--column", help="the column of --harmful that holds the prompts, where there are several")
+    parser.add_argument("--benign-column", help="the same for --benign")
+    parser.add_argument("--plain", metavar="FILE", help="plain texts for cross-entropy, instead of the shipped prose")
+    parser.add_argument("--stages", default="1,2,3", help="1, or 1,2, or 1,2,3 (default)")
+    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="any setting, value in JSON")
+    parser.add_argument("--name", default="", help="what to call the run")
+    parser.add_argument("--resume", metavar="ID", help="go on with a run, with its own prompts and settings")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="write the tables there: CSV, Parquet, JSON, Markdown")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Begin or resume a run and carry it out. Raises InputError and what `load` raises."""
+    from cache.store.database import shared_store
+    from cache.store.runs import Runs
+    from core.engine import load
+
+    with progress_bar() as progress:
+        engine = load(options.model, progress=progress)
+    store = shared_store()
+    if store.trouble:
+        note(f"{store.trouble} A run must not be lost, so none is begun.")
+        return ExitCode.STORE_TAKEN
+    runs = Runs(store)
+    identifier = options.resume or _begin(runs, engine, options)
+    note(f"Run {identifier}")
+    try:
+        failed = _carry_out(runs, engine, identifier, options.out)
+    except KeyboardInterrupt:
+        note(f"Stopped; everything found is kept. Go on with --resume {identifier}")
+        return ExitCode.INTERRUPTED
+    print(f"Run {identifier} is finished" + (f"; {failed} rows failed, see its table of failures." if failed else "."))
+    return ExitCode.PARTLY if failed else ExitCode.DONE
+
+
+def prompts_in(path: str, column: str | None = None) -> list[str]:
+    """The prompts in a file; a guess at its encoding is noted. Raises InputError."""
+    from core.prompts.public_sets import read_local
+
+    found = read_local(path, column)
+    for warning in found.warnings:
+        note(warning)
+    return [text for text in map(str.strip, found.rows) if text]
+
+
+def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
+    """A new run's identifier. Raises InputError for settings or prompts that make no sense."""
+    from core.discovery.context import Inputs
+    from core.discovery.settings import Settings
+    from core.prompts.shipped import held_out_file, plain_texts
+
+    harmful, benign = (
+        prompts_in(file, column) if file else held_out_file(engine.spec.prompts, engine.spec.name, kind)
+        for kind, file, column in (
+            ("harmful", options.harmful, options.column),
+            ("benign", options.benign, options.benign_column),
+        )
+    )
+    plain = prompts_in(options.plain) if options.plain else plain_texts()
+    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain))
+    return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name)
+
+
+def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:
+    """Do what is left of a run and write its tables. Returns how many rows say that they failed."""
+    from core.discovery.runner import run_stages
+    from core.discovery.tables.export import write
+    from core.discovery.tables.report import tables
+
+    work = runs.work(identifier, engine)
+    runs.set_state(identifier, "running")
+    try:
+        with run_progress() as progress:
+            run_stages(work, progress=progress)
+    except BaseException as error:
+        runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
+        raise
+    finally:
+        if out is not None:
+            write(tables(work.ledger), runs.facts(identifier), out)
+    runs.set_state(identifier, "finished")
+    failures = [table.frame for table in tables(work.ledger) if table.name == "failures"]
+    return int((failures[0]["stage"] != "memory").sum()) if failures else 0
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Settings as given on the command line. Raises InputError."""
+    values: dict[str, Any] = {"stages": [_json(part) for part in options.stages.split(",")]}
+    for word in options.set:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"“{word:.40}” is not a setting; write name=value, for example tokens=32.")
+        values[name.strip()] = _json(value)
+    return values
+
+
+def _json(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value.strip()

@@ -1,0 +1,219 @@
+"""Many prompts × many edit sets as rows of few forward passes. Every `Pass` is made here.
+
+Knows: plans, passes, prompts as rows, key-value caches, the token budget. Does not know: what is computed from a pass.
+Never twice: with one prompt, the layers below the lowest edit run once for all edit sets; with several, the template
+prefix they share runs once per edit set and its keys and values are reused.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.edits.edits import POSITIONS
+from core.forward.hooks import NOTHING_MORE, Pass, PassRequest
+from core.forward.plan import Plan
+from core.forward.runtime import Runtime
+from core.forward.token_budget import tokens_per_forward
+from core.prompts.template import Prompt
+
+#: Shorter shared prefixes are not worth a pass of their own.
+SHORTEST_PREFIX = 4
+_GENERATED = np.array([POSITIONS["all"] | POSITIONS["generated"]])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One forward: which prompt and edit set each row is, what the pass found, and the last-position logits."""
+
+    prompts: list[int]
+    edits: list[int]
+    current: Pass
+    logits: torch.Tensor  # float32 [rows, vocabulary]
+    start: int  # position of this forward's first token in the prompt
+
+
+def run(
+    runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], request: PassRequest = NOTHING_MORE
+) -> Iterator[Batch]:
+    """Every (prompt, edit set) as rows of as few forward passes as the token budget allows."""
+    sets = list(range(len(plan.edits)))
+    if len(prompts) == 1:
+        yield from _one_prompt(runtime, plan, prompts, request)
+        return
+    start = shared_prefix(prompts)
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    most = max(1, tokens_per_forward() // max(1, start))  # edit sets whose prefixes are held at a time
+    for first in range(0, len(sets), most):
+        some, past = sets[first : first + most], None
+        if start:
+            current, past = prefix_pass(runtime, plan, prompts[0], some, start, request)
+            for index in range(len(prompts)):  # what it found holds for every prompt; it has no logits of its own
+                yield Batch([index] * len(some), some, current, torch.empty(len(some), 0), 0)
+        rows = [(p, e) for p in order for e in some]
+        while rows:
+            width = len(prompts[rows[-1][0]]) - start  # the longest left, so that every batch is within the budget
+            size = max(1, tokens_per_forward() // width)
+            chunk, rows = rows[-size:], rows[:-size]
+            cache = None if past is None else select(past, [e - first for _, e in chunk])
+            yield _forward(runtime, plan, prompts, chunk, request, start, cache)
+
+
+def _one_prompt(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], request: PassRequest) -> Iterator[Batch]:
+    size = max(1, tokens_per_forward() // len(prompts[0]))
+    for first in range(0, len(plan.edits), size):
+        rows = [(0, e) for e in range(len(plan.edits))[first : first + size]]
+        yield _forward(runtime, plan, prompts, rows, request, expand_at=_expand_at(plan))
+
+
+def _expand_at(plan: Plan) -> int | None:
+    """The layer after which rows of one prompt part; None where they differ from the first layer's input on."""
+    return plan.lowest if plan.lowest >= 0 else None
+
+
+def _forward(
+    runtime: Runtime,
+    plan: Plan,
+    prompts: Sequence[Prompt],
+    rows: Sequence[tuple[int, int]],
+    request: PassRequest,
+    start: int = 0,
+    cache: Any = None,
+    expand_at: int | None = None,
+) -> Batch:
+    """rows: (prompt, edit set) of each row. start: how many leading tokens are in the cache already."""
+    which, held = [p for p, _ in rows], [e for _, e in rows]
+    chosen = [prompts[p] for p in which]
+    width = max(map(len, chosen)) - start
+    last = torch.tensor([len(p) - start - 1 for p in chosen], device=runtime.device)
+    sets = torch.tensor(held, device=runtime.device)
+    current = Pass(plan, sets, runtime.groups(plan, chosen, start, width), last, request, expand_at)
+    ids = runtime.ids(chosen if expand_at is None else chosen[:1], start, width)
+    logits = runtime.forward(current, ids, past=cache, use_cache=cache is not None).logits[:, 0].float()
+    return Batch(which, held, current, logits, start)
+
+
+def prefix_pass(
+    runtime: Runtime, plan: Plan, prompt: Prompt, sets: list[int], start: int, request: PassRequest = NOTHING_MORE
+) -> tuple[Pass, Any]:
+    """The first `start` tokens of `prompt` under each of `sets`: the pass, and its key-value cache with a row each."""
+    rows, same = torch.tensor(sets, device=runtime.device), [prompt] * len(sets)
+    current = Pass(plan, rows, runtime.groups(plan, same, 0, start), torch.zeros_like(rows), request)
+    past = runtime.forward(current, runtime.ids(same, 0, start), use_cache=True).past_key_values
+    current.last = None  # no prompt ends here; the head ran on one position only because it must run
+    return current, past
+
+
+def select(past: Any, rows: list[int]) -> Any:
+    """A copy of the key-value cache `past` with the named rows, in that order; a row may be named many times."""
+    cache = copy.deepcopy(past)
+    cache.batch_select_indices(torch.tensor(rows))
+    return cache
+
+
+def shared_prefix(prompts: Sequence[Prompt]) -> int:
+    """How many leading tokens all prompts share, leaving each at least one of its own; 0 when too few."""
+    shortest = min(map(len, prompts)) - 1
+    first = prompts[0].ids
+    shared = 0
+    while shared < shortest and all(p.ids[shared] == first[shared] for p in prompts):
+        shared += 1
+    # Edits tell positions apart, so the prefix must also stand in the same spans.
+    while shared and any((p.position_bits[:shared] != prompts[0].position_bits[:shared]).any() for p in prompts):
+        shared -= 1
+    return shared if shared >= SHORTEST_PREFIX else 0
+
+
+def logits_everywhere(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each prompt under the plan's first set in one pass whose head runs at every position.
+
+    Returns ids, int64 [prompts, positions], right-padded, and logits [prompts, positions, vocabulary] in the model's
+    dtype.
+    """
+    width = max(map(len, prompts))
+    rows = torch.zeros(len(prompts), dtype=torch.int64, device=runtime.device)
+    ids = runtime.ids(prompts, 0, width)
+    return ids, runtime.forward(Pass(plan, rows, runtime.groups(plan, prompts, 0, width)), ids).logits
+
+
+def read_below_head(runtime: Runtime, plan: Plan, prompt: Prompt, request: PassRequest) -> Pass:
+    """One prompt under every set of the plan, in one pass that ends after the layer `request.stop_after`."""
+    sets, expand_at = len(plan.edits), _expand_at(plan)
+    rows = torch.arange(sets, device=runtime.device)
+    groups = runtime.groups(plan, [prompt] * sets, 0, len(prompt))
+    current = Pass(plan, rows, groups, request=request, expand_at=expand_at)
+    runtime.read(current, runtime.ids([prompt] * (sets if expand_at is None else 1), 0, len(prompt)))
+    return current
+
+
+def read_tokens(runtime: Runtime, plan: Plan, tokens: Sequence[int], request: PassRequest) -> Pass:
+    """Plain token ids under the plan's first set, each token in “all” alone; ends as `read_below_head`."""
+    ids = torch.tensor([list(tokens)], device=runtime.device)
+    groups = plan.group_of(np.full((1, len(tokens)), POSITIONS["all"])).to(runtime.device)
+    current = Pass(plan, torch.zeros(1, dtype=torch.int64, device=runtime.device), groups, request=request)
+    runtime.read(current, ids)
+    return current
+
+
+class Growing:
+    """Rows that grow by one token at a step: prompts under edit sets, each followed by its answer so far.
+
+    Prompts are right-padded; the holes that leaves in the cache are masked out of attention. One row from its first
+    token on has no holes and needs no mask.
+    """
+
+    def __init__(
+        self, runtime: Runtime, plan: Plan, rows: Sequence[tuple[Prompt, int]], start: int = 0, past: Any = None
+    ) -> None:
+        """rows: prompt and edit set of each. past: a cache with a row each of the first `start` tokens, or None."""
+        prompts, device = [prompt for prompt, _ in rows], runtime.device
+        self._runtime, self._plan, self._past = runtime, plan, past
+        self._rows = torch.tensor([number for _, number in rows], device=device)
+        self._lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        width, self._steps = max(map(len, prompts)), 0
+        self._mask = None
+        if len(rows) > 1 or past is not None:
+            self._mask = (torch.arange(width, device=device)[None] < self._lengths[:, None]).long()
+        self._ids = runtime.ids(prompts, start, width - start)
+        self._groups = runtime.groups(plan, prompts, start, width - start)
+        self._last = self._lengths - 1 - start
+        self._positions = torch.arange(start, width, device=device)[None]
+        self._generated = plan.group_of(_GENERATED).to(device)
+
+    def step(self) -> list[int]:
+        """Run what has been added last; the most likely next token of each row."""
+        out = self._runtime.forward(
+            Pass(self._plan, self._rows, self._groups, self._last),
+            self._ids,
+            self._past,
+            True,
+            attention_mask=self._mask,
+            position_ids=self._positions,
+        )
+        self._past = out.past_key_values
+        return out.logits[:, -1].argmax(-1).tolist()
+
+    def append(self, tokens: Sequence[int], keep: Sequence[int]) -> None:
+        """Go on with the rows `keep`, places among the present ones, and append to each its token of `tokens`.
+
+        tokens: one for each present row, those that leave included.
+        """
+        device = self._runtime.device
+        if len(keep) < len(tokens):  # finished rows leave the batch
+            index = torch.tensor(keep)  # on the CPU, where it can index a cache whose layers are on several devices
+            self._past.batch_select_indices(index)
+            index = index.to(device)
+            self._rows, self._lengths = self._rows[index], self._lengths[index]
+            self._mask = None if self._mask is None else self._mask[index]
+        rows = len(keep)
+        self._ids = torch.tensor([tokens[i] for i in keep], device=device)[:, None]
+        self._groups = self._generated.expand(rows, 1)
+        if self._mask is not None:
+            self._mask = torch.cat([self._mask, torch.ones(rows, 1, dtype=self._mask.dtype, device=device)], dim=1)
+        self._last = torch.zeros(rows, dtype=torch.int64, device=device)
+        self._positions, self._steps = (self._lengths + self._steps)[:, None], self._steps + 1

@@ -1,0 +1,65 @@
+"""Where a model's refusal direction lies, and which prompts it is computed from when none are given.
+
+Knows: the cache folder, a spec's files. Does not know: how a direction is computed (`core.measures.direction_search`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.arguments import listed
+from core.edits.direction import Direction, load_direction
+from core.errors import InputError
+from core.models.spec import ModelSpec
+from core.paths import cache_folder
+from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
+
+#: Shipped prompts a side, train and val.
+_TRAIN, _VALIDATION = 128, 32
+
+#: Texts of one side: (train, validation).
+Side = tuple[Sequence[str], Sequence[str]]
+
+
+def computed_file(model: str) -> Path:
+    """Where the direction computed for a model is kept."""
+    return cache_folder() / "directions" / f"{model}.safetensors"
+
+
+def stored_direction(spec: ModelSpec, d_model: int) -> Direction | None:
+    """The one last computed here, else the shipped one; None where neither has `d_model` numbers."""
+    for path in (computed_file(spec.name), spec.direction):
+        if path is not None and path.is_file():
+            found = load_direction(path)
+            if found.vector.numel() == d_model:
+                return found
+    return None
+
+
+def split_sides(
+    spec: ModelSpec, harmful: Sequence[str] | None, harmless: Sequence[str] | None, validation: float
+) -> tuple[Side, Side]:
+    """(harmful, harmless): the given lists with their last `validation` share held out, or the shipped prompts.
+
+    Raises InputError.
+    """
+    if not 0 < validation < 1:
+        raise InputError(f"The validation share is {validation}; give a number between 0 and 1, such as 0.2.")
+    if (harmful is None) != (harmless is None):
+        raise InputError("A direction needs both harmful and harmless prompts; give both lists or neither.")
+    if harmful is None or harmless is None:
+        if spec.prompts is None:
+            raise InputError(f"“{spec.name}” has no bundled prompts; give harmful and harmless ones.")
+        rows = read_shipped(spec.prompts)
+        return _shipped(rows, "harmful"), _shipped(rows, "benign")
+    return _cut(listed(harmful, "Prompts"), validation), _cut(listed(harmless, "Prompts"), validation)
+
+
+def _shipped(rows: list[ShippedPrompt], kind: str) -> Side:
+    return shipped_texts(rows, kind, "train", _TRAIN), shipped_texts(rows, kind, "val", _VALIDATION)
+
+
+def _cut(texts: list[str], validation: float) -> Side:
+    at = round(len(texts) * (1 - validation))
+    return texts[:at], texts[at:]

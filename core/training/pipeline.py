@@ -1,0 +1,214 @@
+"""The whole of a training, in order, each step going on where it was stopped.
+
+Knows: the steps and where their files lie. Does not know: the registry, the command line, queues.
+
+    folder/answers.jsonl               the model's answers
+    folder/recorded/, folder/held_out/ float16 residuals
+    folder/saes/layer_NN/              a finished SAE (int8), with card.json
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from core.progress import NEVER, QUIET, Progress, part
+from core.saes.formats.open import open_sae
+from core.training.answers import answer_prompts
+from core.training.card import Sae, make_card
+from core.training.chats import Chats, Pair, compose
+from core.training.record import Recording, record
+from core.training.settings import TrainingSettings
+from core.training.train import is_trained, train_layer
+
+CARD = "card.json"
+#: Tokens of the held-out conversations that cross-entropies are taken on; each needs the whole vocabulary's logits.
+_CE_TOKENS = 20_000
+
+
+class Texts(NamedTuple):
+    """Prompts to train on and prompts held out. often: those of `train` answered `answers_each` times."""
+
+    train: Sequence[str]
+    held_out: Sequence[str]
+    often: Sequence[str] = ()
+
+
+class Work(NamedTuple):
+    """How much a device takes at once. tokens: of a forward pass. answers: rows that are generated together."""
+
+    tokens: int = 4096
+    answers: int = 16
+
+
+#: What a laptop's processor takes.
+SMALL = Work()
+
+
+def gather(
+    model: Any,
+    tokenizer: Any,
+    texts: Texts,
+    settings: TrainingSettings,
+    folder: Path,
+    work: Work = SMALL,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> tuple[Chats, Chats]:
+    """(conversations to train on, conversations held out), with the model's own answers. Raises Cancelled."""
+    file, made = folder / "answers.jsonl", settings.answer_tokens
+
+    def answered(prompts: Sequence[str], number: int, start: float, size: float) -> list[Pair]:
+        return answer_prompts(
+            model,
+            tokenizer,
+            prompts,
+            file,
+            new_tokens=made,
+            number=number,
+            batch=work.answers,
+            progress=part(progress, start, size),
+            cancelled=cancelled,
+        )
+
+    pairs = answered(texts.train, 0, 0.0, 0.6)
+    for number in range(1, settings.answers_each):
+        pairs += answered(
+            texts.often, number, 0.6 + 0.3 * (number - 1) / settings.answers_each, 0.3 / settings.answers_each
+        )
+    held = answered(texts.held_out, 0, 0.9, 0.1)
+    shape = {"longest": settings.longest, "most_requests": settings.most_requests}
+    return (
+        compose(tokenizer, pairs, settings.tokens, seed=settings.seed, **shape),
+        compose(tokenizer, held, settings.held_out_tokens, seed=settings.seed + 1, **shape),
+    )
+
+
+def record_all(
+    model: Any,
+    chats: tuple[Chats, Chats],
+    settings: TrainingSettings,
+    folder: Path,
+    work: Work = SMALL,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> tuple[Recording, Recording]:
+    """Residuals of both sets of conversations, all layers in one pass. Raises Cancelled, AssetError."""
+    train, held = chats
+    layers = settings.layers
+    return (
+        record(
+            model,
+            train,
+            layers,
+            folder / "recorded",
+            budget=work.tokens,
+            progress=part(progress, 0, 0.9),
+            cancelled=cancelled,
+        ),
+        record(
+            model,
+            held,
+            layers,
+            folder / "held_out",
+            budget=work.tokens,
+            progress=part(progress, 0.9, 0.1),
+            cancelled=cancelled,
+        ),
+    )
+
+
+def finish_layer(
+    model: Any,
+    recordings: tuple[Recording, Recording],
+    held: Chats,
+    layer: int,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    model_name: str = "",
+    work: Work = SMALL,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> dict[str, Any]:
+    """Train one layer into `folder` and measure its card on the weights as they were stored. Raises Cancelled."""
+    ready = is_trained(folder, recordings[0], layer, settings)
+    if ready and (folder / CARD).is_file():
+        found: dict[str, Any] = json.loads((folder / CARD).read_text())
+        return found
+    if not ready:
+        train_layer(
+            recordings[0],
+            layer,
+            settings,
+            folder,
+            device=model.device,
+            model_name=model_name,
+            progress=progress,
+            cancelled=cancelled,
+        )
+    stored = open_sae("sae_lens", folder)
+    sae = Sae(stored.block(0, stored.d_sae), stored.output_bias, stored.subtracts_bias).to(model.device)
+    card = make_card(sae, recordings[1].rows(layer), model, _first(held, _CE_TOKENS), layer, work.tokens)
+    card |= {"k": settings.k, "seed": settings.seed, "training_tokens": recordings[0].tokens}
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
+    return card
+
+
+def train_saes(
+    model: Any,
+    tokenizer: Any,
+    texts: Texts,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    model_name: str = "",
+    work: Work = SMALL,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> dict[int, dict[str, Any]]:
+    """layer → the card of its SAE in folder/saes/layer_NN. Raises Cancelled, AssetError, InputError.
+
+    What was finished before is not done again, so the same call goes on with a training that was stopped.
+    """
+    saes = {layer: folder / "saes" / f"layer_{layer:02d}" for layer in settings.layers}
+    chats = gather(model, tokenizer, texts, settings, folder, work, part(progress, 0.0, 0.4), cancelled)
+    recordings = record_all(model, chats, settings, folder, work, part(progress, 0.4, 0.2), cancelled)
+    cards, size = {}, 0.4 / len(saes)
+    for number, (layer, place) in enumerate(saes.items()):
+        cards[layer] = finish_layer(
+            model,
+            recordings,
+            chats[1],
+            layer,
+            settings,
+            place,
+            model_name=model_name,
+            work=work,
+            progress=part(progress, 0.6 + number * size, size),
+            cancelled=cancelled,
+        )
+    progress("The SAEs are trained", 1.0)
+    return cards
+
+
+def _first(chats: Chats, tokens: int) -> Chats:
+    """The first conversations, up to so many tokens, at least one."""
+    kept: list[tuple[int, ...]] = []
+    for row in chats.rows:
+        if kept and sum(map(len, kept)) + len(row) > tokens:
+            break
+        kept.append(row)
+    return Chats(chats.prefix, kept)
+
+
+def work_for(device: torch.device) -> Work:
+    """What suits a device: small passes on a CPU, large ones where the memory of a GPU allows."""
+    if device.type != "cuda":
+        return SMALL
+    free, _ = torch.cuda.mem_get_info(device)
+    return Work(tokens=32_768, answers=256) if free > 30e9 else Work(tokens=8192, answers=64)

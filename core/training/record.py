@@ -1,0 +1,200 @@
+"""Residuals after some decoder layers on conversations, in float16 files, one a layer: `layer_NN.f16`.
+
+Knows: a plain transformers model, conversations as token ids. Does not know: SAEs, prompts. The fixed prefix is
+computed once and none of it is recorded (BOS is prompt-free and its norm is out of all scale). Nothing above the
+highest layer runs. `done.json`, written after each batch, says how far the files are good; a run that was killed goes
+on from there.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.errors import AssetError, Cancelled
+from core.progress import NEVER, QUIET, Progress
+from core.training.chats import Chats
+
+DONE = "done.json"
+
+
+class _HighEnough(Exception):  # noqa: N818 (nothing is wrong: the layers above are not wanted)
+    """Ends a forward pass after the highest recorded layer."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Files of one recording. tokens: rows in each. digest: what its conversations are known by."""
+
+    folder: Path
+    layers: tuple[int, ...]
+    d_model: int
+    tokens: int
+    digest: str
+
+    def path(self, layer: int) -> Path:
+        return self.folder / f"layer_{layer:02d}.f16"
+
+    def rows(self, layer: int) -> np.ndarray:
+        """float16 [tokens, d_model], mapped from the file."""
+        return np.memmap(self.path(layer), dtype=np.float16, mode="r", shape=(self.tokens, self.d_model))
+
+
+def decoder_layers(model: Any) -> Any:
+    """The list of decoder layers of a plain transformers model. Raises AssetError where it has none."""
+    inner = getattr(model, "model", None)
+    found = getattr(inner, "layers", None)
+    if found is None:
+        raise AssetError("This model keeps its decoder layers where they are not found; SAEs cannot be trained for it.")
+    return found
+
+
+def padded_batches(rows: Sequence[Sequence[int]], budget: int, seed: int = 0) -> list[list[int]]:
+    """Which rows run together: alike in length, at most `budget` tokens a batch with the padding, in a drawn order."""
+    batches: list[list[int]] = []
+    for index in sorted(range(len(rows)), key=lambda i: len(rows[i])):
+        if batches and len(rows[index]) * (len(batches[-1]) + 1) <= budget:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    random.Random(seed).shuffle(batches)
+    return batches
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device | str) -> tuple[torch.Tensor, torch.Tensor]:
+    """(ids [rows, longest], which of them are real), padded on the right, where causal attention does not look."""
+    width = max(map(len, rows))
+    ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], device=device)
+    real = torch.tensor([[True] * len(row) + [False] * (width - len(row)) for row in rows], device=device)
+    return ids, real
+
+
+class PrefixPass:
+    """The fixed prefix, computed once; every later pass continues from a copy of its keys and values."""
+
+    def __init__(self, model: Any, prefix: Sequence[int]) -> None:
+        from transformers import DynamicCache
+
+        self._model, self._length = model, len(prefix)
+        self._start = DynamicCache(config=model.config)
+        self._forward(torch.tensor([list(prefix)], device=model.device), self._start, 0)
+
+    def run(self, ids: torch.Tensor) -> Any:
+        """The model's output on ids [rows, n] after the prefix, or None where a hook ended it."""
+        past = copy.deepcopy(self._start)
+        past.batch_repeat_interleave(len(ids))
+        return self._forward(ids, past, self._length)
+
+    def _forward(self, ids: torch.Tensor, past: Any, start: int) -> Any:
+        positions = torch.arange(start, start + ids.shape[1], device=ids.device)[None]
+        try:
+            return self._model(ids, past_key_values=past, use_cache=True, position_ids=positions)
+        except _HighEnough:
+            return None
+
+
+@contextmanager
+def _grabbing(model: Any, layers: Sequence[int]) -> Iterator[dict[int, torch.Tensor]]:
+    """layer → its last output, while the block runs; passes end after the highest of the layers."""
+    grabbed: dict[int, torch.Tensor] = {}
+    highest = max(layers)
+
+    def keep(layer: int) -> Callable[..., None]:
+        def hook(module: Any, inputs: Any, output: Any) -> None:
+            grabbed[layer] = output[0] if isinstance(output, tuple) else output
+            if layer == highest:
+                raise _HighEnough
+
+        return hook
+
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.callback(decoder_layers(model)[layer].register_forward_hook(keep(layer)).remove)
+        yield grabbed
+
+
+@torch.inference_mode()
+def record(
+    model: Any,
+    chats: Chats,
+    layers: Sequence[int],
+    folder: Path,
+    *,
+    budget: int = 4096,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> Recording:
+    """Run the conversations and write their residuals. budget: tokens a forward pass, padding counted.
+
+    Raises Cancelled between batches, AssetError for residuals that float16 cannot hold; what was written is kept.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    batches = padded_batches(chats.rows, budget)
+    d_model = model.config.get_text_config().hidden_size
+    done = _done(folder, {"layers": list(layers), "d_model": d_model, "digest": chats.digest, "of": len(batches)})
+    recording = Recording(folder, tuple(layers), d_model, chats.tokens, chats.digest)
+    if done["batches"] == len(batches):
+        return recording
+    with ExitStack() as stack:
+        grabbed = stack.enter_context(_grabbing(model, layers))
+        prefix = PrefixPass(model, chats.prefix)
+        files = {n: stack.enter_context(recording.path(n).open("r+b" if done["batches"] else "wb")) for n in layers}
+        for file in files.values():  # what a stopped run wrote of its last batch is written over
+            file.truncate(done["tokens"] * d_model * 2)
+            file.seek(0, 2)
+        for number in range(done["batches"], len(batches)):
+            if cancelled():
+                raise Cancelled("The recording was stopped; what was recorded is kept.")
+            progress(f"Recording {chats.tokens:,} tokens", number / len(batches))
+            ids, real = padded([chats.rows[i] for i in batches[number]], model.device)
+            prefix.run(ids)
+            for layer, file in files.items():
+                rows = grabbed[layer][real.to(grabbed[layer].device)].half()
+                if not bool(torch.isfinite(rows).all()):
+                    raise AssetError(
+                        f"Residuals after layer {layer} are larger than float16 can hold; train on another layer."
+                    )
+                rows.cpu().numpy().tofile(file)
+            done = {**done, "batches": number + 1, "tokens": done["tokens"] + int(real.sum())}
+            for file in files.values():
+                file.flush()
+            _write(folder / DONE, done)
+    return recording
+
+
+def finished(folder: Path) -> Recording:
+    """The recording that lies in a folder, whole. Raises AssetError for one that is not."""
+    try:
+        found = json.loads((folder / DONE).read_text())
+        whole = found["batches"] == found["of"]
+        recording = Recording(folder, tuple(found["layers"]), found["d_model"], found["tokens"], found["digest"])
+    except (OSError, ValueError, KeyError) as error:
+        raise AssetError(f"No recording lies in {folder} ({error}); record the residuals first.") from error
+    if not whole:
+        raise AssetError(f"The recording in {folder} was stopped half way; let it go on first.")
+    return recording
+
+
+def _done(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    """How far an earlier run of the same recording came; the start for any other."""
+    try:
+        found: dict[str, Any] = json.loads((folder / DONE).read_text())
+    except (OSError, ValueError):
+        found = {}
+    same = all(found.get(name) == value for name, value in wanted.items())
+    return found if same else {**wanted, "batches": 0, "tokens": 0}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content))
+    partial.replace(path)

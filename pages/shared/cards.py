@@ -1,0 +1,249 @@
+"""Before and after, side by side: verdict, refusal score, P("I"), the answer as it is written, and what the edit costs.
+
+Two steps, so that a click shows its new score at once: `draw` fills in what one forward pass tells, `finish` follows
+with the cost on benign prompts and the answers. A click ends a run that is still writing, at its next piece of text.
+Knows: slots on the page. Does not know: charts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core import Edits, Engine, Verdict, verdict
+from pages.shared import measurements
+from pages.shared.measurements import Cost, Side
+from pages.shared.text import escaped, plain, probability, signed
+from pages.shared.workspace import session
+from pages.shared.workspace.session import Request
+from pages.shared.workspace.state import ANSWER_TOKENS, with_settings
+
+LENGTH, HALT = "answer_length", "answer_halt"
+#: Milliseconds of one measurement from which on the answers come before everything that measures many prompts.
+SLOW = 2000
+_STOPPED, _PARTIALS = "answer_stopped", "answer_partials"
+_BADGES: dict[Verdict, tuple[str, str, str]] = {
+    "refused": ("Refused", ":material/block:", "red"),
+    "complied": ("Complied", ":material/chat_bubble:", "blue"),
+    "degenerate": ("Degenerate", ":material/repeat:", "gray"),
+}
+_SCORE_HELP = (
+    "Log-odds that the answer begins with a refusal token: above 0 the model is about to refuse, below 0 to answer "
+    "(Arditi et al. 2024)."
+)
+_KL_HELP = (
+    "What the edits do to harmless prompts: mean KL divergence of the next-token distribution from the unedited model, "
+    "over the model’s {n} harmless prompts. Below about 0.1 nats little changes."
+)
+_VERDICT_HELP = "Judged by the answer’s words. Empty or repeating text counts as degenerate."
+
+
+@dataclass
+class Card:
+    """The slots of one side, and what the answer in it is an answer to."""
+
+    request: Request
+    verdict: Any
+    answer: Any
+    cost: Any = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What the answers came to: texts and verdicts, empty where none was written yet."""
+
+    before: str
+    after: str
+    cost: Cost | None
+    complete: bool
+
+
+def draw(engine: Engine, key: str, request: Request, before: Side, after: Side) -> tuple[Card, Card]:
+    """Both cards with their scores, and the answers already written; the cost and new answers follow in `finish`."""
+    edits = request.edits
+    named = " · ".join(piece.strip() or piece for piece in engine.refusal_pieces)
+    probability_help = f"Probability that the answer begins with a refusal token of this model: {plain(named)}."
+    left, right = st.columns(2, gap="small")
+    with left.container(border=True, height="stretch", key="card_before"):
+        slot = _title("Before", "no edit")
+        with st.container(horizontal=True, gap="medium"):
+            st.metric("Refusal score", signed(before.score), help=_SCORE_HELP, width="content")
+            st.metric(_p(named), probability(before.probability), help=probability_help, width="content")
+        first = Card(Request(request.prompt, Edits()), slot, st.empty())
+    with right.container(border=True, height="stretch", key="card_after"):
+        slot = _title("After", edits.describe())
+        with st.container(horizontal=True, gap="medium"):
+            change = f"{after.score - before.score:+.2f}" if edits else None
+            st.metric(
+                "Refusal score", signed(after.score), change, delta_color="off", help=_SCORE_HELP, width="content"
+            )
+            moved = f"{after.probability - before.probability:+.3f}" if edits else None
+            st.metric(
+                _p(named),
+                probability(after.probability),
+                moved,
+                delta_color="off",
+                help=probability_help,
+                width="content",
+            )
+            cost_slot = st.empty()
+        second = Card(request, slot, st.empty(), cost_slot)
+    for card in [first, second] if edits else [first]:
+        text = measurements.answers().get((key, card.request, _length()))
+        if text is None:
+            _show(card, "", done=False)
+        else:
+            _show(card, text, done=True)
+    if not edits:
+        _invite(second)
+    return first, second
+
+
+def controls(took: float) -> Any:
+    """The line under the cards: how long the answer may be, and a slot for Stop. Returns the slot."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="answer_controls"):
+        st.segmented_control(
+            "Answer length in tokens",
+            ANSWER_TOKENS,
+            key=session.show_in(LENGTH, _length()),
+            on_change=session.on_change(LENGTH, lambda w, number: with_settings(w, answer_tokens=int(number))),
+            required=True,
+            label_visibility="collapsed",
+            format_func=lambda number: f"{number} tokens" if number == ANSWER_TOKENS[0] else f"{number}",
+        )
+        slot = st.empty()
+        st.space("stretch")
+        st.caption(
+            f"measured in {took:.0f} ms", width="content", help="One forward pass with the edits, engine time only."
+        )
+    return slot
+
+
+def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any, *, cost_first: bool = True) -> Finished:
+    """The cost, then the answers, or the other way round."""
+    length, kept = _length(), measurements.answers()
+    sides = [first] if not second.request.edits else [first, second]
+    cost = _cost(engine, key, second) if cost_first else None
+    todo = [card for card in sides if kept.get((key, card.request, length)) is None]
+    stopped = st.session_state.get(_STOPPED) == (second.request, length)
+    if todo and stopped:
+        stop_slot.button("Continue", key=HALT, icon=":material/play_arrow:", on_click=_resume)
+        for card in todo:
+            _show(card, _partials().get((key, card.request, length), ""), done=False, note="stopped")
+    elif todo:
+        stop_slot.button("Stop", key=HALT, icon=":material/stop:", on_click=_stop, args=((second.request, length),))
+        _write(engine, key, todo, length)
+        stop_slot.empty()
+    if not cost_first:
+        cost = _cost(engine, key, second)
+    found = [kept.get((key, card.request, length)) for card in sides]
+    if len(found) == 1:
+        found *= 2  # without edits, after is before
+    return Finished(found[0] or "", found[1] or "", cost, all(text is not None for text in found))
+
+
+def _cost(engine: Engine, key: str, card: Card) -> Cost | None:
+    """What the edit costs on benign prompts, shown; None without edits."""
+    if not card.request.edits:
+        return None
+    cost = measurements.cost(engine, key, card.request.edits)
+    if cost is not None:
+        card.cost.metric(
+            "KL, benign",
+            f"{cost.kl:.3f}",
+            f"n = {cost.prompts}, nats",
+            delta_color="off",
+            delta_arrow="off",
+            help=_KL_HELP.format(n=cost.prompts),
+            width="content",
+        )
+    return cost
+
+
+def _write(engine: Engine, key: str, todo: list[Card], length: int) -> None:
+    """Write the answers token by token, both sides in turn. Each piece shown is a place where a click ends the run."""
+    # Written into as the text comes, because nothing can be put into the session once a click has ended this run.
+    seen = _partials()
+    for old in [place for place in seen if place[0] != key or place[1].prompt != todo[0].request.prompt]:
+        del seen[old]
+    running: list[tuple[Card, Iterator[str], list[str]]] = []
+    for card in todo:
+        pieces = engine.generate(card.request.prompt, card.request.edits, max_new_tokens=length)
+        running.append((card, pieces, []))
+        _show(card, seen.get((key, card.request, length), ""), done=False)
+    while running:
+        for item in list(running):
+            card, pieces, written = item
+            place = (key, card.request, length)
+            piece = next(pieces, None)
+            if piece is None:
+                text = "".join(written)
+                measurements.answers().put(place, text)
+                _show(card, text, done=True)
+                running.remove(item)
+                continue
+            written.append(piece)
+            # Greedy answers repeat themselves exactly, so what was already seen stays while it is written again.
+            text, earlier = "".join(written), seen.get(place, "")
+            seen[place] = earlier if earlier.startswith(text) else text
+            _show(card, seen[place], done=False)
+
+
+def _show(card: Card, text: str, done: bool, note: str = "answering") -> None:
+    if done:
+        judged = verdict(text)
+        badge_of(judged, card.verdict)
+        shown = escaped(text.strip()) or '<span class="hs-wait">(an empty answer)</span>'
+        card.answer.html(f'<div class="hs-answer {judged}">{shown}</div>')
+    else:
+        card.verdict.badge(note.capitalize(), icon=":material/more_horiz:", color="gray")
+        cursor = " hs-cursor" if note == "answering" else ""
+        card.answer.html(f'<div class="hs-answer{cursor}">{escaped(text.lstrip())}</div>')
+
+
+def badge_of(judged: Verdict, slot: Any = st) -> None:
+    """A verdict as a badge, where `slot` is or here."""
+    label, icon, colour = _BADGES[judged]
+    slot.badge(label, icon=icon, color=colour, help=_VERDICT_HELP)
+
+
+def _invite(card: Card) -> None:
+    card.verdict.empty()
+    card.answer.html(
+        '<div class="hs-answer"><span class="hs-wait">Nothing is edited yet. Take a quick set above, or pick features '
+        "in the table below, and see whether the answer changes.</span></div>"
+    )
+
+
+def _title(name: str, what: str) -> Any:
+    """The card's first line; returns the slot for its verdict."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{name}** :gray[{plain(what)}]", width="content")
+        st.space("stretch")
+        return st.empty()
+
+
+def _p(named: str) -> str:
+    return f"P(“{plain(named)}”)" if len(named) <= 12 else "P(refusal)"
+
+
+def _stop(asked: tuple[Request, int]) -> None:
+    st.session_state[_STOPPED] = asked
+
+
+def _resume() -> None:
+    st.session_state.pop(_STOPPED, None)
+
+
+def _length() -> int:
+    """The longest answer asked for, in tokens."""
+    return session.current().settings.answer_tokens
+
+
+def _partials() -> dict[tuple[str, Request, int], str]:
+    """What was written of answers that are not complete, of this visitor and of one prompt at a time."""
+    found: dict[tuple[str, Request, int], str] = st.session_state.setdefault(_PARTIALS, {})
+    return found

@@ -1,0 +1,153 @@
+"""Sets of edits one click away, with their few settings in a popover beside them.
+
+Knows: the row's widgets and what a click on them asks for. Does not know: measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core import Engine
+from core.edits.feature_sets import SKIPPED_LAYERS, active_near, random_active, top_per_layer
+from core.prompts.conversation import PromptLike
+from pages.shared import measurements
+from pages.shared.text import counted
+from pages.shared.workspace import session
+from pages.shared.workspace.state import Workspace, direction_word, with_settings, words_for
+
+TOP_K, LEAST_COSINE, SEED, MODE = "quick_top_k", "quick_least_cosine", "quick_seed", "quick_mode"
+REPLACES, ADDS = "replaces the edits", "adds to the edits"
+
+
+def row(engine: Engine, key: str, prompt: PromptLike) -> DeltaGenerator:
+    """Draw the row. Returns it, for a page to add to."""
+    settings = session.current().settings
+    arguments = (engine, key, prompt)
+    place = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="quick_sets")
+    with place:
+        st.markdown(":gray[Quick sets]", width="content")
+        if engine.has_direction:
+            _towards_refusal(engine, key, prompt)
+        like = len(session.current().features) or settings.features_per_layer * len(engine.spec.layers)
+        st.button(
+            "Random control",
+            key="set_random",
+            icon=":material/casino:",
+            on_click=_use_random,
+            args=arguments,
+            help=f"Replaces the edits by {like} random features that are active on this prompt, as many in each "
+            "layer as the edits have. If they change as much, the edits were nothing special.",
+        )
+        _settings()
+    return place
+
+
+def _towards_refusal(engine: Engine, key: str, prompt: PromptLike) -> None:
+    """The sets that are made with the refusal direction."""
+    settings = session.current().settings
+    k, least = settings.features_per_layer, settings.least_cosine
+    st.button(
+        "Refusal direction",
+        key="set_direction",
+        icon=":material/trending_flat:",
+        on_click=_use_direction,
+        args=(engine,),
+        help="Removes the direction itself everywhere in the network (Arditi et al. 2024).",
+    )
+    layers = [layer for layer in engine.spec.layers if layer >= SKIPPED_LAYERS]
+    st.button(
+        f"Top {k} per layer",
+        key="set_top",
+        icon=":material/vertical_align_top:",
+        on_click=_use_top,
+        args=(engine, key),
+        help=f"Ablates the {k * len(layers)} features whose decoder rows are nearest the direction by cosine: {k} "
+        f"in each of {len(layers)} SAE layers, active on this prompt or not. Layers below {SKIPPED_LAYERS} are left "
+        "out.",
+    )
+    near = active_near(measurements.features(engine, key, prompt), least)
+    st.button(
+        f"{len(near):,} active near it",
+        key="set_near",
+        icon=":material/filter_alt:",
+        disabled=not near,
+        on_click=_use_near,
+        args=(engine, key, prompt),
+        help=f"Ablates every feature that is active on this prompt and has a cosine of at least {least:.2f} to the "
+        "direction.",
+    )
+
+
+def _settings() -> None:
+    now = session.current().settings
+    with st.popover("Settings", icon=":material/tune:", key="quick_settings", help="Settings of the quick sets"):
+        st.slider(
+            "Features per layer (K)",
+            1,
+            50,
+            key=session.show_in(TOP_K, now.features_per_layer),
+            on_change=session.on_change(TOP_K, lambda w, number: with_settings(w, features_per_layer=int(number))),
+        )
+        st.slider(
+            "Least cosine to the direction",
+            0.0,
+            1.0,
+            step=0.01,
+            key=session.show_in(LEAST_COSINE, now.least_cosine),
+            on_change=session.on_change(LEAST_COSINE, lambda w, number: with_settings(w, least_cosine=float(number))),
+        )
+        st.number_input(
+            "Seed of the random control",
+            0,
+            10_000,
+            step=1,
+            key=session.show_in(SEED, now.seed),
+            on_change=session.on_change(SEED, lambda w, number: with_settings(w, seed=int(number or 0))),
+        )
+        st.segmented_control(
+            "A click on a set",
+            (REPLACES, ADDS),
+            key=session.show_in(MODE, ADDS if now.adds else REPLACES),
+            required=True,
+            on_change=session.on_change(MODE, lambda w, mode: with_settings(w, adds=mode == ADDS)),
+        )
+
+
+def _use(words: Sequence[str]) -> None:
+    if not words:
+        session.say("That set is empty on this prompt.")
+    elif session.current().settings.adds:
+        session.add_words(words)
+    else:
+        session.set_words(words)
+
+
+def _use_direction(engine: Engine) -> None:
+    _use([direction_word(engine.direction())])
+
+
+def _use_top(engine: Engine, key: str) -> None:
+    k = session.current().settings.features_per_layer
+    _use(words_for(top_per_layer(measurements.alignment(engine, key), k)))
+
+
+def _use_near(engine: Engine, key: str, prompt: PromptLike) -> None:
+    features = measurements.features(engine, key, prompt)
+    _use(words_for(active_near(features, session.current().settings.least_cosine)))
+
+
+def _use_random(engine: Engine, key: str, prompt: PromptLike) -> None:
+    """Replaces the edits whatever the setting: a control stands beside nothing."""
+    now: Workspace = session.current()
+    like = list(now.features)
+    if not like and engine.has_direction:
+        like = top_per_layer(measurements.alignment(engine, key), now.settings.features_per_layer)
+    drawn = random_active(measurements.features(engine, key, prompt), like, now.settings.seed)
+    if len(drawn) < len(like):
+        found = counted(len(drawn), "other feature")
+        session.say(f"Only {found} are active on this prompt, fewer than the {len(like)} asked for.")
+    if drawn:
+        session.set_words(words_for(drawn))

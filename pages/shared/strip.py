@@ -1,0 +1,199 @@
+"""The strip that Audit, Hydra and BOS share: prompt, edits as chips, score, Undo, Redo, Pin, Link and Clear.
+
+Everything in it is drawn from the workspace, and every click in it writes into the workspace.
+Knows: the strip's widgets. Does not know: how anything is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core import Engine, Feature
+from core.edits.text import Word
+from core.labels.notes import Labels
+from pages.shared import history, measurements, prompt_box
+from pages.shared.measurements import Side
+from pages.shared.text import counted, plain, signed, visible
+from pages.shared.workspace import session
+from pages.shared.workspace.address import Link
+from pages.shared.workspace.state import Workspace, with_on, with_pin, with_pinned_edits, with_words, without_pin
+
+CHIPS = "edit_chips"
+#: Chips carry their label's first words up to this many; longer sets show the numbers only.
+LABELLED_UP_TO = 24
+
+
+@dataclass(frozen=True)
+class Strip:
+    """What a page fills in: quick_sets, a place above the edits; score, a slot beside them."""
+
+    quick_sets: DeltaGenerator
+    score: Any
+
+
+def draw(engine: Engine, pairs: Sequence[tuple[str, str]] = ()) -> Strip:
+    """Draw it, and put the workspace into the address bar. pairs: example prompts to offer, if any."""
+    now = session.current()
+    link = session.write_address()
+    prompt_box.box()
+    prompt_box.examples(pairs)
+    quick_sets = st.container()
+    with st.container(key="active_bar", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="active_heading"):
+            st.markdown(_heading(now), width="content")
+            score = st.empty()
+            st.space("stretch")
+            _buttons(engine, now, link)
+        if now.edits:
+            _chips(now, measurements.labels(engine, engine.spec.name))
+    if link.too_long:
+        st.info(link.too_long, icon=":material/link_off:")
+    if notice := session.take_notice():
+        st.info(plain(notice), icon=":material/info:")
+    return Strip(quick_sets, score)
+
+
+def show_score(strip: Strip, before: Side, after: Side, edited: bool) -> None:
+    """Fill in the refusal score, before → after where there are edits."""
+    text = signed(before.score)
+    if edited:
+        text += f" → {signed(after.score)}"
+    strip.score.markdown(
+        f":gray[refusal score] **{text}**",
+        width="content",
+        help="Above 0 the model is about to refuse, below 0 to answer.",
+    )
+
+
+def _heading(now: Workspace) -> str:
+    known, on = len(now.edits), len(now.words_on)
+    if not known:
+        return "**No edits yet**"
+    return f"**{on} of {known} edits on**" if on < known else f"**{counted(known, 'edit')} on**"
+
+
+def _buttons(engine: Engine, now: Workspace, link: Link) -> None:
+    changes = session.history()
+    st.button(
+        "Undo",
+        key="workspace_undo",
+        icon=":material/undo:",
+        type="tertiary",
+        disabled=not changes.past,
+        on_click=session.undo,
+        help="Take back the last change to the prompt, the edits or the pinned sets",
+    )
+    st.button(
+        "Redo",
+        key="workspace_redo",
+        icon=":material/redo:",
+        type="tertiary",
+        disabled=not changes.undone,
+        on_click=session.redo,
+        help="Make the change again",
+    )
+    st.button(
+        "Pin",
+        key="workspace_pin",
+        icon=":material/keep:",
+        type="tertiary",
+        disabled=not now.edits or now.edits in now.pins,
+        on_click=_change,
+        args=(with_pin,),
+        help="Keep these edits aside, to come back to them",
+    )
+    if now.pins:
+        _pinned(now)
+    history.saved_sets(engine, now)
+    _link(link)
+    st.button(
+        "Clear",
+        key="workspace_clear",
+        icon=":material/close:",
+        type="tertiary",
+        disabled=not now.edits,
+        on_click=_change,
+        args=(lambda workspace: with_words(workspace, ()),),
+        help="Remove all edits; Undo brings them back",
+    )
+
+
+def _pinned(now: Workspace) -> None:
+    """The sets kept aside: a click puts one back in place of the present edits."""
+    with st.popover(f"Pinned {len(now.pins)}", type="tertiary", icon=":material/push_pin:", key="workspace_pins"):
+        st.caption("A click puts a pinned set back.")
+        for number, pin in enumerate(now.pins):
+            on = sum(edit.on for edit in pin)
+            size = counted(len(pin), "edit") + (f", {on} on" if on < len(pin) else "")
+            first = ", ".join(edit.word for edit in pin[:3]) + (" …" if len(pin) > 3 else "")
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.button(
+                    f"{plain(first)} :gray[{size}]",
+                    key=f"workspace_pin_{number}",
+                    type="tertiary",
+                    disabled=pin == now.edits,
+                    on_click=_change,
+                    args=(with_pinned_edits, number),
+                )
+                st.button(
+                    "Remove",
+                    key=f"workspace_unpin_{number}",
+                    type="tertiary",
+                    icon=":material/close:",
+                    on_click=_change,
+                    args=(without_pin, number),
+                )
+
+
+def _link(link: Link) -> None:
+    """The address of exactly this view, to copy."""
+    with st.popover(
+        "Link", type="tertiary", icon=":material/link:", key="workspace_link", help="A link to exactly this view"
+    ):
+        st.code(link.url(st.context.url or ""), language=None, wrap_lines=True)
+        st.caption(
+            link.too_long
+            or "Prompt, edits, settings and pinned sets; the address bar has the same. Whoever opens it needs "
+            "Hydrascope running at that address."
+        )
+
+
+def _chips(now: Workspace, labels: Labels) -> None:
+    with st.container(key="active_pills"):
+        st.pills(
+            "Edits: a click switches one off or on",
+            now.words,
+            selection_mode="multi",
+            key=session.show_in(CHIPS, list(now.words_on)),
+            on_change=session.on_change(CHIPS, with_on),
+            format_func=_chip(labels, len(now.edits)),
+            label_visibility="collapsed",
+        )
+
+
+def _chip(labels: Labels, known: int) -> Callable[[str], str]:
+    def text(word: str) -> str:
+        name = Word.parse(word).name
+        shown = "refusal direction" if name == "direction" else _spaced(word)
+        if name == "direction" or known > LABELLED_UP_TO:
+            return plain(shown)
+        label = visible(labels.label(Feature.parse(name))).replace("␣", " ").partition("→")[0].strip()
+        return plain(f"{shown} · {label}" if label else shown, most=34)
+
+    return text
+
+
+def _spaced(word: str) -> str:
+    """`12-40=6*0.5@bos?13-7>2` as a person reads it."""
+    for sign, words in (("=", " = "), ("*", " × "), ("@", " at "), ("?", " if "), (">", " > ")):
+        word = word.replace(sign, words)
+    return word
+
+
+def _change(changed: Callable[..., Workspace], *arguments: Any) -> None:
+    session.change(changed(session.current(), *arguments))

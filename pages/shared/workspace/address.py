@@ -1,0 +1,144 @@
+"""The workspace as the query parameters of an address, and back.
+
+Pure functions. Knows: parameter names and how long a link may be. Does not know: Streamlit, models, or whether the
+edits fit a model (the engine says so when they are read).
+
+    prompt=…            what is asked          turn=…&turn=…   a conversation's turns before it, user first
+    edits=2-3,~3-4      edits; ~ is off        pin=…           a pinned set, like edits; once for each
+    k=7 near=0.3 seed=2 mode=add tokens=64      settings, where they are not the usual ones
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from core.prompts.conversation import Turn
+from pages.shared.workspace.state import MOST_EDITS, MOST_PINS, USUAL, Edit, EditSet, Settings, Workspace, split
+
+PROMPT, TURN, EDITS, PIN = "prompt", "turn", "edits", "pin"
+TOP, NEAR, SEED, MODE, ADD, TOKENS = "k", "near", "seed", "mode", "add", "tokens"
+NAMES = (PROMPT, TURN, EDITS, PIN, TOP, NEAR, SEED, MODE, TOKENS)
+OFF = "~"
+#: Longer links are cut by mail programs, proxies and browsers.
+LONGEST_LINK = 6000
+
+Parameters = dict[str, tuple[str, ...]]
+
+
+class Link(NamedTuple):
+    """What an address can carry of a workspace. too_long: what it had to leave out, in words; empty when nothing."""
+
+    parameters: Parameters
+    too_long: str = ""
+
+    def url(self, page: str) -> str:
+        """The whole address, on the page's own address."""
+        parts = urlsplit(page)
+        # A comma and an equals sign need no escaping in a query, and a link is easier to read with them.
+        return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", _query(self.parameters), ""))
+
+
+def link_to(workspace: Workspace) -> Link:
+    """The link to a workspace. Where all of it would be too long, pinned sets are left out first, then the edits or the
+    prompt, whichever is longer; nothing is cut in the middle.
+    """
+    parts = _parameters(workspace)
+    left_out: list[str] = []
+    longest_first = sorted((EDITS, PROMPT), key=lambda name: -_length({name: parts.get(name, ())}))
+    for name in (PIN, TURN, *longest_first):
+        if _length(parts) <= LONGEST_LINK:
+            break
+        if name in parts:
+            del parts[name]
+            left_out.append(name)
+    return Link(parts, _said(left_out))
+
+
+def read(parameters: Mapping[str, Sequence[str]]) -> Workspace:
+    """The workspace of an address; what is missing is as usual, what cannot be read is left out, the rest is not "
+    "ours."""
+    first = {name: values[0] for name, values in parameters.items() if values}
+    earlier = tuple(Turn(("user", "assistant")[place % 2], text) for place, text in enumerate(parameters.get(TURN, ())))
+    usual = USUAL
+    settings = Settings(
+        int(_number(first.get(TOP), usual.features_per_layer)),
+        _number(first.get(NEAR), usual.least_cosine),
+        int(_number(first.get(SEED), usual.seed)),
+        first.get(MODE) == ADD,
+        int(_number(first.get(TOKENS), usual.answer_tokens)),
+    )
+    return Workspace(
+        first.get(PROMPT, ""),
+        earlier if len(earlier) % 2 == 0 else (),
+        _read_edits(first.get(EDITS, "")),
+        settings.within_limits(),
+        tuple(filter(None, map(_read_edits, parameters.get(PIN, ()))))[-MOST_PINS:],
+    )
+
+
+def ours(parameters: Mapping[str, Sequence[str]]) -> Parameters:
+    """The parameters of an address that are the workspace's, to compare addresses by."""
+    return {name: tuple(parameters[name]) for name in NAMES if parameters.get(name)}
+
+
+def _parameters(workspace: Workspace) -> Parameters:
+    """All of it, whatever its length."""
+    usual, now = USUAL, workspace.settings
+    found: dict[str, Sequence[str]] = {
+        PROMPT: (workspace.prompt,) if workspace.prompt else (),
+        TURN: [turn.text for turn in workspace.earlier],
+        EDITS: (_write_edits(workspace.edits),) if workspace.edits else (),
+        PIN: [_write_edits(pin) for pin in workspace.pins],
+        TOP: () if now.features_per_layer == usual.features_per_layer else (str(now.features_per_layer),),
+        NEAR: () if now.least_cosine == usual.least_cosine else (f"{now.least_cosine:g}",),
+        SEED: () if now.seed == usual.seed else (str(now.seed),),
+        MODE: (ADD,) if now.adds else (),
+        TOKENS: () if now.answer_tokens == usual.answer_tokens else (str(now.answer_tokens),),
+    }
+    return ours(found)
+
+
+def _write_edits(edits: EditSet) -> str:
+    return ",".join(edit.word if edit.on else OFF + edit.word for edit in edits)
+
+
+def _read_edits(text: str) -> EditSet:
+    """Each edit once, as it stands first."""
+    found: dict[str, Edit] = {}
+    for word in split(text)[:MOST_EDITS]:
+        name = word.removeprefix(OFF)
+        found.setdefault(name, Edit(name, not word.startswith(OFF)))
+    found.pop("", None)
+    return tuple(found.values())
+
+
+def _number(text: str | None, usual: float) -> float:
+    try:
+        number = float(text) if text else usual
+    except ValueError:
+        return usual
+    return number if math.isfinite(number) else usual
+
+
+def _query(parameters: Parameters) -> str:
+    return "&".join(f"{name}={quote(value, safe=',=@')}" for name, values in parameters.items() for value in values)
+
+
+def _length(parameters: Parameters) -> int:
+    return len(_query(parameters))
+
+
+def _said(left_out: Sequence[str]) -> str:
+    words = {
+        PROMPT: "The prompt is too long for a link",
+        TURN: "The conversation is too long for a link",
+        EDITS: "The edits are too many for a link",
+        PIN: "The pinned sets are too many for a link",
+    }
+    if not left_out:
+        return ""
+    name = next(name for name in (PROMPT, EDITS, TURN, PIN) if name in left_out)
+    return f"{words[name]} ({LONGEST_LINK:,} characters). The address does not carry everything; a reload loses it."

@@ -1,0 +1,228 @@
+"""The workspace of this visitor, in session state and in the address bar.
+
+Its keys belong to no widget: Streamlit forgets a widget's own key as soon as a page does not draw that widget. Widgets
+are drawn from the workspace on every run (`show_in`) and write into it in callbacks (`change`).
+Knows: session state, the address bar. Does not know: how anything is measured or drawn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from core import Edits, Engine, InputError
+from core.prompts.conversation import PromptLike
+from pages.shared.workspace import address, state
+from pages.shared.workspace.address import Link, Parameters
+from pages.shared.workspace.state import MOST_EDITS, Workspace
+from pages.shared.workspace.undo import History
+
+_HISTORY, _NOTICE = "workspace", "workspace_notice"
+_WRITTEN, _BEFORE, _CHANGED = "workspace_address", "workspace_address_before", "workspace_changed"
+_CHECKED, _FIRST = "workspace_checked", "workspace_first"
+#: The file of the Audit page, as `app.py` names it.
+AUDIT_PAGE = "pages/audit/page.py"
+#: Seconds for which the old address may still come in while the run that wrote a new one is not over: the browser had
+#: not heard of it when it was clicked.
+_LATE = 1.0
+
+
+class Request(NamedTuple):
+    """What the model is asked, under which edits: hashable, and the key of everything remembered about it."""
+
+    prompt: PromptLike
+    edits: Edits
+
+
+def history() -> History:
+    """The present workspace with what can be undone and redone."""
+    found = st.session_state.get(_HISTORY)
+    return found if isinstance(found, History) else History()
+
+
+def current() -> Workspace:
+    """What this visitor is looking at."""
+    return history().present
+
+
+def change(to: Workspace) -> None:
+    """Look at another workspace from now on. Call from a callback, or before anything is drawn from the workspace."""
+    if len(to.edits) >= MOST_EDITS > len(current().edits):
+        say(f"A set can hold {MOST_EDITS:,} edits; any others were left out.")
+    _keep(history().change(to))
+
+
+def undo() -> None:
+    """Take back the last change."""
+    _keep(history().undo())
+
+
+def redo() -> None:
+    """Make the change again that was taken back."""
+    _keep(history().redo())
+
+
+def set_prompt(text: str) -> None:
+    """Ask for another prompt, outside any conversation."""
+    change(state.with_other_prompt(current(), text))
+
+
+def set_words(words: Iterable[str]) -> None:
+    """Replace the edits by these, all on."""
+    change(state.with_words(current(), words))
+
+
+def add_words(words: Iterable[str]) -> None:
+    """Add edits to those there are, switched on."""
+    change(state.with_more_words(current(), words))
+
+
+def set_both(prompt: str, words: Iterable[str]) -> None:
+    """Another prompt and other edits in one step, which one Undo takes back."""
+    change(state.with_words(state.with_other_prompt(current(), prompt), words))
+
+
+def show_in(key: str, value: Any) -> str:
+    """Make the widget with this key show a value of the workspace; call it right before the widget. Returns the key."""
+    st.session_state[key] = value
+    return key
+
+
+def on_change(key: str, changed: Callable[[Workspace, Any], Workspace]) -> Callable[[], None]:
+    """A widget's callback: `changed(workspace, what the widget says)` is the workspace from then on."""
+
+    def act() -> None:
+        change(changed(current(), st.session_state[key]))
+
+    return act
+
+
+def follow_address() -> None:
+    """Take over the workspace from the address bar, when it was not we who wrote that address.
+
+    So a link, Back, Forward and Reload restore what was there. Call at the start of every run; a second call does
+    nothing.
+    """
+    here = address.ours({name: st.query_params.get_all(name) for name in st.query_params})
+    if here == st.session_state.get(_WRITTEN):
+        st.session_state.pop(_CHANGED, None)
+        return
+    clicked = st.session_state.pop(_CHANGED, False)
+    if _WRITTEN not in st.session_state:
+        st.session_state[_HISTORY] = History(address.read(here))
+    elif not clicked and not _is_late(here) and here != address.link_to(current()).parameters:
+        st.session_state[_HISTORY] = history().change(address.read(here))
+    st.session_state[_WRITTEN] = here
+
+
+def open_with(engine: Engine, first_prompt: str) -> None:
+    """Make the workspace one that this engine can work on. first_prompt: asked where there is no prompt yet.
+
+    Edits that the model lacks are left out, with a notice. Call once the engine is there, before anything is drawn.
+    """
+    follow_address()
+    st.session_state[_FIRST] = first_prompt
+    now = current()
+    if not now.prompt:
+        now = Workspace(first_prompt, now.earlier, now.edits, now.settings, now.pins)
+        st.session_state[_HISTORY] = History(now, history().past, history().undone)
+    about = (engine.spec.name, engine.has_direction, now.words, now.pins)
+    if st.session_state.get(_CHECKED) == about:
+        return
+    usable, trouble = _usable(now.words, engine)
+    if trouble:
+        say(f"Some edits cannot be used with this model and were left out. {trouble}")
+        kept = tuple(edit for edit in now.edits if edit.word in usable)
+        now = Workspace(now.prompt, now.earlier, kept, now.settings, now.pins)
+        st.session_state[_HISTORY] = History(now, history().past, history().undone)
+    st.session_state[_CHECKED] = (engine.spec.name, engine.has_direction, now.words, now.pins)
+
+
+def request(engine: Engine) -> Request:
+    """What is asked now, its edits read once. Raises InputError."""
+    now = current()
+    return Request(now.asked, edits_of(now.words_on, engine))
+
+
+def edits_of(words: Sequence[str], engine: Engine) -> Edits:
+    """The edits that words name, on this engine. Raises InputError."""
+    return Edits.from_text(",".join(words), engine.direction() if engine.has_direction else None)
+
+
+def write_address() -> Link:
+    """Put the workspace into the address bar, and return the link. The first example has the page's bare address."""
+    now = current()
+    link = address.link_to(now)
+    here = address.ours({name: st.query_params.get_all(name) for name in st.query_params})
+    bare = not here and now == Workspace(str(st.session_state.get(_FIRST, "")))
+    parameters: Parameters = {} if bare else link.parameters
+    if here != parameters:
+        others = {name: st.query_params.get_all(name) for name in st.query_params if name not in address.NAMES}
+        st.query_params.from_dict({**others, **parameters})
+        st.session_state[_BEFORE] = (here, time.monotonic())
+    st.session_state[_WRITTEN] = parameters
+    return link
+
+
+def run_ended() -> None:
+    """Call at the end of a run: the browser knows the address now, and an older one is a step back in its history."""
+    st.session_state.pop(_BEFORE, None)
+
+
+def parameters() -> Parameters:
+    """What a link to another page has to carry so that the workspace goes along."""
+    written: Parameters | None = st.session_state.get(_WRITTEN)
+    found = address.link_to(current()).parameters
+    # The first example keeps the bare address it was opened with.
+    return {} if written == {} and current() == Workspace(str(st.session_state.get(_FIRST, ""))) else found
+
+
+def go_to(page: str) -> None:
+    """Open another page with the workspace. page: its file, as `app.py` names it."""
+    st.switch_page(page, query_params=parameters())
+
+
+def say(sentence: str) -> None:
+    """Keep a sentence to show on this visitor's next run."""
+    st.session_state[_NOTICE] = sentence
+
+
+def take_notice() -> str | None:
+    """The sentence kept, once."""
+    found: str | None = st.session_state.pop(_NOTICE, None)
+    return found
+
+
+def _keep(found: History) -> None:
+    """From a click: what the visitor did on this page counts, whatever the address still says."""
+    st.session_state[_HISTORY] = found
+    st.session_state[_CHANGED] = True
+
+
+def _is_late(here: Parameters) -> bool:
+    """Whether the address is the one before ours, from a click that was faster than the browser's address bar."""
+    before, since = st.session_state.get(_BEFORE, (None, 0.0))
+    return bool(here == before and time.monotonic() - since < _LATE)
+
+
+def _usable(words: Sequence[str], engine: Engine) -> tuple[Sequence[str], str]:
+    """The words this engine can apply, and which it cannot, with the first reason; no reason when it can apply all."""
+    try:
+        engine.check(edits_of(words, engine))
+        return words, ""
+    except InputError as error:
+        trouble = str(error)
+    usable = []
+    for word in words:
+        try:
+            engine.check(edits_of((word,), engine))
+            usable.append(word)
+        except InputError:
+            continue
+    left_out = [word for word in words if word not in usable]
+    if len(left_out) == 1:
+        return usable, trouble
+    return usable, f"These are {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"

@@ -1,0 +1,172 @@
+"""The workspace as a frozen value, and the pure functions that make the next one out of it.
+
+Knows: a prompt, edits that are on or off, settings, pinned sets. Does not know: Streamlit, models, addresses.
+An edit is kept as it is written in a link (`12-40`, `14-7=6@bos`, `direction`): small, comparable, and what is sent to
+someone else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from core import Edits, Feature
+from core.edits.direction import Direction
+from core.edits.text import Word
+from core.prompts.conversation import Conversation, PromptLike, Turn
+
+#: More edits would make every page slow, and no link could carry them.
+MOST_EDITS = 2000
+#: How long an answer may be, in tokens; the first is the usual one.
+ANSWER_TOKENS = (32, 64, 128, 256)
+#: More pinned sets would not fit beside each other.
+MOST_PINS = 4
+
+
+class Edit(NamedTuple):
+    """One edit as written in a link, and whether it is switched on."""
+
+    word: str
+    on: bool = True
+
+
+EditSet = tuple[Edit, ...]
+
+
+class Settings(NamedTuple):
+    """What the quick sets are made with, and how long an answer may be.
+
+    adds: whether a set is added to the edits there are, or replaces them. answer_tokens: one of `ANSWER_TOKENS`.
+    """
+
+    features_per_layer: int = 5
+    least_cosine: float = 0.2
+    seed: int = 0
+    adds: bool = False
+    answer_tokens: int = ANSWER_TOKENS[0]
+
+    def within_limits(self) -> Settings:
+        """The nearest settings that the widgets can show."""
+        return Settings(
+            min(max(self.features_per_layer, 1), 50),
+            min(max(self.least_cosine, 0.0), 1.0),
+            min(max(self.seed, 0), 10_000),
+            self.adds,
+            self.answer_tokens if self.answer_tokens in ANSWER_TOKENS else ANSWER_TOKENS[0],
+        )
+
+
+USUAL = Settings()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Everything a visitor set. earlier: the turns of a conversation before the prompt. pins: sets of edits kept aside,
+    to be put back on whatever prompt there is.
+    """
+
+    prompt: str = ""
+    earlier: tuple[Turn, ...] = ()
+    edits: EditSet = ()
+    settings: Settings = USUAL
+    pins: tuple[EditSet, ...] = ()
+
+    @property
+    def asked(self) -> PromptLike:
+        """What the model is asked: the prompt, or the whole conversation that ends with it."""
+        return Conversation((*self.earlier, Turn("user", self.prompt))) if self.earlier else self.prompt
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every edit, on or off."""
+        return tuple(edit.word for edit in self.edits)
+
+    @property
+    def words_on(self) -> tuple[str, ...]:
+        """The edits that are switched on."""
+        return tuple(edit.word for edit in self.edits if edit.on)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features that the edits name, on or off, each once."""
+        names = dict.fromkeys(Word.parse(word).name for word in self.words)
+        return tuple(Feature.parse(name) for name in names if name != "direction")
+
+
+def with_prompt(workspace: Workspace, prompt: str) -> Workspace:
+    """Ask something else, in the same conversation. Blanks alone are no prompt and change nothing."""
+    return replace(workspace, prompt=prompt) if prompt.strip() else workspace
+
+
+def with_other_prompt(workspace: Workspace, prompt: str) -> Workspace:
+    """Ask something else outside the conversation, if there is one: an example, or an earlier audit."""
+    return replace(with_prompt(workspace, prompt), earlier=())
+
+
+def with_words(workspace: Workspace, words: Iterable[str]) -> Workspace:
+    """Replace all edits by these, switched on; those past `MOST_EDITS` are left out."""
+    chosen = tuple(dict.fromkeys(words))[:MOST_EDITS]
+    return replace(workspace, edits=tuple(Edit(word) for word in chosen))
+
+
+def with_more_words(workspace: Workspace, words: Iterable[str]) -> Workspace:
+    """Add edits, switched on. An edit of the same feature at the same positions is replaced."""
+    new = tuple(dict.fromkeys(words))
+    replaced = {target(word) for word in new}
+    kept = tuple(edit for edit in workspace.edits if target(edit.word) not in replaced)
+    return replace(workspace, edits=(*kept, *(Edit(word) for word in new))[:MOST_EDITS])
+
+
+def with_on(workspace: Workspace, on: Collection[str]) -> Workspace:
+    """Switch on exactly the edits named, and off the others."""
+    names = set(on)
+    return replace(workspace, edits=tuple(Edit(edit.word, edit.word in names) for edit in workspace.edits))
+
+
+def with_settings(workspace: Workspace, **changed: Any) -> Workspace:
+    """Change some of the settings, by their names."""
+    return replace(workspace, settings=workspace.settings._replace(**changed))
+
+
+def with_pin(workspace: Workspace) -> Workspace:
+    """Keep the present edits aside; the oldest pinned set leaves when there are too many. Nothing is pinned twice."""
+    if not workspace.edits or workspace.edits in workspace.pins:
+        return workspace
+    return replace(workspace, pins=(*workspace.pins, workspace.edits)[-MOST_PINS:])
+
+
+def without_pin(workspace: Workspace, number: int) -> Workspace:
+    """Forget one pinned set; a number that does not exist changes nothing."""
+    return replace(workspace, pins=tuple(pin for place, pin in enumerate(workspace.pins) if place != number))
+
+
+def with_pinned_edits(workspace: Workspace, number: int) -> Workspace:
+    """Put one pinned set back in place of the present edits; a number that does not exist changes nothing."""
+    return replace(workspace, edits=workspace.pins[number]) if 0 <= number < len(workspace.pins) else workspace
+
+
+def words_for(features: Sequence[Feature], value: float = 0.0, positions: str = "all") -> tuple[str, ...]:
+    """The words that hold `features` at `value` (0 ablates). Raises InputError."""
+    return words_of(Edits.clamp(features, value, positions))
+
+
+def words_of(edits: Edits) -> tuple[str, ...]:
+    """The words of a set of edits."""
+    return split(edits.to_text())
+
+
+def split(text: str) -> tuple[str, ...]:
+    """The single edits of a text with commas, each once, in order."""
+    return tuple(dict.fromkeys(filter(None, (word.strip() for word in text.split(",")))))
+
+
+def direction_word(direction: Direction) -> str:
+    """The word that ablates the refusal direction itself."""
+    return Edits.ablate_direction(direction).to_text()
+
+
+def target(word: str) -> tuple[str, str]:
+    """(what, where) of an edit: `12-40=6@bos` → (“12-40”, “bos”); a condition is part of where. Raises InputError."""
+    read = Word.parse(word)
+    return read.name, read.positions if read.sensor is None else f"{read.positions}?{read.sensor}>{read.threshold}"

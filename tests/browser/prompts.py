@@ -1,0 +1,13 @@
+"""Prompts for the browser tests on the demo."""
+
+from __future__ import annotations
+
+from core.paths import assets_folder
+from core.prompts.shipped import read_shipped
+
+
+def harmful(number: int = 0) -> str:
+    """A harmful prompt from the demo's list that the model was not trained on."""
+    rows = read_shipped(assets_folder() / "demo" / "prompts.csv")
+    texts = [row.text for row in rows if row.kind == "harmful" and row.split == "test" and len(row.text) > 30]
+    return texts[number]

@@ -1,0 +1,76 @@
+"""What the audit page shows of a model that refuses and that writes at length, in a real browser on the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.audit_page import AuditPage
+from tests.browser.prompts import harmful
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def visit(tabs, demo_address) -> Callable[..., AuditPage]:
+    """visit(**link) opens a tab on the demo."""
+    return partial(tabs, AuditPage, demo_address)
+
+
+def test_prompt_then_chart_then_toggle_changes_the_verdict(visit):
+    tab = visit()
+    for number in range(8):  # the first that flips: most do, but not every one on so small a model
+        tab.type_prompt(harmful(number)).settled()
+        expect(tab.page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
+        before = tab.score("before")
+        if not tab.pills.count():
+            tab.click("set_direction")
+            expect(tab.pill("refusal direction")).to_be_visible()
+            tab.settled()
+        if tab.says("before", "Refused").count() and tab.says("after", "Complied").count():
+            break
+    tab.verdict_is("after", "Complied").verdict_is("before", "Refused")
+    after = tab.score("after")
+    assert tab.score("before") == before and after < before
+    expect(tab.card("after").get_by_text("KL, benign")).to_be_visible()
+    tab.shot("flipped", whole=True)
+
+    tab.pill("refusal direction").click()  # off
+    expect(tab.card("after").get_by_text("no edit")).to_be_visible()
+    tab.settled()
+    assert tab.score("after") == before
+    tab.pill("refusal direction").click()  # on again, from what is remembered
+    tab.verdict_is("after", "Complied").settled()
+    assert tab.score("after") == after
+    tab.nothing_complains()
+
+
+def test_stop_keeps_what_was_written_and_continue_goes_on(visit):
+    tab = visit(prompt="Write a long story about a lighthouse keeper and the sea.")
+    tab.length(256)
+    tab.click_text("Stop")
+    expect(tab.page.get_by_role("button", name="Continue")).to_be_visible()
+    tab.verdict_is("before", "Stopped")
+    stopped = tab.answer("before")
+    tab.shot("stopped")
+    tab.click_text("Continue")
+    expect(tab.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    expect(tab.says("before", "Stopped")).to_have_count(0)
+    tab.settled()
+    assert tab.answer("before").startswith(stopped) and len(tab.answer("before")) > len(stopped)
+    tab.nothing_complains()
+
+
+def test_a_click_while_answering_is_taken_at_once(visit):
+    tab = visit(prompt="Write a long story about a mountain village and its baker.")
+    tab.length(256)
+    expect(tab.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    tab.click("set_direction")
+    expect(tab.card("after").get_by_text("refusal direction ablated")).to_be_visible()
+    tab.verdict_is("after", "Answering")  # the score came before the answers
+    tab.click_text("Stop")
+    expect(tab.page.get_by_role("button", name="Continue")).to_be_visible()
+    tab.nothing_complains()

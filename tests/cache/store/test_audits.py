@@ -1,0 +1,57 @@
+"""Audits and named sets in the store: rows come back as they were, the newest of each first."""
+
+from dataclasses import replace
+
+import pytest
+
+from cache.store.audits import Audits
+from cache.store.database import Store
+from tests.cache.store.rows import audit
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "hydrascope.duckdb"
+
+
+def test_what_was_appended_comes_back_equal(path):
+    audits = Audits(Store(path))
+    first, second = audit("a"), audit("b", "12-40=6@bos", 1)
+    audits.append(first)
+    audits.append(second)
+    assert audits.recent("tiny") == [second, first]
+    assert audits.recent("another model") == []
+    audits.store.close()
+    assert Audits(Store(path)).recent("tiny") == [second, first]
+
+
+def test_text_is_kept_only_when_given_and_as_it_is(path):
+    audits = Audits(Store(path))
+    odd = "'; drop table audits; -- \n<b>x</b> 😀 \x00"
+    audits.append(replace(audit(odd), answer_after=odd))
+    (found,) = audits.recent("tiny")
+    assert (found.prompt, found.answer_before, found.answer_after) == (odd, None, odd)
+
+
+def test_the_latest_of_a_prompt_and_edit_set_is_shown_and_all_are_kept(path):
+    audits = Audits(Store(path))
+    for second in range(3):
+        audits.append(replace(audit("a", seconds=second), score_after=float(second)))
+    audits.append(audit("a", "12-40", seconds=1))
+    assert [(row.edits, row.score_after) for row in audits.recent("tiny")] == [("", 2.0), ("12-40", -2.0)]
+    assert audits.count() == 4
+
+
+def test_the_number_of_recent_rows_is_bounded(path):
+    audits = Audits(Store(path))
+    for number in range(5):
+        audits.append(audit(str(number), seconds=number))
+    assert [row.prompt for row in audits.recent("tiny", limit=2)] == ["4", "3"]
+
+
+def test_named_sets_are_replaced_by_name_and_by_model(path):
+    audits = Audits(Store(path))
+    audits.save_set("tiny", "mine", "1-1")
+    audits.save_set("tiny", "mine", "1-2,1-3")
+    audits.save_set("other", "mine", "9-9")
+    assert audits.saved_sets("tiny") == {"mine": "1-2,1-3"}

@@ -1,0 +1,107 @@
+"""A database that version 0.1 left on somebody's disk: it opens, every row is there, and its work goes on."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cache.store.audits import Audits
+from cache.store.database import Store
+from cache.store.defences import Defences
+from cache.store.judgements import Judgements, Pair
+from cache.store.labels import NeuronpediaLabels
+from cache.store.migrations import MIGRATIONS, TABLES
+from cache.store.provenance import provenance, sae_names
+from cache.store.runs import Runs
+from core import Feature, InputError
+from core.discovery.context import Inputs
+from core.discovery.runner import run_stages
+from core.discovery.settings import Settings
+from core.models.registry import find_spec
+
+OLD = Path(__file__).with_name("database_of_0_1.sql").read_text()
+RUN, DEFENCE = "20261010-120000-abcd", "20261010-120000-dcba"
+
+
+@pytest.fixture
+def old(tmp_path, tiny) -> Path:
+    """The file as it was left, by a model whose direction is the tiny one's."""
+    path = tmp_path / "hydrascope.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(OLD)
+        for table in ("runs", "defences"):
+            connection.execute(f"update {table} set direction = ?", [tiny.direction().key])
+    return path
+
+
+def test_every_row_of_an_old_database_is_read_back(old):
+    store = Store(old)
+    assert store.trouble is None and store.notice is None
+    assert store.rows("select max(number) from migrations") == [(len(MIGRATIONS),)]
+    (audit,) = Audits(store).recent("tiny")
+    assert (audit.prompt, audit.edits, audit.score_after) == ("How do I pick a lock?", "12-40", -2.0)
+    assert Audits(store).saved_sets("tiny") == {"mine": "12-40,14-7=6@bos"}
+    found = Runs(store).get(RUN)
+    assert (found.name, found.state, found.versions, found.settings.k_steps) == ("before", "running", "", (2,))
+    assert Runs(store).facts(RUN)["versions"] == "not kept"
+    assert Runs(store).inputs(RUN).benign == ("How do I bake bread?",)
+    assert Runs(store).ledger(RUN).read("screen")["harmful/0000"].value["answer"] == "I cannot."
+    (defence,) = Defences(store).all("tiny")
+    assert defence.asked.features == (Feature(2, 5), Feature(3, 7)) and defence.device == "cpu"
+    assert Defences(store).found(DEFENCE) == {(0, "attacked"): ("refused",)}
+    (stored,) = Judgements(store).stored([Pair("How?", "I cannot.")])
+    assert stored.judge == "substrings" and stored.known[0].verdict == "refused"
+    labels = NeuronpediaLabels(lambda: store, {1: "tiny/1-res"})
+    assert [labels.label(Feature(1, i)) for i in (1, 2, 7)] == ["one", "two", "words of regret"]
+
+
+def test_the_old_database_has_a_row_in_every_table(old):
+    store = Store(old)
+    assert not [table for table in TABLES if not store.rows(f"select * from {table}")]
+
+
+def test_a_run_and_an_evaluation_of_an_old_database_go_on(old, tiny):
+    store = Store(old)
+    work = Runs(store).work(RUN, tiny)
+    run_stages(work)
+    assert list(work.ledger.read("screen")) == ["harmful/0000", "harmful/0001", "benign/0000"]
+    list(Defences(store).carry_out(tiny, DEFENCE))
+    assert set(Defences(store).found(DEFENCE)) == set(Defences(store).get(DEFENCE).asked.places)
+
+
+def test_an_old_run_of_published_saes_named_them_by_their_last_part(old, tiny, monkeypatch):
+    from cache.store import provenance as module
+
+    published = "12:gemma-scope-2b-pt-res-canonical/layer_12/width_65k/canonical"
+    store = Store(old)
+    store.rows("update runs set saes = '12:canonical'")
+    with pytest.raises(InputError, match="another set of SAEs"):
+        Runs(store).work(RUN, tiny)
+    monkeypatch.setattr(module, "sae_names", lambda spec: published)
+    assert Runs(store).work(RUN, tiny).settings.tokens == 3
+    store.rows("update runs set versions = 'python 3.11'")  # a newer row has to name them in full
+    with pytest.raises(InputError, match="another set of SAEs"):
+        Runs(store).work(RUN, tiny)
+
+
+def test_a_new_run_keeps_which_saes_and_versions_it_was_computed_with(tmp_path, tiny):
+    runs = Runs(Store(tmp_path / "new.duckdb"))
+    found = runs.get(runs.create(tiny, Inputs(("one",), ()), Settings(stages=(1,), tokens=3, k_steps=(2,))))
+    assert found.versions == provenance(tiny).versions and "torch" in runs.facts(found.run)["versions"]
+    spec = find_spec("gemma-2-2b-it")
+    layer = spec.layers[0]
+    assert sae_names(spec).startswith(f"{layer}:{spec.saes[layer]}")
+
+
+def test_released_steps_are_never_changed():
+    """The old file holds their text: the steps of today make the same tables."""
+    ours, theirs = duckdb.connect(":memory:"), duckdb.connect(":memory:")
+    theirs.execute(OLD)
+    released = theirs.execute("select max(number) from migrations").fetchone()[0]
+    for step in MIGRATIONS[:released]:
+        ours.execute(step)
+    query = """
+        select table_name, column_name, data_type, is_nullable from information_schema.columns
+        where table_name <> 'migrations' order by table_name, ordinal_position
+    """
+    assert ours.execute(query).fetchall() == theirs.execute(query).fetchall()

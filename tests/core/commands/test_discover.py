@@ -1,0 +1,177 @@
+"""`hydrascope discover`: a run without a browser, how it ends, and a run that is killed and goes on."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+import torch
+
+from cache.store import database as stores
+from core.commands.command_line import main
+from core.commands.discover import prompts_in
+from core.discovery import context as work
+from core.edits.direction import make_direction, save_direction
+from core.models import registry
+from tests.forked import running_command
+from tests.small_search import TEXTS, judge
+
+QUICK = [
+    "--set",
+    "tokens=4",
+    "--set",
+    "k_steps=[2,5,9]",
+    "--set",
+    "thresholds=[0.001,0.01]",
+    "--set",
+    "seeds=[0,1]",
+    "--set",
+    "interaction_steps=[5,10]",
+    "--set",
+    "probe_steps=[5]",
+    "--set",
+    "least_tokens=[1]",
+    "--set",
+    "embedding_sizes=[3]",
+    "--set",
+    "embedding_size=3",
+    "--set",
+    "epochs=2",
+    "--set",
+    "cost_sets=1",
+]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, tiny_spec):
+    """A cache folder of its own with the tiny model's direction in it, and files of prompts."""
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    registry.register(tiny_spec)
+    direction = make_direction(torch.randn(32, generator=torch.Generator().manual_seed(9)), 2)
+    save_direction(direction, tmp_path / "cache" / "directions" / "tiny.safetensors")
+    (tmp_path / "harmful.txt").write_text("\n".join(TEXTS[:32]))
+    pd.DataFrame({"number": range(40), "goal": TEXTS[30:70]}).to_csv(tmp_path / "benign.csv")
+    yield tmp_path
+    stores.close_all()
+
+
+@pytest.fixture
+def arguments(home):
+    return [
+        "discover",
+        "--model",
+        "tiny",
+        "--harmful",
+        str(home / "harmful.txt"),
+        "--benign",
+        str(home / "benign.csv"),
+        *QUICK,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        (["--harmful", "nowhere.txt"], "cannot be read"),
+        (["--set", "tokens"], "is not a setting"),
+        (["--set", "colour=1"], "Unknown settings"),
+        (["--stages", "3"], "Stages build on one another"),
+        (["--resume", "nothing"], "no run “nothing”"),
+        (["--column", "missing"], "no text column"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_exit_2(arguments, capsys, extra, says):
+    assert main([*arguments, *extra]) == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_bundled_prompts_need_a_model_that_has_some(home, capsys):
+    assert main(["discover", "--model", "tiny"]) == 2
+    assert "--harmful" in capsys.readouterr().err
+
+
+def test_a_run_writes_its_tables_and_says_where_it_is(arguments, home, capsys, monkeypatch):
+    monkeypatch.setattr(work.Work.__init__, "__defaults__", (judge, *work.Work.__init__.__defaults__[1:]))
+    assert main([*arguments, "--out", str(home / "out"), "--name", "a try"]) == 0
+    told = capsys.readouterr()
+    assert "is finished" in told.out and "Stage 2: pruning: " in told.err and "\r" not in told.err
+    names = {path.stem for path in (home / "out").glob("*.parquet")}
+    assert names >= {
+        "prompts",
+        "stage_1",
+        "stage_2",
+        "stage_3",
+        "random",
+        "direction",
+        "machines",
+        "probe",
+        "cost",
+        "inert",
+    }
+    assert "failures" not in names
+    report = json.loads((home / "out" / "report.json").read_text())
+    assert report["facts"]["model"] == "tiny" and report["tables"]["stage_2"][0]["n"] > 0
+
+
+def test_a_store_that_another_process_keeps_is_exit_3(arguments, home, capsys):
+    code = "import duckdb, sys, time; held = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(60)"
+    path = home / "cache" / stores.FILE
+    path.parent.mkdir(exist_ok=True)
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline() == "open\n"
+            assert main(arguments) == 3
+        finally:
+            other.kill()
+    assert "Another Hydrascope process" in capsys.readouterr().err
+
+
+def rows(cache: Path) -> list[tuple]:
+    if not (cache / stores.FILE).exists():
+        return []  # killed before it had begun
+    with duckdb.connect(str(cache / stores.FILE), read_only=True) as connection:
+        return connection.execute("select stage, item, value, error from run_rows order by rowid").fetchall()
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_ends_row_for_row_as_an_uninterrupted_one(arguments, home, tiny_spec):
+    """kill -9, at moments that differ each time; then the same rows in the same order, to the last digit."""
+    direction = home / "cache" / "directions" / "tiny.safetensors"
+    for name in ("whole", "killed"):
+        (home / name / "directions").mkdir(parents=True)
+        (home / name / "directions" / direction.name).write_bytes(direction.read_bytes())
+    with running_command(tiny_spec, arguments, home / "whole") as whole:
+        told = whole.stderr.read()
+        whole.process.join(60)
+        assert whole.process.exitcode == 0, told
+    identifier, kills, before = "", 0, 0
+    while True:
+        more = ["discover", "--model", "tiny", "--resume", identifier] if identifier else arguments
+        with running_command(tiny_spec, more, home / "killed") as running:
+            lines = []
+            for line in running.stderr:
+                lines.append(line)
+                identifier = identifier or (line.split()[1] if line.startswith("Run ") else "")
+                if kills < 6 and len(lines) > 2 + kills:
+                    time.sleep(0.03 * kills)
+                    running.process.kill()
+                    kills += 1
+                    break
+            else:
+                running.process.join(60)
+                assert running.process.exitcode == 0, "".join(lines)
+                break
+        found = rows(home / "killed")
+        assert len(found) >= before  # nothing that was written is lost
+        before = len(found)
+    assert kills == 6 and rows(home / "killed") == rows(home / "whole")
+
+
+def test_a_file_whose_encoding_is_a_guess_is_read_and_said(tmp_path, capsys):
+    (tmp_path / "old.txt").write_bytes("Käse?\n\nBrot?\n".encode("cp1252"))
+    assert prompts_in(str(tmp_path / "old.txt")) == ["Käse?", "Brot?"]
+    assert "not UTF-8" in capsys.readouterr().err

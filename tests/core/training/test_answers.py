@@ -1,0 +1,44 @@
+"""Answers: the greedy ones are transformers' own, row by row; made ones are kept; a stopped run goes on."""
+
+import pytest
+import torch
+
+from core.errors import Cancelled
+from core.training.answers import answer_prompts, read_answers
+from core.training.chats import request_ids
+from tests.core.training.conftest import StopsAfter
+
+PROMPTS = ["Tell me a story.", "How do I bake bread?", "I", "Tell me a story about a small town, please."]
+
+
+def test_batched_answers_equal_those_of_one_prompt_alone(plain, tokenizer, tmp_path) -> None:
+    pairs = answer_prompts(plain, tokenizer, PROMPTS, tmp_path / "a.jsonl", new_tokens=8, batch=3)
+    assert [text for text, _ in pairs] == PROMPTS
+    for text, answer in pairs:
+        ids = torch.tensor([request_ids(tokenizer, text)])
+        alone = plain.generate(ids, max_new_tokens=8, do_sample=False, pad_token_id=1)
+        assert answer == tokenizer.decode(alone[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+def test_what_was_made_is_not_made_again(plain, tokenizer, tmp_path) -> None:
+    path = tmp_path / "a.jsonl"
+    first = answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=4)
+    assert answer_prompts(None, tokenizer, PROMPTS, path, new_tokens=4) == first
+
+
+def test_a_stopped_run_goes_on_and_ends_the_same(plain, tokenizer, tmp_path) -> None:
+    whole = answer_prompts(plain, tokenizer, PROMPTS, tmp_path / "a.jsonl", new_tokens=4, number=1, batch=1)
+    path = tmp_path / "b.jsonl"
+    with pytest.raises(Cancelled):
+        answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=4, number=1, batch=1, cancelled=StopsAfter(2))
+    assert len(read_answers(path)) == 2
+    path.write_text(path.read_text()[:-5])  # as a kill in the middle of a line leaves it
+    assert answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=4, number=1, batch=1) == whole
+
+
+def test_sampled_answers_are_kept_beside_the_greedy_ones(plain, tokenizer, tmp_path) -> None:
+    path = tmp_path / "a.jsonl"
+    greedy = answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=8)
+    sampled = answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=8, number=1, temperature=5.0)
+    assert greedy != sampled
+    assert len(read_answers(path)) == 2 * len(PROMPTS)

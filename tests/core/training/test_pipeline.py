@@ -1,0 +1,50 @@
+"""All of a training on the tiny model: SAEs that the engine opens, cards beside them, stopped and continued."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core.errors import Cancelled
+from core.saes.find import find_saes
+from core.training.pipeline import Texts, train_saes
+from tests.core.training.conftest import PAIRS, StopsAfter
+
+TEXTS = Texts(
+    train=[text for text, _ in PAIRS], held_out=["Tell me a story, please.", "Bake a small town."], often=[PAIRS[0][0]]
+)
+
+
+def test_it_ends_with_saes_that_are_found_by_their_folder(plain, tokenizer, settings, tmp_path) -> None:
+    told = []
+    cards = train_saes(
+        plain, tokenizer, TEXTS, settings, tmp_path, model_name="tiny", progress=lambda *step: told.append(step)
+    )
+    assert set(cards) == {1, 2}
+    found = find_saes(str(tmp_path / "saes"))
+    assert {layer: path.name for layer, path in found.items()} == {1: "layer_01", 2: "layer_02"}
+    for layer, path in found.items():
+        assert json.loads((path / "card.json").read_text()) == cards[layer]
+        assert cards[layer]["tokens"] >= settings.held_out_tokens
+    shares = [share for _, share in told]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+
+
+@pytest.mark.parametrize("times", [0, 3, 8, 30, 60, 100])
+def test_stopped_anywhere_it_goes_on_and_ends_the_same(plain, tokenizer, settings, tmp_path, times) -> None:
+    whole = train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "whole")
+    with pytest.raises(Cancelled):
+        train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "parts", cancelled=StopsAfter(times))
+    assert train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "parts") == whole
+    for layer in settings.layers:
+        name = f"saes/layer_{layer:02d}/sae_weights.safetensors"
+        one, two = load_file(tmp_path / "whole" / name), load_file(tmp_path / "parts" / name)
+        assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_what_is_finished_is_only_read_again(plain, tokenizer, settings, tmp_path) -> None:
+    first = train_saes(plain, tokenizer, TEXTS, settings, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+    assert train_saes(plain, tokenizer, TEXTS, settings, tmp_path) == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == before

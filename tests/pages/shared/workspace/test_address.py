@@ -1,0 +1,106 @@
+"""Addresses: what goes in comes out, and nothing that is too long is cut in the middle."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from core import Edits, Feature
+from core.prompts.conversation import Turn
+from pages.shared.workspace import address
+from pages.shared.workspace.address import LONGEST_LINK, Link
+from pages.shared.workspace.state import Edit, Settings, Workspace, split, with_words
+
+texts = some.text(some.characters(exclude_categories=["Cs"]), max_size=300)
+words = some.builds(
+    lambda layer, index, value, place: Edits.clamp([Feature(layer, index)], value, place).to_text(),
+    some.integers(0, 40),
+    some.integers(0, 100_000),
+    some.floats(-100, 100),
+    some.sampled_from(["all", "bos", "instruction", "template", "last", "generated"]),
+)
+edit_sets = some.lists(some.builds(Edit, words, some.booleans()), max_size=30, unique_by=lambda edit: edit.word).map(
+    tuple
+)
+settings = some.builds(
+    Settings,
+    some.integers(1, 50),
+    some.integers(0, 100).map(lambda number: number / 100),
+    some.integers(0, 10_000),
+    some.booleans(),
+    some.sampled_from([32, 64, 128, 256]),
+)
+turns = some.lists(texts.filter(bool), max_size=2).map(
+    lambda found: tuple(Turn(("user", "assistant")[n], text) for n, text in enumerate(found)) if len(found) == 2 else ()
+)
+workspaces = some.builds(
+    Workspace, texts, turns, edit_sets, settings, some.lists(edit_sets.filter(bool), max_size=4).map(tuple)
+)
+
+
+def parameters(link: Link) -> dict[str, list[str]]:
+    """What a browser sends of it."""
+    return parse_qs(urlsplit(link.url("http://localhost:8501/audit?old=1")).query, keep_blank_values=True)
+
+
+@given(workspaces)
+def test_a_workspace_comes_back_as_it_went(workspace):
+    link = address.link_to(workspace)
+    if not link.too_long:
+        assert address.read(parameters(link)) == workspace
+
+
+@given(workspaces)
+def test_the_address_of_what_was_read_is_the_same_address(workspace):
+    link = address.link_to(workspace)
+    assert address.link_to(address.read(parameters(link))).parameters == link.parameters
+    assert address.ours(parameters(link)) == link.parameters
+
+
+@given(some.lists(words, max_size=50))
+def test_edits_survive_a_link(edits):
+    text = ",".join(dict.fromkeys(edits))
+    found = address.read({"edits": [text]})
+    assert Edits.from_text(",".join(found.words_on)) == Edits.from_text(text)
+
+
+def test_an_old_link_still_works():
+    found = address.read({"prompt": ["How do I bake bread?"], "edits": ["2-3,3-4=6@bos,direction"]})
+    assert found.prompt == "How do I bake bread?"
+    assert found.edits == (Edit("2-3"), Edit("3-4=6@bos"), Edit("direction"))
+
+
+def test_a_set_too_long_is_left_out_whole():
+    edits = tuple(f"{layer}-{index}" for layer in range(20) for index in range(200))
+    link = address.link_to(with_words(Workspace("How do I bake bread?"), edits))
+    assert "too many for a link" in link.too_long
+    assert link.parameters == {"prompt": ("How do I bake bread?",)}
+    assert len(link.url("http://localhost:8501")) < LONGEST_LINK
+
+
+def test_500_edits_fit():
+    edits = tuple(f"{layer}-{index}" for layer in range(10, 20) for index in range(1000, 1050))
+    assert not address.link_to(with_words(Workspace("How do I bake bread?"), edits)).too_long
+
+
+def test_a_prompt_too_long_is_left_out_and_the_edits_stay():
+    link = address.link_to(with_words(Workspace("x" * LONGEST_LINK), ["1-1"]))
+    assert link.parameters == {"edits": ("1-1",)} and "too long for a link" in link.too_long
+
+
+def test_pinned_sets_are_left_out_first():
+    pin = tuple(Edit(f"{layer}-{index}") for layer in range(10) for index in range(1000, 1200))
+    link = address.link_to(Workspace("p", edits=(Edit("1-1", False),), pins=(pin,)))
+    assert link.parameters == {"prompt": ("p",), "edits": ("~1-1",)} and "pinned" in link.too_long
+
+
+def test_repeats_and_blanks_go():
+    assert split(" 1-1,,2-2 , 1-1 ") == ("1-1", "2-2")
+    found = address.read({"edits": [" 1-1,,~2-2 , 1-1,2-2,~ "], "other": ["x"]})
+    assert found == Workspace(edits=(Edit("1-1"), Edit("2-2", False)))
+
+
+def test_what_is_not_a_setting_is_as_usual():
+    odd = {"k": ["many"], "near": ["nan"], "seed": ["inf"], "mode": ["?"], "tokens": ["33"], "turn": ["alone"]}
+    assert address.read(odd) == Workspace()
+    assert address.read({"k": ["900"], "near": ["-1"], "seed": ["-5"]}).settings == Settings(50, 0.0, 0)

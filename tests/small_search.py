@@ -1,0 +1,32 @@
+"""A search over few prompts with small settings, which takes a second on the tiny model, and a judge for it.
+
+A random model refuses nothing, so this judge goes by the answer's letters: what matters is that it is a function.
+"""
+
+from __future__ import annotations
+
+from core.discovery.context import Inputs
+from core.discovery.settings import Settings
+
+NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
+TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]
+INPUTS = Inputs((*TEXTS[:30], TEXTS[0], ""), tuple(TEXTS[26:]), ("A small town by the sea.", "The cat and the dog."))
+SETTINGS = Settings(
+    tokens=4,
+    k_steps=(2, 5, 9),
+    thresholds=(0.001, 0.01, 0.1),
+    seeds=(0, 1),
+    block_size=3,
+    least_tokens=(1, 4),
+    interaction_steps=(5, 10, 400),
+    probe_steps=(5, 20),
+    embedding_sizes=(3, 5),
+    embedding_size=5,
+    epochs=3,
+    cost_sets=2,
+    cost_texts=4,
+)
+
+
+def judge(text):
+    return ("refused", "complied", "refused", "complied", "refused", "complied", "degenerate")[sum(map(ord, text)) % 7]
