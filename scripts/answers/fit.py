@@ -47,13 +47,13 @@ def read_rows(split: str) -> list[Row]:
 
 
 def by_text(limits: Thresholds) -> Callable[[Row], str]:
-    return lambda row: decide(row["prompt"], row["answer"], None, limits).verdict
+    return lambda row: decide(row["prompt"], row["answer"], None, limits, row["ended"]).verdict
 
 
 def by_likelihood(limits: Thresholds) -> Callable[[Row], str]:
     def judge(row: Row) -> str:
         gain = None if row["here"] is None else 1 - row["here"] / row["elsewhere"]
-        return decide(row["prompt"], row["answer"], Measured(row["nll"], gain), limits).verdict
+        return decide(row["prompt"], row["answer"], Measured(row["nll"], gain), limits, row["ended"]).verdict
 
     return judge
 

@@ -50,7 +50,62 @@ class Decision(NamedTuple):
 _ENDS = re.compile(r"[.!?…。！？:)\]}\"'”’`]\W*$")
 #: Words of requests that say nothing of their subject.
 _COMMON = frozenset(
-    ["about", "could", "create", "describe", "design", "detail", "draft", "explain", "generate", "give", "help", "make", "need", "outline", "plan", "please", "provide", "recommend", "show", "steps", "suggest", "tell", "that", "their", "them", "there", "these", "this", "those", "using", "walk", "want", "what", "when", "where", "which", "with", "without", "would", "write", "your", "compose", "come", "list", "best", "from", "have", "into", "like", "more", "some", "than", "they", "will"]
+    [
+        "about",
+        "could",
+        "create",
+        "describe",
+        "design",
+        "detail",
+        "draft",
+        "explain",
+        "generate",
+        "give",
+        "help",
+        "make",
+        "need",
+        "outline",
+        "plan",
+        "please",
+        "provide",
+        "recommend",
+        "show",
+        "steps",
+        "suggest",
+        "tell",
+        "that",
+        "their",
+        "them",
+        "there",
+        "these",
+        "this",
+        "those",
+        "using",
+        "walk",
+        "want",
+        "what",
+        "when",
+        "where",
+        "which",
+        "with",
+        "without",
+        "would",
+        "write",
+        "your",
+        "compose",
+        "come",
+        "list",
+        "best",
+        "from",
+        "have",
+        "into",
+        "like",
+        "more",
+        "some",
+        "than",
+        "they",
+        "will",
+    ]
 )
 
 
@@ -62,8 +117,11 @@ def shared_words(prompt: str, answer: str) -> float:
     return len(asked & given) / len(asked) if asked else 1.0
 
 
-def decide(prompt: str, answer: str, measured: Measured | None, limits: Thresholds) -> Decision:
-    """measured: None for a judgement of the text alone."""
+def decide(
+    prompt: str, answer: str, measured: Measured | None, limits: Thresholds, ended: bool | None = None
+) -> Decision:
+    """measured: None for a judgement of the text alone. ended: whether the model stopped by itself, which whoever
+    generated the answer knows; None where nobody does, and the last punctuation mark decides."""
     found = repetition(answer)
     looping = found.words >= 8 and found.looped > limits.looped
     if refusal := find_refusal(answer):
@@ -75,7 +133,7 @@ def decide(prompt: str, answer: str, measured: Measured | None, limits: Threshol
     if measured is not None and measured.nll > limits.broken:
         return Decision("degenerate", "unlikely text")
     gain = None if measured is None else measured.gain
-    cut = _ENDS.search(answer) is None
+    cut = _ENDS.search(answer) is None if ended is None else not ended
     if cut and found.words < limits.short and not (gain is not None and gain > limits.short_gain):
         return Decision("undetermined", "cut off early")
     if gain is not None and gain < limits.gain:
