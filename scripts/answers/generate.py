@@ -23,7 +23,7 @@ from core import Edits, Engine, Feature, load
 from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.hydra import bos_view
 from core.paths import cache_folder
-from core.prompts.shipped import BundledPrompt, prompts_file, read_bundled
+from core.prompts.shipped import ShippedPrompt, prompts_file, read_shipped
 
 WORK = cache_folder() / "answers"
 SEED = 11
@@ -93,7 +93,7 @@ def make_edits(engine: Engine) -> dict[str, Edits]:
 
 def natural_size(engine: Engine) -> float:
     """How far harmful and benign requests lie apart along the direction at its layer, last position."""
-    rows = read_bundled(prompts_file())
+    rows = read_shipped(prompts_file())
     direction = engine.direction()
     means = []
     for kind in ("harmful", "benign"):
@@ -114,7 +114,7 @@ def hidden_at(engine: Engine, ids: tuple[int, ...], layer: int) -> Any:
     return out.hidden_states[layer + 1][0, -1].float()
 
 
-def shares(rows: list[BundledPrompt]) -> list[tuple[Condition, BundledPrompt]]:
+def shares(rows: list[ShippedPrompt]) -> list[tuple[Condition, ShippedPrompt]]:
     """Which held-out prompt meets which condition: shuffled once, each used once, a pair's two sides apart at will."""
     generator, pools = random.Random(SEED), {}
     for kind in ("harmful", "lookalike", "benign"):
@@ -128,7 +128,7 @@ def shares(rows: list[BundledPrompt]) -> list[tuple[Condition, BundledPrompt]]:
     ]
 
 
-def answered(engine: Engine, asked: list[BundledPrompt], condition: Condition, edits: dict[str, Edits]) -> list[str]:
+def answered(engine: Engine, asked: list[ShippedPrompt], condition: Condition, edits: dict[str, Edits]) -> list[str]:
     """The greedy answers of one condition."""
     texts = [prompt.text for prompt in asked]
     if condition.name != "random active ablated":
@@ -164,7 +164,7 @@ def measured(engine: Engine, prompts: list[str], answers: list[str]) -> list[dic
 
 
 def main() -> None:
-    engine, asked = load("demo"), shares(read_bundled(prompts_file()))
+    engine, asked = load("demo"), shares(read_shipped(prompts_file()))
     edits = make_edits(engine)
     WORK.mkdir(parents=True, exist_ok=True)
     for number, condition in enumerate(CONDITIONS):

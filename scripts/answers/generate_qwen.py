@@ -22,7 +22,7 @@ from generate import OTHERS, WORK
 from likelihood import likelihood_ratio, log_probabilities, mean_nll
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from core.prompts.shipped import BundledPrompt, choose, prompts_file, read_bundled
+from core.prompts.shipped import ShippedPrompt, prompts_file, read_shipped, shipped_texts
 
 LAYER = 15
 LIMIT = 64
@@ -93,13 +93,13 @@ def main() -> None:
     folder = sys.argv[1]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).eval()
-    rows = read_bundled(prompts_file())
+    rows = read_shipped(prompts_file())
     generator, pools = random.Random(11), {}
     for kind in ("harmful", "lookalike", "benign"):
         pools[kind] = [p for p in rows if p.kind == kind and p.split in ("test", "val")]
         generator.shuffle(pools[kind])
         pools[kind].reverse()  # from the other end than the demo's answers take theirs
-    asked: list[tuple[str, BundledPrompt, int]] = [
+    asked: list[tuple[str, ShippedPrompt, int]] = [
         (condition, pools[kind].pop(), limit) for condition, kind, count, limit in PLAN for _ in range(count)
     ]
     asked.sort(key=lambda row: (row[0] != "unedited", row[2]))
@@ -107,7 +107,9 @@ def main() -> None:
     handles: list[Any] = []
     for (condition, limit), rows_of in groupby(asked, key=lambda row: (row[0], row[2])):
         if condition == "direction ablated" and not handles:
-            sides = [[template(tokenizer, t) for t in choose(rows, k, "train", 64)] for k in ("harmful", "benign")]
+            sides = [
+                [template(tokenizer, t) for t in shipped_texts(rows, k, "train", 64)] for k in ("harmful", "benign")
+            ]
             raw = last_outputs(model, sides[0]).mean(0) - last_outputs(model, sides[1]).mean(0)
             handles = ablating(model, raw / raw.norm())
         found += greedy(model, tokenizer, [prompt.text for _, prompt, _ in rows_of], limit)
