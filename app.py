@@ -60,9 +60,9 @@ if st.session_state.get("page") != page.title:
     st.session_state["page"], st.session_state["visit"] = page.title, st.session_state.get("visit", 0) + 1
 session.follow_address()
 with st.sidebar:
-    st.markdown("**Hydrascope** :gray[Why does a model refuse?]")
+    st.markdown("**Hydrascope**  \n:gray[Why does a model refuse?]")
     # Links of our own, because they carry the workspace; Streamlit's would open each page with a bare address.
-    with st.container(gap=None, key="page_links"):
+    with st.container(gap="xsmall", key="page_links"):
         for each in pages:
             # A tooltip would lie over the link above it.
             st.page_link(each, query_params=session.parameters(), help="", width="stretch")

@@ -64,10 +64,10 @@ class Agreement:
         if np.isnan(self.kappa):
             only = self.labels[0]
             return f"{differ} Both said “{only}” throughout, as chance alone would have them, so κ says nothing."
-        few = " With so few answers the interval is only rough." if self.n < _FEW else ""
+        few = " With so few answers, the interval is rough." if self.n < _FEW else ""
         word = next((word for least, word in _WORDS if self.kappa > least), None)
         if word is None:
-            return f"{differ} They agree no more than chance would have them.{few}"
+            return f"{differ} They agree no more often than by chance.{few}"
         unsure = " The interval reaches 0, so chance is not ruled out." if self.low <= 0 else ""
         beyond = f"Beyond what chance would give, agreement is {word} (κ is 1 for always, 0 for chance)."
         return f"{differ} {beyond}{unsure}{few}"

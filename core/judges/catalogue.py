@@ -26,16 +26,16 @@ _CLASSIFIERS: dict[str, Any] = {
 }
 
 
-#: What each judge goes by, a sentence for people.
+#: How each judge decides, in words for people.
 ABOUT: dict[str, str] = {
-    SUBSTRINGS.name: "Looks for refusal phrases in the answer, and for text that repeats itself: what every search "
-    "here judges by. Blind to refusals in other words.",
-    "first-token": "Measures whether the model in use would begin its answer with a refusal; reads the prompt alone, "
+    SUBSTRINGS.name: "Looks for refusal phrases in the answer, and for text that repeats itself. Every search uses "
+    "it. It misses refusals in other words.",
+    "first-token": "Measures whether the model in use would begin its answer with a refusal. It reads the prompt only, "
     "not the answer.",
     "harmbench-llama": "HarmBench's classifier of 13 B parameters: does the answer do what was asked?",
     "harmbench-mistral": "HarmBench's classifier of 7 B parameters: does the answer do what was asked?",
     "llama-guard-2": "Meta's classifier of 8 B parameters: is the answer unsafe, and in which category?",
-    "llama-guard-3": "Its successor, of 8 B parameters, with more categories.",
+    "llama-guard-3": "The successor of llama-guard-2, of 8 B parameters, with more categories.",
 }
 
 

@@ -41,7 +41,7 @@ class _Looked:
 
 def choose_judges(answers: Answers, kept: Judgements) -> None:
     """The judges, what they take, and the button."""
-    st.subheader("Judges", anchor="judges")
+    st.subheader("Choose judges", anchor="judges")
     st.session_state.setdefault(JUDGES, ["substrings"])
     names = st.multiselect(
         "Judges",

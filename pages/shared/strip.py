@@ -48,7 +48,8 @@ def draw(engine: Engine, pairs: Sequence[tuple[str, str]] = ()) -> Strip:
             st.markdown(_heading(now), width="content")
             score = st.empty()
             st.space("stretch")
-            _buttons(engine, now, link)
+            with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+                _buttons(engine, now, link)
         if now.edits:
             _chips(now, measurements.labels(engine, engine.spec.name))
     if link.too_long:

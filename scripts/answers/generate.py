@@ -147,7 +147,7 @@ def control(engine: Engine, text: str, like: tuple[Feature, ...], seed: int) -> 
 
 def measured(engine: Engine, prompts: list[str], answers: list[str]) -> list[dict[str, Any]]:
     """tokens, nll and ratio of each answer under the unedited model, with every token's terms for trials."""
-    tokenizer = engine.runtime.tokenizer
+    tokenizer = engine.tokenizer
     ids = [tokenizer(a, add_special_tokens=False)["input_ids"] for a in answers]
     rows = [(engine.prompt(p).ids, i) for p, i in zip(prompts, ids, strict=True)]
     here = log_probabilities(engine.model, rows)

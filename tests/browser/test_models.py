@@ -96,8 +96,8 @@ def test_a_model_from_the_list_through_every_failure_to_the_audit_page(served, t
     hub = served.hub
     tab = tabs(ModelsPage, served.address)
     tab.says("It fits").shot("models-demo")
-    tab.pick(NAME).says("no token with access").shot("models-gated")
-    expect(tab.page.locator(".st-key-models_load button")).to_be_disabled()
+    tab.pick(NAME).says("no token with access").still().shot("models-gated")
+    expect(tab.page.locator(".st-key-models_load button:visible")).to_be_disabled()
 
     hub.allow("hf_reader", MODEL)
     tab.click("models_again").says("It fits")

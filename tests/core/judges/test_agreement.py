@@ -130,9 +130,9 @@ def test_a_judge_of_refusals_and_one_of_harm_are_compared_by_whether_it_was_done
     [
         ("ab" * 50, "ab" * 50, "differ on 0 of 100 answers. Beyond what chance"),
         ("ab" * 50, "ab" * 29 + "ba" * 21, "42 of 100 answers. Beyond what chance would give, agreement is slight"),
-        ("ab" * 50, "ba" * 50, "They agree no more than chance would have them."),
+        ("ab" * 50, "ba" * 50, "They agree no more often than by chance."),
         ("a" * 40, "a" * 40, "Both said “a” throughout"),
-        ("ab" * 5, "ab" * 4 + "aa", "With so few answers the interval is only rough."),
+        ("ab" * 5, "ab" * 4 + "aa", "With so few answers, the interval is rough."),
         ("", "", "No answer was judged by both."),
     ],
 )

@@ -232,7 +232,8 @@ def test_nothing_in_the_engine_reads_pickles_or_runs_a_models_code():
 
     paths = list(Path(core.__file__).parent.rglob("*.py"))
     assert {path.name for path in paths} >= {"torch_pickle.py", "torch_zip.py"}
-    found = {str(path): forbidden_in(path.read_text(encoding="utf-8"), path.name) for path in paths}
+    found = {path: forbidden_in(path.read_text(encoding="utf-8"), path.name) for path in paths}
+    found[Path(core.__file__)] -= {"import_module"}  # of the program's modules that it names itself
     assert not {name: what for name, what in found.items() if what}
 
 
