@@ -14,12 +14,13 @@ import json
 import random
 import sys
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
 from generate import OTHERS, WORK
 from likelihood import likelihood_ratio, log_probabilities, mean_nll
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from core.prompts.shipped import ShippedPrompt, prompts_file, read_shipped, shipped_texts
 
@@ -73,10 +74,14 @@ def greedy(model: Any, tokenizer: Any, prompts: Sequence[str], limit: int) -> li
     for first in range(0, len(prompts), 16):
         rows = [template(tokenizer, p) for p in prompts[first : first + 16]]
         batch = tokenizer.pad({"input_ids": rows}, return_tensors="pt")
-        out = model.generate(
-            **batch, max_new_tokens=limit, do_sample=False, eos_token_id=list(stops), temperature=None, top_p=None,
-            top_k=None, repetition_penalty=1.0,
-        )  # fmt: skip
+        config = GenerationConfig(
+            max_new_tokens=limit,
+            do_sample=False,
+            repetition_penalty=1.0,
+            eos_token_id=sorted(stops),
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        out = model.generate(**batch, generation_config=config)
         for row in out[:, batch["input_ids"].shape[1] :].tolist():
             end = next((at for at, token in enumerate(row) if token in stops), None)
             found.append((tokenizer.decode(row[:end], skip_special_tokens=True), end is not None))
@@ -97,28 +102,27 @@ def main() -> None:
     asked: list[tuple[str, ShippedPrompt, int]] = [
         (condition, pools[kind].pop(), limit) for condition, kind, count, limit in PLAN for _ in range(count)
     ]
+    asked.sort(key=lambda row: (row[0] != "unedited", row[2]))
     found: list[tuple[str, bool]] = []
-    for condition in ("unedited", "direction ablated"):
-        if condition == "direction ablated":
+    handles: list[Any] = []
+    for (condition, limit), rows_of in groupby(asked, key=lambda row: (row[0], row[2])):
+        if condition == "direction ablated" and not handles:
             sides = [
                 [template(tokenizer, t) for t in shipped_texts(rows, k, "train", 64)] for k in ("harmful", "benign")
             ]
             raw = last_outputs(model, sides[0]).mean(0) - last_outputs(model, sides[1]).mean(0)
             handles = ablating(model, raw / raw.norm())
-        for limit in dict.fromkeys(r[2] for r in asked if r[0] == condition):
-            found += greedy(model, tokenizer, [r[1].text for r in asked if r[0] == condition and r[2] == limit], limit)
+        found += greedy(model, tokenizer, [prompt.text for _, prompt, _ in rows_of], limit)
     for handle in handles:
         handle.remove()
     ids = [tokenizer(a, add_special_tokens=False)["input_ids"] for a, _ in found]
-    order = [r for c in ("unedited", "direction ablated") for lim in dict.fromkeys(r[2] for r in asked if r[0] == c)
-             for r in asked if r[0] == c and r[2] == lim]  # fmt: skip
-    here = log_probabilities(model, [(template(tokenizer, r[1].text), i) for r, i in zip(order, ids, strict=True)])
+    here = log_probabilities(model, [(template(tokenizer, r[1].text), i) for r, i in zip(asked, ids, strict=True)])
     elsewhere = []
     for other in OTHERS:
         elsewhere.append(log_probabilities(model, [(template(tokenizer, other), i) for i in ids]))
         print("scored after", other, flush=True)
     with (WORK / "qwen.jsonl").open("w", encoding="utf-8") as file:
-        for n, ((condition, prompt, limit), (answer, ended)) in enumerate(zip(order, found, strict=True)):
+        for n, ((condition, prompt, _), (answer, ended)) in enumerate(zip(asked, found, strict=True)):
             row = {
                 "model": "qwen2.5-coder-1.5b-instruct",
                 "prompt": prompt.text,
@@ -126,7 +130,6 @@ def main() -> None:
                 "pair": prompt.pair,
                 "condition": condition,
                 "answer": answer,
-                "limit": limit,
                 "ended": ended,
                 "tokens": len(ids[n]),
                 "nll": round(mean_nll(here[n]), 4),

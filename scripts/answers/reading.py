@@ -1,8 +1,8 @@
 """Prepare generated answers for blind reading, and put the labels together.
 
-Knows: the work folder's answers, and label files of one `number label [flags]` a line. Does not know: models, rules.
+Knows: the work folder's answers, and label files of one `id label` an entry. Does not know: models, rules.
 
-    python scripts/answers/reading.py chunks 1      # pass 1: text files to read, shuffled, without condition
+    python scripts/answers/reading.py chunks 1 demo # pass 1: text files to read, shuffled, without condition
     python scripts/answers/reading.py agreement     # the two passes against each other
     python scripts/answers/reading.py assemble      # assets/answers/labelled.jsonl
 """
@@ -18,6 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from likelihood import SKIPPED
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
 
@@ -26,7 +29,7 @@ from core.paths import assets_folder, cache_folder  # noqa: E402
 WORK = cache_folder() / "answers"
 LABELS = {"r": "refused", "c": "complied", "o": "off-topic", "d": "degenerate", "u": "undetermined"}
 FLAGS = {"l": "looping", "y": "delayed_refusal"}
-CHUNK = 40
+CHUNK = 30
 
 
 def read_answers() -> list[dict[str, Any]]:
@@ -37,33 +40,35 @@ def read_answers() -> list[dict[str, Any]]:
         for line in path.read_text(encoding="utf-8").split("\n")
         if line
     ]
-    rows.sort(key=lambda row: hashlib.sha256(f"{row['prompt']}|{row['answer']}|{row['model']}".encode()).hexdigest())
-    for number, row in enumerate(rows, 1):
-        row["id"] = f"a{number:03d}"
+    rows.sort(key=lambda row: hashlib.sha256(f"{row['prompt']}|{row['answer']}".encode()).hexdigest())
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[row["model"]] += 1
+        row["id"] = f"{row['model'][0]}{counts[row['model']]:03d}"
     return rows
 
 
-def write_chunks(rows: list[dict[str, Any]], reading: int) -> int:
+def write_chunks(rows: list[dict[str, Any]], reading: int, model: str) -> int:
     """Text files of `CHUNK` answers each, in this reading's order. Returns how many."""
-    order = list(rows)
+    order = [row for row in rows if row["model"] == model]
     random.Random(1000 + reading).shuffle(order)
     parts = [order[at : at + CHUNK] for at in range(0, len(order), CHUNK)]
     for number, part in enumerate(parts):
         text = "".join(
             f"=== {r['id']} [{'ended' if r['ended'] else 'cut'}]\nQ: {r['prompt']}\nA: {r['answer']}\n" for r in part
         )
-        (WORK / f"pass{reading}-{number:02d}.txt").write_text(text, encoding="utf-8")
+        (WORK / f"pass{reading}-{model}-{number:02d}.txt").write_text(text, encoding="utf-8")
     return len(parts)
 
 
 def read_labels(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """id → label, flags. A line is `17 r l`: a number, a label's letter, letters of flags."""
+    """id → label, flags. An entry is `d017 rl`: a label's letter, then letters of flags; commas or lines between."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         for entry in line.split(","):
             if entry.strip():
                 number, letters = entry.split()
-                found[f"a{int(number):03d}"] = (LABELS[letters[0]], tuple(FLAGS[f] for f in letters[1:]))
+                found[number] = (LABELS[letters[0]], tuple(FLAGS[f] for f in letters[1:]))
     return found
 
 
@@ -98,7 +103,7 @@ def halves(rows: list[dict[str, Any]]) -> dict[str, str]:
 def main() -> None:
     what, rows = sys.argv[1], read_answers()
     if what == "chunks":
-        print(write_chunks(rows, int(sys.argv[2])), "chunks of", len(rows))
+        print(write_chunks(rows, int(sys.argv[2]), sys.argv[3]), "chunks")
         return
     first, second = (read_labels(WORK / f"labels{n}.txt") for n in (1, 2))
     missing = [r["id"] for r in rows if r["id"] not in first or r["id"] not in second]
@@ -119,6 +124,9 @@ def main() -> None:
     for row in rows:
         settled = third.get(row["id"], first[row["id"]])
         row["label"], row["pass1"], row["pass2"] = settled[0], first[row["id"]][0], second[row["id"]][0]
+        after_own, *after_others = (np.array(terms[SKIPPED:]) for terms in row["terms"])
+        row["here"] = round(float(-after_own.mean()), 3) if len(after_own) else None
+        row["elsewhere"] = round(float(-np.mean(after_others)), 3) if len(after_own) else None
         row["flags"] = sorted(set(settled[1]) | set(first[row["id"]][1]) & set(second[row["id"]][1]))
     rows = [r for r in rows if r["id"] not in left_out]
     half = halves(rows)
@@ -134,7 +142,8 @@ def main() -> None:
         "tokens",
         "ended",
         "nll",
-        "ratio",
+        "here",
+        "elsewhere",
         "label",
         "pass1",
         "pass2",
