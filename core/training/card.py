@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from core.models.architecture import decoder_layers
 from core.saes.columns import Columns, activations
 from core.training.chats import Chats
-from core.training.record import PrefixPass, decoder_layers, padded, padded_batches
+from core.training.record import PrefixPass, padded, padded_batches
 
 _ROWS = 4096
 Reconstruct = Callable[[torch.Tensor], torch.Tensor]  # float32 [n, d_model] → the same shape

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from core.errors import AssetError, Cancelled
+from core.models.architecture import decoder_layers
 from core.progress import NEVER, QUIET, Progress
 from core.training.chats import Chats
 
@@ -47,15 +48,6 @@ class Recording:
     def rows(self, layer: int) -> np.ndarray:
         """float16 [tokens, d_model], mapped from the file."""
         return np.memmap(self.path(layer), dtype=np.float16, mode="r", shape=(self.tokens, self.d_model))
-
-
-def decoder_layers(model: Any) -> Any:
-    """The list of decoder layers of a plain transformers model. Raises AssetError where it has none."""
-    inner = getattr(model, "model", None)
-    found = getattr(inner, "layers", None)
-    if found is None:
-        raise AssetError("This model's decoder layers cannot be found, so SAEs cannot be trained for it.")
-    return found
 
 
 def padded_batches(rows: Sequence[Sequence[int]], budget: int, seed: int = 0) -> list[list[int]]:

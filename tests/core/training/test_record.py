@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from core.errors import AssetError, Cancelled
-from core.training.record import decoder_layers, padded_batches, record
+from core.models.architecture import decoder_layers
+from core.training.record import padded_batches, record
 from tests.core.training.conftest import StopsAfter
 
 
