@@ -210,7 +210,8 @@ def sha256_of(path: Path) -> str:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # pip tidies while we look
-            total += path.stat().st_size
+    for inside, _, files in os.walk(folder):  # os.walk passes over folders that are gone: pip tidies while we look
+        for file in files:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(inside, file)).st_size
     return total

@@ -14,7 +14,7 @@ from pages.shared.workspace import session
 from pages.shared.workspace.state import with_prompt
 
 BOX, CHIPS = "prompt_box", "prompt_examples"
-_SHOWN, _AGAIN, _PAGE = "prompt_box_shown", "prompt_box_again", "prompt_examples_page"
+_AGAIN, _PAGE = "prompt_box_again", "prompt_examples_page"
 _OTHERS = "…"
 #: Pairs shown at once; the rest one click away.
 PAIRS_SHOWN = 2
@@ -23,15 +23,14 @@ PAIRS_SHOWN = 2
 def box() -> None:
     """A line that grows; Enter sends, Shift+Enter starts a new line. The text stays, to be changed and sent again.
 
-    The box is filled when a page opens and when the prompt changes, and is left alone otherwise: someone may be typing.
+    The prompt is sent with every run, because the browser may skip what one run says when the next follows at once.
+    The browser takes a text only when it differs from the last it was sent, so what someone is typing stays.
     """
-    now, again = session.current(), st.session_state.get(_AGAIN, 0)
-    key, shown = f"{BOX}_{again}", (st.session_state.get("visit"), again, now.prompt)
-    if st.session_state.get(_SHOWN) != shown:
-        st.session_state[key] = now.prompt
+    now = session.current()
+    key = f"{BOX}_{st.session_state.get(_AGAIN, 0)}"
+    st.session_state[key] = now.prompt
     with st.container(key=BOX):
         st.chat_input("Type a request and press Enter", key=key, on_submit=_submit, args=(key,))
-    st.session_state[_SHOWN] = shown  # after the box: a click that ends the run before it leaves the box to be filled
     if now.earlier:
         st.caption(
             f"This prompt is the last message of a conversation, with {counted(len(now.earlier), 'turn')} before it."
