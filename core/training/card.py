@@ -24,6 +24,8 @@ from core.training.chats import Chats
 from core.training.record import PrefixPass, padded, padded_batches
 
 _ROWS = 4096
+#: Of the logits of one pass, as the model gives them and in float32.
+_LOGIT_BYTES = 600_000_000
 Reconstruct = Callable[[torch.Tensor], torch.Tensor]  # float32 [n, d_model] → the same shape
 
 
@@ -123,6 +125,7 @@ def cross_entropies(
     None is the unedited model. The prefix is left as it is; the first token after it is predicted from it, not counted.
     """
     prefix, found = PrefixPass(model, chats.prefix), []
+    budget = min(budget, _LOGIT_BYTES // (8 * model.config.get_text_config().vocab_size))
     for reconstruct in reconstructions:
         total, counted = 0.0, 0
         hook = (
