@@ -80,7 +80,7 @@ def _train(options: argparse.Namespace) -> int:
     from core.models.registry import base_spec
     from core.models.trained import suite_name, training_folder
     from core.saes.card import cards_of
-    from core.training.command import load_plain, plan_for, shipped_texts_for_training, train_for
+    from core.training.command import load_plain, plan_for, texts_for, train_for
     from core.training.estimate import probed
 
     settings, name = _settings(options), options.model
@@ -94,7 +94,7 @@ def _train(options: argparse.Namespace) -> int:
             plan.check_room()
             note(f"Training SAEs of width {settings.width:,} for {name}, after layers {layers_text(settings.layers)}.")
             note(f"Runs on {engine.placement}. Files are kept in {training_folder(name)}.")
-            for line in probed(engine, plan, settings, shipped_texts_for_training(prompts)).lines:
+            for line in probed(engine, plan, settings, texts_for(name, prompts)).lines:
                 note(line)
             with progress_bar() as progress:
                 folder, _ = train_for(
@@ -165,12 +165,10 @@ def _shrink(options: argparse.Namespace) -> int:
     saes = {layer: Path(str(source)) for layer, source in find_saes(str(options.folder)).items()}
     if options.out.resolve() == options.folder.resolve():
         raise InputError("The result would overwrite the SAEs. Give another folder.")
-    find_spec(options.model)
+    file = find_spec(options.model).prompts or prompts_file()
     with progress_bar() as progress:
         engine = load_plain(options.model, progress=progress)
-    prompts = held_out_file(prompts_file(), options.model, "benign") + held_out_file(
-        prompts_file(), options.model, "harmful"
-    )
+    prompts = [text for kind in ("benign", "harmful") for text in held_out_file(file, options.model, kind)]
     rows = prompt_rows(engine, prompts, tuple(saes))
     printed = [("layer", "size before", "size after", "explained variance before", "after")]
     for layer, folder in saes.items():

@@ -26,14 +26,21 @@ from core.training.settings import TrainingSettings
 from core.training.turns import taking_turns
 
 
-def shipped_texts_for_training(more: Sequence[str] = ()) -> Texts:
-    """The shipped prompts of the training split, and more if given; held out are those of the other splits."""
-    shipped = read_shipped(prompts_file())
+def shipped_texts_for_training(more: Sequence[str] = (), file: Path | None = None) -> Texts:
+    """The prompts of the training split of a file, the shipped one by default, and more if given; held out are those of
+    the other splits.
+    """
+    shipped = read_shipped(file or prompts_file())
     held = [prompt.text for prompt in shipped if prompt.split != "train"]
     train = [prompt.text for prompt in shipped if prompt.split == "train"] + [text for text in more if text.strip()]
     often = [prompt.text for prompt in shipped if prompt.split == "train" and prompt.kind == "harmful"]
     taken = set(held)
     return Texts([text for text in dict.fromkeys(train) if text not in taken], held, often)
+
+
+def texts_for(name: str, more: Sequence[str] = ()) -> Texts:
+    """What a model is trained on: the prompts that come with it, or the shipped ones, and more if given."""
+    return shipped_texts_for_training(more, base_spec(name).prompts)
 
 
 def load_plain(
@@ -50,7 +57,7 @@ def load_plain(
 def plan_for(name: str, engine: Engine, settings: TrainingSettings, prompts: Sequence[str] = ()) -> Plan:
     """What a training will take beyond what earlier ones answered. Raises InputError for layers it does not have."""
     check_layers(engine, settings)
-    return plan_of(engine, settings, shipped_texts_for_training(prompts), training_folder(name))
+    return plan_of(engine, settings, texts_for(name, prompts), training_folder(name))
 
 
 def check_layers(engine: Engine, settings: TrainingSettings) -> None:
@@ -82,7 +89,7 @@ def train_for(
     if engine is None:
         engine = load_plain(name, device, dtype, part(progress, 0.0, 0.05), cancelled)
     plan_for(name, engine, settings, prompts).check_room()
-    texts, folder = shipped_texts_for_training(prompts), training_folder(name)
+    texts, folder = texts_for(name, prompts), training_folder(name)
     key = suite_key(settings, texts)
     saes, sizes = suite_folder(name, key), batch_sizes_for(engine.model.device)
     with taking_turns(engine.model):

@@ -159,10 +159,27 @@ def finish_layer(
             progress=progress,
             cancelled=cancelled,
         )
+    return measure_layer(model, recordings[1], held, layer, settings, folder, sizes)
+
+
+def measure_layer(
+    model: Any,
+    recording: Recording,
+    held: Chats,
+    layer: int,
+    settings: TrainingSettings,
+    folder: Path,
+    sizes: BatchSizes = SMALL,
+) -> dict[str, Any]:
+    """Measure the card of an SAE as it is stored in `folder`, and put it beside the weights.
+
+    held, recording: conversations that nothing was trained on, and their residuals.
+    """
     stored = open_sae("sae_lens", folder)
     sae = Sae(stored.block(0, stored.d_sae), stored.output_bias, stored.subtracts_bias).to(model.device)
-    card = make_card(sae, recordings[1].rows(layer), model, _first(held, CE_TOKENS), layer, sizes.tokens)
-    card |= {"k": settings.k, "seed": settings.seed, "training_tokens": recordings[0].tokens}
+    card = make_card(sae, recording.rows(layer), model, _first(held, CE_TOKENS), layer, sizes.tokens)
+    told = json.loads((folder / "cfg.json").read_text()).get("metadata", {})
+    card |= {"k": settings.k, "seed": settings.seed, "training_tokens": told.get("distinct_training_tokens")}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
     return card
 

@@ -1,6 +1,6 @@
 """Write the measured figures into the demo's model card, between its two marks. Measures nothing itself.
 
-Knows: `figures.json` (evaluate.py and phenomena.py) and the shipped direction's record.
+Knows: `figures.json` (evaluate.py and phenomena.py), the cards beside the SAEs (saes.py) and the shipped direction's record.
 """
 
 import json
@@ -8,6 +8,8 @@ import json
 from common import ASSETS
 
 from core.edits.direction import load_direction
+from core.models.registry import find_spec
+from core.saes.card import SaeCard, cards_of
 
 BEGIN, END = "<!-- figures: scripts/demo/card.py -->", "<!-- end of figures -->"
 
@@ -16,7 +18,13 @@ def percent(r: dict) -> str:
     return f"{r['rate']:.1%} (n={r['n']}, 95% CI {r['low']:.1%}–{r['high']:.1%})"
 
 
-def lines(figures: dict, direction) -> list[str]:
+def sae_line(card: SaeCard) -> str:
+    random = ("–", "–") if card.random is None else tuple(f"{value:.3f}" for value in card.random)
+    figures = (f"{card.explained_variance:.3f}", f"{card.l0:.1f}", f"{card.silent:.1%}", f"{card.ce_recovered:.3f}")
+    return f"| {card.layer} | {' | '.join((*figures, *random))} |"
+
+
+def lines(figures: dict, direction, cards: dict[int, SaeCard]) -> list[str]:
     out = [
         "### Refusal (`python scripts/demo/evaluate.py --parts refusals`)",
         "",
@@ -35,18 +43,16 @@ def lines(figures: dict, direction) -> list[str]:
         "",
     ]
     out += [
-        "### SAEs (`python scripts/demo/evaluate.py --parts saes`)",
+        "### SAEs (`python scripts/demo/saes.py`)",
         "",
-        "| layer | explained variance | L0 | silent | cross-entropy recovered |",
-        "| --- | --- | --- | --- | --- |",
+        "| layer | explained variance | L0 | silent | cross-entropy recovered | explained variance, random | recovered, random |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    out += [
-        f"| {s['layer']} | {s['explained_variance']:.3f} | {s['l0']:.1f} | {s['dead']:.1%} | {s['ce_recovered']:.3f} |"
-        for s in figures["saes"]
-    ]
+    out += [sae_line(card) for card in cards.values()]
     out += [
         "",
-        f"On {figures['saes'][0]['tokens']:,} held-out chat tokens (test prompts and held-out documentation), BOS left out.",
+        f"On {min(card.tokens for card in cards.values()):,} held-out chat tokens (test prompts and held-out documentation), the fixed "
+        "prefix left out. Random: as many random directions, with as many of them active.",
         "",
     ]
     record = direction.provenance
@@ -94,7 +100,7 @@ def main() -> None:
     figures = json.loads((ASSETS / "figures.json").read_text())
     before, _, rest = path.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    body = "\n".join(lines(figures, load_direction(ASSETS / "direction.safetensors")))
+    body = "\n".join(lines(figures, load_direction(ASSETS / "direction.safetensors"), cards_of(find_spec("demo").saes)))
     path.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")
 
 

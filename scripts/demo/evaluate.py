@@ -1,4 +1,4 @@
-"""Print every figure the demo's model card states: refusals, perplexity, SAE quality. Nothing is trained here.
+"""Print the figures of refusals and perplexity that the demo's model card states. Nothing is trained here.
 
 Knows: the shipped assets through `core`, held-out prompts. `--extra FILE` counts refusals on further prompt lists.
 """
@@ -10,8 +10,7 @@ from pathlib import Path
 
 import torch
 from answers import answer_batch
-from chats import answer_all, compose
-from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, shared_prefix
+from common import ASSETS, PROMPTS_FILE, base_model, load_prompts
 from torch.nn.functional import cross_entropy
 
 from core import Edits, load, statistics, verdict
@@ -72,83 +71,11 @@ def perplexity(engine, most: int = 100) -> dict:
     return found
 
 
-@torch.inference_mode()
-def sae_quality(engine, tokens: int) -> list[dict]:
-    """Per layer on held-out conversations, BOS left out: explained variance, L0, dead share, cross-entropy recovered."""
-    from sae_lens import SAE
-
-    tokenizer, model = engine.tokenizer, engine.model
-    answers = answer_all(WORK, engine)
-    prefix = shared_prefix(tokenizer)
-    conversations = compose(tokenizer, answers, "test", tokens, 1, 320)
-    rows = [torch.tensor([prefix.tolist() + ids]) for ids, _ in conversations]
-    saes = {n: SAE.load_from_disk(str(path), device="cpu") for n, path in engine.spec.saes.items()}
-    residual: dict[int, list[torch.Tensor]] = {n: [] for n in saes}
-    mode: dict = {"layer": None, "with": None}
-
-    def hook(layer: int):
-        def run(module, args, out):
-            if mode["layer"] is None:
-                residual[layer].append(out[0, 1:].clone())
-            elif mode["layer"] == layer:
-                body = (
-                    torch.zeros_like(out[:, 1:])
-                    if mode["with"] == "zero"
-                    else saes[layer].decode(saes[layer].encode(out[:, 1:]))
-                )
-                return torch.cat([out[:, :1], body], 1)
-            return None
-
-        return run
-
-    handles = [model.model.layers[n].register_forward_hook(hook(n)) for n in saes]
-
-    def loss() -> float:
-        total = count = 0.0
-        for ids in rows:
-            logits = model(ids).logits[0, len(prefix) : -1]
-            total += float(cross_entropy(logits, ids[0, len(prefix) + 1 :], reduction="sum"))
-            count += ids.shape[1] - len(prefix) - 1
-        return total / count
-
-    clean = loss()
-    found = []
-    for layer, sae in saes.items():
-        x = torch.cat(residual[layer])
-        f = sae.encode(x)
-        error = x - sae.decode(f)
-        variance = ((x - x.mean(0)) ** 2).sum()
-        mode.update(layer=layer, **{"with": "sae"})
-        spliced = loss()
-        mode["with"] = "zero"
-        zero = loss()
-        mode["layer"] = None
-        one = {
-            "layer": layer,
-            "explained_variance": float(1 - (error**2).sum() / variance),
-            "l0": float((f > 0).sum(-1).float().mean()),
-            "dead": float(((f > 0).sum(0) == 0).float().mean()),
-            "ce_recovered": (zero - spliced) / (zero - clean),
-            "ce": [clean, spliced, zero],
-            "tokens": len(x),
-        }
-        found.append(one)
-        print(
-            f"SAE layer {layer:2d}: explained variance {one['explained_variance']:.3f}, L0 {one['l0']:.1f}, silent {one['dead']:.1%}, "
-            f"CE recovered {one['ce_recovered']:.3f} (clean {clean:.3f}, spliced {spliced:.3f}, zero {zero:.3f}; {len(x)} tokens)",
-            flush=True,
-        )
-    for handle in handles:
-        handle.remove()
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--extra", type=Path, nargs="*", default=[])
     parser.add_argument("--most", type=int, default=300, help="prompts taken at most from an extra list, seed 0")
-    parser.add_argument("--tokens", type=int, default=12_000, help="held-out content tokens for the SAE figures")
-    parser.add_argument("--parts", default="refusals,perplexity,saes")
+    parser.add_argument("--parts", default="refusals,perplexity")
     options = parser.parse_args()
     engine, parts = load("demo"), options.parts.split(",")
     path = ASSETS / "figures.json"
@@ -157,8 +84,6 @@ def main() -> None:
         figures["refusals"] = refusals(engine, options.extra, options.most)
     if "perplexity" in parts:
         figures["perplexity"] = perplexity(engine)
-    if "saes" in parts:
-        figures["saes"] = sae_quality(engine, options.tokens)
     path.write_text(json.dumps(figures, indent=1) + "\n")
 
 
