@@ -44,7 +44,7 @@ def test_pairs_are_drawn_in_the_recipes_shares_and_never_from_the_other_split(re
     answers = {split: chats.answer_split(tmp_path, engine, split) for split in ("train", "test")}
     assert set(answers["train"]) | set(answers["test"]) == {prompt.text for prompt in PROMPTS}
     train, held = (chats.mixed(answers[split], split, 600, 0) for split in ("train", "test"))
-    assert not {text for text, _ in train} & {text for text, _ in held}
+    assert not {text for text, _ in train if "bread" in text} & {text for text, _ in held}
     harmful = sum("harmful" in text and "bread" in text for text, _ in train) / len(train)
     assert harmful == pytest.approx(chats.MIX["harmful"], abs=0.06)
 

@@ -96,6 +96,13 @@ def with_trained(spec: ModelSpec, suite: TrainedSuite, name: str) -> ModelSpec:
     )
 
 
+def sae_name(place: Path | str) -> str:
+    """What results call an SAE that lies in a folder: the folder's name; of one trained here, with its suite's key."""
+    folder = Path(place)
+    here = folder.is_relative_to(cache_folder() / "training")
+    return f"{folder.parent.name}/{folder.name}" if here else folder.name
+
+
 def trained_names() -> tuple[str, ...]:
     """Names of the models that have a trained suite, as their folders are called."""
     found = (cache_folder() / "training").glob(f"*/{_FINISHED}")

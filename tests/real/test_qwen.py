@@ -1,8 +1,8 @@
 """Qwen2.5-Coder-1.5B-Instruct with its real weights: the engine gives what plain transformers gives.
 
 The plain model is asked first and then let go, so that no more than one copy of the weights is in memory. It runs in
-bfloat16 throughout; the engine may multiply in float32 (`core.forward.half_precision`), which rounds less. So logits are
-compared by what follows from them, and exactly where both sides are the engine's own.
+bfloat16 throughout; the engine may multiply in float32 (`core.forward.half_precision`), which rounds less. So logits
+are compared by their divergence, once with plain products and once with the same products on both sides.
 """
 
 from __future__ import annotations
