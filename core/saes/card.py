@@ -68,7 +68,7 @@ def read_card(folder: Path) -> SaeCard | None:
             float(found["ce_recovered"]),
             (float(chance["explained_variance"]), float(chance["ce_recovered"])) if chance else None,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -28,6 +28,12 @@ def line(spec: ModelSpec) -> str:
     return summary(cards(spec))
 
 
+def caption(spec: ModelSpec) -> None:
+    """The line below a table or chart of features; nothing without cards."""
+    if quality := line(spec):
+        st.caption(f"The SAEs: {plain(quality)}")
+
+
 def about_layer(spec: ModelSpec, layer: int) -> str:
     """How good the SAE of one layer is, as plain text; empty without a card."""
     card = cards(spec).get(layer)

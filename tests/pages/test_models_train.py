@@ -13,7 +13,7 @@ from cache.jobs.queue import shared_queue
 from core.models import registry
 from core.models.trained import trained_suite
 from pages.models import train
-from tests.conftest import PAGE_MODEL, opened
+from tests.conftest import opened
 from tests.pages.models_page import PAGE, ended, said
 from tests.waiting import until
 
@@ -25,7 +25,9 @@ def page(on_page_model, page_spec, tmp_path, monkeypatch):
     prompts.write_text(
         page_spec.prompts.read_text() + "".join(f"benign,0,train,x,Tell me of bread {n}.\n" for n in range(6))
     )
-    registry.register(replace(page_spec, prompts=prompts))
+    # The queue outlives a test, and remembers how the last training of a model ended.
+    registry.register(replace(page_spec, name=tmp_path.name, prompts=prompts))
+    monkeypatch.setenv("HYDRASCOPE_MODEL", tmp_path.name)
     monkeypatch.setattr(train, "WIDTHS", (48, *train.WIDTHS))
     yield lambda: opened(PAGE)
     for job in shared_queue().under_way():
@@ -51,6 +53,7 @@ def test_nothing_can_be_started_before_layers_are_named(page):
 
 
 def test_estimated_trained_used_with_one_click_and_its_card_shown(page):
+    name = registry.chosen_name()
     app = chosen(page())
     app.button(key="train_estimate").click().run()
     app = ended(app)
@@ -59,16 +62,17 @@ def test_estimated_trained_used_with_one_click_and_its_card_shown(page):
     app.button(key="train_start").click().run()
     app = ended(app)
     assert not app.exception and not app.error, said(app)
-    assert f"{PAGE_MODEL}/trained" in said(app).replace("\\", "") and trained_suite(PAGE_MODEL).layers == (1,)
+    assert f"{name}/trained" in said(app).replace("\\", "") and trained_suite(name).layers == (1,)
     app.button(key="train_use").click().run()
     app = ended(app)
-    assert registry.chosen_name() == f"{PAGE_MODEL}/trained" and engines.is_loaded(f"{PAGE_MODEL}/trained")
+    assert registry.chosen_name() == f"{name}/trained" and engines.is_loaded(f"{name}/trained")
     assert app.button(key="train_use").label == "In use"
-    app = app.selectbox(key="models_model").set_value(f"{PAGE_MODEL}/trained").run()
+    app = app.selectbox(key="models_model").set_value(f"{name}/trained").run()
     assert "Explained variance" in said(app) and not app.exception
 
 
 def test_paused_and_stopped_it_is_continued(page, monkeypatch):
+    name = registry.chosen_name()
     whole = training.train_for
 
     def slowed(*arguments, cancelled, **named):
@@ -82,11 +86,11 @@ def test_paused_and_stopped_it_is_continued(page, monkeypatch):
     app.run()
     app.button(key="train_stop").click().run()
     app = ended(app)
-    assert trained_suite(PAGE_MODEL) is None and not app.error
+    assert trained_suite(name) is None and not app.error
     monkeypatch.setattr(training, "train_for", whole)
     app.button(key="train_start").click().run()
     ended(app)
-    assert trained_suite(PAGE_MODEL).layers == (1,)
+    assert trained_suite(name).layers == (1,)
 
 
 def test_a_training_that_fails_says_why(page):
