@@ -92,7 +92,7 @@ def _train(options: argparse.Namespace) -> int:
                 engine = load_plain(name, options.device, options.dtype, progress, interrupted)
             plan = plan_for(name, engine, settings, prompts)
             plan.check_room()
-            note(f"Training SAEs of width {settings.width:,} for {name}, after layers {layers_text(settings.layers)}.")
+            note(f"Training SAEs of width {settings.width:,} for {name}, layers {layers_text(settings.layers)}.")
             note(f"Runs on {engine.placement}. Files are kept in {training_folder(name)}.")
             for line in probed(engine, plan, settings, texts_for(name, prompts)).lines:
                 note(line)
@@ -170,7 +170,7 @@ def _shrink(options: argparse.Namespace) -> int:
         engine = load_plain(options.model, progress=progress)
     prompts = [text for kind in ("benign", "harmful") for text in held_out_file(file, options.model, kind)]
     rows = prompt_rows(engine, prompts, tuple(saes))
-    printed = [("layer", "size before", "size after", "explained variance before", "after")]
+    printed: list[tuple[str, ...]] = [("layer", "size before", "size after", "explained variance before", "after")]
     for layer, folder in saes.items():
         target = options.out if len(saes) == 1 else options.out / folder.name
         shrink(folder, target)

@@ -16,6 +16,7 @@ from core.models.trained import base_name, suite_name, trained_suite
 from core.text.layers import layers_text, parse_layers
 from core.training.estimate import Plan
 from core.training.settings import TrainingSettings
+from pages.shared import sae_cards
 from pages.shared.jobs import INSTANT, job_bar, status, watch
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
@@ -156,15 +157,13 @@ def _progress(base: str) -> None:
         st.progress(job.share, status(job))
         with st.container(horizontal=True, gap="small"):
             if job.state == "paused":
-                st.button(
-                    "Continue", key="train_go_on", icon=":material/play_arrow:", on_click=queue.go_on, args=(job.id,)
-                )
+                st.button("Continue", key="train_go_on", icon=":material/play_arrow:", on_click=_go_on, args=(job.id,))
             else:
                 st.button(
                     "Pause",
                     key="train_pause",
                     icon=":material/pause:",
-                    on_click=queue.pause,
+                    on_click=_pause,
                     args=(job.id,),
                     disabled=job.state == "stopping",
                     help="Holds the training after the current step. Other jobs can use the device in the meantime.",
@@ -180,6 +179,14 @@ def _progress(base: str) -> None:
             )
     if not _under_way(base):
         _ended(base)
+
+
+def _pause(job_id: str) -> None:
+    shared_queue().pause(job_id)
+
+
+def _go_on(job_id: str) -> None:
+    shared_queue().go_on(job_id)
 
 
 def _ended(base: str) -> None:
@@ -201,7 +208,8 @@ def _result(base: str) -> None:
     spec = find_spec(name)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f":material/check_circle: Trained here: **{plain(name)}**, after layers {layers_text(suite.layers)}",
+            f":material/check_circle: Trained here: **{plain(name)}**, "
+            f"{'layer' if len(suite.layers) == 1 else 'layers'} {layers_text(suite.layers)}",
             width="content",
         )
         st.button(
@@ -211,8 +219,9 @@ def _result(base: str) -> None:
             disabled=chosen_name() == name or bool(shared_queue().under_way("model")),
             on_click=_use,
             args=(name,),
-            help=f"They read {len(spec.layers)} layers. Every page uses them from then on.",
+            help="Every page uses them from then on.",
         )
+    sae_cards.caption(spec)
 
 
 def _use(name: str) -> None:
