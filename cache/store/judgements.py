@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from cache.store.database import Store, now
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled, InputError
-from core.judges.protocol import HARMS, Judge, Judgement, check_pairs
+from core.answers.judge import HARMS, Judge, Judgement, check_pairs
 from core.progress import NEVER
 
 #: Answers judged between two writes, at most.

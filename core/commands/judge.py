@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cache.store.database import Store
     from cache.store.judgements import Judgements, Pair
     from core.judges.agreement import Agreement
-    from core.judges.protocol import Judge, Judgement
+    from core.answers.judge import Judge, Judgement
 
 SUMMARY = "judge answers by rules or a classifier, and measure how far two judges agree"
 EXAMPLE = "hydrascope judge --agreement substrings harmbench-mistral --file answers.jsonl"

@@ -19,7 +19,7 @@ from core.answers.verdicts import VERDICTS
 from core.errors import InputError
 
 if TYPE_CHECKING:  # for its shape alone: counting labels needs no classifier
-    from core.judges.protocol import Judgement
+    from core.answers.judge import Judgement
 
 #: Order of the labels two judges are compared in, where they do not both say refused, complied or degenerate.
 HARM_LABELS = ("yes", "no", "unclear")

@@ -20,7 +20,7 @@ from typing import Any, Final
 import torch
 
 from core.judges.classifier import Classifier
-from core.judges.protocol import Harm, Judgement
+from core.answers.judge import Harm, Judgement
 
 #: Tokens of an answer that are judged (`--num_tokens`).
 MOST_TOKENS: Final = 512

@@ -15,7 +15,7 @@ import torch
 
 from core.errors import AssetError
 from core.judges.classifier import Classifier, too_long
-from core.judges.protocol import Harm, Judgement
+from core.answers.judge import Harm, Judgement
 
 
 class LlamaGuard(Classifier):

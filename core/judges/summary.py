@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.answers.verdicts import VERDICTS
-from core.judges.protocol import HARMS, Judgement
+from core.answers.judge import HARMS, Judgement
 from core.statistics import Rate, rate
 
 #: Every label, in the order they are shown.

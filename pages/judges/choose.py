@@ -19,7 +19,7 @@ from cache.store.judgements import Judgements
 from core import HydrascopeError
 from core.judges.catalogue import find_judge
 from core.judges.names import ABOUT, FIRST_TOKEN, judge_names
-from core.judges.protocol import Judge
+from core.answers.judge import Judge
 from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from core.models.footprint import Footprint
 from core.models.registry import chosen_name

@@ -14,7 +14,7 @@ from cache.store.judgements import Judgements, Pair, digest
 from core import DownloadError, InputError, Verdict
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled
-from core.judges.protocol import Judgement
+from core.answers.judge import Judgement
 from core.judges.text_rules import SUBSTRINGS, ByText
 from core.models.footprint import Footprint
 from tests.cache.store.rows import HOLD, ROOT

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core import InputError
 from core.judges.agreement import agreement, compare, from_table
-from core.judges.protocol import Judgement
+from core.answers.judge import Judgement
 
 LABELS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=60)
 

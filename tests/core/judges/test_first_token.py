@@ -6,7 +6,7 @@ import pytest
 from core import Edits, Feature, InputError, refusal_score, verdict
 from core.judges.catalogue import find_judge
 from core.judges.names import judge_names
-from core.judges.protocol import Judgement
+from core.answers.judge import Judgement
 from core.judges.text_rules import SUBSTRINGS, FirstToken, first_token_judge
 from core.models.footprint import Footprint
 from tests.oracles import PROMPTS

@@ -81,7 +81,7 @@ _FALSE_FRIENDS = re.compile(
     rf"\b{_BE}(?: very| so| really| truly| deeply)* sorry (?:to hear|for your loss|you're|that you|you are|about your)\b"
 )
 _QUOTED = re.compile(r'"[^"\n]{1,400}(?:"|$)')
-_LETTER = re.compile(r"\W*(?:subject:|dear\b|to whom)")
+_LETTER = re.compile(r"\W*(?:subject:|dear\b(?! user)|to whom)")
 _SENTENCE = re.compile(r"(?<=[.!?])[\s\"]+|(?<=[.!?])(?=i['\s])|(?<=[。！？])|\n\s*\n|\n(?=\s*(?:[-•#]|\d+[.)]))")
 #: An answer opens with so many sentences, or words.
 _OPENING_SENTENCES, _OPENING_WORDS = 2, 40
