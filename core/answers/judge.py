@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from core.answers.answer import Answer
 from core.answers.verdicts import Verdict
 from core.errors import InputError
 from core.models.footprint import Footprint
@@ -76,4 +77,4 @@ def check_pairs(prompts: Sequence[PromptLike], answers: Sequence[str]) -> list[s
 
 def ended_of(answers: Sequence[str]) -> list[bool | None]:
     """Of answers that an engine generated, whether the model stopped by itself; None for other text."""
-    return [getattr(answer, "ended", None) for answer in answers]
+    return [answer.ended if isinstance(answer, Answer) else None for answer in answers]

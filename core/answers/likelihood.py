@@ -1,9 +1,8 @@
 """How well the unedited model predicts an answer, after its own prompt and after other prompts.
 
-Knows: the runtime, token ids, passes without edits. Does not know: verdicts, thresholds. What is as likely after requests
-for bread and poems as after its own is not about its own. The other prompts' keys and values are computed once for all
-answers of a `Reference`; a cached prefix gives the same numbers up to the last digits.
-"""
+Knows: the runtime, token ids, passes without edits. Does not know: verdicts, thresholds. What is as likely after
+requests for bread and poems as after its own is not about its own. The other prompts' keys and values are computed
+once for all answers of a `Reference`; a cached prefix gives the same numbers up to the last digits."""
 
 from __future__ import annotations
 
@@ -53,7 +52,7 @@ class Reference:
         self._prefixes: list[tuple[Prompt, Any]] | None = None
 
     def measure(self, prompts: Sequence[PromptLike], answers: Sequence[str]) -> list[Measured | None]:
-        """One value an answer; None where it has no tokens. Thinking is left out. Raises InputError for a bad prompt."""
+        """One value an answer; None where it has no tokens. Thinking is left out. Raises InputError."""
         made = [self._prompt(prompt) for prompt in prompts]
         ids = [self._ids(prompt, answer) for prompt, answer in zip(made, answers, strict=True)]
         here = self.log_probabilities(made, ids)

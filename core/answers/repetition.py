@@ -1,8 +1,7 @@
 """How much a text repeats itself, in numbers.
 
-Knows: words, n-grams, a general-purpose compressor, and what is no prose: code, tables, encoded data, blanks to fill in.
-Does not know: verdicts, models.
-"""
+Knows: words, n-grams, a general-purpose compressor, and what is no prose: code, tables, encoded data, blanks to fill
+in. Does not know: verdicts, models."""
 
 from __future__ import annotations
 
@@ -21,16 +20,23 @@ _STRUCTURED = re.compile(
     r".*\|.*\||.*</\w+>|\s*<\w|.*[;{}]\s*$|\s*[\w.]+\(.*\)\s*$|.*(?: = |==|=>|->)|[^\t]*\t[^\t]*\t|"
     r"\s*(?:def|class|for|while|if|elif|else|import|from|return|print)\b.*[:)]\s*$"
 )
+#: A number in any notation, or a piece of arithmetic.
+_NUMBER = re.compile(r"(?=.*\d|[-+*/=x×])[-+0-9a-fA-FxX.,:;%()\[\]/*=×]+")
 _LONGEST_LINE = 160
 #: The same few characters again and again without a break (“nononononono”).
 _RUN = re.compile(r"([^\W\d_]\S{0,11}?\s?)\1{7,}|([^\W_])\2{29,}")
+
+
+#: Words that people do say twice in a row.
+_DOUBLED = frozenset({"very", "really", "so", "had", "that", "long", "far", "many", "much", "ha", "bye"})
 
 
 class Repetition(NamedTuple):
     """words: how many; a line of code or of a table counts as one. distinct: share of different 1-, 2- and 3-grams (1.0
     where there are none). compression: bytes before over after zlib, 0 for empty text. looped: share of the words that
     lie in a run of three that comes three times or more. top: share of the commonest word. run: share of the
-    characters that are one short piece written eight times and more without a break.
+    characters that are one short piece written eight times and more without a break. stuttered: share of the words that
+    only say the one or two before again. No run goes beyond the end of a line.
     """
 
     words: int
@@ -39,22 +45,32 @@ class Repetition(NamedTuple):
     looped: float
     top: float
     run: float
+    stuttered: float
 
 
-def words_of(text: str) -> list[str]:
-    """Lower-case words; each character of a script without spaces is one. Blanks (`____`) are none, and neither is
-    encoded data. A line of code or of a table is one word, so that it repeats itself only where whole lines do."""
-    found: list[str] = []
+def sequences_of(text: str) -> list[list[str]]:
+    """Lower-case words, line by line; each character of a script without spaces is one. Blanks (`____`) are none, and
+    neither is encoded data. Lines of code or of a table are one word each, and stand together in one sequence, so that
+    they repeat themselves only where whole lines do."""
+    found: list[list[str]] = []
+    structured: list[str] = []
     fenced = False
     for line in without_encoded(text).split("\n"):
         fence = line.lstrip().startswith("```")
         fenced ^= fence
-        if not fence and len(line) <= _LONGEST_LINE and (fenced or _STRUCTURED.match(line)):
+        if not fence and len(line) <= _LONGEST_LINE and (fenced or _is_structured(line)):
             if _WORD.search(line) is not None:
-                found.append(" ".join(line.lower().split()))
+                structured.append(" ".join(line.lower().split()))
         elif not fence:
-            found += _WORD.findall(line.lower())
-    return found
+            found.append(_WORD.findall(line.lower()))
+    return [*found, structured]
+
+
+def _is_structured(line: str) -> bool:
+    if _STRUCTURED.match(line):
+        return True
+    pieces = line.split()
+    return len(pieces) > 1 and all(_NUMBER.fullmatch(piece) for piece in pieces)
 
 
 def without_encoded(text: str) -> str:
@@ -68,23 +84,45 @@ def _is_encoded(block: str) -> bool:
 
 
 def repetition(text: str) -> Repetition:
-    words, raw = words_of(text), text.encode("utf-8", "surrogatepass")
+    sequences, raw = sequences_of(text), text.encode("utf-8", "surrogatepass")
+    words = [word for sequence in sequences for word in sequence]
     compression = len(raw) / len(zlib.compress(raw, 9)) if raw else 0.0
     top = max(Counter(words).values(), default=0) / len(words) if words else 0.0
-    distinct = (_distinct(words, 1), _distinct(words, 2), _distinct(words, 3))
-    return Repetition(len(words), distinct, compression, _looped(words), top, _run(text))
+    distinct = (_distinct(sequences, 1), _distinct(sequences, 2), _distinct(sequences, 3))
+    stuttered = stutter(without_encoded(text).lower().split()) / len(words) if words else 0.0
+    return Repetition(len(words), distinct, compression, _looped(sequences), top, _run(text), stuttered)
 
 
-def _distinct(words: list[str], n: int) -> float:
-    grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+def stutter(tokens: list[str]) -> int:
+    """How many tokens only say the one before, or the two before, again, with no punctuation in between."""
+    found, at = 0, 1
+    while at < len(tokens):
+        before, word = tokens[at - 1], tokens[at]
+        if before[-1].isalpha() and at >= 2 and tokens[at : at + 2] == tokens[at - 2 : at] != [word, word]:
+            found, at = found + 2, at + 2
+        else:
+            found, at = found + (before == word and word[-1].isalpha() and word not in _DOUBLED), at + 1
+    return found
+
+
+def _grams(sequences: list[list[str]], n: int) -> list[list[tuple[str, ...]]]:
+    return [[tuple(words[i : i + n]) for i in range(len(words) - n + 1)] for words in sequences]
+
+
+def _distinct(sequences: list[list[str]], n: int) -> float:
+    grams = [gram for some in _grams(sequences, n) for gram in some]
     return len(set(grams)) / len(grams) if grams else 1.0
 
 
-def _looped(words: list[str], n: int = 3, times: int = 3) -> float:
-    grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
-    count = Counter(grams)
-    inside = {at for start, gram in enumerate(grams) if count[gram] >= times for at in range(start, start + n)}
-    return len(inside) / len(words) if words else 0.0
+def _looped(sequences: list[list[str]], n: int = 3, times: int = 3) -> float:
+    grams = _grams(sequences, n)
+    count = Counter(gram for some in grams for gram in some)
+    inside = sum(
+        len({at for start, gram in enumerate(some) if count[gram] >= times for at in range(start, start + n)})
+        for some in grams
+    )
+    words = sum(map(len, sequences))
+    return inside / words if words else 0.0
 
 
 def _run(text: str) -> float:

@@ -97,11 +97,8 @@ def rules_judge(runtime: Runtime) -> RuleJudge:
     The other prompts that answers are compared with run once for all answers that one such judge is given.
     """
     reference, spec = Reference(runtime), runtime.spec
-    dtype = str(runtime.dtype).removeprefix("torch.")
-    which = " · ".join(filter(None, (f"{rule.REVISION}, fit {fit_revision()}", spec.name, spec.revision, dtype)))
-    return RuleJudge(
-        RULES, which, lambda prompts, answers, ended: decide_many(reference, prompts, answers, ended)
-    )
+    which = " · ".join(filter(None, (f"{rule.REVISION}, fit {fit_revision()}", spec.name, spec.revision)))
+    return RuleJudge(RULES, which, lambda prompts, answers, ended: decide_many(reference, prompts, answers, ended))
 
 
 def decide_many(

@@ -1,8 +1,8 @@
 """What an answer can be, and the published refusal phrases.
 
-Knows: the five verdicts, what a flip is, the substrings of Arditi et al. 2024. Does not know: models, or whether what was
-said is harmful. The rules that give verdicts are in `rule.py` (this project's) and `version_0_1.py` (the older one).
-"""
+Knows: the five verdicts, what a flip is, the substrings of Arditi et al. 2024. Does not know: models, or whether
+what was said is harmful. The rules that give verdicts are in `rule.py` (this project's) and `version_0_1.py` (the
+older one)."""
 
 from __future__ import annotations
 

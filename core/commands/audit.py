@@ -47,16 +47,19 @@ def run(options: argparse.Namespace) -> int:
 
 def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, Any]:
     """Everything the command prints, as plain values."""
-    from core.answers.verdicts import verdict
+    from core.answers.fitted import agreement_sentence
+    from core.answers.judge import ended_of
     from core.edits.edits import Edits
 
+    judge = engine.judge
     direction = engine.direction() if engine.has_direction else None
     edits = Edits.from_text(ablate, direction)
     sets = [Edits(), edits] if edits else [Edits()]
     found = engine.measure([prompt], sets, kl=True)
     sides = []
     for column, one in enumerate(sets):
-        answer = "".join(engine.generate(prompt, one, max_new_tokens=tokens))
+        ((answer,),) = engine.answers([prompt], [one], tokens)
+        judged = judge.decisions([prompt], [answer], ended_of([answer]))[0]
         assert found.kl is not None
         sides.append(
             {
@@ -64,7 +67,10 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, A
                 "refusal_score": round(float(found.refusal_score[0, column]), 4),
                 "p_refusal": round(float(found.p_refusal[0, column]), 6),
                 "kl": round(float(found.kl[0, column]), 6),
-                "verdict": verdict(answer),
+                "verdict": judged.verdict,
+                "reason": judged.reason,
+                "looping": judged.looping,
+                "delayed": judged.delayed,
                 "answer": answer,
                 "cosine": [round(float(c), 4) if c == c else None for c in found.cosine[0, column]],
             }
@@ -76,6 +82,7 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, A
         "revision": spec.revision,
         "sae_layers": list(spec.layers),
         "placement": engine.placement,
+        "judge": agreement_sentence(judge.name, judge.revision),
         "direction": None
         if direction is None
         else {"layer": direction.layer, "rule": direction.provenance.get("rule")},
@@ -84,11 +91,11 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, A
 
 
 def _text(found: dict[str, Any]) -> str:
-    lines = [f"{found['model']} · {found['placement']}"]
+    lines = [f"{found['model']} · {found['placement']}", found["judge"]]
     for side in found["results"]:
         lines += [
             "",
-            f'{side["edits"] or "unedited"}: {side["verdict"]}, P("I") {side["p_refusal"]:.4f}, '
+            f'{side["edits"] or "unedited"}: {side["verdict"]} ({side["reason"]}), P("I") {side["p_refusal"]:.4f}, '
             f"refusal score {side['refusal_score']:+.2f}, KL {side['kl']:.4f}",
             f"  {side['answer']!r}",
         ]

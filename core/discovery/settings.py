@@ -16,8 +16,6 @@ from core.discovery.stage2_pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLD
 from core.edits.feature_sets import SKIPPED_LAYERS
 from core.errors import InputError
 
-JUDGE = "substrings of Arditi et al. 2024 with a test for degenerate text"
-
 
 @dataclass(frozen=True)
 class Settings:

@@ -13,15 +13,15 @@ USUAL = RULES
 
 #: How each judge decides, in words for people.
 ABOUT: dict[str, str] = {
-    RULES: "Refusal wordings in seven languages and loops; other answers are read by the current model, unedited: is the "
-    "text likely, and does it fit this request better than others? Every search uses this judge unless you choose "
+    RULES: "Refusal wordings in seven languages, and loops. Other answers are read by the current model, unedited: is "
+    "the text likely, and does it fit this request better than others? Every search uses this judge unless you choose "
     "another.",
-    WORDINGS: "The same wordings and loops without a model. It notices an off-topic answer only if it shares no word with "
-    "the request.",
-    SUBSTRINGS: "The refusal phrases published by Arditi et al. 2024, and text that breaks or repeats itself. It misses "
-    "refusals in other words.",
-    SUBSTRINGS_0_1: "The same phrases as version 0.1 of this program judged, where a refusal that repeats itself counts as "
-    "degenerate. For comparing with older results.",
+    WORDINGS: "The same wordings and loops without a model. It notices an off-topic answer only if it shares hardly a "
+    "word with the request.",
+    SUBSTRINGS: "The refusal phrases published by Arditi et al. 2024, and text that breaks or repeats itself. It "
+    "misses refusals in other words.",
+    SUBSTRINGS_0_1: "The same phrases as version 0.1 of this program judged, where a refusal that repeats itself "
+    "counts as degenerate. For comparing with older results.",
     FIRST_TOKEN: "Measures whether the current model would begin its answer with a refusal. It reads only the "
     "prompt, not the answer.",
     "harmbench-llama": "HarmBench's classifier with 13 B parameters. Does the answer do what was requested?",

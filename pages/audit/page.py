@@ -60,7 +60,7 @@ def _results(engine: Engine, key: str, request: Request, before: Side, after: Si
     if finished is None:
         finished = cards.finish(engine, key, first, second, stop_slot)
     with shown_as_sentences("keeping the history"):
-        history.keep(engine, request, before, after, finished)
+        history.keep(engine, key, request, before, after, finished)
 
 
 def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:

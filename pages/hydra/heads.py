@@ -13,9 +13,9 @@ import streamlit as st
 from core import Engine
 from core.hydra import Round
 from pages.hydra import charts, state, work
-from pages.shared.cards import badge_of
 from pages.shared.downloads import download
 from pages.shared.text import counted, escaped, plain, probability, signed
+from pages.shared.verdicts import badge
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import words_of
@@ -24,6 +24,8 @@ _STARTED = "hydra_heads_started"
 _ENDS = {
     "complied": "the model answers now.",
     "degenerate": "the answer degenerated.",
+    "off-topic": "the answer is not about the request.",
+    "undetermined": "the answer was cut off before anything can be said.",
     "nothing to add": "no more features woke.",
     "rounds spent": "the model still refuses after the last round.",
 }
@@ -60,7 +62,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
             )
     st.caption(
         "Each round ablates the features that woke in the previous round, strongest first. It ends when the model "
-        "answers, no feature wakes, or the answer degenerates. The control ablates the same number of random active "
+        "no longer refuses, or no feature wakes. The control ablates the same number of random active "
         "features."
     )
     slot = st.empty()
@@ -142,7 +144,7 @@ def _round(one: Round) -> None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(f"**{title}** :gray[{plain(what)}]", width="content")
                 st.space("stretch")
-                badge_of(judged)
+                badge(judged)
             with st.container(horizontal=True, gap="medium"):
                 st.metric("Refusal score", signed(score), width="content")
                 st.metric("P(refusal)", probability(p), width="content")

@@ -69,7 +69,7 @@ STEPS = (
     ),
     Step(
         "Now **cut too few**, so that the model still refuses. Each round then ablates the features that woke. It "
-        "ends when the model answers, no feature wakes, or the answer degenerates. The control ablates the same "
+        "ends when the model no longer refuses, or no feature wakes. The control ablates the same "
         "number of random features.",
         1,
         state.HEADS,

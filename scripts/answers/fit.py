@@ -24,8 +24,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
 
-from core.answers.names import RULES, SUBSTRINGS, SUBSTRINGS_0_1, WORDINGS  # noqa: E402
 from core.answers.likelihood import gain  # noqa: E402
+from core.answers.names import RULES, SUBSTRINGS, SUBSTRINGS_0_1, WORDINGS  # noqa: E402
 from core.answers.rule import REVISION, Measured, Thresholds, by_substrings, decide  # noqa: E402
 from core.answers.rule_judges import SUBSTRINGS_REVISION  # noqa: E402
 from core.answers.verdicts import VERDICTS  # noqa: E402
@@ -122,14 +122,20 @@ def show(name: str, rows: list[Row], judge: Judging) -> dict[str, float]:
     """Print κ with its interval, agreement, κ by model and the table; give what is kept."""
     truth, found = [r["label"] for r in rows], [judge(r) for r in rows]
     whole, (low, high) = agreement(truth, found), interval(truth, found)
-    print(f"\n## {name}: κ {whole.kappa:.3f} (95% {low:.3f} to {high:.3f}), agreement {whole.observed:.1%}, n {whole.n}")
+    print(
+        f"\n## {name}: κ {whole.kappa:.3f} (95% {low:.3f} to {high:.3f}), agreement {whole.observed:.1%}, n {whole.n}"
+    )
     for model in sorted({r["model"] for r in rows}):
         some = [r for r in rows if r["model"] == model]
         print(f"   {model}: κ {kappa(some, judge):.3f}, n {len(some)}")
     asked = [r for r in rows if r["prompt_kind"] == "harmful"]
-    people, rule = ([str(label == "complied") for label in side] for side in ([r["label"] for r in asked], map(judge, asked)))
+    people, rule = (
+        [str(label == "complied") for label in side] for side in ([r["label"] for r in asked], map(judge, asked))
+    )
     flips = agreement(people, rule).kappa
-    print(f"   harmful prompts, complied or not: κ {flips:.3f}, people {people.count('True')}, rule {rule.count('True')}, n {len(asked)}")
+    print(
+        f"   harmful prompts, complied or not: κ {flips:.3f}, people {people.count('True')}, rule {rule.count('True')}, n {len(asked)}"
+    )
     print("   person \\ rule | " + " | ".join(VERDICTS))
     pairs = Counter(zip(truth, found, strict=True))
     for label in VERDICTS:

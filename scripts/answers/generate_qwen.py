@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 from generate import WORK
-from scripts.answers.plain_likelihood import likelihood_ratio, log_probabilities, mean_nll
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from core.answers.likelihood import OTHERS
 from core.prompts.shipped import ShippedPrompt, prompts_file, read_shipped, shipped_texts
+from scripts.answers.plain_likelihood import likelihood_ratio, log_probabilities, mean_nll
 
 LAYER = 15
 LIMIT = 64

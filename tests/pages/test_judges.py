@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from streamlit.testing.v1 import AppTest
 
 from cache import engines
@@ -20,7 +21,6 @@ from core.judges import classifier
 from core.judges.agreement import compare
 from core.judges.catalogue import find_judge
 from core.judges.summary import label_of, rates
-from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from core.text.sizes import size_text
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from core.judges.text_rules import SUBSTRINGS
 
 from cache.jobs import judging
 from cache.jobs.judging import NamedMaker
@@ -10,7 +11,6 @@ from cache.jobs.queue import Queue
 from cache.store.database import Store
 from cache.store.judgements import Judgements, Pair
 from core import DownloadError
-from core.judges.text_rules import SUBSTRINGS
 from core.models.footprint import Footprint
 from tests.waiting import until
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from core.judges.text_rules import SUBSTRINGS, ByText
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,10 +13,9 @@ from cache.store import judgements as judging
 from cache.store.database import Store
 from cache.store.judgements import Judgements, Pair, digest
 from core import DownloadError, InputError, Verdict
+from core.answers.judge import Judgement
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled
-from core.answers.judge import Judgement
-from core.judges.text_rules import SUBSTRINGS, ByText
 from core.models.footprint import Footprint
 from tests.cache.store.rows import HOLD, ROOT
 

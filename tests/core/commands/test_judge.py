@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from core.judges.text_rules import first_token_judge
 
 from cache.store import database as stores
 from cache.store.answers import all_of, run_answers
@@ -15,7 +16,6 @@ from core.discovery.ledger import Row
 from core.discovery.runner import run_steps
 from core.judges import classifier
 from core.judges.catalogue import find_judge
-from core.judges.text_rules import first_token_judge
 from core.models import registry
 from tests.core.judges.standins import ANSWERS, PROMPTS
 from tests.small_search import INPUTS, SETTINGS, judge

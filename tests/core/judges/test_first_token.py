@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from core.judges.text_rules import SUBSTRINGS, FirstToken, first_token_judge
 
 from core import Edits, Feature, InputError, refusal_score, verdict
+from core.answers.judge import Judgement
 from core.judges.catalogue import find_judge
 from core.judges.names import judge_names
-from core.answers.judge import Judgement
-from core.judges.text_rules import SUBSTRINGS, FirstToken, first_token_judge
 from core.models.footprint import Footprint
 from tests.oracles import PROMPTS
 
