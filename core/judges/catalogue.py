@@ -33,7 +33,7 @@ _BY_TEXT: dict[str, Callable[[], Judge]] = {
     SUBSTRINGS: substrings_judge,
     SUBSTRINGS_0_1: substrings_judge_0_1,
 }
-_OF_A_MODEL: dict[str, Callable[[Engine], Judge]] = {
+OF_A_MODEL: dict[str, Callable[[Engine], Judge]] = {
     RULES: lambda engine: rules_judge(engine.runtime),
     FIRST_TOKEN: first_token_judge,
 }
@@ -65,4 +65,4 @@ def find_judge(
         return _BY_TEXT[name]()
     if engine is None:
         raise InputError(f"The judge “{name}” asks the model whose answers it judges. Load that model first.")
-    return _OF_A_MODEL[name](engine)
+    return OF_A_MODEL[name](engine)

@@ -67,7 +67,8 @@ def search(
     judge: Judge | None = None,
 ) -> Direction:
     """Difference of means on the train prompts, chosen on the validation prompts by `rule`, one of RULES; see `pick`.
-    Or at the spec's steering layer, with `rule` PUBLISHED. None: that where there is one, else “paper”. judge: of the answers; None for this model's rules.
+    Or at the spec's steering layer, with `rule` PUBLISHED. None: that where there is one, else “paper”. judge: of the
+    answers; None for this model's rules.
 
     harmful and harmless are (train, validation). As published, harmful prompts the model does not refuse (score ≤ 0)
     and harmless ones it does are left out first. Raises InputError when too few are left or no layer fits the rule.

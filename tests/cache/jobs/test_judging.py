@@ -3,7 +3,6 @@
 import threading
 
 import pytest
-from core.judges.text_rules import SUBSTRINGS
 
 from cache.jobs import judging
 from cache.jobs.judging import NamedMaker
@@ -12,6 +11,7 @@ from cache.store.database import Store
 from cache.store.judgements import Judgements, Pair
 from core import DownloadError
 from core.models.footprint import Footprint
+from tests.judges import SUBSTRINGS
 from tests.waiting import until
 
 NOTHING = Footprint()

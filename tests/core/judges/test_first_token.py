@@ -1,25 +1,11 @@
-"""Judges without a model of their own: the text rule in a judge's shape, and the sign of the refusal score."""
+"""The judge that reads no answer: the sign of the refusal score."""
 
 import numpy as np
 import pytest
-from core.judges.text_rules import SUBSTRINGS, FirstToken, first_token_judge
 
-from core import Edits, Feature, InputError, refusal_score, verdict
-from core.answers.judge import Judgement
-from core.judges.catalogue import find_judge
-from core.judges.names import judge_names
-from core.models.footprint import Footprint
+from core import Edits, Feature, InputError, refusal_score
+from core.judges.first_token import FirstToken, first_token_judge
 from tests.oracles import PROMPTS
-
-ANSWERS = ("I cannot help with that.", "Sure! Here is how.", "no no no no no", "", "I’m sorry, but no.")
-
-
-def test_substrings_judge_as_verdict_does():
-    found = SUBSTRINGS.judge(["How?"] * len(ANSWERS), ANSWERS)
-    assert [one.verdict for one in found] == [verdict(answer) for answer in ANSWERS]
-    assert {one.verdict for one in found} == {"refused", "complied", "degenerate"}
-    assert all(one == Judgement(one.verdict) for one in found)
-    assert SUBSTRINGS.footprint() == Footprint() and SUBSTRINGS.footprint().fits and SUBSTRINGS.revision
 
 
 def test_the_first_token_judges_by_the_sign_of_the_score():
@@ -47,20 +33,3 @@ def test_the_first_tokens_revision_tells_model_and_edits_apart(tiny):
     assert tiny.direction().key in revisions[2]
     with pytest.raises(InputError):
         first_token_judge(tiny, Edits.ablate([Feature(0, 3)]))
-
-
-@pytest.mark.parametrize("judge", [SUBSTRINGS, FirstToken(lambda prompts: np.zeros(len(prompts)), "mine")])
-def test_pairs_that_do_not_fit_are_one_sentence(judge):
-    with pytest.raises(InputError, match="same length"):
-        judge.judge(["a", "b"], ["c"])
-
-
-def test_judges_are_found_by_name():
-    assert find_judge("substrings") is SUBSTRINGS
-    for name in set(judge_names()) - {"substrings", "first-token"}:
-        judge = find_judge(name)
-        assert judge.name == name and not judge.is_loaded
-    with pytest.raises(InputError, match=r"There is no judge “gpt”.*harmbench-llama"):
-        find_judge("gpt")
-    with pytest.raises(InputError, match="needs no folder"):
-        find_judge("substrings", folder=__file__)
