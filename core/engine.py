@@ -189,7 +189,7 @@ class Engine:
 
     @property
     def judge(self) -> RuleJudge:
-        """The judge that every search uses unless another is given: `verdict` for many answers at once."""
+        """What every search judges by unless another judge is given: `verdict` for many answers at once."""
         return rules_judge(self.runtime)
 
     def features(self, prompt: PromptLike, edits: Edits = Edits()) -> pd.DataFrame:
@@ -236,15 +236,7 @@ class Engine:
 
         reference: what `reference` returned for the same prompts, to save running the unedited model again.
         """
-        made = self._prompts(prompts)
-        base = scores.reference_logprobs(self.runtime, made) if reference is None else reference
-        if len(base) != len(made):
-            raise InputError(
-                f"The reference is for {len(base)} prompts, but {len(made)} were given. Make the reference again."
-            )
-        found = scores.measure(self.runtime, made, edit_sets(edits), [], None, reference=base)
-        assert found.kl is not None
-        return found.kl
+        return scores.divergence(self.runtime, self._prompts(prompts), edit_sets(edits), reference)
 
     def reference(self, prompts: Sequence[PromptLike]) -> torch.Tensor:
         """float32 [prompts, vocabulary] on the CPU: the unedited log-probabilities, for `kl`."""
