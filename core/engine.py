@@ -121,6 +121,12 @@ class Engine:
         """Tokenise a request or a Conversation: .ids .pieces .spans, template applied, BOS once. Raises InputError."""
         return make_prompt(self.runtime.tokenizer, self.runtime.template, text, self.runtime.context_length)
 
+    def with_thinking(self, on: bool) -> Engine:
+        """The same model, let think before it answers or not; `runtime.template.thinking` is None where it cannot."""
+        other = Engine(self.runtime.with_thinking(on), self.placement.partition(": ")[2])
+        other._direction = self._direction
+        return other
+
     @property
     def refusal_pieces(self) -> tuple[str, ...]:
         """The refusal tokens as text, for saying what P("I") is the probability of."""
@@ -154,9 +160,7 @@ class Engine:
 
     def generate(self, prompt: PromptLike, edits: Edits = Edits(), max_new_tokens: int = 32) -> generate.Pieces:
         """Pieces of the greedy answer as they come; edits act on prompt and generated tokens alike.
-
-        Bad input raises InputError here, before the first piece.
-        """
+        Bad input raises InputError here, before the first piece."""
         made, (checked,) = self.prompt(prompt), edit_sets([edits])
         check_length(max_new_tokens)
         self.runtime.check([checked])
@@ -173,9 +177,7 @@ class Engine:
         self, prompts: Sequence[PromptLike], edits: Sequence[Edits], max_new_tokens: int = 32
     ) -> Iterator[tuple[int, int, Answer]]:
         """`answers` as they come: (prompt number, edit set number, text so far), the last of each being its answer.
-
-        Bad input raises InputError here, before the first piece.
-        """
+        Bad input raises InputError here, before the first piece."""
         made, sets = self._prompts(prompts), edit_sets(edits)
         check_length(max_new_tokens)
         self.runtime.check(sets)

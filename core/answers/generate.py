@@ -159,5 +159,8 @@ def _batch(
 
 
 def decode_answer(runtime: Runtime, ids: list[int]) -> str:
-    """Ids to text, special tokens left out."""
-    return runtime.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    """Ids to text, special tokens left out; behind the mark of a thought that the template opened, so that what is
+    thought is not taken for an answer."""
+    return runtime.template.thought + runtime.tokenizer.decode(
+        ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )

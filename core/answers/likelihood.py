@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 from core.answers.rule import Measured
-from core.answers.thinking import what_is_said
 from core.edits.edits import Edits
 from core.forward.batches import prefix_pass, select
 from core.forward.hooks import Pass
 from core.forward.runtime import Runtime
 from core.forward.token_budget import tokens_per_forward
 from core.prompts.conversation import PromptLike
-from core.prompts.template import Prompt, make_prompt
+from core.prompts.template import Prompt, make_prompt, read_template
+from core.prompts.thinking import what_is_said
 
 #: After these the same answer is scored again: what is as likely after them is not about its prompt. One of each
 #: common form of request, each about something else.
@@ -47,6 +47,9 @@ class Reference:
     def __init__(self, runtime: Runtime, others: Sequence[str] = OTHERS) -> None:
         self.runtime = runtime
         self._others = tuple(others)
+        # What is scored is the answer, so it stands where an answer begins, whatever was thought before it.
+        template = runtime.template
+        self._template = read_template(runtime.tokenizer, template.system) if template.thought else template
         # Protects `_prefixes` while it is made: two threads would each run the prompts.
         self._lock = threading.Lock()
         self._prefixes: list[tuple[Prompt, Any]] | None = None
@@ -98,7 +101,7 @@ class Reference:
             return self._prefixes
 
     def _prompt(self, prompt: PromptLike) -> Prompt:
-        return make_prompt(self.runtime.tokenizer, self.runtime.template, prompt, self.runtime.context_length)
+        return make_prompt(self.runtime.tokenizer, self._template, prompt, self.runtime.context_length)
 
     def _ids(self, prompt: Prompt, answer: str) -> list[int]:
         """The answer's tokens, as many as are read and as the context has room for after any of the prompts."""

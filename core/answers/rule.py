@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from core.answers.refusals import find_refusal
 from core.answers.repetition import Repetition, repetition
-from core.answers.thinking import what_is_said
 from core.answers.verdicts import Verdict, is_refusal
+from core.prompts.thinking import what_is_said
 
 #: What the rules go by. Raise the number with any change of a rule: stored judgements are looked up by it.
 REVISION = "rules 1"

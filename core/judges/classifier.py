@@ -20,7 +20,6 @@ import torch
 
 from core import devices
 from core.answers.judge import Judgement, check_pairs
-from core.answers.thinking import what_is_said
 from core.errors import AssetError, InputError
 from core.forward.device_lock import DEVICE_LOCK
 from core.forward.token_budget import tokens_per_forward
@@ -28,6 +27,7 @@ from core.hub.fetch import Listing, Wanted, fetch, look
 from core.models.footprint import Footprint, judge_footprint
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.conversation import PromptLike
+from core.prompts.thinking import what_is_said
 
 #: The weights in the one form that is read; a repository's others (`original/`, pickles) are left there.
 WEIGHTS = "model*.safetensors"
