@@ -73,6 +73,23 @@ def answers(
     return texts
 
 
+def answers_at(
+    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], lengths: Sequence[int]
+) -> list[list[tuple[Answer, ...]]]:
+    """[prompt][edit set] → the greedy answer cut at each of `lengths`: each is what `answers` gives for that length.
+
+    Generated once, at the longest; a greedy answer begins as the shorter one.
+    """
+    found: list[list[tuple[Answer, ...]]] = [[() for _ in edits] for _ in prompts]
+    for row in answer_rows(runtime, prompts, edits, max(lengths)):
+        if row.done:
+            room = runtime.room(prompts[row.prompt])
+            found[row.prompt][row.edit] = tuple(
+                Answer(decode_answer(runtime, row.ids[:length]), len(row.ids) < min(length, room)) for length in lengths
+            )
+    return found
+
+
 def streams(
     runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
 ) -> Iterator[tuple[int, int, Answer]]:

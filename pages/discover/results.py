@@ -27,7 +27,7 @@ from pages.shared.text import counted, plain
 
 SEARCH, ANALYSES, SETS, ABOUT = "Search", "Analyses", "Feature sets", "About this run"
 _SHOWN: dict[str, tuple[str, ...]] = {
-    SEARCH: ("summary", "stage_1", "stage_2", "minimal_sets", "stage_3", "machines", "prompts", "failures"),
+    SEARCH: ("summary", "stage_1", "stage_2", "minimal_sets", "stage_3", "machines", "prompts", "lengths", "failures"),
     ANALYSES: ("inert", "redundant", "random", "direction", "least_tokens", "links", "probe", "cost"),
 }
 
