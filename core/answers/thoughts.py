@@ -26,6 +26,13 @@ def begins_with_thought(runtime: Runtime, prompt: Prompt) -> bool:
     return bool(open_thought(runtime.tokenizer.decode(first, skip_special_tokens=False).lstrip()))
 
 
+def can_think(runtime: Runtime) -> bool:
+    """Whether the template knows thinking, or the tokenizer has a token that opens a thought."""
+    if runtime.template.thinking is not None:
+        return True
+    return any(open_thought(token.content) for token in runtime.tokenizer.added_tokens_decoder.values())
+
+
 def score_note(runtime: Runtime, prompt: Prompt) -> str:
     """Why the refusal score of this prompt is not about the answer's first token, in a sentence; empty where it is."""
     if runtime.template.thought:
@@ -33,7 +40,7 @@ def score_note(runtime: Runtime, prompt: Prompt) -> str:
             "Thinking is on, so the refusal score is read where the model's thoughts begin, not where its answer "
             "begins. Turn thinking off to read it there."
         )
-    if not begins_with_thought(runtime, prompt):
+    if not can_think(runtime) or not begins_with_thought(runtime, prompt):
         return ""
     why = "with thinking on" if runtime.template.thinking else "although thinking is not on"
     return (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_judge, add_model
+from core.commands.options import add_judge, add_model, add_thinking
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
 
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", default="", help="a name for the run")
     add_judge(parser)
+    add_thinking(parser)
     parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="the folder for the tables: CSV, Parquet, JSON, Markdown"
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
+    engine = engine.with_thinking(True) if options.thinking else engine
     store = shared_store()
     if store.trouble:
         note(f"{store.trouble} The run was not started, because its results could not be kept.")

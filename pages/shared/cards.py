@@ -23,7 +23,7 @@ from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import ANSWER_TOKENS, with_settings
 
-LENGTH, HALT = "answer_length", "answer_halt"
+LENGTH, THINKING, HALT = "answer_length", "answer_thinking", "answer_halt"
 #: Milliseconds of one measurement from which on the answers come before everything that measures many prompts.
 SLOW = 2000
 _STOPPED, _PARTIALS = "answer_stopped", "answer_partials"
@@ -98,8 +98,9 @@ def draw(engine: Engine, key: str, request: Request, before: Side, after: Side) 
     return first, second
 
 
-def controls(took: float) -> Any:
-    """The line under the cards: how long the answer may be, and a slot for Stop. Returns the slot."""
+def controls(engine: Engine, took: float) -> Any:
+    """The line under the cards: how long the answer may be, whether the model thinks first where it can, and a slot for
+    Stop. Returns the slot."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="answer_controls"):
         st.segmented_control(
             "Answer length in tokens",
@@ -110,6 +111,15 @@ def controls(took: float) -> Any:
             label_visibility="collapsed",
             format_func=lambda number: f"{number} tokens" if number == ANSWER_TOKENS[0] else f"{number}",
         )
+        thinking = engine.runtime.template.thinking
+        if thinking is not None:
+            st.toggle(
+                "Thinking",
+                key=session.show_in(THINKING, thinking),
+                on_change=session.on_change(THINKING, lambda w, on: with_settings(w, thinking=bool(on))),
+                help="Let the model think before it answers. Its thoughts are not judged. When off, the refusal score "
+                "is read where the answer begins.",
+            )
         slot = st.empty()
         st.space("stretch")
         st.caption(

@@ -34,7 +34,7 @@ def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, 
         return
     st.session_state[_KEPT] = about
     first, second = "", ""
-    judge = judge_of(engine, key) if finished.complete else None
+    judge = judge_of(engine) if finished.complete else None
     if judge is not None:
         said = (finished.before, finished.after)
         first, second = map(str, verdicts(engine, key, [(request.prompt, answer) for answer in said]))

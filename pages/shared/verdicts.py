@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import streamlit as st
 
@@ -38,13 +39,17 @@ MEANINGS: dict[Verdict, str] = {
 }
 
 
+#: An engine that is unloaded takes its judge with it, or its memory would not come free.
+_judges: WeakKeyDictionary[Engine, RuleJudge] = WeakKeyDictionary()
+
+
 def verdicts(engine: Engine, key: str, pairs: Sequence[tuple[PromptLike, str]]) -> list[Judged]:
     """What each answer to its prompt is, in order. key: names everything of the engine that counts."""
     kept = _kept()
     places = [(key, prompt, str(answer), _ended(answer)) for prompt, answer in pairs]
     missing = list(dict.fromkeys(place for place in places if kept.get(place) is None))
     if missing:
-        judge = _judge(engine, key)
+        judge = judge_of(engine)
         asked = [[place[column] for place in missing] for column in (1, 2, 3)]
         for place, one in zip(missing, judge.decisions(*asked), strict=True):
             kept.put(place, judged(one))
@@ -54,11 +59,6 @@ def verdicts(engine: Engine, key: str, pairs: Sequence[tuple[PromptLike, str]]) 
 def verdict(engine: Engine, key: str, prompt: PromptLike, answer: str) -> Judged:
     """What one answer is."""
     return verdicts(engine, key, [(prompt, answer)])[0]
-
-
-def judge_of(engine: Engine, key: str) -> RuleJudge:
-    """Who judged: its name and revision are stored with what it judged."""
-    return _judge(engine, key)
 
 
 def sentence(one: str) -> str:
@@ -94,10 +94,12 @@ def agreement(name: str = USUAL, revision: str = "") -> str:
     return f"This judge agrees with people: {found}." if found else "This judge was not compared with people."
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _judge(_engine: Engine, key: str) -> RuleJudge:
-    """One for each engine, so that the prompts which answers are compared with run once."""
-    return _engine.judge
+def judge_of(engine: Engine) -> RuleJudge:
+    """Who judges on the pages: its name and revision are stored with what it judged. One for each engine, so that the
+    prompts which answers are compared with run once."""
+    if engine not in _judges:
+        _judges[engine] = engine.judge
+    return _judges[engine]
 
 
 @st.cache_resource(show_spinner=False)
