@@ -14,6 +14,7 @@ from core import Engine
 from core.hydra import Round
 from pages.hydra import charts, state, work
 from pages.shared.downloads import download
+from pages.shared.judge_choice import choose_judge
 from pages.shared.text import counted, escaped, plain, probability, signed
 from pages.shared.verdicts import badge
 from pages.shared.workspace import session
@@ -48,7 +49,9 @@ def section(engine: Engine, key: str, request: Request) -> None:
                 "decoder row points towards the refusal direction.",
             )
         )
-        what = (key, request, rule)
+        with st.popover("Judge", icon=":material/gavel:", key="hydra_judging"):
+            judge = choose_judge(state.JUDGE)
+        what = (key, request, rule, judge)
         played = work.rounds().get(what) or ()
         going = st.session_state.get(_STARTED) == what
         if not played and not going:
@@ -79,10 +82,10 @@ def start(what: tuple) -> None:
 
 def _play(engine: Engine, what: tuple, played: tuple[Round, ...], slot: Any) -> None:
     """Round after round, shown as they come. Each round shown is a place where a click ends the run."""
-    _, request, rule = what
+    _, request, rule, judge = what
     found: list[Round] = []
     with st.spinner("Cutting", show_time=True):
-        for one in work.play(engine, request.prompt, request.edits, rule):
+        for one in work.play(engine, request.prompt, request.edits, rule, judge):
             found.append(one)
             if len(found) > len(played):
                 work.rounds().put(what, tuple(found))
