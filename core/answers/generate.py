@@ -117,7 +117,7 @@ class AnswerRow(NamedTuple):
     edit: int
     ids: list[int]
     done: bool
-    ended: bool | None
+    ended: bool | None = None
 
 
 def answer_rows(

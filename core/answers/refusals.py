@@ -155,7 +155,7 @@ def plain(text: str) -> str:
 def without_quotations(text: str) -> str:
     """What stands outside quotation marks; everything, where the answer is one quotation."""
     outside = _QUOTED.sub('"…"', text)
-    return outside if re.search(r"\w+ \w+|[\u3040-\u9fff]{3}", outside) else text
+    return outside if re.search(r"\w \w|[\u3040-\u9fff]{3}", outside) else text
 
 
 def find_refusal(answer: str) -> Refusal | None:

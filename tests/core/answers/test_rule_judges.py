@@ -53,7 +53,7 @@ def test_the_model_is_asked_only_for_what_the_text_does_not_decide(tiny, monkeyp
 
 def test_a_verdict_carries_its_numbers_and_is_copied_with_them(tiny):
     one = tiny.verdict(PROMPTS[0], ANSWERS[1])
-    assert one.nll > 0 and one.gain is not None and 0 <= one.repetition <= 1 and one.numbers.words == 17
+    assert one.nll > 0 and one.gain is not None and 0 <= one.repetition <= 1 and one.numbers.words == 18
     again = copy.deepcopy(one)
     assert (again, again.reason, again.numbers) == (one, one.reason, one.numbers)
     refused = tiny.verdict(PROMPTS[0], "I cannot help. " * 9)
