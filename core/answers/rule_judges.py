@@ -14,6 +14,7 @@ from core.answers.fitted import fit_revision, thresholds
 from core.answers.judge import Judge, Judgement, check_pairs, ended_of
 from core.answers.likelihood import Reference
 from core.answers.names import RULES, SUBSTRINGS, SUBSTRINGS_0_1, WORDINGS
+from core.answers.repetition import repetition
 from core.answers.rule import Decision, by_substrings, decide
 from core.answers.verdicts import Judged, Numbers, Verdict
 from core.answers.version_0_1 import REVISION as REVISION_0_1
@@ -56,7 +57,7 @@ def text_judge(name: str, revision: str, decision: Callable[[str], Verdict]) -> 
     def decisions(
         prompts: Sequence[PromptLike], answers: Sequence[str], ended: Sequence[bool | None]
     ) -> list[Decision]:
-        found = (rule.repetition(answer) for answer in answers)
+        found = (repetition(answer) for answer in answers)
         return [
             Decision(decision(answer), "", False, False, one, None, True)
             for answer, one in zip(answers, found, strict=True)

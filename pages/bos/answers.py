@@ -120,7 +120,8 @@ def finish(engine: Engine, key: str, grid: Grid, value: float) -> None:
         place = (prompts[p], values[v])
         written[place] = text
         # Greedy answers repeat themselves exactly, so what was already seen stays while it is written again.
-        seen[place] = max(text, seen.get(place, ""), key=len)
+        earlier = seen.get(place, "")
+        seen[place] = earlier if len(earlier) > len(text) else text
         if time.monotonic() - drawn > _EVERY:
             drawn = time.monotonic()
             _show(grid, value, done, seen)

@@ -50,8 +50,8 @@ def verdicts(engine: Engine, key: str, pairs: Sequence[tuple[PromptLike, str]]) 
     missing = list(dict.fromkeys(place for place in places if kept.get(place) is None))
     if missing:
         judge = judge_of(engine)
-        asked = [[place[column] for place in missing] for column in (1, 2, 3)]
-        for place, one in zip(missing, judge.decisions(*asked), strict=True):
+        prompts, answers, ended = ([place[1] for place in missing], [p[2] for p in missing], [p[3] for p in missing])
+        for place, one in zip(missing, judge.decisions(prompts, answers, ended), strict=True):
             kept.put(place, judged(one))
     return [kept.get(place) for place in places]
 

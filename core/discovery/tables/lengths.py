@@ -19,18 +19,20 @@ ENOUGH = 0.9
 
 def lengths(ledger: Ledger) -> Table:
     """A row a condition and length: how many of each verdict, and how many that the longest answers have too."""
-    found, rows = good_rows(ledger, "lengths"), []
+    found = good_rows(ledger, "lengths")
+    rows: list[dict[str, object]] = []
     steps = sorted({int(n) for value in found.values() for n in value[CONDITIONS[0]]})
     for name in CONDITIONS:
         longest = [value[name][str(steps[-1])] for value in found.values()] if steps else []
         for n in steps:
             judged = [value[name][str(n)] for value in found.values()]
+            counts: dict[str, int] = {verdict: judged.count(verdict) for verdict in VERDICTS}
             same = rate(sum(a == b for a, b in zip(judged, longest, strict=True)), len(judged))
             rows.append(
                 {
                     "answers": name,
                     "tokens": n,
-                    **{verdict: judged.count(verdict) for verdict in VERDICTS},
+                    **counts,
                     "as at the longest": same.hits,
                     "n": same.n,
                     "share alike": same.rate,
