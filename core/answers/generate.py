@@ -6,7 +6,7 @@ Edits act on the prompt and on every generated token alike; generated tokens are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from core.answers.answer import Answer
@@ -31,13 +31,17 @@ class Pieces(Iterator[str]):
     def __next__(self) -> str:
         return next(self._pieces)
 
+    def close(self) -> None:
+        """Write no more."""
+        self._pieces.close()
+
 
 def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Pieces:
     """Text pieces of the greedy answer, as they are asked for."""
     return Pieces(runtime, prompt, edits, max_new_tokens)
 
 
-def _stream(pieces: Pieces, runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Iterator[str]:
+def _stream(pieces: Pieces, runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Generator[str]:
     ids: list[int] = []
     shown = ""
     for token in token_stream(runtime, prompt, edits, max_new_tokens):
