@@ -18,22 +18,31 @@ from core.forward.token_budget import tokens_per_forward
 from core.prompts.template import Prompt
 
 
-class Pieces(Iterator[str]):
-    """Text pieces of one greedy answer. Nothing is held between pieces: it may be dropped at any time.
+class _End:
+    """How one answer ended: whether the model stopped by itself, None until it is known."""
 
-    ended: whether the model stopped by itself; None until it is known.
-    """
+    by_itself: bool | None = None
+
+
+class Pieces(Generator[str, None, None]):
+    """Text pieces of one greedy answer. Nothing is held between pieces: it may be dropped at any time."""
 
     def __init__(self, runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> None:
-        self.ended: bool | None = None
-        self._pieces = _stream(self, runtime, prompt, edits, max_new_tokens)
+        self._end = _End()  # apart, so that a dropped answer is no circle of references and is gone at once
+        self._pieces = _stream(self._end, runtime, prompt, edits, max_new_tokens)
 
-    def __next__(self) -> str:
-        return next(self._pieces)
+    @property
+    def ended(self) -> bool | None:
+        """Whether the model stopped by itself; None until it is known."""
+        return self._end.by_itself
 
-    def close(self) -> None:
-        """Write no more."""
-        self._pieces.close()
+    def send(self, value: None) -> str:
+        """The next piece, as of any generator."""
+        return self._pieces.send(value)
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> str:
+        """Raise inside it, as of any generator."""
+        return self._pieces.throw(typ) if val is None and tb is None else self._pieces.throw(typ, val, tb)
 
 
 def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Pieces:
@@ -41,7 +50,9 @@ def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) 
     return Pieces(runtime, prompt, edits, max_new_tokens)
 
 
-def _stream(pieces: Pieces, runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Generator[str]:
+def _stream(
+    end: _End, runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int
+) -> Generator[str, None, None]:
     ids: list[int] = []
     shown = ""
     for token in token_stream(runtime, prompt, edits, max_new_tokens):
@@ -50,7 +61,7 @@ def _stream(pieces: Pieces, runtime: Runtime, prompt: Prompt, edits: Edits, max_
         if not text.endswith("\ufffd") and len(text) > len(shown):  # wait for the rest of a split character
             yield text[len(shown) :]
             shown = text
-    pieces.ended = len(ids) < min(max_new_tokens, runtime.room(prompt))
+    end.by_itself = len(ids) < min(max_new_tokens, runtime.room(prompt))
     text = decode_answer(runtime, ids)
     if len(text) > len(shown):
         yield text[len(shown) :]
