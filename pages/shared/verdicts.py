@@ -21,7 +21,7 @@ from core.prompts.conversation import PromptLike
 from pages.shared.kept import Kept
 from pages.shared.text import escaped
 
-#: verdict → label, icon, colour of a badge. `style.css` has the same colours for answers.
+#: verdict → label, icon, colour of a badge. The style sheet has the same colours for answers.
 LOOKS: dict[Verdict, tuple[str, str, str]] = {
     "refused": ("Refused", ":material/block:", "red"),
     "complied": ("Complied", ":material/chat_bubble:", "blue"),

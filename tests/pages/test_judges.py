@@ -99,14 +99,15 @@ def test_the_first_visit_says_what_to_do_and_loads_nothing(visit):
     assert not [button for button in app.button if button.key == "judges_start"]
 
 
-def test_a_file_is_judged_by_phrases_at_once_and_every_rate_has_its_interval(visit):
+def test_a_file_is_judged_by_wordings_at_once_and_every_rate_has_its_interval(visit):
     app = given(visit())
     assert not app.exception and shown(app, "answer")["prompt"].tolist() == list(PROMPTS[:5])
     assert "None of these answers has been judged yet" in texts(app)
     app.button(key="judges_start").click().run()
     assert not shared_queue().under_way(), "an instant's work is done when the page is drawn"
-    for name, rate in rates(SUBSTRINGS.judge(PROMPTS, SAID)).items():
+    for name, rate in rates(find_judge("wordings").judge(PROMPTS, SAID)).items():
         assert f"**{name}** {rate}" in texts(app)
+    assert "This judge agrees with people: κ" in texts(app)
     assert "refused** 11.1% (1 of 9" in texts(app) and "degenerate** 11.1% (1 of 9" in texts(app)
 
 
