@@ -99,7 +99,7 @@ def test_the_first_visit_says_what_to_do_and_loads_nothing(visit):
     assert not [button for button in app.button if button.key == "judges_start"]
 
 
-def test_a_file_is_judged_by_wordings_at_once_and_every_rate_has_its_interval(visit):
+def test_a_file_is_judged_by_phrases_at_once_and_every_rate_has_its_interval(visit):
     app = given(visit())
     assert not app.exception and shown(app, "answer")["prompt"].tolist() == list(PROMPTS[:5])
     assert "None of these answers has been judged yet" in texts(app)
