@@ -20,6 +20,7 @@ from core.discovery.context import Inputs, Work
 from core.discovery.ledger import Row, from_json, to_json
 from core.discovery.settings import JUDGE, Settings
 from core.errors import InputError
+from core.statistics import HOW
 
 #: The states a run can be in. One that is “running” in a process that no longer lives was killed, and can be resumed.
 STATES = ("running", "paused", "stopped", "finished", "failed")
@@ -95,6 +96,7 @@ class Runs:
             "seed": str(found.settings.seed),
             "judge": found.judge,
             "reading of Algorithm 1": found.settings.reading,
+            "intervals": HOW,
             "settings": found.settings.to_json(),
         }
 

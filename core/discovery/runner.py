@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.discovery import control_steps, steps
+from core.discovery import control_steps, cosine_steps, cost_steps, steps
 from core.discovery.context import Work
 from core.discovery.ledger import Row
 from core.errors import HydrascopeError
@@ -40,6 +40,7 @@ class Step(NamedTuple):
 
 STEPS = (
     Step("screen", "Screening prompts", "Dataset", 0, steps.screen_groups, steps.do_screen),
+    Step("cosines", "Cosine by layer", "Preliminary Analysis", 1, cosine_steps.cosine_groups, cosine_steps.do_cosines),
     Step("candidates", "Stage 1: candidates", "Stage 1", 1, steps.candidate_groups, steps.do_candidates),
     Step(
         "direction",
@@ -91,7 +92,8 @@ STEPS = (
         control_steps.refused_groups,
         control_steps.do_probe,
     ),
-    Step("cost", "Cross-entropy", "Model performance loss", 2, control_steps.cost_groups, control_steps.do_cost),
+    Step("texts", "Public texts", "Downstream Performance", 2, cost_steps.texts_groups, cost_steps.do_texts),
+    Step("cost", "Cross-entropy", "Downstream Performance", 2, cost_steps.cost_groups, cost_steps.do_cost),
 )
 
 

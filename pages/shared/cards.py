@@ -36,7 +36,8 @@ _SCORE_HELP = (
 )
 _KL_HELP = (
     "The effect of the edits on harmless prompts: the mean KL divergence of the next-token distribution from the "
-    "unedited model, over the model’s {n} harmless prompts. Below about 0.1 nats, little changes."
+    "unedited model in nats, over the model’s {n} harmless prompts, with its 95% interval over prompts. Below about "
+    "0.1 nats, little changes."
 )
 _VERDICT_HELP = "Judged from the words of the answer. Empty or repetitive text counts as degenerate."
 
@@ -156,7 +157,7 @@ def _cost(engine: Engine, key: str, card: Card) -> Cost | None:
         card.cost.metric(
             "KL, benign",
             f"{cost.kl:.3f}",
-            f"n = {cost.prompts}, nats",
+            (f"{cost.low:.3f}–{cost.high:.3f}, " if cost.low == cost.low else "") + f"n = {cost.prompts}",
             delta_color="off",
             delta_arrow="off",
             help=_KL_HELP.format(n=cost.prompts),

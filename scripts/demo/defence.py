@@ -1,4 +1,5 @@
-"""Measure clamping at BOS as a defence on the demo, and say what it means for the claim that it cuts jailbreaks by 80%.
+"""Measure clamping at BOS as a defence on the demo, and say what it means for the claim that it cuts jailbreaks by 80%,
+which a machine-made summary of the paper makes and the paper does not.
 
 Knows: which attacks are tried, and which features are held: those that wake at BOS when the top-3-per-layer set is
 ablated, the K most aligned with refusal (the paper's redundant features). For comparison, a clamp that ought to work:
