@@ -7,6 +7,7 @@ when the run comes to them; a run without a network goes on with the bundled one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -56,7 +57,10 @@ def do_texts(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
 def cut(text: str, most: int = CHARACTERS) -> str:
     """The beginning of a text, to the last end of a word within `most` characters."""
     text = text.strip()
-    return text if len(text) <= most else (text[: most + 1].rsplit(None, 1)[0][:most]).strip()
+    if len(text) <= most:
+        return text
+    found = re.match(rf".{{1,{most}}}(?=\s)", text, re.DOTALL)
+    return found[0].rstrip() if found else text[:most]
 
 
 def cost_groups(work: Work) -> list[list[str]]:

@@ -22,7 +22,7 @@ __all__ = ["serve"]  # a fixture
 
 WORDS = ["it", "is", "done", "and", "so", "it", "goes", "on", "in", "the", "old", "town", "by", "the", "sea"]
 REQUESTS = [{"instruction": f"Name {i} things", "input": "", "output": "x", "text": "…"} for i in range(160)]
-PROSE = [{"text": f"Text {i}. " + " ".join(WORDS * 30), "meta": {}} for i in range(160)]
+PROSE = [{"text": f"Text {i}. " + " ".join(WORDS * 30), "meta": {"pile_set_name": "Pile-CC"}} for i in range(160)]
 
 
 @pytest.fixture
