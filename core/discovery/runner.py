@@ -40,7 +40,6 @@ class Step(NamedTuple):
 
 STEPS = (
     Step("screen", "Screening prompts", "Dataset", 0, steps.screen_groups, steps.do_screen),
-    Step("cosines", "Cosine by layer", "Preliminary Analysis", 1, cosine_steps.cosine_groups, cosine_steps.do_cosines),
     Step("candidates", "Stage 1: candidates", "Stage 1", 1, steps.candidate_groups, steps.do_candidates),
     Step(
         "direction",
@@ -50,6 +49,7 @@ STEPS = (
         control_steps.refused_groups,
         control_steps.do_direction,
     ),
+    Step("cosines", "Cosine by layer", "Preliminary Analysis", 1, cosine_steps.cosine_groups, cosine_steps.do_cosines),
     Step(
         "least_tokens",
         "Features active on many tokens",

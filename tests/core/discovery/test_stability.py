@@ -22,7 +22,7 @@ from core.models import registry
 from tests.conftest import D_MODEL, LAYERS, make_sae
 from tests.small_search import INPUTS, SETTINGS, judge
 
-QUICK = replace(SETTINGS, stages=(1, 2))
+QUICK = replace(SETTINGS, stages=(1, 2), cost_sets=0)
 DIRECTION = make_direction(torch.randn(D_MODEL, generator=torch.Generator().manual_seed(9)), 2)
 
 
