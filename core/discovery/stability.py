@@ -58,11 +58,11 @@ def stability(runs: Sequence[Found], least_cosine: float = LEAST_COSINE) -> Tabl
     rows = [row for first, second in combinations(runs, 2) for row in compare(first, second, least_cosine)]
     note = (
         f"Features of two SAEs count as the same from a decoder cosine of {least_cosine:g} on, matched one to one in "
-        "each layer. Overlaps are Jaccard indices: 1 for the same, 0 for nothing in common. In “chance”, random features "
-        "of the same SAE and layer stand in the place of every feature found; in “chance among candidates”, random ones "
-        f"of Stage 1's candidates ({DRAWS} draws, mean and 95% range). For prompts it is what two runs that flip as many "
-        "give if they do so independently; for the rank correlation, a shuffled order. n: prompts, or pairs of matched "
-        "candidates."
+        "each layer. Overlaps are Jaccard indices: 1 for the same, 0 for nothing in common. In “chance”, random "
+        "features of the same SAE and layer stand in the place of every feature found; in “chance among candidates”, "
+        f"random ones of Stage 1's candidates ({DRAWS} draws, mean and 95% range). For prompts it is what two runs "
+        "that flip as many give if they do so independently; for ranks, a shuffled order. n: prompts, or "
+        "pairs of matched candidates."
     )
     return Table("stability", "The same search with other SAEs", "Limitations", pd.DataFrame(rows), note)
 

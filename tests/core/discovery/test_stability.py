@@ -1,13 +1,11 @@
 """The same search with other SAEs: a permutation of a dictionary is the same one, an independent one is chance."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from cache.store.database import Store
 from cache.store.runs import Runs
@@ -20,23 +18,11 @@ from core.edits.direction import make_direction, save_direction
 from core.measures.direction_sources import computed_file
 from core.models import registry
 from tests.conftest import D_MODEL, LAYERS, make_sae
+from tests.other_saes import permuted
 from tests.small_search import INPUTS, SETTINGS, judge
 
 QUICK = replace(SETTINGS, stages=(1, 2), cost_sets=0)
 DIRECTION = make_direction(torch.randn(D_MODEL, generator=torch.Generator().manual_seed(9)), 2)
-
-
-def permuted(source, folder, seed):
-    """The same SAE with its features in another order."""
-    folder.mkdir(parents=True)
-    shutil.copy(source / "cfg.json", folder)
-    tensors = load_file(source / "sae_weights.safetensors")
-    order = torch.randperm(len(tensors["b_enc"]), generator=torch.Generator().manual_seed(seed))
-    tensors = {
-        name: (t[:, order] if name == "W_enc" else t if name == "b_dec" else t[order]).contiguous()
-        for name, t in tensors.items()
-    }
-    save_file(tensors, folder / "sae_weights.safetensors")
 
 
 @pytest.fixture(scope="module")
