@@ -19,13 +19,14 @@ from core.discovery.ledger import Row
 from core.judges import classifier
 from core.judges.agreement import compare
 from core.judges.catalogue import find_judge
+from core.judges.first_token import first_token_judge
 from core.judges.summary import label_of, rates
-from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from core.text.sizes import size_text
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
 from tests.core.judges.standins import ANSWERS, PROMPTS
+from tests.judges import SUBSTRINGS, judging
 from tests.loopback_hub.environment import go_offline
 from tests.small_search import INPUTS, SETTINGS
 from tests.waiting import until
@@ -279,7 +280,7 @@ def test_a_runs_kept_answers_by_stage_and_side(visit):
 def test_everything_stored_is_compared_without_judging_anew(visit):
     kept = Judgements(shared_store())
     kept.judge(SUBSTRINGS, PROMPTS, SAID)
-    other = replace(SUBSTRINGS, name="always", revision="1", rule=lambda text: "refused")
+    other = judging(lambda text: "refused", "always")
     kept.judge(other, PROMPTS[:5], SAID[:5], keep_answers=True)
     app = visit()
     both = kept.both("always", "substrings")
