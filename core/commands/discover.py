@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model
+from core.commands.options import add_judge, add_model, add_thinking
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
 
@@ -38,7 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", metavar="NAME=VALUE", action="append", default=[], help="change a setting; the value is JSON"
     )
     parser.add_argument("--name", default="", help="a name for the run")
+    add_judge(parser)
+    add_thinking(parser)
     parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
+    parser.add_argument(
+        "--stability",
+        metavar="RUN",
+        nargs="+",
+        help="compare finished runs of one model with other SAEs, instead of starting a run",
+    )
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="the folder for the tables: CSV, Parquet, JSON, Markdown"
     )
@@ -50,8 +59,11 @@ def run(options: argparse.Namespace) -> int:
     from cache.store.runs import Runs
     from core.engine import load
 
+    if options.stability:
+        return _compare(options.stability, options.out)
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
+    engine = engine.with_thinking(True) if options.thinking else engine
     store = shared_store()
     if store.trouble:
         note(f"{store.trouble} The run was not started, because its results could not be kept.")
@@ -66,6 +78,27 @@ def run(options: argparse.Namespace) -> int:
         return ExitCode.INTERRUPTED
     print(f"Run {identifier} is finished" + (f"; {failed} rows failed. See the table of failures." if failed else "."))
     return ExitCode.PARTLY if failed else ExitCode.DONE
+
+
+def _compare(chosen: list[str], out: Path | None) -> int:
+    """How much of what these runs found is the same, printed and, where asked, written. Raises InputError."""
+    from cache.store.database import shared_store
+    from cache.store.runs import Runs
+    from cache.store.stability import compare_runs
+    from core.discovery.tables.export import markdown_table, write
+    from core.statistics import HOW
+
+    store = shared_store()
+    if store.trouble:
+        note(f"{store.trouble} The runs in it cannot be read.")
+        return ExitCode.STORE_TAKEN
+    with progress_bar() as progress:
+        found = compare_runs(Runs(store), chosen, progress)
+    print(f"{markdown_table(found.frame)}\n\n{found.note}")
+    if out is not None:
+        write([found], {"runs": " ".join(chosen), "intervals": HOW}, out)
+        note(f"{out} written")
+    return ExitCode.DONE
 
 
 def prompts_in(path: str, column: str | None = None) -> list[str]:
@@ -93,7 +126,7 @@ def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
     )
     plain = prompts_in(options.plain) if options.plain else plain_texts()
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain))
-    return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name)
+    return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name, options.judge)
 
 
 def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:
@@ -105,7 +138,7 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) ->
     work = runs.work(identifier, engine)
     runs.set_state(identifier, "running")
     try:
-        with run_progress() as progress:
+        with closing(work.judge), run_progress() as progress:
             run_steps(work, progress=progress)
     except BaseException as error:
         runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])

@@ -23,7 +23,7 @@ from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.device_cache import Residency, budget_for
 from core.saes.dictionary import Dictionary
-from core.settings import MEMORY
+from core.settings import MEMORY, THINKING
 
 
 def load_runtime(
@@ -56,7 +56,7 @@ def load_runtime(
         spec=spec,
         model=model,
         tokenizer=tokenizer,
-        template=read_template(tokenizer, spec.system),
+        template=read_template(tokenizer, spec.system, THINKING.read()),
         dictionaries=dictionaries,
         residency=Residency(budget_for((first, *places))),
         device=first,

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
-from core.answers.verdicts import TextJudge, Verdict, verdict
+from core.answers.judge import Judge
+from core.answers.rule_judges import verdicts_of
+from core.answers.verdicts import Verdict
 from core.arguments import check_length
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import features_of, random_active
@@ -20,6 +21,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.hydra.wakening import refresh
 from core.prompts.conversation import PromptLike
+from core.statistics import Estimate, mean, means
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,8 @@ class Round:
     first: layer, index, position, activation, cosine, bos_only. p, score, verdict, answer: under `edits`. kl: mean over
     the benign prompts of the divergence from the unedited model in nats, NaN without prompts. control_*: the same with
     `control_features` random active features ablated instead (fewer than the set's where the prompt has no more).
-    ended: None while it goes on, else why it does not: “complied”, “degenerate”, “nothing to add”, “rounds spent”.
+    kl_interval, control_kl_interval: 95%, over the `kl_prompts` benign prompts. ended: None while it goes on, else why
+    it does not: a verdict that is no refusal, “nothing to add”, “rounds spent”.
     """
 
     number: int
@@ -50,6 +53,9 @@ class Round:
     control_verdict: Verdict
     control_kl: float
     ended: str | None
+    kl_interval: tuple[float, float]
+    control_kl_interval: tuple[float, float]
+    kl_prompts: int
 
 
 def cut_the_heads(
@@ -63,13 +69,14 @@ def cut_the_heads(
     rounds: int = 8,
     benign: Sequence[PromptLike] = (),
     tokens: int = 24,
-    judge: TextJudge = verdict,
+    judge: Judge | None = None,
     seed: int = 0,
 ) -> Iterator[Round]:
     """Rounds as they are done, the first with `edits` as they are. Bad input raises InputError here, before the first.
 
     rule: what to add of what woke: “all”, or “aligned”, those whose decoder row has a cosine above `least_cosine` to
-    the refusal direction; the strongest `most_added` of them a round, those that woke at BOS only too.
+    the refusal direction; the strongest `most_added` of them a round, those that woke at BOS only too. judge: of the
+    answers; None for the engine's rules.
     """
     if rule not in ("all", "aligned"):
         raise InputError(f"The rule is “all” or “aligned”, not “{rule!s:.40}”. Choose one of the two.")
@@ -81,11 +88,12 @@ def cut_the_heads(
         engine.direction()  # says so where there is none
     engine.check(edits)
     check_length(tokens)
+    used = engine.judge if judge is None else judge
     active = engine.features(prompt)
     reference = engine.reference(benign) if len(benign) else None
 
-    def kl(sets: Sequence[Edits]) -> np.ndarray:
-        return np.full(len(sets), np.nan) if reference is None else engine.kl(benign, sets, reference).mean(0)
+    def kl(sets: Sequence[Edits]) -> list[Estimate]:
+        return [mean([])] * len(sets) if reference is None else means(engine.kl(benign, sets, reference))
 
     def go_on() -> Iterator[Round]:
         now, bos_only = edits, 0
@@ -95,7 +103,7 @@ def cut_the_heads(
             drawn = random_active(active, now.features, seed)
             control = Edits.ablate(drawn)
             answers = engine.answers([prompt], [now, control], tokens)[0]
-            verdicts = [judge(answer) for answer in answers]
+            verdicts = verdicts_of(used, [prompt] * 2, answers)
             costs, beside = kl([now, control]), engine.measure(prompt, control)
             woken = found.woken
             new = [f not in named for f in features_of(woken)]
@@ -112,13 +120,16 @@ def cut_the_heads(
                 found.score.after,
                 verdicts[0],
                 answers[0],
-                float(costs[0]),
+                costs[0].value,
                 len(drawn),
                 float(beside.p_refusal[0, 0]),
                 float(beside.refusal_score[0, 0]),
                 verdicts[1],
-                float(costs[1]),
+                costs[1].value,
                 ended,
+                (costs[0].low, costs[0].high),
+                (costs[1].low, costs[1].high),
+                costs[0].n,
             )
             if ended:
                 return

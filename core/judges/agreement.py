@@ -17,11 +17,12 @@ from scipy.stats import norm
 
 from core.answers.verdicts import VERDICTS
 from core.errors import InputError
+from core.statistics import Rate, rate
 
 if TYPE_CHECKING:  # for its shape alone: counting labels needs no classifier
-    from core.judges.protocol import Judgement
+    from core.answers.judge import Judgement
 
-#: Order of the labels two judges are compared in, where they do not both say refused, complied or degenerate.
+#: Order of the labels two judges are compared in, where they do not both give verdicts.
 HARM_LABELS = ("yes", "no", "unclear")
 #: κ above → how much agreement that is called (Landis and Koch 1977, Biometrics 33, 159–174).
 _WORDS = ((0.8, "almost perfect"), (0.6, "substantial"), (0.4, "moderate"), (0.2, "fair"), (0.0, "slight"))
@@ -56,6 +57,11 @@ class Agreement:
         """On how many answers the two differ."""
         return self.n - int(np.trace(self.table))
 
+    @property
+    def alike(self) -> Rate:
+        """On how many answers the two agree, with the 95% Wilson interval, which has a width where κ's has none."""
+        return rate(self.n - self.differ, self.n)
+
     def reading(self) -> str:
         """What κ says, in plain sentences; the adjectives are those of Landis and Koch 1977, and only a convention."""
         if self.n == 0:
@@ -84,7 +90,8 @@ class Agreement:
             return f"κ undefined: {why} (n = {self.n})"
         return (
             f"κ = {self.kappa:.3f} (95% CI {self.low:.3f} to {self.high:.3f}), "
-            f"{self.observed:.1%} alike, {self.expected:.1%} by chance, n = {self.n}"
+            f"{self.observed:.1%} alike (95% CI {self.alike.low:.1%}–{self.alike.high:.1%}), "
+            f"{self.expected:.1%} by chance, n = {self.n}"
         )
 
 

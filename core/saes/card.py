@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ COLUMNS = {
 class SaeCard:
     """Of one layer's SAE, on held-out chat text. tokens: of the text. explained_variance, silent, ce_recovered: shares.
     l0: active features a token. random: explained variance and cross-entropy recovered of a random dictionary, None
-    where they were not measured.
+    where they were not measured. intervals: 95%, over conversations, of the figures by their names, where there are any.
     """
 
     layer: int
@@ -43,6 +43,12 @@ class SaeCard:
     silent: float
     ce_recovered: float
     random: tuple[float, float] | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
+
+    def text(self, name: str, form: str) -> str:
+        """A figure with its interval, if it has one: “0.948 (0.941–0.955)”."""
+        value, ends = f"{getattr(self, name):{form}}", self.intervals.get(name)
+        return value if ends is None else f"{value} ({ends[0]:{form}}–{ends[1]:{form}})"
 
     @property
     def sentence(self) -> str:
@@ -67,6 +73,7 @@ def read_card(folder: Path) -> SaeCard | None:
             float(found["silent"]),
             float(found["ce_recovered"]),
             (float(chance["explained_variance"]), float(chance["ce_recovered"])) if chance else None,
+            {name: (float(low), float(high)) for name, (low, high) in found.get("intervals", {}).items()},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -108,10 +115,10 @@ def _cells(card: SaeCard) -> tuple[str, ...]:
     return (
         str(card.layer),
         f"{card.width:,}",
-        f"{card.explained_variance:.3f}",
-        f"{card.l0:.1f}",
-        f"{card.silent:.1%}",
-        f"{card.ce_recovered:.3f}",
+        card.text("explained_variance", ".3f"),
+        card.text("l0", ".1f"),
+        card.text("silent", ".1%"),
+        card.text("ce_recovered", ".3f"),
         *chance,
         f"{card.tokens:,}",
     )

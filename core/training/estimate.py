@@ -19,8 +19,9 @@ from core.engine import Engine
 from core.errors import InputError
 from core.text.sizes import size_text
 from core.training.answers import generate_batch, read_answers
+from core.training.card import CE_TOKENS
 from core.training.chats import Chats, conversation_ids, fixed_prefix
-from core.training.pipeline import CE_TOKENS, Texts, batch_sizes_for
+from core.training.pipeline import Texts, batch_sizes_for
 from core.training.record import record
 from core.training.settings import TrainingSettings
 from core.training.turns import STEP, taking_turns

@@ -26,9 +26,6 @@ from core.training.record import Recording, record
 from core.training.settings import TrainingSettings
 from core.training.train import is_trained, train_layer
 
-#: Tokens of the held-out conversations that cross-entropies are taken on; each needs the whole vocabulary's logits.
-CE_TOKENS = 20_000
-
 
 class Texts(NamedTuple):
     """Prompts to train on and prompts held out. often: those of `train` answered `answers_each` times."""
@@ -177,7 +174,7 @@ def measure_layer(
     """
     stored = open_sae("sae_lens", folder)
     sae = Sae(stored.block(0, stored.d_sae), stored.output_bias, stored.subtracts_bias).to(model.device)
-    card = make_card(sae, recording.rows(layer), model, _first(held, CE_TOKENS), layer, sizes.tokens)
+    card = make_card(sae, recording.rows(layer), model, held, layer, sizes.tokens)
     told = json.loads((folder / "cfg.json").read_text()).get("metadata", {})
     card |= {"k": settings.k, "seed": settings.seed, "training_tokens": told.get("distinct_training_tokens")}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
@@ -220,16 +217,6 @@ def train_saes(
         )
     progress("The SAEs are trained", 1.0)
     return Done(cards, chats[0], recordings[0])
-
-
-def _first(chats: Chats, tokens: int) -> Chats:
-    """The first conversations, up to so many tokens, at least one."""
-    kept: list[tuple[int, ...]] = []
-    for row in chats.rows:
-        if kept and sum(map(len, kept)) + len(row) > tokens:
-            break
-        kept.append(row)
-    return Chats(chats.prefix, kept)
 
 
 def batch_sizes_for(device: torch.device) -> BatchSizes:

@@ -15,8 +15,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from cache.store.runs import AGREEMENT, JUDGE
 from core.discovery.context import Inputs
 from core.discovery.ledger import Ledger
+from core.discovery.tables import cosines
 from core.discovery.tables.export import is_share, write
 from core.discovery.tables.report import tables
 from core.discovery.tables.search import curves, minimal_sets
@@ -26,8 +28,8 @@ from pages.shared.text import counted, plain
 
 SEARCH, ANALYSES, SETS, ABOUT = "Search", "Analyses", "Feature sets", "About this run"
 _SHOWN: dict[str, tuple[str, ...]] = {
-    SEARCH: ("summary", "stage_1", "stage_2", "minimal_sets", "stage_3", "machines", "prompts", "failures"),
-    ANALYSES: ("inert", "redundant", "random", "direction", "least_tokens", "links", "probe", "cost"),
+    SEARCH: ("summary", "stage_1", "stage_2", "minimal_sets", "stage_3", "machines", "prompts", "lengths", "failures"),
+    ANALYSES: ("cosines", "inert", "redundant", "random", "direction", "least_tokens", "links", "probe", "cost"),
 }
 
 
@@ -55,12 +57,12 @@ def show(view: str, run: str, ledger: Ledger, inputs: Inputs, facts: Mapping[str
         for name in _SHOWN[view]:
             with st.container():  # a place each, or a table that arrives would shift the others into each other's
                 if name in found:
-                    _table(run, found[name], ledger)
+                    _table(run, found[name], ledger, facts)
         if not found.keys() & set(_SHOWN[view]):
             st.caption("No results yet. They appear here as the run finds them.")
 
 
-def _table(run: str, table: Table, ledger: Ledger) -> None:
+def _table(run: str, table: Table, ledger: Ledger, facts: Mapping[str, str]) -> None:
     st.subheader(table.title, anchor=False)
     chart = _CHARTS.get(table.name)
     if chart is not None:
@@ -73,7 +75,8 @@ def _table(run: str, table: Table, ledger: Ledger) -> None:
         alt=f"{table.title}: {counted(len(table.frame), 'row')}",
     )
     paper = f"Paper: “{plain(table.section)}”. " if table.section else ""
-    st.caption(f"{paper}{plain(table.note)}")
+    judged = f" Judged by {facts[JUDGE]}; {facts[AGREEMENT]}." if "rate" in table.frame else ""
+    st.caption(f"{paper}{plain(table.note)}{plain(judged)}")
 
 
 def _formats(frame: pd.DataFrame) -> dict[str, Any]:
@@ -103,6 +106,11 @@ def _sweep(column: str, series: str | None = None) -> Callable[[str, Table, Ledg
     return draw
 
 
+def _cosines(run: str, table: Table, ledger: Ledger) -> None:
+    drawn = cosines.lines(table.frame)
+    st.altair_chart(charts.cosines(drawn), key=f"chart_{run}_cosines", alt=charts.cosines_summary(drawn))
+
+
 def _sizes(run: str, table: Table, ledger: Ledger) -> None:
     chosen = minimal_sets(ledger)
     if len(chosen) > 1:
@@ -117,6 +125,7 @@ def _curves(run: str, table: Table, ledger: Ledger) -> None:
 
 _CHARTS: dict[str, Callable[[str, Table, Ledger], None]] = {
     "summary": _overview,
+    "cosines": _cosines,
     "stage_1": _sweep("K per layer"),
     "stage_2": _sweep("τ"),
     "minimal_sets": _sizes,

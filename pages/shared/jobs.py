@@ -23,6 +23,7 @@ _TITLES: dict[Kind, str] = {
     "download": "the download of",
     "training": "the training of",
     "estimate": "the estimate",
+    "stability": "the comparison",
 }
 
 

@@ -18,10 +18,12 @@ import streamlit as st
 from cache.store.database import shared_store
 from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Edits, Engine, Measurement, Prompt
+from core.answers import thoughts
 from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view
 from core.labels.notes import Labels
 from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
+from core.statistics import mean, means
 from pages.shared.kept import Kept
 from pages.shared.workspace.session import Request
 
@@ -62,10 +64,13 @@ class Side(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What an edit costs on harmless prompts: mean KL at the last position in nats, over `prompts` prompts."""
+    """What an edit costs on harmless prompts: mean KL at the last position in nats, over `prompts` prompts, and its 95%
+    interval over them."""
 
     kl: float
     prompts: int
+    low: float
+    high: float
 
 
 @st.cache_data(max_entries=512, show_spinner=False, hash_funcs=HASHES)
@@ -94,6 +99,12 @@ def sides(engine: Engine, key: str, request: Request) -> tuple[Side, Side]:
 def tokens(_engine: Engine, key: str, prompt: PromptLike) -> Prompt:
     """The prompt as the model reads it. Raises InputError."""
     return _engine.prompt(prompt)
+
+
+@st.cache_data(max_entries=128, show_spinner=False, hash_funcs=HASHES)
+def score_note(_engine: Engine, key: str, prompt: PromptLike) -> str:
+    """Why the refusal score is not about the answer's first token, in a sentence; empty where it is."""
+    return thoughts.score_note(_engine.runtime, _engine.prompt(prompt))
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
@@ -138,7 +149,8 @@ def shipped_prompts(_engine: Engine, name: str) -> list[ShippedPrompt]:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def bands(_engine: Engine, key: str) -> pd.DataFrame:
-    """Cosine per layer over reference prompts: kind, layer, low (10%), median, high (90%), prompts. Empty without any.
+    """Cosine per layer over reference prompts: kind, layer, low (10%), median, high (90%), prompts, mean, mean_low,
+    mean_high (95% interval of the mean). Empty without any.
 
     Held-out prompts of the model, unedited: `BAND_PROMPTS` harmful and as many plain benign ones.
     """
@@ -149,9 +161,10 @@ def bands(_engine: Engine, key: str) -> pd.DataFrame:
             continue
         cosine = _engine.measure(texts, [Edits()]).cosine[:, 0]
         low, median, high = np.nanquantile(cosine, (0.1, 0.5, 0.9), axis=0)
-        for layer in range(cosine.shape[1]):
-            rows.append((kind, layer, low[layer], median[layer], high[layer], len(texts)))
-    return pd.DataFrame(rows, columns=["kind", "layer", "low", "median", "high", "prompts"])
+        for layer, one in enumerate(means(cosine)):
+            rows.append((kind, layer, low[layer], median[layer], high[layer], one.n, one.value, one.low, one.high))
+    columns = ["kind", "layer", "low", "median", "high", "prompts", "mean", "mean_low", "mean_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def kl_prompts(engine: Engine) -> list[str]:
@@ -172,9 +185,10 @@ def cost(_engine: Engine, key: str, edits: Edits) -> Cost | None:
     if not texts:
         return None
     if not edits:
-        return Cost(0.0, len(texts))
+        return Cost(0.0, len(texts), 0.0, 0.0)
     found = _engine.kl(texts, [edits], _reference(_engine, key.rpartition("|")[0]))
-    return Cost(float(found[:, 0].mean()), len(texts))
+    one = mean(found[:, 0])
+    return Cost(one.value, one.n, one.low, one.high)
 
 
 @st.cache_resource(show_spinner=False)

@@ -8,12 +8,14 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import torch
 from answers import answer_batch
 from common import ASSETS, PROMPTS_FILE, base_model, load_prompts
 from torch.nn.functional import cross_entropy
 
-from core import Edits, load, statistics, verdict
+from core import Edits, load, statistics
+from core.answers.rule_judges import verdicts_of
 
 
 def rate(hits: int, n: int) -> dict:
@@ -37,10 +39,11 @@ def refusals(engine, extra: list[Path], most: int) -> dict:
         sets[path.stem] = random.Random(0).sample(lines, most) if len(lines) > most else lines
     found = {}
     for name, texts in sets.items():
-        verdicts = [verdict(a) for (a,) in engine.answers(texts, [Edits()], 24)]
+        verdicts = verdicts_of(engine.judge, texts, [a for (a,) in engine.answers(texts, [Edits()], 24)])
         found[name] = rate(verdicts.count("refused"), len(texts))
-        found[name]["degenerate"] = verdicts.count("degenerate") / len(texts)
+        found[name]["degenerate"] = rate(verdicts.count("degenerate"), len(texts))
         show(f"refused, {name}", found[name])
+        show(f"degenerate, {name}", found[name]["degenerate"])
     return found
 
 
@@ -51,23 +54,26 @@ def perplexity(engine, most: int = 100) -> dict:
     texts = sorted((p.text for p in load_prompts(PROMPTS_FILE) if p.split == "test" and p.kind == "benign"), key=len)[
         :most
     ]
-    losses = {"base": [], "tuned": []}
-    count = 0
+    losses = {"base": [], "tuned": []}  # nats, summed over each answer
+    counts = []
     for start in range(0, len(texts), 50):
         part = texts[start : start + 50]
         for text, answer in zip(part, answer_batch(model, tokenizer, part), strict=True):
             prompt = list(engine.prompt(text).ids)
             ids = torch.tensor([prompt + answer["ids"].tolist()])
-            count += len(answer["ids"])
+            counts.append(len(answer["ids"]))
             for name, which in (("base", model), ("tuned", engine.model)):
                 logits = which(ids).logits[0, len(prompt) - 1 : -1]
                 losses[name].append(float(cross_entropy(logits, ids[0, len(prompt) :], reduction="sum")))
-    base, tuned = (float(torch.tensor(losses[k]).sum() / count) for k in ("base", "tuned"))
-    found = {"base": 2.718281828**base, "tuned": 2.718281828**tuned, "tokens": count, "prompts": len(texts)}
-    found["ratio"] = found["tuned"] / found["base"]
-    print(
-        f"perplexity of the base's benign answers: base {found['base']:.3f}, tuned {found['tuned']:.3f}, ratio {found['ratio']:.3f} ({count} tokens)"
-    )
+    tokens, n = sum(counts), len(texts)
+    apart = np.array(losses["tuned"]) - np.array(losses["base"])
+    each = {name: statistics.ratio(nats, counts) for name, nats in (*losses.items(), ("ratio", apart))}
+    found = {
+        name: {"value": np.exp(one.value), "n": n, "low": np.exp(one.low), "high": np.exp(one.high)}
+        for name, one in each.items()
+    } | {"tokens": tokens, "prompts": n}
+    told = ", ".join(f"{name} {statistics.Estimate(**found[name]).text('.3f')}" for name in each)
+    print(f"perplexity of the base's benign answers: {told} ({tokens} tokens)")
     return found
 
 

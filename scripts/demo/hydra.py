@@ -1,8 +1,8 @@
 """Measure the hydra effect on the demo: what wakes, whether it matters, and whether cutting the heads ends the refusal.
 
 Knows: `core.hydra`, and which prompts and sets are tried. Does not know: how waking is found. Each prompt's results are
-kept when they are done, so the same command goes on where it was stopped. Prints Markdown; means are over prompts, with
-95% bootstrap intervals (scipy, BCa, seed 0), rates with 95% Wilson intervals.
+kept when they are done, so the same command goes on where it was stopped. Prints Markdown; means are over prompts.
+Intervals are those of `core.statistics`.
 """
 
 import argparse
@@ -13,13 +13,13 @@ import time
 import numpy as np
 import pandas as pd
 from common import PROMPTS_FILE, WORK, load_prompts
-from scipy.stats import bootstrap
 
-from core import Edits, Engine, Feature, load, verdict
+from core import Edits, Engine, Feature, load, statistics
+from core.answers.rule_judges import verdicts_of
 from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.hydra import Round, Wakening, cut_the_heads, dose, matters, refresh
 from core.prompts.shipped import held_out
-from core.statistics import paired, rate
+from core.statistics import HEADS, holm, paired, rate
 
 PER_LAYER = 3
 #: Cutting begins where this much of the refusal score still stands, as in the page's tour.
@@ -33,15 +33,15 @@ def one_prompt(engine: Engine, prompt: str, nearest: list[Feature], benign: list
     off = Edits.ablate(nearest)
     random = Edits.ablate(random_active(engine.features(prompt), nearest, seed=0))
     found, control = refresh(engine, prompt, off), refresh(engine, prompt, random)
-    (answer, beside) = engine.answers([prompt], [off, random], 24)[0]
+    verdict, beside = verdicts_of(engine.judge, [prompt] * 2, engine.answers([prompt], [off, random], 24)[0])
     woken = found.woken
     groups = {f"layer {layer}": features_of(rows) for layer, rows in woken.groupby("layer")}
     groups["all"] = features_of(woken)
     frame = matters(engine, prompt, off, groups)
     return {
         "prompt": prompt,
-        "woken": waking(found) | {"verdict": verdict(answer), "set": len(nearest)},
-        "random": waking(control) | {"verdict": verdict(beside), "set": len(random.features)},
+        "woken": waking(found) | {"verdict": verdict, "set": len(nearest)},
+        "random": waking(control) | {"verdict": beside, "set": len(random.features)},
         "both_wake": len(set(features_of(woken)) & set(features_of(control.woken))),
         "matters": frame.to_dict("records"),
         "heads": {rule: heads(engine, prompt, nearest, rule, benign) for rule in ("aligned", "all")},
@@ -89,12 +89,8 @@ def told(one: Round) -> dict:
 
 
 def mean(values: list[float], digits: int = 1) -> str:
-    """A mean with its interval."""
-    x = np.array(values, dtype=float)
-    if len(x) < 2 or np.ptp(x) == 0:
-        return f"{x.mean():.{digits}f} (n = {len(x)})"
-    low, high = bootstrap((x,), np.mean, random_state=np.random.default_rng(0)).confidence_interval
-    return f"{x.mean():.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    """A mean with its interval and n."""
+    return statistics.mean(values).text(f".{digits}f")
 
 
 def table(columns: list[str], rows: list[tuple]) -> None:
@@ -160,10 +156,11 @@ def report(found: list[dict]) -> None:
         ["also ablated", "prompts", "features", "change of the refusal score", "the same, random", "difference"], rows
     )
     print("\n### Cut the heads")
-    rows = []
+    rows, tests = [], []
     for rule in ("aligned", "all"):
         last = [one["heads"][rule][-1] for one in found]
         own, control = ([one[key] == "complied" for one in last] for key in ("verdict", "control_verdict"))
+        tests.append(paired(np.array(own), np.array(control)).p)
         rows.append(
             (
                 rule,
@@ -175,7 +172,6 @@ def report(found: list[dict]) -> None:
                 rate(sum(one["verdict"] == "refused" for one in last), n),
                 rate(sum(control), n),
                 rate(sum(one["control_verdict"] == "degenerate" for one in last), n),
-                f"{paired(np.array(own), np.array(control)).p:.2g}",
                 mean([one["kl"] for one in last], 2),
                 mean([one["control_kl"] for one in last], 2),
             )
@@ -191,12 +187,14 @@ def report(found: list[dict]) -> None:
             "still refused",
             "control answered",
             "control degenerate",
-            "paired p (answered)",
             "benign KL, nats",
             "control",
+            "paired p (answered)",
+            "p, Holm",
         ],
-        rows,
+        [(*row, f"{p:.2g}", f"{corrected:.2g}") for row, p, corrected in zip(rows, tests, holm(tests), strict=True)],
     )
+    print(f"\np is corrected by Holm within the family “{HEADS.name}”: {HEADS.tests}.")
     print("\n### Dose")
     frame = pd.DataFrame([row for one in found for row in one["dose"]])
     rows = [
@@ -213,8 +211,8 @@ def main() -> None:
     engine = load("demo")
     rows = load_prompts(PROMPTS_FILE)
     asked, benign = held_out(rows, "harmful")[: options.n], held_out(rows, "benign")[:8]
-    answers = engine.answers(asked, [Edits()], 24)
-    refused = [text for text, (answer,) in zip(asked, answers, strict=True) if verdict(answer) == "refused"]
+    verdicts = verdicts_of(engine.judge, asked, [answer for (answer,) in engine.answers(asked, [Edits()], 24)])
+    refused = [text for text, verdict in zip(asked, verdicts, strict=True) if verdict == "refused"]
     nearest = top_per_layer(engine.alignment(), PER_LAYER)
     WORK.mkdir(parents=True, exist_ok=True)
     path = WORK / "hydra.jsonl"

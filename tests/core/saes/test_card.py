@@ -15,6 +15,7 @@ WRITTEN = {
     "l0": 61.4,
     "silent": 0.021,
     "ce_recovered": 0.987,
+    "intervals": {"l0": [60.0, 63.0]},
     "random": {"explained_variance": 0.11, "ce_recovered": 0.2},
 }
 
@@ -25,7 +26,7 @@ def test_a_card_comes_back_as_it_was_written(tmp_path) -> None:
     assert (card.layer, card.width, card.l0, card.random) == (3, 4096, 61.4, (0.11, 0.2))
     assert card.sentence.startswith("explained variance 0.91, cross-entropy recovered 0.99, 61 active features")
     (row,) = table_rows({3: card})
-    assert tuple(row) == tuple(COLUMNS) and row["silent"] == "2.1%"
+    assert tuple(row) == tuple(COLUMNS) and row["silent"] == "2.1%" and row["L0"] == "61.4 (60.0–63.0)"
 
 
 def test_the_random_dictionary_may_be_missing(tmp_path) -> None:
