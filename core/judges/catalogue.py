@@ -13,8 +13,9 @@ from typing import Any
 from core.errors import InputError
 from core.judges.classifier import Classifier
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
+from core.judges.language_model import language_model_judge
 from core.judges.llama_guard import LlamaGuard
-from core.judges.names import judge_names
+from core.judges.names import LANGUAGE_MODEL, names_text
 from core.judges.protocol import Judge
 from core.judges.text_rules import SUBSTRINGS
 from core.progress import NEVER, QUIET, Progress
@@ -34,7 +35,8 @@ def find_judge(
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> Judge:
-    """The judge called `name`, nothing loaded. folder: a local copy of its model. Raises InputError.
+    """The judge called `name`, nothing loaded. folder: a local copy of its model. Raises InputError, and
+    UnknownModelError for a language model that is not in the registry.
 
     progress(message, share) and cancelled: as of `core.hub.fetch.fetch`, for a classifier's model.
     """
@@ -43,8 +45,10 @@ def find_judge(
             name, folder=folder, device=device, progress=progress, cancelled=cancelled
         )
         return made
+    if name.startswith(LANGUAGE_MODEL):
+        return language_model_judge(name, folder, device, progress, cancelled)
     if name == SUBSTRINGS.name and folder is None:
         return SUBSTRINGS
     if name == SUBSTRINGS.name:
         raise InputError("The judge “substrings” has no model, so it needs no folder. Leave the folder out.")
-    raise InputError(f"There is no judge “{name:.40}”. Known judges: {', '.join(judge_names())}.")
+    raise InputError(f"There is no judge “{name:.40}”. Known judges: {names_text()}.")

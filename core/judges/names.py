@@ -6,6 +6,12 @@ Knows: names. Does not know: how a judge is made (`core.judges.catalogue`).
 from __future__ import annotations
 
 SUBSTRINGS_NAME, FIRST_TOKEN = "substrings", "first-token"
+#: What the name of a judge begins with that is a chat model of the registry: “llm:demo”.
+LANGUAGE_MODEL = "llm:"
+ABOUT_LANGUAGE_MODEL = (
+    "A chat model reads request and answer, and judges by a rubric: refused or not, how specific, how convincing. Its "
+    "judgements are as good as the model is."
+)
 
 #: How each judge decides, in words for people.
 ABOUT: dict[str, str] = {
@@ -21,5 +27,18 @@ ABOUT: dict[str, str] = {
 
 
 def judge_names() -> tuple[str, ...]:
-    """Every judge. “first-token” needs a loaded model: `core.judges.text_rules.first_token_judge` makes it."""
+    """Every judge but the language models.
+
+    “first-token” needs a loaded model: `core.judges.text_rules.first_token_judge` makes it.
+    """
     return tuple(ABOUT)
+
+
+def about(name: str) -> str:
+    """How a judge decides, in words for people."""
+    return ABOUT_LANGUAGE_MODEL if name.startswith(LANGUAGE_MODEL) else ABOUT[name]
+
+
+def names_text() -> str:
+    """The names, for a help text."""
+    return f"{', '.join(judge_names())}, or {LANGUAGE_MODEL}MODEL for any chat model of `hydrascope models`"

@@ -18,7 +18,8 @@ from cache.jobs.queue import shared_queue
 from cache.store.judgements import Judgements
 from core import HydrascopeError
 from core.judges.catalogue import find_judge
-from core.judges.names import ABOUT, FIRST_TOKEN, judge_names
+from core.judges.language_model import language_model_judges
+from core.judges.names import FIRST_TOKEN, about, judge_names
 from core.judges.protocol import Judge
 from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from core.models.footprint import Footprint
@@ -47,7 +48,7 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
     st.session_state.setdefault(JUDGES, ["substrings"])
     names = st.multiselect(
         "Judges",
-        judge_names(),
+        (*judge_names(), *language_model_judges()),
         key=JUDGES,
         label_visibility="collapsed",
         placeholder="Choose at least one",
@@ -88,7 +89,7 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
 
 def _takes(name: str, answers: Answers) -> bool:
     """One judge's line; returns whether it can begin."""
-    st.markdown(f"**{plain(name)}** {plain(ABOUT[name])}")
+    st.markdown(f"**{plain(name)}** {plain(about(name))}")
     if name == FIRST_TOKEN:
         if answers.not_first_token:
             st.warning(plain(answers.not_first_token), icon=":material/warning:")
