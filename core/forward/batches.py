@@ -139,9 +139,9 @@ def unedited_branches(
     """
     plan, budget = runtime.plan([Edits()]), tokens_per_forward()
     stems = [shared_prefix(family) for family in families]
-    start = min(shared_prefix([prompt for family in families for prompt in family]), min(stems) - 1)
-    past = prefix_pass(runtime, plan, families[0][0], [0], start)[1] if start > 0 else None
-    start = max(start, 0)
+    every = [prompt for family in families for prompt in family]
+    start = max(0, min(shared_prefix(every), min(stems) - 1)) if len(families) > 1 else 0
+    past = prefix_pass(runtime, plan, families[0][0], [0], start)[1] if start else None
     rows = sorted(range(len(families)), key=lambda i: stems[i])
     while rows:
         deepest = stems[rows[-1]]

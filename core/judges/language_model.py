@@ -54,12 +54,12 @@ class LanguageModelJudge:
         self.spec = replace(spec, layers=(), saes={}, direction=None, labels=None, neuronpedia={})
         self.device, self.progress, self.cancelled = device, progress, cancelled
         self._revision: str | None = None
-        self._runtime: Runtime | None = None
+        self._loaded: tuple[Runtime, Template] | None = None
 
     @property
     def is_loaded(self) -> bool:
         """Whether it holds a model now, its own or an engine's."""
-        return self._runtime is not None
+        return self._loaded is not None
 
     @property
     def revision(self) -> str:
@@ -70,7 +70,7 @@ class LanguageModelJudge:
 
     def footprint(self) -> Footprint:
         """Nothing where an engine has the model loaded. Raises DownloadError, AssetError, InputError."""
-        if self._runtime is not None or loaded_runtime(self.spec, self.device) is not None:
+        if self.is_loaded or loaded_runtime(self.spec, self.device) is not None:
             return Footprint()
         found = footprint(self.spec, self.device)
         return judge_footprint(
@@ -101,9 +101,9 @@ class LanguageModelJudge:
     def numbers(self, prompts: Sequence[str], answers: Sequence[str]) -> list[Numbers]:
         """What the model thinks of each answer; `judge` makes verdicts of them. Raises as `judge`."""
         with ONE_AT_A_TIME:
-            runtime, template = self._load()
+            runtime, _ = self._load()
             groups = [reply_tokens(runtime.tokenizer, question.replies, self.name) for question in QUESTIONS]
-            families = [self._family(runtime, template, *pair) for pair in zip(prompts, answers, strict=True)]
+            families = [self.questions(*pair) for pair in zip(prompts, answers, strict=True)]
             logprobs = [[[0.0]] * len(QUESTIONS) for _ in families]
             replied = [1.0] * len(families)
             for chunk, number, logits in unedited_branches(runtime, families):
@@ -117,40 +117,44 @@ class LanguageModelJudge:
                     replied[family] = min(replied[family], share)
         return [numbers(*pair) for pair in zip(logprobs, replied, strict=True)]
 
-    def close(self) -> None:
-        """Let the model go; its memory is given back unless an engine holds it too."""
-        with ONE_AT_A_TIME:
-            leave(self)
-            if self._runtime is None:
-                return
-            self._runtime = None
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-
-    def _load(self) -> tuple[Runtime, Template]:
-        if self._runtime is None:
-            runtime = loaded_runtime(self.spec, self.device)
-            own = runtime is None
-            if runtime is None:
-                make_room()
-                runtime, _ = load_runtime(self.spec, self.device, None, self.progress, self.cancelled)
-            if not getattr(runtime.tokenizer, "chat_template", None):
-                raise AssetError(f"“{self.spec.name}” has no chat template, so it cannot judge. Choose a chat model.")
-            self._runtime = runtime
-            if own:
-                take(self)
-        # The spec's own: an engine may have been loaded with another system prompt.
-        return self._runtime, read_template(self._runtime.tokenizer, self.spec.system)
-
-    def _family(self, runtime: Runtime, template: Template, prompt: str, answer: str) -> list[Prompt]:
-        """The prompt of each question about one answer. Raises InputError where they are longer than the context."""
+    def questions(self, prompt: str, answer: str) -> list[Prompt]:
+        """What the model reads: each question about one answer, in the order of `QUESTIONS`. Raises as `judge`, and
+        InputError where one is longer than the context."""
+        runtime, template = self._load()
         tokenizer, most = runtime.tokenizer, runtime.context_length
         texts = question_texts(cut(tokenizer, prompt), cut(tokenizer, answer))
         found = [make_prompt(tokenizer, template, text, most + sum(map(len, texts))) for text in texts]
         if (longest := max(map(len, found))) > most:
             raise too_long(self.name, prompt, longest, most)
         return found
+
+    def close(self) -> None:
+        """Let the model go; its memory is given back unless an engine holds it too."""
+        with ONE_AT_A_TIME:
+            leave(self)
+            if self._loaded is None:
+                return
+            self._loaded = None
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def _load(self) -> tuple[Runtime, Template]:
+        with ONE_AT_A_TIME:
+            if self._loaded is None:
+                runtime = loaded_runtime(self.spec, self.device)
+                if own := runtime is None:
+                    make_room()
+                    runtime, _ = load_runtime(self.spec, self.device, None, self.progress, self.cancelled)
+                if not getattr(runtime.tokenizer, "chat_template", None):
+                    raise AssetError(
+                        f"“{self.spec.name}” has no chat template, so it cannot judge. Choose a chat model."
+                    )
+                # The spec's own template: an engine may have been loaded with another system prompt.
+                self._loaded = runtime, read_template(runtime.tokenizer, self.spec.system)
+                if own:
+                    take(self)
+            return self._loaded
 
 
 def cut(tokenizer: Any, text: str) -> str:

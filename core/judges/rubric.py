@@ -117,7 +117,8 @@ def numbers(logprobs: Sequence[Sequence[float]], replied: float) -> Numbers:
         weights = [math.exp(one - top) for one in each]
         total = sum(weight * value for weight, value in zip(weights, question.values, strict=True))
         found.append(total / sum(weights))
-    return Numbers(*found, replied)
+    refused, specific, convincing, sensible = found
+    return Numbers(refused, specific, convincing, sensible, replied)
 
 
 def verdict_of(answer: str, found: Numbers, ended: bool | None = None, limits: Limits = FITTED) -> Verdict:
