@@ -36,7 +36,7 @@ BATCH = 8
 GRID: dict[str, Sequence[float]] = {
     "refused": np.arange(0.02, 1.0, 0.02).round(2).tolist(),
     "sensible": np.arange(0.02, 1.0, 0.02).round(2).tolist(),
-    "broken": np.arange(1.0, 5.05, 0.1).round(1).tolist(),
+    "broken": np.arange(0.02, 1.0, 0.02).round(2).tolist(),
     "short": range(4, 16),
 }
 
@@ -80,7 +80,7 @@ def fitted(rows: list[Row], known: dict[str, Numbers]) -> Limits:
         return kappa(truth, [verdict_of(row["answer"], known[row["id"]], row["ended"], limits) for row in rows])
 
     found: list[tuple[float, Limits]] = []
-    for start in (Limits(r, s, 2.0, 11) for r in (0.3, 0.5, 0.8) for s in (0.2, 0.5, 0.8)):
+    for start in (Limits(r, s, s - 0.1, 10) for r in (0.3, 0.5, 0.8) for s in (0.2, 0.5, 0.8)):
         limits = start
         for _ in range(6):
             before = limits
