@@ -24,7 +24,7 @@ def mean_rank(rankings: Sequence[Sequence[Feature]], most: int | None = None) ->
     for column, ranked in enumerate(rankings):
         ranks[:, column] = len(ranked)
         ranks[[place[feature] for feature in ranked], column] = np.arange(len(ranked))
-    order = np.argsort(ranks.mean(1), kind="stable") if rankings else []
+    order = np.argsort(ranks.mean(1), kind="stable") if every else np.empty(0, dtype=np.int64)
     return [every[row] for row in order[:most]]
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import streamlit as st
 
-from core.discovery.settings import CHOICES, Settings
+from core.discovery.settings import Settings
 
 #: Setting → what it is about, and each reading in a few words.
-_WORDS: dict[str, tuple[str, dict[object, str]]] = {
+_WORDS: dict[str, tuple[str, dict[Any, str]]] = {
     "layers_counted_from": (
         "“Layers 1 and 2” are left out",
         {1: "counted from 1: blocks 0 and 1", 0: "counted from 0: blocks 1 and 2"},
@@ -43,9 +43,9 @@ def choices(usual: Settings) -> dict[str, Any]:
     for name, (about, words) in _WORDS.items():
         chosen[name] = st.selectbox(
             about,
-            CHOICES[name],
-            index=CHOICES[name].index(getattr(usual, name)),
-            format_func=lambda value, words=words: words[value],
+            list(words),
+            index=list(words).index(getattr(usual, name)),
+            format_func=words.__getitem__,
             key=f"discover_{name}",
         )
     chosen["control_draws"] = st.slider(

@@ -12,6 +12,8 @@ import numpy as np
 from core.statistics import rate
 
 _RESAMPLES = 2000
+#: Outcomes held at a time while resampling.
+_HELD = 200_000
 
 
 class Interval(NamedTuple):
@@ -59,11 +61,13 @@ def set_less_draws(of_set: np.ndarray, flipped: np.ndarray, seed: int = 0) -> In
 def _resampled(each: np.ndarray, seed: int) -> np.ndarray:
     """float64 [resamples, prompts]: means of prompts drawn with replacement, each over its draws drawn likewise."""
     rng, (prompts, draws) = np.random.default_rng(seed), each.shape
-    found = np.empty((_RESAMPLES, prompts))
-    for row in range(_RESAMPLES):  # one at a time: all at once would be prompts × draws × resamples numbers
-        chosen = rng.integers(prompts, size=(prompts, 1))
-        found[row] = each[chosen, rng.integers(draws, size=(prompts, draws))].mean(1)
-    return found
+    at_a_time = max(1, _HELD // each.size)
+    found = []
+    for start in range(0, _RESAMPLES, at_a_time):
+        some = min(at_a_time, _RESAMPLES - start)
+        chosen = rng.integers(prompts, size=(some, prompts, 1))
+        found.append(each[chosen, rng.integers(draws, size=(some, prompts, draws))].mean(-1))
+    return np.concatenate(found)
 
 
 def _quantiles(values: np.ndarray) -> tuple[float, float]:

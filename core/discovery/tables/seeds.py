@@ -34,7 +34,8 @@ def machine_name(item: str) -> str:
 
 
 def agreement(ledger: Ledger) -> Table:
-    rows = [_row(item, fits) for item, fits in by_machine(ledger).items()]
+    """Of machines that were fitted more than once."""
+    rows = [_row(item, fits) for item, fits in by_machine(ledger).items() if len(fits) > 1]
     note = (
         "Means over seeds, with the least and the most. Seeds differ in the first embeddings and the order of training "
         "rows; the split is one. “overlap” is the share of the first 100 features that two seeds' rankings have in "

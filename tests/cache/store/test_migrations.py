@@ -73,13 +73,13 @@ def test_a_run_and_an_evaluation_of_an_old_database_go_on(old, tiny):
 
 def test_an_old_run_has_the_readings_that_it_had(old, tiny):
     """There was no choice then: today's defaults would tell of another run. What it kept itself holds."""
-    settings = Runs(Store(old)).get(RUN).settings
+    runs = Runs(Store(old))
+    settings = runs.get(RUN).settings
     assert (settings.k_steps, settings.k_beside, settings.control_draws, settings.machine_seeds) == ((2,), (), 0, 1)
     assert (settings.step_two, settings.scaling, settings.patience) == ("left out", "all", 0)
     shown = {reading.about: reading.chosen for reading in readings(settings)}
     assert "test rows too" in shown["scale of Stage 3's columns"] and shown["ranking of Stage 3"] == "one seed"
     assert "chosen afterwards" in shown["τ"] and "beside it" not in shown["K of Stage 1"]
-    runs = Runs(Store(old))
     work = runs.work(RUN, tiny)
     run_steps(work)
     assert work.ledger.read("fixed") == {} == work.ledger.read("controls")

@@ -104,7 +104,7 @@ def test_columns_met_only_in_the_test_part_change_nothing():
 
 
 def test_training_ends_early_on_held_out_rows_and_keeps_what_it_kept():
-    """Labels without a pattern: the validation loss soon rises. Patience saves epochs, and changes none of those run."""
+    """Labels without a pattern: the validation loss soon rises. Patience saves epochs and changes no other."""
     rng = np.random.default_rng(3)
     lists = [(np.sort(rng.choice(60, 15, replace=False)), np.ones(15)) for _ in range(80)]
     rows, labels = SparseRows.from_lists(lists), rng.permutation([0, 1] * 40)

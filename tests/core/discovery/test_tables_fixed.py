@@ -97,6 +97,7 @@ MACHINE = {
     "size/5/seed/1": fit(7, 0.04, ["1-1", "1-4", "1-5"]),
     "size/5/seed/2": fit(8, 0.06, ["1-2", "1-1", "1-5"]),
     "probe": {k: v for k, v in fit(10, None).items() if k not in ("above_0.9", "moved", "ranking", "ranked_of")},
+    "probe/seed/1": {k: v for k, v in fit(9, None).items() if k not in ("above_0.9", "moved", "ranking", "ranked_of")},
 }
 
 
@@ -121,7 +122,7 @@ def test_chance_of_alike_pairs_is_that_of_random_directions():
 
 def test_machines_are_one_row_a_fit_and_curves_those_of_the_first_seed():
     frame = search.machines(Rows(machine=MACHINE)).frame
-    assert frame["machine"].tolist() == ["embeddings of 5"] * 3 + ["linear probe"]
+    assert frame["machine"].tolist() == ["embeddings of 5"] * 3 + ["linear probe"] * 2
     assert set(search.curves(Rows(machine=MACHINE))["machine"]) == {"embeddings of 5", "linear probe"}
     assert len(search.curves(Rows(machine=MACHINE))) == 2 * 2 * 4
 
