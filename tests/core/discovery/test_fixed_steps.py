@@ -25,8 +25,9 @@ def whole(tiny, tmp_path_factory):
 
 
 def answer(work, text, chosen):
-    ((said,),) = work.engine.answers([text], [Edits.ablate(chosen)], SETTINGS.tokens)
-    return judge(said)
+    """The verdict on the prompt with these features ablated, alone."""
+    ((verdict, _),) = work.judged(text, [Edits.ablate(chosen)])
+    return verdict
 
 
 def test_every_refused_prompt_has_its_set_whatever_it_does(tiny, whole):
