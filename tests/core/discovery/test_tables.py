@@ -10,17 +10,7 @@ from core.discovery.ledger import Row
 from core.discovery.tables import controls, search
 from core.discovery.tables.export import is_share, markdown, markdown_table, write
 from core.discovery.tables.report import tables
-
-
-class Rows:
-    """A ledger that is a dictionary."""
-
-    def __init__(self, **stages):
-        self.stages = stages
-
-    def read(self, stage):
-        return {i: v if isinstance(v, Row) else Row(stage, i, v) for i, v in self.stages.get(stage, {}).items()}
-
+from tests.written_rows import Rows
 
 SCREEN = {
     "harmful/0000": {"kept": True, "reason": "refused"},
