@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model
+from core.commands.options import add_model, add_thinking
 from core.commands.terminal import progress_bar
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="12-40,14-7 ablates; 12-40=6@bos clamps; 12-40*0.5 ablates by half; 12-40?9-3>2.5 acts only where 9-3 "
         "is above 2.5; direction ablates the refusal direction",
     )
+    add_thinking(parser)
     parser.add_argument("--tokens", type=int, default=32, help="longest answer, in tokens (32)")
     parser.add_argument("--json", action="store_true", help="print only one JSON object")
 
@@ -40,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
+    engine = engine.with_thinking(True) if options.thinking else engine
     found = _audit(engine, options.prompt, options.ablate, options.tokens)
     print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else _text(found))
     return ExitCode.DONE
@@ -47,16 +49,20 @@ def run(options: argparse.Namespace) -> int:
 
 def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, Any]:
     """Everything the command prints, as plain values."""
-    from core.answers.verdicts import verdict
+    from core.answers.fitted import agreement_sentence
+    from core.answers.judge import ended_of
+    from core.answers.thoughts import score_note
     from core.edits.edits import Edits
 
+    judge = engine.judge
     direction = engine.direction() if engine.has_direction else None
     edits = Edits.from_text(ablate, direction)
     sets = [Edits(), edits] if edits else [Edits()]
     found = engine.measure([prompt], sets, kl=True)
     sides = []
     for column, one in enumerate(sets):
-        answer = "".join(engine.generate(prompt, one, max_new_tokens=tokens))
+        ((answer,),) = engine.answers([prompt], [one], tokens)
+        judged = judge.decisions([prompt], [answer], ended_of([answer]))[0]
         assert found.kl is not None
         sides.append(
             {
@@ -64,7 +70,10 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, A
                 "refusal_score": round(float(found.refusal_score[0, column]), 4),
                 "p_refusal": round(float(found.p_refusal[0, column]), 6),
                 "kl": round(float(found.kl[0, column]), 6),
-                "verdict": verdict(answer),
+                "verdict": judged.verdict,
+                "reason": judged.reason,
+                "looping": judged.looping,
+                "delayed": judged.delayed,
                 "answer": answer,
                 "cosine": [round(float(c), 4) if c == c else None for c in found.cosine[0, column]],
             }
@@ -76,6 +85,9 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, A
         "revision": spec.revision,
         "sae_layers": list(spec.layers),
         "placement": engine.placement,
+        "thinking": engine.runtime.template.thinking,
+        "score_note": score_note(engine.runtime, engine.prompt(prompt)),
+        "judge": agreement_sentence(judge.name, judge.revision),
         "direction": None
         if direction is None
         else {"layer": direction.layer, "rule": direction.provenance.get("rule")},
@@ -84,11 +96,12 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, A
 
 
 def _text(found: dict[str, Any]) -> str:
-    lines = [f"{found['model']} · {found['placement']}"]
+    lines = [f"{found['model']} · {found['placement']}", found["judge"]]
+    lines += [found["score_note"]] * bool(found["score_note"])
     for side in found["results"]:
         lines += [
             "",
-            f'{side["edits"] or "unedited"}: {side["verdict"]}, P("I") {side["p_refusal"]:.4f}, '
+            f'{side["edits"] or "unedited"}: {side["verdict"]} ({side["reason"]}), P("I") {side["p_refusal"]:.4f}, '
             f"refusal score {side['refusal_score']:+.2f}, KL {side['kl']:.4f}",
             f"  {side['answer']!r}",
         ]

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.answers.verdicts import VERDICTS, TextJudge, Verdict, verdict
+from core.answers.judge import Judge
+from core.answers.rule_judges import verdicts_of
+from core.answers.verdicts import VERDICTS, Verdict
 from core.arguments import check_length, listed
 from core.edits.edits import Edits
 from core.engine import Engine
@@ -58,7 +60,7 @@ def grid(
     base: Edits,
     clamps: Sequence[Edits],
     tokens: int = 24,
-    judge: TextJudge = verdict,
+    judge: Judge | None = None,
     *,
     keep_answers: bool = False,
 ) -> Iterator[Cell]:
@@ -66,9 +68,8 @@ def grid(
 
     The attacked prompts are answered under `base` (the attack's own edits, `Edits()` where it is in the wording) and
     the clamp on top; benign ones and look-alikes under the clamp alone, since nobody attacks there and their cost is
-    the defence's. `Edits()` among the clamps is the row without a defence. Bad input raises InputError here, before the
-    first cell.
-    """
+    the defence's. judge: of the answers; None for the engine's rules. `Edits()` among the clamps is the row without
+    a defence. Bad input raises InputError here, before the first cell."""
     chosen = listed(clamps, "Clamps")
     if not chosen:
         raise InputError("No clamp was given. Give at least one. Edits() means no clamp.")
@@ -86,12 +87,14 @@ def grid(
         engine.check(clamp)
         engine.check(base + clamp)
     check_length(tokens)
+    used = engine.judge if judge is None else judge
 
     def cells() -> Iterator[Cell]:
         for number, clamp in enumerate(chosen):
             for group, texts in groups.items():
                 edits = base + clamp if group == "attacked" else clamp
                 replies = tuple(answer for (answer,) in engine.answers(texts, [edits], tokens))
-                yield Cell(number, edits, group, tuple(map(judge, replies)), replies if keep_answers else None)
+                verdicts = tuple(verdicts_of(used, texts, replies, harmful=group == "attacked"))
+                yield Cell(number, edits, group, verdicts, replies if keep_answers else None)
 
     return cells()

@@ -39,23 +39,23 @@ def do_fixed(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
 
     K → `pool`, `pool_verdict`, `minimal`, `verdict`; where the set flips also what `dormant_part` tells.
     """
-    texts = [work.text(item) for item in group]
-    head = {"k": work.settings.k_steps[0], "tau": work.settings.tau}
-    found: list[dict[str, Any]] = [head | {"sets": {}} for _ in group]
-    for k in fixed_k(work):
-        asked, pool = Asked(work, texts), work.pool(k)
-        for row, (item, text) in enumerate(zip(group, texts, strict=True)):
-            minimal = _stage_two(work, item, k)
-            if minimal is None:
-                minimal = _pruned(work, asked, row, k)
-            (of_pool, _), (verdict, _) = work.judged(text, [Edits.ablate(pool), Edits.ablate(minimal)])
-            value = {"pool": len(pool), "pool_verdict": of_pool, "minimal": feature_names(minimal), "verdict": verdict}
-            found[row]["sets"][str(k)] = value | (dormant_part(work, text, minimal) if verdict == "complied" else {})
+    asked, found = {k: Asked(work, [work.text(item) for item in group]) for k in fixed_k(work)}, []
+    for row, item in enumerate(group):
+        text, sets = work.text(item), {}
+        minimal = {k: _stage_two(work, item, k) or _pruned(work, asked[k], row, k) for k in asked}
+        edits = [Edits.ablate(part) for k in asked for part in (work.pool(k), minimal[k])]
+        judged = iter(work.judged(text, edits))  # all of a prompt's sets together
+        for k, kept in minimal.items():
+            (of_pool, _), (verdict, _) = next(judged), next(judged)
+            value: dict[str, Any] = {"pool": len(work.pool(k)), "pool_verdict": of_pool}
+            value |= {"minimal": feature_names(kept), "verdict": verdict}
+            sets[str(k)] = value | (dormant_part(work, text, kept) if verdict == "complied" else {})
+        found.append({"k": work.settings.k_steps[0], "tau": work.settings.tau, "sets": sets})
     return found
 
 
 def _stage_two(work: Work, item: str, k: int) -> list[Feature] | None:
-    """The same set where Stage 2 found it already."""
+    """The same set where Stage 2 found it already; None where it did not."""
     first, pruned = work.ledger.read("candidates").get(item), work.ledger.read("pruning").get(item)
     if first is None or pruned is None or pruned.error or first.value.get("k") != k:
         return None

@@ -32,8 +32,16 @@ _AT_LEAST_ONE = (
     "epochs",
     "tokens_per_forward",
 )
-_AT_LEAST_ZERO = ("skip_layers", "control_draws", "machine_first_layer", "patience", "cost_sets", "cost_texts", "seed")
-JUDGE = "substrings of Arditi et al. 2024 with a test for degenerate text"
+_AT_LEAST_ZERO = (
+    "length_prompts",
+    "skip_layers",
+    "control_draws",
+    "machine_first_layer",
+    "patience",
+    "cost_sets",
+    "cost_texts",
+    "seed",
+)
 
 
 @dataclass(frozen=True)
@@ -41,17 +49,18 @@ class Settings:
     """Raises InputError, in one sentence, for a value that makes no sense.
 
     stages: which of the paper's stages to run; the analyses that need a stage run with it. tokens: longest answer
-    judged. k_steps: Stage 1's K per layer. k_beside: K whose sets are analysed beside those of the first step, without
-    being part of the search. skip_layers: how many of the first layers are left out, counted from layers_counted_from:
-    from 1, blocks 0 and 1 are “layers 1 and 2”; from 0, blocks 1 and 2 are, and block 0 stays. block_size, thresholds,
-    seeds, reading: Stage 2 (`core.discovery.stage2_pruning`). main_threshold: the τ that is fixed beforehand, one of
-    `thresholds`; 0 is the lowest. step_two: which prompts the analysis of redundant features keeps. control_draws:
-    matched random sets a prompt; 0 makes none. unaligned_cosine: features below it, either way, are not aligned.
-    last_tokens: positions the factorization machine sees, the largest activation of them counts; machine_first_layer:
-    the lowest block it sees. scaling: what its columns are divided by. embedding_sizes: machines fitted;
-    embedding_size: the one that ranks. nearness: to which Stage 2 feature a new one is near. machine_seeds: fits of
-    each, numbered from `seed`. epochs, learning_rate: their training, which ends early after `patience` epochs without
-    a lower validation loss; 0 never. interaction_steps: Stage 3's K, in all. probe_steps: the linear probe's K.
+    judged. lengths, length_prompts: the lengths at which the answers to the first so many prompts are judged, to see
+    how long is long enough. k_steps: Stage 1's K per layer. k_beside: K whose sets are analysed beside those of the
+    first step, without being part of the search. skip_layers: how many of the first layers are left out, counted from
+    layers_counted_from: from 1, blocks 0 and 1 are “layers 1 and 2”; from 0, blocks 1 and 2 are, and block 0 stays.
+    block_size, thresholds, seeds, reading: Stage 2 (`core.discovery.stage2_pruning`). main_threshold: the τ that is
+    fixed beforehand, one of `thresholds`; 0 is the lowest. step_two: which prompts the analysis of redundant features
+    keeps. control_draws: matched random sets a prompt; 0 makes none. unaligned_cosine: features below it, either way,
+    are not aligned. last_tokens: positions the factorization machine sees, the largest activation of them counts;
+    machine_first_layer: the lowest block it sees. scaling: what its columns are divided by. embedding_sizes: machines
+    fitted; embedding_size: the one that ranks. nearness: to which Stage 2 feature a new one is near. machine_seeds:
+    fits of each, numbered from `seed`. epochs, learning_rate: their training, which ends early after `patience` epochs
+    without a lower validation loss; 0 never. interaction_steps: Stage 3's K, in all. probe_steps: the linear probe's K.
     least_tokens: features active on at least so many tokens (O'Brien et al.). cost_sets: per-prompt sets whose
     cross-entropy is measured, at most; cost_texts: texts of each kind. tokens_per_forward: memory against speed.
     keep_answers: store generated text too. seed: everything random but Stage 2's seeds.
@@ -61,6 +70,8 @@ class Settings:
 
     stages: tuple[int, ...] = (1, 2, 3)
     tokens: int = 24
+    lengths: tuple[int, ...] = (24, 64, 128)
+    length_prompts: int = 20
     k_steps: tuple[int, ...] = tuple(range(10, 201, 10))
     k_beside: tuple[int, ...] = (3, 5)
     skip_layers: int = SKIPPED_LAYERS
@@ -93,7 +104,15 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("k_steps", "interaction_steps", "probe_steps", "least_tokens", "thresholds", "embedding_sizes"):
+        for name in (
+            "lengths",
+            "k_steps",
+            "interaction_steps",
+            "probe_steps",
+            "least_tokens",
+            "thresholds",
+            "embedding_sizes",
+        ):
             _rising(name, getattr(self, name))
         if self.k_beside:
             _rising("k_beside", self.k_beside)

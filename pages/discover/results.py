@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from cache.store.runs import Run
+from cache.store.runs import AGREEMENT, JUDGE, Run
 from core.discovery.context import Inputs
 from core.discovery.ledger import Ledger
 from core.discovery.settings import Settings
@@ -39,6 +39,7 @@ _SHOWN: dict[str, tuple[str, ...]] = {
         "machines",
         "machine_seeds",
         "prompts",
+        "lengths",
         "failures",
     ),
     ANALYSES: ("controls", "random", "inert", "redundant", "direction", "least_tokens", "links", "probe", "cost"),
@@ -69,12 +70,12 @@ def show(view: str, run: Run, ledger: Ledger, inputs: Inputs, facts: Mapping[str
         for name in _SHOWN[view]:
             with st.container():  # a place each, or a table that arrives would shift the others into each other's
                 if name in found:
-                    _table(run.run, found[name], ledger)
+                    _table(run.run, found[name], ledger, facts)
         if not found.keys() & set(_SHOWN[view]):
             st.caption("No results yet. They appear here as the run finds them.")
 
 
-def _table(run: str, table: Table, ledger: Ledger) -> None:
+def _table(run: str, table: Table, ledger: Ledger, facts: Mapping[str, str]) -> None:
     st.subheader(table.title, anchor=False)
     chart = _CHARTS.get(table.name)
     if chart is not None:
@@ -87,7 +88,8 @@ def _table(run: str, table: Table, ledger: Ledger) -> None:
         alt=f"{table.title}: {counted(len(table.frame), 'row')}",
     )
     paper = f"Paper: “{plain(table.section)}”. " if table.section else ""
-    st.caption(f"{paper}{plain(table.note)}")
+    judged = f" Judged by {facts[JUDGE]}; {facts[AGREEMENT]}." if "rate" in table.frame else ""
+    st.caption(f"{paper}{plain(table.note)}{plain(judged)}")
 
 
 def _formats(frame: pd.DataFrame) -> dict[str, Any]:
@@ -195,7 +197,7 @@ def _about(run: Run, ledger: Ledger, facts: Mapping[str, str]) -> None:
     """Everything a number here depends on, and the whole report as files."""
     frame = pd.DataFrame({"what": list(facts), "value": list(facts.values())})
     st.dataframe(frame, hide_index=True, key=f"facts_{run.run}", alt="Where this run's numbers come from")
-    _table(run.run, readings.chosen(run.settings), ledger)
+    _table(run.run, readings.chosen(run.settings), ledger, facts)
     st.download_button(
         "Report",
         lambda: _archive(ledger, run.settings, facts),

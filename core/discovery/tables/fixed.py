@@ -15,7 +15,7 @@ from core.discovery.control_sets import TOLERANCE
 from core.discovery.fixed_steps import CHOSEN, FIXED
 from core.discovery.ledger import Ledger
 from core.discovery.tables.draws import exchangeable, over_draws, set_less_draws
-from core.discovery.tables.table import Table, complied, good_rows, rate_columns
+from core.discovery.tables.table import Table, complied, good_rows, other_columns, rate_columns
 from core.statistics import paired, rate
 
 CHOSEN_AFTERWARDS = "chosen afterwards, because it flips"
@@ -57,7 +57,7 @@ def fixed(ledger: Ledger) -> Table:
                     "sets": at.name,
                     "ablated": name,
                     **rate_columns(complied(value[key] for value in at.sets)),
-                    "degenerate": sum(value[key] == "degenerate" for value in at.sets),
+                    **other_columns(value[key] for value in at.sets),
                     "features, median": float(np.median(each)),
                 }
             )

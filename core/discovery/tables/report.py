@@ -13,7 +13,7 @@ import pandas as pd
 from core.discovery.ledger import Ledger
 from core.discovery.runner import STEPS
 from core.discovery.settings import Settings
-from core.discovery.tables import controls, fixed, readings, search, seeds
+from core.discovery.tables import controls, fixed, lengths, readings, search, seeds
 from core.discovery.tables.table import Table
 
 
@@ -78,6 +78,7 @@ _SUMMARISED: tuple[tuple[Callable[[Ledger], Table], str, str], ...] = (
 _ALL: tuple[Callable[[Ledger], Table], ...] = (
     _summary,
     search.prompts,
+    lengths.lengths,
     search.stage_one,
     search.stage_two,
     search.minimal,

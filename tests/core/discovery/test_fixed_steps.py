@@ -1,5 +1,7 @@
 """Sets fixed beforehand and their controls, as steps of a run on the tiny model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -105,8 +107,6 @@ def test_what_ranks_downstream_is_the_consensus_of_all_seeds(whole):
 
 
 def test_a_run_without_controls_makes_none(tiny, tmp_path):
-    from dataclasses import replace
-
     runs = Runs(Store(tmp_path / "runs.duckdb"))
     settings = replace(SETTINGS, stages=(1, 2), control_draws=0, k_beside=())
     work = runs.work(runs.create(tiny, INPUTS, settings), tiny)
