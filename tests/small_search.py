@@ -34,6 +34,7 @@ SETTINGS = Settings(
     epochs=3,
     cost_sets=2,
     cost_texts=4,
+    public_texts=3,
 )
 
 

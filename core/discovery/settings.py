@@ -40,6 +40,7 @@ _AT_LEAST_ZERO = (
     "patience",
     "cost_sets",
     "cost_texts",
+    "public_texts",
     "seed",
 )
 
@@ -62,7 +63,8 @@ class Settings:
     fits of each, numbered from `seed`. epochs, learning_rate: their training, which ends early after `patience` epochs
     without a lower validation loss; 0 never. interaction_steps: Stage 3's K, in all. probe_steps: the linear probe's K.
     least_tokens: features active on at least so many tokens (O'Brien et al.). cost_sets: per-prompt sets whose
-    cross-entropy is measured, at most; cost_texts: texts of each kind. tokens_per_forward: memory against speed.
+    cross-entropy is measured, at most; cost_texts: of the run's own and bundled texts, of each kind; public_texts: of
+    Alpaca and of the Pile each, fetched from the hub, 0 for none. tokens_per_forward: memory against speed.
     keep_answers: store generated text too. seed: everything random but Stage 2's seeds.
 
     What each reading of the paper means is in `core.discovery.readings`.
@@ -99,6 +101,7 @@ class Settings:
     least_tokens: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12)
     cost_sets: int = 20
     cost_texts: int = 40
+    public_texts: int = 100
     tokens_per_forward: int = 1024
     keep_answers: bool = False
     seed: int = 0

@@ -19,7 +19,7 @@ from cache.store.runs import AGREEMENT, JUDGE, Run
 from core.discovery.context import Inputs
 from core.discovery.ledger import Ledger
 from core.discovery.settings import Settings
-from core.discovery.tables import readings
+from core.discovery.tables import cosines, readings
 from core.discovery.tables.export import is_share, write
 from core.discovery.tables.report import tables
 from core.discovery.tables.search import curves, minimal_sets
@@ -42,7 +42,18 @@ _SHOWN: dict[str, tuple[str, ...]] = {
         "lengths",
         "failures",
     ),
-    ANALYSES: ("controls", "random", "inert", "redundant", "direction", "least_tokens", "links", "probe", "cost"),
+    ANALYSES: (
+        "cosines",
+        "controls",
+        "random",
+        "inert",
+        "redundant",
+        "direction",
+        "least_tokens",
+        "links",
+        "probe",
+        "cost",
+    ),
 }
 
 
@@ -119,6 +130,11 @@ def _sweep(column: str, series: str | None = None) -> Callable[[str, Table, Ledg
     return draw
 
 
+def _cosines(run: str, table: Table, ledger: Ledger) -> None:
+    drawn = cosines.lines(table.frame)
+    st.altair_chart(charts.cosines(drawn), key=f"chart_{run}_cosines", alt=charts.cosines_summary(drawn))
+
+
 def _sizes(run: str, table: Table, ledger: Ledger) -> None:
     chosen = minimal_sets(ledger)
     if len(chosen) > 1:
@@ -133,6 +149,7 @@ def _curves(run: str, table: Table, ledger: Ledger) -> None:
 
 _CHARTS: dict[str, Callable[[str, Table, Ledger], None]] = {
     "summary": _overview,
+    "cosines": _cosines,
     "stage_1": _sweep("K per layer"),
     "stage_2": _sweep("τ"),
     "minimal_sets": _sizes,

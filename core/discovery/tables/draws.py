@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics import rate
+from core.statistics import RESAMPLES, SEED, rate
 
-_RESAMPLES = 2000
 #: Outcomes held at a time while resampling.
 _HELD = 200_000
 
@@ -24,7 +23,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def over_draws(flipped: np.ndarray, seed: int = 0) -> Interval:
+def over_draws(flipped: np.ndarray, seed: int = SEED) -> Interval:
     """The mean of bool [prompts, draws] with a bootstrap over both levels: prompts, and within each its draws.
 
     Outcomes that are all alike have no spread to resample: then it is Wilson's interval with the prompts as n, as if
@@ -39,7 +38,7 @@ def over_draws(flipped: np.ndarray, seed: int = 0) -> Interval:
     return Interval(value, *_quantiles(_resampled(flipped, seed).mean(1)))
 
 
-def set_less_draws(of_set: np.ndarray, flipped: np.ndarray, seed: int = 0) -> Interval:
+def set_less_draws(of_set: np.ndarray, flipped: np.ndarray, seed: int = SEED) -> Interval:
     """How much more often a set flips, bool [prompts], than its draws, bool [prompts, draws]; paired by prompt.
 
     The bootstrap is the same, a prompt's set and draws staying together. Where the difference is the same on every
@@ -63,8 +62,8 @@ def _resampled(each: np.ndarray, seed: int) -> np.ndarray:
     rng, (prompts, draws) = np.random.default_rng(seed), each.shape
     at_a_time = max(1, _HELD // each.size)
     found = []
-    for start in range(0, _RESAMPLES, at_a_time):
-        some = min(at_a_time, _RESAMPLES - start)
+    for start in range(0, RESAMPLES, at_a_time):
+        some = min(at_a_time, RESAMPLES - start)
         chosen = rng.integers(prompts, size=(some, prompts, 1))
         found.append(each[chosen, rng.integers(draws, size=(some, prompts, draws))].mean(-1))
     return np.concatenate(found)

@@ -68,7 +68,7 @@ SHARES = ("rate", "low", "high", "accuracy", "woken share", "share", "pairs", "d
 
 def is_share(column: str) -> bool:
     """Whether a column of that name holds shares, to be shown as percentages."""
-    return column.startswith(SHARES) and column not in ("overlap, mean Jaccard",)
+    return column.startswith(SHARES) and not column.startswith("overlap, mean Jaccard")
 
 
 def _cell(column: str, value: object) -> str:

@@ -16,7 +16,7 @@ from core.discovery.fixed_steps import CHOSEN, FIXED
 from core.discovery.ledger import Ledger
 from core.discovery.tables.draws import exchangeable, over_draws, set_less_draws
 from core.discovery.tables.table import Table, complied, good_rows, other_columns, rate_columns
-from core.statistics import paired, rate
+from core.statistics import CONTROLS, holm, paired, rate
 
 CHOSEN_AFTERWARDS = "chosen afterwards, because it flips"
 
@@ -76,6 +76,8 @@ def matched(ledger: Ledger) -> Table:
         some = [value[kind] for value in found if kind in value]
         if some:
             rows += _compared(some, name, tested=kind == FIXED)
+    corrected = holm([row.get("p", np.nan) for row in rows])
+    rows = [row | {"p, Holm": p} for row, p in zip(rows, corrected, strict=True)]
     short = sum(any(draw["short"] for draw in v[k]["draws"]) for v in found for k in (FIXED, CHOSEN) if k in v)
     note = (
         "The random control has in every layer as many features that fire on the prompt as the set, and as many that "
@@ -84,7 +86,8 @@ def matched(ledger: Ledger) -> Table:
         "control's over the set's, summed over layers, median. Rates of draws have a bootstrap interval over prompts "
         "and, within each, over draws. p tests whether the set could be one more draw (exact, two-sided), against the "
         "one unaligned set with McNemar's exact test; Algorithm 1 saw the prompt's P(“I”), so a small p says that what "
-        "it finds does more than equally strong features, not that any aligned feature would. A set that was chosen "
+        "it finds does more than equally strong features, not that any aligned feature would. “p, Holm” is corrected "
+        f"within the family “{CONTROLS.name}” ({CONTROLS.tests}). A set that was chosen "
         "because it flips gets no p-value: it could not have lost."
     )
     if short:
@@ -114,7 +117,7 @@ def _compared(some: Sequence[Mapping[str, Any]], name: str, tested: bool) -> lis
             "draws": draws.shape[1],
             **_removed(every),
             **_difference(less.value, less.low, less.high),
-            "p": exchangeable(of_set, draws) if tested else None,
+            "p": exchangeable(of_set, draws) if tested else np.nan,
         },
         {
             "set": name,
@@ -123,7 +126,7 @@ def _compared(some: Sequence[Mapping[str, Any]], name: str, tested: bool) -> lis
             "draws": 1,
             **_removed([value["strongest"] for value in some]),
             **_difference(less_strongest.value, less_strongest.low, less_strongest.high),
-            "p": paired(of_set, strongest).p if tested else None,
+            "p": paired(of_set, strongest).p if tested else np.nan,
         },
     ]
 

@@ -13,7 +13,7 @@ import pandas as pd
 from core.discovery.ledger import Ledger
 from core.discovery.runner import STEPS
 from core.discovery.settings import Settings
-from core.discovery.tables import controls, fixed, lengths, readings, search, seeds
+from core.discovery.tables import controls, cosines, cost, fixed, lengths, readings, search, seeds
 from core.discovery.tables.table import Table
 
 
@@ -79,6 +79,7 @@ _ALL: tuple[Callable[[Ledger], Table], ...] = (
     _summary,
     search.prompts,
     lengths.lengths,
+    cosines.cosines,
     search.stage_one,
     search.stage_two,
     search.minimal,
@@ -94,6 +95,6 @@ _ALL: tuple[Callable[[Ledger], Table], ...] = (
     search.interactions,
     controls.links,
     controls.probe,
-    controls.cost,
+    cost.cost,
     _failures,
 )

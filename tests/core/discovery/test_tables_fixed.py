@@ -70,6 +70,7 @@ def test_a_set_fixed_beforehand_is_tested_and_a_chosen_one_is_not():
     assert frame["rate"][1] == pytest.approx(1 / 6) and frame["rate, set less control"][1] == pytest.approx(0.5)
     of_set, draws = np.array([True, True, False]), np.array([[False, False], [True, False], [False, False]])
     assert frame["p"][1] == pytest.approx(exchangeable(of_set, draws)) and frame["p"][2] == 1.0
+    assert frame["p, Holm"][1] == pytest.approx(min(1.0, 2 * frame["p"][1])) and frame["p, Holm"][3:].isna().all()
     assert frame["p"][3:].isna().all() and "could not have lost" in table.note
     assert frame["norm removed"][1] == pytest.approx(0.98) and frame[["matched", "of"]].values.tolist()[1:3] == [
         [6, 6],
