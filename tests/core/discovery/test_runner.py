@@ -195,7 +195,6 @@ def test_fewer_stages_mean_fewer_rows(tiny, tmp_path):
         "screen",
         "candidates",
         "direction",
-        "lengths",
         "cosines",
         "least_tokens",
     }
