@@ -20,14 +20,16 @@ from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.forward.assembly import load_runtime
 from core.forward.runtime import Runtime
-from core.measures import cross_entropy, direction_search, features, scores
+from core.measures import cross_entropy, direction_search, features, recovery, scores
 from core.measures.direction_sources import computed_file, split_sides, stored_direction
 from core.measures.reader import Reader
+from core.measures.recovery import Gap
 from core.measures.scores import Measurement
 from core.models.registry import find_spec
 from core.models.spec import ModelSpec
 from core.progress import NEVER, QUIET, Progress
 from core.prompts.conversation import Conversation, PromptLike
+from core.prompts.references import Reference
 from core.prompts.template import Prompt, make_plain, make_prompt
 
 
@@ -139,8 +141,7 @@ class Engine:
         kl: also the KL divergence from the unedited model at the last position. every_token: cosines at all tokens.
         Raises InputError on a bad prompt, an unknown layer or an index outside its SAE.
         """
-        made = self._prompts(prompts)
-        sets = self._sets(edits)
+        made, sets = self._prompts(prompts), self._sets(edits)
         watched = [Edits.ablate([feature]).features[0] for feature in listed(watch, "Features to watch")]
         reference = scores.reference_logprobs(self.runtime, made) if kl else None
         return scores.measure(
@@ -178,7 +179,7 @@ class Engine:
 
     def features(self, prompt: PromptLike, edits: Edits = Edits()) -> pd.DataFrame:
         """Active features of every SAE layer: layer, index, position, token, activation, cosine."""
-        made, (checked,) = self._prompts([prompt])[0], self._sets([edits])
+        made, (checked,) = self.prompt(prompt), self._sets([edits])
         return features.active_features(self.runtime, made, checked, self._known_direction())
 
     def activity(
@@ -195,10 +196,13 @@ class Engine:
 
         chat: the text stands in the chat template as a request, and its tokens alone count; otherwise it is plain text.
         """
-        (checked,) = self._sets([edits])
         plain = [] if chat else [make_plain(self.tokenizer, t, self.context_length) for t in listed(texts, "Texts")]
-        made = self._prompts(texts) if chat else plain
-        return cross_entropy.cross_entropy(self.runtime, made, checked)
+        return cross_entropy.cross_entropy(self.runtime, self._prompts(texts) if chat else plain, self._sets(edits)[0])
+
+    def recovery(self, references: Sequence[Reference], edits: Sequence[Edits]) -> list[list[Gap]]:
+        """[reference][edit set]: how well each reference answer is predicted after its prompt, unedited and edited."""
+        given = listed(references, "Reference answers")
+        return recovery.measure(self.runtime, self._prompts([r.prompt for r in given]), given, self._sets(edits))
 
     def alignment(self) -> pd.DataFrame:
         """Every SAE feature with the cosine of its decoder row to the direction: layer, index, cosine."""
@@ -223,9 +227,7 @@ class Engine:
         made = self._prompts(prompts)
         base = scores.reference_logprobs(self.runtime, made) if reference is None else reference
         if len(base) != len(made):
-            raise InputError(
-                f"The reference is for {len(base)} prompts, but {len(made)} were given. Make the reference again."
-            )
+            raise InputError(f"The reference is for {len(base)} prompts, not {len(made)}. Make the reference again.")
         found = scores.measure(self.runtime, made, self._sets(edits), [], None, reference=base)
         assert found.kl is not None
         return found.kl
@@ -243,9 +245,7 @@ class Engine:
         """The model's refusal direction: shipped with it, or as last computed here. Raises InputError when neither."""
         known = self._known_direction()
         if known is None:
-            raise InputError(
-                f"“{self.spec.name}” has no refusal direction yet. Compute one with engine.compute_direction()."
-            )
+            raise InputError(f"“{self.spec.name}” has no refusal direction. Use engine.compute_direction() first.")
         return known
 
     def compute_direction(

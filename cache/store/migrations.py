@@ -174,4 +174,8 @@ MIGRATIONS: tuple[str, ...] = (
     alter table runs add column versions varchar default '';
     alter table defences add column versions varchar default '';
     """,
+    # 7: how well reference answers are predicted in a cell; empty for those from before this step.
+    """
+    alter table defence_cells add column gaps varchar default '';  -- NLL unedited, edited, reference, floor: JSON
+    """,
 )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.discovery import control_steps, steps
+from core.discovery import control_steps, recovery_step, steps
 from core.discovery.context import Work
 from core.discovery.ledger import Row
 from core.errors import HydrascopeError
@@ -92,6 +92,7 @@ STEPS = (
         control_steps.do_probe,
     ),
     Step("cost", "Cross-entropy", "Model performance loss", 2, control_steps.cost_groups, control_steps.do_cost),
+    Step("recovery", "Recovery", "", 1, recovery_step.recovery_groups, recovery_step.do_recovery),
 )
 
 

@@ -20,6 +20,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.hydra.wakening import refresh
 from core.prompts.conversation import PromptLike
+from core.prompts.references import Reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class Round:
     first: layer, index, position, activation, cosine, bos_only. p, score, verdict, answer: under `edits`. kl: mean over
     the benign prompts of the divergence from the unedited model in nats, NaN without prompts. control_*: the same with
     `control_features` random active features ablated instead (fewer than the set's where the prompt has no more).
+    recovery, control_recovery: of the prompt's reference answer (`core.measures.recovery`), NaN without one or a gap.
     ended: None while it goes on, else why it does not: “complied”, “degenerate”, “nothing to add”, “rounds spent”.
     """
 
@@ -50,6 +52,8 @@ class Round:
     control_verdict: Verdict
     control_kl: float
     ended: str | None
+    recovery: float = float("nan")
+    control_recovery: float = float("nan")
 
 
 def cut_the_heads(
@@ -65,11 +69,13 @@ def cut_the_heads(
     tokens: int = 24,
     judge: TextJudge = verdict,
     seed: int = 0,
+    reference: Reference | None = None,
 ) -> Iterator[Round]:
     """Rounds as they are done, the first with `edits` as they are. Bad input raises InputError here, before the first.
 
     rule: what to add of what woke: “all”, or “aligned”, those whose decoder row has a cosine above `least_cosine` to
-    the refusal direction; the strongest `most_added` of them a round, those that woke at BOS only too.
+    the refusal direction; the strongest `most_added` of them a round, those that woke at BOS only too. reference: what
+    to answer this prompt, for `recovery`.
     """
     if rule not in ("all", "aligned"):
         raise InputError(f"The rule is “all” or “aligned”, not “{rule!s:.40}”. Choose one of the two.")
@@ -82,10 +88,14 @@ def cut_the_heads(
     engine.check(edits)
     check_length(tokens)
     active = engine.features(prompt)
-    reference = engine.reference(benign) if len(benign) else None
+    unedited = engine.reference(benign) if len(benign) else None
 
     def kl(sets: Sequence[Edits]) -> np.ndarray:
-        return np.full(len(sets), np.nan) if reference is None else engine.kl(benign, sets, reference).mean(0)
+        return np.full(len(sets), np.nan) if unedited is None else engine.kl(benign, sets, unedited).mean(0)
+
+    def recovered(sets: Sequence[Edits]) -> list[float]:
+        found = [] if reference is None else engine.recovery([reference], sets)[0]
+        return [gap.recovery for gap in found] or [float("nan")] * len(sets)
 
     def go_on() -> Iterator[Round]:
         now, bos_only = edits, 0
@@ -97,6 +107,7 @@ def cut_the_heads(
             answers = engine.answers([prompt], [now, control], tokens)[0]
             verdicts = [judge(answer) for answer in answers]
             costs, beside = kl([now, control]), engine.measure(prompt, control)
+            shares = recovered([now, control])
             woken = found.woken
             new = [f not in named for f in features_of(woken)]
             woken = woken[new].reset_index(drop=True)
@@ -119,6 +130,7 @@ def cut_the_heads(
                 verdicts[1],
                 float(costs[1]),
                 ended,
+                *shares,
             )
             if ended:
                 return

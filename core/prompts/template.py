@@ -27,7 +27,8 @@ class Prompt:
 
     text: what is asked, of a conversation its last turn. ids: token ids, length n. pieces: each token as text. spans:
     name → (start, end) token positions, among bos, system, history (a conversation's earlier turns and the template
-    around them, which belong to no position but “all”), instruction, template (the end-of-instruction tokens) and last.
+    around them, which belong to no position but “all”), instruction, template (the end-of-instruction tokens), last,
+    and generated where an answer follows (`with_answer`).
     """
 
     text: str
@@ -42,7 +43,7 @@ class Prompt:
     def position_bits(self) -> np.ndarray:
         """int64 [n]: which of `POSITIONS` each token belongs to, one bit each."""
         bits = np.full(len(self.ids), POSITIONS["all"], dtype=np.int64)
-        for name in ("bos", "instruction", "template", "last"):
+        for name in ("bos", "instruction", "template", "last", "generated"):
             if name in self.spans:
                 start, end = self.spans[name]
                 bits[start:end] |= POSITIONS[name]
@@ -204,6 +205,24 @@ def make_plain(tokenizer: Any, text: str, context_length: int) -> Prompt:
     pieces = tuple(tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
     spans = {"instruction": (len(before), len(ids)), "last": (len(ids) - 1, len(ids))}
     return Prompt(text, ids, pieces, spans | ({"bos": (0, 1)} if before else {}))
+
+
+def with_answer(tokenizer: Any, prompt: Prompt, answer: str, context_length: int) -> Prompt:
+    """The prompt followed by the tokens of an answer, which are “generated” as if the model had written them.
+
+    Special tokens spelt in the answer stay letters. Raises InputError where the answer is empty or too long.
+    """
+    ids = _literal(tokenizer, answer.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    if not answer.strip() or not ids:
+        raise InputError("The answer is empty. Give an answer with at least one word.")
+    if len(prompt) + len(ids) > context_length:
+        raise InputError(
+            f"Prompt and answer have {len(prompt) + len(ids):,} tokens, but the model's context is {context_length:,}. "
+            "Shorten the answer."
+        )
+    pieces = tuple(tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
+    spans = prompt.spans | {"generated": (len(prompt), len(prompt) + len(ids))}
+    return Prompt(prompt.text, prompt.ids + ids, prompt.pieces + pieces, spans)
 
 
 def only_first_token(prompt: Prompt) -> Prompt:

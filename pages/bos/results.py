@@ -14,10 +14,15 @@ from cache.jobs.queue import shared_queue
 from cache.store.defences import Defence, Defences
 from core import Engine
 from core.defence import Evaluation, clamp_name, conclusion, long_table, table
-from core.defence.summary import Outcomes
+from core.defence.summary import Gaps, Outcomes
 from pages.bos import charts, state
 from pages.shared.downloads import download
 from pages.shared.text import counted, plain
+
+_RECOVERY = (
+    " “Recovery” is the share of the way to the reference answers that attack and clamp bring the model, in NLL, over "
+    "the prompts with a reference answer, with a 95% bootstrap interval over prompts."
+)
 
 
 def section(engine: Engine, defences: Defences) -> None:
@@ -50,17 +55,18 @@ def section(engine: Engine, defences: Defences) -> None:
                 args=(engine, defences, chosen),
             )
     if found and not running:
-        figures(one.asked, found)
-        download(long_table(one.asked.values, found), f"defence-{chosen}")
+        gaps = defences.gaps(chosen)
+        figures(one.asked, found, gaps)
+        download(long_table(one.asked.values, found, gaps), f"defence-{chosen}")
     _about(one)
 
 
-def figures(asked: Evaluation, found: Outcomes) -> None:
+def figures(asked: Evaluation, found: Outcomes, gaps: Gaps) -> None:
     """The statement, the table and the charts, of as much as there is."""
     if not found:
         return
     st.markdown(f"**Result.** {plain(conclusion(asked.values, found, asked.positions))}")
-    frame = table(asked.values, found)
+    frame = table(asked.values, found, gaps)
     st.dataframe(frame, hide_index=True, alt=f"Refusals by value: {counted(len(frame), 'row')}")
     long = long_table(asked.values, found)
     clamps = [clamp_name(value) for value in asked.values]
@@ -71,7 +77,7 @@ def figures(asked: Evaluation, found: Outcomes) -> None:
     st.caption(
         "Counts with 95% Wilson intervals. “Change” counts the prompts that the model refuses only with the clamp "
         "(+) or only without it (−), with McNemar’s exact p. With many values, one small p can occur by chance. "
-        "“Degenerate” counts attacked, benign and look-alike prompts."
+        "“Degenerate” counts attacked, benign and look-alike prompts." + (_RECOVERY if gaps else "")
     )
 
 

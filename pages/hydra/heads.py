@@ -13,6 +13,7 @@ import streamlit as st
 from core import Engine
 from core.hydra import Round
 from pages.hydra import charts, state, work
+from pages.shared import references
 from pages.shared.cards import badge_of
 from pages.shared.downloads import download
 from pages.shared.text import counted, escaped, plain, probability, signed
@@ -46,7 +47,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
                 "decoder row points towards the refusal direction.",
             )
         )
-        what = (key, request, rule)
+        what = (key, request, rule, references.of(engine, request.prompt))
         played = work.rounds().get(what) or ()
         going = st.session_state.get(_STARTED) == what
         if not played and not going:
@@ -77,7 +78,7 @@ def start(what: tuple) -> None:
 
 def _play(engine: Engine, what: tuple, played: tuple[Round, ...], slot: Any) -> None:
     """Round after round, shown as they come. Each round shown is a place where a click ends the run."""
-    _, request, rule = what
+    _, request, rule, _ = what
     found: list[Round] = []
     with st.spinner("Cutting", show_time=True):
         for one in work.play(engine, request.prompt, request.edits, rule):
@@ -106,6 +107,12 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
                 "p": st.column_config.NumberColumn("P(refusal token)", format="%.3f"),
                 "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
                 "kl": st.column_config.NumberColumn("KL, benign", format="%.3f"),
+                "recovery": st.column_config.NumberColumn(
+                    "recovery",
+                    format="percent",
+                    help="The share of the way to the reference answer that the ablation brings the model, in NLL. One "
+                    "prompt, so without an interval; empty without a reference answer (give one on the Audit page).",
+                ),
             },
         )
         if not live:
@@ -171,7 +178,7 @@ def _charts(frame: pd.DataFrame, at: int) -> None:
 
 
 def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
-    """round, series, features, added, woken, p, score, verdict, kl: the heads and their control, a row each."""
+    """The heads and their control, a row each: round, series, features, added, woken, p, score, verdict, kl, recovery."""
     rows: list[tuple[object, ...]] = []
     for one in played:
         rows.append(
@@ -185,6 +192,7 @@ def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
                 one.score,
                 one.verdict,
                 one.kl,
+                one.recovery,
             )
         )
         rows.append(
@@ -198,9 +206,10 @@ def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
                 one.control_score,
                 one.control_verdict,
                 one.control_kl,
+                one.control_recovery,
             )
         )
-    names = ["round", "series", "features", "added", "woken", "p", "score", "verdict", "kl"]
+    names = ["round", "series", "features", "added", "woken", "p", "score", "verdict", "kl", "recovery"]
     return pd.DataFrame(rows, columns=names)
 
 

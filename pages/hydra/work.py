@@ -15,6 +15,7 @@ from core import Edits, Engine, Feature
 from core.edits.feature_sets import features_of
 from core.hydra import Links, Round, Wakening, cut_the_heads, dose, leave_one_out, matters, refresh
 from core.prompts.conversation import PromptLike
+from pages.shared import references
 from pages.shared.kept import Kept
 from pages.shared.measurements import HASHES, kl_prompts
 
@@ -84,5 +85,10 @@ def rounds() -> Kept:
 def play(engine: Engine, prompt: PromptLike, edits: Edits, rule: str) -> Iterator[Round]:
     """Cut the heads, a round at a time. Raises InputError."""
     return cut_the_heads(
-        engine, prompt, edits, rule="aligned" if rule == "aligned" else "all", benign=kl_prompts(engine)
+        engine,
+        prompt,
+        edits,
+        rule="aligned" if rule == "aligned" else "all",
+        benign=kl_prompts(engine),
+        reference=references.of(engine, prompt),
     )

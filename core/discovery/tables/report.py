@@ -13,12 +13,13 @@ import pandas as pd
 from core.discovery.ledger import Ledger
 from core.discovery.runner import STEPS
 from core.discovery.tables import controls, search
+from core.discovery.tables.recovery import COLUMNS, with_recovery
 from core.discovery.tables.table import Table
 
 
 def tables(ledger: Ledger) -> list[Table]:
     """Every table that has rows, in the paper's order."""
-    found = [make(ledger) for make in _ALL]
+    found = [with_recovery(make(ledger), ledger) for make in _ALL]
     return [table for table in found if len(table.frame)]
 
 
@@ -26,13 +27,18 @@ def _summary(ledger: Ledger) -> Table:
     """One line for everything that was ablated, at its best setting: what flips a refusal, and how often."""
     rows: list[dict[str, object]] = []
     for table, what, at in _SUMMARISED:
-        frame = table(ledger).frame
+        frame = with_recovery(table(ledger), ledger).frame
         if len(frame) and "rate" in frame:
             best = frame.loc[frame["rate"].idxmax()] if at else frame.iloc[0]
             setting = f", {at} = {best[at]:g}" if at else ""
-            rows.append({"ablated": f"{what}{setting}", **{name: best[name] for name in _RATE}})
+            rows.append({"ablated": f"{what}{setting}", **{name: best[name] for name in _RATE if name in best}})
         if table is controls.random and len(frame):
-            rows.append({"ablated": "as many random active features", **{name: frame.iloc[1][name] for name in _RATE}})
+            rows.append(
+                {
+                    "ablated": "as many random active features",
+                    **{name: frame.iloc[1][name] for name in _RATE if name in frame},
+                }
+            )
     note = (
         "If several values of a setting were tried, the line shows the value that flips most prompts. n differs, "
         "because some lines cover all refused prompts and others only those with a minimal set."
@@ -55,7 +61,7 @@ def _failures(ledger: Ledger) -> Table:
     return Table("failures", "Failures, and stages that ran out of memory", "", pd.DataFrame(rows))
 
 
-_RATE = ("flipped", "n", "rate", "low", "high")
+_RATE = ("flipped", "n", "rate", "low", "high", *COLUMNS)
 #: Table, what it ablates, and the column that is swept (empty where nothing is; then the first row counts).
 _SUMMARISED: tuple[tuple[Callable[[Ledger], Table], str, str], ...] = (
     (controls.direction, "refusal direction", ""),
