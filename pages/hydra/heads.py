@@ -47,7 +47,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
                 "decoder row points towards the refusal direction.",
             )
         )
-        what = (key, request, rule, references.of(engine, request.prompt))
+        what = asked(engine, key, request, rule)
         played = work.rounds().get(what) or ()
         going = st.session_state.get(_STARTED) == what
         if not played and not going:
@@ -69,6 +69,11 @@ def section(engine: Engine, key: str, request: Request) -> None:
         _show(slot, played)
     if going and not (played and played[-1].ended):
         _play(engine, what, played, slot)
+
+
+def asked(engine: Engine, key: str, request: Request, rule: str) -> tuple:
+    """All that the rounds depend on. Raises AssetError."""
+    return key, request, rule, references.of(engine, request.prompt)
 
 
 def start(what: tuple) -> None:
@@ -178,7 +183,7 @@ def _charts(frame: pd.DataFrame, at: int) -> None:
 
 
 def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
-    """The heads and their control, a row each: round, series, features, added, woken, p, score, verdict, kl, recovery."""
+    """Heads and control, a row each: round, series, features, added, woken, p, score, verdict, kl, recovery."""
     rows: list[tuple[object, ...]] = []
     for one in played:
         rows.append(

@@ -140,7 +140,7 @@ def _go(engine: Engine, key: str, pairs: Sequence[tuple[str, str]], to: int) -> 
         session.set_both(prompt, words_of(edits))
         state.show(step.view, step.only_bos)
         if step.too_few:
-            heads.start((key, Request(prompt, edits), "all"))
+            heads.start(heads.asked(engine, key, Request(prompt, edits), "all"))
 
     return act
 

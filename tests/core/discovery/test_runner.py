@@ -191,8 +191,14 @@ def test_fewer_stages_mean_fewer_rows(tiny, tmp_path):
     work = begun(tiny, tmp_path / "runs.duckdb", Settings(stages=(1,), tokens=4, k_steps=(2,)))
     seen = []
     run_steps(work, progress=seen.append)
-    assert {stage for (stage, *_) in everything(work)} == {"screen", "candidates", "direction", "least_tokens"}
-    assert seen[-1].steps_done == seen[-1].steps == 4 and seen[-1].done == seen[-1].of
+    assert {stage for (stage, *_) in everything(work)} == {
+        "screen",
+        "candidates",
+        "direction",
+        "least_tokens",
+        "recovery",
+    }
+    assert seen[-1].steps_done == seen[-1].steps == 5 and seen[-1].done == seen[-1].of
     assert all(0 <= p.done <= p.of for p in seen)
 
 
