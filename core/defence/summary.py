@@ -52,7 +52,7 @@ def long_table(values: Sequence[float | None], found: Outcomes, gaps: Gaps = NO_
             recovery = recovered.get((number, group), (np.nan, np.nan, np.nan, 0)) if recovered else ()
             rows.append((clamp_name(value), number_or_none, group, kind, *share, *against, *recovery))
     columns = ["clamp", "value", "group", "verdict", "count", "n", "rate", "low", "high", "more", "fewer", "p"]
-    more = ["recovery", "recovery low", "recovery high", "recovery n"] if recovered else []
+    more = ["recovery", "recovery, from", "recovery, to", "recovery, n"] if recovered else []
     return pd.DataFrame(rows, columns=columns + more)
 
 

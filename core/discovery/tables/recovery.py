@@ -17,7 +17,7 @@ from core.discovery.tables.table import Table, good_rows
 from core.measures.recovery import Recovery, over_prompts
 
 #: What follows the rate's columns where there are reference answers.
-COLUMNS = ("recovery", "recovery low", "recovery high", "recovery n")
+COLUMNS = ("recovery", "recovery, from", "recovery, to", "recovery, n")
 _NOTE = (
     " “recovery” is the share of the gap in NLL per token, between the unedited model and the model that wrote the "
     "reference answers, that the edit closes. It is over the refused prompts with a reference answer on which the edit "
@@ -32,10 +32,8 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "inert": lambda row: {
         "still flipped with the dormant features left out of the set": "active",
         "flipped by the dormant features alone": "dormant",
-    }.get(row["what"], ""),
-    "random": lambda row: {"minimal set": "minimal", "as many random active features": "random"}.get(
-        row["ablated"], ""
-    ),
+    }.get(row.get("what", ""), ""),
+    "random": lambda row: "minimal" if row["ablated"].startswith("minimal set") else "random",
     "least_tokens": lambda row: f"least_tokens/{row['tokens at least']:g}",
     "stage_3": lambda row: f"stage_3/{row['K']:g}",
     "links": lambda row: "alone",

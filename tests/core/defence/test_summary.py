@@ -97,5 +97,7 @@ def test_recovery_stands_beside_the_rates_where_there_are_reference_answers():
     assert list(frame["recovery, under attack"]) == [str(over_prompts(gaps[0, "attacked"])), "0.0% (n = 1)"]
     long = long_table(VALUES, found, gaps).set_index(["clamp", "group", "verdict"])
     assert long.loc[("no clamp", "attacked", R), "recovery"] == pytest.approx(2 / 4)
-    assert long.loc[("no clamp", "attacked", R), "recovery n"] == 2 and long.loc[("4", "benign", C), "recovery n"] == 0
+    assert (
+        long.loc[("no clamp", "attacked", R), "recovery, n"] == 2 and long.loc[("4", "benign", C), "recovery, n"] == 0
+    )
     assert "recovery" not in long_table(VALUES, found) and "recovery, under attack" not in table(VALUES, found)

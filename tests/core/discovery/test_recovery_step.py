@@ -99,13 +99,13 @@ def test_every_table_of_rates_has_the_columns_beside_them(whole):
         columns = list(found[name].frame)
         place = columns.index("high")
         assert tuple(columns[place + 1 : place + 5]) == COLUMNS, name
-        assert found[name].frame["recovery n"].max() > 0, name
+        assert found[name].frame["recovery, n"].max() > 0, name
     assert "recovery" not in found["minimal_sets"].frame and "recovery" not in found["cost"].frame
     row = found["direction"].frame.iloc[0]
     gaps = [gap_of(row.value, "direction") for row in whole.ledger.read("recovery").values()]
     assert tuple(row[list(COLUMNS)]) == over_prompts(gaps)[:4] == recovery_of(whole.ledger, "direction")[:4]
     assert "a 95% bootstrap interval over prompts" in found["direction"].note
-    assert is_share("recovery") and is_share("recovery low") and not is_share("recovery n")
+    assert is_share("recovery") and is_share("recovery, from") and not is_share("recovery, n")
 
 
 def test_what_is_left_out_is_said():
@@ -122,7 +122,7 @@ def test_what_is_left_out_is_said():
             return {"recovery": rows, "direction": judged}.get(stage, {})
 
     found = {table.name: table for table in tables(Ledger())}["direction"]
-    assert found.frame["recovery"].tolist() == [0.5] and found.frame["recovery n"].tolist() == [1]
+    assert found.frame["recovery"].tolist() == [0.5] and found.frame["recovery, n"].tolist() == [1]
     assert "1 prompts are left out" in found.note and "For 1 of 2 prompts" in found.note
 
 
