@@ -20,7 +20,7 @@ from core.models.spec import ModelSpec
 from core.paths import cache_folder
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.shipped import prompts_file, read_shipped
-from core.training.pipeline import Texts, train_saes, work_for
+from core.training.pipeline import Texts, batch_sizes_for, train_saes
 from core.training.settings import TrainingSettings
 
 
@@ -66,7 +66,7 @@ def train_for(
         settings,
         folder,
         model_name=spec.model_id,
-        work=work_for(model.device),
+        sizes=batch_sizes_for(model.device),
         progress=part(progress, 0.1, 0.9),
         cancelled=cancelled,
     )

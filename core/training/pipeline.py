@@ -38,7 +38,7 @@ class Texts(NamedTuple):
     often: Sequence[str] = ()
 
 
-class Work(NamedTuple):
+class BatchSizes(NamedTuple):
     """How much a device takes at once. tokens: of a forward pass. answers: rows that are generated together."""
 
     tokens: int = 4096
@@ -46,7 +46,7 @@ class Work(NamedTuple):
 
 
 #: What a laptop's processor takes.
-SMALL = Work()
+SMALL = BatchSizes()
 
 
 def gather(
@@ -55,7 +55,7 @@ def gather(
     texts: Texts,
     settings: TrainingSettings,
     folder: Path,
-    work: Work = SMALL,
+    sizes: BatchSizes = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Chats, Chats]:
@@ -70,7 +70,7 @@ def gather(
             file,
             new_tokens=made,
             number=number,
-            batch=work.answers,
+            batch=sizes.answers,
             progress=part(progress, start, size),
             cancelled=cancelled,
         )
@@ -93,7 +93,7 @@ def record_all(
     chats: tuple[Chats, Chats],
     settings: TrainingSettings,
     folder: Path,
-    work: Work = SMALL,
+    sizes: BatchSizes = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Recording, Recording]:
@@ -106,7 +106,7 @@ def record_all(
             train,
             layers,
             folder / "recorded",
-            budget=work.tokens,
+            budget=sizes.tokens,
             progress=part(progress, 0, 0.9),
             cancelled=cancelled,
         ),
@@ -115,7 +115,7 @@ def record_all(
             held,
             layers,
             folder / "held_out",
-            budget=work.tokens,
+            budget=sizes.tokens,
             progress=part(progress, 0.9, 0.1),
             cancelled=cancelled,
         ),
@@ -131,7 +131,7 @@ def finish_layer(
     folder: Path,
     *,
     model_name: str = "",
-    work: Work = SMALL,
+    sizes: BatchSizes = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def finish_layer(
         )
     stored = open_sae("sae_lens", folder)
     sae = Sae(stored.block(0, stored.d_sae), stored.output_bias, stored.subtracts_bias).to(model.device)
-    card = make_card(sae, recordings[1].rows(layer), model, _first(held, _CE_TOKENS), layer, work.tokens)
+    card = make_card(sae, recordings[1].rows(layer), model, _first(held, _CE_TOKENS), layer, sizes.tokens)
     card |= {"k": settings.k, "seed": settings.seed, "training_tokens": recordings[0].tokens}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
     return card
@@ -167,7 +167,7 @@ def train_saes(
     folder: Path,
     *,
     model_name: str = "",
-    work: Work = SMALL,
+    sizes: BatchSizes = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> dict[int, dict[str, Any]]:
@@ -176,8 +176,8 @@ def train_saes(
     What was finished before is not done again, so the same call goes on with a training that was stopped.
     """
     saes = {layer: folder / "saes" / f"layer_{layer:02d}" for layer in settings.layers}
-    chats = gather(model, tokenizer, texts, settings, folder, work, part(progress, 0.0, 0.4), cancelled)
-    recordings = record_all(model, chats, settings, folder, work, part(progress, 0.4, 0.2), cancelled)
+    chats = gather(model, tokenizer, texts, settings, folder, sizes, part(progress, 0.0, 0.4), cancelled)
+    recordings = record_all(model, chats, settings, folder, sizes, part(progress, 0.4, 0.2), cancelled)
     cards, size = {}, 0.4 / len(saes)
     for number, (layer, place) in enumerate(saes.items()):
         cards[layer] = finish_layer(
@@ -188,7 +188,7 @@ def train_saes(
             settings,
             place,
             model_name=model_name,
-            work=work,
+            sizes=sizes,
             progress=part(progress, 0.6 + number * size, size),
             cancelled=cancelled,
         )
@@ -206,9 +206,9 @@ def _first(chats: Chats, tokens: int) -> Chats:
     return Chats(chats.prefix, kept)
 
 
-def work_for(device: torch.device) -> Work:
+def batch_sizes_for(device: torch.device) -> BatchSizes:
     """What suits a device: small passes on a CPU, large ones where the memory of a GPU allows."""
     if device.type != "cuda":
         return SMALL
     free, _ = torch.cuda.mem_get_info(device)
-    return Work(tokens=32_768, answers=256) if free > 30e9 else Work(tokens=8192, answers=64)
+    return BatchSizes(tokens=32_768, answers=256) if free > 30e9 else BatchSizes(tokens=8192, answers=64)

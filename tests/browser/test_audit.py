@@ -142,10 +142,8 @@ def test_markup_in_a_prompt_is_shown_as_text(visit):
 def test_features_picked_in_the_table_join_the_active_set(visit):
     tab = visit(prompt=PROMPT)
     table = tab.page.locator("[data-testid=stDataFrame]")
-    table.scroll_into_view_if_needed()
-    box = table.bounding_box()
     for row in (0, 1):  # the table is a canvas: rows of 30 px below a header, ticks at the left edge
-        tab.page.mouse.click(box["x"] + 20, box["y"] + 36 + 30 * row + 15)
+        table.click(position={"x": 20, "y": 36 + 30 * row + 15})
     expect(tab.page.get_by_role("button", name="Ablate 2 selected")).to_be_visible()
     tab.click("audit_ablate")
     expect(tab.pills).to_have_count(2)

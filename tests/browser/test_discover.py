@@ -104,10 +104,7 @@ def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, demo_addre
     tab.choose("discover_view", "Feature sets").quiet()
     table = tab.page.locator("[data-testid=stDataFrame]").first
     expect(table).to_be_visible(timeout=PATIENCE)
-    table.scroll_into_view_if_needed()
-    box = table.bounding_box()
-    assert box is not None
-    tab.page.mouse.click(box["x"] + 16, box["y"] + 53)  # the table is a canvas: the first row's tick, below the header
+    table.click(position={"x": 16, "y": 53})  # the table is a canvas: the first row's tick, below the header
     opener = tab.page.get_by_role("button", name="Open on the Audit page")
     expect(opener).to_be_enabled(timeout=PATIENCE)
     tab.shot("discover-sets")

@@ -39,6 +39,7 @@ def recovery(app):
 
 
 def open_form(app):
+    """An AppTest does not keep an expander open from run to run."""
     app.session_state["reference"] = True
     return checked(app.run())
 
@@ -67,9 +68,9 @@ def test_a_pasted_answer_is_used_and_can_be_removed(on_page_model, tiny):
     checked(app.button(key="reference_use").click().run())
     ((gap,),) = tiny.recovery([Reference(PROMPT, "Mix it, then bake it.")], [EDITS])
     assert recovery(app).value == section.percent(gap) and "counted as 0" in recovery(app).help
-    checked(app.button(key="reference_remove").click().run())
+    checked(open_form(app).button(key="reference_remove").click().run())
     assert recovery(app) is None
-    app.text_area(key=section.TYPED).set_value(" ")
+    open_form(app).text_area(key=section.TYPED).set_value(" ")
     checked(app.button(key="reference_use").click().run())
     assert any("Type a reference answer first" in info.value for info in app.info)
 
