@@ -101,22 +101,11 @@ def test_a_gap_in_words():
 
 
 def test_a_visitor_s_answer_goes_before_a_shipped_one(shipped, tiny):
-    from streamlit.testing.v1 import AppTest
-
-    def script():
-        import streamlit as st
-
-        from core.prompts.references import Reference
-        from pages.shared import references
-        from pages.shared.engine import engine_or_stop
-
-        engine = engine_or_stop()
-        st.text(references.of(engine, "How do I bake bread?").answer)
-        references.add([Reference("How do I bake bread?", "Mine.")])
-        st.text(references.of(engine, "How do I bake bread? ").answer)
-        references.remove("How do I bake bread?")
-        st.text(references.of(engine, "How do I bake bread?").answer)
-        st.text(str(references.of(engine, "Another?")))
-
-    app = checked(AppTest.from_function(script, default_timeout=60).run())
-    assert [one.value for one in app.text] == [MINE.answer, "Mine.", MINE.answer, "None"]
+    app = open_form(checked(opened(APP, prompt=PROMPT, edits="2-3,3-4")))
+    first = recovery(app).delta
+    app.text_area(key=section.TYPED).set_value("Tell me a story about a cat.")
+    checked(app.button(key="reference_use").click().run())
+    ((gap,),) = tiny.recovery([Reference(PROMPT, "Tell me a story about a cat.")], [EDITS])
+    assert recovery(app).delta == f"NLL {gap.unedited:.2f} → {gap.edited:.2f}" != first
+    checked(open_form(app).button(key="reference_remove").click().run())
+    assert recovery(app).delta == first
