@@ -52,7 +52,10 @@ def _of_prompt(work: Work, item: str) -> dict[str, Any]:
 def gap_of(value: Mapping[str, Any], name: str) -> Gap | None:
     """One of a row's gaps again; None where nothing of that name was ablated on the prompt."""
     numbers = value["gaps"].get(name)
-    return None if numbers is None else Gap(*numbers, value["floor"])
+    if numbers is None:
+        return None
+    unedited, edited, reference = numbers
+    return Gap(unedited, edited, reference, value["floor"])
 
 
 def ablated(work: Work, item: str) -> dict[str, list[Feature]]:
