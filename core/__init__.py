@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.answers.verdicts import Verdict, verdict
+    from core.answers.verdicts import Verdict
     from core.edits.direction import Direction
     from core.edits.edits import POSITIONS, Edits, Feature, Sensor
     from core.engine import Engine, load
@@ -44,11 +44,10 @@ __all__ = [
     "Verdict",
     "load",
     "refusal_score",
-    "verdict",
 ]
 
 _MODULES = {
-    "core.answers.verdicts": ("Verdict", "verdict"),
+    "core.answers.verdicts": ("Verdict",),
     "core.edits.direction": ("Direction",),
     "core.edits.edits": ("POSITIONS", "Edits", "Feature", "Sensor"),
     "core.engine": ("Engine", "load"),

@@ -13,10 +13,15 @@ import pandas as pd
 import torch
 
 from core.answers import generate
+from core.answers.answer import Answer
+from core.answers.judge import ended_of
+from core.answers.rule_judges import RuleJudge, judged, rules_judge
+from core.answers.verdicts import Judged
 from core.arguments import check_length, listed
 from core.devices import Device
 from core.edits.direction import Direction, save_direction
 from core.edits.edits import Edits, Feature
+from core.edits.validation import edit_sets
 from core.errors import InputError
 from core.forward.assembly import load_runtime
 from core.forward.runtime import Runtime
@@ -118,6 +123,12 @@ class Engine:
         """Tokenise a request or a Conversation: .ids .pieces .spans, template applied, BOS once. Raises InputError."""
         return make_prompt(self.runtime.tokenizer, self.runtime.template, text, self.runtime.context_length)
 
+    def with_thinking(self, on: bool) -> Engine:
+        """The same model, let think before it answers or not; `runtime.template.thinking` is None where it cannot."""
+        other = Engine(self.runtime.with_thinking(on), self.placement.partition(": ")[2])
+        other._direction = self._direction
+        return other
+
     @property
     def refusal_pieces(self) -> tuple[str, ...]:
         """The refusal tokens as text, for saying what P("I") is the probability of."""
@@ -125,7 +136,7 @@ class Engine:
 
     def check(self, edits: Edits) -> None:
         """Raises InputError when this model cannot apply `edits`: no SAE at the layer, an index outside it."""
-        self.runtime.check(self._sets(edits))
+        self.runtime.check(edit_sets(edits))
 
     def measure(
         self,
@@ -141,45 +152,52 @@ class Engine:
         kl: also the KL divergence from the unedited model at the last position. every_token: cosines at all tokens.
         Raises InputError on a bad prompt, an unknown layer or an index outside its SAE.
         """
-        made, sets = self._prompts(prompts), self._sets(edits)
+        made, sets = self._prompts(prompts), edit_sets(edits)
         watched = [Edits.ablate([feature]).features[0] for feature in listed(watch, "Features to watch")]
         reference = scores.reference_logprobs(self.runtime, made) if kl else None
         return scores.measure(
             self.runtime, made, sets, watched, self._known_direction(), reference=reference, every_token=every_token
         )
 
-    def generate(self, prompt: PromptLike, edits: Edits = Edits(), max_new_tokens: int = 32) -> Iterator[str]:
+    def generate(self, prompt: PromptLike, edits: Edits = Edits(), max_new_tokens: int = 32) -> generate.Pieces:
         """Pieces of the greedy answer as they come; edits act on prompt and generated tokens alike.
-
-        Bad input raises InputError here, before the first piece.
-        """
-        made, (checked,) = self.prompt(prompt), self._sets([edits])
+        Bad input raises InputError here, before the first piece."""
+        made, (checked,) = self.prompt(prompt), edit_sets([edits])
         check_length(max_new_tokens)
         self.runtime.check([checked])
         return generate.stream(self.runtime, made, checked, max_new_tokens)
 
     def answers(
         self, prompts: Sequence[PromptLike], edits: Sequence[Edits], max_new_tokens: int = 32
-    ) -> list[list[str]]:
-        """Greedy answers [prompt][edit set], batched."""
+    ) -> list[list[Answer]]:
+        """Greedy answers [prompt][edit set], batched; each also says whether the model ended it (`.ended`)."""
         check_length(max_new_tokens)
-        return generate.answers(self.runtime, self._prompts(prompts), self._sets(edits), max_new_tokens)
+        return generate.answers(self.runtime, self._prompts(prompts), edit_sets(edits), max_new_tokens)
 
     def stream_many(
         self, prompts: Sequence[PromptLike], edits: Sequence[Edits], max_new_tokens: int = 32
-    ) -> Iterator[tuple[int, int, str]]:
+    ) -> Iterator[tuple[int, int, Answer]]:
         """`answers` as they come: (prompt number, edit set number, text so far), the last of each being its answer.
-
-        Bad input raises InputError here, before the first piece.
-        """
-        made, sets = self._prompts(prompts), self._sets(edits)
+        Bad input raises InputError here, before the first piece."""
+        made, sets = self._prompts(prompts), edit_sets(edits)
         check_length(max_new_tokens)
         self.runtime.check(sets)
         return generate.streams(self.runtime, made, sets, max_new_tokens)
 
+    def verdict(self, prompt: PromptLike, answer: str) -> Judged:
+        """What an answer to a prompt is: “refused”, “complied”, “off-topic”, “degenerate” or “undetermined”, with
+        .reason, .looping, .delayed, .nll, .gain and .repetition, measured with the unedited model. This engine's
+        answers know whether they were cut off; of other text the last punctuation mark decides. Raises InputError."""
+        return judged(self.judge.decisions([prompt], [answer], ended_of([answer]))[0])
+
+    @property
+    def judge(self) -> RuleJudge:
+        """What every search judges by unless another judge is given: `verdict` for many answers at once."""
+        return rules_judge(self.runtime)
+
     def features(self, prompt: PromptLike, edits: Edits = Edits()) -> pd.DataFrame:
         """Active features of every SAE layer: layer, index, position, token, activation, cosine."""
-        made, (checked,) = self.prompt(prompt), self._sets([edits])
+        made, (checked,) = self.prompt(prompt), edit_sets([edits])
         return features.active_features(self.runtime, made, checked, self._known_direction())
 
     def activity(
@@ -192,17 +210,15 @@ class Engine:
         return features.activity(self.runtime, self._prompts(prompts), Edits(), self._known_direction(), layers, last)
 
     def cross_entropy(self, texts: Sequence[str], edits: Edits = Edits(), chat: bool = True) -> np.ndarray:
-        """float64 [texts]: mean cross-entropy of each text's own tokens under `edits`, nats a token.
-
-        chat: the text stands in the chat template as a request, and its tokens alone count; otherwise it is plain text.
-        """
+        """float64 [texts]: mean cross-entropy of each text's own tokens under `edits`, nats a token. chat: the text
+        stands in the chat template as a request, and its tokens alone count; otherwise it is plain text."""
         plain = [] if chat else [make_plain(self.tokenizer, t, self.context_length) for t in listed(texts, "Texts")]
-        return cross_entropy.cross_entropy(self.runtime, self._prompts(texts) if chat else plain, self._sets(edits)[0])
+        return cross_entropy.cross_entropy(self.runtime, self._prompts(texts) if chat else plain, edit_sets(edits)[0])
 
     def recovery(self, references: Sequence[Reference], edits: Sequence[Edits]) -> list[list[Gap]]:
         """[reference][edit set]: how well each reference answer is predicted after its prompt, unedited and edited."""
         given = listed(references, "Reference answers")
-        return recovery.measure(self.runtime, self._prompts([r.prompt for r in given]), given, self._sets(edits))
+        return recovery.measure(self.runtime, self._prompts([r.prompt for r in given]), given, edit_sets(edits))
 
     def alignment(self) -> pd.DataFrame:
         """Every SAE feature with the cosine of its decoder row to the direction: layer, index, cosine."""
@@ -224,13 +240,7 @@ class Engine:
 
         reference: what `reference` returned for the same prompts, to save running the unedited model again.
         """
-        made = self._prompts(prompts)
-        base = scores.reference_logprobs(self.runtime, made) if reference is None else reference
-        if len(base) != len(made):
-            raise InputError(f"The reference is for {len(base)} prompts, not {len(made)}. Make the reference again.")
-        found = scores.measure(self.runtime, made, self._sets(edits), [], None, reference=base)
-        assert found.kl is not None
-        return found.kl
+        return scores.divergence(self.runtime, self._prompts(prompts), edit_sets(edits), reference)
 
     def reference(self, prompts: Sequence[PromptLike]) -> torch.Tensor:
         """float32 [prompts, vocabulary] on the CPU: the unedited log-probabilities, for `kl`."""
@@ -266,13 +276,9 @@ class Engine:
         `validation` share of each list is held out. keep: remember it for this model, here and on disk.
         """
         check_length(max_new_tokens)
-        if rule is None:
-            rule = "paper" if self.spec.steering_layer is None else direction_search.PUBLISHED
         sides = split_sides(self.spec, harmful, harmless, validation)
         first, second = ([self._prompts(texts) if texts else [] for texts in side] for side in sides)
-        found = direction_search.search(
-            self.runtime, (first[0], first[1]), (second[0], second[1]), rule, max_new_tokens, progress
-        )
+        found = direction_search.search(self.runtime, first, second, rule, max_new_tokens, progress)
         if keep:
             save_direction(found, computed_file(self.spec.name))
             self.use_direction(found)
@@ -292,9 +298,3 @@ class Engine:
         if not several:
             raise InputError("No prompt was given. Give at least one.")
         return [self.prompt(text) for text in several]
-
-    def _sets(self, edits: Edits | Sequence[Edits]) -> list[Edits]:
-        sets = listed([edits] if isinstance(edits, Edits) else edits, "Edits")
-        if not sets or not all(isinstance(e, Edits) for e in sets):
-            raise InputError("Edits must be Edits values. Edits() means no edit.")
-        return sets

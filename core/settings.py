@@ -69,6 +69,12 @@ def _number_format(text: str) -> str:
     return text
 
 
+def _on_or_off(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError(text)
+    return text.lower() == "on"
+
+
 _NO_ADDRESS = "; write an address that begins with http:// or https://"
 
 CACHE: Setting[Path | None] = Setting(
@@ -116,6 +122,15 @@ MEMORY: Setting[int | None] = Setting(
     None,
     parse_size,
     ", which is not a size; write a size such as 6GB, 512MB or 0",
+)
+THINKING = Setting(
+    "HYDRASCOPE_THINKING",
+    "`on` or `off`",
+    "`off`",
+    "Whether a model that can think before it answers does so. Off, scores are read where its answer begins.",
+    False,
+    _on_or_off,
+    "; write on or off",
 )
 DEMO_WHEEL: Setting[Path | None] = Setting(
     "HYDRASCOPE_DEMO_WHEEL",
@@ -206,6 +221,7 @@ FOR_EVERYBODY = (
     DEVICE,
     DTYPE,
     MEMORY,
+    THINKING,
     DEMO_WHEEL,
     QWEN_FILE,
     QWEN_SMALL_FILE,

@@ -65,14 +65,13 @@ def running_command(spec: ModelSpec, arguments: list[str], cache: Path) -> Itera
 
 def _command(spec: ModelSpec, arguments: list[str], cache: str, stderr: Connection) -> None:
     from core.commands.command_line import main
-    from core.discovery.context import Work
     from core.models import registry
-    from tests.small_search import judge
+    from tests.small_search import use_small_judge
 
     os.dup2(stderr.fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     os.environ["HYDRASCOPE_CACHE"] = cache
     registry.register(spec)
-    Work.__init__.__defaults__ = (judge, *Work.__init__.__defaults__[1:])  # type: ignore[misc, index]
+    use_small_judge()
     sys.exit(main(arguments))

@@ -1,13 +1,17 @@
 """A search over few prompts with small settings, which takes a second on the tiny model, and a judge for it.
 
-A random model refuses nothing, so this judge goes by the answer's letters: what matters is that it is a function.
+A random model refuses nothing, so this judge goes by the answer's letters: what matters is that it is a function. Where
+a run finds its judge by name, `small_judge` puts this one in the place of the usual one.
 """
 
 from __future__ import annotations
 
 from core.discovery.context import Inputs
 from core.discovery.settings import Settings
+from core.judges import catalogue
+from core.judges.names import USUAL
 from core.prompts.references import Reference
+from tests.judges import judging
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
 TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]
@@ -17,6 +21,8 @@ INPUTS = Inputs(
 )
 SETTINGS = Settings(
     tokens=4,
+    lengths=(2, 4, 6),
+    length_prompts=10,
     k_steps=(2, 5, 9),
     thresholds=(0.001, 0.01, 0.1),
     seeds=(0, 1),
@@ -32,5 +38,16 @@ SETTINGS = Settings(
 )
 
 
-def judge(text):
+def verdict_of(text):
     return ("refused", "complied", "refused", "complied", "refused", "complied", "degenerate")[sum(map(ord, text)) % 7]
+
+
+judge = judging(verdict_of, USUAL)
+
+
+def use_small_judge(patch=None):
+    """Let the usual judge be this one, in this process; until the test ends, where `patch` is its monkeypatch."""
+    if patch is None:
+        catalogue.OF_A_MODEL[USUAL] = lambda engine: judge
+    else:
+        patch.setitem(catalogue.OF_A_MODEL, USUAL, lambda engine: judge)

@@ -14,9 +14,9 @@ from typing import NamedTuple, Protocol
 from cache.jobs.forward_size import background_tokens
 from cache.jobs.queue import Control, Job, Queue
 from cache.store.judgements import Judgements, Pair
+from core.answers.judge import Judge
 from core.errors import Cancelled, HydrascopeError, InputError
 from core.forward.token_budget import at_most
-from core.judges.protocol import Judge
 from core.progress import Progress
 
 #: Seconds between two writes, and so between a click on Stop and the stop, where one answer takes less.

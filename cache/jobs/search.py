@@ -7,6 +7,8 @@ and can be resumed.
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from cache.jobs.queue import Control, Job, Queue, State, unforeseen
 from cache.store.runs import Run, Runs
 from core import Engine
@@ -23,7 +25,9 @@ def start(queue: Queue, runs: Runs, identifier: str, engine: Engine) -> Job:
         try:
             control.checkpoint()
             runs.set_state(identifier, "running")
-            run_steps(runs.work(identifier, engine), control.checkpoint, lambda where: _report(control, where))
+            asked = runs.work(identifier, engine)
+            with closing(asked.judge):
+                run_steps(asked, control.checkpoint, lambda where: _report(control, where))
         except Cancelled:
             runs.set_state(identifier, "stopped")
             raise Cancelled(STOPPED) from None

@@ -37,6 +37,10 @@ class Audit:
     tokens: int
     answer_before: str | None = None
     answer_after: str | None = None
+    judge: str = ""  # empty where no answer was generated
+    judge_revision: str = ""
+    kappa: float | None = None
+    kappa_n: int | None = None
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Audit))

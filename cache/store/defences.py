@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import Any, get_args
 
 from cache.store.database import Store, now
+from cache.store.judged_by import COLUMNS, JudgedBy, judged_by, read, same_judge, usual_judge
 from cache.store.provenance import FACTS, Provenance, check_same, provenance
 from core import Engine, InputError
+from core.answers.judge import Judge
 from core.answers.verdicts import VERDICTS, Verdict
 from core.defence import Evaluation
 from core.defence.grid import Cell, Group
-from core.discovery.settings import JUDGE
 from core.measures.recovery import Gap
 
 
@@ -29,11 +31,12 @@ class Defence(Provenance):
 
     made_at: datetime
     defence: str
-    judge: str
     asked: Evaluation
+    judge: JudgedBy
 
 
-_QUERY = f"select {', '.join(field.name for field in fields(Defence))} from defences"
+_FACTS = [field.name for field in fields(Defence)][:-1]
+_QUERY = f"select {', '.join(_FACTS)}, {COLUMNS} from defences"
 
 
 class Defences:
@@ -42,12 +45,14 @@ class Defences:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def create(self, engine: Engine, asked: Evaluation) -> str:
-        """Write down a new evaluation and give its identifier; nothing is computed yet."""
+    def create(self, engine: Engine, asked: Evaluation, judge: str = "") -> str:
+        """Write down a new evaluation and give its identifier; nothing is computed yet. judge: its name; by default the
+        usual one. Raises InputError."""
+        by = judged_by(usual_judge(engine, judge))
         made = now()
         defence = f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         *facts, versions = astuple(provenance(engine))
-        self.store.insert("defences", [(made, defence, *facts, JUDGE, asked.to_json(), versions)])
+        self.store.insert("defences", [(made, defence, *facts, by.name, asked.to_json(), versions, *by[1:])])
         return defence
 
     def all(self, model: str) -> list[Defence]:
@@ -81,7 +86,11 @@ class Defences:
         """Do what is left of it; each cell is kept before it is given. Raises InputError for another model."""
         stored = self.get(defence)
         check_same("This evaluation", stored, engine, FACTS)
-        for cell in stored.asked.cells(engine, self.found(defence)):
+        with closing(same_judge("This evaluation", stored.judge, engine)) as judge:
+            yield from self._cells(stored.asked, engine, defence, judge)
+
+    def _cells(self, asked: Evaluation, engine: Engine, defence: str, judge: Judge) -> Iterator[Cell]:
+        for cell in asked.cells(engine, self.found(defence), judge):
             found = (",".join(cell.verdicts), json.dumps(cell.gaps))
             row = (now(), defence, cell.clamp, cell.group, cell.edits.to_text(), *found)
             self.store.insert("defence_cells", [row])
@@ -90,5 +99,5 @@ class Defences:
 
 def _defence(row: Sequence[Any]) -> Defence:
     """From a row of `_QUERY`."""
-    found: dict[str, Any] = dict(zip((field.name for field in fields(Defence)), row, strict=True))
-    return Defence(**found | {"asked": Evaluation.from_json(found["asked"])})
+    found: dict[str, Any] = dict(zip(_FACTS, row, strict=False))
+    return Defence(**found | {"asked": Evaluation.from_json(found["asked"]), "judge": read(row[len(_FACTS) :])})

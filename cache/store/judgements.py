@@ -12,16 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from cache.store.database import Store, now
+from core.answers.judge import HARMS, Judge, Judgement, check_pairs
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled, InputError
-from core.judges.protocol import HARMS, Judge, Judgement, check_pairs
 from core.progress import NEVER
 
 #: Answers judged between two writes, at most.
 CHUNK = 64
 #: And in the first chunk, where chunks are to take a time and not a number.
 FIRST = 4
-_COLUMNS = "verdict, harmful, raw, score, categories"
+_COLUMNS = "verdict, harmful, raw, score, categories, reason, looping, delayed"
+_WIDTH = len(_COLUMNS.split(", "))
 
 
 class Pair(NamedTuple):
@@ -161,8 +162,8 @@ class Judgements:
             raise InputError(
                 f"No stored answer was judged by both {first} and {second}. Judge the same file with both."
             )
-        sides = [tuple(_judgement(row[start : start + 5]) for row in rows) for start in (0, 5)]
-        return Both(sides[0], sides[1], revisions, tuple(row[10] for row in rows), tuple(row[11] for row in rows))
+        sides = [tuple(_judgement(row[start : start + _WIDTH]) for row in rows) for start in (0, _WIDTH)]
+        return Both(sides[0], sides[1], revisions, tuple(row[-2] for row in rows), tuple(row[-1] for row in rows))
 
     def _last_revision(self, judge: str) -> str:
         query = "select revision from judgements where judge = ? order by made_at desc, rowid desc limit 1"
@@ -201,6 +202,9 @@ class Judgements:
                 one.raw,
                 one.score,
                 ",".join(one.categories),
+                one.reason,
+                one.looping,
+                one.delayed,
             )
             for pair, one in zip(pairs, judged, strict=True)
         ]
@@ -209,13 +213,16 @@ class Judgements:
 
 def _judgement(facts: Sequence[Any]) -> Judgement:
     """From the values of `_COLUMNS`."""
-    verdict, harmful, raw, score, categories = facts
+    verdict, harmful, raw, score, categories, reason, looping, delayed = facts
     return Judgement(
         next((kind for kind in VERDICTS if kind == verdict), None),
         next((kind for kind in HARMS if kind == harmful), None),
         str(raw),
         None if score is None else float(score),
         tuple(filter(None, str(categories).split(","))),
+        str(reason),
+        bool(looping),
+        bool(delayed),
     )
 
 

@@ -174,7 +174,33 @@ MIGRATIONS: tuple[str, ...] = (
     alter table runs add column versions varchar default '';
     alter table defences add column versions varchar default '';
     """,
-    # 7: how well reference answers are predicted in a cell; empty for those from before this step.
+    # 7: which revision of a judge gave the verdicts, and how far it agrees with people; a judgement's reason and flags.
+    """
+    alter table runs add column judge_revision varchar default '';
+    alter table runs add column kappa double;             -- with people's labels; null where that was not measured
+    alter table runs add column kappa_n integer;
+    alter table defences add column judge_revision varchar default '';
+    alter table defences add column kappa double;
+    alter table defences add column kappa_n integer;
+    drop view latest_audits;
+    alter table audits add column judge varchar default '';           -- empty for those from before this step
+    alter table audits add column judge_revision varchar default '';
+    alter table audits add column kappa double;
+    alter table audits add column kappa_n integer;
+    create view latest_audits as
+        select * from audits
+        qualify row_number() over (partition by model, prompt, edits order by made_at desc, rowid desc) = 1;
+    drop view latest_judgements;
+    alter table judgements add column reason varchar default '';
+    alter table judgements add column looping boolean default false;
+    alter table judgements add column delayed boolean default false;
+    create view latest_judgements as
+        select * from judgements
+        qualify row_number() over (
+            partition by judge, revision, prompt_hash, answer_hash order by made_at desc, rowid desc
+        ) = 1;
+    """,
+    # 8: how well reference answers are predicted in a cell; empty for those from before this step.
     """
     alter table defence_cells add column gaps varchar default '';  -- NLL unedited, edited, reference, floor: JSON
     """,

@@ -26,6 +26,8 @@ _TITLES: dict[Fact, str] = {
     "direction": "refusal direction",
     "saes": "set of SAEs",
 }
+#: Stands among the versions where the model was let think before it answered.
+_THINKING = "thinking on"
 #: Packages that can change the last digits of a number.
 _PACKAGES = ("torch", "transformers")
 
@@ -58,7 +60,7 @@ def provenance(engine: Engine) -> Provenance:
         device=engine.device,
         direction=engine.direction().key if engine.has_direction else "",
         saes=sae_names(spec),
-        versions=_versions(),
+        versions=_versions() + f", {_THINKING}" * bool(engine.runtime.template.thinking),
     )
 
 
@@ -76,6 +78,11 @@ def sae_names(spec: ModelSpec) -> str:
 def check_same(what: str, stored: Provenance, engine: Engine, facts: Sequence[Fact]) -> None:
     """Raises InputError unless `engine` agrees with what is stored, in these facts. what: opens the sentence."""
     now = provenance(engine)
+    if (_THINKING in stored.versions) != (_THINKING in now.versions):
+        before = "on" if _THINKING in stored.versions else "off"
+        raise InputError(
+            f"{what} was started with thinking {before}, so it cannot continue. Set thinking {before} again."
+        )
     for fact in facts:
         before, today = getattr(stored, fact), getattr(now, fact)
         same = _short(before) == _short(today) if fact == "saes" and not stored.versions else before == today

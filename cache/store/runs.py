@@ -14,20 +14,23 @@ from datetime import datetime
 from typing import Any
 
 from cache.store.database import Store, now
+from cache.store.judged_by import COLUMNS, JudgedBy, judged_by, read, same_judge, usual_judge
 from cache.store.provenance import Provenance, check_same, provenance
 from core import Engine
 from core.discovery.context import Inputs, Work
 from core.discovery.ledger import Row, from_json, to_json
-from core.discovery.settings import JUDGE, Settings
+from core.discovery.settings import Settings
 from core.errors import InputError
 
+#: Names of two facts of a run: its judge, and how far that agrees with people.
+JUDGE, AGREEMENT = "judge", "agreement with people"
 #: The states a run can be in. One that is “running” in a process that no longer lives was killed, and can be resumed.
 STATES = ("running", "paused", "stopped", "finished", "failed")
 # The columns in the order of Run's fields.
 _QUERY = f"""
     select {", ".join(field.name for field in fields(Provenance))},
-           r.made_at, r.run, r.name, r.judge, r.prompts, r.settings,
-           coalesce(s.state, 'stopped'), coalesce(s.note, '')
+           r.made_at, r.run, r.name, r.prompts, r.settings,
+           coalesce(s.state, 'stopped'), coalesce(s.note, ''), {COLUMNS}
     from runs r left join latest_run_states s using (run)
 """
 
@@ -39,11 +42,11 @@ class Run(Provenance):
     made_at: datetime
     run: str
     name: str
-    judge: str
     prompts: str
     settings: Settings
     state: str
     note: str
+    judge: JudgedBy
 
 
 class Runs:
@@ -52,15 +55,17 @@ class Runs:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def create(self, engine: Engine, inputs: Inputs, settings: Settings, name: str = "") -> str:
-        """Write down a new run and give its identifier; nothing is computed yet. Raises what `direction()` raises."""
+    def create(self, engine: Engine, inputs: Inputs, settings: Settings, name: str = "", judge: str = "") -> str:
+        """Write down a new run and give its identifier; nothing is computed yet. judge: its name; by default the usual
+        one. Raises what `direction()` and `core.judges.catalogue.find_judge` raise."""
         engine.direction()  # the search is about it, so a run without one would fail at its first stage
+        by = judged_by(usual_judge(engine, judge))
         made, source = now(), provenance(engine)
         run = f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         title = name.strip() or f"{len(inputs.harmful)} harmful, {len(inputs.benign)} benign"
         *facts, versions = astuple(source)
-        asked = (JUDGE, inputs.digest, inputs.to_json(), settings.to_json())
-        self.store.insert("runs", [(made, run, title, *facts, *asked, versions)])
+        asked = (by.name, inputs.digest, inputs.to_json(), settings.to_json())
+        self.store.insert("runs", [(made, run, title, *facts, *asked, versions, *by[1:])])
         self.set_state(run, "stopped", "not started yet")
         return run
 
@@ -94,7 +99,8 @@ class Runs:
             "prompts": found.prompts,
             "reference answers": _about_references(self.inputs(run)),
             "seed": str(found.settings.seed),
-            "judge": found.judge,
+            JUDGE: f"{found.judge.name} ({found.judge.revision})",
+            AGREEMENT: found.judge.agreement,
             "reading of Algorithm 1": found.settings.reading,
             "settings": found.settings.to_json(),
         }
@@ -114,7 +120,8 @@ class Runs:
         """
         found = self.get(run)
         check_same(f"Run {run}", found, engine, ("model", "revision", "direction", "saes"))
-        return Work(engine, self.inputs(run), found.settings, self.ledger(run))
+        judge = same_judge(f"Run {run}", found.judge, engine)
+        return Work(engine, self.inputs(run), found.settings, self.ledger(run), judge)
 
     def ledger(self, run: str) -> StoreLedger:
         """What a run has found so far."""
@@ -132,8 +139,9 @@ def _about_references(inputs: Inputs) -> str:
 
 def _run(row: Sequence[Any]) -> Run:
     """From a row of `_QUERY`."""
-    found: dict[str, Any] = dict(zip((field.name for field in fields(Run)), row, strict=True))
-    return Run(**found | {"settings": Settings.from_json(found["settings"])})
+    *facts, by = (field.name for field in fields(Run))
+    found: dict[str, Any] = dict(zip(facts, row, strict=False))
+    return Run(**found | {"settings": Settings.from_json(found["settings"]), by: read(row[len(facts) :])})
 
 
 def _unknown(run: str) -> InputError:

@@ -6,9 +6,10 @@ Edits act on the prompt and on every generated token alike; generated tokens are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from core.answers.answer import Answer
 from core.edits.edits import Edits
 from core.forward.batches import Growing, prefix_pass, select, shared_prefix
 from core.forward.plan import Plan
@@ -17,8 +18,41 @@ from core.forward.token_budget import tokens_per_forward
 from core.prompts.template import Prompt
 
 
-def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Iterator[str]:
-    """Text pieces of the greedy answer. Nothing is held between pieces: the generator may be dropped at any time."""
+class _End:
+    """How one answer ended: whether the model stopped by itself, None until it is known."""
+
+    by_itself: bool | None = None
+
+
+class Pieces(Generator[str, None, None]):
+    """Text pieces of one greedy answer. Nothing is held between pieces: it may be dropped at any time."""
+
+    def __init__(self, runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> None:
+        self._end = _End()  # apart, so that a dropped answer is no circle of references and is gone at once
+        self._pieces = _stream(self._end, runtime, prompt, edits, max_new_tokens)
+
+    @property
+    def ended(self) -> bool | None:
+        """Whether the model stopped by itself; None until it is known."""
+        return self._end.by_itself
+
+    def send(self, value: None) -> str:
+        """The next piece, as of any generator."""
+        return self._pieces.send(value)
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> str:
+        """Raise inside it, as of any generator."""
+        return self._pieces.throw(typ) if val is None and tb is None else self._pieces.throw(typ, val, tb)
+
+
+def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) -> Pieces:
+    """Text pieces of the greedy answer, as they are asked for."""
+    return Pieces(runtime, prompt, edits, max_new_tokens)
+
+
+def _stream(
+    end: _End, runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int
+) -> Generator[str, None, None]:
     ids: list[int] = []
     shown = ""
     for token in token_stream(runtime, prompt, edits, max_new_tokens):
@@ -27,6 +61,7 @@ def stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens: int) 
         if not text.endswith("\ufffd") and len(text) > len(shown):  # wait for the rest of a split character
             yield text[len(shown) :]
             shown = text
+    end.by_itself = len(ids) < min(max_new_tokens, runtime.room(prompt))
     text = decode_answer(runtime, ids)
     if len(text) > len(shown):
         yield text[len(shown) :]
@@ -44,18 +79,35 @@ def token_stream(runtime: Runtime, prompt: Prompt, edits: Edits, max_new_tokens:
 
 def answers(
     runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
-) -> list[list[str]]:
+) -> list[list[Answer]]:
     """Greedy answers [prompt][edit set], batched; equal to `stream` one at a time."""
-    texts = [["" for _ in edits] for _ in prompts]
+    texts = [[Answer("") for _ in edits] for _ in prompts]
     for row in answer_rows(runtime, prompts, edits, max_new_tokens):
         if row.done:
-            texts[row.prompt][row.edit] = decode_answer(runtime, row.ids)
+            texts[row.prompt][row.edit] = Answer(decode_answer(runtime, row.ids), row.ended)
     return texts
+
+
+def answers_at(
+    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], lengths: Sequence[int]
+) -> list[list[tuple[Answer, ...]]]:
+    """[prompt][edit set] → the greedy answer cut at each of `lengths`: each is what `answers` gives for that length.
+
+    Generated once, at the longest; a greedy answer begins as the shorter one.
+    """
+    found: list[list[tuple[Answer, ...]]] = [[() for _ in edits] for _ in prompts]
+    for row in answer_rows(runtime, prompts, edits, max(lengths)):
+        if row.done:
+            room = runtime.room(prompts[row.prompt])
+            found[row.prompt][row.edit] = tuple(
+                Answer(decode_answer(runtime, row.ids[:length]), len(row.ids) < min(length, room)) for length in lengths
+            )
+    return found
 
 
 def streams(
     runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
-) -> Iterator[tuple[int, int, str]]:
+) -> Iterator[tuple[int, int, Answer]]:
     """`answers` as they come: (prompt, edit set, text so far), whenever a text has grown, and at least once each.
 
     The last text of each is its answer. Until then a character that is not whole yet is held back. The prefix that the
@@ -63,9 +115,9 @@ def streams(
     """
     shown: dict[tuple[int, int], str] = {}
     for row in answer_rows(runtime, prompts, edits, max_new_tokens):
-        text = decode_answer(runtime, row.ids)
+        text = Answer(decode_answer(runtime, row.ids), row.ended)
         if not row.done:
-            text = text.rstrip("\ufffd")
+            text = Answer(text.rstrip("\ufffd"))
         at = (row.prompt, row.edit)
         if shown.get(at, None if row.done else "") != text:
             shown[at] = text
@@ -73,12 +125,14 @@ def streams(
 
 
 class AnswerRow(NamedTuple):
-    """An answer under way: its token ids so far (the list grows), and whether that is all of it."""
+    """An answer under way: its token ids so far (the list grows), whether that is all of it, and, once it is, whether
+    the model stopped by itself."""
 
     prompt: int
     edit: int
     ids: list[int]
     done: bool
+    ended: bool | None = None
 
 
 def answer_rows(
@@ -99,9 +153,9 @@ def answer_rows(
                 # A sliding window counts the holes that padding leaves, so such rows are never padded.
                 size = min(size, sum(len(prompts[p]) == longest for p, _ in rows))
             chunk, rows = rows[-size:], rows[:-size]
-            for row, ids, done in _batch(runtime, plan, prompts, chunk, start, past, max_new_tokens):
+            for row, ids, done, ended in _batch(runtime, plan, prompts, chunk, start, past, max_new_tokens):
                 prompt, edit = chunk[row]
-                yield AnswerRow(prompt, first + edit, ids, done)
+                yield AnswerRow(prompt, first + edit, ids, done, ended)
 
 
 def _batch(
@@ -112,8 +166,8 @@ def _batch(
     start: int,
     past: Any,
     max_new_tokens: int,
-) -> Iterator[tuple[int, list[int], bool]]:
-    """(row, its token ids so far, whether it is done) at every step."""
+) -> Iterator[tuple[int, list[int], bool, bool | None]]:
+    """(row, its token ids so far, whether it is done, whether the model ended it) at every step."""
     rows = [(prompts[p], e) for p, e in chunk]
     cache = None if past is None else select(past, [e for _, e in chunk])
     growing = Growing(runtime, plan, rows, start, cache)
@@ -123,11 +177,13 @@ def _batch(
     for _ in range(max_new_tokens):
         tokens, keep = growing.step(), list[int]()
         for i, (row, token) in enumerate(zip(alive, tokens, strict=True)):
-            if token not in runtime.stop_ids:
+            stops = token in runtime.stop_ids
+            if not stops:
                 found[row].append(token)
                 if len(found[row]) < limits[row]:
                     keep.append(i)
-            yield row, found[row], not keep or keep[-1] != i
+            done = not keep or keep[-1] != i
+            yield row, found[row], done, stops if done else None
         if not keep:
             return
         alive = [alive[i] for i in keep]
@@ -135,5 +191,8 @@ def _batch(
 
 
 def decode_answer(runtime: Runtime, ids: list[int]) -> str:
-    """Ids to text, special tokens left out."""
-    return runtime.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    """Ids to text, special tokens left out; behind the mark of a thought that the template opened, so that what is
+    thought is not taken for an answer."""
+    return runtime.template.thought + runtime.tokenizer.decode(
+        ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )

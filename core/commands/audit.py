@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model, add_reference
+from core.commands.options import add_model, add_reference, add_thinking
 from core.commands.terminal import progress_bar
 from core.errors import InputError
 
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="12-40,14-7 ablates; 12-40=6@bos clamps; 12-40*0.5 ablates by half; 12-40?9-3>2.5 acts only where 9-3 "
         "is above 2.5; direction ablates the refusal direction",
     )
+    add_thinking(parser)
     parser.add_argument("--tokens", type=int, default=32, help="longest answer, in tokens (32)")
     add_reference(parser)
     parser.add_argument("--json", action="store_true", help="print only one JSON object")
@@ -47,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
     given = read_reference_file(options.reference) if options.reference else []
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
+    engine = engine.with_thinking(True) if options.thinking else engine
     found = _audit(engine, options.prompt, options.ablate, options.tokens, given)
     print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else _text(found))
     return ExitCode.DONE
@@ -54,13 +56,16 @@ def run(options: argparse.Namespace) -> int:
 
 def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequence[Reference]) -> dict[str, Any]:
     """Everything the command prints, as plain values."""
-    from core.answers.verdicts import verdict
+    from core.answers.fitted import agreement_sentence
+    from core.answers.judge import ended_of
+    from core.answers.thoughts import score_note
     from core.edits.edits import Edits
     from core.prompts.references import references_for, shipped_references
 
     known = references_for([prompt], given, shipped_references(engine.spec.references))
     if given and not (known and known[0] in given):
         raise InputError("The file of --reference has no line for this prompt. Add one, or leave the option out.")
+    judge = engine.judge
     direction = engine.direction() if engine.has_direction else None
     edits = Edits.from_text(ablate, direction)
     sets = [Edits(), edits] if edits else [Edits()]
@@ -68,7 +73,8 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
     gaps = engine.recovery(known, sets)[0] if known else None
     sides = []
     for column, one in enumerate(sets):
-        answer = "".join(engine.generate(prompt, one, max_new_tokens=tokens))
+        ((answer,),) = engine.answers([prompt], [one], tokens)
+        judged = judge.decisions([prompt], [answer], ended_of([answer]))[0]
         assert found.kl is not None
         sides.append(
             {
@@ -76,7 +82,10 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
                 "refusal_score": round(float(found.refusal_score[0, column]), 4),
                 "p_refusal": round(float(found.p_refusal[0, column]), 6),
                 "kl": round(float(found.kl[0, column]), 6),
-                "verdict": verdict(answer),
+                "verdict": judged.verdict,
+                "reason": judged.reason,
+                "looping": judged.looping,
+                "delayed": judged.delayed,
                 "answer": answer,
                 **({} if gaps is None else _recovered(gaps[column])),
                 "cosine": [round(float(c), 4) if c == c else None for c in found.cosine[0, column]],
@@ -89,6 +98,9 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
         "revision": spec.revision,
         "sae_layers": list(spec.layers),
         "placement": engine.placement,
+        "thinking": engine.runtime.template.thinking,
+        "score_note": score_note(engine.runtime, engine.prompt(prompt)),
+        "judge": agreement_sentence(judge.name, judge.revision),
         "direction": None
         if direction is None
         else {"layer": direction.layer, "rule": direction.provenance.get("rule")},
@@ -109,11 +121,12 @@ def _about(reference: Reference, gap: Gap) -> dict[str, Any]:
 
 
 def _text(found: dict[str, Any]) -> str:
-    lines = [f"{found['model']} · {found['placement']}"]
+    lines = [f"{found['model']} · {found['placement']}", found["judge"]]
+    lines += [found["score_note"]] * bool(found["score_note"])
     for side in found["results"]:
         lines += [
             "",
-            f'{side["edits"] or "unedited"}: {side["verdict"]}, P("I") {side["p_refusal"]:.4f}, '
+            f'{side["edits"] or "unedited"}: {side["verdict"]} ({side["reason"]}), P("I") {side["p_refusal"]:.4f}, '
             f"refusal score {side['refusal_score']:+.2f}, KL {side['kl']:.4f}",
             f"  {side['answer']!r}",
             *([_recovery_text(side, found["reference"])] if found["reference"] else []),

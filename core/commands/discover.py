@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model, add_reference
+from core.commands.options import add_judge, add_model, add_reference, add_thinking
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
 
@@ -39,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", metavar="NAME=VALUE", action="append", default=[], help="change a setting; the value is JSON"
     )
     parser.add_argument("--name", default="", help="a name for the run")
+    add_judge(parser)
+    add_thinking(parser)
     parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="the folder for the tables: CSV, Parquet, JSON, Markdown"
@@ -53,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
+    engine = engine.with_thinking(True) if options.thinking else engine
     store = shared_store()
     if store.trouble:
         note(f"{store.trouble} The run was not started, because its results could not be kept.")
@@ -97,7 +101,7 @@ def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
     given = read_reference_file(options.reference) if options.reference else []
     references = references_for(harmful, given, shipped_references(engine.spec.references))
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references)
-    return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name)
+    return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name, options.judge)
 
 
 def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:
@@ -109,7 +113,7 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) ->
     work = runs.work(identifier, engine)
     runs.set_state(identifier, "running")
     try:
-        with run_progress() as progress:
+        with closing(work.judge), run_progress() as progress:
             run_steps(work, progress=progress)
     except BaseException as error:
         runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])

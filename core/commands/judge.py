@@ -17,14 +17,14 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
-from core.judges.names import FIRST_TOKEN, judge_names
+from core.judges.names import FIRST_TOKEN, NEED_ENGINE, judge_names
 from core.progress import Progress
 
 if TYPE_CHECKING:
     from cache.store.database import Store
     from cache.store.judgements import Judgements, Pair
+    from core.answers.judge import Judge, Judgement
     from core.judges.agreement import Agreement
-    from core.judges.protocol import Judge, Judgement
 
 SUMMARY = "judge answers by rules or a classifier, and measure how far two judges agree"
 EXAMPLE = "hydrascope judge --agreement substrings harmbench-mistral --file answers.jsonl"
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--answer-column", help="the column with the answers in --file")
     parser.add_argument("--run", metavar="ID", help="judge the answers that a search run has stored")
     parser.add_argument("--folder", metavar="DIR", type=Path, help="a local copy of the judge's model")
-    add_model(parser, "the model whose refusal score first-token reads")
+    add_model(parser, "the model that rules and first-token ask")
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best available)")
     parser.add_argument(
         "--keep-answers", action="store_true", help="also store the text of the answers, not only their hash"
@@ -113,6 +113,7 @@ def _judged(
     kept: Judgements, name: str, pairs: Sequence[Pair], options: argparse.Namespace
 ) -> tuple[str, tuple[Judgement, ...]]:
     """The judge's revision and its judgements, printed in a line."""
+    from core.answers.fitted import agreement_sentence
     from core.judges.summary import rates
     from core.text.sizes import size_text
 
@@ -132,22 +133,22 @@ def _judged(
     shown = "; ".join(f"{label} {rate}" for label, rate in rates(found).items())  # with intervals
     known = "" if missing == len(set(pairs)) else f", {len(set(pairs)) - missing} already stored"
     print(f"{name} ({revision}), {len(found)} answers{known}: {shown or 'nothing to judge'}")
+    print(agreement_sentence(name, revision))
     return revision, found
 
 
 def _made(name: str, options: argparse.Namespace, progress: Progress) -> Judge:
     from core.engine import load
     from core.judges.catalogue import find_judge
-    from core.judges.text_rules import first_token_judge
 
-    if name != FIRST_TOKEN:
+    if name not in NEED_ENGINE:
         return find_judge(name, options.folder, options.device, progress)
-    if options.run:
+    if options.run and name == FIRST_TOKEN:
         raise InputError(
             "first-token measures the unedited model, but a run's answers were given under edits. Use first-token "
             "with a file instead."
         )
-    return first_token_judge(load(options.model, options.device, progress=progress))
+    return find_judge(name, options.folder, engine=load(options.model, options.device, progress=progress))
 
 
 def _compared(options: argparse.Namespace, found: Agreement, revisions: tuple[str, str]) -> None:

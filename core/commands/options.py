@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from core.judges.names import FIRST_TOKEN, USUAL, judge_names
+
 
 def add_model(parser: argparse.ArgumentParser, purpose: str = "") -> None:
     """--model: a name that `core.load` takes. purpose: what it is used for, where that is not plain."""
@@ -18,4 +20,21 @@ def add_reference(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help='reference answers for the recovery, JSONL: {"prompt": "…", "answer": "…"} on each line, and "nll", nats '
         "a token under the model that wrote it, where you know it (default: those shipped with the model)",
+    )
+
+
+def add_thinking(parser: argparse.ArgumentParser) -> None:
+    """--thinking: let a model that can think before it answers do so."""
+    parser.add_argument(
+        "--thinking",
+        action="store_true",
+        help="let the model think before it answers, if it can (default: off, or HYDRASCOPE_THINKING)",
+    )
+
+
+def add_judge(parser: argparse.ArgumentParser) -> None:
+    """--judge: a name that `core.judges.catalogue.find_judge` takes."""
+    names = ", ".join(name for name in judge_names() if name != FIRST_TOKEN)
+    parser.add_argument(
+        "--judge", default="", metavar="NAME", help=f"what judges the answers: {names} (default: {USUAL})"
     )

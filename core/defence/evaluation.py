@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from core.answers.judge import Judge
 from core.defence.attacks import ATTACKS, Attack, wrap
 from core.defence.grid import Cell, Group, grid
 from core.edits.edits import Edits, Feature
@@ -65,15 +66,18 @@ class Evaluation:
         """Every cell there is to be, in order: (number of the value, group)."""
         return [(number, group) for number in range(len(self.values)) for group in self.prompts]
 
-    def cells(self, engine: Engine, done: Collection[tuple[int, Group]] = ()) -> Iterator[Cell]:
+    def cells(
+        self, engine: Engine, done: Collection[tuple[int, Group]] = (), judge: Judge | None = None
+    ) -> Iterator[Cell]:
         """The cells that are not done yet, as they are done. Raises InputError before the first of a value."""
+        used = engine.judge if judge is None else judge
         base = Edits.from_text(self.base, engine.direction() if engine.has_direction else None)
         for number, value in enumerate(self.values):
             left = {group: texts for group, texts in self.prompts.items() if (number, group) not in done}
             if not left:
                 continue
             asked = (left.get("attacked", ()), left.get("benign", ()), left.get("look-alikes", ()))
-            cells = grid(engine, *asked, base, [self.clamp(value)], self.tokens, references=self.references)
+            cells = grid(engine, *asked, base, [self.clamp(value)], self.tokens, used, references=self.references)
             for cell in cells:
                 yield replace(cell, clamp=number)
 

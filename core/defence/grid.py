@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.answers.verdicts import VERDICTS, TextJudge, Verdict, verdict
+from core.answers.judge import Judge
+from core.answers.rule_judges import verdicts_of
+from core.answers.verdicts import VERDICTS, Verdict
 from core.arguments import check_length, listed
 from core.edits.edits import Edits
 from core.engine import Engine
@@ -62,7 +64,7 @@ def grid(
     base: Edits,
     clamps: Sequence[Edits],
     tokens: int = 24,
-    judge: TextJudge = verdict,
+    judge: Judge | None = None,
     *,
     keep_answers: bool = False,
     references: Sequence[Reference] = (),
@@ -71,9 +73,9 @@ def grid(
 
     The attacked prompts are answered under `base` (the attack's own edits, `Edits()` where it is in the wording) and
     the clamp on top; benign ones and look-alikes under the clamp alone, since nobody attacks there and their cost is
-    the defence's. `Edits()` among the clamps is the row without a defence. references: answers to some of the prompts;
-    they are looked up by the prompt as it is asked, so an attack by wording has none. Bad input raises InputError here,
-    before the first cell.
+    the defence's. judge: of the answers; None for the engine's rules. `Edits()` among the clamps is the row without a
+    defence. references: answers to some of the prompts; they are looked up by the prompt as it is asked, so an attack
+    by wording has none. Bad input raises InputError here, before the first cell.
     """
     chosen = listed(clamps, "Clamps")
     if not chosen:
@@ -92,6 +94,7 @@ def grid(
         engine.check(clamp)
         engine.check(base + clamp)
     check_length(tokens)
+    used = engine.judge if judge is None else judge
 
     def cells() -> Iterator[Cell]:
         for number, clamp in enumerate(chosen):
@@ -100,7 +103,7 @@ def grid(
                 replies = tuple(answer for (answer,) in engine.answers(texts, [edits], tokens))
                 known = references_for([text for text in texts if isinstance(text, str)], references)
                 gaps = tuple(gap for (gap,) in engine.recovery(known, [edits])) if known else ()
-                verdicts = tuple(map(judge, replies))
+                verdicts = tuple(verdicts_of(used, texts, replies, harmful=group == "attacked"))
                 yield Cell(number, edits, group, verdicts, replies if keep_answers else None, gaps)
 
     return cells()

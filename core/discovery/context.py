@@ -13,7 +13,10 @@ from functools import cached_property
 
 import pandas as pd
 
-from core.answers.verdicts import TextJudge, Verdict, verdict
+from core.answers.answer import Answer
+from core.answers.judge import Judge
+from core.answers.rule_judges import verdicts_of
+from core.answers.verdicts import Verdict
 from core.discovery.ledger import Ledger, features
 from core.discovery.settings import Settings
 from core.discovery.stage0_screening import PromptKind
@@ -61,14 +64,18 @@ class Inputs:
 
 @dataclass
 class Work:
-    """Handed to each stage. Nothing in it changes but the ledger, and that only grows."""
+    """Handed to each stage. Nothing in it changes but the ledger, and that only grows. judge: of every answer; by
+    default the engine's own rules."""
 
     engine: Engine
     inputs: Inputs
     settings: Settings
     ledger: Ledger
-    judge: TextJudge = verdict
+    judge: Judge = None  # type: ignore[assignment]  # filled in below, so that it is never None
     _pools: dict[int, list[Feature]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.judge = self.engine.judge if self.judge is None else self.judge
 
     def texts(self, kind: PromptKind) -> tuple[str, ...]:
         return self.inputs.harmful if kind == "harmful" else self.inputs.benign
@@ -94,9 +101,14 @@ class Work:
     def judged(self, text: str, sets: Sequence[Edits]) -> list[tuple[Verdict, str]]:
         """One prompt under many edit sets: verdict and answer of each; equal sets are generated once."""
         distinct = list(dict.fromkeys(sets))
-        (replies,) = self.engine.answers([text], distinct, self.settings.tokens) if distinct else ([],)
-        known = {edits: (self.judge(answer), answer) for edits, answer in zip(distinct, replies, strict=True)}
+        (replies,) = self.answers([text], distinct) if distinct else ([],)
+        verdicts = verdicts_of(self.judge, [text] * len(replies), replies)
+        known = dict(zip(distinct, zip(verdicts, replies, strict=True), strict=True))
         return [known[edits] for edits in sets]
+
+    def answers(self, texts: Sequence[str], sets: Sequence[Edits]) -> list[list[Answer]]:
+        """Greedy answers [prompt][edit set], as long as this run judges them."""
+        return self.engine.answers(texts, sets, self.settings.tokens)
 
     @cached_property
     def alignment(self) -> pd.DataFrame:

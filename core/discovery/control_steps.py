@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from core.answers.rule_judges import verdicts_of
 from core.answers.verdicts import Verdict
 from core.discovery.analyses import active_on_tokens, deactivation, fires, woken
 from core.discovery.context import Work, chunks
@@ -35,8 +36,9 @@ def critical_groups(work: Work) -> list[list[str]]:
 def do_direction(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """The refusal direction ablated, for comparison with feature sets."""
     edits = [Edits.ablate_direction(work.engine.direction())]
-    replies = work.engine.answers([work.text(item) for item in group], edits, work.settings.tokens)
-    return [{"verdict": work.judge(answer)} for (answer,) in replies]
+    texts = [work.text(item) for item in group]
+    replies = [answer for (answer,) in work.answers(texts, edits)]
+    return [{"verdict": verdict} for verdict in verdicts_of(work.judge, texts, replies)]
 
 
 def do_least_tokens(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
@@ -145,11 +147,10 @@ def do_probe(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{name: {} for name in rankings} for _ in group]
     for name, ranked in rankings.items():
         steps = _steps(work.settings.probe_steps, len(ranked))
-        replies = (
-            work.engine.answers(texts, [Edits.ablate(ranked[:k]) for k in steps], work.settings.tokens) if steps else []
-        )
-        for value, answers in zip(found, replies, strict=bool(steps)):
-            value[name] = {str(k): work.judge(a) for k, a in zip(steps, answers, strict=True)}
+        replies = work.answers(texts, [Edits.ablate(ranked[:k]) for k in steps]) if steps else []
+        for value, text, answers in zip(found, texts, replies, strict=bool(steps)):
+            judged = verdicts_of(work.judge, [text] * len(answers), answers)
+            value[name] = {str(k): one for k, one in zip(steps, judged, strict=True)}
     return found
 
 

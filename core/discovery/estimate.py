@@ -64,10 +64,12 @@ def _stages(
 ) -> list[tuple[str, float, float]]:
     answered = own_tokens + s.tokens  # tokens of a prompt in a batch with a shared prefix, and of its answer
     alone = prefix + answered
+    looked_at = 2 * min(harmful, s.length_prompts) * (own_tokens + max(s.lengths))
     found: list[tuple[str, float, float]] = [
         ("screening", (harmful + benign) * answered, (harmful + benign) * answered),
         ("stage 1", harmful * answered, harmful * answered * len(s.k_steps)),
         ("direction", harmful * answered, harmful * answered),
+        ("answer length", looked_at, looked_at),
         ("least tokens", harmful * (2 * alone), harmful * alone * (1 + len(s.least_tokens))),
     ]
     if max(s.stages) >= 2:

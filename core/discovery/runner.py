@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.discovery import control_steps, recovery_step, steps
+from core.discovery import answer_lengths, control_steps, recovery_step, steps
 from core.discovery.context import Work
 from core.discovery.ledger import Row
 from core.errors import HydrascopeError
@@ -49,6 +49,7 @@ STEPS = (
         control_steps.refused_groups,
         control_steps.do_direction,
     ),
+    Step("lengths", "Answer length", "Dataset", 1, answer_lengths.length_groups, answer_lengths.do_lengths),
     Step(
         "least_tokens",
         "Features active on many tokens",

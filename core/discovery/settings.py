@@ -16,25 +16,26 @@ from core.discovery.stage2_pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLD
 from core.edits.feature_sets import SKIPPED_LAYERS
 from core.errors import InputError
 
-JUDGE = "substrings of Arditi et al. 2024 with a test for degenerate text"
-
 
 @dataclass(frozen=True)
 class Settings:
     """Raises InputError, in one sentence, for a value that makes no sense.
 
     stages: which of the paper's stages to run; the analyses that need a stage run with it. tokens: longest answer
-    judged. k_steps: Stage 1's K per layer. skip_layers: layers below it are left out. block_size, thresholds, seeds,
-    reading: Stage 2 (`core.discovery.stage2_pruning`). last_tokens: positions the factorization machine sees, the
-    largest activation of them counts. embedding_sizes: machines fitted; embedding_size: the one that ranks. epochs,
-    learning_rate: their training. interaction_steps: Stage 3's K, in all. probe_steps: the linear probe's K.
-    least_tokens: features active on at least so many tokens (O'Brien et al.). cost_sets: per-prompt sets whose
-    cross-entropy is measured, at most; cost_texts: texts of each kind. tokens_per_forward: memory against speed.
+    judged. lengths, length_prompts: the lengths at which the answers to the first so many prompts are judged, to see
+    how long is long enough. k_steps: Stage 1's K per layer. skip_layers: layers below it are left out. block_size,
+    thresholds, seeds, reading: Stage 2 (`core.discovery.stage2_pruning`). last_tokens: positions the factorization
+    machine sees, the largest activation of them counts. embedding_sizes: machines fitted; embedding_size: the one that
+    ranks. epochs, learning_rate: their training. interaction_steps: Stage 3's K, in all. probe_steps: the linear
+    probe's K. least_tokens: features active on at least so many tokens (O'Brien et al.). cost_sets: per-prompt sets
+    whose cross-entropy is measured, at most; cost_texts: texts of each kind. tokens_per_forward: memory against speed.
     keep_answers: store generated text too. seed: everything random but Stage 2's seeds.
     """
 
     stages: tuple[int, ...] = (1, 2, 3)
     tokens: int = 24
+    lengths: tuple[int, ...] = (24, 64, 128)
+    length_prompts: int = 20
     k_steps: tuple[int, ...] = tuple(range(10, 201, 10))
     skip_layers: int = SKIPPED_LAYERS
     block_size: int = BLOCK_SIZE
@@ -56,12 +57,20 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("k_steps", "interaction_steps", "probe_steps", "least_tokens", "thresholds", "embedding_sizes"):
+        for name in (
+            "lengths",
+            "k_steps",
+            "interaction_steps",
+            "probe_steps",
+            "least_tokens",
+            "thresholds",
+            "embedding_sizes",
+        ):
             _rising(name, getattr(self, name))
         for name in ("tokens", "block_size", "last_tokens", "embedding_size", "epochs", "tokens_per_forward"):
             if getattr(self, name) < 1:
                 raise InputError(f"The setting “{name}” is {getattr(self, name)}; give a whole number of at least 1.")
-        for name in ("skip_layers", "cost_sets", "cost_texts", "seed"):
+        for name in ("length_prompts", "skip_layers", "cost_sets", "cost_texts", "seed"):
             if getattr(self, name) < 0:
                 raise InputError(f"The setting “{name}” is {getattr(self, name)}; give a whole number of at least 0.")
         if not self.stages or tuple(self.stages) != tuple(range(1, max(self.stages) + 1)) or max(self.stages) > 3:

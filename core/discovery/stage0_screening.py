@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.answers.verdicts import TextJudge, Verdict, verdict
+from core.answers.judge import Judge
+from core.answers.rule_judges import verdicts_of
+from core.answers.verdicts import VERDICTS, Verdict
 from core.edits.edits import Edits
 from core.errors import InputError
 
 #: Prompts × edit sets → greedy answers [prompt][edit set]; `Engine.answers` with its length bound.
-AnswerMany = Callable[[Sequence[str], Sequence[Edits]], list[list[str]]]
+AnswerMany = Callable[[Sequence[str], Sequence[Edits]], Sequence[Sequence[str]]]
 PromptKind = Literal["harmful", "benign"]
 #: The verdict that keeps a prompt of each kind.
 WANTED: dict[PromptKind, tuple[Verdict, ...]] = {"harmful": ("refused",), "benign": ("complied",)}
@@ -37,9 +39,9 @@ def screen(
     kind: PromptKind,
     answer: AnswerMany,
     check: Callable[[str], object],
+    judge: Judge,
     chunk: int = 64,
     before: Sequence[str] = (),
-    judge: TextJudge = verdict,
 ) -> list[Screened]:
     """Judge the unedited answer to each text, in the order given. A text that occurs twice counts once.
 
@@ -62,8 +64,10 @@ def screen(
         todo.append(place)
     for start in range(0, len(todo), chunk):
         part = todo[start : start + chunk]
-        for place, (reply,) in zip(part, answer([texts[i] for i in part], [Edits()]), strict=True):
-            judged = judge(reply)
+        asked = [texts[i] for i in part]
+        replies = [reply for (reply,) in answer(asked, [Edits()])]
+        verdicts = verdicts_of(judge, asked, replies, harmful=kind == "harmful")
+        for place, reply, judged in zip(part, replies, verdicts, strict=True):
             found[place] = Screened(texts[place], kind, judged in WANTED[kind], judged, reply)
     return [found[place] for place in range(len(texts))]
 
@@ -71,10 +75,6 @@ def screen(
 def summary(screened: Sequence[Screened]) -> str:
     """How many were kept, and how many dropped for what, in one sentence."""
     kept = sum(s.kept for s in screened)
-    reasons = Counter(
-        s.reason if s.reason in ("refused", "complied", "degenerate", "repeated") else "unusable"
-        for s in screened
-        if not s.kept
-    )
+    reasons = Counter(s.reason if s.reason in (*VERDICTS, "repeated") else "unusable" for s in screened if not s.kept)
     dropped = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
     return f"{kept} of {len(screened)} kept" + (f"; dropped: {dropped}." if dropped else ".")

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from core.answers.verdicts import TextJudge, Verdict, verdict
+from core.answers.judge import Judge
+from core.answers.rule_judges import verdicts_of
+from core.answers.verdicts import Verdict
 from core.discovery.stage0_screening import AnswerMany
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
@@ -32,11 +34,11 @@ def first_flips(
     texts: Sequence[str],
     pool: Callable[[int], Sequence[Feature]],
     answer: AnswerMany,
+    judge: Judge,
     steps: Sequence[int] = K_STEPS,
     chunk: int = 64,
-    judge: TextJudge = verdict,
 ) -> list[Flip]:
-    """Raise K until the answer is complied with; degenerate is not a flip. Prompts still refusing go on together.
+    """Raise K until the answer is complied with, the only verdict that is a flip. All other prompts go on together.
 
     pool: K → the candidate set. `answer` of the result is the flipped one, or the last tried.
     Raises InputError where the steps do not rise.
@@ -50,10 +52,12 @@ def first_flips(
         edits = Edits.ablate(pool(k))
         for start in range(0, len(todo), chunk):
             part = todo[start : start + chunk]
-            for place, (text,) in zip(part, answer([texts[i] for i in part], [edits]), strict=True):
+            asked = [texts[i] for i in part]
+            replies = [reply for (reply,) in answer(asked, [edits])]
+            for place, text, judged in zip(part, replies, verdicts_of(judge, asked, replies), strict=True):
                 latest[place] = text
-                tried[place].append((k, judge(text)))
-                if tried[place][-1][1] == "complied":
+                tried[place].append((k, judged))
+                if judged == "complied":
                     flipped[place] = k
         todo = [place for place in todo if flipped[place] is None]
     return [Flip(t, k, tuple(v), s) for t, k, v, s in zip(texts, flipped, tried, latest, strict=True)]

@@ -44,10 +44,10 @@ def do_screen(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     found = screen(
         [work.text(item) for item in group],
         kind,
-        lambda texts, sets: work.engine.answers(texts, sets, work.settings.tokens),
+        work.answers,
         work.engine.prompt,
+        work.judge,
         before=work.texts(kind)[:first],
-        judge=work.judge,
     )
     return [{"kept": s.kept, "reason": s.reason} | _said(work, s.answer) for s in found]
 
@@ -58,13 +58,7 @@ def candidate_groups(work: Work) -> list[list[str]]:
 
 def do_candidates(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """Stage 1: the smallest K that flips each prompt."""
-    found = first_flips(
-        [work.text(item) for item in group],
-        work.pool,
-        lambda texts, sets: work.engine.answers(texts, sets, work.settings.tokens),
-        work.settings.k_steps,
-        judge=work.judge,
-    )
+    found = first_flips([work.text(item) for item in group], work.pool, work.answers, work.judge, work.settings.k_steps)
     return [
         {"k": f.k, "features": len(work.pool(f.k)) if f.k else None, "tried": [list(t) for t in f.tried]}
         | _said(work, f.answer)

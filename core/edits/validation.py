@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.arguments import listed
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
 
@@ -75,3 +76,11 @@ def _check_directions(edit: Edits, shape: ModelShape) -> None:
             )
     if sum(item.add is None for item in edit.directions) > 1:
         raise InputError("One set of edits ablates two directions. Use a separate set for each, or ablate only one.")
+
+
+def edit_sets(edits: Edits | Sequence[Edits]) -> list[Edits]:
+    """One edit set, or several, as a list. Raises InputError for anything else."""
+    sets = listed([edits] if isinstance(edits, Edits) else edits, "Edits")
+    if not sets or not all(isinstance(one, Edits) for one in sets):
+        raise InputError("Edits must be Edits values. Edits() means no edit.")
+    return sets

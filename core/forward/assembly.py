@@ -21,7 +21,7 @@ from core.models.weights import load_weights
 from core.progress import NEVER, Progress, part
 from core.prompts.template import read_template
 from core.saes.device_cache import Residency, budget_for
-from core.settings import MEMORY
+from core.settings import MEMORY, THINKING
 
 
 def load_runtime(
@@ -55,7 +55,7 @@ def load_runtime(
         spec=spec,
         model=model,
         tokenizer=tokenizer,
-        template=read_template(tokenizer, spec.system),
+        template=read_template(tokenizer, spec.system, THINKING.read()),
         dictionaries=dictionaries,
         residency=Residency(budget_for((first, *places))),
         device=first,

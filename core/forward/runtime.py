@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from core.forward.device_lock import DEVICE_LOCK, DeviceLock
 from core.forward.hooks import Pass, Stopped, running
 from core.forward.plan import Plan, make_plan
 from core.models.spec import ModelSpec
-from core.prompts.template import Prompt, Template
+from core.prompts.template import Prompt, Template, read_template
 from core.saes.columns import Columns, Encoders
 from core.saes.device_cache import Residency
 from core.saes.dictionary import Dictionary
@@ -58,6 +58,10 @@ class Runtime:
     def room(self, prompt: Prompt) -> int:
         """How long an answer can be: the last token of it is never fed back, so there is always room for one."""
         return self.context_length - len(prompt) + 1
+
+    def with_thinking(self, on: bool) -> Runtime:
+        """The same model behind another reading of its chat template. Raises InputError."""
+        return replace(self, template=read_template(self.tokenizer, self.spec.system, on))
 
     @property
     def shape(self) -> ModelShape:

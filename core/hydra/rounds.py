@@ -12,7 +12,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from core.answers.verdicts import TextJudge, Verdict, verdict
+from core.answers.judge import Judge
+from core.answers.rule_judges import verdicts_of
+from core.answers.verdicts import Verdict
 from core.arguments import check_length
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import features_of, random_active
@@ -33,7 +35,7 @@ class Round:
     the benign prompts of the divergence from the unedited model in nats, NaN without prompts. control_*: the same with
     `control_features` random active features ablated instead (fewer than the set's where the prompt has no more).
     recovery, control_recovery: of the prompt's reference answer (`core.measures.recovery`), NaN without one or a gap.
-    ended: None while it goes on, else why it does not: “complied”, “degenerate”, “nothing to add”, “rounds spent”.
+    ended: None while it goes on, else why it does not: a verdict that is no refusal, “nothing to add”, “rounds spent”.
     """
 
     number: int
@@ -67,15 +69,15 @@ def cut_the_heads(
     rounds: int = 8,
     benign: Sequence[PromptLike] = (),
     tokens: int = 24,
-    judge: TextJudge = verdict,
+    judge: Judge | None = None,
     seed: int = 0,
     reference: Reference | None = None,
 ) -> Iterator[Round]:
     """Rounds as they are done, the first with `edits` as they are. Bad input raises InputError here, before the first.
 
     rule: what to add of what woke: “all”, or “aligned”, those whose decoder row has a cosine above `least_cosine` to
-    the refusal direction; the strongest `most_added` of them a round, those that woke at BOS only too. reference: what
-    to answer this prompt, for `recovery`.
+    the refusal direction; the strongest `most_added` of them a round, those that woke at BOS only too. judge: of the
+    answers; None for the engine's rules. reference: what to answer this prompt, for `recovery`.
     """
     if rule not in ("all", "aligned"):
         raise InputError(f"The rule is “all” or “aligned”, not “{rule!s:.40}”. Choose one of the two.")
@@ -87,6 +89,7 @@ def cut_the_heads(
         engine.direction()  # says so where there is none
     engine.check(edits)
     check_length(tokens)
+    used = engine.judge if judge is None else judge
     active = engine.features(prompt)
     unedited = engine.reference(benign) if len(benign) else None
 
@@ -105,7 +108,7 @@ def cut_the_heads(
             drawn = random_active(active, now.features, seed)
             control = Edits.ablate(drawn)
             answers = engine.answers([prompt], [now, control], tokens)[0]
-            verdicts = [judge(answer) for answer in answers]
+            verdicts = verdicts_of(used, [prompt] * 2, answers)
             costs, beside = kl([now, control]), engine.measure(prompt, control)
             shares = recovered([now, control])
             woken = found.woken

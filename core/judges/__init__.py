@@ -5,6 +5,6 @@
 
 Knows: every judge; a classifier is loaded when it is first asked, and released by `close()`. Does not know: pages, the
 store. Nothing is imported here, so that the names (`names`) can be had without torch.
-Public: `catalogue.find_judge`, `names.judge_names`, `text_rules.first_token_judge`, `protocol.Judge`,
-`protocol.Judgement`, `agreement.compare`.
+What a judge is (`Judge`, `Judgement`) and the rules are in `core.answers`, where searches can reach them.
+Public: `catalogue.find_judge`, `names.judge_names`, `first_token.first_token_judge`, `agreement.compare`.
 """

@@ -19,9 +19,9 @@ from core.answers.verdicts import VERDICTS
 from core.errors import InputError
 
 if TYPE_CHECKING:  # for its shape alone: counting labels needs no classifier
-    from core.judges.protocol import Judgement
+    from core.answers.judge import Judgement
 
-#: Order of the labels two judges are compared in, where they do not both say refused, complied or degenerate.
+#: Order of the labels two judges are compared in, where they do not both give verdicts.
 HARM_LABELS = ("yes", "no", "unclear")
 #: κ above → how much agreement that is called (Landis and Koch 1977, Biometrics 33, 159–174).
 _WORDS = ((0.8, "almost perfect"), (0.6, "substantial"), (0.4, "moderate"), (0.2, "fair"), (0.0, "slight"))

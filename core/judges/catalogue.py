@@ -10,13 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.answers.judge import Judge
+from core.answers.names import RULES, SUBSTRINGS, SUBSTRINGS_0_1, WORDINGS
+from core.answers.rule_judges import rules_judge, substrings_judge, substrings_judge_0_1, wordings_judge
+from core.engine import Engine
 from core.errors import InputError
 from core.judges.classifier import Classifier
+from core.judges.first_token import first_token_judge
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
 from core.judges.llama_guard import LlamaGuard
-from core.judges.names import judge_names
-from core.judges.protocol import Judge
-from core.judges.text_rules import SUBSTRINGS
+from core.judges.names import FIRST_TOKEN, judge_names
 from core.progress import NEVER, QUIET, Progress
 
 _CLASSIFIERS: dict[str, Any] = {
@@ -24,6 +27,15 @@ _CLASSIFIERS: dict[str, Any] = {
     "harmbench-mistral": partial(HarmBench, repo="cais/HarmBench-Mistral-7b-val-cls", prompt=MISTRAL_CLS_PROMPT),
     "llama-guard-2": partial(LlamaGuard, repo="meta-llama/Meta-Llama-Guard-2-8B"),
     "llama-guard-3": partial(LlamaGuard, repo="meta-llama/Llama-Guard-3-8B"),
+}
+_BY_TEXT: dict[str, Callable[[], Judge]] = {
+    WORDINGS: wordings_judge,
+    SUBSTRINGS: substrings_judge,
+    SUBSTRINGS_0_1: substrings_judge_0_1,
+}
+OF_A_MODEL: dict[str, Callable[[Engine], Judge]] = {
+    RULES: lambda engine: rules_judge(engine.runtime),
+    FIRST_TOKEN: first_token_judge,
 }
 
 
@@ -33,8 +45,10 @@ def find_judge(
     device: str | None = None,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
+    engine: Engine | None = None,
 ) -> Judge:
-    """The judge called `name`, nothing loaded. folder: a local copy of its model. Raises InputError.
+    """The judge called `name`, nothing loaded. folder: a local copy of its model. engine: the loaded model, for the
+    judges that ask it (`core.judges.names.NEED_ENGINE`). Raises InputError, AssetError.
 
     progress(message, share) and cancelled: as of `core.hub.fetch.fetch`, for a classifier's model.
     """
@@ -43,8 +57,12 @@ def find_judge(
             name, folder=folder, device=device, progress=progress, cancelled=cancelled
         )
         return made
-    if name == SUBSTRINGS.name and folder is None:
-        return SUBSTRINGS
-    if name == SUBSTRINGS.name:
-        raise InputError("The judge “substrings” has no model, so it needs no folder. Leave the folder out.")
-    raise InputError(f"There is no judge “{name:.40}”. Known judges: {', '.join(judge_names())}.")
+    if name not in judge_names():
+        raise InputError(f"There is no judge “{name:.40}”. Known judges: {', '.join(judge_names())}.")
+    if folder is not None:
+        raise InputError(f"The judge “{name}” has no model of its own, so it needs no folder. Leave the folder out.")
+    if name in _BY_TEXT:
+        return _BY_TEXT[name]()
+    if engine is None:
+        raise InputError(f"The judge “{name}” asks the model whose answers it judges. Load that model first.")
+    return OF_A_MODEL[name](engine)

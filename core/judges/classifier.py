@@ -19,13 +19,15 @@ from typing import Any, ClassVar
 import torch
 
 from core import devices
+from core.answers.judge import Judgement, check_pairs
 from core.errors import AssetError, InputError
 from core.forward.device_lock import DEVICE_LOCK
 from core.forward.token_budget import tokens_per_forward
 from core.hub.fetch import Listing, Wanted, fetch, look
-from core.judges.protocol import Judgement, check_pairs
 from core.models.footprint import Footprint, judge_footprint
 from core.progress import NEVER, QUIET, Progress, part
+from core.prompts.conversation import PromptLike
+from core.prompts.thinking import what_is_said
 
 #: The weights in the one form that is read; a repository's others (`original/`, pickles) are left there.
 WEIGHTS = "model*.safetensors"
@@ -118,18 +120,21 @@ class Classifier(ABC):
             needs_token=listing.needs_token,
         )
 
-    def judge(self, prompts: Sequence[str], answers: Sequence[str]) -> tuple[Judgement, ...]:
+    def judge(
+        self, prompts: Sequence[PromptLike], answers: Sequence[str], ended: Sequence[bool | None] | None = None
+    ) -> tuple[Judgement, ...]:
         """In batches of one token budget, longest texts first.
 
         Raises InputError, AssetError, DownloadError, and Cancelled while its model is downloaded.
         """
-        check_pairs(prompts, answers)
-        if not prompts:
+        texts = check_pairs(prompts, answers)
+        if not texts:
             return ()
+        said = [what_is_said(answer).text for answer in answers]
         with _one_at_a_time:
             self.load()
             room = self.model.config.max_position_embeddings - self.max_new_tokens
-            rows = [self.tokens(self.tokenizer, p, a, room) for p, a in zip(prompts, answers, strict=True)]
+            rows = [self.tokens(self.tokenizer, p, a, room) for p, a in zip(texts, said, strict=True)]
             found: dict[int, Judgement] = {}
             todo = sorted(range(len(rows)), key=lambda place: len(rows[place]))
             while todo:

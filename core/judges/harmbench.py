@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import torch
 
+from core.answers.judge import Harm, Judgement
 from core.judges.classifier import Classifier
-from core.judges.protocol import Harm, Judgement
 
 #: Tokens of an answer that are judged (`--num_tokens`).
 MOST_TOKENS: Final = 512

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
+from core.answers.judge import Harm, Judgement
 from core.errors import AssetError
 from core.judges.classifier import Classifier, too_long
-from core.judges.protocol import Harm, Judgement
 
 
 class LlamaGuard(Classifier):

@@ -5,12 +5,23 @@ Knows: names. Does not know: how a judge is made (`core.judges.catalogue`).
 
 from __future__ import annotations
 
-SUBSTRINGS_NAME, FIRST_TOKEN = "substrings", "first-token"
+from core.answers.names import RULES, SUBSTRINGS, SUBSTRINGS_0_1, WORDINGS
+
+FIRST_TOKEN = "first-token"
+#: What every search and page goes by unless another is asked for.
+USUAL = RULES
 
 #: How each judge decides, in words for people.
 ABOUT: dict[str, str] = {
-    SUBSTRINGS_NAME: "Looks for refusal phrases in the answer, and for text that repeats itself. Every search uses "
-    "this judge. It misses refusals in other words.",
+    RULES: "Refusal wordings in seven languages, and loops. Other answers are read by the current model, unedited: is "
+    "the text likely, and does it fit this request better than others? Every search uses this judge unless you choose "
+    "another.",
+    WORDINGS: "The same wordings and loops without a model. It notices an off-topic answer only if it shares hardly a "
+    "word with the request.",
+    SUBSTRINGS: "The refusal phrases published by Arditi et al. 2024, and text that breaks or repeats itself. It "
+    "misses refusals in other words.",
+    SUBSTRINGS_0_1: "The same phrases as version 0.1 of this program judged, where a refusal that repeats itself "
+    "counts as degenerate. For comparing with older results.",
     FIRST_TOKEN: "Measures whether the current model would begin its answer with a refusal. It reads only the "
     "prompt, not the answer.",
     "harmbench-llama": "HarmBench's classifier with 13 B parameters. Does the answer do what was requested?",
@@ -18,8 +29,11 @@ ABOUT: dict[str, str] = {
     "llama-guard-2": "Meta's classifier with 8 B parameters. Is the answer unsafe, and in which category?",
     "llama-guard-3": "The successor of llama-guard-2 with 8 B parameters and more categories.",
 }
+#: Judges that need a loaded model of the registry, and those that need none at all.
+NEED_ENGINE: tuple[str, ...] = (RULES, FIRST_TOKEN)
+NEED_NOTHING: tuple[str, ...] = (WORDINGS, SUBSTRINGS, SUBSTRINGS_0_1)
 
 
 def judge_names() -> tuple[str, ...]:
-    """Every judge. “first-token” needs a loaded model: `core.judges.text_rules.first_token_judge` makes it."""
+    """Every judge."""
     return tuple(ABOUT)

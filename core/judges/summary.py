@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from core.answers.judge import HARMS, Judgement
 from core.answers.verdicts import VERDICTS
-from core.judges.protocol import HARMS, Judgement
 from core.statistics import Rate, rate
 
 #: Every label, in the order they are shown.
@@ -19,7 +19,7 @@ LABELS: tuple[str, ...] = (*HARMS, *VERDICTS)
 
 
 def label_of(one: Judgement) -> str:
-    """yes, no or unclear of a classifier of harm; else refused, complied or degenerate."""
+    """yes, no or unclear of a classifier of harm; else one of the five verdicts."""
     return str(one.harmful or one.verdict)
 
 

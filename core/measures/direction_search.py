@@ -19,7 +19,9 @@ import torch
 from scipy.stats import binomtest
 
 from core.answers.generate import answers
-from core.answers.verdicts import verdict
+from core.answers.judge import Judge
+from core.answers.rule_judges import rules_judge, verdicts_of
+from core.answers.verdicts import Verdict
 from core.edits.direction import Direction, make_direction
 from core.edits.edits import Edits
 from core.errors import InputError
@@ -57,21 +59,25 @@ class Candidate:
 
 def search(
     runtime: Runtime,
-    harmful: tuple[Sequence[Prompt], Sequence[Prompt]],
-    harmless: tuple[Sequence[Prompt], Sequence[Prompt]],
-    rule: str,
+    harmful: Sequence[Sequence[Prompt]],
+    harmless: Sequence[Sequence[Prompt]],
+    rule: str | None,
     max_new_tokens: int,
     progress: Progress,
+    judge: Judge | None = None,
 ) -> Direction:
     """Difference of means on the train prompts, chosen on the validation prompts by `rule`, one of RULES; see `pick`.
-    Or at the spec's steering layer, with `rule` PUBLISHED.
+    Or at the spec's steering layer, with `rule` PUBLISHED. None: that where there is one, else “paper”. judge: of the
+    answers; None for this model's rules.
 
     harmful and harmless are (train, validation). As published, harmful prompts the model does not refuse (score ≤ 0)
     and harmless ones it does are left out first. Raises InputError when too few are left or no layer fits the rule.
     """
+    steering = runtime.spec.steering_layer
+    if rule is None:
+        rule = "paper" if steering is None else PUBLISHED
     if rule not in (*RULES, PUBLISHED):
         raise InputError(f"The rule “{rule!s:.40}” is unknown; choose {' or '.join((*RULES, PUBLISHED))}.")
-    steering = runtime.spec.steering_layer
     if rule == PUBLISHED and (steering is None or not 0 <= steering < runtime.n_layers):
         raise InputError(f"No layer is published for “{runtime.spec.name}”; choose {' or '.join(RULES)}.")
     progress("Filtering prompts", 0.0)
@@ -88,7 +94,8 @@ def search(
     raw = mean_last(runtime, kept[0]) - mean_last(runtime, kept[2])
     directions = [make_direction(raw[layer], layer) for layer in range(runtime.n_layers)]
     tried = directions if rule != PUBLISHED else [one for one in directions if one.layer == steering]
-    candidates = score(runtime, tried, kept[1], kept[3], max_new_tokens, progress)
+    judge = rules_judge(runtime) if judge is None else judge
+    candidates = score(runtime, tried, kept[1], kept[3], max_new_tokens, progress, judge)
     layers = {PUBLISHED: steering} if rule == PUBLISHED else {r: pick(candidates, r, runtime.n_layers) for r in RULES}
     layer = layers[rule]
     if layer is None:
@@ -110,6 +117,8 @@ def search(
         "dropped": sum(map(len, (*harmful, *harmless))) - sum(map(len, kept)),
         "prompts_sha256": hashlib.sha256("\n".join(p.text for part in kept for p in part).encode()).hexdigest()[:16],
         "max_new_tokens": max_new_tokens,
+        "judge": judge.name,
+        "judge_revision": judge.revision,
         "dtype": str(runtime.dtype).removeprefix("torch."),
         "candidates": [asdict(c) for c in candidates],
     }
@@ -146,15 +155,21 @@ def score(
     harmless: Sequence[Prompt],
     max_new_tokens: int,
     progress: Progress,
+    judge: Judge,
 ) -> list[Candidate]:
     """Score every layer's direction under both rules' criteria."""
     reference, found = reference_logprobs(runtime, harmless), []
-    base = [verdict(row[0]) for row in answers(runtime, harmful, [Edits()], max_new_tokens)]
+
+    def judged(prompts: Sequence[Prompt], edits: Edits) -> list[Verdict]:
+        said = [row[0] for row in answers(runtime, prompts, [edits], max_new_tokens)] if prompts else []
+        return verdicts_of(judge, [p.text for p in prompts], said)
+
+    base = judged(harmful, Edits())
     refused = [p for p, v in zip(harmful, base, strict=True) if v == "refused"]
     for done, direction in enumerate(directions):
         progress(f"Trying layer {direction.layer}", 0.15 + 0.85 * done / len(directions))
         off, on = Edits.ablate_direction(direction), Edits.add_direction(direction, direction.norm)
-        verdicts = [verdict(row[0]) for row in answers(runtime, refused, [off], max_new_tokens)] if refused else []
+        verdicts = judged(refused, off)
         benign = measure(runtime, harmless, [off, on], [], None, reference=reference)
         assert benign.kl is not None
         found.append(

@@ -13,6 +13,7 @@ import torch
 
 from core.edits.direction import Direction
 from core.edits.edits import Edits, Feature
+from core.errors import InputError
 from core.forward.batches import Batch, run
 from core.forward.hooks import PassRequest
 from core.forward.plan import Plan
@@ -97,6 +98,21 @@ def reference_logprobs(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Ten
         for row, prompt in enumerate(batch.prompts):
             found[prompt] = batch.logits[row].log_softmax(-1).cpu()
     return torch.stack(found)
+
+
+def divergence(
+    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], reference: torch.Tensor | None = None
+) -> np.ndarray:
+    """float64 [P, E]: KL at the last position from the unedited model, in nats. reference: what `reference_logprobs`
+    gave for these prompts. Raises InputError where it was for others."""
+    base = reference_logprobs(runtime, prompts) if reference is None else reference
+    if len(base) != len(prompts):
+        raise InputError(
+            f"The reference is for {len(base)} prompts, but {len(prompts)} were given. Make the reference again."
+        )
+    found = measure(runtime, prompts, edits, [], None, reference=base).kl
+    assert found is not None
+    return found
 
 
 def _read_pass(

@@ -7,6 +7,7 @@ earlier turns of a conversation too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 from core.edits.edits import POSITIONS
 from core.errors import InputError
 from core.prompts.conversation import Conversation, PromptLike
+from core.prompts.thinking import closing, find_switch, open_thought
 
 _MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart
 DATE = "26 Jul 2024"  # what Llama 3.1's template writes where no date is given
@@ -60,30 +62,43 @@ class Template:
     controls: frozenset[str] = frozenset()  # tokens that a person must not be able to type
     system: str | None = None  # the system prompt: None as the template writes it, "" without its block
     written: str = ""  # what the template itself writes before the text; `before`, but for a block that was cut out
+    ends: str = ""  # what the template itself writes after it; `after`, but for a thought that was closed
+    variables: tuple[tuple[str, object], ...] = ()  # what the template is given: its switch for thinking
+    thinking: bool | None = None  # whether the model is let think before it answers; None where there is no switch
+    thought: str = ""  # the mark of a thought that `after` leaves open: what follows is no answer yet
 
 
-def read_template(tokenizer: Any, system: str | None = None) -> Template:
+def read_template(tokenizer: Any, system: str | None = None, thinking: bool = False) -> Template:
     """Take the tokenizer's chat template apart. Without one: BOS before the text and nothing after it.
 
-    system: words for the system prompt, "" to leave out the block that some templates always write (Llama 3.1's with
-    its dates), None for what the template does by itself. Raises InputError where there is no place for it.
+    thinking: let the model think before it answers, where the template has a switch for that or always opens a
+    thought. Without it, a thought that the template opens is closed at once, so that the answer begins where the
+    prompt ends. system: words for the system prompt, "" to leave out the block that some templates always write
+    (Llama 3.1's with its dates), None for what the template does by itself. Raises InputError where there is no place
+    for it.
     """
     if not getattr(tokenizer, "chat_template", None):
         if system:
             raise InputError("This model has no chat template, so it cannot use a system prompt. Leave it out.")
         before = tokenizer.bos_token or ""
         return Template(before, "", False, _controls(tokenizer, ""), system, before)
-    rendered = _render(tokenizer, _MARK, system)
+    switch = find_switch(lambda more: _render(tokenizer, _MARK, system, more))
+    variables = {} if switch is None else {switch[0]: switch[1] if thinking else switch[2]}
+    rendered = _render(tokenizer, _MARK, system, variables)
     written, found, after = rendered.partition(_MARK)
     if not found or _MARK in after:
         raise InputError(
             "This model's chat template does not contain the prompt exactly once. Use a model with a plain chat "
             "template."
         )
-    trims = f" {_MARK} " not in _render(tokenizer, f" {_MARK} ", system)
+    trims = f" {_MARK} " not in _render(tokenizer, f" {_MARK} ", system, variables)
     controls = _controls(tokenizer, rendered)
     before = _without_block(tokenizer, written, controls) if system == "" else written
-    return Template(before, after, trims, controls, system, written)
+    mark = open_thought(after)
+    known = None if switch is None and not mark else thinking
+    whole = after if thinking or not mark else f"{after.rstrip()}{closing(mark)}"
+    left_open = mark if thinking else ""
+    return Template(before, whole, trims, controls, system, written, after, tuple(variables.items()), known, left_open)
 
 
 def _without_block(tokenizer: Any, before: str, controls: frozenset[str]) -> str:
@@ -168,7 +183,7 @@ def _history(tokenizer: Any, template: Template, given: Conversation, earlier: l
         raise InputError("This model has no chat template for a conversation. Use a single message.")
     marks = [f"{_MARK}{number}{_MARK}" for number in range(len(given.turns))]
     messages = [{"role": turn.role, "content": mark} for turn, mark in zip(given.turns, marks, strict=True)]
-    rest, around = _apply(tokenizer, messages, template.system), []
+    rest, around = _apply(tokenizer, messages, template.system, dict(template.variables)), []
     for mark in marks:
         part, found, rest = rest.partition(mark)
         around.append(part)
@@ -177,7 +192,7 @@ def _history(tokenizer: Any, template: Template, given: Conversation, earlier: l
                 "This model's chat template does not contain each turn of a conversation exactly once. Use a single "
                 "message."
             )
-    if rest != template.after or around[0] != template.written:
+    if rest != template.ends or around[0] != template.written:
         raise InputError(
             "This model's chat template formats a conversation differently from a single request. Use a single message."
         )
@@ -239,16 +254,18 @@ def _far_too_long(text: str, context_length: int) -> InputError:
     )
 
 
-def _render(tokenizer: Any, content: str, system: str | None) -> str:
-    return _apply(tokenizer, [{"role": "user", "content": content}], system)
+def _render(tokenizer: Any, content: str, system: str | None, variables: Mapping[str, object]) -> str:
+    return _apply(tokenizer, [{"role": "user", "content": content}], system, variables)
 
 
-def _apply(tokenizer: Any, messages: list[dict[str, str]], system: str | None) -> str:
+def _apply(tokenizer: Any, messages: list[dict[str, str]], system: str | None, variables: Mapping[str, object]) -> str:
     """The chat template's text. Raises InputError where it has no place for a system prompt."""
     turns = [{"role": "system", "content": system}, *messages] if system else messages
     try:
         # Some templates write today's date; the numbers must not change with the day.
-        return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, date_string=DATE)
+        return tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True, date_string=DATE, **variables
+        )
     except Exception as error:
         if not system:
             raise

@@ -14,6 +14,7 @@ from pages.shared import cards, history, measurements, quick_sets, strip, tokens
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.measurements import Side
 from pages.shared.style import use_style
+from pages.shared.text import plain
 from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
@@ -39,7 +40,9 @@ def audit(engine: Engine) -> None:
 def _results(engine: Engine, key: str, request: Request, before: Side, after: Side, top: strip.Strip) -> None:
     """Everything below the strip. The scores first, then what is looked up, last what takes long: cost and answers."""
     first, second = cards.draw(engine, key, request, before, after)
-    stop_slot = cards.controls(after.milliseconds)
+    stop_slot = cards.controls(engine, after.milliseconds)
+    if note := measurements.score_note(engine, key, request.prompt):
+        st.caption(f":material/psychology: {plain(note)}")
     with shown_as_sentences("the reference answer"):
         reference.section(engine, key, request, second)
     # Where a forward takes seconds, what is looked up on many prompts takes minutes: the answers do not wait for it.
@@ -62,7 +65,7 @@ def _results(engine: Engine, key: str, request: Request, before: Side, after: Si
     if finished is None:
         finished = cards.finish(engine, key, first, second, stop_slot)
     with shown_as_sentences("keeping the history"):
-        history.keep(engine, request, before, after, finished)
+        history.keep(engine, key, request, before, after, finished)
 
 
 def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import streamlit as st
 
-from core import Engine, InputError, verdict
+from core import Engine, InputError
+from core.answers.verdicts import Judged
 from core.defence import clamp_name
 from pages.bos import charts, state, work
 from pages.bos.state import Clamp
@@ -21,6 +22,7 @@ from pages.shared import measurements
 from pages.shared.downloads import download
 from pages.shared.text import escaped
 from pages.shared.trouble import show_error, shown_as_sentences
+from pages.shared.verdicts import agreement, title_of, verdicts
 from pages.shared.workspace.session import Request
 
 PROMPTS, VALUES, LENGTH, HALT = "bos_prompts", "bos_values", "bos_tokens", "bos_halt"
@@ -93,7 +95,7 @@ def draw(engine: Engine, key: str, clamp: Clamp, value: float) -> Grid | None:
         st.caption(f"Only the first {MOST_PROMPTS} requests and {MOST_VALUES} values are shown.")
     values = (None, *sorted({*typed[:MOST_VALUES], value}))
     grid = Grid(prompts[:MOST_PROMPTS], values, clamp, int(tokens or LENGTHS[0]), st.empty(), stop)
-    _show(grid, value, _known(key, grid), {})
+    _show(grid, value, _judged(engine, key, grid, _known(key, grid)), {})
     with shown_as_sentences("the score curves"):
         _curves(engine, key, grid, value)
     return grid
@@ -108,23 +110,24 @@ def finish(engine: Engine, key: str, grid: Grid, value: float) -> None:
         return
     if st.session_state.get(_STOPPED) == grid.asked:
         grid.stop.button("Continue", key=HALT, icon=":material/play_arrow:", on_click=_resume)
-        _show(grid, value, known, _partials(grid), waits="stopped")
+        _show(grid, value, _judged(engine, key, grid, known), _partials(grid), waits="stopped")
         return
     grid.stop.button("Stop", key=HALT, icon=":material/stop:", on_click=_stop, args=(grid.asked,))
     # Written into as the text comes, because nothing can be put into the session once a click has ended this run.
-    seen, drawn = _partials(grid), 0.0
+    seen, drawn, done = _partials(grid), 0.0, _judged(engine, key, grid, known)
     written: dict[tuple[str, float | None], str] = {}
     for p, v, text in engine.stream_many(prompts, [grid.clamp.at(one) for one in values], grid.tokens):
         place = (prompts[p], values[v])
         written[place] = text
         # Greedy answers repeat themselves exactly, so what was already seen stays while it is written again.
-        seen[place] = max(text, seen.get(place, ""), key=len)
+        earlier = seen.get(place, "")
+        seen[place] = earlier if len(earlier) > len(text) else text
         if time.monotonic() - drawn > _EVERY:
             drawn = time.monotonic()
-            _show(grid, value, known, seen)
+            _show(grid, value, done, seen)
     for (prompt, one), text in written.items():
         measurements.answers().put((key, Request(prompt, grid.clamp.at(one)), grid.tokens), text)
-    _show(grid, value, {**known, **written}, {})
+    _show(grid, value, _judged(engine, key, grid, {**known, **written}), {})
     grid.stop.empty()
 
 
@@ -140,10 +143,18 @@ def _known(key: str, grid: Grid) -> dict[tuple[str, float | None], str]:
     return found
 
 
+def _judged(
+    engine: Engine, key: str, grid: Grid, known: Mapping[tuple[str, float | None], str]
+) -> dict[tuple[str, float | None], tuple[str, Judged]]:
+    """Each answer that is complete with what it is, judged together."""
+    judged = verdicts(engine, key, [(prompt, answer) for (prompt, _), answer in known.items()])
+    return {place: (text, one) for (place, text), one in zip(known.items(), judged, strict=True)}
+
+
 def _show(
     grid: Grid,
     chosen: float,
-    known: Mapping[tuple[str, float | None], str],
+    known: Mapping[tuple[str, float | None], tuple[str, Judged]],
     under_way: Mapping[tuple[str, float | None], str],
     waits: str = "answering",
 ) -> None:
@@ -165,13 +176,14 @@ def _show(
     )
 
 
-def _cell(text: str | None, so_far: str, waits: str) -> str:
-    if text is None:
+def _cell(found: tuple[str, Judged] | None, so_far: str, waits: str) -> str:
+    if found is None:
         cursor = " hs-cursor" if waits == "answering" else ""
         return f"<td><small>{waits}</small><div class='hs-answer{cursor}'>{escaped(so_far.lstrip())}</div></td>"
-    judged = verdict(text)
+    text, judged = found
     shown = escaped(text.strip()) or "<span class='hs-wait'>(an empty answer)</span>"
-    return f"<td><small class='{judged}'>{judged}</small><div class='hs-answer {judged}'>{shown}</div></td>"
+    label = f"<small class='{judged}' {title_of(judged)}>{judged}</small>"
+    return f"<td>{label}<div class='hs-answer {judged}'>{shown}</div></td>"
 
 
 def _curves(engine: Engine, key: str, grid: Grid, value: float) -> None:
@@ -181,7 +193,7 @@ def _curves(engine: Engine, key: str, grid: Grid, value: float) -> None:
     st.caption(
         "The refusal score is the log-odds that the answer begins with a refusal token. Above 0, the model is about "
         "to refuse. Dashed lines show the score without a clamp. The vertical line marks the clamp value chosen "
-        "above."
+        f"above. Hover over a verdict for its reason. {agreement()}"
     )
     download(frame, "bos-scores")
 

@@ -21,6 +21,7 @@ from pages.bos import results, state, work
 from pages.bos.state import Clamp
 from pages.shared import references
 from pages.shared.jobs import job_bar, watch
+from pages.shared.judge_choice import choose_judge
 from pages.shared.text import counted, duration, plain
 from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace.session import Request
@@ -40,6 +41,7 @@ class Slots:
     live: Any
     results: Any
     asked: Evaluation | None
+    judge: str = ""
 
 
 def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> Slots:
@@ -49,9 +51,10 @@ def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> 
         "How many refusals does the clamp restore under an attack, and what does it cost without one? Each value is "
         "compared with no clamp on the same prompts."
     )
-    asked = None
+    asked, judge = None, ""
     if clamp is not None:
         asked = _form(engine, request, clamp)
+        judge = choose_judge("bos_judge")
     elif not _under_way():
         st.info("Choose features above, then evaluate the clamp.", icon=":material/lightbulb:")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -63,7 +66,7 @@ def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> 
                 f"{counted(answers, 'answer')}, about {duration(seconds)} on this machine. The prompts are shipped "
                 "with the model and were not used to train it. More prompts give narrower intervals."
             )
-    slots = Slots(button, st.empty(), st.container(key="bos_results"), asked)
+    slots = Slots(button, st.empty(), st.container(key="bos_results"), asked, judge)
     _button(engine, slots)
     return slots
 
@@ -155,13 +158,13 @@ def _button(engine: Engine, slots: Slots) -> None:
             icon=":material/shield:",
             disabled=_under_way(),
             on_click=_start,
-            args=(engine, slots.asked),
+            args=(engine, slots.asked, slots.judge),
         )
 
 
-def _start(engine: Engine, asked: Evaluation) -> None:
+def _start(engine: Engine, asked: Evaluation, judge: str) -> None:
     defences = Defences(shared_store())
-    evaluations.start(shared_queue(), defences, state.show(defences.create(engine, asked)), engine)
+    evaluations.start(shared_queue(), defences, state.show(defences.create(engine, asked, judge)), engine)
 
 
 def _under_way() -> bool:
@@ -172,7 +175,7 @@ def _progress(engine: Engine, defences: Defences) -> None:
     """Every evaluation under way, whoever started it, and why the last one shown failed, if it did."""
     for number, job in enumerate(shared_queue().under_way("defence")):
         job_bar(job, f"bos_stop_defence{number or ''}", "Finished cells are kept.", job.title)
-        results.figures(defences.get(job.key).asked, defences.found(job.key), defences.gaps(job.key))
+        results.figures(defences.get(job.key), defences.found(job.key), defences.gaps(job.key))
     last = evaluations.job_of(shared_queue(), str(st.session_state.get(state.SHOWN)))
     if last is not None and last.state == "failed":
         st.error(plain(last.error), icon=":material/error:")

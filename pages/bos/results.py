@@ -13,7 +13,7 @@ from cache.jobs import defence as evaluations
 from cache.jobs.queue import shared_queue
 from cache.store.defences import Defence, Defences
 from core import Engine
-from core.defence import Evaluation, clamp_name, conclusion, long_table, table
+from core.defence import clamp_name, conclusion, long_table, table
 from core.defence.summary import Gaps, Outcomes
 from pages.bos import charts, state
 from pages.shared.downloads import download
@@ -56,15 +56,17 @@ def section(engine: Engine, defences: Defences) -> None:
             )
     if found and not running:
         gaps = defences.gaps(chosen)
-        figures(one.asked, found, gaps)
-        download(long_table(one.asked.values, found, gaps), f"defence-{chosen}")
+        figures(one, found, gaps)
+        frame = long_table(one.asked.values, found, gaps).assign(judge=str(one.judge))
+        download(frame, f"defence-{chosen}")
     _about(one)
 
 
-def figures(asked: Evaluation, found: Outcomes, gaps: Gaps) -> None:
+def figures(one: Defence, found: Outcomes, gaps: Gaps) -> None:
     """The statement, the table and the charts, of as much as there is."""
     if not found:
         return
+    asked = one.asked
     st.markdown(f"**Result.** {plain(conclusion(asked.values, found, asked.positions))}")
     frame = table(asked.values, found, gaps)
     st.dataframe(frame, hide_index=True, alt=f"Refusals by value: {counted(len(frame), 'row')}")
@@ -77,7 +79,9 @@ def figures(asked: Evaluation, found: Outcomes, gaps: Gaps) -> None:
     st.caption(
         "Counts with 95% Wilson intervals. “Change” counts the prompts that the model refuses only with the clamp "
         "(+) or only without it (−), with McNemar’s exact p. With many values, one small p can occur by chance. "
-        "“Degenerate” counts attacked, benign and look-alike prompts." + (_RECOVERY if gaps else "")
+        "“Off-topic”, “degenerate” and “undetermined” count attacked, benign and look-alike prompts; none of them "
+        f"counts as answered. Judged by {plain(one.judge.name)}; {plain(one.judge.agreement)}."
+        + (_RECOVERY if gaps else "")
     )
 
 

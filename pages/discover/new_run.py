@@ -20,6 +20,7 @@ from core.prompts.shipped import plain_texts
 from pages.discover import prompt_box, state
 from pages.shared import references
 from pages.shared.engine import engine_key
+from pages.shared.judge_choice import choose_judge
 from pages.shared.text import duration, plain
 
 #: Steps before the paper's first, and the narrowest dictionary that does without them.
@@ -56,7 +57,7 @@ def form(engine: Engine, runs: Runs) -> None:
             "analyses that depend on it.",
         )
         name = st.text_input("Name", key="discover_name", max_chars=80, placeholder="optional", width=240)
-        settings = _settings(engine, _STAGES[str(stages)])
+        settings, judge = _settings(engine, _STAGES[str(stages)])
     if not harmful:
         st.caption("Enter at least one harmful request to start.")
         return
@@ -68,23 +69,24 @@ def form(engine: Engine, runs: Runs) -> None:
             type="primary",
             icon=":material/play_arrow:",
             on_click=_start,
-            args=(engine, runs, inputs, settings, name or ""),
+            args=(engine, runs, inputs, settings, name or "", judge),
         )
         st.caption(_work_ahead(engine, inputs, settings))
 
 
-def _start(engine: Engine, runs: Runs, inputs: Inputs, settings: Settings, name: str) -> None:
-    run = runs.create(engine, inputs, settings, name)
+def _start(engine: Engine, runs: Runs, inputs: Inputs, settings: Settings, name: str, judge: str) -> None:
+    run = runs.create(engine, inputs, settings, name, judge)
     search.start(shared_queue(), runs, run, engine)
     state.choose(run)
 
 
-def _settings(engine: Engine, stages: tuple[int, ...]) -> Settings:
-    """What the visitor chose; the paper's numbers for the rest."""
+def _settings(engine: Engine, stages: tuple[int, ...]) -> tuple[Settings, str]:
+    """What the visitor chose, the paper's numbers for the rest; and the judge."""
     usual = Settings()
     tokens_per_forward = _TOKENS_PER_FORWARD.get(engine.device, _DEFAULT_TOKENS_PER_FORWARD)
     with st.popover("Settings", icon=":material/tune:", key="discover_settings"):
         st.caption("The defaults are the paper's values. Every table shows the values that were used.")
+        judge = choose_judge("discover_judge")
         tokens = st.slider("Longest answer, in tokens", 8, 64, usual.tokens, 8, key="discover_tokens")
         largest = st.slider("Stage 1: largest K per layer", 10, 200, usual.k_steps[-1], 10, key="discover_k")
         small = st.toggle(
@@ -116,7 +118,7 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> Settings:
             "later.",
         )
         seed = st.number_input("Seed", 0, 10**6, 0, key="discover_seed")
-    return replace(
+    chosen = replace(
         usual,
         stages=stages,
         tokens=tokens,
@@ -129,6 +131,7 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> Settings:
         seed=int(seed),
         tokens_per_forward=tokens_per_forward,
     )
+    return chosen, judge
 
 
 def _work_ahead(engine: Engine, inputs: Inputs, settings: Settings) -> str:

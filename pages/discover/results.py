@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from cache.store.runs import AGREEMENT, JUDGE
 from core.discovery.context import Inputs
 from core.discovery.ledger import Ledger
 from core.discovery.tables.export import is_share, write
@@ -26,7 +27,7 @@ from pages.shared.text import counted, plain
 
 SEARCH, ANALYSES, SETS, ABOUT = "Search", "Analyses", "Feature sets", "About this run"
 _SHOWN: dict[str, tuple[str, ...]] = {
-    SEARCH: ("summary", "stage_1", "stage_2", "minimal_sets", "stage_3", "machines", "prompts", "failures"),
+    SEARCH: ("summary", "stage_1", "stage_2", "minimal_sets", "stage_3", "machines", "prompts", "lengths", "failures"),
     ANALYSES: ("inert", "redundant", "random", "direction", "least_tokens", "links", "probe", "cost"),
 }
 
@@ -55,12 +56,12 @@ def show(view: str, run: str, ledger: Ledger, inputs: Inputs, facts: Mapping[str
         for name in _SHOWN[view]:
             with st.container():  # a place each, or a table that arrives would shift the others into each other's
                 if name in found:
-                    _table(run, found[name], ledger)
+                    _table(run, found[name], ledger, facts)
         if not found.keys() & set(_SHOWN[view]):
             st.caption("No results yet. They appear here as the run finds them.")
 
 
-def _table(run: str, table: Table, ledger: Ledger) -> None:
+def _table(run: str, table: Table, ledger: Ledger, facts: Mapping[str, str]) -> None:
     st.subheader(table.title, anchor=False)
     chart = _CHARTS.get(table.name)
     if chart is not None:
@@ -73,7 +74,8 @@ def _table(run: str, table: Table, ledger: Ledger) -> None:
         alt=f"{table.title}: {counted(len(table.frame), 'row')}",
     )
     paper = f"Paper: “{plain(table.section)}”. " if table.section else ""
-    st.caption(f"{paper}{plain(table.note)}")
+    judged = f" Judged by {facts[JUDGE]}; {facts[AGREEMENT]}." if "rate" in table.frame else ""
+    st.caption(f"{paper}{plain(table.note)}{plain(judged)}")
 
 
 def _formats(frame: pd.DataFrame) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from core import Engine
 from core.hydra import Round
 from pages.hydra import charts, state, work
 from pages.shared import references
-from pages.shared.cards import badge_of
 from pages.shared.downloads import download
+from pages.shared.judge_choice import choose_judge
 from pages.shared.text import counted, escaped, plain, probability, signed
+from pages.shared.verdicts import badge
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import words_of
@@ -25,6 +26,8 @@ _STARTED = "hydra_heads_started"
 _ENDS = {
     "complied": "the model answers now.",
     "degenerate": "the answer degenerated.",
+    "off-topic": "the answer is not about the request.",
+    "undetermined": "the answer was cut off before anything can be said.",
     "nothing to add": "no more features woke.",
     "rounds spent": "the model still refuses after the last round.",
 }
@@ -47,7 +50,9 @@ def section(engine: Engine, key: str, request: Request) -> None:
                 "decoder row points towards the refusal direction.",
             )
         )
-        what = asked(engine, key, request, rule)
+        with st.popover("Judge", icon=":material/gavel:", key="hydra_judging"):
+            judge = choose_judge(state.JUDGE)
+        what = asked(engine, key, request, rule, judge)
         played = work.rounds().get(what) or ()
         going = st.session_state.get(_STARTED) == what
         if not played and not going:
@@ -61,7 +66,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
             )
     st.caption(
         "Each round ablates the features that woke in the previous round, strongest first. It ends when the model "
-        "answers, no feature wakes, or the answer degenerates. The control ablates the same number of random active "
+        "no longer refuses, or no feature wakes. The control ablates the same number of random active "
         "features."
     )
     slot = st.empty()
@@ -71,9 +76,9 @@ def section(engine: Engine, key: str, request: Request) -> None:
         _play(engine, what, played, slot)
 
 
-def asked(engine: Engine, key: str, request: Request, rule: str) -> tuple:
+def asked(engine: Engine, key: str, request: Request, rule: str, judge: str) -> tuple:
     """All that the rounds depend on. Raises AssetError."""
-    return key, request, rule, references.of(engine, request.prompt)
+    return key, request, rule, judge, references.of(engine, request.prompt)
 
 
 def start(what: tuple) -> None:
@@ -83,10 +88,10 @@ def start(what: tuple) -> None:
 
 def _play(engine: Engine, what: tuple, played: tuple[Round, ...], slot: Any) -> None:
     """Round after round, shown as they come. Each round shown is a place where a click ends the run."""
-    _, request, rule, _ = what
+    _, request, rule, judge, _ = what
     found: list[Round] = []
     with st.spinner("Cutting", show_time=True):
-        for one in work.play(engine, request.prompt, request.edits, rule):
+        for one in work.play(engine, request.prompt, request.edits, rule, judge):
             found.append(one)
             if len(found) > len(played):
                 work.rounds().put(what, tuple(found))
@@ -154,7 +159,7 @@ def _round(one: Round) -> None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(f"**{title}** :gray[{plain(what)}]", width="content")
                 st.space("stretch")
-                badge_of(judged)
+                badge(judged)
             with st.container(horizontal=True, gap="medium"):
                 st.metric("Refusal score", signed(score), width="content")
                 st.metric("P(refusal)", probability(p), width="content")

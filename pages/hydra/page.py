@@ -37,11 +37,11 @@ def hydra(engine: Engine) -> None:
     with top.quick_sets, quick_sets.row(engine, key, request.prompt):
         runs.source(engine)
     first, second = cards.draw(engine, key, request, before, after)
-    stop_slot = cards.controls(after.milliseconds)
+    stop_slot = cards.controls(engine, after.milliseconds)
     _views(engine, key, request)
     finished = cards.finish(engine, key, first, second, stop_slot)
     with shown_as_sentences("keeping the history"):
-        history.keep(engine, request, before, after, finished)
+        history.keep(engine, key, request, before, after, finished)
 
 
 def _views(engine: Engine, key: str, request: Request) -> None:

@@ -9,7 +9,8 @@ import streamlit as st
 
 MAP, WHO, MATTER, HEADS, DOSE = "Woken map", "Who wakes whom", "Do they matter?", "Cut the heads", "Dose"
 VIEWS = (MAP, WHO, MATTER, HEADS, DOSE)
-VIEW, ONLY_BOS, ROUND, RULE = "hydra_view", "hydra_bos", "hydra_round", "hydra_rule"
+VIEW, ONLY_BOS, ROUND = "hydra_view", "hydra_bos", "hydra_round"
+RULE, JUDGE = "hydra_rule", "hydra_judge"
 WHOLE, BOS = "This prompt", "BOS alone"
 _NEXT = "hydra_next"
 

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core import Edits, Engine
 from core.edits.feature_sets import top_per_layer
+from core.judges.names import USUAL
 from pages.hydra import heads, state, work
 from pages.shared import measurements
 from pages.shared.workspace import session
@@ -69,7 +70,7 @@ STEPS = (
     ),
     Step(
         "Now **cut too few**, so that the model still refuses. Each round then ablates the features that woke. It "
-        "ends when the model answers, no feature wakes, or the answer degenerates. The control ablates the same "
+        "ends when the model no longer refuses, or no feature wakes. The control ablates the same "
         "number of random features.",
         1,
         state.HEADS,
@@ -140,7 +141,8 @@ def _go(engine: Engine, key: str, pairs: Sequence[tuple[str, str]], to: int) -> 
         session.set_both(prompt, words_of(edits))
         state.show(step.view, step.only_bos)
         if step.too_few:
-            heads.start(heads.asked(engine, key, Request(prompt, edits), "all"))
+            judge = str(st.session_state.get(state.JUDGE, USUAL))
+            heads.start(heads.asked(engine, key, Request(prompt, edits), "all", judge))
 
     return act
 

@@ -7,6 +7,7 @@ Knows: `core.hydra` and what its results cost to make. Does not know: widgets or
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pandas as pd
 import streamlit as st
@@ -14,6 +15,7 @@ import streamlit as st
 from core import Edits, Engine, Feature
 from core.edits.feature_sets import features_of
 from core.hydra import Links, Round, Wakening, cut_the_heads, dose, leave_one_out, matters, refresh
+from core.judges.catalogue import find_judge
 from core.prompts.conversation import PromptLike
 from pages.shared import references
 from pages.shared.kept import Kept
@@ -78,17 +80,19 @@ def strongest(found: Wakening, with_bos: bool, most: int = WATCHED) -> list[Feat
 
 @st.cache_resource(show_spinner=False)
 def rounds() -> Kept:
-    """Rounds of head-cutting already played: (engine, request, rule) → rounds."""
+    """Rounds of head-cutting already played: (engine, request, rule, judge) → rounds."""
     return Kept(64)
 
 
-def play(engine: Engine, prompt: PromptLike, edits: Edits, rule: str) -> Iterator[Round]:
-    """Cut the heads, a round at a time. Raises InputError."""
-    return cut_the_heads(
-        engine,
-        prompt,
-        edits,
-        rule="aligned" if rule == "aligned" else "all",
-        benign=kl_prompts(engine),
-        reference=references.of(engine, prompt),
-    )
+def play(engine: Engine, prompt: PromptLike, edits: Edits, rule: str, judge: str) -> Iterator[Round]:
+    """Cut the heads, a round at a time, the answers judged by the judge of that name. Raises InputError."""
+    with closing(find_judge(judge, engine=engine)) as chosen:
+        yield from cut_the_heads(
+            engine,
+            prompt,
+            edits,
+            rule="aligned" if rule == "aligned" else "all",
+            benign=kl_prompts(engine),
+            judge=chosen,
+            reference=references.of(engine, prompt),
+        )

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from core.answers.judge import Judgement
 from core.judges.agreement import Agreement, compare, compared
-from core.judges.protocol import Judgement
 from core.judges.summary import label_of
 from pages.shared.downloads import download
 from pages.shared.text import counted, escaped, plain

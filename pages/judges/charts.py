@@ -16,7 +16,7 @@ from pages.shared.rate_lines import rate_lines
 
 _GREY = "·grey"
 #: The palette's places: refusal and compliance are its first two, and a classifier's labels must look like neither.
-_PLACES = ["refused", "complied", "no", "yes", "·5", "·6", _GREY]
+_PLACES = ["refused", "complied", "no", "yes", "off-topic", "undetermined", _GREY]
 _COLOUR = alt.Color("series:N", scale=alt.Scale(domain=_PLACES), legend=None)
 
 

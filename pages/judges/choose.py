@@ -17,10 +17,10 @@ from cache.jobs.judging import NamedMaker
 from cache.jobs.queue import shared_queue
 from cache.store.judgements import Judgements
 from core import HydrascopeError
+from core.answers.judge import Judge
+from core.answers.names import WORDINGS
 from core.judges.catalogue import find_judge
-from core.judges.names import ABOUT, FIRST_TOKEN, judge_names
-from core.judges.protocol import Judge
-from core.judges.text_rules import SUBSTRINGS, first_token_judge
+from core.judges.names import ABOUT, FIRST_TOKEN, NEED_ENGINE, NEED_NOTHING, judge_names
 from core.models.footprint import Footprint
 from core.models.registry import chosen_name
 from core.progress import Progress
@@ -29,6 +29,7 @@ from pages.judges.source import Answers
 from pages.shared.jobs import INSTANT
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
+from pages.shared.verdicts import agreement
 
 JUDGES, KEEP = "judges_judges", "judges_keep"
 
@@ -44,7 +45,7 @@ class _Looked:
 def choose_judges(answers: Answers, kept: Judgements) -> None:
     """The judges, what they take, and the button."""
     st.subheader("Choose judges", anchor="judges")
-    st.session_state.setdefault(JUDGES, ["substrings"])
+    st.session_state.setdefault(JUDGES, [WORDINGS])
     names = st.multiselect(
         "Judges",
         judge_names(),
@@ -75,7 +76,7 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
             "recognise "
             "the answer later.",
         )
-        if any(name not in (SUBSTRINGS.name, FIRST_TOKEN) for name in names):
+        if any(name not in (*NEED_NOTHING, *NEED_ENGINE) for name in names):
             st.button(
                 "Check again",
                 key="judges_again",
@@ -88,13 +89,15 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
 
 def _takes(name: str, answers: Answers) -> bool:
     """One judge's line; returns whether it can begin."""
-    st.markdown(f"**{plain(name)}** {plain(ABOUT[name])}")
-    if name == FIRST_TOKEN:
-        if answers.not_first_token:
+    st.markdown(f"**{plain(name)}** {plain(ABOUT[name])} {plain(agreement(name))}")
+    if name in NEED_NOTHING:
+        return True
+    if name in NEED_ENGINE:
+        if name == FIRST_TOKEN and answers.not_first_token:
             st.warning(plain(answers.not_first_token), icon=":material/warning:")
         else:
             st.caption(f"This judge uses the current model, {plain(chosen_name())}, and loads it if needed.")
-        return not answers.not_first_token
+        return name != FIRST_TOKEN or not answers.not_first_token
     looked = _asked(name, shared_queue().ended)
     if looked.found is None:
         assert looked.trouble is not None
@@ -136,13 +139,12 @@ def _asked(name: str, jobs_ended: int) -> _Looked:
 
 def _start(answers: Answers, names: list[str], kept: Judgements) -> None:
     queue, title = shared_queue(), f"{answers.title}, {counted(len(answers.pairs), 'answer')}"
-    judges = [NamedMaker(name, partial(make_judge, name), loads=name != SUBSTRINGS.name) for name in names]
+    judges = [NamedMaker(name, partial(make_judge, name), loads=name not in NEED_NOTHING) for name in names]
     keep_answers = bool(st.session_state.get(KEEP))
     queue.wait(judging.start(queue, answers.key, title, answers.pairs, judges, kept, keep_answers).id, INSTANT)
 
 
 def make_judge(name: str, progress: Progress, cancelled: Callable[[], bool]) -> Judge:
     """A judge by its name, with whatever it loads."""
-    if name == FIRST_TOKEN:
-        return first_token_judge(get_engine(chosen_name(), progress, cancelled))
-    return find_judge(name, progress=progress, cancelled=cancelled)
+    engine = get_engine(chosen_name(), progress, cancelled) if name in NEED_ENGINE else None
+    return find_judge(name, progress=progress, cancelled=cancelled, engine=engine)

@@ -18,6 +18,7 @@ from core.judges.summary import label_of, rates, rows
 from pages.judges import agreement, charts
 from pages.judges.source import Answers
 from pages.shared.text import counted, plain
+from pages.shared.verdicts import agreement as with_people
 
 
 def show_results(answers: Answers, kept: Judgements) -> None:
@@ -39,13 +40,13 @@ def _rates(found: Sequence[Stored], of: int) -> None:
     for one in found:
         words = "; ".join(f"**{name}** {plain(str(rate))}" for name, rate in rates(one.known).items())
         part = "" if len(one.known) == of else f" :gray[{len(one.known):,} of {of:,} judged so far]"
-        st.markdown(f"{plain(one.judge)}: {words}{part}")
+        st.markdown(f"{plain(one.judge)}: {words}{part}  \n:gray[{plain(with_people(one.judge, one.revision))}]")
     frame = charts.rates_frame({one.judge: rates(one.known) for one in found})
     st.altair_chart(charts.rates(frame), key="judges_rates", alt=charts.rates_summary(frame))
     st.caption(
-        "Shares with 95% Wilson intervals. Refused, complied and degenerate describe the answer. Yes, no and "
-        "unclear are a classifier's labels for whether the answer does the harm that was requested. A classifier "
-        "cannot tell a refusal from a harmless answer."
+        "Shares with 95% Wilson intervals. Refused, complied, off-topic, degenerate and undetermined describe the "
+        "answer. Yes, no and unclear are a classifier's labels for whether the answer does the harm that "
+        "was requested. A classifier cannot tell a refusal from a harmless answer."
     )
     with st.expander("Where these numbers come from", icon=":material/fingerprint:"):
         st.markdown("  \n".join(f"**{plain(one.judge)}** {plain(one.revision)}" for one in found))

@@ -7,29 +7,26 @@ Knows: slots on the page. Does not know: charts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from core import Edits, Engine, Verdict, verdict
+from core import Edits, Engine
+from core.answers.answer import Answer
+from core.answers.generate import Pieces
 from pages.shared import measurements
 from pages.shared.measurements import Cost, Side
 from pages.shared.text import escaped, plain, probability, signed
+from pages.shared.verdicts import badge, verdict
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import ANSWER_TOKENS, with_settings
 
-LENGTH, HALT = "answer_length", "answer_halt"
+LENGTH, THINKING, HALT = "answer_length", "answer_thinking", "answer_halt"
 #: Milliseconds of one measurement from which on the answers come before everything that measures many prompts.
 SLOW = 2000
 _STOPPED, _PARTIALS = "answer_stopped", "answer_partials"
-_BADGES: dict[Verdict, tuple[str, str, str]] = {
-    "refused": ("Refused", ":material/block:", "red"),
-    "complied": ("Complied", ":material/chat_bubble:", "blue"),
-    "degenerate": ("Degenerate", ":material/repeat:", "gray"),
-}
 _SCORE_HELP = (
     "Log-odds that the answer begins with a refusal token. Above 0, the model is about to refuse. Below 0, it is "
     "about to answer (Arditi et al. 2024)."
@@ -38,7 +35,6 @@ _KL_HELP = (
     "The effect of the edits on harmless prompts: the mean KL divergence of the next-token distribution from the "
     "unedited model, over the model’s {n} harmless prompts. Below about 0.1 nats, little changes."
 )
-_VERDICT_HELP = "Judged from the words of the answer. Empty or repetitive text counts as degenerate."
 
 
 @dataclass
@@ -95,16 +91,17 @@ def draw(engine: Engine, key: str, request: Request, before: Side, after: Side) 
     for card in [first, second] if edits else [first]:
         text = measurements.answers().get((key, card.request, _length()))
         if text is None:
-            _show(card, "", done=False)
+            _show(card, "")
         else:
-            _show(card, text, done=True)
+            _finished(engine, key, card, text)
     if not edits:
         _invite(second)
     return first, second
 
 
-def controls(took: float) -> Any:
-    """The line under the cards: how long the answer may be, and a slot for Stop. Returns the slot."""
+def controls(engine: Engine, took: float) -> Any:
+    """The line under the cards: how long the answer may be, whether the model thinks first where it can, and a slot for
+    Stop. Returns the slot."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="answer_controls"):
         st.segmented_control(
             "Answer length in tokens",
@@ -115,6 +112,15 @@ def controls(took: float) -> Any:
             label_visibility="collapsed",
             format_func=lambda number: f"{number} tokens" if number == ANSWER_TOKENS[0] else f"{number}",
         )
+        thinking = engine.runtime.template.thinking
+        if thinking is not None:
+            st.toggle(
+                "Thinking",
+                key=session.show_in(THINKING, thinking),
+                on_change=session.on_change(THINKING, lambda w, on: with_settings(w, thinking=bool(on))),
+                help="Let the model think before it answers. Its thoughts are not judged. When off, the refusal score "
+                "is read where the answer begins.",
+            )
         slot = st.empty()
         st.space("stretch")
         st.caption(
@@ -135,7 +141,7 @@ def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any, 
     if todo and stopped:
         stop_slot.button("Continue", key=HALT, icon=":material/play_arrow:", on_click=_resume)
         for card in todo:
-            _show(card, _partials().get((key, card.request, length), ""), done=False, note="stopped")
+            _show(card, _partials().get((key, card.request, length), ""), note="stopped")
     elif todo:
         stop_slot.button("Stop", key=HALT, icon=":material/stop:", on_click=_stop, args=((second.request, length),))
         _write(engine, key, todo, length)
@@ -172,45 +178,43 @@ def _write(engine: Engine, key: str, todo: list[Card], length: int) -> None:
     seen = _partials()
     for old in [place for place in seen if place[0] != key or place[1].prompt != todo[0].request.prompt]:
         del seen[old]
-    running: list[tuple[Card, Iterator[str], list[str]]] = []
+    running: list[tuple[Card, Pieces, list[str]]] = []
     for card in todo:
         pieces = engine.generate(card.request.prompt, card.request.edits, max_new_tokens=length)
         running.append((card, pieces, []))
-        _show(card, seen.get((key, card.request, length), ""), done=False)
+        _show(card, seen.get((key, card.request, length), ""))
     while running:
         for item in list(running):
             card, pieces, written = item
             place = (key, card.request, length)
             piece = next(pieces, None)
             if piece is None:
-                text = "".join(written)
-                measurements.answers().put(place, text)
-                _show(card, text, done=True)
+                answer = Answer("".join(written), pieces.ended)
+                measurements.answers().put(place, answer)
+                _finished(engine, key, card, answer)
                 running.remove(item)
                 continue
             written.append(piece)
             # Greedy answers repeat themselves exactly, so what was already seen stays while it is written again.
             text, earlier = "".join(written), seen.get(place, "")
             seen[place] = earlier if earlier.startswith(text) else text
-            _show(card, seen[place], done=False)
+            _show(card, seen[place])
 
 
-def _show(card: Card, text: str, done: bool, note: str = "answering") -> None:
-    if done:
-        judged = verdict(text)
-        badge_of(judged, card.verdict)
-        shown = escaped(text.strip()) or '<span class="hs-wait">(an empty answer)</span>'
-        card.answer.html(f'<div class="hs-answer {judged}">{shown}</div>')
-    else:
-        card.verdict.badge(note.capitalize(), icon=":material/more_horiz:", color="gray")
-        cursor = " hs-cursor" if note == "answering" else ""
-        card.answer.html(f'<div class="hs-answer{cursor}">{escaped(text.lstrip())}</div>')
+def _show(card: Card, text: str, note: str = "answering") -> None:
+    """An answer that is not complete."""
+    card.verdict.badge(note.capitalize(), icon=":material/more_horiz:", color="gray")
+    cursor = " hs-cursor" if note == "answering" else ""
+    card.answer.html(f'<div class="hs-answer{cursor}">{escaped(text.lstrip())}</div>')
 
 
-def badge_of(judged: Verdict, slot: Any = st) -> None:
-    """A verdict as a badge, where `slot` is or here."""
-    label, icon, colour = _BADGES[judged]
-    slot.badge(label, icon=icon, color=colour, help=_VERDICT_HELP)
+def _finished(engine: Engine, key: str, card: Card, text: str) -> None:
+    """A complete answer, and what it is."""
+    shown = escaped(text.strip()) or '<span class="hs-wait">(an empty answer)</span>'
+    card.answer.html(f'<div class="hs-answer">{shown}</div>')  # before it is judged, which takes a moment
+    judged = verdict(engine, key, card.request.prompt, text)
+    badge(judged, card.verdict)
+    card.answer.html(f'<div class="hs-answer {judged}">{shown}</div>')
 
 
 def _invite(card: Card) -> None:

@@ -5,6 +5,8 @@ Knows: the loaded engines. Does not know: what a page does with the engine.
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import streamlit as st
 
 from cache.engines import get_engine, is_loaded
@@ -12,13 +14,14 @@ from core import Engine, HydrascopeError
 from core.models.registry import chosen_name
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
+from pages.shared.workspace import session
 
 
 def engine_or_stop() -> Engine:
     """The engine of the chosen model; when it cannot be had, the reason and a way to try again, and the run ends."""
     name = chosen_name()
     if is_loaded(name):
-        return get_engine(name)
+        return _as_set(get_engine(name))
     place = st.empty()
     with place.container():
         st.markdown(f"Loading **{plain(name)}**. The first start also prepares the model, which takes about a minute.")
@@ -35,7 +38,21 @@ def engine_or_stop() -> Engine:
         st.button("Try again", icon=":material/refresh:", key="load_again")
         st.stop()
     place.empty()
-    return engine
+    return _as_set(engine)
+
+
+#: An engine that is unloaded takes these with it, or its memory would not come free.
+_other_way: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
+
+
+def _as_set(engine: Engine) -> Engine:
+    """The engine with thinking as the visitor set it, where the model knows thinking."""
+    wanted, now = session.current().settings.thinking, engine.runtime.template.thinking
+    if now is None or wanted is None or wanted == now:
+        return engine
+    if engine not in _other_way:
+        _other_way[engine] = engine.with_thinking(wanted)
+    return _other_way[engine]
 
 
 def engine_key(engine: Engine) -> str:
@@ -43,4 +60,5 @@ def engine_key(engine: Engine) -> str:
     spec = engine.spec
     direction = engine.direction().key if engine.has_direction else "none"
     layers = ",".join(map(str, spec.layers))
-    return "|".join((spec.name, layers, spec.revision or "", engine.placement, direction))
+    thinking = "" if engine.runtime.template.thinking is None else f"thinking {engine.runtime.template.thinking}"
+    return "|".join((spec.name, layers, spec.revision or "", engine.placement, direction, thinking))

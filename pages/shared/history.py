@@ -9,11 +9,13 @@ import streamlit as st
 
 from cache.store.audits import Audit, Audits
 from cache.store.database import now, shared_store
-from core import Engine, verdict
+from core import Engine
+from core.answers.fitted import with_people
 from core.prompts.conversation import PromptLike
 from pages.shared.cards import Finished
 from pages.shared.measurements import Side
 from pages.shared.text import counted, plain
+from pages.shared.verdicts import icon_of, judge_of, verdicts
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import Workspace, split
@@ -21,10 +23,9 @@ from pages.shared.workspace.state import Workspace, split
 KEEP, SET_NAME = "audit_keep_answers", "audit_set_name"
 _KEEPS, _KEPT = "history_keeps_answers", "audit_last_kept"
 RECENT = 8
-_ICONS = {"refused": ":material/block:", "complied": ":material/chat_bubble:", "degenerate": ":material/repeat:"}
 
 
-def keep(engine: Engine, request: Request, before: Side, after: Side, finished: Finished) -> None:
+def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, finished: Finished) -> None:
     """Append this audit, once for each thing that can be said of it."""
     texts = bool(st.session_state.get(_KEEPS))
     length = session.current().settings.answer_tokens
@@ -32,6 +33,12 @@ def keep(engine: Engine, request: Request, before: Side, after: Side, finished: 
     if st.session_state.get(_KEPT) == about:
         return
     st.session_state[_KEPT] = about
+    first, second = "", ""
+    judge = judge_of(engine) if finished.complete else None
+    if judge is not None:
+        said = (finished.before, finished.after)
+        first, second = map(str, verdicts(engine, key, [(request.prompt, answer) for answer in said]))
+    known = with_people(judge.name, judge.revision) if judge else None
     device, _, rest = engine.placement.partition(", ")
     Audits(shared_store()).append(
         Audit(
@@ -49,11 +56,15 @@ def keep(engine: Engine, request: Request, before: Side, after: Side, finished: 
             p_after=after.probability,
             kl=finished.cost.kl if finished.cost else None,
             kl_prompts=finished.cost.prompts if finished.cost else 0,
-            verdict_before=verdict(finished.before) if finished.complete else "",
-            verdict_after=verdict(finished.after) if finished.complete else "",
+            verdict_before=first,
+            verdict_after=second,
             tokens=length,
-            answer_before=finished.before if texts and finished.complete else None,
-            answer_after=finished.after if texts and finished.complete else None,
+            answer_before=str(finished.before) if texts and finished.complete else None,
+            answer_after=str(finished.after) if texts and finished.complete else None,
+            judge=judge.name if judge else "",
+            judge_revision=judge.revision if judge else "",
+            kappa=known.kappa if known else None,
+            kappa_n=known.n if known else None,
         )
     )
 
@@ -130,7 +141,7 @@ def _save(store: Audits, model: str, edits: str) -> None:
 
 def _row(place: int, row: Audit) -> None:
     edits = counted(len(split(row.edits)), "edit") if row.edits else "no edit"
-    icon = _ICONS.get(row.verdict_after, ":material/more_horiz:")
+    icon = icon_of(row.verdict_after)
     st.button(
         f"{plain(row.prompt, most=24)} :gray[{edits}]",
         key=f"recent_{place}",

@@ -18,6 +18,7 @@ import streamlit as st
 from cache.store.database import shared_store
 from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Edits, Engine, Measurement, Prompt
+from core.answers import thoughts
 from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view
 from core.labels.notes import Labels
 from core.prompts.conversation import Conversation, PromptLike
@@ -94,6 +95,12 @@ def sides(engine: Engine, key: str, request: Request) -> tuple[Side, Side]:
 def tokens(_engine: Engine, key: str, prompt: PromptLike) -> Prompt:
     """The prompt as the model reads it. Raises InputError."""
     return _engine.prompt(prompt)
+
+
+@st.cache_data(max_entries=128, show_spinner=False, hash_funcs=HASHES)
+def score_note(_engine: Engine, key: str, prompt: PromptLike) -> str:
+    """Why the refusal score is not about the answer's first token, in a sentence; empty where it is."""
+    return thoughts.score_note(_engine.runtime, _engine.prompt(prompt))
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)

@@ -15,29 +15,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from likelihood import likelihood_ratio, log_probabilities, mean_nll
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script, and stands on core
 
 from core import Edits, Engine, Feature, load
+from core.answers.likelihood import OTHERS, Reference
 from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.hydra import bos_view
 from core.paths import cache_folder
 from core.prompts.shipped import ShippedPrompt, prompts_file, read_shipped
+from scripts.answers.plain_likelihood import likelihood_ratio, mean_nll
 
 WORK = cache_folder() / "answers"
 SEED = 11
 LIMIT = 64
-#: After these the same answer is scored again: what is as likely after them is not about its prompt. One of each
-#: common form of request, each about something else.
-OTHERS = (
-    "How do I make sourdough bread at home?",
-    "Write a short poem about the sea.",
-    "What is the capital of Australia?",
-    "Explain how vaccines work to a child.",
-    "Write an email asking my landlord to fix the heating.",
-    "Give me three tips for learning to play chess.",
-)
 
 
 class Condition(NamedTuple):
@@ -147,11 +138,10 @@ def control(engine: Engine, text: str, like: tuple[Feature, ...], seed: int) -> 
 
 def measured(engine: Engine, prompts: list[str], answers: list[str]) -> list[dict[str, Any]]:
     """tokens, nll and ratio of each answer under the unedited model, with every token's terms for trials."""
-    tokenizer = engine.tokenizer
-    ids = [tokenizer(a, add_special_tokens=False)["input_ids"] for a in answers]
-    rows = [(engine.prompt(p).ids, i) for p, i in zip(prompts, ids, strict=True)]
-    here = log_probabilities(engine.model, rows)
-    elsewhere = [log_probabilities(engine.model, [(engine.prompt(o).ids, i) for i in ids]) for o in OTHERS]
+    ids = [engine.tokenizer(a, add_special_tokens=False)["input_ids"] for a in answers]
+    reference = Reference(engine.runtime)
+    here = reference.log_probabilities([engine.prompt(p) for p in prompts], ids)
+    elsewhere = [reference.log_probabilities([engine.prompt(o)] * len(ids), ids) for o in OTHERS]
     return [
         {
             "tokens": len(ids[n]),

@@ -18,11 +18,12 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from generate import OTHERS, WORK
-from likelihood import likelihood_ratio, log_probabilities, mean_nll
+from generate import WORK
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from core.answers.likelihood import OTHERS
 from core.prompts.shipped import ShippedPrompt, prompts_file, read_shipped, shipped_texts
+from scripts.answers.plain_likelihood import likelihood_ratio, log_probabilities, mean_nll
 
 LAYER = 15
 LIMIT = 64

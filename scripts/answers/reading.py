@@ -14,16 +14,16 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from likelihood import SKIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
 
+from core.answers.likelihood import SKIPPED  # noqa: E402
+from core.judges.agreement import agreement  # noqa: E402
 from core.paths import assets_folder, cache_folder  # noqa: E402
 
 WORK = cache_folder() / "answers"
@@ -72,14 +72,6 @@ def read_labels(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     return found
 
 
-def kappa(first: Sequence[str], second: Sequence[str]) -> float:
-    """Cohen's κ of two labellings of the same things; 1.0 where both are one and the same label throughout."""
-    n, left, right = len(first), Counter(first), Counter(second)
-    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
-    chance = sum(left[label] * right[label] for label in left) / n**2
-    return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)
-
-
 def halves(rows: list[dict[str, Any]]) -> dict[str, str]:
     """id → fit or test. Answers to one prompt, or to the two of a pair, fall in one half; each model and label is
     dealt out evenly: groups are sorted by what is in them and dealt alternately."""
@@ -110,7 +102,7 @@ def main() -> None:
     print("missing", missing)
     ids = [r["id"] for r in rows if r["id"] not in missing]
     a, b = ([labels[i][0] for i in ids] for labels in (first, second))
-    print(f"n {len(ids)}, agreed {sum(x == y for x, y in zip(a, b, strict=True))}, kappa {kappa(a, b):.3f}")
+    print(f"n {len(ids)}, agreed {sum(x == y for x, y in zip(a, b, strict=True))}, kappa {agreement(a, b).kappa:.3f}")
     differing = [i for i in ids if first[i][0] != second[i][0]]
     if what == "agreement":
         print(Counter((first[i][0], second[i][0]) for i in differing))

@@ -14,7 +14,8 @@ from chats import answer_all, compose
 from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, shared_prefix
 from torch.nn.functional import cross_entropy
 
-from core import Edits, load, statistics, verdict
+from core import Edits, load, statistics
+from core.answers.rule_judges import verdicts_of
 
 
 def rate(hits: int, n: int) -> dict:
@@ -38,7 +39,7 @@ def refusals(engine, extra: list[Path], most: int) -> dict:
         sets[path.stem] = random.Random(0).sample(lines, most) if len(lines) > most else lines
     found = {}
     for name, texts in sets.items():
-        verdicts = [verdict(a) for (a,) in engine.answers(texts, [Edits()], 24)]
+        verdicts = verdicts_of(engine.judge, texts, [a for (a,) in engine.answers(texts, [Edits()], 24)])
         found[name] = rate(verdicts.count("refused"), len(texts))
         found[name]["degenerate"] = verdicts.count("degenerate") / len(texts)
         show(f"refused, {name}", found[name])

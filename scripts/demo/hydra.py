@@ -15,7 +15,8 @@ import pandas as pd
 from common import PROMPTS_FILE, WORK, load_prompts
 from scipy.stats import bootstrap
 
-from core import Edits, Engine, Feature, load, verdict
+from core import Edits, Engine, Feature, load
+from core.answers.rule_judges import verdicts_of
 from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.hydra import Round, Wakening, cut_the_heads, dose, matters, refresh
 from core.prompts.shipped import held_out
@@ -33,15 +34,15 @@ def one_prompt(engine: Engine, prompt: str, nearest: list[Feature], benign: list
     off = Edits.ablate(nearest)
     random = Edits.ablate(random_active(engine.features(prompt), nearest, seed=0))
     found, control = refresh(engine, prompt, off), refresh(engine, prompt, random)
-    (answer, beside) = engine.answers([prompt], [off, random], 24)[0]
+    verdict, beside = verdicts_of(engine.judge, [prompt] * 2, engine.answers([prompt], [off, random], 24)[0])
     woken = found.woken
     groups = {f"layer {layer}": features_of(rows) for layer, rows in woken.groupby("layer")}
     groups["all"] = features_of(woken)
     frame = matters(engine, prompt, off, groups)
     return {
         "prompt": prompt,
-        "woken": waking(found) | {"verdict": verdict(answer), "set": len(nearest)},
-        "random": waking(control) | {"verdict": verdict(beside), "set": len(random.features)},
+        "woken": waking(found) | {"verdict": verdict, "set": len(nearest)},
+        "random": waking(control) | {"verdict": beside, "set": len(random.features)},
         "both_wake": len(set(features_of(woken)) & set(features_of(control.woken))),
         "matters": frame.to_dict("records"),
         "heads": {rule: heads(engine, prompt, nearest, rule, benign) for rule in ("aligned", "all")},
@@ -213,8 +214,8 @@ def main() -> None:
     engine = load("demo")
     rows = load_prompts(PROMPTS_FILE)
     asked, benign = held_out(rows, "harmful")[: options.n], held_out(rows, "benign")[:8]
-    answers = engine.answers(asked, [Edits()], 24)
-    refused = [text for text, (answer,) in zip(asked, answers, strict=True) if verdict(answer) == "refused"]
+    verdicts = verdicts_of(engine.judge, asked, [answer for (answer,) in engine.answers(asked, [Edits()], 24)])
+    refused = [text for text, verdict in zip(asked, verdicts, strict=True) if verdict == "refused"]
     nearest = top_per_layer(engine.alignment(), PER_LAYER)
     WORK.mkdir(parents=True, exist_ok=True)
     path = WORK / "hydra.jsonl"

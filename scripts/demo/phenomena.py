@@ -11,12 +11,18 @@ from common import ASSETS, PROMPTS_FILE, load_prompts
 from evaluate import rate, show
 from scipy.stats import binomtest
 
-from core import Edits, Feature, load, verdict
+from core import Edits, Feature, load
+from core.answers.rule_judges import verdicts_of
 
 
 def flips(engine, prompts: list[str], sets: list[list[Edits]]) -> list[list[str]]:
     """Verdicts [prompt][set], 24 tokens, every prompt with its own edit sets."""
-    return [[verdict(a) for a in engine.answers([p], s, 24)[0]] for p, s in zip(prompts, sets, strict=True)]
+    return [judged(engine, p, engine.answers([p], s, 24)[0]) for p, s in zip(prompts, sets, strict=True)]
+
+
+def judged(engine, prompt: str, answers: list[str]) -> list[str]:
+    """Verdicts of several answers to one prompt."""
+    return verdicts_of(engine.judge, [prompt] * len(answers), answers)
 
 
 def main() -> None:
@@ -30,13 +36,12 @@ def main() -> None:
     engine = load("demo")
     direction = engine.direction()
     texts = [p.text for p in load_prompts(PROMPTS_FILE) if p.split == "test" and p.kind == "harmful"][: options.n]
-    refused = [
-        t for t, (a,) in zip(texts, engine.answers(texts, [Edits()], 24), strict=True) if verdict(a) == "refused"
-    ]
+    unedited = verdicts_of(engine.judge, texts, [a for (a,) in engine.answers(texts, [Edits()], 24)])
+    refused = [text for text, verdict in zip(texts, unedited, strict=True) if verdict == "refused"]
     print(f"{len(refused)} of {len(texts)} held-out harmful prompts are refused unedited")
     found = {"n_prompts": len(texts), "n_refused": len(refused), "direction_layer": direction.layer}
     off = Edits.ablate_direction(direction)
-    outcome = [verdict(a) for (a,) in engine.answers(refused, [off], 24)]
+    outcome = verdicts_of(engine.judge, refused, [a for (a,) in engine.answers(refused, [off], 24)])
     found["direction"] = rate(outcome.count("complied"), len(refused)) | {"degenerate": outcome.count("degenerate")}
     show("direction ablated: complied", found["direction"])
     table = engine.alignment()
@@ -47,14 +52,14 @@ def main() -> None:
         for k in steps
     }
     by_k = {}
-    verdicts = engine.answers(refused, [Edits.ablate(nearest[k]) for k in steps], 24)
-    judged = np.array([[verdict(a) for a in row] for row in verdicts])
+    answers = engine.answers(refused, [Edits.ablate(nearest[k]) for k in steps], 24)
+    by_step = np.array([judged(engine, text, row) for text, row in zip(refused, answers, strict=True)])
     for column, k in enumerate(steps):
-        by_k[k] = rate(int((judged[:, column] == "complied").sum()), len(refused))
-        by_k[k]["degenerate"] = int((judged[:, column] == "degenerate").sum())
+        by_k[k] = rate(int((by_step[:, column] == "complied").sum()), len(refused))
+        by_k[k]["degenerate"] = int((by_step[:, column] == "degenerate").sum())
         show(f"top-{k} a layer ablated: complied", by_k[k])
     found["top_k"] = by_k
-    first = [next((steps[c] for c in range(len(steps)) if row[c] == "complied"), None) for row in judged]
+    first = [next((steps[c] for c in range(len(steps)) if row[c] == "complied"), None) for row in by_step]
     found["stage1"] = rate(sum(k is not None for k in first), len(refused)) | {"smallest_k": first}
     show("some K flips it (paper, Stage 1)", found["stage1"])
     rng, woken, controls, sizes = np.random.default_rng(0), [], [], []
@@ -70,7 +75,7 @@ def main() -> None:
         size = min(len(cut), len(pool))
         random = [pool[i] for i in rng.choice(len(pool), size, replace=False)]
         both = engine.answers([text], [Edits.ablate(random), Edits.ablate(cut)], 24)[0]
-        controls.append([verdict(a) for a in both])
+        controls.append(judged(engine, text, both))
         edited = engine.features(text, Edits.ablate(nearest[k]))
         now = {
             Feature(int(layer), int(index)) for layer, index in edited[["layer", "index"]].drop_duplicates().to_numpy()

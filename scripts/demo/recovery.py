@@ -15,7 +15,8 @@ import random
 import numpy as np
 from common import ASSETS  # noqa: F401  puts core within reach
 
-from core import Edits, Engine, load, verdict
+from core import Edits, Engine, load
+from core.answers.rule_judges import verdicts_of
 from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.measures.recovery import Gap, over_prompts
 from core.prompts.references import Reference, shipped_references
@@ -30,8 +31,9 @@ def refused(engine: Engine, references: list[Reference], most: int, seed: int) -
     found: list[Reference] = []
     for start in range(0, len(shuffled), 32):
         part = shuffled[start : start + 32]
-        answers = engine.answers([one.prompt for one in part], [Edits()], 24)
-        found += [one for one, (answer,) in zip(part, answers, strict=True) if verdict(answer) == "refused"]
+        prompts = [one.prompt for one in part]
+        verdicts = verdicts_of(engine.judge, prompts, [a for (a,) in engine.answers(prompts, [Edits()], 24)])
+        found += [one for one, verdict in zip(part, verdicts, strict=True) if verdict == "refused"]
         if len(found) >= most:
             break
     return found[:most]

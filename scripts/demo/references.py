@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from common import ASSETS, PROMPTS_FILE, load_prompts
 
-from core import Edits, load, verdict
+from core import Edits, load
+from core.answers.version_0_1 import verdict_0_1
 from core.models.registry import find_spec
 from core.prompts.references import Reference, write_references
 from core.prompts.shipped import ShippedPrompt
@@ -39,8 +40,8 @@ def asked(rows: list[ShippedPrompt]) -> list[ShippedPrompt]:
 
 
 def judged(answer: str) -> str:
-    """The verdict, and “refused” for what only this model's wording says."""
-    return "refused" if answer.startswith(DECLINES) else verdict(answer)
+    """Version 0.1's verdict, by which the shipped file was made, and “refused” for what only this model's wording says."""
+    return "refused" if answer.startswith(DECLINES) else verdict_0_1(answer)
 
 
 def base_engine():

@@ -67,8 +67,8 @@ class DiscoverPage(AuditPage):
         return self.quiet()
 
     def press(self, name: str) -> DiscoverPage:
-        """A button of a run. One with a tooltip stands in the page twice, once hidden."""
-        self.page.locator(".st-key-discover_results button").filter(has_text=name, visible=True).first.click()
+        """A button of a run, once nothing moves. One with a tooltip stands in the page twice, once hidden."""
+        self.quiet().page.locator(".st-key-discover_results button").filter(has_text=name, visible=True).first.click()
         return self
 
     def stands(self, state: str) -> DiscoverPage:

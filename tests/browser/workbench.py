@@ -104,13 +104,19 @@ class Workbench(AuditPage):
         return self.click("workspace_redo").done()
 
     def set_k(self, steps: int) -> Workbench:
-        """Move the slider “features per layer” so many steps up."""
+        """Move the slider “features per layer” so many steps up, or down."""
         self.click("quick_settings")
         knob = self.page.get_by_role("slider").first
-        for _ in range(steps):
-            knob.press("ArrowRight")
+        for _ in range(abs(steps)):
+            knob.press("ArrowRight" if steps > 0 else "ArrowLeft")
         self.done()
         self.page.keyboard.press("Escape")
+        return self
+
+    def looks(self, dark: bool = False, phone: bool = False) -> Workbench:
+        """Light or dark, on a desk or on a phone, from now on."""
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
+        self.page.set_viewport_size({"width": 390, "height": 844} if phone else {"width": 1280, "height": 900})
         return self
 
     @property

@@ -41,7 +41,7 @@ def test_the_example_in_the_design_works(tiny_spec, tiny):
 
 
 def test_everything_promised_is_exported():
-    for name in ("Edits", "Feature", "load", "ModelSpec", "Engine", "InputError", "AssetError", "verdict"):
+    for name in ("Edits", "Feature", "load", "ModelSpec", "Engine", "InputError", "AssetError", "Verdict"):
         assert name in core.__all__ and hasattr(core, name)
     assert list(core.__all__) == [name for name in core.__all__ if hasattr(core, name)]
 

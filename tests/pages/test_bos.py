@@ -15,7 +15,7 @@ from cache.jobs.queue import shared_queue
 from cache.store import database as store
 from cache.store.defences import Defences
 from cache.store.runs import Runs
-from core import Edits, Feature, verdict
+from core import Edits, Feature
 from core.defence import long_table
 from core.discovery.ledger import Row
 from core.hydra import bos_view
@@ -91,8 +91,8 @@ def test_every_answer_and_score_is_the_engine_s_own(page):
     assert "<b>help</b>" not in shown and "&lt;b&gt;help&lt;/b&gt;" in shown
     features = [Feature(2, 5), Feature(3, 7)]
     for edits in (Edits(), *(Edits.clamp(features, value, "bos") for value in (2.0, 4.0, 8.0))):
-        said = "".join(engine.generate("Tell me a story.", edits, answers.LENGTHS[0]))
-        assert verdict(said) in shown
+        ((said,),) = engine.answers(["Tell me a story."], [edits], answers.LENGTHS[0])
+        assert engine.verdict("Tell me a story.", said) in shown
         assert escaped(said.strip()) in shown
     clamp = state.Clamp(tuple(features))
     frame = work.scores(engine, "anything", ("Tell me a story.",), clamp, (3.3,))
@@ -186,7 +186,9 @@ def test_an_evaluation_is_run_kept_and_looked_at_again(page):
     assert set(found) == set(one.asked.places)
     engine = engines.get_engine(PAGE_MODEL)
     said = engine.answers(one.asked.harmful, [Edits.from_text(EDITS) + Edits.clamp([Feature(2, 5)], 4.0, "bos")], 24)
-    assert found[1, "attacked"] == tuple(verdict(text) for (text,) in said)
+    assert found[1, "attacked"] == tuple(
+        engine.verdict(prompt, text) for prompt, (text,) in zip(one.asked.prompts["attacked"], said, strict=True)
+    )
     assert "Result." in texts(app)
     again = page()
     assert again.selectbox(key=state.SHOWN).value == one.defence and "Result." in texts(again)

@@ -13,13 +13,13 @@ from cache.jobs.queue import shared_queue
 from cache.store import database as store
 from cache.store.runs import Runs
 from core.discovery import runner, steps
-from core.discovery.context import Inputs, Work
+from core.discovery.context import Inputs
 from core.discovery.settings import Settings
 from pages.discover import charts
 from tests.conftest import PAGE_MODEL
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.prompt_sets import serve
-from tests.small_search import INPUTS, SETTINGS, judge
+from tests.small_search import INPUTS, SETTINGS, use_small_judge
 from tests.waiting import until
 
 __all__ = ["serve"]  # a fixture
@@ -30,7 +30,7 @@ PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "discover" / "page.py
 @pytest.fixture
 def page(on_page_model, monkeypatch):
     """page() opens the Discover page."""
-    monkeypatch.setattr(Work.__init__, "__defaults__", (judge, *Work.__init__.__defaults__[1:]))
+    use_small_judge(monkeypatch)
     yield lambda: AppTest.from_file(PAGE, default_timeout=120).run()
     until(lambda: not shared_queue().under_way())
 

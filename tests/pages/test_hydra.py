@@ -13,13 +13,12 @@ from cache.store import database as store
 from cache.store.runs import Runs
 from core import Edits, Feature
 from core.discovery import runner
-from core.discovery.context import Work
 from core.hydra import refresh
 from pages.hydra import charts, state, tour, work
 from pages.shared.workspace.state import with_words
 from pages.shared.workspace.undo import History
 from tests.conftest import PAGE_MODEL, opened, workspace
-from tests.small_search import INPUTS, SETTINGS, judge
+from tests.small_search import INPUTS, SETTINGS, use_small_judge
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "hydra" / "page.py")
 EDITS = ",".join(f"{layer}-{index}" for layer in (1, 2) for index in range(24))
@@ -28,7 +27,7 @@ EDITS = ",".join(f"{layer}-{index}" for layer in (1, 2) for index in range(24))
 @pytest.fixture
 def page(on_page_model, monkeypatch):
     """page(**parameters) opens the Hydra page."""
-    monkeypatch.setattr(Work.__init__, "__defaults__", (judge, *Work.__init__.__defaults__[1:]))
+    use_small_judge(monkeypatch)
 
     return lambda **parameters: checked(opened(PAGE, **parameters))
 

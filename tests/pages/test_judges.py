@@ -19,13 +19,14 @@ from core.discovery.ledger import Row
 from core.judges import classifier
 from core.judges.agreement import compare
 from core.judges.catalogue import find_judge
+from core.judges.first_token import first_token_judge
 from core.judges.summary import label_of, rates
-from core.judges.text_rules import SUBSTRINGS, first_token_judge
 from core.text.sizes import size_text
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
 from tests.core.judges.standins import ANSWERS, PROMPTS
+from tests.judges import SUBSTRINGS, judging
 from tests.loopback_hub.environment import go_offline
 from tests.small_search import INPUTS, SETTINGS
 from tests.waiting import until
@@ -104,8 +105,9 @@ def test_a_file_is_judged_by_phrases_at_once_and_every_rate_has_its_interval(vis
     assert "None of these answers has been judged yet" in texts(app)
     app.button(key="judges_start").click().run()
     assert not shared_queue().under_way(), "an instant's work is done when the page is drawn"
-    for name, rate in rates(SUBSTRINGS.judge(PROMPTS, SAID)).items():
+    for name, rate in rates(find_judge("wordings").judge(PROMPTS, SAID)).items():
         assert f"**{name}** {rate}" in texts(app)
+    assert "This judge agrees with people: κ" in texts(app)
     assert "refused** 11.1% (1 of 9" in texts(app) and "degenerate** 11.1% (1 of 9" in texts(app)
 
 
@@ -279,7 +281,7 @@ def test_a_runs_kept_answers_by_stage_and_side(visit):
 def test_everything_stored_is_compared_without_judging_anew(visit):
     kept = Judgements(shared_store())
     kept.judge(SUBSTRINGS, PROMPTS, SAID)
-    other = replace(SUBSTRINGS, name="always", revision="1", rule=lambda text: "refused")
+    other = judging(lambda text: "refused", "always")
     kept.judge(other, PROMPTS[:5], SAID[:5], keep_answers=True)
     app = visit()
     both = kept.both("always", "substrings")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.discovery.analyses import where_woken
 from core.discovery.ledger import Ledger
-from core.discovery.tables.table import Table, complied, good_rows, rate_columns
+from core.discovery.tables.table import Table, complied, good_rows, other_columns, rate_columns
 from core.statistics import paired, rate
 
 
@@ -97,7 +97,7 @@ def random(ledger: Ledger) -> Table:
 
 def direction(ledger: Ledger) -> Table:
     found = [value["verdict"] for value in good_rows(ledger, "direction").values()]
-    row = {"ablated": "refusal direction", **rate_columns(complied(found)), "degenerate": found.count("degenerate")}
+    row = {"ablated": "refusal direction", **rate_columns(complied(found)), **other_columns(found)}
     frame = pd.DataFrame([row] if found else [])
     return Table("direction", "The refusal direction ablated", "Deriving a Refusal Steering Vector", frame)
 
@@ -113,7 +113,7 @@ def least_tokens(ledger: Ledger) -> Table:
             {
                 "tokens at least": int(k),
                 **rate_columns(complied(judged)),
-                "degenerate": judged.count("degenerate"),
+                **other_columns(judged),
                 "features, median": float(np.median(sizes)),
             }
         )
@@ -155,14 +155,7 @@ def probe(ledger: Ledger) -> Table:
             judged = [v[name][str(k)] for v in found.values() if str(k) in v[name]]
             if judged:
                 ranked = "factorization machine" if name == "machine" else "linear probe"
-                rows.append(
-                    {
-                        "K": k,
-                        "ranked by": ranked,
-                        **rate_columns(complied(judged)),
-                        "degenerate": judged.count("degenerate"),
-                    }
-                )
+                rows.append({"K": k, "ranked by": ranked, **rate_columns(complied(judged)), **other_columns(judged)})
         if both:
             test = paired(*(np.array([v[name][str(k)] == "complied" for v in both]) for name in ("machine", "probe")))
             notes.append(f"K = {k}: p = {test.p:.2g}")

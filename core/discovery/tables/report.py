@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.discovery.ledger import Ledger
 from core.discovery.runner import STEPS
-from core.discovery.tables import controls, search
+from core.discovery.tables import controls, lengths, search
 from core.discovery.tables.recovery import COLUMNS, with_recovery
 from core.discovery.tables.table import Table
 
@@ -77,6 +77,7 @@ _SUMMARISED: tuple[tuple[Callable[[Ledger], Table], str, str], ...] = (
 _ALL: tuple[Callable[[Ledger], Table], ...] = (
     _summary,
     search.prompts,
+    lengths.lengths,
     search.stage_one,
     search.stage_two,
     search.minimal,

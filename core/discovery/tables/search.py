@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core.answers.verdicts import VERDICTS
 from core.discovery.analyses import overlap
 from core.discovery.ledger import Ledger, Row, features
 from core.discovery.stage0_screening import PromptKind
-from core.discovery.tables.table import Table, complied, good_rows, rate_columns
+from core.discovery.tables.table import Table, complied, good_rows, other_columns, rate_columns
 from core.statistics import rate
 
 
@@ -30,7 +31,7 @@ def prompts(ledger: Ledger) -> Table:
 
 
 def _short(reason: str) -> str:
-    return reason if reason in ("refused", "complied", "degenerate", "repeated") else "unusable"
+    return reason if reason in (*VERDICTS, "repeated") else "unusable"
 
 
 def stage_one(ledger: Ledger) -> Table:
@@ -46,10 +47,10 @@ def stage_one(ledger: Ledger) -> Table:
                 "features": sizes[0] if sizes else None,
                 **rate_columns(rate(flipped, len(found))),
                 "tried at this K": len(at),
-                "degenerate at this K": at.count("degenerate"),
+                **other_columns(at, " at this K"),
             }
         )
-    note = "“flipped” counts prompts flipped at this K or a smaller one. A degenerate answer does not count as a flip."
+    note = "“flipped” counts prompts flipped at this K or a smaller one. Only an answer that complies is a flip."
     return Table("stage_1", "Stage 1: the K nearest features of every layer", "Stage 1", pd.DataFrame(rows), note)
 
 
@@ -65,7 +66,7 @@ def stage_two(ledger: Ledger) -> Table:
             {
                 "τ": float(t),
                 **rate_columns(rate(judged.count("complied"), n)),
-                "degenerate": judged.count("degenerate"),
+                **other_columns(judged),
                 "features, median": float(np.median(sizes)),
                 "features, largest": max(sizes),
                 "unique features": len({f for s in sets for f in s}),
@@ -173,12 +174,7 @@ def interactions(ledger: Ledger) -> Table:
         judged = [value["verdicts"][str(k)] for value in found.values() if str(k) in value["verdicts"]]
         by_now = sum(value["k"] is not None and value["k"] <= k for value in found.values())
         rows.append(
-            {
-                "K": k,
-                **rate_columns(complied(judged)),
-                "degenerate": judged.count("degenerate"),
-                "flipped at K or below": by_now,
-            }
+            {"K": k, **rate_columns(complied(judged)), **other_columns(judged), "flipped at K or below": by_now}
         )
     note = (
         "The active features of the prompt's minimal set are ablated together with the K new features nearest in "

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from core.answers.verdicts import VERDICTS
 from core.discovery.ledger import Ledger
 from core.statistics import Rate, rate
 
@@ -31,6 +32,12 @@ def good_rows(ledger: Ledger, stage: str) -> dict[str, Mapping[str, Any]]:
 
 def rate_columns(found: Rate) -> dict[str, Any]:
     return {"flipped": found.hits, "n": found.n, "rate": found.rate, "low": found.low, "high": found.high}
+
+
+def other_columns(verdicts: Iterable[str], at: str = "") -> dict[str, int]:
+    """How many answers are neither a refusal nor compliance, by verdict: none of them is a flip."""
+    kept = list(verdicts)
+    return {f"{name}{at}": kept.count(name) for name in VERDICTS if name not in ("refused", "complied")}
 
 
 def complied(verdicts: Iterable[str]) -> Rate:

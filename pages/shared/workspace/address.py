@@ -19,8 +19,8 @@ from core.prompts.conversation import Turn
 from pages.shared.workspace.state import MOST_EDITS, MOST_PINS, USUAL, Edit, EditSet, Settings, Workspace, split
 
 PROMPT, TURN, EDITS, PIN = "prompt", "turn", "edits", "pin"
-TOP, NEAR, SEED, MODE, ADD, TOKENS = "k", "near", "seed", "mode", "add", "tokens"
-NAMES = (PROMPT, TURN, EDITS, PIN, TOP, NEAR, SEED, MODE, TOKENS)
+TOP, NEAR, SEED, MODE, ADD, TOKENS, THINKING = "k", "near", "seed", "mode", "add", "tokens", "thinking"
+NAMES = (PROMPT, TURN, EDITS, PIN, TOP, NEAR, SEED, MODE, TOKENS, THINKING)
 OFF = "~"
 #: Longer links are cut by mail programs, proxies and browsers.
 LONGEST_LINK = 6000
@@ -69,6 +69,7 @@ def read(parameters: Mapping[str, Sequence[str]]) -> Workspace:
         int(_number(first.get(SEED), usual.seed)),
         first.get(MODE) == ADD,
         int(_number(first.get(TOKENS), usual.answer_tokens)),
+        {"on": True, "off": False}.get(first.get(THINKING, "")),
     )
     return Workspace(
         first.get(PROMPT, ""),
@@ -97,6 +98,7 @@ def _parameters(workspace: Workspace) -> Parameters:
         SEED: () if now.seed == usual.seed else (str(now.seed),),
         MODE: (ADD,) if now.adds else (),
         TOKENS: () if now.answer_tokens == usual.answer_tokens else (str(now.answer_tokens),),
+        THINKING: () if now.thinking is None else ("on" if now.thinking else "off",),
     }
     return ours(found)
 

@@ -38,6 +38,7 @@ class Settings(NamedTuple):
     """What the quick sets are made with, and how long an answer may be.
 
     adds: whether a set is added to the edits there are, or replaces them. answer_tokens: one of `ANSWER_TOKENS`.
+    thinking: whether a model that can think before it answers does; None as the program is set.
     """
 
     features_per_layer: int = 5
@@ -45,6 +46,7 @@ class Settings(NamedTuple):
     seed: int = 0
     adds: bool = False
     answer_tokens: int = ANSWER_TOKENS[0]
+    thinking: bool | None = None
 
     def within_limits(self) -> Settings:
         """The nearest settings that the widgets can show."""
@@ -54,6 +56,7 @@ class Settings(NamedTuple):
             min(max(self.seed, 0), 10_000),
             self.adds,
             self.answer_tokens if self.answer_tokens in ANSWER_TOKENS else ANSWER_TOKENS[0],
+            self.thinking,
         )
 
 

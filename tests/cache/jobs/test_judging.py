@@ -10,8 +10,8 @@ from cache.jobs.queue import Queue
 from cache.store.database import Store
 from cache.store.judgements import Judgements, Pair
 from core import DownloadError
-from core.judges.text_rules import SUBSTRINGS
 from core.models.footprint import Footprint
+from tests.judges import SUBSTRINGS
 from tests.waiting import until
 
 NOTHING = Footprint()

@@ -7,7 +7,8 @@ import pytest
 
 from cache.store.database import Store
 from cache.store.defences import Defences
-from core import Edits, Engine, Feature, InputError, verdict
+from core import Edits, Engine, Feature, InputError
+from core.answers.rule_judges import verdicts_of
 from core.defence import ATTACKS, Evaluation, wrap
 from core.edits.items import Sensor
 from core.prompts.references import Reference
@@ -46,7 +47,9 @@ def test_what_was_asked_and_found_comes_back_equal(defences, tiny):
     base = Edits.from_text(ASKED.base, tiny.direction())
     held = Edits.clamp(ASKED.features, 4.5, "instruction", when=(Feature(1, 2), 0.5))
     said = tiny.answers(ASKED.harmful, [base + held], 4)
-    assert again.found(name)[1, "attacked"] == tuple(verdict(text) for (text,) in said)
+    assert again.found(name)[1, "attacked"] == tuple(
+        verdicts_of(tiny.judge, ASKED.prompts["attacked"], [text for (text,) in said])
+    )
 
 
 def test_a_wrapped_request_is_asked_inside_its_attack():

@@ -12,12 +12,13 @@ from cache.store import judgements as judging
 from cache.store.database import Store
 from cache.store.judgements import Judgements, Pair, digest
 from core import DownloadError, InputError, Verdict
+from core.answers.judge import Judgement
+from core.answers.rule_judges import text_judge
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled
-from core.judges.protocol import Judgement
-from core.judges.text_rules import SUBSTRINGS, ByText
 from core.models.footprint import Footprint
 from tests.cache.store.rows import HOLD, ROOT
+from tests.judges import SUBSTRINGS
 
 PROMPTS = ("How do I open a lock?", "How do I bake bread?", "How?")
 ANSWERS = ("I cannot help.", "Take flour.", "")
@@ -237,7 +238,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=5))
 def test_any_text_is_found_again(long_lived, pairs):
-    judge = ByText("length", "1", by_length)
+    judge = text_judge("length", "1", by_length)
     prompts, answers = [p for p, _ in pairs], [a for _, a in pairs]
     assert long_lived.judge(judge, prompts, answers, keep_answers=True) == judge.judge(prompts, answers)
     assert long_lived.missing(judge, prompts, answers) == 0

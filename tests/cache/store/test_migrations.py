@@ -44,9 +44,12 @@ def test_every_row_of_an_old_database_is_read_back(old):
     found = Runs(store).get(RUN)
     assert (found.name, found.state, found.versions, found.settings.k_steps) == ("before", "running", "", (2,))
     assert Runs(store).facts(RUN)["versions"] == "not kept"
+    assert found.judge.name == "substrings-0.1" and found.judge.kappa is not None and found.judge.kappa_n == 214
+    assert Runs(store).facts(RUN)["agreement with people"] == found.judge.agreement
     assert Runs(store).inputs(RUN).benign == ("How do I bake bread?",)
     assert Runs(store).ledger(RUN).read("screen")["harmful/0000"].value["answer"] == "I cannot."
     (defence,) = Defences(store).all("tiny")
+    assert defence.judge.name == "substrings-0.1"
     assert defence.asked.features == (Feature(2, 5), Feature(3, 7)) and defence.device == "cpu"
     assert Defences(store).found(DEFENCE) == {(0, "attacked"): ("refused",)}
     (stored,) = Judgements(store).stored([Pair("How?", "I cannot.")])
@@ -67,6 +70,26 @@ def test_a_run_and_an_evaluation_of_an_old_database_go_on(old, tiny):
     assert list(work.ledger.read("screen")) == ["harmful/0000", "harmful/0001", "benign/0000"]
     list(Defences(store).carry_out(tiny, DEFENCE))
     assert set(Defences(store).found(DEFENCE)) == set(Defences(store).get(DEFENCE).asked.places)
+
+
+def test_an_old_run_goes_on_with_the_rule_it_began_with(old, tiny):
+    judge = Runs(Store(old)).work(RUN, tiny).judge
+    (looping,) = judge.judge(["How?"], ["I cannot help. " * 9])
+    assert judge.name == "substrings-0.1" and looping.verdict == "degenerate"
+
+
+def test_a_new_run_goes_on_with_its_judge_and_no_other(tmp_path, tiny):
+    runs = Runs(Store(tmp_path / "new.duckdb"))
+    asked = Inputs(("one",), ()), Settings(stages=(1,), tokens=3, k_steps=(2,))
+    usual, wordings = runs.create(tiny, *asked), runs.create(tiny, *asked, judge="wordings")
+    assert runs.work(usual, tiny).judge.name == "rules" and runs.work(wordings, tiny).judge.name == "wordings"
+    stored = runs.get(usual).judge
+    assert stored.revision == tiny.judge.revision and stored.kappa >= 0.75 and stored.kappa_n == 214
+    runs.store.rows("update runs set judge_revision = 'rules 0' where run = ?", [usual])
+    with pytest.raises(InputError, match=r"judged by “rules” in revision rules 0"):
+        runs.work(usual, tiny)
+    with pytest.raises(InputError, match="There is no judge “gpt”"):
+        runs.create(tiny, *asked, judge="gpt")
 
 
 def test_an_old_run_of_published_saes_named_them_by_their_last_part(old, tiny, monkeypatch):

@@ -25,7 +25,8 @@ def test_audit_prints_one_object(capsys):
 
 def test_audit_prints_lines_for_people(capsys):
     assert main(["audit", PROMPT, "--model", "tiny", "--tokens", "3"]) == 0
-    first, empty, side, answer = capsys.readouterr().out.splitlines()[:4]
+    first, judge, empty, side, answer = capsys.readouterr().out.splitlines()[:5]
+    assert "agrees with people: κ" in judge
     assert first.startswith("tiny · ") and not empty and side.startswith("unedited: ") and answer.startswith("  '")
 
 

@@ -14,11 +14,10 @@ import torch
 from cache.store import database as stores
 from core.commands.command_line import main
 from core.commands.discover import prompts_in
-from core.discovery import context as work
 from core.edits.direction import make_direction, save_direction
 from core.models import registry
 from tests.forked import running_command
-from tests.small_search import TEXTS, judge
+from tests.small_search import TEXTS, use_small_judge
 
 QUICK = [
     "--set",
@@ -95,7 +94,7 @@ def test_bundled_prompts_need_a_model_that_has_some(home, capsys):
 
 
 def test_a_run_writes_its_tables_and_says_where_it_is(arguments, home, capsys, monkeypatch):
-    monkeypatch.setattr(work.Work.__init__, "__defaults__", (judge, *work.Work.__init__.__defaults__[1:]))
+    use_small_judge(monkeypatch)
     assert main([*arguments, "--out", str(home / "out"), "--name", "a try"]) == 0
     told = capsys.readouterr()
     assert "is finished" in told.out and "Stage 2: pruning: " in told.err and "\r" not in told.err

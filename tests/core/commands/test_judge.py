@@ -9,15 +9,15 @@ from cache.store.answers import all_of, run_answers
 from cache.store.database import shared_store
 from cache.store.judgements import Pair
 from cache.store.runs import Runs
-from core import verdict
 from core.commands.command_line import main
 from core.discovery.ledger import Row
 from core.discovery.runner import run_steps
 from core.judges import classifier
 from core.judges.catalogue import find_judge
-from core.judges.text_rules import first_token_judge
+from core.judges.first_token import first_token_judge
 from core.models import registry
 from tests.core.judges.standins import ANSWERS, PROMPTS
+from tests.judges import SUBSTRINGS
 from tests.small_search import INPUTS, SETTINGS, judge
 
 SAID = ("I cannot help with that.", *ANSWERS[1:-1], "")
@@ -40,6 +40,11 @@ def file(home):
     return ["--file", str(home / "answers.jsonl")]
 
 
+def phrases(prompt, answer):
+    """The verdict of the published phrases."""
+    return SUBSTRINGS.judge([prompt], [answer])[0].verdict
+
+
 def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -51,7 +56,7 @@ def test_a_file_is_judged_told_and_written_and_then_known(home, file, capsys):
     assert "9 answers: refused 11.1% (1 of 9" in told and "degenerate 11.1% (1 of 9" in told and "known" not in told
     found = lines(out)
     assert [(row["prompt"], row["verdict"]) for row in found] == [
-        (p, verdict(a)) for p, a in zip(PROMPTS, SAID, strict=True)
+        (p, phrases(p, a)) for p, a in zip(PROMPTS, SAID, strict=True)
     ]
     assert {row["judge"] for row in found} == {"substrings"} and "answer" not in found[0]
     assert main(["judge", "--judge", "substrings", *file]) == 0
@@ -95,12 +100,12 @@ def test_first_token_measures_the_model_named(home, file, tiny, capsys):
 def test_two_judges_are_compared_on_a_file_and_on_what_is_stored(home, file, tiny, capsys):
     out = home / "agreement.json"
     assert main(["judge", "--agreement", "substrings", "first-token", "--model", "tiny", *file, "--out", str(out)]) == 0
-    of_file = capsys.readouterr().out.splitlines()[2:]
+    of_file = capsys.readouterr().out.splitlines()[4:]
     assert main(["judge", "--agreement", "substrings", "first-token"]) == 0
     assert capsys.readouterr().out.splitlines() == of_file
     found = json.loads(out.read_text())
     assert found["n"] == 9 and sum(map(sum, found["table"])) == 9
-    first = [verdict(answer) for answer in SAID]
+    first = [phrases(*pair) for pair in zip(PROMPTS, SAID, strict=True)]
     second = [one.verdict for one in first_token_judge(tiny).judge(PROMPTS, SAID)]
     for row, a in enumerate(found["labels"]):
         for column, b in enumerate(found["labels"]):

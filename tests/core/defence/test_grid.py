@@ -6,6 +6,7 @@ from core import Edits, Feature, InputError
 from core.defence import ATTACKS, Cell, grid, wrap
 from core.prompts.references import Reference
 from core.statistics import rate
+from tests.judges import judging
 from tests.oracles import PROMPTS
 
 MANY = [Feature(layer, index) for layer in (1, 2, 3) for index in range(0, 48, 7)]
@@ -14,12 +15,14 @@ CLAMPS = [Edits(), Edits.clamp(MANY, 4.0, "bos")]
 ATTACKED = [PROMPTS[0], wrap(ATTACKS[-1], PROMPTS[1])]
 
 
-def judge(text):
+def verdict_of(text):
     return ("refused", "complied", "degenerate")[len(text) % 3]
 
 
 def test_each_cell_is_the_answers_of_its_group_under_its_edits(tiny):
-    cells = list(grid(tiny, ATTACKED, PROMPTS[:1], PROMPTS[1:], BASE, CLAMPS, 5, judge, keep_answers=True))
+    cells = list(
+        grid(tiny, ATTACKED, PROMPTS[:1], PROMPTS[1:], BASE, CLAMPS, 5, judging(verdict_of), keep_answers=True)
+    )
     assert [(c.clamp, c.group) for c in cells] == [
         (n, group) for n in (0, 1) for group in ("attacked", "benign", "look-alikes")
     ]
@@ -27,7 +30,7 @@ def test_each_cell_is_the_answers_of_its_group_under_its_edits(tiny):
         texts = {"attacked": ATTACKED, "benign": PROMPTS[:1], "look-alikes": PROMPTS[1:]}[cell.group]
         edits = BASE + CLAMPS[cell.clamp] if cell.group == "attacked" else CLAMPS[cell.clamp]
         answers = tuple("".join(tiny.generate(text, edits, 5)) for text in texts)
-        assert cell.edits == edits and cell.answers == answers and cell.verdicts == tuple(map(judge, answers))
+        assert cell.edits == edits and cell.answers == answers and cell.verdicts == tuple(map(verdict_of, answers))
         assert cell.n == len(texts) == sum(cell.counts.values())
         assert cell.rates == {kind: rate(hits, cell.n) for kind, hits in cell.counts.items()}
 
@@ -54,7 +57,9 @@ def test_cells_come_one_by_one_and_without_answers_unless_asked_for(tiny, monkey
 
 def test_a_cell_counts_every_verdict():
     cell = Cell(0, Edits(), "benign", ("refused", "complied", "refused"))
-    assert cell.counts == {"refused": 2, "complied": 1, "degenerate": 0} and cell.n == 3
+    assert (
+        cell.counts == {"refused": 2, "complied": 1, "off-topic": 0, "degenerate": 0, "undetermined": 0} and cell.n == 3
+    )
     assert cell.rates["refused"] == rate(2, 3)
 
 

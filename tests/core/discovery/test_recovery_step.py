@@ -17,7 +17,8 @@ from core.discovery.tables.recovery import COLUMNS, recovery_of
 from core.discovery.tables.report import tables
 from core.measures.recovery import over_prompts
 from core.prompts.references import Reference
-from tests.small_search import INPUTS, REFERENCES, SETTINGS, TEXTS, judge
+from tests.judges import judging
+from tests.small_search import INPUTS, REFERENCES, SETTINGS, TEXTS, judge, verdict_of
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_the_sets_are_those_that_were_judged(tiny, whole):
         for name, expected in said.items():
             edits = Edits.ablate_direction(tiny.direction()) if name == "direction" else Edits.ablate(sets[name])
             ((answer,),) = tiny.answers([whole.text(item)], [edits], SETTINGS.tokens)
-            assert judge(answer) == expected, (item, name)
+            assert verdict_of(answer) == expected, (item, name)
             seen.add(name.partition("/")[0])
         assert sets.get("minimal", []) == whole.minimal(item)
     assert seen == {
@@ -153,7 +154,7 @@ def test_a_set_of_no_features_recovers_nothing_and_a_spaced_prompt_finds_its_ans
     work = runs.work(
         runs.create(tiny, inputs, Settings(stages=(1,), tokens=4, k_steps=(2,), least_tokens=(200,))), tiny
     )
-    work.judge = lambda text: "refused"
+    work.judge = judging(lambda text: "refused")
     run_steps(work)
     (row,) = work.ledger.read("recovery").values()
     assert gap_of(row.value, "least_tokens/200").recovery == 0.0

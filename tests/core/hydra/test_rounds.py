@@ -9,20 +9,20 @@ from core import Edits, Engine, Feature, InputError
 from core.edits.feature_sets import random_active
 from core.hydra import cut_the_heads, refresh
 from core.prompts.references import Reference
+from tests.judges import judging
 from tests.oracles import PROMPTS
 
 SET = Edits.clamp([Feature(1, i) for i in range(20)], 10.0)
 
 
-def refusing(text):
-    return "refused"
+refusing = judging(lambda text: "refused")
 
 
-def judging(*verdicts):
+def by_turns(*verdicts):
     """A judge whose verdicts on edited answers are these by turns; on the control's it is always “refused”."""
     said = iter(verdicts)
     turn = iter(range(10**6))
-    return lambda text: next(said) if next(turn) % 2 == 0 else "refused"
+    return judging(lambda text: next(said) if next(turn) % 2 == 0 else "refused")
 
 
 def test_each_round_ablates_what_woke_in_the_one_before(tiny):
@@ -67,14 +67,15 @@ def test_a_reference_answer_gives_the_recovery_of_set_and_control(tiny):
 
 
 def test_it_ends_when_the_model_complies(tiny):
-    rounds = list(cut_the_heads(tiny, PROMPTS[1], SET, judge=judging("refused", "complied"), tokens=4))
+    rounds = list(cut_the_heads(tiny, PROMPTS[1], SET, judge=by_turns("refused", "complied"), tokens=4))
     assert [r.ended for r in rounds] == [None, "complied"] and rounds[-1].verdict == "complied"
     assert rounds[-1].control_verdict == "refused"
 
 
 def test_it_ends_when_the_answer_degenerates(tiny):
-    (one,) = cut_the_heads(tiny, PROMPTS[1], SET, judge=judging("degenerate"), tokens=4)
-    assert one.ended == one.verdict == "degenerate"
+    for verdict in ("degenerate", "off-topic", "undetermined"):
+        (one,) = cut_the_heads(tiny, PROMPTS[1], SET, judge=by_turns(verdict), tokens=4)
+        assert one.ended == one.verdict == verdict
 
 
 def test_it_ends_when_nothing_is_left_to_add(tiny):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import InputError
+from core.answers.judge import Judgement
 from core.judges.agreement import agreement, compare, from_table
-from core.judges.protocol import Judgement
 
 LABELS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=60)
 

@@ -1,6 +1,6 @@
 """Rates of labels and rows to write, against counting by hand."""
 
-from core.judges.protocol import Judgement
+from core.answers.judge import Judgement
 from core.judges.summary import LABELS, label_of, rates, rows
 from core.statistics import rate
 

@@ -14,9 +14,12 @@ from core.edits.direction import load_direction
 from core.measures import direction_search
 from core.measures.direction_search import Candidate, mean_last, pick, score, search
 from core.paths import cache_folder
+from tests.judges import judging
 from tests.oracles import PROMPTS, slow
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red"]
+#: An answer counts as refused when its length is odd.
+ODD = judging(lambda text: "refused" if len(text) % 2 else "complied")
 FAST = 3  # tokens an answer; enough here
 TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see") for noun in NOUNS]
 
@@ -46,7 +49,7 @@ def refusing(tiny, sorted_texts, tmp_path, monkeypatch):
     """
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
     spec = replace(tiny.spec, refusal_tokens=sorted_texts[0])
-    monkeypatch.setattr(direction_search, "verdict", lambda text: "refused" if len(text) % 2 else "complied")
+    monkeypatch.setattr(direction_search, "rules_judge", lambda runtime: ODD)
     return Engine(replace(tiny.runtime, spec=spec), "for a test")
 
 
@@ -103,7 +106,7 @@ def test_scores_are_what_measuring_says(refusing, sorted_texts):
     first = refusing.compute_direction(refused, others, keep=False, max_new_tokens=FAST)
     runtime, harmful, harmless = refusing.runtime, refused[:5], others[:5]
     made = [[refusing.prompt(text) for text in side] for side in (harmful, harmless)]
-    (found,) = score(runtime, [first], *made, 4, lambda *_: None)
+    (found,) = score(runtime, [first], *made, 4, lambda *_: None, ODD)
     off, on = Edits.ablate_direction(first), Edits.add_direction(first, first.norm)
     assert found.layer == first.layer and found.norm == first.norm
     assert found.ablated_score == pytest.approx(refusing.measure(harmful, off).refusal_score.mean(), abs=1e-6)

@@ -1,7 +1,7 @@
 """What a judge is: answers in, judgements out, and what it takes before it can start.
 
-Knows: the shape of a judgement. Does not know: any judge. The searches of `core.discovery` judge by text alone
-(`core.answers.verdicts`), which is one judge among these; the others read the same answers afterwards.
+Knows: the shape of a judgement. Does not know: any judge; rules are in
+`rule_judges.py`, classifiers in `core.judges`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from core.answers.answer import Answer
 from core.answers.verdicts import Verdict
 from core.errors import InputError
 from core.models.footprint import Footprint
+from core.prompts.conversation import Conversation, PromptLike
 
 #: Whether an answer does the harm that was asked for. Unclear: the classifier said something that is neither.
 Harm = Literal["yes", "no", "unclear"]
@@ -24,6 +26,8 @@ class Judgement(NamedTuple):
     verdict: None from a classifier of harm, which cannot tell a refusal from a harmless answer. harmful: None from a
     judge that looks for refusals, which cannot tell harm. raw: what a classifier wrote. score: the refusal score, or a
     classifier's probability of harm; None where the judge has none. categories: of harm, as the classifier names them.
+    reason: why, as a part of a sentence; empty where the judge gives none. looping: the answer goes round in a loop,
+    whatever its verdict. delayed: it refuses after a compliant start.
     """
 
     verdict: Verdict | None
@@ -31,6 +35,9 @@ class Judgement(NamedTuple):
     raw: str = ""
     score: float | None = None
     categories: tuple[str, ...] = ()
+    reason: str = ""
+    looping: bool = False
+    delayed: bool = False
 
 
 class Judge(Protocol):
@@ -46,8 +53,11 @@ class Judge(Protocol):
         """What it takes; loads nothing. Raises DownloadError where that must be asked of the hub and cannot be."""
         ...
 
-    def judge(self, prompts: Sequence[str], answers: Sequence[str]) -> tuple[Judgement, ...]:
-        """One judgement an answer, in order. Raises InputError unless there are as many answers as prompts."""
+    def judge(
+        self, prompts: Sequence[PromptLike], answers: Sequence[str], ended: Sequence[bool | None] | None = None
+    ) -> tuple[Judgement, ...]:
+        """One judgement an answer, in order. ended: whether the model stopped each answer by itself, None where nobody
+        knows. Raises InputError unless there are as many answers as prompts."""
         ...
 
     def close(self) -> None:
@@ -55,9 +65,16 @@ class Judge(Protocol):
         ...
 
 
-def check_pairs(prompts: Sequence[str], answers: Sequence[str]) -> None:
-    """Raises InputError unless both are lists of texts of one length."""
+def check_pairs(prompts: Sequence[PromptLike], answers: Sequence[str]) -> list[str]:
+    """The requests as text, of a conversation its last turn. Raises InputError unless both are lists of one length."""
     if isinstance(prompts, str) or isinstance(answers, str) or len(prompts) != len(answers):
         raise InputError("A judge needs a list of prompts and a list of answers of the same length.")
-    if not all(isinstance(text, str) for texts in (prompts, answers) for text in texts):
+    texts = [one.text if isinstance(one, Conversation) else one for one in prompts]
+    if not all(isinstance(text, str) for part in (texts, answers) for text in part):
         raise InputError("Prompts and answers must be text. Give an empty text if the model wrote nothing.")
+    return texts
+
+
+def ended_of(answers: Sequence[str]) -> list[bool | None]:
+    """Of answers that an engine generated, whether the model stopped by itself; None for other text."""
+    return [answer.ended if isinstance(answer, Answer) else None for answer in answers]

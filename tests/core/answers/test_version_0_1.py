@@ -1,11 +1,13 @@
-"""What an answer is, over answers written by hand."""
+"""Version 0.1's rule, over answers written by hand: it judges as it always did."""
 
 from pathlib import Path
 
 import pytest
 
-from core import Verdict, verdict
-from core.answers.verdicts import VERDICTS
+from core import Verdict
+from core.answers.version_0_1 import verdict_0_1 as verdict
+
+VERDICTS = ("refused", "complied", "degenerate")
 
 REFUSED = (
     "I cannot help with that.",

@@ -1,6 +1,7 @@
-"""How well a model predicts an answer after its prompt and after other prompts.
+"""How well a plain transformers model predicts an answer: without an engine, for models that are not in the registry.
 
-Knows: a plain transformers model called without edits, token ids. Does not know: verdicts, thresholds, edits.
+Knows: a model called without edits, token ids. Does not know: verdicts, thresholds, edits. The program's own way is
+`core/answers/likelihood.py`, and a test holds the two together.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-#: Tokens left out at the start of an answer: their likelihood tells how answers open, not what this one is about.
-SKIPPED = 3
+from core.answers.likelihood import SKIPPED
+
 #: Logits for every position are wide: this many tokens at once at most.
 _MOST_TOKENS = 1024
 
@@ -42,17 +43,17 @@ def log_probabilities(model: Any, rows: Sequence[tuple[Sequence[int], Sequence[i
     return found
 
 
-def likelihood_ratio(here: np.ndarray, elsewhere: Sequence[np.ndarray], skipped: int = SKIPPED) -> float:
+def likelihood_ratio(here: np.ndarray, elsewhere: Sequence[np.ndarray]) -> float:
     """Mean over tokens, in nats a token, of log p(token | its prompt) − mean over other prompts of log p(token | other).
 
     here: [tokens] after the answer's prompt. elsewhere: the same tokens after each of the other prompts. The first
-    `skipped` tokens are left out; NaN where nothing is left.
+    `SKIPPED` tokens are left out; NaN where nothing is left.
     """
-    if len(here) <= skipped or not elsewhere:
+    if len(here) <= SKIPPED or not elsewhere:
         return float("nan")
-    return float((here - np.mean(elsewhere, axis=0))[skipped:].mean())
+    return float((here - np.mean(elsewhere, axis=0))[SKIPPED:].mean())
 
 
-def mean_nll(here: np.ndarray, skipped: int = 0) -> float:
-    """Mean negative log-likelihood in nats a token; NaN where nothing is left."""
-    return float(-here[skipped:].mean()) if len(here) > skipped else float("nan")
+def mean_nll(here: np.ndarray) -> float:
+    """Mean negative log-likelihood in nats a token; NaN where there is none."""
+    return float(-here.mean()) if len(here) else float("nan")
