@@ -22,7 +22,7 @@ from core.prompts.template import Prompt
 def answer_nll(runtime: Runtime, answered: Sequence[Prompt], edits: Sequence[Edits]) -> np.ndarray:
     """float64 [prompts, edits]: mean over the tokens of each answer, the end of the turn not counted.
 
-    answered: prompts with the span “generated” (`core.prompts.template.with_answer`).
+    answered: prompts with the span “generated” (`core.prompts.answered.with_answer`).
     """
     found = np.full((len(answered), len(edits)), np.nan)
     spans = [prompt.spans["generated"] for prompt in answered]

@@ -19,8 +19,9 @@ import numpy as np
 from core.edits.edits import Edits
 from core.forward.runtime import Runtime
 from core.measures.answer_nll import answer_nll
+from core.prompts.answered import with_answer
 from core.prompts.references import Reference
-from core.prompts.template import Prompt, with_answer
+from core.prompts.template import Prompt
 
 #: Nats a token. With a smaller gap there is nothing to recover, and a ratio would be noise.
 LEAST_GAP = 0.05

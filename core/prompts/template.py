@@ -30,7 +30,7 @@ class Prompt:
     text: what is asked, of a conversation its last turn. ids: token ids, length n. pieces: each token as text. spans:
     name → (start, end) token positions, among bos, system, history (a conversation's earlier turns and the template
     around them, which belong to no position but “all”), instruction, template (the end-of-instruction tokens), last,
-    and generated where an answer follows (`with_answer`).
+    and generated where an answer follows (`core.prompts.answered`).
     """
 
     text: str
@@ -172,7 +172,7 @@ def _content(tokenizer: Any, template: Template, text: str, context_length: int)
     if not text.strip():
         raise InputError("The prompt is empty. Type a request, for example “How do I bake bread?”.")
     head = text[: 20 * context_length]
-    if len(head) < len(text) and len(_literal(tokenizer, head)) > 2 * context_length:
+    if len(head) < len(text) and len(literal_ids(tokenizer, head)) > 2 * context_length:
         raise _far_too_long(text, context_length)
     return text, text.strip() if template.trims else text
 
@@ -201,7 +201,7 @@ def _history(tokenizer: Any, template: Template, given: Conversation, earlier: l
     text = "".join(part + typed for part, typed in zip(around, [*earlier, ""], strict=True))
     if not any(control in typed for typed in earlier for control in template.controls):
         return _History(text, None, len(fixed[0]))
-    typed_ids = [*(_literal(tokenizer, typed) for typed in earlier), ()]
+    typed_ids = [*(literal_ids(tokenizer, typed) for typed in earlier), ()]
     return _History(
         text, tuple(i for pair in zip(fixed, typed_ids, strict=True) for ids in pair for i in ids), len(fixed[0])
     )
@@ -214,30 +214,12 @@ def make_plain(tokenizer: Any, text: str, context_length: int) -> Prompt:
     """
     content = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")[: 20 * context_length]
     before = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
-    ids = (*before, *_literal(tokenizer, content))[:context_length]
+    ids = (*before, *literal_ids(tokenizer, content))[:context_length]
     if len(ids) < 2:
         raise InputError("A text without tokens has no cross-entropy. Give at least one sentence.")
     pieces = tuple(tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
     spans = {"instruction": (len(before), len(ids)), "last": (len(ids) - 1, len(ids))}
     return Prompt(text, ids, pieces, spans | ({"bos": (0, 1)} if before else {}))
-
-
-def with_answer(tokenizer: Any, prompt: Prompt, answer: str, context_length: int) -> Prompt:
-    """The prompt followed by the tokens of an answer, which are “generated” as if the model had written them.
-
-    Special tokens spelt in the answer stay letters. Raises InputError where the answer is empty or too long.
-    """
-    ids = _literal(tokenizer, answer.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    if not answer.strip() or not ids:
-        raise InputError("The answer is empty. Give an answer with at least one word.")
-    if len(prompt) + len(ids) > context_length:
-        raise InputError(
-            f"Prompt and answer have {len(prompt) + len(ids):,} tokens, but the model's context is {context_length:,}. "
-            "Shorten the answer."
-        )
-    pieces = tuple(tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
-    spans = prompt.spans | {"generated": (len(prompt), len(prompt) + len(ids))}
-    return Prompt(prompt.text, prompt.ids + ids, prompt.pieces + pieces, spans)
 
 
 def only_first_token(prompt: Prompt) -> Prompt:
@@ -288,7 +270,7 @@ def _tokenise(
         before = tuple(tokenizer(text_before, add_special_tokens=False)["input_ids"])
     after = tuple(tokenizer(template.after, add_special_tokens=False)["input_ids"])
     if literal:
-        return before, _literal(tokenizer, content), after
+        return before, literal_ids(tokenizer, content), after
     whole = tokenizer(text_before + content + template.after, add_special_tokens=False, return_offsets_mapping=True)
     ids, offsets = tuple(whole["input_ids"]), whole["offset_mapping"]
     end = len(ids) - len(after)
@@ -301,7 +283,7 @@ def _tokenise(
     return ids[:first], ids[first:last], ids[last:]
 
 
-def _literal(tokenizer: Any, text: str) -> tuple[int, ...]:
+def literal_ids(tokenizer: Any, text: str) -> tuple[int, ...]:
     """Ids of `text` with no special or added token recognised in it.
 
     Stateless on purpose: `split_special_tokens=True` flips a switch on the tokenizer that all threads share, and

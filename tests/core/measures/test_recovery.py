@@ -11,8 +11,9 @@ from torch.nn.functional import cross_entropy
 from core import Edits, Engine, Feature, InputError
 from core.forward.token_budget import at_most
 from core.measures.recovery import LEAST_GAP, Gap, over_prompts
+from core.prompts.answered import with_answer
 from core.prompts.references import Reference
-from core.prompts.template import read_template, with_answer
+from core.prompts.template import read_template
 from tests.conftest import make_tokenizer
 from tests.oracles import PLACES, PROMPTS, random_conditional_edits, random_edits, slow
 
