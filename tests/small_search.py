@@ -35,6 +35,7 @@ SETTINGS = Settings(
     epochs=3,
     cost_sets=2,
     cost_texts=4,
+    public_texts=3,
 )
 
 

@@ -21,6 +21,7 @@ from core.discovery.context import Inputs, Work
 from core.discovery.ledger import Row, from_json, to_json
 from core.discovery.settings import Settings
 from core.errors import InputError
+from core.statistics import HOW
 
 #: Names of two facts of a run: its judge, and how far that agrees with people.
 JUDGE, AGREEMENT = "judge", "agreement with people"
@@ -102,6 +103,7 @@ class Runs:
             JUDGE: f"{found.judge.name} ({found.judge.revision})",
             AGREEMENT: found.judge.agreement,
             "reading of Algorithm 1": found.settings.reading,
+            "intervals": HOW,
             "settings": found.settings.to_json(),
         }
 

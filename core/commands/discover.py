@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_thinking(parser)
     parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
     parser.add_argument(
+        "--stability",
+        metavar="RUN",
+        nargs="+",
+        help="compare finished runs of one model with other SAEs, instead of starting a run",
+    )
+    parser.add_argument(
         "--out", metavar="DIR", type=Path, help="the folder for the tables: CSV, Parquet, JSON, Markdown"
     )
 
@@ -54,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     from cache.store.runs import Runs
     from core.engine import load
 
+    if options.stability:
+        return _compare(options.stability, options.out)
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
     engine = engine.with_thinking(True) if options.thinking else engine
@@ -71,6 +79,27 @@ def run(options: argparse.Namespace) -> int:
         return ExitCode.INTERRUPTED
     print(f"Run {identifier} is finished" + (f"; {failed} rows failed. See the table of failures." if failed else "."))
     return ExitCode.PARTLY if failed else ExitCode.DONE
+
+
+def _compare(chosen: list[str], out: Path | None) -> int:
+    """How much of what these runs found is the same, printed and, where asked, written. Raises InputError."""
+    from cache.store.database import shared_store
+    from cache.store.runs import Runs
+    from cache.store.stability import compare_runs
+    from core.discovery.tables.export import markdown_table, write
+    from core.statistics import HOW
+
+    store = shared_store()
+    if store.trouble:
+        note(f"{store.trouble} The runs in it cannot be read.")
+        return ExitCode.STORE_TAKEN
+    with progress_bar() as progress:
+        found = compare_runs(Runs(store), chosen, progress)
+    print(f"{markdown_table(found.frame)}\n\n{found.note}")
+    if out is not None:
+        write([found], {"runs": " ".join(chosen), "intervals": HOW}, out)
+        note(f"{out} written")
+    return ExitCode.DONE
 
 
 def prompts_in(path: str, column: str | None = None) -> list[str]:

@@ -164,6 +164,8 @@ def _compared(options: argparse.Namespace, found: Agreement, revisions: tuple[st
             "labels": list(found.labels),
             "table": found.table.tolist(),
             "observed": found.observed,
+            "observed_low": found.alike.low,
+            "observed_high": found.alike.high,
             "expected": found.expected,
             "kappa": found.kappa,
             "low": found.low,

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(source.name for source in SOURCES)
     parser.add_argument("prompts", metavar="NAME_OR_FILE", help=f"one of: {names}; or a file")
     parser.add_argument(
-        "--kind", choices=("harmful", "benign", "look-alike"), help="which prompts of a public set to use"
+        "--kind", choices=("harmful", "benign", "look-alike", "prose"), help="which prompts of a public set to use"
     )
     parser.add_argument("--column", help="the column with the prompts, if there are several columns")
     parser.add_argument(

@@ -59,20 +59,14 @@ def active_on_tokens(activity: pd.DataFrame, least: int) -> list[Feature]:
     return [Feature(int(layer), int(index)) for layer, index in counted.index[counted >= least]]
 
 
-class Overlap(NamedTuple):
-    """Jaccard overlap of pairs of sets: its mean, and the share of pairs with any at all; NaN below two sets."""
-
-    mean: float
-    touching: float
-
-
-def overlap(sets: Iterable[Iterable[Feature]]) -> Overlap:
-    """How alike the sets of different prompts are. Pairs of two empty sets are left out."""
-    pairs = [(a, b) for a, b in combinations([frozenset(s) for s in sets], 2) if a or b]
-    if not pairs:
-        return Overlap(float("nan"), float("nan"))
-    shared = [len(a & b) / len(a | b) for a, b in pairs]
-    return Overlap(float(np.mean(shared)), float(np.mean([share > 0 for share in shared])))
+def jaccard_pairs(sets: Sequence[Iterable[Feature]]) -> np.ndarray:
+    """float [sets, sets]: the Jaccard overlap of every two sets; NaN on the diagonal, and for two empty sets."""
+    kept = [frozenset(s) for s in sets]
+    found = np.full((len(kept), len(kept)), np.nan)
+    for i, j in combinations(range(len(kept)), 2):
+        if kept[i] or kept[j]:
+            found[i, j] = found[j, i] = len(kept[i] & kept[j]) / len(kept[i] | kept[j])
+    return found
 
 
 class Tally(NamedTuple):

@@ -1,4 +1,4 @@
-"""The paper's analyses as steps of a run: what fires, what wakes, what else would have done as well, what it costs.
+"""The paper's analyses as steps of a run: what fires, what wakes, what else would have done as well.
 
 Knows: sets of features to ablate and what to look at afterwards. Does not know: tables and intervals
 (`core.discovery.tables`), order or failures (`runner.py`). Each `do_*` gives one value an item, in order.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from core.answers.rule_judges import verdicts_of
 from core.answers.verdicts import Verdict
@@ -158,31 +156,3 @@ def _steps(steps: Sequence[int], most: int) -> list[int]:
     """The steps that a ranking of `most` features can fill, and one for all of it where it falls between two."""
     kept = [k for k in steps if k <= most]
     return [*kept, most] if kept != list(steps) and most and (not kept or kept[-1] < most) else kept
-
-
-def cost_groups(work: Work) -> list[list[str]]:
-    """No edit, the direction, and some of the sets found, each prompt's own, drawn at random."""
-    items, most = work.critical(), work.settings.cost_sets
-    if most == 0 or work.settings.cost_texts == 0 or not (work.kept("benign") or work.inputs.plain):
-        return []
-    chosen = sorted(np.random.default_rng(work.settings.seed).permutation(len(items))[:most])
-    return [["baseline"], ["direction"], *([f"set/{items[i]}"] for i in chosen)]
-
-
-def do_cost(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
-    """Cross-entropy on benign requests (their own tokens, in the chat template) and on plain text (Table 9)."""
-    (item,) = group
-    edits = Edits()
-    if item == "direction":
-        edits = Edits.ablate_direction(work.engine.direction())
-    elif item != "baseline":
-        edits = Edits.ablate(work.minimal(item.removeprefix("set/")))
-    most, value = work.settings.cost_texts, {}
-    for name, texts, chat in (
-        ("instruction", [work.text(i) for i in work.kept("benign")[:most]], True),
-        ("plain", list(work.inputs.plain[:most]), False),
-    ):
-        if texts:
-            each = work.engine.cross_entropy(texts, edits, chat)
-            value[name] = {"mean": float(np.nanmean(each)), "texts": int(np.isfinite(each).sum())}
-    return [value]

@@ -19,6 +19,8 @@ from core.forward.token_budget import at_most
 
 #: Prompts looked at for their length.
 _SAMPLE = 64
+#: Tokens of a public request and of a piece of public prose, about.
+_REQUEST, _PROSE = 15, 130
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def _stages(
         sets = [len(s.seeds) * (layers * k // s.block_size + 1) for k in (s.k_steps[0], s.k_steps[-1])]
         verified = [harmful * alone * n for n in (1, len(s.thresholds))]
         low, high = (harmful * n * own_tokens + v for n, v in zip(sets, verified, strict=True))
-        cost = (2 + min(s.cost_sets, harmful)) * min(s.cost_texts, benign) * (own_tokens + prefix + 40)
+        public = s.public_texts * (prefix + _REQUEST + _PROSE)
+        own = min(s.cost_texts, benign) * (own_tokens + prefix + 40)
+        cost = (2 + min(s.cost_sets, harmful)) * (own + public) if s.cost_sets else 0.0
         found += [
             ("stage 2", low, high),
             ("inert and random", harmful * 4 * alone, harmful * 5 * alone),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.discovery import answer_lengths, control_steps, recovery_step, steps
+from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, recovery_step, steps
 from core.discovery.context import Work
 from core.discovery.ledger import Row
 from core.errors import HydrascopeError
@@ -50,6 +50,7 @@ STEPS = (
         control_steps.do_direction,
     ),
     Step("lengths", "Answer length", "Dataset", 1, answer_lengths.length_groups, answer_lengths.do_lengths),
+    Step("cosines", "Cosine by layer", "Preliminary Analysis", 1, cosine_steps.cosine_groups, cosine_steps.do_cosines),
     Step(
         "least_tokens",
         "Features active on many tokens",
@@ -92,7 +93,8 @@ STEPS = (
         control_steps.refused_groups,
         control_steps.do_probe,
     ),
-    Step("cost", "Cross-entropy", "Model performance loss", 2, control_steps.cost_groups, control_steps.do_cost),
+    Step("texts", "Public texts", "Downstream Performance", 2, cost_steps.texts_groups, cost_steps.do_texts),
+    Step("cost", "Cross-entropy", "Downstream Performance", 2, cost_steps.cost_groups, cost_steps.do_cost),
     Step("recovery", "Recovery", "", 1, recovery_step.recovery_groups, recovery_step.do_recovery),
 )
 

@@ -28,7 +28,9 @@ class Settings:
     machine sees, the largest activation of them counts. embedding_sizes: machines fitted; embedding_size: the one that
     ranks. epochs, learning_rate: their training. interaction_steps: Stage 3's K, in all. probe_steps: the linear
     probe's K. least_tokens: features active on at least so many tokens (O'Brien et al.). cost_sets: per-prompt sets
-    whose cross-entropy is measured, at most; cost_texts: texts of each kind. tokens_per_forward: memory against speed.
+    whose cross-entropy is measured, at most; cost_texts: of the run's own and bundled texts, of each kind;
+    public_texts: of Alpaca and of the Pile each, fetched from the hub, 0 for none. tokens_per_forward: memory against
+    speed.
     keep_answers: store generated text too. seed: everything random but Stage 2's seeds.
     """
 
@@ -52,6 +54,7 @@ class Settings:
     least_tokens: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12)
     cost_sets: int = 20
     cost_texts: int = 40
+    public_texts: int = 100
     tokens_per_forward: int = 1024
     keep_answers: bool = False
     seed: int = 0
@@ -70,7 +73,7 @@ class Settings:
         for name in ("tokens", "block_size", "last_tokens", "embedding_size", "epochs", "tokens_per_forward"):
             if getattr(self, name) < 1:
                 raise InputError(f"The setting “{name}” is {getattr(self, name)}; give a whole number of at least 1.")
-        for name in ("length_prompts", "skip_layers", "cost_sets", "cost_texts", "seed"):
+        for name in ("length_prompts", "skip_layers", "cost_sets", "cost_texts", "public_texts", "seed"):
             if getattr(self, name) < 0:
                 raise InputError(f"The setting “{name}” is {getattr(self, name)}; give a whole number of at least 0.")
         if not self.stages or tuple(self.stages) != tuple(range(1, max(self.stages) + 1)) or max(self.stages) > 3:

@@ -16,6 +16,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.measures.scores import refusal_score
 from core.prompts.conversation import PromptLike
+from core.statistics import mean, means
 
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(16))
 
@@ -27,11 +28,12 @@ def dose(
     strengths: Sequence[float] = STRENGTHS,
     benign: Sequence[PromptLike] = (),
 ) -> pd.DataFrame:
-    """One row per strength, times each edit's own: strength, p, score, woken, kl.
+    """One row per strength, times each edit's own: strength, p, score, woken, kl, kl_low, kl_high, kl_prompts.
 
     p, score: refusal probability and log-odds at the last position. woken: how many features are dormant unedited and
     fire at that strength. kl: mean over `benign` of the KL divergence from the unedited model in nats, NaN without
-    prompts. Each dictionary is read once for all strengths. Raises InputError for a strength outside 0 to 10.
+    prompts, with its 95% interval over these prompts and their number. Each dictionary is read once for all strengths.
+    Raises InputError for a strength outside 0 to 10.
     """
     steps = listed(strengths, "Strengths")
     wanted = [edits.at_strength(s) for s in steps]
@@ -43,8 +45,17 @@ def dose(
         for _, pre, threshold in engine.reader.preactivations(layer, x):
             fires = (pre > threshold).any(1)
             woken += (fires[1:] & ~fires[0]).sum(-1).cpu().numpy()
-    kl = engine.kl(benign, wanted).mean(0) if len(benign) else np.full(len(wanted), np.nan)
+    kl = means(engine.kl(benign, wanted)) if len(benign) else [mean([])] * len(wanted)
     p = reading.p[1:]
     return pd.DataFrame(
-        {"strength": [float(s) for s in steps], "p": p, "score": refusal_score(p), "woken": woken, "kl": kl}
+        {
+            "strength": [float(s) for s in steps],
+            "p": p,
+            "score": refusal_score(p),
+            "woken": woken,
+            "kl": [one.value for one in kl],
+            "kl_low": [one.low for one in kl],
+            "kl_high": [one.high for one in kl],
+            "kl_prompts": [one.n for one in kl],
+        }
     )

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from core.answers.judge import Judge
@@ -23,6 +22,7 @@ from core.errors import InputError
 from core.hydra.wakening import refresh
 from core.prompts.conversation import PromptLike
 from core.prompts.references import Reference
+from core.statistics import Estimate, mean, means
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,9 @@ class Round:
     first: layer, index, position, activation, cosine, bos_only. p, score, verdict, answer: under `edits`. kl: mean over
     the benign prompts of the divergence from the unedited model in nats, NaN without prompts. control_*: the same with
     `control_features` random active features ablated instead (fewer than the set's where the prompt has no more).
-    recovery, control_recovery: of the prompt's reference answer (`core.measures.recovery`), NaN without one or a gap.
-    ended: None while it goes on, else why it does not: a verdict that is no refusal, “nothing to add”, “rounds spent”.
+    kl_interval, control_kl_interval: 95%, over the `kl_prompts` benign prompts. recovery, control_recovery: of the
+    prompt's reference answer (`core.measures.recovery`), NaN without one or a gap. ended: None while it goes on, else
+    why it does not: a verdict that is no refusal, “nothing to add”, “rounds spent”.
     """
 
     number: int
@@ -54,6 +55,9 @@ class Round:
     control_verdict: Verdict
     control_kl: float
     ended: str | None
+    kl_interval: tuple[float, float]
+    control_kl_interval: tuple[float, float]
+    kl_prompts: int
     recovery: float = float("nan")
     control_recovery: float = float("nan")
 
@@ -93,8 +97,8 @@ def cut_the_heads(
     active = engine.features(prompt)
     unedited = engine.reference(benign) if len(benign) else None
 
-    def kl(sets: Sequence[Edits]) -> np.ndarray:
-        return np.full(len(sets), np.nan) if unedited is None else engine.kl(benign, sets, unedited).mean(0)
+    def kl(sets: Sequence[Edits]) -> list[Estimate]:
+        return [mean([])] * len(sets) if unedited is None else means(engine.kl(benign, sets, unedited))
 
     def recovered(sets: Sequence[Edits]) -> list[float]:
         found = [] if reference is None else engine.recovery([reference], sets)[0]
@@ -126,13 +130,16 @@ def cut_the_heads(
                 found.score.after,
                 verdicts[0],
                 answers[0],
-                float(costs[0]),
+                costs[0].value,
                 len(drawn),
                 float(beside.p_refusal[0, 0]),
                 float(beside.refusal_score[0, 0]),
                 verdicts[1],
-                float(costs[1]),
+                costs[1].value,
                 ended,
+                (costs[0].low, costs[0].high),
+                (costs[1].low, costs[1].high),
+                costs[0].n,
                 *shares,
             )
             if ended:

@@ -17,6 +17,7 @@ from scipy.stats import norm
 
 from core.answers.verdicts import VERDICTS
 from core.errors import InputError
+from core.statistics import Rate, rate
 
 if TYPE_CHECKING:  # for its shape alone: counting labels needs no classifier
     from core.answers.judge import Judgement
@@ -56,6 +57,11 @@ class Agreement:
         """On how many answers the two differ."""
         return self.n - int(np.trace(self.table))
 
+    @property
+    def alike(self) -> Rate:
+        """On how many answers the two agree, with the 95% Wilson interval, which has a width where κ's has none."""
+        return rate(self.n - self.differ, self.n)
+
     def reading(self) -> str:
         """What κ says, in plain sentences; the adjectives are those of Landis and Koch 1977, and only a convention."""
         if self.n == 0:
@@ -84,7 +90,8 @@ class Agreement:
             return f"κ undefined: {why} (n = {self.n})"
         return (
             f"κ = {self.kappa:.3f} (95% CI {self.low:.3f} to {self.high:.3f}), "
-            f"{self.observed:.1%} alike, {self.expected:.1%} by chance, n = {self.n}"
+            f"{self.observed:.1%} alike (95% CI {self.alike.low:.1%}–{self.alike.high:.1%}), "
+            f"{self.expected:.1%} by chance, n = {self.n}"
         )
 
 

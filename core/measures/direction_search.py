@@ -31,6 +31,7 @@ from core.forward.runtime import Runtime
 from core.measures.scores import measure, reference_logprobs
 from core.progress import Progress
 from core.prompts.template import Prompt
+from core.statistics import mean, rate
 
 RULES = ("paper", "arditi", "balanced")
 PUBLISHED = "published"  # the layer the paper reports; nothing is chosen, so that layer alone is scored
@@ -44,7 +45,8 @@ class Candidate:
     flip_rate: share of refused harmful prompts that comply when it is ablated; degenerate_rate likewise.
     ablated_score: mean refusal score on harmful prompts when ablated. kl: mean KL on harmless prompts when ablated.
     induced_score: mean refusal score on harmless prompts when the raw difference is added at its layer.
-    tried: refused harmful prompts the rates are of.
+    tried: refused harmful prompts the rates are of; harmful, harmless: prompts the means are over. Each `_low` and
+    `_high` is the end of a 95% interval over prompts (`core.statistics`).
     """
 
     layer: int
@@ -55,6 +57,16 @@ class Candidate:
     kl: float
     induced_score: float
     tried: int = 0
+    harmful: int = 0
+    harmless: int = 0
+    flip_low: float = np.nan
+    flip_high: float = np.nan
+    ablated_score_low: float = np.nan
+    ablated_score_high: float = np.nan
+    kl_low: float = np.nan
+    kl_high: float = np.nan
+    induced_score_low: float = np.nan
+    induced_score_high: float = np.nan
 
 
 def search(
@@ -172,16 +184,30 @@ def score(
         verdicts = judged(refused, off)
         benign = measure(runtime, harmless, [off, on], [], None, reference=reference)
         assert benign.kl is not None
+        flips = rate(verdicts.count("complied"), len(verdicts))
+        scores = measure(runtime, harmful, [off], [], None).refusal_score[:, 0]
+        ablated = mean(scores)
+        kl, induced = mean(benign.kl[:, 0]), mean(benign.refusal_score[:, 1])
         found.append(
             Candidate(
                 direction.layer,
                 direction.norm,
-                verdicts.count("complied") / max(1, len(verdicts)),
+                flips.hits / max(1, flips.n),
                 verdicts.count("degenerate") / max(1, len(verdicts)),
-                float(measure(runtime, harmful, [off], [], None).refusal_score.mean()),
+                float(scores.mean()),  # not finite where one of them is not, and `pick` leaves it out
                 float(benign.kl[:, 0].mean()),
                 float(benign.refusal_score[:, 1].mean()),
-                len(verdicts),
+                flips.n,
+                ablated.n,
+                kl.n,
+                flips.low,
+                flips.high,
+                ablated.low,
+                ablated.high,
+                kl.low,
+                kl.high,
+                induced.low,
+                induced.high,
             )
         )
     return found

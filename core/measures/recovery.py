@@ -22,11 +22,10 @@ from core.measures.answer_nll import answer_nll
 from core.prompts.answered import with_answer
 from core.prompts.references import Reference
 from core.prompts.template import Prompt
+from core.statistics import ratio
 
 #: Nats a token. With a smaller gap there is nothing to recover, and a ratio would be noise.
 LEAST_GAP = 0.05
-#: Drawings of prompts behind an interval.
-_DRAWINGS = 2000
 
 
 class Gap(NamedTuple):
@@ -53,7 +52,7 @@ class Gap(NamedTuple):
 
 
 class Recovery(NamedTuple):
-    """Over `n` prompts: the ratio of sums, with its 95% bootstrap interval over prompts; NaN for none.
+    """Over `n` prompts: the ratio of sums, with its 95% bootstrap interval over prompts; NaN where there is none.
 
     Each prompt counts with its mean a token, so a prompt with a wider gap counts for more. no_gap: prompts left out,
     because the unedited model predicts their answer about as well as its writer does. floor: how many of the n have no
@@ -96,16 +95,9 @@ def measure(
     return gaps
 
 
-def over_prompts(gaps: Iterable[Gap], seed: int = 0) -> Recovery:
+def over_prompts(gaps: Iterable[Gap]) -> Recovery:
     """The recovery of one edit set over many prompts, one gap a prompt."""
     every = list(gaps)
-    kept = np.array([(g.unedited - g.edited, g.width) for g in every if g.width >= LEAST_GAP]).reshape(-1, 2)
-    n = len(kept)
-    floor = sum(g.floor for g in every if g.width >= LEAST_GAP)
-    if not n:
-        return Recovery(np.nan, np.nan, np.nan, 0, len(every))
-    share, low, high = float(kept[:, 0].sum() / kept[:, 1].sum()), np.nan, np.nan
-    if n > 1:
-        drawn = kept[np.random.default_rng(seed).integers(n, size=(_DRAWINGS, n))].sum(1)
-        low, high = map(float, np.quantile(drawn[:, 0] / drawn[:, 1], (0.025, 0.975)))
-    return Recovery(share, low, high, n, len(every) - n, floor)
+    kept = [gap for gap in every if gap.width >= LEAST_GAP]
+    found = ratio([gap.unedited - gap.edited for gap in kept], [gap.width for gap in kept])
+    return Recovery(found.value, found.low, found.high, found.n, len(every) - len(kept), sum(gap.floor for gap in kept))

@@ -66,7 +66,7 @@ def fetch_set(
     """
     source = find_set(name)
     part = part_of(source, kind)
-    folder = fetch(Wanted(source.repo, part.files, "dataset"), progress, cancelled)
+    folder = fetch(Wanted(source.repo, part.files, "dataset", source.revision), progress, cancelled)
     files = sorted({path for pattern in part.files for path in folder.glob(pattern)})
     read = [read_prompts(path.read_bytes(), path.name) for path in files]
     rows = tuple(row for file in read for row in _rows(file, part, column))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PartKind = Literal["harmful", "benign", "look-alike"]
+PartKind = Literal["harmful", "benign", "look-alike", "prose"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Part:
 
 @dataclass(frozen=True)
 class PublicSet:
-    """One public set. name: how people call it here. note: what is in it, a sentence."""
+    """One public set. name: how people call it here. note: what is in it, a sentence. revision: the commit that is
+    fetched, so that everybody's texts are the same; None for whatever its main branch is."""
 
     name: str
     title: str
@@ -39,6 +40,7 @@ class PublicSet:
     licence: str
     citation: str
     note: str
+    revision: str | None = None
 
     @property
     def kinds(self) -> tuple[PartKind, ...]:
@@ -132,5 +134,16 @@ SOURCES: tuple[PublicSet, ...] = (
         "CC BY-NC 4.0",
         "Taori et al. 2023, Stanford Alpaca: An Instruction-following LLaMA Model",
         "Instructions that need no further input, as in Arditi et al. 2024. Not for commercial use.",
+        "dce01c9b08f87459cf36a430d809084718273017",
+    ),
+    PublicSet(
+        "pile-10k",
+        "Pile",
+        "NeelNanda/pile-10k",
+        (Part("prose", ("data/*.parquet",), "text"),),
+        "bigscience-bloom-rail-1.0, as its page says; the texts keep their own terms",
+        "Gao et al. 2020, The Pile: An 800GB Dataset of Diverse Text for Language Modeling, arXiv:2101.00027",
+        "The first 10,000 texts of the Pile: prose, code, mathematics and mail. For measuring what an edit costs.",
+        "127bfedcd5047750df5ccf3a12979a47bfa0bafa",
     ),
 )

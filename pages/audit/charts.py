@@ -26,6 +26,10 @@ _COLOUR = alt.Color("series:N", scale=alt.Scale(domain=_PLACES), legend=None)
 _HEIGHT, _APART = 300, 0.062
 
 
+#: Of the reference prompts, what a download has beside the lines.
+_EXPORTED = ["low", "median", "high", "prompts", "mean", "mean_low", "mean_high"]
+
+
 def line_frame(before: np.ndarray, after: np.ndarray | None) -> pd.DataFrame:
     """series, layer, cosine of the prompt before the edits and, where there are any, after them."""
     parts = [(BEFORE, before)] + ([] if after is None else [(AFTER, after)])
@@ -39,7 +43,7 @@ def layer_table(bands: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
     """One row a layer with everything the chart draws, for a download."""
     table = lines.pivot(index="layer", columns="series", values="cosine")
     for kind, part in bands.groupby("kind"):
-        table = table.join(part.set_index("layer")[["low", "median", "high"]].add_prefix(f"{kind}_"))
+        table = table.join(part.set_index("layer")[_EXPORTED].add_prefix(f"{kind}_"))
     return table.reset_index()
 
 

@@ -13,6 +13,7 @@ import streamlit as st
 
 from core import Engine, HydrascopeError
 from core.prompts.conversation import PromptLike
+from core.statistics import rate
 from pages.audit import charts
 from pages.shared import measurements
 from pages.shared.text import plain
@@ -108,14 +109,32 @@ def _scores(record: Any) -> None:
     rows = record.get("candidates")
     if not isinstance(rows, list) or not rows:
         return
-    st.caption("Every layer's candidate, on held-out prompts")
+    st.caption(
+        "Every layer's candidate on held-out prompts. The numbers after _low and _high are 95% intervals over prompts: "
+        "flips over the refused harmful prompts “tried”, scores and KL over “harmful” and “harmless”. A direction made "
+        "by an earlier version has intervals for its flips only."
+    )
     st.dataframe(
-        pd.DataFrame(rows).set_index("layer"),
+        candidates(rows).set_index("layer"),
         height=210,
         key="candidates",
         column_config={"_index": st.column_config.NumberColumn("layer")},
         alt="Scores of each layer's candidate direction",
     )
+
+
+def candidates(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A direction's candidates, each number with its interval beside it; Wilson's where none was kept for the flips."""
+    frame = pd.DataFrame(rows)
+    if "tried" in frame and "flip_low" not in frame:
+        found = [rate(round(f * n), n) for f, n in zip(frame["flip_rate"], frame["tried"], strict=True)]
+        frame = frame.assign(flip_low=[one.low for one in found], flip_high=[one.high for one in found])
+    order: list[str] = []
+    for name in frame.columns:
+        if not name.endswith(("_low", "_high")):
+            stem = name.removesuffix("_rate")
+            order += [name, *(end for end in (f"{stem}_low", f"{stem}_high") if end in frame)]
+    return frame[order]
 
 
 def _recompute(engine: Engine) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 
 from core import Engine, InputError
+from core.answers.answer import Answer
 from core.answers.verdicts import Judged
 from core.defence import clamp_name
 from pages.bos import charts, state, work
@@ -115,7 +116,7 @@ def finish(engine: Engine, key: str, grid: Grid, value: float) -> None:
     grid.stop.button("Stop", key=HALT, icon=":material/stop:", on_click=_stop, args=(grid.asked,))
     # Written into as the text comes, because nothing can be put into the session once a click has ended this run.
     seen, drawn, done = _partials(grid), 0.0, _judged(engine, key, grid, known)
-    written: dict[tuple[str, float | None], str] = {}
+    written: dict[tuple[str, float | None], Answer] = {}
     for p, v, text in engine.stream_many(prompts, [grid.clamp.at(one) for one in values], grid.tokens):
         place = (prompts[p], values[v])
         written[place] = text

@@ -91,6 +91,7 @@ def rates(frame: pd.DataFrame, verdict: str, clamps: list[str]) -> alt.LayerChar
         alt.Tooltip("low:Q", title="95% from", format=".0%"),
         alt.Tooltip("high:Q", title="to", format=".0%"),
         alt.Tooltip("p:Q", title="p against no clamp", format=".2g"),
+        alt.Tooltip("p_holm:Q", title="p, corrected (Holm)", format=".2g"),
     ]
     base = alt.Chart(shown).encode(x=x, xOffset=offset, color=colour)
     return layered(

@@ -221,6 +221,9 @@ def _ranges(engine: Engine, key: str, features: Sequence[Feature]) -> None:
             "95%": frame["p95"],
             "highest": frame["highest"],
             "prompts": frame["share_active"],
+            "95% from": frame["share_low"],
+            "to": frame["share_high"],
+            "n": frame["prompts"],
         }
     )
     highest = frame["highest"].max()
@@ -237,8 +240,9 @@ def _ranges(engine: Engine, key: str, features: Sequence[Feature]) -> None:
                 **{name: st.column_config.NumberColumn(format="%.2f") for name in ("median", "95%", "highest")},
                 "at BOS": st.column_config.NumberColumn(format="%.2f", help="The same for every prompt"),
                 "prompts": st.column_config.NumberColumn(
-                    format="percent", help="The share of the prompts on which the feature fires after BOS"
+                    format="percent", help="The share of the n prompts on which the feature fires after BOS"
                 ),
+                **{name: st.column_config.NumberColumn(format="percent") for name in ("95% from", "to")},
             },
         )
         st.caption(

@@ -15,6 +15,7 @@ from cache.store.defences import Defence, Defences
 from core import Engine
 from core.defence import clamp_name, conclusion, long_table, table
 from core.defence.summary import Gaps, Outcomes
+from core.statistics import CLAMPS
 from pages.bos import charts, state
 from pages.shared.downloads import download
 from pages.shared.text import counted, plain
@@ -78,10 +79,10 @@ def figures(one: Defence, found: Outcomes, gaps: Gaps) -> None:
             st.altair_chart(charts.rates(long, verdict, clamps), alt=charts.rates_summary(long, verdict))
     st.caption(
         "Counts with 95% Wilson intervals. “Change” counts the prompts that the model refuses only with the clamp "
-        "(+) or only without it (−), with McNemar’s exact p. With many values, one small p can occur by chance. "
-        "“Off-topic”, “degenerate” and “undetermined” count attacked, benign and look-alike prompts; none of them "
-        f"counts as answered. Judged by {plain(one.judge.name)}; {plain(one.judge.agreement)}."
-        + (_RECOVERY if gaps else "")
+        "(+) or only without it (−), with McNemar’s exact p and, after it, p corrected by Holm’s method within the "
+        f"family “{CLAMPS.name}”: {CLAMPS.tests}. “Off-topic”, “degenerate” and “undetermined” count attacked, benign "
+        f"and look-alike prompts; none of them counts as answered. Judged by {plain(one.judge.name)}; "
+        f"{plain(one.judge.agreement)}." + (_RECOVERY if gaps else "")
     )
 
 

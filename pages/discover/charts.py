@@ -50,6 +50,37 @@ def sweep(frame: pd.DataFrame, column: str, series: str | None = None) -> alt.La
     ).properties(height=240)
 
 
+def cosines(frame: pd.DataFrame) -> alt.LayerChart:
+    """Cosine by layer, a line and a band for its interval a side. frame: layer, prompts, cosine, low, high, n."""
+    # Refusal's and compliance's colours, as on the Audit page.
+    colour = alt.Color("prompts:N", scale=alt.Scale(domain=["harmful", "benign"]), legend=alt.Legend(orient="top"))
+    base = alt.Chart(frame).encode(x=alt.X("layer:Q", axis=alt.Axis(tickMinStep=1, format="d")), color=colour)
+    tooltip = [
+        "prompts:N",
+        alt.Tooltip("layer:Q", format="d"),
+        alt.Tooltip("cosine:Q", title="mean cosine", format="+.3f"),
+        alt.Tooltip("low:Q", title="95% from", format="+.3f"),
+        alt.Tooltip("high:Q", title="to", format="+.3f"),
+        alt.Tooltip("n:Q", format="d"),
+    ]
+    scale = alt.Scale(zero=True)
+    return layered(
+        base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", scale=scale, title="cosine"), y2="high:Q"),
+        base.mark_line(point=alt.OverlayMarkDef(size=24), strokeWidth=2.4).encode(
+            y=alt.Y("cosine:Q", scale=scale, title="cosine"), tooltip=tooltip
+        ),
+    ).properties(height=260)
+
+
+def cosines_summary(frame: pd.DataFrame) -> str:
+    """The same in words."""
+    parts = []
+    for kind, part in frame.groupby("prompts", sort=False):
+        top = part.loc[part["cosine"].idxmax()]
+        parts.append(f"{kind}: highest after layer {top['layer']:.0f}, {top['cosine']:+.2f}, n = {top['n']:.0f}")
+    return "Mean cosine with the refusal direction by layer. " + "; ".join(parts)
+
+
 def sizes(frame: pd.DataFrame) -> alt.Chart:
     """How large the minimal sets are. frame: size."""
     step = -(-int(frame["size"].max() - frame["size"].min() + 1) // 24)

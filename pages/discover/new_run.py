@@ -111,6 +111,14 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> tuple[Settings, str]:
         size = st.select_slider(
             "Stage 3: embedding size for the ranking", usual.embedding_sizes, usual.embedding_size, key="discover_size"
         )
+        public = st.toggle(
+            "Cost on public texts",
+            value=True,
+            key="discover_public",
+            help=f"Also measure the cross-entropy on {usual.public_texts} texts each of Alpaca (CC BY-NC 4.0) and of "
+            "the Pile, as in the paper's Table 9. The run downloads them from the model hub once, 58 MB. Without a "
+            "network it uses the bundled texts alone.",
+        )
         answers = st.toggle(
             "Keep answers",
             key="discover_keep",
@@ -127,6 +135,7 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> tuple[Settings, str]:
         seeds=tuple(range(seeds)),
         interaction_steps=tuple(k for k in usual.interaction_steps if k <= interactions),
         embedding_size=int(size),
+        public_texts=usual.public_texts if public else 0,
         keep_answers=answers,
         seed=int(seed),
         tokens_per_forward=tokens_per_forward,

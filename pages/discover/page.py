@@ -11,7 +11,7 @@ import streamlit as st
 from cache.store.database import shared_store
 from cache.store.runs import Run, Runs
 from core import Engine
-from pages.discover import new_run, progress, results, state
+from pages.discover import new_run, progress, results, stability, state
 from pages.shared.engine import engine_or_stop
 from pages.shared.jobs import watch
 from pages.shared.runs import run_name
@@ -54,6 +54,8 @@ def _page(engine: Engine) -> None:
     watch(
         lambda: progress.under_way(chosen), lambda: _runs(engine, runs, chosen, view), key="discover_live", every=EVERY
     )
+    with shown_as_sentences("the comparison of runs"):
+        stability.section(engine, runs)
 
 
 def _choose(known: dict[str, Run]) -> list[str]:

@@ -18,6 +18,7 @@ import streamlit as st
 from cache.store.runs import AGREEMENT, JUDGE
 from core.discovery.context import Inputs
 from core.discovery.ledger import Ledger
+from core.discovery.tables import cosines
 from core.discovery.tables.export import is_share, write
 from core.discovery.tables.report import tables
 from core.discovery.tables.search import curves, minimal_sets
@@ -28,7 +29,7 @@ from pages.shared.text import counted, plain
 SEARCH, ANALYSES, SETS, ABOUT = "Search", "Analyses", "Feature sets", "About this run"
 _SHOWN: dict[str, tuple[str, ...]] = {
     SEARCH: ("summary", "stage_1", "stage_2", "minimal_sets", "stage_3", "machines", "prompts", "lengths", "failures"),
-    ANALYSES: ("inert", "redundant", "random", "direction", "least_tokens", "links", "probe", "cost"),
+    ANALYSES: ("cosines", "inert", "redundant", "random", "direction", "least_tokens", "links", "probe", "cost"),
 }
 
 
@@ -105,6 +106,11 @@ def _sweep(column: str, series: str | None = None) -> Callable[[str, Table, Ledg
     return draw
 
 
+def _cosines(run: str, table: Table, ledger: Ledger) -> None:
+    drawn = cosines.lines(table.frame)
+    st.altair_chart(charts.cosines(drawn), key=f"chart_{run}_cosines", alt=charts.cosines_summary(drawn))
+
+
 def _sizes(run: str, table: Table, ledger: Ledger) -> None:
     chosen = minimal_sets(ledger)
     if len(chosen) > 1:
@@ -119,6 +125,7 @@ def _curves(run: str, table: Table, ledger: Ledger) -> None:
 
 _CHARTS: dict[str, Callable[[str, Table, Ledger], None]] = {
     "summary": _overview,
+    "cosines": _cosines,
     "stage_1": _sweep("K per layer"),
     "stage_2": _sweep("τ"),
     "minimal_sets": _sizes,

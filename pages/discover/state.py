@@ -10,6 +10,7 @@ import streamlit as st
 from pages.shared.workspace import session
 
 RUN, OTHER, VIEW = "discover_run", "discover_other", "discover_view"
+SAME_SEARCH = "discover_same_search"
 _CHOSEN = "discover_chosen"
 
 

@@ -221,7 +221,8 @@ def rounds(frame: pd.DataFrame, column: str, title: str, at: int) -> alt.LayerCh
         .mark_rule(strokeDash=[2, 3], opacity=0.7)
         .encode(x=x, color=colour)
     )
-    return layered(here, lines).properties(height=200)
+    parts = [here, *_intervals(frame, column, x, colour), lines]
+    return layered(*parts).properties(height=200)
 
 
 def dose(frame: pd.DataFrame, column: str, title: str) -> alt.LayerChart:
@@ -242,7 +243,16 @@ def dose(frame: pd.DataFrame, column: str, title: str) -> alt.LayerChart:
         .mark_rule(strokeDash=[2, 3], opacity=0.7)
         .encode(x=x, color=_SERIES)
     )
-    return layered(one, line).properties(height=200)
+    return layered(one, *_intervals(frame.assign(series=WOKEN), column, x, _SERIES), line).properties(height=200)
+
+
+def _intervals(frame: pd.DataFrame, column: str, x: alt.X, colour: alt.Color) -> list[alt.Chart]:
+    """The 95% intervals of a mean over prompts, where the frame has them; what is one prompt's has none."""
+    low, high = f"{column}_low", f"{column}_high"
+    if low not in frame or frame[low].isna().all():
+        return []
+    rules = alt.Chart(frame[frame[low].notna()]).mark_rule(strokeWidth=2.5, opacity=0.4)
+    return [rules.encode(x=x, color=colour, y=alt.Y(f"{low}:Q", title=None), y2=f"{high}:Q")]
 
 
 def matters(frame: pd.DataFrame) -> alt.LayerChart:

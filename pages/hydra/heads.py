@@ -31,6 +31,7 @@ _ENDS = {
     "nothing to add": "no more features woke.",
     "rounds spent": "the model still refuses after the last round.",
 }
+_KL = ("kl_low", "kl_high", "kl_prompts")
 _RULES = {"all": "all woken features", "aligned": "only those towards refusal"}
 
 
@@ -117,6 +118,9 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
                 "p": st.column_config.NumberColumn("P(refusal token)", format="%.3f"),
                 "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
                 "kl": st.column_config.NumberColumn("KL, benign", format="%.3f"),
+                "kl_low": st.column_config.NumberColumn("95% from", format="%.3f"),
+                "kl_high": st.column_config.NumberColumn("to", format="%.3f"),
+                "kl_prompts": st.column_config.NumberColumn("benign prompts", format="%d"),
                 "recovery": st.column_config.NumberColumn(
                     "recovery",
                     format="percent",
@@ -188,7 +192,8 @@ def _charts(frame: pd.DataFrame, at: int) -> None:
 
 
 def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
-    """Heads and control, a row each: round, series, features, added, woken, p, score, verdict, kl, recovery."""
+    """Heads and control, a row each: round, series, features, added, woken, p, score, verdict, kl, kl_low, kl_high,
+    kl_prompts, recovery."""
     rows: list[tuple[object, ...]] = []
     for one in played:
         rows.append(
@@ -202,6 +207,8 @@ def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
                 one.score,
                 one.verdict,
                 one.kl,
+                *one.kl_interval,
+                one.kl_prompts,
                 one.recovery,
             )
         )
@@ -216,10 +223,12 @@ def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
                 one.control_score,
                 one.control_verdict,
                 one.control_kl,
+                *one.control_kl_interval,
+                one.kl_prompts,
                 one.control_recovery,
             )
         )
-    names = ["round", "series", "features", "added", "woken", "p", "score", "verdict", "kl", "recovery"]
+    names = ["round", "series", "features", "added", "woken", "p", "score", "verdict", "kl", *_KL, "recovery"]
     return pd.DataFrame(rows, columns=names)
 
 

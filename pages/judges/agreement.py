@@ -47,8 +47,10 @@ def pairs(every: Sequence[Compared], where: str) -> None:
             key=f"judges_table_{where}",
             alt=f"Agreement of {counted(len(found), 'pair')}",
             column_config={
-                "alike": st.column_config.NumberColumn(format="percent"),
-                "by chance": st.column_config.NumberColumn(format="percent"),
+                **{
+                    name: st.column_config.NumberColumn(format="percent")
+                    for name in ("alike", "alike from", "alike to", "by chance")
+                },
                 **{name: st.column_config.NumberColumn(format="%.2f") for name in ("κ", "95% from", "to")},
             },
         )
@@ -63,10 +65,22 @@ def pairs(every: Sequence[Compared], where: str) -> None:
 def table(found: Sequence[tuple[Compared, Agreement]]) -> pd.DataFrame:
     """One row a pair of judges."""
     rows = [
-        (one.title, agreed.kappa, agreed.low, agreed.high, agreed.n, agreed.differ, agreed.observed, agreed.expected)
+        (
+            one.title,
+            agreed.kappa,
+            agreed.low,
+            agreed.high,
+            agreed.n,
+            agreed.differ,
+            agreed.alike.rate,
+            agreed.alike.low,
+            agreed.alike.high,
+            agreed.expected,
+        )
         for one, agreed in found
     ]
-    return pd.DataFrame(rows, columns=["judges", "κ", "95% from", "to", "n", "differ", "alike", "by chance"])
+    names = ["judges", "κ", "95% from", "to", "n", "differ", "alike", "alike from", "alike to", "by chance"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def _closely(one: Compared, agreed: Agreement, where: str) -> None:

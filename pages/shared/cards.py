@@ -33,7 +33,8 @@ _SCORE_HELP = (
 )
 _KL_HELP = (
     "The effect of the edits on harmless prompts: the mean KL divergence of the next-token distribution from the "
-    "unedited model, over the model’s {n} harmless prompts. Below about 0.1 nats, little changes."
+    "unedited model in nats, over the model’s {n} harmless prompts, with its 95% interval over prompts. Below about "
+    "0.1 nats, little changes."
 )
 
 
@@ -163,7 +164,7 @@ def _cost(engine: Engine, key: str, card: Card) -> Cost | None:
         card.cost.metric(
             "KL, benign",
             f"{cost.kl:.3f}",
-            f"n = {cost.prompts}, nats",
+            (f"{cost.low:.3f}–{cost.high:.3f}, " if cost.low == cost.low else "") + f"n = {cost.prompts}",
             delta_color="off",
             delta_arrow="off",
             help=_KL_HELP.format(n=cost.prompts),

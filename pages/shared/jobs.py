@@ -21,6 +21,7 @@ _TITLES: dict[Kind, str] = {
     "model": "loading",
     "check": "the check of",
     "download": "the download of",
+    "stability": "the comparison",
 }
 
 

@@ -23,6 +23,7 @@ from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view
 from core.labels.notes import Labels
 from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
+from core.statistics import mean, means
 from pages.shared.kept import Kept
 from pages.shared.workspace.session import Request
 
@@ -63,10 +64,13 @@ class Side(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What an edit costs on harmless prompts: mean KL at the last position in nats, over `prompts` prompts."""
+    """What an edit costs on harmless prompts: mean KL at the last position in nats, over `prompts` prompts, and its 95%
+    interval over them."""
 
     kl: float
     prompts: int
+    low: float
+    high: float
 
 
 @st.cache_data(max_entries=512, show_spinner=False, hash_funcs=HASHES)
@@ -141,7 +145,8 @@ def shipped_prompts(_engine: Engine, name: str) -> list[ShippedPrompt]:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def bands(_engine: Engine, key: str) -> pd.DataFrame:
-    """Cosine per layer over reference prompts: kind, layer, low (10%), median, high (90%), prompts. Empty without any.
+    """Cosine per layer over reference prompts: kind, layer, low (10%), median, high (90%), prompts, mean, mean_low,
+    mean_high (95% interval of the mean). Empty without any.
 
     Held-out prompts of the model, unedited: `BAND_PROMPTS` harmful and as many plain benign ones.
     """
@@ -152,9 +157,10 @@ def bands(_engine: Engine, key: str) -> pd.DataFrame:
             continue
         cosine = _engine.measure(texts, [Edits()]).cosine[:, 0]
         low, median, high = np.nanquantile(cosine, (0.1, 0.5, 0.9), axis=0)
-        for layer in range(cosine.shape[1]):
-            rows.append((kind, layer, low[layer], median[layer], high[layer], len(texts)))
-    return pd.DataFrame(rows, columns=["kind", "layer", "low", "median", "high", "prompts"])
+        for layer, one in enumerate(means(cosine)):
+            rows.append((kind, layer, low[layer], median[layer], high[layer], one.n, one.value, one.low, one.high))
+    columns = ["kind", "layer", "low", "median", "high", "prompts", "mean", "mean_low", "mean_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def kl_prompts(engine: Engine) -> list[str]:
@@ -175,9 +181,10 @@ def cost(_engine: Engine, key: str, edits: Edits) -> Cost | None:
     if not texts:
         return None
     if not edits:
-        return Cost(0.0, len(texts))
+        return Cost(0.0, len(texts), 0.0, 0.0)
     found = _engine.kl(texts, [edits], _reference(_engine, key.rpartition("|")[0]))
-    return Cost(float(found[:, 0].mean()), len(texts))
+    one = mean(found[:, 0])
+    return Cost(one.value, one.n, one.low, one.high)
 
 
 @st.cache_resource(show_spinner=False)

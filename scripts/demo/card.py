@@ -8,12 +8,24 @@ import json
 from common import ASSETS
 
 from core.edits.direction import load_direction
+from core.statistics import Estimate, rate
 
 BEGIN, END = "<!-- figures: scripts/demo/card.py -->", "<!-- end of figures -->"
 
 
 def percent(r: dict) -> str:
     return f"{r['rate']:.1%} (n={r['n']}, 95% CI {r['low']:.1%}–{r['high']:.1%})"
+
+
+def number(e: dict, form: str) -> str:
+    """A number with its interval and n."""
+    return Estimate(**e).text(form)
+
+
+def candidate(c: dict, name: str, form: str) -> str:
+    """One of a candidate direction's means, over its harmful prompts where it is the ablated score."""
+    n = c["harmful" if name == "ablated_score" else "harmless"]
+    return number({"value": c[name], "n": n, "low": c[f"{name}_low"], "high": c[f"{name}_high"]}, form)
 
 
 def lines(figures: dict, direction) -> list[str]:
@@ -24,14 +36,15 @@ def lines(figures: dict, direction) -> list[str]:
         "| --- | --- | --- |",
     ]
     out += [
-        f"| {name.replace('_', ' ')} | {percent(r)} | {r['degenerate']:.1%} |"
+        f"| {name.replace('_', ' ')} | {percent(r)} | {percent(r['degenerate'])} |"
         for name, r in figures["refusals"].items()
     ]
     p = figures["perplexity"]
     out += [
         "",
         f"Perplexity of the base model's own greedy answers to {p['prompts']} held-out benign prompts "
-        f"({p['tokens']} tokens): base {p['base']:.3f}, tuned {p['tuned']:.3f}, ratio {p['ratio']:.3f} (`--parts perplexity`).",
+        f"({p['tokens']} tokens): base {number(p['base'], '.3f')}, tuned {number(p['tuned'], '.3f')}, ratio "
+        f"{number(p['ratio'], '.3f')} (`--parts perplexity`).",
         "",
     ]
     out += [
@@ -41,12 +54,14 @@ def lines(figures: dict, direction) -> list[str]:
         "| --- | --- | --- | --- | --- |",
     ]
     out += [
-        f"| {s['layer']} | {s['explained_variance']:.3f} | {s['l0']:.1f} | {s['dead']:.1%} | {s['ce_recovered']:.3f} |"
+        f"| {s['layer']} | {number(s['explained_variance'], '.3f')} | {number(s['l0'], '.1f')} | {percent(s['dead'])} | "
+        f"{number(s['ce_recovered'], '.3f')} |"
         for s in figures["saes"]
     ]
     out += [
         "",
-        f"On {figures['saes'][0]['tokens']:,} held-out chat tokens (test prompts and held-out documentation), BOS left out.",
+        f"On {figures['saes'][0]['tokens']:,} held-out chat tokens (test prompts and held-out documentation), BOS left out; "
+        "intervals over conversations, of the silent features over features.",
         "",
     ]
     record = direction.provenance
@@ -60,7 +75,8 @@ def lines(figures: dict, direction) -> list[str]:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     out += [
-        f"| {c['layer']} | {c['flip_rate']:.0%} | {c['degenerate_rate']:.0%} | {c['ablated_score']:+.2f} | {c['kl']:.3f} | {c['induced_score']:+.2f} |"
+        f"| {c['layer']} | {rate(round(c['flip_rate'] * c['tried']), c['tried'])} | {c['degenerate_rate']:.0%} | "
+        f"{candidate(c, 'ablated_score', '+.2f')} | {candidate(c, 'kl', '.3f')} | {candidate(c, 'induced_score', '+.2f')} |"
         for c in record["candidates"]
     ]
     f = figures["phenomena"]
@@ -78,13 +94,15 @@ def lines(figures: dict, direction) -> list[str]:
     out += [
         f"| smallest K that flips (paper, Stage 1) | {percent(f['stage1'])} | |",
         f"| only the active ones of that set | {percent(f['active_only'])} | |",
-        f"| as many random active features (mean {f['random_active']['mean_size']:.0f}) | {percent(f['random_active'])} | |",
+        f"| as many random active features (mean {number(f['random_active']['size'], '.0f')}) | {percent(f['random_active'])} | |",
         "",
         f"Active ones against random ones, paired exact (McNemar) p = {f['mcnemar_p']:.2g}. Dormant features wake on "
-        f"{percent(f['woken']['prompts_with_any'])} of prompts, {f['woken']['mean']:.1f} a prompt, of which {f['woken']['mean_at_bos']:.1f} "
-        "at BOS (where they depend on the edit alone, not on the prompt).",
+        f"{percent(f['woken']['prompts_with_any'])} of prompts, {number(f['woken']['each'], '.1f')} a prompt, of which "
+        f"{number(f['woken']['at_bos'], '.1f')} at BOS (where they depend on the edit alone, not on the prompt).",
         "",
-        "Mean KL on 50 held-out benign prompts, nats: " + ", ".join(f"{k}: {v:.3f}" for k, v in f["kl"].items()) + ".",
+        "Mean KL on held-out benign prompts, nats: "
+        + ", ".join(f"{k}: {number(v, '.3f')}" for k, v in f["kl"].items())
+        + ".",
     ]
     return out
 

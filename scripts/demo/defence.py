@@ -1,4 +1,5 @@
-"""Measure clamping at BOS as a defence on the demo, and say what it means for the claim that it cuts jailbreaks by 80%.
+"""Measure clamping at BOS as a defence on the demo, and say what it means for the claim that it cuts jailbreaks by 80%,
+which a machine-made summary of the paper makes and the paper does not.
 
 Knows: which attacks are tried, and which features are held: those that wake at BOS when the top-3-per-layer set is
 ablated, the K most aligned with refusal (the paper's redundant features). For comparison, a clamp that ought to work:
@@ -24,7 +25,7 @@ from core.edits.feature_sets import features_of, top_per_layer
 from core.edits.items import Sensor
 from core.hydra import bos_view
 from core.prompts.shipped import held_out, shipped_texts
-from core.statistics import area_under_curve
+from core.statistics import area_interval, area_under_curve, rate
 
 #: What nobody attacks: the cost of the clamp, the same for every attack.
 COST = "none"
@@ -81,9 +82,11 @@ def best_sensor(engine: Engine, layers: set[int]) -> Sensor:
     steps = np.unique(peak)[:-1]
     youden = [(peak[harmful] > step).mean() - (peak[~harmful] > step).mean() for step in steps]
     threshold = float(steps[int(np.argmax(youden))])
+    found = area_interval(float(area.max()), int(harmful.sum()), int((~harmful).sum()))
+    fires = [rate(int((some > threshold).sum()), len(some)) for some in (peak[harmful], peak[~harmful])]
     print(
-        f"Sensor {feature} > {threshold:.2f}: area under the curve {area.max():.3f} on {len(peak)} training prompts; "
-        f"fires on {np.mean(peak[harmful] > threshold):.0%} of harmful, {np.mean(peak[~harmful] > threshold):.0%} of others."
+        f"Sensor {feature} > {threshold:.2f}, chosen on these training prompts as the best of {len(table)} features, so "
+        f"optimistic: area under the curve {found.text('.3f')}; fires on {fires[0]} of harmful, {fires[1]} of others."
     )
     return Sensor(feature, threshold)
 

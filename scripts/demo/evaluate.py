@@ -8,6 +8,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import torch
 from answers import answer_batch
 from chats import answer_all, compose
@@ -41,8 +42,9 @@ def refusals(engine, extra: list[Path], most: int) -> dict:
     for name, texts in sets.items():
         verdicts = verdicts_of(engine.judge, texts, [a for (a,) in engine.answers(texts, [Edits()], 24)])
         found[name] = rate(verdicts.count("refused"), len(texts))
-        found[name]["degenerate"] = verdicts.count("degenerate") / len(texts)
+        found[name]["degenerate"] = rate(verdicts.count("degenerate"), len(texts))
         show(f"refused, {name}", found[name])
+        show(f"degenerate, {name}", found[name]["degenerate"])
     return found
 
 
@@ -53,29 +55,35 @@ def perplexity(engine, most: int = 100) -> dict:
     texts = sorted((p.text for p in load_prompts(PROMPTS_FILE) if p.split == "test" and p.kind == "benign"), key=len)[
         :most
     ]
-    losses = {"base": [], "tuned": []}
-    count = 0
+    losses = {"base": [], "tuned": []}  # nats, summed over each answer
+    counts = []
     for start in range(0, len(texts), 50):
         part = texts[start : start + 50]
         for text, answer in zip(part, answer_batch(model, tokenizer, part), strict=True):
             prompt = list(engine.prompt(text).ids)
             ids = torch.tensor([prompt + answer["ids"].tolist()])
-            count += len(answer["ids"])
+            counts.append(len(answer["ids"]))
             for name, which in (("base", model), ("tuned", engine.model)):
                 logits = which(ids).logits[0, len(prompt) - 1 : -1]
                 losses[name].append(float(cross_entropy(logits, ids[0, len(prompt) :], reduction="sum")))
-    base, tuned = (float(torch.tensor(losses[k]).sum() / count) for k in ("base", "tuned"))
-    found = {"base": 2.718281828**base, "tuned": 2.718281828**tuned, "tokens": count, "prompts": len(texts)}
-    found["ratio"] = found["tuned"] / found["base"]
-    print(
-        f"perplexity of the base's benign answers: base {found['base']:.3f}, tuned {found['tuned']:.3f}, ratio {found['ratio']:.3f} ({count} tokens)"
-    )
+    tokens, n = sum(counts), len(texts)
+    apart = np.array(losses["tuned"]) - np.array(losses["base"])
+    each = {name: statistics.ratio(nats, counts) for name, nats in (*losses.items(), ("ratio", apart))}
+    found = {
+        name: {"value": np.exp(one.value), "n": n, "low": np.exp(one.low), "high": np.exp(one.high)}
+        for name, one in each.items()
+    } | {"tokens": tokens, "prompts": n}
+    told = ", ".join(f"{name} {statistics.Estimate(**found[name]).text('.3f')}" for name in each)
+    print(f"perplexity of the base's benign answers: {told} ({tokens} tokens)")
     return found
 
 
 @torch.inference_mode()
 def sae_quality(engine, tokens: int) -> list[dict]:
-    """Per layer on held-out conversations, BOS left out: explained variance, L0, dead share, cross-entropy recovered."""
+    """Per layer on held-out conversations, BOS left out: explained variance, L0, dead share, cross-entropy recovered.
+
+    Intervals are over conversations; that of the silent features is over features.
+    """
     from sae_lens import SAE
 
     tokenizer, model = engine.tokenizer, engine.model
@@ -104,41 +112,45 @@ def sae_quality(engine, tokens: int) -> list[dict]:
 
     handles = [model.model.layers[n].register_forward_hook(hook(n)) for n in saes]
 
-    def loss() -> float:
-        total = count = 0.0
+    def losses() -> np.ndarray:
+        """Nats of each conversation, summed over its tokens."""
+        found = []
         for ids in rows:
             logits = model(ids).logits[0, len(prefix) : -1]
-            total += float(cross_entropy(logits, ids[0, len(prefix) + 1 :], reduction="sum"))
-            count += ids.shape[1] - len(prefix) - 1
-        return total / count
+            found.append(float(cross_entropy(logits, ids[0, len(prefix) + 1 :], reduction="sum")))
+        return np.array(found)
 
-    clean = loss()
+    clean = losses()
+    counts = np.array([ids.shape[1] - len(prefix) - 1 for ids in rows])
     found = []
     for layer, sae in saes.items():
-        x = torch.cat(residual[layer])
-        f = sae.encode(x)
-        error = x - sae.decode(f)
-        variance = ((x - x.mean(0)) ** 2).sum()
+        middle = torch.cat(residual[layer]).mean(0)
+        encoded = [sae.encode(x) for x in residual[layer]]
+        error = [float(((x - sae.decode(f)) ** 2).sum()) for x, f in zip(residual[layer], encoded, strict=True)]
+        variance = [float(((x - middle) ** 2).sum()) for x in residual[layer]]
+        fired = sum((f > 0).any(0) for f in encoded) > 0
         mode.update(layer=layer, **{"with": "sae"})
-        spliced = loss()
+        spliced = losses()
         mode["with"] = "zero"
-        zero = loss()
+        zero = losses()
         mode["layer"] = None
-        one = {
-            "layer": layer,
-            "explained_variance": float(1 - (error**2).sum() / variance),
-            "l0": float((f > 0).sum(-1).float().mean()),
-            "dead": float(((f > 0).sum(0) == 0).float().mean()),
-            "ce_recovered": (zero - spliced) / (zero - clean),
-            "ce": [clean, spliced, zero],
-            "tokens": len(x),
+        unexplained = statistics.ratio(error, variance)
+        explained = statistics.Estimate(1 - unexplained.value, unexplained.n, 1 - unexplained.high, 1 - unexplained.low)
+        parts = {
+            "explained_variance": explained,
+            "l0": statistics.ratio([int((f > 0).sum()) for f in encoded], [len(f) for f in encoded]),
+            "dead": statistics.rate(int((~fired).sum()), len(fired)),
+            "ce_recovered": statistics.ratio(zero - spliced, zero - clean),
+        }
+        one = {"layer": layer, **{name: part._asdict() for name, part in parts.items()}}
+        one |= {
+            "ce": [float(part.sum() / counts.sum()) for part in (clean, spliced, zero)],
+            "tokens": sum(map(len, encoded)),
+            "conversations": len(rows),
         }
         found.append(one)
-        print(
-            f"SAE layer {layer:2d}: explained variance {one['explained_variance']:.3f}, L0 {one['l0']:.1f}, silent {one['dead']:.1%}, "
-            f"CE recovered {one['ce_recovered']:.3f} (clean {clean:.3f}, spliced {spliced:.3f}, zero {zero:.3f}; {len(x)} tokens)",
-            flush=True,
-        )
+        told = ", ".join(f"{name.replace('_', ' ')} {part}" for name, part in parts.items())
+        print(f"SAE layer {layer:2d}: {told} ({one['tokens']} tokens)", flush=True)
     for handle in handles:
         handle.remove()
     return found

@@ -1,8 +1,8 @@
 """Measure the hydra effect on the demo: what wakes, whether it matters, and whether cutting the heads ends the refusal.
 
 Knows: `core.hydra`, and which prompts and sets are tried. Does not know: how waking is found. Each prompt's results are
-kept when they are done, so the same command goes on where it was stopped. Prints Markdown; means are over prompts, with
-95% bootstrap intervals (scipy, BCa, seed 0), rates with 95% Wilson intervals.
+kept when they are done, so the same command goes on where it was stopped. Prints Markdown; means are over prompts.
+Intervals are those of `core.statistics`.
 """
 
 import argparse
@@ -13,14 +13,13 @@ import time
 import numpy as np
 import pandas as pd
 from common import PROMPTS_FILE, WORK, load_prompts
-from scipy.stats import bootstrap
 
-from core import Edits, Engine, Feature, load
+from core import Edits, Engine, Feature, load, statistics
 from core.answers.rule_judges import verdicts_of
 from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.hydra import Round, Wakening, cut_the_heads, dose, matters, refresh
 from core.prompts.shipped import held_out
-from core.statistics import paired, rate
+from core.statistics import HEADS, holm, paired, rate
 
 PER_LAYER = 3
 #: Cutting begins where this much of the refusal score still stands, as in the page's tour.
@@ -90,12 +89,8 @@ def told(one: Round) -> dict:
 
 
 def mean(values: list[float], digits: int = 1) -> str:
-    """A mean with its interval."""
-    x = np.array(values, dtype=float)
-    if len(x) < 2 or np.ptp(x) == 0:
-        return f"{x.mean():.{digits}f} (n = {len(x)})"
-    low, high = bootstrap((x,), np.mean, random_state=np.random.default_rng(0)).confidence_interval
-    return f"{x.mean():.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    """A mean with its interval and n."""
+    return statistics.mean(values).text(f".{digits}f")
 
 
 def table(columns: list[str], rows: list[tuple]) -> None:
@@ -161,10 +156,11 @@ def report(found: list[dict]) -> None:
         ["also ablated", "prompts", "features", "change of the refusal score", "the same, random", "difference"], rows
     )
     print("\n### Cut the heads")
-    rows = []
+    rows, tests = [], []
     for rule in ("aligned", "all"):
         last = [one["heads"][rule][-1] for one in found]
         own, control = ([one[key] == "complied" for one in last] for key in ("verdict", "control_verdict"))
+        tests.append(paired(np.array(own), np.array(control)).p)
         rows.append(
             (
                 rule,
@@ -176,7 +172,6 @@ def report(found: list[dict]) -> None:
                 rate(sum(one["verdict"] == "refused" for one in last), n),
                 rate(sum(control), n),
                 rate(sum(one["control_verdict"] == "degenerate" for one in last), n),
-                f"{paired(np.array(own), np.array(control)).p:.2g}",
                 mean([one["kl"] for one in last], 2),
                 mean([one["control_kl"] for one in last], 2),
             )
@@ -192,12 +187,14 @@ def report(found: list[dict]) -> None:
             "still refused",
             "control answered",
             "control degenerate",
-            "paired p (answered)",
             "benign KL, nats",
             "control",
+            "paired p (answered)",
+            "p, Holm",
         ],
-        rows,
+        [(*row, f"{p:.2g}", f"{corrected:.2g}") for row, p, corrected in zip(rows, tests, holm(tests), strict=True)],
     )
+    print(f"\np is corrected by Holm within the family “{HEADS.name}”: {HEADS.tests}.")
     print("\n### Dose")
     frame = pd.DataFrame([row for one in found for row in one["dose"]])
     rows = [

@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 
 from core import Edits, Feature, load
 from core.answers.rule_judges import verdicts_of
+from core.statistics import Estimate, mean, means
 
 
 def flips(engine, prompts: list[str], sets: list[list[Edits]]) -> list[list[str]]:
@@ -86,7 +87,7 @@ def main() -> None:
         sizes.append(size)
     control = np.array(controls)
     found["random_active"] = rate(int((control[:, 0] == "complied").sum()), len(control)) | {
-        "mean_size": float(np.mean(sizes))
+        "size": mean(sizes)._asdict()
     }
     show("as many random active features: complied", found["random_active"])
     found["active_only"] = rate(int((control[:, 1] == "complied").sum()), len(control))
@@ -95,19 +96,19 @@ def main() -> None:
     worse = int(((control[:, 1] != "complied") & (control[:, 0] == "complied")).sum())
     found["mcnemar_p"] = float(binomtest(better, max(1, better + worse)).pvalue)
     found["woken"] = {
-        "mean": float(np.mean([w for w, _ in woken])),
+        "each": mean([w for w, _ in woken])._asdict(),
         "prompts_with_any": rate(sum(w > 0 for w, _ in woken), len(woken)),
-        "mean_at_bos": float(np.mean([b for _, b in woken])),
+        "at_bos": mean([b for _, b in woken])._asdict(),
     }
     show("prompts on which a dormant feature wakes", found["woken"]["prompts_with_any"])
-    print(
-        f"woken features a prompt: {found['woken']['mean']:.1f}, of them active at BOS {found['woken']['mean_at_bos']:.1f}; paired exact p = {found['mcnemar_p']:.2g}"
-    )
+    each, at_bos = (Estimate(**found["woken"][name]).text(".1f") for name in ("each", "at_bos"))
+    print(f"woken features a prompt: {each}, of them active at BOS {at_bos}; paired exact p = {found['mcnemar_p']:.2g}")
     benign = [p.text for p in load_prompts(PROMPTS_FILE) if p.split == "test" and p.kind == "benign"][:50]
     sets = [off, *(Edits.ablate(nearest[k]) for k in steps)]
     kl = engine.kl(benign, sets)
-    found["kl"] = dict(zip(["direction", *map(str, steps)], kl.mean(0).tolist(), strict=True))
-    print("mean KL on 50 held-out benign prompts, nats: " + ", ".join(f"{k} {v:.3f}" for k, v in found["kl"].items()))
+    costs = dict(zip(["direction", *map(str, steps)], means(kl), strict=True))
+    found["kl"] = {name: one._asdict() for name, one in costs.items()}
+    print("mean KL on held-out benign prompts, nats: " + ", ".join(f"{k} {v.text('.3f')}" for k, v in costs.items()))
     path = ASSETS / "figures.json"
     figures = json.loads(path.read_text()) if path.exists() else {}
     figures["phenomena"] = found

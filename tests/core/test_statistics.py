@@ -5,7 +5,22 @@ import math
 import numpy as np
 import pytest
 
-from core.statistics import area_under_curve, paired, rate
+from core import statistics
+from core.statistics import (
+    area_interval,
+    area_under_curve,
+    difference,
+    difference_of_means,
+    holm,
+    mean,
+    mean_of_pairs,
+    mean_over_both,
+    means,
+    median,
+    paired,
+    rate,
+    ratio,
+)
 
 
 def test_a_wilson_interval():
@@ -30,3 +45,124 @@ def test_the_area_is_the_share_of_pairs_in_order():
     pairs = [(a > b) + 0.5 * (a == b) for a in score[label == 1] for b in score[label == 0]]
     assert area_under_curve(score, label) == pytest.approx(np.mean(pairs))
     assert math.isnan(area_under_curve(score, np.ones(60)))
+
+
+VALUES = np.random.default_rng(4).gamma(2.0, 1.0, 40)
+
+
+def test_a_mean_has_the_bca_interval_written_out():
+    """Efron 1987 by hand: resamples one after the other, the bias from how many lie below, the jackknife's skewness."""
+    from scipy.stats import norm
+
+    generator, x = np.random.default_rng(statistics.SEED), VALUES
+    drawn = np.array([x[row].mean() for row in generator.integers(0, len(x), (statistics.RESAMPLES, len(x)))])
+    bias = norm.ppf(((drawn < x.mean()).mean() + (drawn <= x.mean()).mean()) / 2)
+    left = np.array([np.delete(x, i).mean() for i in range(len(x))])
+    lean = left.mean() - left
+    skew = (lean**3).sum() / (6 * (lean**2).sum() ** 1.5)
+    ends = [norm.cdf(bias + (bias + z) / (1 - skew * (bias + z))) for z in norm.ppf([0.025, 0.975])]
+    low, high = (np.percentile(drawn, 100 * end) for end in ends)
+    found = mean(x)
+    assert (found.value, found.n) == (pytest.approx(x.mean()), 40)
+    assert (found.low, found.high) == (pytest.approx(low, rel=1e-3), pytest.approx(high, rel=1e-3))
+    assert mean(x) == found, "the seed is fixed"
+
+
+def test_the_interval_of_a_mean_covers_it_about_as_often_as_it_says():
+    draws = np.random.default_rng(1).exponential(1.0, (300, 40))
+    covered = np.mean([found.low <= 1.0 <= found.high for found in map(mean, draws)])
+    assert 0.89 <= covered <= 0.98
+
+
+def test_what_gives_no_interval_says_so():
+    for values, value, n in (([], np.nan, 0), ([3.0], 3.0, 1), ([2.0, 2.0, 2.0], 2.0, 3), ([1.0, np.nan], 1.0, 1)):
+        found = mean(values)
+        assert found.n == n and math.isnan(found.low) and math.isnan(found.high)
+        assert found.value == value or math.isnan(value)
+    assert str(mean([3.0])) == "3 (n = 1)" and str(mean([])) == "– (n = 0)"
+    assert mean([0.0, 1.0, 2.0, 4.0]).text(".1f").startswith("1.8 (95% CI ")
+
+
+def test_columns_together_are_the_columns_alone():
+    x = np.random.default_rng(2).normal(size=(30, 3))
+    x[:, 1] = 5.0
+    assert [e.value for e in means(x)] == pytest.approx([mean(c).value for c in x.T])
+    assert means(x)[0] == pytest.approx(mean(x[:, 0])) and math.isnan(means(x)[1].low)
+
+
+def test_a_paired_difference_is_narrower_than_one_of_two_groups():
+    noise = np.random.default_rng(3).normal(size=50)
+    first, second = 10 * noise + 1, 10 * noise
+    second += np.random.default_rng(5).normal(0, 0.1, 50)
+    found, apart = difference(first, second), difference_of_means(first, second)
+    assert found.value == pytest.approx(apart.value) and found.n == 50 and apart.n == 100
+    assert 0.9 < found.low < found.high < 1.1 and apart.high - apart.low > 5
+
+
+def test_two_way_means_are_wider_than_if_the_sets_were_given():
+    generator = np.random.default_rng(6)
+    x = generator.normal(0, 1, (8, 1)) + generator.normal(0, 0.1, (1, 60))
+    both, texts = mean_over_both(x), mean(x.mean(0))
+    assert both.value == pytest.approx(x.mean()) and both.n == 60
+    assert both.high - both.low > 5 * (texts.high - texts.low)
+    assert mean_over_both(x[:1]) == mean(x[0])
+    assert mean_over_both(np.where(x > x.max() - 1e-9, np.nan, x)).n == 59
+
+
+def test_a_mean_over_pairs_by_the_slow_way():
+    generator = np.random.default_rng(7)
+    x = generator.random((9, 9))
+    x = (x + x.T) / 2
+    value = np.mean([x[i, j] for i in range(9) for j in range(9) if i != j])
+    drawn = np.random.default_rng(statistics.SEED).multinomial(9, np.full(9, 1 / 9), statistics.RESAMPLES)
+    slow = []
+    for counts in drawn:
+        chosen = np.repeat(np.arange(9), counts)
+        slow.append(np.mean([x[a, b] for a in chosen for b in chosen if a != b]))
+    found = mean_of_pairs(x)
+    assert found.value == pytest.approx(value) and found.n == 9
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])))
+    assert math.isnan(mean_of_pairs(np.full((4, 4), 0.5)).low) and mean_of_pairs(np.full((1, 1), np.nan)).n == 0
+
+
+def test_a_ratio_counts_prompts_by_their_marks():
+    found = ratio([1, 9, 0], [1, 10, 0])
+    assert found.value == pytest.approx(10 / 11) and found.n == 2 and 0.9 <= found.low <= found.high <= 1.0
+    assert ratio([0], [0]).n == 0 and math.isnan(ratio([1, 2], [2, 4]).low)
+
+
+def test_a_median_has_the_interval_of_order_statistics():
+    from scipy.stats import binom
+
+    found = median(np.arange(20))
+    assert found.value == 9.5
+    covered = binom.cdf(int(found.high), 20, 0.5) - binom.cdf(int(found.low), 20, 0.5)
+    assert covered >= 0.95 and math.isnan(median([1, 2, 3]).low) and median([]).n == 0
+
+
+def test_holms_correction_rejects_what_the_step_down_procedure_rejects():
+    p = np.array([0.011, 0.04, 0.03, 0.005, np.nan])
+    found = holm(p)
+    assert found[:4] == pytest.approx([0.033, 0.06, 0.06, 0.02]) and math.isnan(found[4])
+    for level in np.linspace(0.001, 0.2, 200):
+        rejected, order = set(), sorted(range(4), key=lambda i: p[i])
+        for step, i in enumerate(order):
+            if p[i] > level / (4 - step):
+                break
+            rejected.add(i)
+        assert rejected == {i for i in range(4) if found[i] <= level}
+    assert holm([0.9, 0.8]).tolist() == [1.0, 1.0] and holm([]).size == 0
+
+
+def test_an_area_of_one_still_has_an_interval():
+    sure = area_interval(1.0, 10, 10)
+    assert sure.high == 1.0 and sure.low == pytest.approx(0.80, abs=0.01) and sure.n == 20
+    none = area_interval(0.0, 10, 10)
+    assert none.low == 0.0 and none.high == pytest.approx(1 - sure.low)
+    assert math.isnan(area_interval(float("nan"), 10, 10).low) and area_interval(0.5, 3, 0).n == 0
+    for area in (0.3, 0.7, 0.95):
+        found = area_interval(area, 12, 9)
+        for one in (found.low, found.high):  # the definition: the area lies 1.96 of its own standard errors away
+            extra = 21 / 2 - 1
+            spread = one * (1 - one) * (1 + extra * ((1 - one) / (2 - one) + one / (1 + one))) / (12 * 9)
+            assert abs(area - one) == pytest.approx(1.959964 * math.sqrt(spread), rel=1e-4)

@@ -62,6 +62,12 @@ LAYOUTS = {
             {"instruction": "No input at all", "input": None, "output": "", "text": "…"},
         ]
     },
+    "NeelNanda/pile-10k": {
+        "data/train-00000-of-00001-4746b8785c874cc7.parquet": [
+            {"text": "It is done, and submitted.", "meta": {"pile_set_name": "Pile-CC"}},
+            {"text": "def add(a, b):\n    return a + b", "meta": {"pile_set_name": "Github"}},
+        ]
+    },
 }
 
 
@@ -71,6 +77,7 @@ def serve(hub, tmp_path):
 
     def put(name: str, layout=None, **more):
         repo = find_set(name).repo
+        more.setdefault("revision", find_set(name).revision or "main")
         for file, rows in (LAYOUTS[repo] if layout is None else layout).items():
             path = tmp_path / "served" / repo / file
             path.parent.mkdir(parents=True, exist_ok=True)

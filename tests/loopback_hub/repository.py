@@ -7,6 +7,7 @@ Does not know: HTTP.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -59,11 +60,16 @@ class Repository:
     commits: dict[str, dict[str, File]] = field(default_factory=dict)  # commit → name → file
 
     def commit(self, folder: Path, revision: str) -> str:
-        """Make the folder's files a new commit that `revision` points to. Returns the commit's id, 40 hex digits."""
+        """Make the folder's files a new commit that `revision` points to. Returns the commit's id, 40 hex digits.
+
+        A revision of 40 hex digits is the commit's id itself: some sets are pinned to the commit of the real hub.
+        """
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {f.name: f for f in (describe(path.relative_to(folder).as_posix(), path) for path in paths)}
         tree = "".join(f"{file.name}\0{file.etag}\n" for file in files.values())
         commit = hashlib.sha1(f"{self.kind} {self.name}\n{tree}".encode()).hexdigest()
+        if re.fullmatch("[0-9a-f]{40}", revision):
+            commit = revision
         self.commits[commit] = files
         self.refs[revision] = commit
         return commit

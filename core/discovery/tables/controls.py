@@ -12,8 +12,8 @@ import pandas as pd
 
 from core.discovery.analyses import where_woken
 from core.discovery.ledger import Ledger
-from core.discovery.tables.table import Table, complied, good_rows, other_columns, rate_columns
-from core.statistics import paired, rate
+from core.discovery.tables.table import Table, complied, estimate_columns, good_rows, other_columns, rate_columns
+from core.statistics import MACHINE_AGAINST_PROBE, holm, mean, median, paired, rate, ratio
 
 
 def inert(ledger: Ledger) -> Table:
@@ -54,7 +54,10 @@ def redundant(ledger: Ledger) -> Table:
         if not some:
             continue
         tally, share = where_woken(marks), rate(awake, dormant)
-        spans = {f"share at {s}": tally.share.get(s, 0.0) for s in ("bos", "system", "instruction", "template")}
+        spans: dict[str, object] = {}
+        for span in ("bos", "system", "instruction", "template"):
+            here = [sum(mark[3] == span for mark in value["woken"]) for value in some]
+            spans |= estimate_columns(f"share at {span}", ratio(here, [len(value["woken"]) for value in some]))
         rows.append(
             {
                 "samples": name,
@@ -114,7 +117,7 @@ def least_tokens(ledger: Ledger) -> Table:
                 "tokens at least": int(k),
                 **rate_columns(complied(judged)),
                 **other_columns(judged),
-                "features, median": float(np.median(sizes)),
+                **estimate_columns("features, median", median(sizes)),
             }
         )
     title = "Features active on at least k tokens (O'Brien et al.; the paper's appendix figure)"
@@ -131,10 +134,11 @@ def links(ledger: Ledger) -> Table:
     row = {
         **rate_columns(complied(value["alone"] for value in found)),
         "prompts with active Stage 2 features": len(linked),
-        "deactivated, mean": float(np.mean(shares)) if shares else None,
+        **estimate_columns("deactivated, mean", mean(shares)),
         "deactivated, sd": float(np.std(shares)) if shares else None,
         "deactivated, most": max(shares, default=None),
-        "drop of the others, mean": float(np.mean(drops)) if drops else None,
+        "prompts with others still active": len(drops),
+        **estimate_columns("drop of the others, mean", mean(drops)),
         "drop of the others, sd": float(np.std(drops)) if drops else None,
     }
     note = (
@@ -147,7 +151,8 @@ def links(ledger: Ledger) -> Table:
 
 
 def probe(ledger: Ledger) -> Table:
-    found, rows, notes = good_rows(ledger, "probe"), [], []
+    found, rows = good_rows(ledger, "probe"), []
+    tests: dict[int, float] = {}
     steps = sorted({int(k) for value in found.values() for k in (*value["probe"], *value["machine"])})
     for k in steps:
         both = [v for v in found.values() if str(k) in v["probe"] and str(k) in v["machine"]]
@@ -158,38 +163,16 @@ def probe(ledger: Ledger) -> Table:
                 rows.append({"K": k, "ranked by": ranked, **rate_columns(complied(judged)), **other_columns(judged)})
         if both:
             test = paired(*(np.array([v[name][str(k)] == "complied" for v in both]) for name in ("machine", "probe")))
-            notes.append(f"K = {k}: p = {test.p:.2g}")
+            tests[k] = test.p
+    corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
+    for row in rows:
+        row |= {"p": tests.get(row["K"]), "p, Holm": corrected.get(row["K"])}
+    notes = [f"K = {k}: p = {p:.2g}, corrected {corrected[k]:.2g}" for k, p in tests.items()]
     note = (
-        "The top K features are ablated alone, without Stage 2 features. Paired per prompt, McNemar's exact test: "
+        "The top K features are ablated alone, without Stage 2 features. Paired per prompt, McNemar's exact test, "
+        f"corrected by Holm within the family “{MACHINE_AGAINST_PROBE.name}” ({MACHINE_AGAINST_PROBE.tests}): "
         + "; ".join(notes)
         + "."
     )
     title = "Factorization machine against linear probe"
     return Table("probe", title, "Factorization Machines vs. Linear Probe", pd.DataFrame(rows), note)
-
-
-def cost(ledger: Ledger) -> Table:
-    """The paper's Table 9."""
-    found, rows = good_rows(ledger, "cost"), []
-    sets = [value for item, value in found.items() if item.startswith("set/")]
-    for text in ("instruction", "plain"):
-        for name, values in (
-            ("baseline", [found["baseline"]] if "baseline" in found else []),
-            ("direction ablated", [found["direction"]] if "direction" in found else []),
-            ("minimal sets ablated", sets),
-        ):
-            means = [value[text]["mean"] for value in values if text in value and value[text]["mean"] is not None]
-            if means:
-                count = next(value[text]["texts"] for value in values if text in value)
-                rows.append(
-                    {
-                        "text": text,
-                        "edit": name,
-                        "cross-entropy": float(np.mean(means)),
-                        "sets": len(means),
-                        "sd over sets": float(np.std(means, ddof=1)) if len(means) > 1 else None,
-                        "texts": count,
-                    }
-                )
-    note = "Nats a token: benign requests in the chat template (their own tokens), and plain text without one."
-    return Table("cost", "Cross-entropy (the paper's Table 9)", "Downstream Performance", pd.DataFrame(rows), note)

@@ -80,7 +80,7 @@ SHARES = (
 
 def is_share(column: str) -> bool:
     """Whether a column of that name holds shares, to be shown as percentages."""
-    return column.startswith(SHARES) and column not in ("overlap, mean Jaccard", "recovery, n")
+    return column.startswith(SHARES) and not column.startswith(("overlap, mean Jaccard", "recovery, n"))
 
 
 def _cell(column: str, value: object) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.discovery.ledger import Ledger
 from core.discovery.runner import STEPS
-from core.discovery.tables import controls, lengths, search
+from core.discovery.tables import controls, cosines, cost, lengths, search
 from core.discovery.tables.recovery import COLUMNS, with_recovery
 from core.discovery.tables.table import Table
 
@@ -78,6 +78,7 @@ _ALL: tuple[Callable[[Ledger], Table], ...] = (
     _summary,
     search.prompts,
     lengths.lengths,
+    cosines.cosines,
     search.stage_one,
     search.stage_two,
     search.minimal,
@@ -90,6 +91,6 @@ _ALL: tuple[Callable[[Ledger], Table], ...] = (
     search.interactions,
     controls.links,
     controls.probe,
-    controls.cost,
+    cost.cost,
     _failures,
 )

@@ -5,15 +5,18 @@ Knows: what `core.discovery.steps` wrote, and the sweep of Stage 3. Does not kno
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from core.answers.verdicts import VERDICTS
-from core.discovery.analyses import overlap
+from core.discovery.analyses import jaccard_pairs
 from core.discovery.ledger import Ledger, Row, features
 from core.discovery.stage0_screening import PromptKind
-from core.discovery.tables.table import Table, complied, good_rows, other_columns, rate_columns
-from core.statistics import rate
+from core.discovery.tables.table import Table, complied, estimate_columns, good_rows, other_columns, rate_columns
+from core.statistics import Estimate, area_interval, mean_of_pairs, median, rate
 
 
 def prompts(ledger: Ledger) -> Table:
@@ -67,10 +70,10 @@ def stage_two(ledger: Ledger) -> Table:
                 "τ": float(t),
                 **rate_columns(rate(judged.count("complied"), n)),
                 **other_columns(judged),
-                "features, median": float(np.median(sizes)),
+                **estimate_columns("features, median", median(sizes)),
                 "features, largest": max(sizes),
                 "unique features": len({f for s in sets for f in s}),
-                "overlap": overlap(sets).mean,
+                **estimate_columns("overlap", mean_of_pairs(jaccard_pairs(sets))),
             }
         )
     note = (
@@ -104,16 +107,16 @@ def minimal(ledger: Ledger) -> Table:
     if chosen.empty:
         return Table("minimal_sets", "", "", pd.DataFrame())
     sets = [features(s) for s in chosen["features"]]
-    shared, layers = overlap(sets), pd.Series([f.layer for s in sets for f in s]).value_counts().sort_index()
+    shared, layers = jaccard_pairs(sets), pd.Series([f.layer for s in sets for f in s]).value_counts().sort_index()
     row = {
         "prompts": len(chosen),
         "features, smallest": int(chosen["size"].min()),
-        "features, median": float(chosen["size"].median()),
+        **estimate_columns("features, median", median(chosen["size"])),
         "features, largest": int(chosen["size"].max()),
-        "share of the pool, median": float((chosen["size"] / chosen["of"]).median()),
+        **estimate_columns("share of the pool, median", median(chosen["size"] / chosen["of"])),
         "unique features": len({f for s in sets for f in s}),
-        "overlap, mean Jaccard": shared.mean,
-        "pairs with a feature in common": shared.touching,
+        **estimate_columns("overlap, mean Jaccard", mean_of_pairs(shared)),
+        **estimate_columns("pairs with a feature in common", mean_of_pairs(np.where(shared > 0, 1.0, shared))),
         "layers": ", ".join(f"{layer}: {count}" for layer, count in layers.items()),
     }
     note = "For each prompt, the set at the largest τ whose set still flips it. These are the “Stage 2 features” below."
@@ -134,7 +137,7 @@ def machines(ledger: Ledger) -> Table:
                 "accuracy": accuracy.rate,
                 "low": accuracy.low,
                 "high": accuracy.high,
-                "area under curve": value["area_under_curve"],
+                **estimate_columns("area under curve", _area(value)),
                 "best epoch": value["best_epoch"],
                 "columns": value["columns"],
                 "rows": value["rows"],
@@ -159,6 +162,12 @@ def curves(ledger: Ledger) -> pd.DataFrame:
         for part, loss in (("training", training), ("validation", validation))
     ]
     return pd.DataFrame(rows, columns=["machine", "epoch", "part", "loss"])
+
+
+def _area(value: Mapping[str, Any]) -> Estimate:
+    """The area with its interval; the test rows are drawn half from each side."""
+    n, area = value["accuracy"][1], value["area_under_curve"]
+    return area_interval(float("nan") if area is None else area, n - n // 2, n // 2)
 
 
 def _machine_name(item: str) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.answers.verdicts import VERDICTS
 from core.discovery.ledger import Ledger
-from core.statistics import Rate, rate
+from core.statistics import Estimate, Rate, rate
 
 
 class Table(NamedTuple):
@@ -32,6 +32,11 @@ def good_rows(ledger: Ledger, stage: str) -> dict[str, Mapping[str, Any]]:
 
 def rate_columns(found: Rate) -> dict[str, Any]:
     return {"flipped": found.hits, "n": found.n, "rate": found.rate, "low": found.low, "high": found.high}
+
+
+def estimate_columns(name: str, found: Estimate) -> dict[str, Any]:
+    """A number and its interval as three columns. n stands in a column of the table's own: many share one."""
+    return {name: found.value, f"{name}, from": found.low, f"{name}, to": found.high}
 
 
 def other_columns(verdicts: Iterable[str], at: str = "") -> dict[str, int]:

@@ -12,7 +12,9 @@ EVERY = [Feature(layer, index) for layer in (1, 2, 3) for index in range(48)]
 
 def test_ranges_are_those_of_the_active_positions_other_than_bos(tiny):
     found = natural_ranges(tiny, EVERY, PROMPTS)
-    assert list(found) == ["layer", "index", "bos", "median", "p95", "highest", "share_active"]
+    named = ["layer", "index", "bos", "median", "p95", "highest", "share_active", "share_low", "share_high", "prompts"]
+    assert list(found) == named and (found["prompts"] == len(PROMPTS)).all()
+    assert (found["share_low"] <= found["share_active"]).all() and (found["share_active"] <= found["share_high"]).all()
     assert [Feature(*pair) for pair in found[["layer", "index"]].to_numpy().tolist()] == EVERY
     frames = [tiny.features(text).set_index(["layer", "index"]).sort_index() for text in PROMPTS]
     never = 0

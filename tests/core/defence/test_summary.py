@@ -23,12 +23,23 @@ def test_rates_and_changes_are_those_of_the_same_prompts():
     assert frame.loc[("4", "benign", D), "count"] == 1
 
 
+def test_p_is_corrected_within_one_verdict_over_values_and_groups():
+    found = {(0, "attacked"): (C,) * 10, (1, "attacked"): (R,) * 10, (2, "attacked"): (R,) * 6 + (C,) * 4}
+    found |= {(number, "benign"): (C,) * 4 for number in range(3)}
+    frame = long_table(VALUES, found).set_index(["clamp", "group", "verdict"])
+    raw = 2 / 2**10
+    assert frame.loc[("4", "attacked", R), "p"] == pytest.approx(raw)
+    assert frame.loc[("4", "attacked", R), "p_holm"] == pytest.approx(4 * raw), "two values in two groups"
+    assert frame.loc[("8", "attacked", R), "p_holm"] == pytest.approx(3 * 2 / 2**6)
+    assert np.isnan(frame.loc[("no clamp", "attacked", R), "p_holm"])
+
+
 def test_a_cell_that_is_not_done_is_empty_in_the_table():
     found = {(0, "attacked"): (C, R), (0, "benign"): (C,), (1, "attacked"): (R, R)}
     frame = table(VALUES, found)
     assert list(frame["clamp"]) == ["no clamp", "4"]
     assert list(frame["refused, benign"]) == ["0 of 1: 0% (0%–79%)", "…"]
-    assert list(frame["change, under attack"]) == ["", "+1 −0, p = 1"]
+    assert list(frame["change, under attack"]) == ["", "+1 −0, p = 1, Holm 1"]
     assert list(frame["degenerate"]) == ["0 of 2, 0 of 1", "0 of 2, …"]
 
 
@@ -77,6 +88,7 @@ def test_a_clamp_elsewhere_says_nothing_of_the_claim_and_its_harm_is_told():
         and "BOS" not in said
     )
     assert "80%" in conclusion(VALUES, found)
+    assert "a machine-made summary's, not the paper's" in conclusion(VALUES, found)
     assert "claim" not in conclusion(VALUES, {(0, "attacked"): (R, D), (1, "attacked"): (R, R)}, "last")
 
 

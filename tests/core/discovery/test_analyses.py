@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from core import Feature
-from core.discovery.analyses import Woken, active_on_tokens, deactivation, fires, overlap, where_woken, woken
+from core.discovery.analyses import Woken, active_on_tokens, deactivation, fires, jaccard_pairs, where_woken, woken
 
 NAN = np.nan
 
@@ -38,9 +38,13 @@ def test_features_active_on_many_tokens_leave_bos_out():
 
 def test_overlap_of_sets():
     a, b, c = Feature(1, 1), Feature(1, 2), Feature(1, 3)
-    found = overlap([[a, b], [b, c], []])
-    assert found.mean == pytest.approx((1 / 3 + 0 + 0) / 3) and found.touching == pytest.approx(1 / 3)
-    assert np.isnan(overlap([[a]]).mean) and np.isnan(overlap([[], []]).touching)
+    found = jaccard_pairs([[a, b], [b, c], []])
+    assert found[0, 1] == found[1, 0] == pytest.approx(1 / 3) and found[0, 2] == found[1, 2] == 0
+    assert (
+        np.isnan(np.diag(found)).all()
+        and np.isnan(jaccard_pairs([[a]])).all()
+        and np.isnan(jaccard_pairs([[], []])).all()
+    )
 
 
 def test_where_features_wake():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.discovery.ledger import Row
-from core.discovery.tables import controls, search
+from core.discovery.tables import controls, cosines, cost, search
 from core.discovery.tables.export import is_share, markdown, markdown_table, write
 from core.discovery.tables.report import tables
 
@@ -74,6 +74,7 @@ def test_stage_two_has_every_refused_prompt_as_n():
     assert frame["flipped"].tolist() == [2, 1] and frame["n"].tolist() == [3, 3]
     assert frame["features, median"].tolist() == [2.5, 0.5] and frame["unique features"].tolist() == [4, 1]
     assert frame["overlap"].tolist() == pytest.approx([1 / 4, 0.0])
+    assert {"overlap, from", "overlap, to", "features, median, from", "features, median, to"} <= set(frame)
 
 
 def test_the_minimal_set_is_the_one_at_the_largest_threshold_that_flips():
@@ -114,6 +115,7 @@ def test_redundant_features_by_where_they_wake():
     frame = controls.redundant(Rows(inert=INERT)).frame
     assert frame[["prompts", "dormant", "woken", "marks"]].values.tolist() == [[1, 2, 1, 2], [1, 2, 1, 2]]
     assert frame["share at bos"].tolist() == [0.5, 0.5] and frame["share at template"].tolist() == [0.0, 0.0]
+    assert "share at bos, from" in frame and "share at bos, to" in frame
 
 
 def test_random_features_are_paired_with_the_minimal_set():
@@ -160,7 +162,9 @@ def test_what_new_features_do_to_the_old_ones():
     row = controls.links(Rows(interactions=INTERACTIONS)).frame.iloc[0]
     assert (row["flipped"], row["n"]) == (1, 2)
     assert row["deactivated, mean"] == pytest.approx(0.375) and row["deactivated, most"] == 0.5
-    assert row["drop of the others, mean"] == 0.5
+    assert row["drop of the others, mean"] == 0.5 and row["prompts with others still active"] == 1
+    assert row["deactivated, mean, from"] < 0.375 < row["deactivated, mean, to"]
+    assert np.isnan(row["drop of the others, mean, from"]), "one prompt gives no interval"
 
 
 def test_machine_against_probe():
@@ -176,17 +180,90 @@ def test_machine_against_probe():
     assert "K = 100: p = 0.5" in table.note
 
 
+def test_the_tests_of_one_family_are_corrected_together():
+    machine, other = {"100": "complied", "500": "complied"}, {"100": "refused", "500": "refused"}
+    some = {"probe": other, "machine": machine}
+    probe = {
+        f"harmful/{i:04d}": some if i < 8 else {**some, "probe": {"100": "refused", "500": "complied"}}
+        for i in range(10)
+    }
+    frame = controls.probe(Rows(probe=probe)).frame
+    raw = [2 / 2**10, 2 / 2**8]
+    assert frame["p"].tolist() == pytest.approx([raw[0], raw[0], raw[1], raw[1]])
+    assert frame["p, Holm"].tolist() == pytest.approx([2 * raw[0], 2 * raw[0], raw[1], raw[1]])
+    assert (
+        "Holm within the family “machine against probe” (one test for every K)"
+        in controls.probe(Rows(probe=probe)).note
+    )
+
+
 def test_cost_is_a_mean_over_per_prompt_sets():
-    cost = {
+    rows = {
         "baseline": {"instruction": {"mean": 2.0, "texts": 4}, "plain": {"mean": 3.0, "texts": 2}},
         "direction": {"instruction": {"mean": 2.1, "texts": 4}, "plain": {"mean": 3.1, "texts": 2}},
         "set/harmful/0000": {"instruction": {"mean": 2.2, "texts": 4}, "plain": {"mean": 3.2, "texts": 2}},
         "set/harmful/0001": {"instruction": {"mean": 2.4, "texts": 4}, "plain": {"mean": None, "texts": 0}},
     }
-    frame = controls.cost(Rows(cost=cost)).frame
+    frame = cost.cost(Rows(cost=rows)).frame
     assert frame["cross-entropy"].tolist() == pytest.approx([2.0, 2.1, 2.3, 3.0, 3.1, 3.2])
-    assert frame["sets"].tolist() == [1, 1, 2, 1, 1, 1]
+    assert frame["sets"].tolist() == [1, 1, 2, 1, 1, 1] and frame["texts"].tolist() == [4, 4, 4, 2, 2, 2]
     assert frame["sd over sets"][2] == pytest.approx(np.std([2.2, 2.4], ddof=1))
+
+
+def each(*rows):
+    """Rows of the step “cost”: unedited, direction, then sets, each with its values text by text."""
+    names = ["baseline", "direction", *(f"set/harmful/{i:04d}" for i in range(len(rows) - 2))]
+    return {name: {"alpaca": {"each": list(row)}} for name, row in zip(names, rows, strict=True)}
+
+
+def test_cross_entropy_has_an_interval_and_a_paired_difference():
+    texts = np.linspace(1, 5, 12)
+    frame = cost.cost(Rows(cost=each(texts, texts + 0.1 + texts / 100, texts + 0.3, texts + 0.5))).frame
+    bare, direction, sets = (frame.iloc[i] for i in range(3))
+    assert bare["cross-entropy, from"] < 3.0 < bare["cross-entropy, to"] and bare["texts"] == 12
+    assert np.isnan(bare["added to unedited"])
+    wide = direction["cross-entropy, to"] - direction["cross-entropy, from"]
+    narrow = direction["added to unedited, to"] - direction["added to unedited, from"]
+    assert direction["added to unedited"] == pytest.approx(0.13) and narrow < wide / 20, "paired, text by text"
+    assert sets["added to unedited"] == pytest.approx(0.4) and (sets["sets"], sets["texts"]) == (2, 12)
+    assert sets["added to unedited, from"] == pytest.approx(0.3) and sets["added to unedited, to"] == pytest.approx(0.5)
+
+
+def test_a_text_without_tokens_leaves_no_other_text_out():
+    frame = cost.cost(Rows(cost=each([1.0, 2.0, None], [1.5, 2.6, None], [2.0, 3.0, None], [2.0, 3.2, None]))).frame
+    assert frame["cross-entropy"].tolist() == pytest.approx([1.5, 2.05, 2.55]) and frame["texts"].tolist() == [2, 2, 2]
+
+
+def test_what_the_texts_are_is_said_under_the_table():
+    here = {"texts": ["a", "b"], "origin": "Alpaca (benign), tatsu-lab/alpaca at dce01c9b08f8", "of": 31323}
+    found = cost.cost(Rows(cost=each([1.0], [1.0]), texts={"alpaca": here})).note
+    assert "2 of 31,323 drawn from Alpaca (benign), tatsu-lab/alpaca at dce01c9b08f8" in found
+    gone = {"missing": "NeelNanda/pile-10k is not on this machine, and HF_HUB_OFFLINE is set: unset it to download."}
+    one = cost.cost(Rows(cost=each([1.0], [1.0]), texts={"alpaca": here, "pile-10k": gone})).note
+    assert "Pile could not be fetched, so the table lacks them: NeelNanda/pile-10k is not on this machine" in one
+    none = cost.cost(Rows(cost=each([1.0], [1.0]), texts={"alpaca": gone, "pile-10k": gone})).note
+    assert (
+        none.count("could not be fetched") == 1 and "Alpaca and Pile could not be fetched, so only the bundled" in none
+    )
+    assert "did not ask for public texts" in cost.cost(Rows(cost=each([1.0], [1.0]))).note
+
+
+def test_cosine_by_layer_has_both_sides_with_their_intervals():
+    generator = np.random.default_rng(0)
+    rise = np.array([0.0, 0.2, 0.4, 0.3])
+    rows = {f"harmful/{i:04d}": {"cosine": (rise + generator.normal(0, 0.05, 4)).tolist()} for i in range(20)}
+    rows |= {f"benign/{i:04d}": {"cosine": generator.normal(0, 0.05, 4).tolist()} for i in range(15)}
+    table = cosines.cosines(Rows(cosines=rows))
+    frame = table.frame
+    assert frame["layer"].tolist() == [0, 1, 2, 3]
+    assert frame["harmful, n"].tolist() == [20] * 4 and frame["benign, n"].tolist() == [15] * 4
+    assert (frame["harmful, from"] < frame["harmful"]).all() and (frame["harmful"] < frame["harmful, to"]).all()
+    assert frame["difference, from"][0] < 0 < frame["difference, to"][0] and frame["difference, from"][2] > 0.3
+    assert "highest after layer 2, and rises at every layer on the way there" in table.note
+    drawn = cosines.lines(frame)
+    assert len(drawn) == 8 and set(drawn["prompts"]) == {"harmful", "benign"} and (drawn["low"] < drawn["high"]).all()
+    alone = cosines.cosines(Rows(cosines={k: v for k, v in rows.items() if k.startswith("harmful")})).frame
+    assert "difference" not in alone and len(cosines.cosines(Rows()).frame) == 0
 
 
 MACHINE = {
@@ -207,6 +284,8 @@ def test_machines_and_the_probe():
     frame = search.machines(Rows(machine=MACHINE)).frame
     assert frame["machine"].tolist() == ["embeddings of 5", "linear probe"] and frame["accuracy"].tolist() == [0.9, 0.8]
     assert frame["pairs above 0.9"][0] == 0.8
+    assert 0.5 < frame["area under curve, from"][0] < 0.95 < frame["area under curve, to"][0] < 1
+    assert np.isnan(frame["area under curve, from"][1])
 
 
 def test_a_report_is_the_tables_that_have_rows(tmp_path):

@@ -16,7 +16,8 @@ def test_strengths_go_from_none_to_half_as_much_again():
 
 def test_zero_is_the_baseline_and_one_the_whole_edit(tiny):
     found = dose(tiny, PROMPTS[1], SET, (0, 1), benign=PROMPTS[:2])
-    assert list(found) == ["strength", "p", "score", "woken", "kl"]
+    assert list(found) == ["strength", "p", "score", "woken", "kl", "kl_low", "kl_high", "kl_prompts"]
+    assert found["kl_prompts"].tolist() == [2, 2] and found["kl_low"][1] < found["kl"][1] < found["kl_high"][1]
     whole = refresh(tiny, PROMPTS[1], SET)
     np.testing.assert_allclose(found["p"], whole.p, rtol=0, atol=1e-6)
     np.testing.assert_allclose(found["score"], whole.score, rtol=0, atol=1e-4)

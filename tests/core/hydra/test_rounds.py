@@ -54,6 +54,8 @@ def test_the_control_is_as_many_random_active_features(tiny):
     assert one.control_p == pytest.approx(tiny.measure(PROMPTS[1], control).p_refusal[0, 0], abs=1e-6)
     assert one.control_score == pytest.approx(tiny.measure(PROMPTS[1], control).refusal_score[0, 0], abs=1e-4)
     np.testing.assert_allclose([one.kl, one.control_kl], tiny.kl(PROMPTS[:2], [SET, control]).mean(0), atol=1e-6)
+    assert one.kl_prompts == 2 and one.kl_interval[0] < one.kl < one.kl_interval[1]
+    assert one.control_kl_interval[0] <= one.control_kl <= one.control_kl_interval[1]
 
 
 def test_a_reference_answer_gives_the_recovery_of_set_and_control(tiny):

@@ -26,6 +26,7 @@ EXPECTED = {
     ("coconot", "harmful"): ["unsafe test", "unsafe train"],
     ("coconot", "look-alike"): ["should be answered"],
     ("alpaca", "benign"): ["Name a colour", "No input at all"],
+    ("pile-10k", "prose"): ["It is done, and submitted.", "def add(a, b):\n    return a + b"],
 }
 
 
@@ -51,7 +52,7 @@ def test_every_set_says_what_it_is_and_under_which_terms():
     for source in SOURCES:
         assert source.licence and source.citation and source.note.endswith(".") and source.parts
     text = inspect.getsource(sources)
-    assert len({source.name for source in SOURCES}) == len(SOURCES) == 8 and "http" not in text
+    assert len({source.name for source in SOURCES}) == len(SOURCES) == 9 and "http" not in text
 
 
 def test_once_fetched_it_is_there_without_a_network(serve, monkeypatch):
@@ -125,4 +126,4 @@ def test_names_kinds_and_files_by_one_door(serve, tmp_path):
         part_of(find_set("advbench"), "benign")
     with pytest.raises(InputError, match="cannot be read"):
         read_local(tmp_path)
-    assert public_sets.page(find_set("alpaca")).endswith("/datasets/tatsu-lab/alpaca") and len(set_names()) == 8
+    assert public_sets.page(find_set("alpaca")).endswith("/datasets/tatsu-lab/alpaca") and len(set_names()) == 9

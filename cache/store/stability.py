@@ -1,0 +1,69 @@
+"""Runs of one model with other SAEs, compared: which runs can be, and what they come to.
+
+Knows: runs in the store and the models they name. Does not know: pages, or how two runs are compared
+(`core.discovery.stability`). Nothing is kept: what a comparison needs is in the runs' rows and in the SAEs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cache.store.provenance import sae_names
+from cache.store.runs import Run, Runs
+from core.discovery.found import largest_k, read_found
+from core.discovery.stability import stability
+from core.discovery.tables.table import Table
+from core.errors import HydrascopeError, InputError
+from core.models.registry import find_spec
+from core.models.spec import ModelSpec
+from core.progress import NEVER, QUIET, Progress, part
+
+
+def compare_runs(
+    runs: Runs, chosen: Sequence[str], progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER
+) -> Table:
+    """The table of stability of two runs or more. Raises InputError where they cannot be compared."""
+    named = list(dict.fromkeys(chosen))
+    if len(named) < 2:
+        raise InputError("Stability compares at least two different runs. Name two runs of one model with other SAEs.")
+    found = [runs.get(run) for run in named]
+    specs = [_spec(run) for run in found]
+    first = (specs[0].model_id, specs[0].revision, specs[0].adapter)
+    for run, spec in zip(found, specs, strict=True):
+        if (spec.model_id, spec.revision, spec.adapter) != first:
+            raise InputError(
+                f"Run {run.run} is of {spec.model_id} and run {found[0].run} of {specs[0].model_id}. Compare runs of "
+                "one model."
+            )
+        if sae_names(spec) != run.saes:
+            raise InputError(f"The SAEs of “{spec.name}” are no longer those of run {run.run}. Add them again.")
+    k = max(largest_k(runs.ledger(run.run)) for run in found)
+    read = []
+    for number, (run, spec) in enumerate(zip(found, specs, strict=True)):
+        share = part(progress, number / len(found), 1 / len(found))
+        inputs, ledger = runs.inputs(run.run), runs.ledger(run.run)
+        name = f"{run.name} ({run.model}, {run.run})"
+        read.append(read_found(name, spec, run.direction, inputs, run.settings, ledger, k, share, cancelled))
+    return stability(read)
+
+
+def comparable(runs: Runs, spec: ModelSpec) -> list[Run]:
+    """Every run of the model that `spec` is of, whichever SAEs it has, newest first."""
+    found, known = [], dict[str, bool]()
+    for run in runs.all():
+        if run.model not in known:
+            try:
+                other = find_spec(run.model)
+                known[run.model] = (other.model_id, other.adapter) == (spec.model_id, spec.adapter)
+            except HydrascopeError:  # a model that was removed since
+                known[run.model] = False
+        if known[run.model]:
+            found.append(run)
+    return found
+
+
+def _spec(run: Run) -> ModelSpec:
+    try:
+        return find_spec(run.model)
+    except HydrascopeError as error:
+        raise InputError(f"Run {run.run} is of “{run.model}”, which this machine does not know: {error}") from error
