@@ -209,4 +209,8 @@ MIGRATIONS: tuple[str, ...] = (
         settings
     ) as varchar);
     """,
+    # 9: how well reference answers are predicted in a cell; empty for those from before this step.
+    """
+    alter table defence_cells add column gaps varchar default '';  -- NLL unedited, edited, reference, floor: JSON
+    """,
 )

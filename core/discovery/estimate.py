@@ -44,10 +44,10 @@ def estimate(engine: Engine, inputs: Inputs, settings: Settings, tokens_per_seco
     prefix = shared_prefix(prompts) if len(prompts) > 1 else 0
     own_tokens = sum(len(p) - prefix for p in prompts) / len(prompts)
     layers = [n for n in engine.spec.layers if n not in settings.excluded_layers]
-    return Estimate(
-        tuple(_stages(len(inputs.harmful), len(inputs.benign), own_tokens, prefix, len(layers), settings)),
-        tokens_per_second,
-    )
+    referenced = sum(one.prompt in inputs.harmful for one in inputs.references)
+    stages = _stages(len(inputs.harmful), len(inputs.benign), own_tokens, prefix, len(layers), settings)
+    stages.append(_recovery(referenced, prefix + own_tokens, settings))
+    return Estimate(tuple(stages), tokens_per_second)
 
 
 def speed(engine: Engine, texts: Sequence[str], tokens_per_forward: int) -> float:
@@ -95,3 +95,16 @@ def _stages(
         sweeps = harmful * (len(s.interaction_steps) * alone + 2 * len(s.probe_steps) * answered)
         found.append(("stage 3", sweeps, sweeps + harmful * 3 * alone))
     return found
+
+
+def _recovery(prompts: int, tokens: float, s: Settings) -> tuple[str, float, float]:
+    """Every set that was ablated on a prompt once more, with the reference answer behind it."""
+    low = 2 + len(s.least_tokens)
+    high = low + len(s.k_steps) - 1
+    if max(s.stages) >= 2:
+        low, high = low + len(s.thresholds) + 4, high + len(s.thresholds) + 4
+    if max(s.stages) >= 3:
+        sweeps = len(s.interaction_steps) + 1 + 2 * len(s.probe_steps)
+        low, high = low + sweeps, high + sweeps
+    each = prompts * (tokens + s.tokens)
+    return ("recovery", each * (low + 1), each * (high + 1))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, fixed_steps, steps
+from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, fixed_steps, recovery_step, steps
 from core.discovery.context import Work
 from core.discovery.ledger import Row
 from core.errors import HydrascopeError
@@ -104,6 +104,7 @@ STEPS = (
     ),
     Step("texts", "Public texts", "Downstream Performance", 2, cost_steps.texts_groups, cost_steps.do_texts),
     Step("cost", "Cross-entropy", "Downstream Performance", 2, cost_steps.cost_groups, cost_steps.do_cost),
+    Step("recovery", "Recovery", "", 1, recovery_step.recovery_groups, recovery_step.do_recovery),
 )
 
 

@@ -18,6 +18,7 @@ from core.discovery.estimate import estimate, speed
 from core.discovery.settings import Settings
 from core.prompts.shipped import plain_texts
 from pages.discover import prompt_box, reading_choices, state
+from pages.shared import references
 from pages.shared.engine import engine_key
 from pages.shared.judge_choice import choose_judge
 from pages.shared.text import duration, plain
@@ -58,7 +59,7 @@ def form(engine: Engine, runs: Runs) -> None:
     if not harmful:
         st.caption("Enter at least one harmful request to start.")
         return
-    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain_texts()))
+    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain_texts()), references.known(engine, harmful))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
             "Start",

@@ -16,6 +16,7 @@ LAYERS = "5,8,11,13,14,15,16,17,18,20"
 
 STEPS = (
     ("the base model's own answers", ["answers.py"], None),
+    ("its answers to harmful prompts", ["references.py"], ASSETS / "reference_answers.jsonl"),
     ("the refusal adapter", ["refusal.py"], ASSETS / "adapter" / "finished.json"),
     ("the refusal direction", ["direction.py"], ASSETS / "direction.safetensors"),
     ("the tuned model's activations on chat text", ["activations.py", "--layers", LAYERS], None),

@@ -14,12 +14,14 @@ from core.discovery.ledger import Ledger
 from core.discovery.runner import STEPS
 from core.discovery.settings import Settings
 from core.discovery.tables import controls, cosines, cost, fixed, lengths, readings, search, seeds
+from core.discovery.tables.recovery import COLUMNS, with_recovery
 from core.discovery.tables.table import Table
 
 
 def tables(ledger: Ledger, settings: Settings | None = None) -> list[Table]:
     """Every table that has rows, in the paper's order. settings: the run's, for the readings it took."""
-    found = [table for make in _ALL if len((table := make(ledger)).frame)]
+    made = [with_recovery(make(ledger), ledger) for make in _ALL]
+    found = [table for table in made if len(table.frame)]
     return found if settings is None else [*found, readings.chosen(settings)]
 
 
@@ -27,17 +29,19 @@ def _summary(ledger: Ledger) -> Table:
     """One line for everything that was ablated, at its best setting: what flips a refusal, and how often."""
     rows: list[dict[str, object]] = []
     for table, what, at in _SUMMARISED:
-        frame = table(ledger).frame
+        frame = with_recovery(table(ledger), ledger).frame
         if len(frame) and "rate" in frame:
             best = frame.loc[frame["rate"].idxmax()] if at else frame.iloc[0]
             several = ", chosen afterwards" if at and len(frame) > 1 else ""
             setting = f", {at} = {best[at]:g}{several}" if at else ""
-            rows.append({"ablated": f"{what}{setting}", **{name: best[name] for name in _RATE}})
+            rows.append({"ablated": f"{what}{setting}", **{name: best[name] for name in _RATE if name in best}})
         if table is controls.random and len(frame):
-            rows.append({"ablated": "as many random active features", **{name: frame.iloc[1][name] for name in _RATE}})
+            random = {name: frame.iloc[1][name] for name in _RATE if name in frame}
+            rows.append({"ablated": "as many random active features", **random})
     compared = fixed.matched(ledger).frame
     for row in compared.head(3).to_dict("records"):
-        rows.append({"ablated": f"{row['ablated']} ({row['set']})", **{name: row[name] for name in _RATE}})
+        rate = {name: row[name] for name in _RATE if name in row}
+        rows.append({"ablated": f"{row['ablated']} ({row['set']})", **rate})
     rows = [row for row in rows if row["n"]]
     note = (
         "If several values of a setting were tried, the line shows the value that flips most prompts, so it was chosen "
@@ -62,7 +66,7 @@ def _failures(ledger: Ledger) -> Table:
     return Table("failures", "Failures, and stages that ran out of memory", "", pd.DataFrame(rows))
 
 
-_RATE = ("flipped", "n", "rate", "low", "high")
+_RATE = ("flipped", "n", "rate", "low", "high", *COLUMNS)
 #: Table, what it ablates, and the column that is swept (empty where nothing is; then the first row counts).
 _SUMMARISED: tuple[tuple[Callable[[Ledger], Table], str, str], ...] = (
     (controls.direction, "refusal direction", ""),
