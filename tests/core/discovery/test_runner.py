@@ -197,7 +197,6 @@ def test_fewer_stages_mean_fewer_rows(tiny, tmp_path):
         "direction",
         "lengths",
         "cosines",
-        "lengths",
         "least_tokens",
     }
     assert seen[-1].steps_done == seen[-1].steps == 6 and seen[-1].done == seen[-1].of
