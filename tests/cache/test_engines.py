@@ -59,7 +59,8 @@ def test_ten_switches_return_memory_to_where_it_was(two):
         engine.measure(text, [Edits(), Edits.ablate([(1, 3)])])
         "".join(engine.generate(text, max_new_tokens=2))
         del engine
-        held.append(live_bytes())
+        if number in (0, 5, 10):  # looking at every object there is takes longer than a switch
+            held.append(live_bytes())
     weights = sum(p.numel() * 4 for p in engines.get_engine("one").model.parameters())
     assert max(held[1:]) - held[0] < 0.1 * weights, held
 
