@@ -192,9 +192,8 @@ def _stems(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], stems: Seque
     rows = torch.zeros(len(prompts), dtype=torch.int64, device=runtime.device)
     ids = runtime.ids(prompts, start, max(stems) - start)
     current = Pass(plan, rows, torch.zeros_like(ids), torch.zeros_like(rows))
-    return runtime.forward(
-        current, ids, None if past is None else select(past, [0] * len(prompts)), True
-    ).past_key_values
+    before = None if past is None else select(past, [0] * len(prompts))
+    return runtime.forward(current, ids, before, True).past_key_values
 
 
 def _branch(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], stems: Sequence[int], held: Any) -> torch.Tensor:

@@ -195,6 +195,7 @@ def test_fewer_stages_mean_fewer_rows(tiny, tmp_path):
         "screen",
         "candidates",
         "direction",
+        "lengths",
         "cosines",
         "least_tokens",
         "recovery",
