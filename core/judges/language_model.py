@@ -20,7 +20,7 @@ import torch
 from core.answers.judge import Judgement, check_pairs, ended_of
 from core.errors import AssetError, InputError
 from core.forward.assembly import load_runtime
-from core.forward.batches import unedited_branches
+from core.forward.branches import unedited_branches
 from core.forward.loaded import loaded_runtime
 from core.forward.runtime import Runtime
 from core.hub.fetch import Wanted, look
