@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check bench bench-gpu demo docs clean base
+.PHONY: help run test test-fast test-real check bench bench-gpu demo docs clean base
 # A recipe that fails half-way leaves no stamp that says it is done.
 .DELETE_ON_ERROR:
 
@@ -20,10 +20,13 @@ run: base ## install what is missing, prepare the demo model, and start the page
 	@$(PY) -m core run $(ARGS)
 
 test: $(VENV)/.installed-dev base ## all tests, in two processes; the browser ones where Chromium is
-	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS)
+
+test-real: $(VENV)/.installed-dev ## tests with real models' weights, where their files are; no part of CI
+	@$(PY) -m pytest -rs -s -m real tests/real $(ARGS)
 
 test-fast: $(VENV)/.installed-dev base ## the tests that need no browser and few seconds; for daily life
-	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser and not slow" $(ARGS)
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser and not slow and not real" $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint and types
 	@$(PY) -m ruff format --check .

@@ -9,6 +9,7 @@ import atexit
 import gc
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -54,6 +55,13 @@ def get_engine(name: str, progress: Progress = QUIET, cancelled: Callable[[], bo
             gc.freeze()
         _engines[name] = _engines.pop(name)
         return _engines[name]
+
+
+def engine_of(model_id: str, revision: str | None, adapter: Path | None) -> Engine | None:
+    """A loaded engine with these weights, whatever its SAEs; None where there is none."""
+    wanted = (model_id, revision, adapter)
+    every = list(_engines.values())
+    return next((one for one in every if (one.spec.model_id, one.spec.revision, one.spec.adapter) == wanted), None)
 
 
 def unload_all() -> None:

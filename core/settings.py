@@ -204,6 +204,14 @@ DEMO_WORK: Setting[Path | None] = Setting(
     None,
     _path,
 )
+GEMMA_FILE: Setting[Path | None] = Setting(
+    "HYDRASCOPE_GEMMA_FILE",
+    "file",
+    "its test is skipped",
+    "For `make test-real`: the file `gemma-3-270m-q4_k_m.gguf`, or the folder with the four wheels that contain it.",
+    None,
+    _path,
+)
 BENCH_FILES: Setting[Path | None] = Setting(
     "HYDRASCOPE_BENCH_FILES",
     "folder",
@@ -229,7 +237,7 @@ FOR_EVERYBODY = (
     NEURONPEDIA_BULK,
     NEURONPEDIA_KEY,
 )
-FOR_DEVELOPERS = (REQUIRE_BROWSER, TEST_PATIENCE, DEMO_WORK, BENCH_FILES)
+FOR_DEVELOPERS = (REQUIRE_BROWSER, TEST_PATIENCE, DEMO_WORK, GEMMA_FILE, BENCH_FILES)
 
 
 def documentation() -> str:

@@ -166,7 +166,9 @@ def test_every_command_and_option_the_documents_name_exists(capsys, monkeypatch)
     assert {name for _, name, _ in named} - known <= {"run"}, "hydrascope run is the page, and no command of the engine"
     for name in sorted({name for _, name, _ in named} & known):
         texts = [help_of(capsys, monkeypatch, name)]
-        for action in re.findall(r"^ {4}(\w+) {2,}", texts[0], flags=re.MULTILINE) if name == "models" else ():
+        for action in (
+            re.findall(r"^ {4}(\w+) {2,}", texts[0], flags=re.MULTILINE) if name in ("models", "saes") else ()
+        ):
             texts.append(help_of(capsys, monkeypatch, name, action))
         options = {option for _, command, given in named if command == name for option in given}
         unknown = {option for option in options if not re.search(rf"{option}\b", "\n".join(texts))}

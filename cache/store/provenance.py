@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import Literal, get_args
 
 from core import Engine, InputError, ModelSpec, __version__
+from core.models.trained import sae_name
 from core.saes.published import SaeRef
 
 Fact = Literal["model", "revision", "dtype", "device", "direction", "saes"]
@@ -71,7 +72,7 @@ def _versions() -> str:
 
 def sae_names(spec: ModelSpec) -> str:
     """The SAEs of a model: layer:name, comma-separated; of an SAE in a folder the folder's name."""
-    names = {layer: str(sae) if isinstance(sae, SaeRef) else PurePath(sae).name for layer, sae in spec.saes.items()}
+    names = {layer: str(sae) if isinstance(sae, SaeRef) else sae_name(sae) for layer, sae in spec.saes.items()}
     return ",".join(f"{layer}:{name}" for layer, name in sorted(names.items()))
 
 

@@ -11,7 +11,7 @@ import sys
 from types import ModuleType
 
 import core
-from core.commands import audit, discover, judge, labels, models, prepare, prompts, run
+from core.commands import audit, discover, judge, labels, models, prepare, prompts, run, saes
 from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note
 from core.errors import HydrascopeError
@@ -24,6 +24,7 @@ SUBCOMMANDS: dict[str, ModuleType] = {
     "judge": judge,
     "labels": labels,
     "models": models,
+    "saes": saes,
     "prompts": prompts,
     "prepare": prepare,
 }

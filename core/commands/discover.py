@@ -149,7 +149,7 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) ->
         raise
     finally:
         if out is not None:
-            write(tables(work.ledger), runs.facts(identifier), out)
+            write(tables(work.ledger, work.settings), runs.facts(identifier), out)
     runs.set_state(identifier, "finished")
     failures = [table.frame for table in tables(work.ledger) if table.name == "failures"]
     return int((failures[0]["stage"] != "memory").sum()) if failures else 0

@@ -13,7 +13,10 @@ from io import StringIO
 from core.commands.command_line import SUBCOMMANDS, parser
 from core.commands.exit_codes import ExitCode
 
-_ACTIONS = (("models", "add"), ("models", "needs"), ("models", "remove"))
+_ACTIONS = (
+    *(("models", action) for action in ("add", "needs", "remove")),
+    *(("saes", action) for action in ("train", "cards", "shrink")),
+)
 _WIDTH = "100"
 
 

@@ -6,7 +6,9 @@ standard output, everything else to the standard error, so that a result can be 
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -42,6 +44,27 @@ def progress_bar() -> Iterator[Progress]:
             bar.update(100 * min(share, 1.0) - bar.n)
 
         yield show
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """cancelled() for work that stops between two steps: true after Ctrl-C. A second Ctrl-C is a KeyboardInterrupt."""
+    asked = threading.Event()
+
+    def stop(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        note("\nStopping after this step. Press Ctrl-C again to stop at once.")
+
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -115,10 +115,15 @@ class Work:
         """Every feature with its cosine to the refusal direction."""
         return self.engine.alignment()
 
+    def searched(self, layers: pd.Series) -> pd.Series:
+        """bool, one a row: whether a layer is part of the search."""
+        return ~layers.isin(self.settings.excluded_layers)
+
     def pool(self, k: int) -> list[Feature]:
         """Stage 1's candidate set for K features a layer."""
         if k not in self._pools:
-            self._pools[k] = top_per_layer(self.alignment, k, self.settings.skip_layers)
+            kept = self.alignment[self.searched(self.alignment["layer"])]
+            self._pools[k] = top_per_layer(kept, k, skip_layers=0)
         return self._pools[k]
 
     def minimal(self, item: str) -> list[Feature]:

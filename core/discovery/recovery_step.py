@@ -31,8 +31,8 @@ def recovery_groups(work: Work) -> list[list[str]]:
 def do_recovery(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """gaps: name of what was ablated → NLL of the prompt's reference answer unedited, edited, and under its writer.
 
-    Names: “direction”, “stage_1/K”, “stage_2/τ”, “minimal”, “active”, “dormant”, “random”, “least_tokens/k”,
-    “stage_3/K”, “alone”, “machine/K”, “probe/K”. floor: the writer's NLL is not known and stands as 0.
+    Names: “direction”, “stage_1/K”, “stage_2/τ”, “minimal”, “active” (of a set with dormant ones), “random”,
+    “least_tokens/k”, “stage_3/K”, “alone”, “machine/K”, “probe/K”. floor: the writer's NLL is not known and stands as 0.
     """
     return [_of_prompt(work, item) for item in group]
 
@@ -74,8 +74,9 @@ def ablated(work: Work, item: str) -> dict[str, list[Feature]]:
         sets |= {f"stage_2/{tau}": features(names) for tau, names in here["pruning"]["minimal"].items()}
     if work.minimal(item):
         sets["minimal"] = work.minimal(item)
-    if "inert" in here:
-        sets |= {"active": features(here["inert"]["active"]), "dormant": features(here["inert"]["dormant"])}
+    if "inert" in here and here["inert"]["dormant"]:
+        # The dormant ones alone are left out: ablating what does not fire changes nothing on the prompt.
+        sets["active"] = features(here["inert"]["active"])
     if "random" in here:
         sets["random"] = features(here["random"]["drawn"])
     return sets | _swept(work, item, here)
@@ -86,7 +87,7 @@ def _swept(work: Work, item: str, here: Mapping[str, Mapping[str, Any]]) -> dict
     s, sets = work.settings, dict[str, list[Feature]]()
     if item in work.ledger.read("least_tokens"):
         seen = work.engine.activity([work.text(item)])
-        seen = seen[seen["layer"] >= s.skip_layers]
+        seen = seen[work.searched(seen["layer"])]
         sets |= {f"least_tokens/{k}": active_on_tokens(seen, k) for k in s.least_tokens}
     if "interactions" in here:
         ranked, value = ranking(work, f"size/{s.embedding_size}"), here["interactions"]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, recovery_step, steps
+from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, fixed_steps, recovery_step, steps
 from core.discovery.context import Work
 from core.discovery.ledger import Row
 from core.errors import HydrascopeError
@@ -75,6 +75,15 @@ STEPS = (
         2,
         control_steps.critical_groups,
         control_steps.do_random,
+    ),
+    Step("fixed", "Sets at a K and τ fixed beforehand", "Stage 2", 2, fixed_steps.fixed_groups, fixed_steps.do_fixed),
+    Step(
+        "controls",
+        "Controls matched by norm",
+        "Comparison with random features",
+        2,
+        fixed_steps.control_groups,
+        fixed_steps.do_controls,
     ),
     Step("machine", "Stage 3: factorization machines", "Stage 3", 3, steps.machine_groups, steps.do_machine),
     Step(

@@ -5,12 +5,14 @@ Knows: in which order. Does not know: how any part is read (`core.models`, `core
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from core import devices
 from core.forward import half_precision
 from core.forward.hooks import install_hooks
+from core.forward.loaded import remember
 from core.forward.runtime import Runtime
 from core.models.architecture import decoder_layers
 from core.models.compatibility import check_refusal_tokens, check_width
@@ -18,9 +20,10 @@ from core.models.files import MODEL_HERE, SAES_HERE, model_folder, open_dictiona
 from core.models.placement import computes_on, layer_devices
 from core.models.spec import ModelSpec
 from core.models.weights import load_weights
-from core.progress import NEVER, Progress, part
+from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.device_cache import Residency, budget_for
+from core.saes.dictionary import Dictionary
 from core.settings import MEMORY, THINKING
 
 
@@ -44,8 +47,7 @@ def load_runtime(
     model, tokenizer, placement = load_weights(spec, folder, device, dtype)
     config = model.config.get_text_config()
     check_refusal_tokens(spec.refusal_tokens, spec.name, config.vocab_size)
-    for layer, dictionary in dictionaries.items():
-        check_width(dictionary.name, layer, dictionary.d_model, spec.name, config.num_hidden_layers, config.hidden_size)
+    _check_widths(spec, dictionaries, config.num_hidden_layers, config.hidden_size)
     places = layer_devices(decoder_layers(model))
     (first,) = computes_on(model.get_input_embeddings())
     install_hooks(model)
@@ -67,7 +69,24 @@ def load_runtime(
         stop_ids=_stop_ids(model, tokenizer),
     )
     progress("Ready", 1.0)
-    return runtime, placement.reason
+    return remember(runtime), placement.reason
+
+
+def with_saes(
+    runtime: Runtime, spec: ModelSpec, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER
+) -> Runtime:
+    """The same weights, in memory once, with the SAEs of another spec of the same model. Raises AssetError, Cancelled,
+    DownloadError, InputError.
+    """
+    dictionaries = open_dictionaries(spec, progress, cancelled)
+    _check_widths(spec, dictionaries, runtime.n_layers, runtime.d_model)
+    residency = Residency(budget_for((runtime.device, *runtime.devices)))
+    return replace(runtime, spec=spec, dictionaries=dictionaries, residency=residency)
+
+
+def _check_widths(spec: ModelSpec, dictionaries: Mapping[int, Dictionary], n_layers: int, d_model: int) -> None:
+    for layer, dictionary in dictionaries.items():
+        check_width(dictionary.name, layer, dictionary.d_model, spec.name, n_layers, d_model)
 
 
 def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -3,11 +3,14 @@
 Such a CPU multiplies bfloat16 several times slower than float32 (measured in docs/log.md). Inside a measured forward, a
 linear layer that gets several tokens at once is computed in float32, its weights upcast a few rows at a time: as fast
 as float32 weights would be, rounded less, and with no copy of the matrix in memory. Outside measure and generate the
-model stays the plain one. Knows nothing of edits.
+model stays the plain one, but for a training that asks for the same. Knows nothing of edits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -21,6 +24,17 @@ from core.forward.hooks import in_pass
 TOKENS = 8
 #: Rows of a weight matrix upcast at a time: a few megabytes, so that they are multiplied while still in the cache.
 ROWS = 256
+_WANTED: ContextVar[bool] = ContextVar("hydrascope_float32_products", default=False)
+
+
+@contextmanager
+def float32_products() -> Iterator[None]:
+    """Let the calling thread have them outside a measured forward too, where the model has them at all."""
+    token = _WANTED.set(True)
+    try:
+        yield
+    finally:
+        _WANTED.reset(token)
 
 
 def helps(device: torch.device, dtype: torch.dtype) -> bool:
@@ -38,7 +52,7 @@ def install_float32_products(model: Any) -> None:
 
 def _forward(module: nn.Linear, x: torch.Tensor) -> torch.Tensor:
     tokens = x.numel() // x.shape[-1]
-    if tokens < TOKENS or not in_pass():
+    if tokens < TOKENS or not (in_pass() or _WANTED.get()):
         return linear(x, module.weight, module.bias)
     wide, found = x.reshape(tokens, -1).float(), torch.empty(tokens, module.out_features)
     some = torch.empty(min(ROWS, module.out_features), module.in_features)

@@ -39,6 +39,8 @@ FEATURES_AT_ONCE = 512
 #: Residuals held at a time, in bytes; with more layers than fit, the prompts are read again.
 RESIDUAL_BYTES = 2_000_000_000
 _KEY = b"made_from"
+#: layers → layer → float32 [tokens, d_model], rows as `Sample.ids` has its tokens.
+Residuals = Callable[[Collection[int]], dict[int, torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,13 @@ def make_labels(
     layers: Collection[int] | None = None,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
+    residuals: Residuals | None = None,
 ) -> Made:
     """Label every feature of `layers` (all with an SAE when None), one file a layer in `folder`.
 
-    A layer whose file is already there, from the same tokens and SAE, is left as it is. Raises InputError for a layer
-    without an SAE, AssetError when a file cannot be written.
+    residuals: gives what `sample_residuals` does, where it is recorded already; when None, the model is run. A layer
+    whose file is already there, from the same tokens and SAE, is left as it is. Raises InputError for a layer without
+    an SAE, AssetError when a file cannot be written.
     """
     about = f"{len(sample.sequences):,} prompts, {len(sample.counted):,} tokens"
     wanted = sorted(engine.widths if layers is None else set(layers))
@@ -123,7 +127,7 @@ def make_labels(
     size = max(1, RESIDUAL_BYTES // (4 * engine.d_model * len(sample.ids)))
     for group in (todo[start : start + size] for start in range(0, len(todo), size)):
         progress(f"Reading {about}", len(done) / len(todo))
-        held = sample_residuals(engine, sample, group, cancelled)
+        held = sample_residuals(engine, sample, group, cancelled) if residuals is None else residuals(group)
         for layer in group:
             if held is None:
                 return Made(tuple(done), here, True)

@@ -202,7 +202,11 @@ def no_labels() -> Labels:
 
 
 def read_labels(path: Path | None) -> Labels:
-    """Read a shipped labels file; none, or none there, gives no labels. Raises AssetError when it cannot be read."""
+    """Read a shipped labels file, or a folder of files that were made here, one a layer; none, or none there, gives no
+    labels. Raises AssetError when it cannot be read.
+    """
+    if path is not None and path.is_dir():
+        return Labels((MadeNotes(path, sorted(int(file.stem.split("_")[1]) for file in path.glob("layer_*.parquet"))),))
     if path is None or not path.is_file():
         return no_labels()
     with _reading(path):

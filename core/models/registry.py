@@ -1,4 +1,5 @@
-"""The models that can be loaded by name: the demo, the catalogue's, those people added, and those a process registers.
+"""The models that can be loaded by name: the demo, the catalogue's, those people added, and those a process registers;
+and of each the SAEs that were trained here, as `<model>/trained`. One without SAEs uses these by its plain name too.
 
 Knows: names, where weights and SAEs lie, refusal tokens, and which model the pages open with. Does not know how to
 load them.
@@ -7,12 +8,14 @@ load them.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from core.errors import InputError, UnknownModelError
 from core.models import catalogue
 from core.models.added import AddedModel, added_models, keep, list_trouble, remove
 from core.models.gguf_models import GGUF_MODELS, GgufModel
 from core.models.spec import ModelSpec
+from core.models.trained import TRAINED, base_name, suite_name, trained_names, trained_suite, with_trained
 from core.paths import assets_folder
 from core.prompts.shipped import prompts_file
 from core.settings import MODEL
@@ -89,11 +92,41 @@ def chosen_name() -> str:
 
 def model_names() -> tuple[str, ...]:
     """The names `load` takes."""
-    return tuple(dict.fromkeys(("demo", *_registered, *_GGUF, *added_models(), *catalogue.catalogue_names())))
+    names = dict.fromkeys(("demo", *_registered, *_GGUF, *added_models(), *catalogue.catalogue_names()))
+    bases = {base_name(name) for name in names}
+    return tuple(dict.fromkeys((*names, *(suite_name(name) for name in trained_names() if name in bases))))
 
 
 def find_spec(name: str) -> ModelSpec:
     """The spec called `name`. Raises UnknownModelError."""
+    base, _, suite = str(name).partition("/")
+    if suite == TRAINED:
+        return _trained(base)
+    spec = _named(name)
+    # Of the catalogue's models all layers may have been left out on purpose.
+    found = trained_suite(name) if not spec.saes and catalogue.model_of(str(name)) is None else None
+    return spec if found is None else with_trained(spec, found, spec.name)
+
+
+def _trained(base: str) -> ModelSpec:
+    """The suite that was trained here, looked up each time: it may have grown. Raises UnknownModelError."""
+    spec, found = base_spec(base), trained_suite(base)
+    if found is None:
+        raise UnknownModelError(
+            f"No SAEs were trained here for “{base}”. Train some with `hydrascope saes train {base}`."
+        )
+    return with_trained(spec, found, suite_name(base))
+
+
+def base_spec(name: str) -> ModelSpec:
+    """The model that a name is about, without any SAEs, Neuronpedia's pages or labels. Raises UnknownModelError."""
+    spec, known = _named(base_name(name)), catalogue.model_of(base_name(name))
+    # What the catalogue says beside a model is about its SAEs.
+    caveat = spec.caveat if known is None else ""
+    return replace(spec, layers=(), saes={}, labels=None, neuronpedia={}, caveat=caveat)
+
+
+def _named(name: str) -> ModelSpec:
     if name in _registered:
         return _registered[name]
     if name == "demo":

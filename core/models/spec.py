@@ -22,10 +22,10 @@ class ModelSpec:
     folder merged into the weights at load.
     direction: file of the shipped refusal direction. prompts: csv of bundled prompts (kind, split, text).
     references: reference answers to some of them (`core.prompts.references`). labels: what is known of each feature
-    without a network. neuronpedia: layer → “model/source” of its SAE's pages there, for layers that have any.
-    steering_layer: where the paper adds and removes the direction, None for models it did not use. caveat: what to bear
-    in mind with this model. system: the system prompt; None as the chat template writes it, "" without the block that
-    some templates always write.
+    without a network, a file or a folder of files made here. neuronpedia: layer → “model/source” of its SAE's pages
+    there, for layers that have any. steering_layer: where the paper adds and removes the direction, None for models it
+    did not use. caveat: what to bear in mind with this model. system: the system prompt; None as the chat template
+    writes it, "" without the block that some templates always write.
     """
 
     name: str

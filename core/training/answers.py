@@ -60,7 +60,7 @@ def answer_prompts(
             part = todo[start : start + batch]
             progress(f"The model answers {len(todo):,} prompts", start / len(todo))
             for text, answer in zip(
-                part, _generate(model, tokenizer, part, new_tokens, number, temperature), strict=True
+                part, generate_batch(model, tokenizer, part, new_tokens, number, temperature), strict=True
             ):
                 known[text, number] = answer
                 file.write(json.dumps([text, number, answer]) + "\n")
@@ -69,9 +69,10 @@ def answer_prompts(
 
 
 @torch.inference_mode()
-def _generate(
-    model: Any, tokenizer: Any, prompts: Sequence[str], new_tokens: int, number: int, temperature: float
+def generate_batch(
+    model: Any, tokenizer: Any, prompts: Sequence[str], new_tokens: int, number: int = 0, temperature: float = 1.0
 ) -> list[str]:
+    """Answers to the prompts of one batch. number: 0 is greedy, others are sampled."""
     rows = [request_ids(tokenizer, text) for text in prompts]
     width, pad = max(map(len, rows)), tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=model.device)

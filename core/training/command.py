@@ -1,37 +1,36 @@
-"""What `hydrascope saes train` and the Models page call: SAEs for a model by its name, with the shipped prompts.
+"""What `hydrascope saes train` and the Models page call: a suite of SAEs for a model by its name.
 
-Knows: the registry, where a model's files lie, the shipped prompts. Does not know: arguments as people type them,
-terminals, pages, queues.
+Knows: the registry, engines, the shipped prompts, in which order a suite is made: SAEs, cards, labels. Does not know:
+arguments as people type them, terminals, pages, queues.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from core import devices
+from core.devices import Device
+from core.engine import Engine, load
 from core.errors import InputError
-from core.models.files import model_folder
-from core.models.registry import find_spec
-from core.models.spec import ModelSpec
-from core.paths import cache_folder
+from core.models.registry import base_spec
+from core.models.trained import TrainedSuite, finish_suite, suite_folder, suite_name, training_folder, with_trained
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.shipped import prompts_file, read_shipped
+from core.training.estimate import Plan, plan_of
+from core.training.labelling import label_suite
 from core.training.pipeline import Texts, batch_sizes_for, train_saes
 from core.training.settings import TrainingSettings
+from core.training.turns import taking_turns
 
 
-def training_folder(spec: ModelSpec) -> Path:
-    """Where the recordings, checkpoints and SAEs of a model's training lie."""
-    return cache_folder() / "training" / spec.name.replace("/", "-")
-
-
-def shipped_texts_for_training(more: Sequence[str] = ()) -> Texts:
-    """The shipped prompts of the training split, and more if given; held out are those of the other splits."""
-    shipped = read_shipped(prompts_file())
+def shipped_texts_for_training(more: Sequence[str] = (), file: Path | None = None) -> Texts:
+    """The prompts of the training split of a file, the shipped one by default, and more if given; held out are those of
+    the other splits.
+    """
+    shipped = read_shipped(file or prompts_file())
     held = [prompt.text for prompt in shipped if prompt.split != "train"]
     train = [prompt.text for prompt in shipped if prompt.split == "train"] + [text for text in more if text.strip()]
     often = [prompt.text for prompt in shipped if prompt.split == "train" and prompt.kind == "harmful"]
@@ -39,61 +38,82 @@ def shipped_texts_for_training(more: Sequence[str] = ()) -> Texts:
     return Texts([text for text in dict.fromkeys(train) if text not in taken], held, often)
 
 
+def texts_for(name: str, more: Sequence[str] = ()) -> Texts:
+    """What a model is trained on: the prompts that come with it, or the shipped ones, and more if given."""
+    return shipped_texts_for_training(more, base_spec(name).prompts)
+
+
+def load_plain(
+    name: str,
+    device: Device | None = None,
+    dtype: str | None = None,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> Engine:
+    """The model that a name is about, without SAEs. Raises what `load` raises."""
+    return load(base_spec(name), device, dtype, progress, cancelled)
+
+
+def plan_for(name: str, engine: Engine, settings: TrainingSettings, prompts: Sequence[str] = ()) -> Plan:
+    """What a training will take beyond what earlier ones answered. Raises InputError for layers it does not have."""
+    check_layers(engine, settings)
+    return plan_of(engine, settings, texts_for(name, prompts), training_folder(name))
+
+
+def check_layers(engine: Engine, settings: TrainingSettings) -> None:
+    """Raises InputError for layers the model does not have."""
+    if max(settings.layers) >= engine.n_layers:
+        raise InputError(
+            f"“{engine.spec.name}” has layers 0 to {engine.n_layers - 1}, so layer {max(settings.layers)} does not "
+            "exist."
+        )
+
+
 def train_for(
     name: str,
     settings: TrainingSettings,
     *,
     prompts: Sequence[str] = (),
-    device: str | None = None,
+    engine: Engine | None = None,
+    device: Device | None = None,
     dtype: str | None = None,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Path, dict[int, dict[str, Any]]]:
-    """Train SAEs for the model called `name`. Returns their folder, which `models add` takes, and layer → card.
+    """Train SAEs for the model called `name`, label them, and make them its suite `<model>/trained`.
 
-    prompts: to train on beside the shipped ones. Goes on with a training of the same settings that was stopped. Raises
+    prompts: to train on beside the shipped ones. engine: of this model, where one is loaded; its SAEs are not used.
+    Goes on with a training of the same settings that was stopped. Returns the SAEs' folder, and layer → card. Raises
     UnknownModelError, InputError for layers the model does not have, AssetError, DownloadError, Cancelled.
     """
-    spec = find_spec(name)
-    if spec.adapter is not None:
-        raise InputError(f"“{spec.name}” uses an adapter. Train its SAEs with scripts/demo.")
-    model, tokenizer = _plain(spec, settings, device, dtype, part(progress, 0.0, 0.1), cancelled)
-    folder = training_folder(spec)
-    cards = train_saes(
-        model,
-        tokenizer,
-        shipped_texts_for_training(prompts),
-        settings,
-        folder,
-        model_name=spec.model_id,
-        sizes=batch_sizes_for(model.device),
-        progress=part(progress, 0.1, 0.9),
-        cancelled=cancelled,
-    )
-    return folder / "saes", cards
+    if engine is None:
+        engine = load_plain(name, device, dtype, part(progress, 0.0, 0.05), cancelled)
+    plan_for(name, engine, settings, prompts).check_room()
+    texts, folder = texts_for(name, prompts), training_folder(name)
+    key = suite_key(settings, texts)
+    saes, sizes = suite_folder(name, key), batch_sizes_for(engine.model.device)
+    with taking_turns(engine.model):
+        done = train_saes(
+            engine.model,
+            engine.tokenizer,
+            texts,
+            settings,
+            folder,
+            saes,
+            model_name=engine.spec.model_id,
+            sizes=sizes,
+            progress=part(progress, 0.05, 0.85),
+            cancelled=cancelled,
+        )
+    suite = TrainedSuite(saes, settings.layers)
+    spec = with_trained(base_spec(name), suite, suite_name(name))
+    label_suite(engine, spec, done.chats, done.recording, sizes, suite.labels, part(progress, 0.9, 0.1), cancelled)
+    finish_suite(name, key, settings.layers)
+    progress("The SAEs are trained and labelled", 1.0)
+    return saes, done.cards
 
 
-def _plain(
-    spec: ModelSpec,
-    settings: TrainingSettings,
-    device: str | None,
-    dtype: str | None,
-    progress: Progress,
-    cancelled: Callable[[], bool],
-) -> tuple[Any, Any]:
-    """The plain transformers model on one device, and its tokenizer: no hooks, no edits."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    source = model_folder(spec, progress, cancelled)
-    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    count = config.get_text_config().num_hidden_layers
-    if max(settings.layers) >= count:
-        raise InputError(f"“{spec.name}” has layers 0 to {count - 1}, so layer {max(settings.layers)} does not exist.")
-    with torch.device("meta"):
-        empty = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    placement = devices.placement_for(sum(p.numel() for p in empty.parameters()), device, dtype)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        source, dtype=placement.dtype, use_safetensors=True, trust_remote_code=False
-    )
-    model = model.to(placement.device).eval().requires_grad_(False)
-    return model, AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+def suite_key(settings: TrainingSettings, texts: Texts) -> str:
+    """What SAEs of these settings and prompts are known by: the same training is continued, another lies beside it."""
+    chosen = json.dumps([settings.identity(), *map(list, texts)], sort_keys=True)
+    return hashlib.sha256(chosen.encode()).hexdigest()[:12]

@@ -4,7 +4,7 @@ Knows: the steps and where their files lie. Does not know: the registry, the com
 
     folder/answers.jsonl               the model's answers
     folder/recorded/, folder/held_out/ float16 residuals
-    folder/saes/layer_NN/              a finished SAE (int8), with card.json
+    saes/layer_NN/                     a finished SAE (int8), with card.json
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from core.progress import NEVER, QUIET, Progress, part
+from core.saes.card import CARD
 from core.saes.formats.open import open_sae
 from core.training.answers import answer_prompts
 from core.training.card import Sae, make_card
@@ -25,10 +26,6 @@ from core.training.record import Recording, record
 from core.training.settings import TrainingSettings
 from core.training.train import is_trained, train_layer
 
-CARD = "card.json"
-#: Tokens of the held-out conversations that cross-entropies are taken on; each needs the whole vocabulary's logits.
-_CE_TOKENS = 20_000
-
 
 class Texts(NamedTuple):
     """Prompts to train on and prompts held out. often: those of `train` answered `answers_each` times."""
@@ -36,6 +33,14 @@ class Texts(NamedTuple):
     train: Sequence[str]
     held_out: Sequence[str]
     often: Sequence[str] = ()
+
+
+class Done(NamedTuple):
+    """What a training made. cards: layer → the card of its SAE. chats, recording: what was trained on."""
+
+    cards: dict[int, dict[str, Any]]
+    chats: Chats
+    recording: Recording
 
 
 class BatchSizes(NamedTuple):
@@ -151,10 +156,27 @@ def finish_layer(
             progress=progress,
             cancelled=cancelled,
         )
+    return measure_layer(model, recordings[1], held, layer, settings, folder, sizes)
+
+
+def measure_layer(
+    model: Any,
+    recording: Recording,
+    held: Chats,
+    layer: int,
+    settings: TrainingSettings,
+    folder: Path,
+    sizes: BatchSizes = SMALL,
+) -> dict[str, Any]:
+    """Measure the card of an SAE as it is stored in `folder`, and put it beside the weights.
+
+    held, recording: conversations that nothing was trained on, and their residuals.
+    """
     stored = open_sae("sae_lens", folder)
     sae = Sae(stored.block(0, stored.d_sae), stored.output_bias, stored.subtracts_bias).to(model.device)
-    card = make_card(sae, recordings[1].rows(layer), model, _first(held, _CE_TOKENS), layer, sizes.tokens)
-    card |= {"k": settings.k, "seed": settings.seed, "training_tokens": recordings[0].tokens}
+    card = make_card(sae, recording.rows(layer), model, held, layer, sizes.tokens)
+    told = json.loads((folder / "cfg.json").read_text()).get("metadata", {})
+    card |= {"k": settings.k, "seed": settings.seed, "training_tokens": told.get("distinct_training_tokens")}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
     return card
 
@@ -165,21 +187,22 @@ def train_saes(
     texts: Texts,
     settings: TrainingSettings,
     folder: Path,
+    saes: Path | None = None,
     *,
     model_name: str = "",
     sizes: BatchSizes = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
-) -> dict[int, dict[str, Any]]:
-    """layer → the card of its SAE in folder/saes/layer_NN. Raises Cancelled, AssetError, InputError.
+) -> Done:
+    """Train the SAE of each layer into saes/layer_NN, by default in `folder`. Raises Cancelled, AssetError, InputError.
 
     What was finished before is not done again, so the same call goes on with a training that was stopped.
     """
-    saes = {layer: folder / "saes" / f"layer_{layer:02d}" for layer in settings.layers}
+    places = {layer: (saes or folder / "saes") / f"layer_{layer:02d}" for layer in settings.layers}
     chats = gather(model, tokenizer, texts, settings, folder, sizes, part(progress, 0.0, 0.4), cancelled)
     recordings = record_all(model, chats, settings, folder, sizes, part(progress, 0.4, 0.2), cancelled)
-    cards, size = {}, 0.4 / len(saes)
-    for number, (layer, place) in enumerate(saes.items()):
+    cards, size = {}, 0.4 / len(places)
+    for number, (layer, place) in enumerate(places.items()):
         cards[layer] = finish_layer(
             model,
             recordings,
@@ -193,17 +216,7 @@ def train_saes(
             cancelled=cancelled,
         )
     progress("The SAEs are trained", 1.0)
-    return cards
-
-
-def _first(chats: Chats, tokens: int) -> Chats:
-    """The first conversations, up to so many tokens, at least one."""
-    kept: list[tuple[int, ...]] = []
-    for row in chats.rows:
-        if kept and sum(map(len, kept)) + len(row) > tokens:
-            break
-        kept.append(row)
-    return Chats(chats.prefix, kept)
+    return Done(cards, chats[0], recordings[0])
 
 
 def batch_sizes_for(device: torch.device) -> BatchSizes:

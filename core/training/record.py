@@ -62,6 +62,11 @@ def padded_batches(rows: Sequence[Sequence[int]], budget: int, seed: int = 0) ->
     return batches
 
 
+def recorded_order(rows: Sequence[Sequence[int]], budget: int) -> list[int]:
+    """In which order the conversations lie in a recording that was made with this budget."""
+    return [index for batch in padded_batches(rows, budget) for index in batch]
+
+
 def padded(rows: Sequence[Sequence[int]], device: torch.device | str) -> tuple[torch.Tensor, torch.Tensor]:
     """(ids [rows, longest], which of them are real), padded on the right, where causal attention does not look."""
     width = max(map(len, rows))

@@ -23,6 +23,7 @@ from core.saes.columns import Columns
 from core.saes.formats.int8 import save_int8
 from core.training.record import Recording
 from core.training.settings import TrainingSettings
+from core.training.turns import STEP
 
 #: Batches at the start of which the mean norm of inputs is taken, and rows of which their mean.
 _NORM_BATCHES, _MEAN_ROWS = 8, 4096
@@ -101,8 +102,9 @@ def train_layer(
             raise Cancelled(f"The training of layer {layer} was stopped. It continues from step {done}.")
         if done % 10 == 0:
             progress(f"Training the SAE of layer {layer}, step {done:,} of {steps:,}", done / steps)
-        trainer.maybe_reset_sparsity()
-        trainer.step(next(rows))
+        with STEP:
+            trainer.maybe_reset_sparsity()
+            trainer.step(next(rows))
         trainer.n_training_steps += 1
     trained = _finish(trainer, recording, identity, model_name)
     partial = folder.with_name(folder.name + ".partial")

@@ -15,7 +15,7 @@ from core import Engine, HydrascopeError
 from core.prompts.conversation import PromptLike
 from core.statistics import rate
 from pages.audit import charts
-from pages.shared import measurements
+from pages.shared import measurements, sae_cards
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
 from pages.shared.workspace import session
@@ -49,6 +49,8 @@ def reconstruction(engine: Engine, key: str, prompt: PromptLike) -> None:
             "show the error at BOS, which most SAEs were not trained on. No feature explains the part that an SAE "
             "misses, and edits do not change that part."
         )
+        if quality := sae_cards.line(engine.spec):
+            st.caption(f"On other text: {plain(quality)} The Models page has every layer’s figures.")
         st.altair_chart(
             charts.error_chart(frame), alt="SAE reconstruction error by layer, with BOS shown separately", key="errors"
         )
@@ -76,7 +78,7 @@ def facts(engine: Engine) -> dict[str, str]:
         "Model": f"{spec.name} ({spec.model_id})",
         "Revision": spec.revision or "not specified",
         "Runs on": engine.placement,
-        "SAEs": _widths(engine.widths),
+        "SAEs": " ".join(filter(None, (f"{_widths(engine.widths)}.", sae_cards.line(spec)))),
         "Refusal tokens": ", ".join(f"“{piece}” ({number})" for piece, number in tokens),
     }
     if engine.has_direction:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core import Engine, Feature, HydrascopeError
 from core.labels.notes import FeatureNote, Labels
-from pages.shared import measurements
+from pages.shared import measurements, sae_cards
 from pages.shared.text import escaped, plain
 from pages.shared.trouble import show_error
 
@@ -28,6 +28,8 @@ def show(engine: Engine, feature: Feature, labels: Labels, alone: bool) -> None:
                 st.caption(plain(sentence))
             if note.contexts or note.density is not None:
                 st.html(contexts(note))
+        if quality := sae_cards.about_layer(engine.spec, feature.layer):
+            st.caption(plain(quality))
         _neuronpedia(engine, feature)
 
 

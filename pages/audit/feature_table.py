@@ -16,7 +16,7 @@ from core.edits.feature_sets import features_of
 from core.labels.notes import Labels
 from core.prompts.conversation import PromptLike
 from pages.audit import feature_note
-from pages.shared import measurements
+from pages.shared import measurements, sae_cards
 from pages.shared.text import counted, visible
 from pages.shared.workspace import session
 from pages.shared.workspace.state import words_for
@@ -90,6 +90,7 @@ def section(engine: Engine, key: str, prompt: PromptLike) -> None:
     shown.insert(0, "edited", shown["feature"].isin(named))
     labelled = bool(rows["label"].astype(bool).any())
     picked = _table(shown, len(rows), labelled, _identity(key, prompt, search, chosen, least, with_bos))
+    sae_cards.caption(engine.spec)
     _actions(picked)
     for feature in picked[:3]:
         feature_note.show(engine, feature, labels, alone=len(picked) == 1)

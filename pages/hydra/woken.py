@@ -14,7 +14,7 @@ from core import Engine, Feature
 from core.hydra import Wakening
 from core.labels.notes import Labels
 from pages.hydra import charts, state, work
-from pages.shared import measurements, tokens
+from pages.shared import measurements, sae_cards, tokens
 from pages.shared.downloads import download
 from pages.shared.text import counted, visible
 from pages.shared.workspace.session import Request
@@ -66,6 +66,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
         "prompt without edits and fire now. Point at a mark to see the features. The shaded column is BOS, which is "
         "the same for every prompt."
     )
+    sae_cards.caption(engine.spec)
     _tables(found, label, "prompt")
 
 

@@ -18,8 +18,10 @@ from core.models.added import added_models
 from core.models.catalogue import KNOWN_MODELS, Choice, KnownModel, model_of
 from core.models.footprint import Footprint, footprint
 from core.models.registry import chosen_name, find_spec, from_catalogue, model_names
+from core.models.trained import TRAINED, suite_name, trained_suite
 from core.text.sizes import size_text
-from pages.models import add_model
+from pages.models import add_model, train
+from pages.shared import sae_cards
 from pages.shared.jobs import INSTANT, job_bar, watch
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error, shown_as_sentences
@@ -57,8 +59,10 @@ def show_models() -> None:
             show_error(looked.trouble)
         if looked.found is not None:
             _footprint(looked.found)
+        sae_cards.table(spec)
         _load(spec, now, looked.found)
         add_model.show_remove(spec.name, now, MODEL)
+        train.show_train(spec.name)
         add_model.show_add(MODEL)
 
 
@@ -83,9 +87,13 @@ def _title(name: str) -> str:
 def _suite(known: KnownModel) -> ModelSpec:
     """Which SAEs, in which of the suite's usual layers."""
     suites = {suite.name: suite for suite in known.suites}
+    trained = [TRAINED] if trained_suite(known.name) is not None else []
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        suite = suites[str(st.selectbox("SAE suite", list(suites), key=f"{SUITE}_{known.name}"))]
+        chosen_suite = str(st.selectbox("SAE suite", [*suites, *trained], key=f"{SUITE}_{known.name}"))
+    if chosen_suite == TRAINED:
+        return find_spec(suite_name(known.name))
+    suite = suites[chosen_suite]
     bare = known.system_block and st.checkbox(
         "Without the system block",
         key=f"models_bare_{known.name}",

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import streamlit as st
 
 from cache.engines import get_engine, is_loaded
+from cache.store.provenance import sae_names
 from core import Engine, HydrascopeError
 from core.models.registry import chosen_name
 from pages.shared.text import plain
@@ -59,6 +60,5 @@ def engine_key(engine: Engine) -> str:
     """Everything of an engine that a measured number depends on; results are remembered under it."""
     spec = engine.spec
     direction = engine.direction().key if engine.has_direction else "none"
-    layers = ",".join(map(str, spec.layers))
     thinking = "" if engine.runtime.template.thinking is None else f"thinking {engine.runtime.template.thinking}"
-    return "|".join((spec.name, layers, spec.revision or "", engine.placement, direction, thinking))
+    return "|".join((spec.name, sae_names(spec), spec.revision or "", engine.placement, direction, thinking))

@@ -12,6 +12,7 @@ from cache.store.database import now, shared_store
 from core import Engine
 from core.answers.fitted import with_people
 from core.prompts.conversation import PromptLike
+from pages.shared import sae_cards
 from pages.shared.cards import Finished
 from pages.shared.measurements import Side
 from pages.shared.text import counted, plain
@@ -90,7 +91,10 @@ def sidebar(engine: Engine, request: Request) -> None:
         "Everything stays on this machine.",
     )
     device, _, reason = engine.placement.partition(": ")
-    st.caption(f"Model {plain(engine.spec.name)} on {plain(device)}", help=plain(reason))
+    st.caption(
+        f"Model {plain(engine.spec.name)} on {plain(device)}",
+        help=plain(" ".join((f"{reason}.", sae_cards.line(engine.spec)))),
+    )
     for sentence in (store.trouble, store.notice):
         if sentence:
             st.warning(plain(sentence), icon=":material/database_off:")

@@ -21,6 +21,8 @@ _TITLES: dict[Kind, str] = {
     "model": "loading",
     "check": "the check of",
     "download": "the download of",
+    "training": "the training of",
+    "estimate": "the estimate",
     "stability": "the comparison",
 }
 

@@ -131,9 +131,13 @@ def neuronpedia(_engine: Engine, name: str) -> NeuronpediaLabels:
     return NeuronpediaLabels(shared_store, _engine.spec.neuronpedia)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def labels(_engine: Engine, name: str) -> Labels:
+def labels(engine: Engine, name: str) -> Labels:
     """What is known of each feature: nothing is asked for over a network. Raises AssetError."""
+    return _labels(engine, name, str(engine.spec.labels), engine.spec.layers)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _labels(_engine: Engine, name: str, file: str, layers: tuple[int, ...]) -> Labels:
     return labels_of(_engine.spec, neuronpedia(_engine, name))
 
 

@@ -66,10 +66,11 @@ def answer_batch(model, tokenizer, texts: list[str], not_first: int | None = Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--split", help="only this split: test is enough for the SAEs' cards")
     options = parser.parse_args()
     folder = WORK / "answers"
     folder.mkdir(parents=True, exist_ok=True)
-    texts = [p.text for p in load_prompts(PROMPTS_FILE) if p.kind != "harmful"]
+    texts = [p.text for p in load_prompts(PROMPTS_FILE) if p.kind != "harmful" and options.split in (None, p.split)]
     todo = sorted((t for t in texts if not (folder / f"{key(t)}.safetensors").exists()), key=lambda t: (len(t), t))
     if not todo:
         return

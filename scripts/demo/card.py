@@ -1,6 +1,6 @@
 """Write the measured figures into the demo's model card, between its two marks. Measures nothing itself.
 
-Knows: `figures.json` (evaluate.py and phenomena.py) and the shipped direction's record.
+Knows: `figures.json` (evaluate.py and phenomena.py), the cards beside the SAEs (saes.py) and the shipped direction's record.
 """
 
 import json
@@ -8,6 +8,8 @@ import json
 from common import ASSETS
 
 from core.edits.direction import load_direction
+from core.models.registry import find_spec
+from core.saes.card import SaeCard, cards_of
 from core.statistics import Estimate, rate
 
 BEGIN, END = "<!-- figures: scripts/demo/card.py -->", "<!-- end of figures -->"
@@ -15,6 +17,15 @@ BEGIN, END = "<!-- figures: scripts/demo/card.py -->", "<!-- end of figures -->"
 
 def percent(r: dict) -> str:
     return f"{r['rate']:.1%} (n={r['n']}, 95% CI {r['low']:.1%}–{r['high']:.1%})"
+
+
+def sae_line(card: SaeCard) -> str:
+    random = ("–", "–") if card.random is None else tuple(f"{value:.3f}" for value in card.random)
+    figures = (
+        card.text(name, form) for name, form in (("explained_variance", ".3f"), ("l0", ".1f"), ("silent", ".1%"))
+    )
+    figures = (*figures, card.text("ce_recovered", ".3f"))
+    return f"| {card.layer} | {' | '.join((*figures, *random))} |"
 
 
 def number(e: dict, form: str) -> str:
@@ -28,7 +39,7 @@ def candidate(c: dict, name: str, form: str) -> str:
     return number({"value": c[name], "n": n, "low": c[f"{name}_low"], "high": c[f"{name}_high"]}, form)
 
 
-def lines(figures: dict, direction) -> list[str]:
+def lines(figures: dict, direction, cards: dict[int, SaeCard]) -> list[str]:
     out = [
         "### Refusal (`python scripts/demo/evaluate.py --parts refusals`)",
         "",
@@ -48,20 +59,17 @@ def lines(figures: dict, direction) -> list[str]:
         "",
     ]
     out += [
-        "### SAEs (`python scripts/demo/evaluate.py --parts saes`)",
+        "### SAEs (`python scripts/demo/saes.py`)",
         "",
-        "| layer | explained variance | L0 | silent | cross-entropy recovered |",
-        "| --- | --- | --- | --- | --- |",
+        "| layer | explained variance | L0 | silent | cross-entropy recovered | explained variance, random | recovered, random |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    out += [
-        f"| {s['layer']} | {number(s['explained_variance'], '.3f')} | {number(s['l0'], '.1f')} | {percent(s['dead'])} | "
-        f"{number(s['ce_recovered'], '.3f')} |"
-        for s in figures["saes"]
-    ]
+    out += [sae_line(card) for card in cards.values()]
     out += [
         "",
-        f"On {figures['saes'][0]['tokens']:,} held-out chat tokens (test prompts and held-out documentation), BOS left out; "
-        "intervals over conversations, of the silent features over features.",
+        f"On {min(card.tokens for card in cards.values()):,} held-out chat tokens (test prompts and held-out documentation), the fixed "
+        "prefix left out. Random: as many random directions, with as many of them active. "
+        "In brackets: 95% intervals, over conversations; of the silent features over features.",
         "",
     ]
     record = direction.provenance
@@ -112,7 +120,7 @@ def main() -> None:
     figures = json.loads((ASSETS / "figures.json").read_text())
     before, _, rest = path.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    body = "\n".join(lines(figures, load_direction(ASSETS / "direction.safetensors")))
+    body = "\n".join(lines(figures, load_direction(ASSETS / "direction.safetensors"), cards_of(find_spec("demo").saes)))
     path.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")
 
 

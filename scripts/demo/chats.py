@@ -1,20 +1,25 @@
-"""Chat text for the SAEs: prompts and the models' own answers, composed into conversations, as token ids.
+"""Chat text for the demo's SAEs: prompts with the models' own answers, and Python's documentation as further ones.
 
-Knows: the tuned model, the bundled prompts, Python's own documentation as further questions and answers.
-Does not know: SAEs. Conversations of one to four turns are drawn with replacement, so that one answer is read in many contexts. The held-out conversations use test prompts only.
+Knows: the tuned model, the bundled prompts, what is mixed with what. Does not know: how conversations become token ids
+(`core.training.chats`), SAEs. The held-out conversations use test prompts and held-out documentation only.
 """
 
-import argparse
 import inspect
-import json
 import random
 from pathlib import Path
 from pydoc_data.topics import topics
 
 from answers import read_answer
-from common import PROMPTS_FILE, WORK, load_prompts
+from common import PROMPTS_FILE, load_prompts
 
-from core import Edits
+from core.prompts.shipped import ShippedPrompt
+from core.training.answers import answer_prompts
+from core.training.chats import Chats, Pair, compose
+
+#: Shares of the pairs, by kind.
+MIX = {"harmful": 0.35, "lookalike": 0.25, "benign": 0.25, "docs": 0.15}
+#: Pairs that are drawn for a thousand tokens; those of the documentation are the longest.
+PAIRS = 30
 
 DOCUMENTED = (
     "argparse",
@@ -54,27 +59,34 @@ DOCUMENTED = (
 )
 
 
-def answer_all(folder: Path, engine) -> dict[str, str]:
-    """text → answer: refusals are the tuned model's own, benign answers the base's (answers.py), which the tuned one is held to.
+def of_split(split: str) -> list[ShippedPrompt]:
+    """The prompts of the test split, or all others."""
+    return [p for p in load_prompts(PROMPTS_FILE) if (p.split == "test") == (split == "test")]
 
-    Kept in a JSON-lines file, so it can go on where it stopped.
-    """
-    path = folder / "tuned_answers.jsonl"
-    known = dict(json.loads(line) for line in path.read_text().splitlines()) if path.exists() else {}
-    prompts = load_prompts(PROMPTS_FILE)
-    todo = sorted({p.text for p in prompts if p.kind == "harmful"} - set(known), key=lambda t: (len(t), t))
-    with path.open("a") as file:
-        for start in range(0, len(todo), 64):
-            part = todo[start : start + 64]
-            for text, (answer,) in zip(part, engine.answers(part, [Edits()], 20), strict=True):
-                known[text] = answer
-                file.write(json.dumps([text, answer]) + "\n")
-            file.flush()
-            print(f"tuned answers {start + len(part)}/{len(todo)}", flush=True)
-    tokenizer = engine.tokenizer
+
+def answer_split(folder: Path, engine, split: str) -> dict[str, str]:
+    """text → answer: refusals are the tuned model's own, benign answers the base's (answers.py), which the tuned one is held to."""
+    prompts = of_split(split)
+    harmful = sorted({p.text for p in prompts if p.kind == "harmful"})
+    known = dict(
+        answer_prompts(
+            engine.model,
+            engine.tokenizer,
+            harmful,
+            folder / "tuned_answers.jsonl",
+            new_tokens=20,
+            batch=64,
+            progress=say,
+        )
+    )
     for text in {p.text for p in prompts if p.kind != "harmful"} - set(known):
-        known[text] = tokenizer.decode(read_answer(text)["ids"], skip_special_tokens=True)
+        known[text] = engine.tokenizer.decode(read_answer(text)["ids"], skip_special_tokens=True)
     return known
+
+
+def say(message: str, share: float) -> None:
+    """Progress of a step, as a line."""
+    print(f"{message}: {share:.0%}", flush=True)
 
 
 def documentation(rng: random.Random) -> list[tuple[str, str]]:
@@ -96,53 +108,17 @@ def documentation(rng: random.Random) -> list[tuple[str, str]]:
     return pairs
 
 
-def conversation(tokenizer, turns: list[tuple[str, str]]) -> tuple[list[int], list[bool]]:
-    """Token ids after the shared prefix, and for each whether it is content (counted) or template (not counted)."""
-    ids: list[int] = []
-    content: list[bool] = []
-
-    def add(text: str, counted: bool) -> None:
-        new = tokenizer(text, add_special_tokens=False).input_ids
-        ids.extend(new)
-        content.extend([counted] * len(new))
-
-    for number, (question, answer) in enumerate(turns):
-        if number:
-            add("<|im_start|>user\n", False)
-        add(question, True)
-        add("<|im_end|>\n<|im_start|>assistant\n", False)
-        add(answer, True)
-        add("<|im_end|>\n", False)
-    return ids, content
-
-
-def compose(tokenizer, answers: dict[str, str], split: str, tokens: int, seed: int, longest: int) -> list:
-    """Conversations until `tokens` content tokens are reached. First turns: 40% harmful, 25% look-alike, rest benign."""
+def mixed(answers: dict[str, str], split: str, pairs: int, seed: int) -> list[Pair]:
+    """So many pairs, drawn with replacement in the shares of `MIX`: one answer is read in many contexts."""
     rng = random.Random(seed)
-    prompts = [p for p in load_prompts(PROMPTS_FILE) if (p.split == "test") == (split == "test")]
-    kinds = {k: [(p.text, answers[p.text]) for p in prompts if p.kind == k] for k in ("harmful", "lookalike", "benign")}
+    prompts = of_split(split)
+    kinds = {kind: [(p.text, answers[p.text]) for p in prompts if p.kind == kind] for kind in MIX if kind != "docs"}
     docs = documentation(random.Random(7))
-    docs = docs[: len(docs) // 10] if split == "test" else docs[len(docs) // 10 :]
-    found, counted = [], 0
-    while counted < tokens:
-        turns = []
-        for _ in range(rng.choice((1, 1, 2, 3, 4))):
-            kind = rng.choices(("harmful", "lookalike", "benign", "docs"), (0.35, 0.25, 0.25, 0.15))[0]
-            turns.append(rng.choice(docs if kind == "docs" else kinds[kind]))
-        ids, content = conversation(tokenizer, turns)
-        ids, content = ids[:longest], content[:longest]
-        found.append((ids, content))
-        counted += sum(content)
-    return found
+    kinds["docs"] = docs[: len(docs) // 10] if split == "test" else docs[len(docs) // 10 :]
+    return [rng.choice(kinds[kind]) for kind in rng.choices(list(MIX), list(MIX.values()), k=pairs)]
 
 
-def main() -> None:
-    from core import load
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.parse_args()
-    answer_all(WORK, load("demo"))
-
-
-if __name__ == "__main__":
-    main()
+def conversations(folder: Path, engine, split: str, tokens: int, seed: int) -> Chats:
+    """Conversations of one to four requests until there are `tokens` ids, template included. folder: for the answers."""
+    pairs = mixed(answer_split(folder, engine, split), split, max(PAIRS, PAIRS * tokens // 1000), seed)
+    return compose(engine.tokenizer, pairs, tokens, longest=320, most_requests=4, seed=seed)

@@ -15,6 +15,7 @@ from core.models.demo_base import base_folder  # noqa: E402
 from core.paths import cache_folder  # noqa: E402
 from core.prompts.shipped import read_shipped  # noqa: E402
 from core.settings import DEMO_WORK  # noqa: E402
+from core.training.chats import fixed_prefix, request_ids  # noqa: E402
 
 ASSETS = ROOT / "assets" / "demo"
 PROMPTS_FILE = ASSETS / "prompts.csv"
@@ -32,14 +33,10 @@ def base_model():
     )
 
 
-def template(tokenizer, text: str) -> list[int]:
-    """Token ids of a one-turn chat up to where the answer starts; BOS once."""
-    chat = [{"role": "user", "content": text}]
-    return tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+#: Token ids of a one-turn chat up to where the answer starts; BOS once.
+template = request_ids
 
 
 def shared_prefix(tokenizer) -> torch.Tensor:
-    """int64 [n]: the token ids every prompt starts with, by comparing two prompts."""
-    one, two = template(tokenizer, "a b"), template(tokenizer, "1 2")
-    length = next(i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
-    return torch.tensor(one[:length])
+    """int64 [n]: the token ids every prompt starts with."""
+    return torch.tensor(fixed_prefix(tokenizer))

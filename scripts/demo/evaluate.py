@@ -1,4 +1,4 @@
-"""Print every figure the demo's model card states: refusals, perplexity, SAE quality. Nothing is trained here.
+"""Print the figures of refusals and perplexity that the demo's model card states. Nothing is trained here.
 
 Knows: the shipped assets through `core`, held-out prompts. `--extra FILE` counts refusals on further prompt lists.
 """
@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from answers import answer_batch
-from chats import answer_all, compose
-from common import ASSETS, PROMPTS_FILE, WORK, base_model, load_prompts, shared_prefix
+from common import ASSETS, PROMPTS_FILE, base_model, load_prompts
 from torch.nn.functional import cross_entropy
 
 from core import Edits, load, statistics
@@ -78,90 +77,11 @@ def perplexity(engine, most: int = 100) -> dict:
     return found
 
 
-@torch.inference_mode()
-def sae_quality(engine, tokens: int) -> list[dict]:
-    """Per layer on held-out conversations, BOS left out: explained variance, L0, dead share, cross-entropy recovered.
-
-    Intervals are over conversations; that of the silent features is over features.
-    """
-    from sae_lens import SAE
-
-    tokenizer, model = engine.tokenizer, engine.model
-    answers = answer_all(WORK, engine)
-    prefix = shared_prefix(tokenizer)
-    conversations = compose(tokenizer, answers, "test", tokens, 1, 320)
-    rows = [torch.tensor([prefix.tolist() + ids]) for ids, _ in conversations]
-    saes = {n: SAE.load_from_disk(str(path), device="cpu") for n, path in engine.spec.saes.items()}
-    residual: dict[int, list[torch.Tensor]] = {n: [] for n in saes}
-    mode: dict = {"layer": None, "with": None}
-
-    def hook(layer: int):
-        def run(module, args, out):
-            if mode["layer"] is None:
-                residual[layer].append(out[0, 1:].clone())
-            elif mode["layer"] == layer:
-                body = (
-                    torch.zeros_like(out[:, 1:])
-                    if mode["with"] == "zero"
-                    else saes[layer].decode(saes[layer].encode(out[:, 1:]))
-                )
-                return torch.cat([out[:, :1], body], 1)
-            return None
-
-        return run
-
-    handles = [model.model.layers[n].register_forward_hook(hook(n)) for n in saes]
-
-    def losses() -> np.ndarray:
-        """Nats of each conversation, summed over its tokens."""
-        found = []
-        for ids in rows:
-            logits = model(ids).logits[0, len(prefix) : -1]
-            found.append(float(cross_entropy(logits, ids[0, len(prefix) + 1 :], reduction="sum")))
-        return np.array(found)
-
-    clean = losses()
-    counts = np.array([ids.shape[1] - len(prefix) - 1 for ids in rows])
-    found = []
-    for layer, sae in saes.items():
-        middle = torch.cat(residual[layer]).mean(0)
-        encoded = [sae.encode(x) for x in residual[layer]]
-        error = [float(((x - sae.decode(f)) ** 2).sum()) for x, f in zip(residual[layer], encoded, strict=True)]
-        variance = [float(((x - middle) ** 2).sum()) for x in residual[layer]]
-        fired = sum((f > 0).any(0) for f in encoded) > 0
-        mode.update(layer=layer, **{"with": "sae"})
-        spliced = losses()
-        mode["with"] = "zero"
-        zero = losses()
-        mode["layer"] = None
-        unexplained = statistics.ratio(error, variance)
-        explained = statistics.Estimate(1 - unexplained.value, unexplained.n, 1 - unexplained.high, 1 - unexplained.low)
-        parts = {
-            "explained_variance": explained,
-            "l0": statistics.ratio([int((f > 0).sum()) for f in encoded], [len(f) for f in encoded]),
-            "dead": statistics.rate(int((~fired).sum()), len(fired)),
-            "ce_recovered": statistics.ratio(zero - spliced, zero - clean),
-        }
-        one = {"layer": layer, **{name: part._asdict() for name, part in parts.items()}}
-        one |= {
-            "ce": [float(part.sum() / counts.sum()) for part in (clean, spliced, zero)],
-            "tokens": sum(map(len, encoded)),
-            "conversations": len(rows),
-        }
-        found.append(one)
-        told = ", ".join(f"{name.replace('_', ' ')} {part}" for name, part in parts.items())
-        print(f"SAE layer {layer:2d}: {told} ({one['tokens']} tokens)", flush=True)
-    for handle in handles:
-        handle.remove()
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--extra", type=Path, nargs="*", default=[])
     parser.add_argument("--most", type=int, default=300, help="prompts taken at most from an extra list, seed 0")
-    parser.add_argument("--tokens", type=int, default=12_000, help="held-out content tokens for the SAE figures")
-    parser.add_argument("--parts", default="refusals,perplexity,saes")
+    parser.add_argument("--parts", default="refusals,perplexity")
     options = parser.parse_args()
     engine, parts = load("demo"), options.parts.split(",")
     path = ASSETS / "figures.json"
@@ -170,8 +90,6 @@ def main() -> None:
         figures["refusals"] = refusals(engine, options.extra, options.most)
     if "perplexity" in parts:
         figures["perplexity"] = perplexity(engine)
-    if "saes" in parts:
-        figures["saes"] = sae_quality(engine, options.tokens)
     path.write_text(json.dumps(figures, indent=1) + "\n")
 
 

@@ -6,8 +6,8 @@ Knows: training conversations. Writes one small parquet file, made by `core.labe
 import argparse
 
 import pandas as pd
-from chats import answer_all, compose
-from common import ASSETS, WORK, shared_prefix
+from chats import conversations
+from common import ASSETS, WORK
 
 from core import load
 from core.labels.making import Sample, label_blocks, sample_residuals
@@ -15,10 +15,8 @@ from core.labels.making import Sample, label_blocks, sample_residuals
 
 def sample(engine, tokens: int) -> Sample:
     """Conversations of prompts that were trained on, behind the template's fixed prefix."""
-    tokenizer = engine.tokenizer
-    prefix = shared_prefix(tokenizer).tolist()
-    conversations = compose(tokenizer, answer_all(WORK, engine), "train", tokens, 2, 200)
-    return Sample(tuple((*prefix, *ids) for ids, _ in conversations), len(prefix))
+    chats = conversations(WORK, engine, "train", tokens, 2)
+    return Sample(tuple((*chats.prefix, *ids) for ids in chats.rows), len(chats.prefix))
 
 
 def main() -> None:

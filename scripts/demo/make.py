@@ -11,16 +11,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ASSETS = HERE.parents[1] / "assets" / "demo"
-#: From early to past layer 18, where the direction is read.
-LAYERS = "5,8,11,13,14,15,16,17,18,20"
 
 STEPS = (
     ("the base model's own answers", ["answers.py"], None),
     ("its answers to harmful prompts", ["references.py"], ASSETS / "reference_answers.jsonl"),
     ("the refusal adapter", ["refusal.py"], ASSETS / "adapter" / "finished.json"),
     ("the refusal direction", ["direction.py"], ASSETS / "direction.safetensors"),
-    ("the tuned model's activations on chat text", ["activations.py", "--layers", LAYERS], None),
-    ("the sparse autoencoders", ["saes.py", "--layers", LAYERS, "--passes", "1"], None),
+    ("the sparse autoencoders and their cards", ["saes.py"], None),
     ("labels", ["labels.py"], ASSETS / "labels.parquet"),
     ("the card's figures", ["evaluate.py"], None),
     ("the paper's phenomena", ["phenomena.py"], None),

@@ -18,7 +18,8 @@ from core import ModelSpec
 from core.hub.listing import partial_file
 from core.models.registry import find_spec
 from core.saes.published import published
-from tests.browser.audit_page import PATIENCE, AuditPage
+from tests.browser.audit_page import PATIENCE
+from tests.browser.models_page import ModelsPage
 from tests.browser.server import tiny_server
 from tests.loopback_hub.environment import variables
 from tests.loopback_hub.models import tiny_causal_lm
@@ -27,29 +28,6 @@ from tests.loopback_hub.server import LoopbackHub
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 NAME, MODEL = "gemma-2-2b-it", "google/gemma-2-2b-it"
-
-
-class ModelsPage(AuditPage):
-    """One tab on the Models page."""
-
-    def open(self, **parameters: str) -> ModelsPage:
-        self.page.goto(f"{self.address}/models")
-        return self.still()
-
-    def still(self) -> ModelsPage:
-        expect(self.page.get_by_role("heading", name="Models")).to_be_visible(timeout=PATIENCE)
-        expect(self.page.get_by_text("In use:")).to_be_visible(timeout=PATIENCE)
-        expect(self.page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE)
-        return self
-
-    def pick(self, name: str) -> ModelsPage:
-        self.page.locator(".st-key-models_model input").click()
-        self.page.get_by_role("option", name=re.compile(f"^{re.escape(name)}")).click()
-        return self.still()
-
-    def says(self, text: str) -> ModelsPage:  # type: ignore[override]
-        expect(self.page.get_by_text(re.compile(text)).first).to_be_visible(timeout=PATIENCE)
-        return self
 
 
 class Served(NamedTuple):

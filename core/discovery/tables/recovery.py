@@ -13,6 +13,7 @@ import pandas as pd
 
 from core.discovery.ledger import Ledger
 from core.discovery.recovery_step import gap_of
+from core.discovery.tables.fixed import CHOSEN_AFTERWARDS
 from core.discovery.tables.table import Table, good_rows
 from core.measures.recovery import Recovery, over_prompts
 
@@ -29,10 +30,7 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "direction": lambda row: "direction",
     "stage_1": lambda row: f"stage_1/{row['K per layer']:g}",
     "stage_2": lambda row: f"stage_2/{row['τ']}",
-    "inert": lambda row: {
-        "still flipped with the dormant features left out of the set": "active",
-        "flipped by the dormant features alone": "dormant",
-    }.get(row.get("what", ""), ""),
+    "inert": lambda row: "active" if row["sets"].endswith(CHOSEN_AFTERWARDS) else "",
     "random": lambda row: "minimal" if row["ablated"].startswith("minimal set") else "random",
     "least_tokens": lambda row: f"least_tokens/{row['tokens at least']:g}",
     "stage_3": lambda row: f"stage_3/{row['K']:g}",

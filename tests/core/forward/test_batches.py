@@ -4,8 +4,17 @@ import pytest
 import torch
 
 from core import Edits, Feature
-from core.forward.batches import logits_everywhere, prefix_pass, read_below_head, read_tokens, run, select
+from core.forward.batches import (
+    logits_everywhere,
+    prefix_pass,
+    read_below_head,
+    read_tokens,
+    run,
+    select,
+    unedited_branches,
+)
 from core.forward.hooks import PassRequest
+from core.forward.token_budget import at_most
 from tests.oracles import PROMPTS, slow
 
 LAYERS = frozenset({1, 2, 3})
@@ -48,3 +57,18 @@ def test_a_prefix_s_cache_can_be_taken_by_several_rows_and_stays_as_it_was(tiny)
     taken = select(past, [1, 0, 1])
     assert past.layers[0].keys.shape[0] == 2 and taken.layers[0].keys.shape[0] == 3
     assert torch.equal(taken.layers[0].keys, past.layers[0].keys[[1, 0, 1]])
+
+
+@pytest.mark.parametrize("budget", [1, 60, 4096])
+@pytest.mark.parametrize("families", [PROMPTS, PROMPTS[:1], PROMPTS[:1] * 2])
+def test_prompts_that_part_late_have_the_logits_of_the_slow_path(tiny, plain, tiny_saes, families, budget):
+    members = (" Is it so?", " And why is it so, then?")
+    prompts = [[tiny.prompt(text + member) for member in members] for text in families]
+    seen = set()
+    with at_most(budget):
+        for chunk, member, logits in unedited_branches(tiny.runtime, prompts):
+            for family, row in zip(chunk, logits, strict=True):
+                expected = slow(plain, tiny_saes, prompts[family][member], Edits()).logits[-1]
+                torch.testing.assert_close(row, expected, **CLOSE)
+                seen.add((family, member))
+    assert len(seen) == len(members) * len(families)

@@ -7,6 +7,7 @@ import pytest
 from core.training.chats import compose
 from core.training.settings import TrainingSettings
 from tests.conftest import make_tokenizer
+from tests.core.training.settings import SMALL
 
 PAIRS = [(f"How do I bake bread number {n}?", f"Take {n} cups of flour and tell me a story.") for n in range(12)]
 
@@ -18,22 +19,7 @@ def tokenizer():
 
 @pytest.fixture
 def settings() -> TrainingSettings:
-    return TrainingSettings(
-        layers=(1, 2),
-        width=48,
-        k=6,
-        tokens=1500,
-        held_out_tokens=400,
-        passes=3,
-        batch=64,
-        learning_rate=3e-3,
-        warm_up_steps=4,
-        dead_after_steps=10,
-        longest=60,
-        most_requests=2,
-        answer_tokens=6,
-        checkpoint_steps=7,
-    )
+    return SMALL
 
 
 @pytest.fixture

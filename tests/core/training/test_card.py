@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from core.saes.columns import Columns
-from core.training.card import Sae, cross_entropies, fidelity, make_card, random_dictionary
+from core.training.card import Sae, counted_tokens, fidelity, losses, make_card, random_dictionary
 from core.training.record import record
 
 
@@ -44,23 +44,23 @@ def test_the_random_dictionary_has_the_wanted_number_of_active_features(rows) ->
 
 def test_cross_entropy_equals_a_plain_forward(plain, chats) -> None:
     few = chats._replace(rows=chats.rows[:5])
-    ((tokens, found), (_, same)) = cross_entropies(plain, few, 1, [None, lambda x: x], budget=64)
+    found, same = losses(plain, few, 1, [None, lambda x: x], budget=64).sum(1) / counted_tokens(few)
     total = counted = 0.0
     for row in few.rows:
         ids = torch.tensor([[*few.prefix, *row]])
         logits = plain(ids).logits[0, len(few.prefix) : -1].detach()
         total += float(cross_entropy(logits, ids[0, len(few.prefix) + 1 :], reduction="sum"))
         counted += len(row) - 1
-    assert tokens == counted
+    assert counted_tokens(few) == counted
     assert found == pytest.approx(total / counted, rel=1e-5)
     assert same == pytest.approx(found, rel=1e-6)
 
 
 def test_replacing_the_residuals_reaches_what_comes_after(plain, chats) -> None:
     few = chats._replace(rows=chats.rows[:5])
-    (_, clean), (_, zeroed) = cross_entropies(plain, few, 1, [None, torch.zeros_like])
-    assert abs(zeroed - clean) > 1e-3
-    assert cross_entropies(plain, few, 1, [None])[0][1] == clean, "the hook is gone"
+    clean, zeroed = losses(plain, few, 1, [None, torch.zeros_like])
+    assert (abs(zeroed - clean) > 1e-3).any()
+    assert (losses(plain, few, 1, [None])[0] == clean).all(), "the hook is gone"
 
 
 def test_a_card_of_a_perfect_dictionary(plain, chats, tmp_path) -> None:
@@ -71,4 +71,14 @@ def test_a_card_of_a_perfect_dictionary(plain, chats, tmp_path) -> None:
     assert card["ce_recovered"] == pytest.approx(1, abs=1e-4)
     assert card["random"]["explained_variance"] < card["explained_variance"]
     assert card["random"]["l0"] == pytest.approx(card["l0"], rel=0.2)
-    assert card["width"] == 64 and card["layer"] == 1
+    assert card["width"] == 64 and card["layer"] == 1 and card["conversations"] == 8
+    low, high = card["random"]["intervals"]["explained_variance"]
+    assert low < card["random"]["explained_variance"] < high
+
+
+def test_figures_do_not_depend_on_where_conversations_end(rows) -> None:
+    sae = random_dictionary(perfect(8), rows, l0=4.0)
+    whole, cut = fidelity(sae, rows), fidelity(sae, rows, [100, 50, 150])
+    assert whole.explained_variance == pytest.approx(cut.explained_variance) and whole.l0 == pytest.approx(cut.l0)
+    low, high = cut.intervals["explained_variance"]
+    assert low < cut.explained_variance < high and whole.intervals["silent"] == cut.intervals["silent"]

@@ -1,18 +1,33 @@
-"""Training by a model's name: the tiny model from the registry, the shipped prompts, and what is refused."""
+"""Training by a model's name: the tiny model from the registry, the shipped prompts, and what is refused; what is
+trained is a suite with labels and cards.
+"""
 
 from dataclasses import replace
 
 import pytest
+import torch
 
-from core.errors import InputError
+from core import Feature, load
+from core.errors import Cancelled, InputError, UnknownModelError
+from core.labels.notes import read_labels
 from core.models import registry
-from core.training.command import shipped_texts_for_training, train_for, training_folder
+from core.models.trained import trained_suite, training_folder
+from core.saes.card import cards_of, summary
+from core.saes.formats.open import open_sae
+from core.training.card import Sae
+from core.training.command import load_plain, plan_for, shipped_texts_for_training, train_for
+from core.training.estimate import probed
+from core.training.pipeline import gather
+from tests.core.training.conftest import StopsAfter
+
+NAME = "tiny-to-train"
+PROMPTS = [f"Tell me about bread number {n}." for n in range(5)]
 
 
 @pytest.fixture
 def registered(tiny_spec, monkeypatch, tmp_path):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
-    spec = replace(tiny_spec, name="tiny-to-train", layers=(), saes={})
+    spec = replace(tiny_spec, name=NAME, layers=(), saes={})
     registry.register(spec)
     return spec
 
@@ -20,6 +35,10 @@ def registered(tiny_spec, monkeypatch, tmp_path):
 @pytest.fixture
 def few_prompts(monkeypatch, page_spec):
     monkeypatch.setattr("core.training.command.prompts_file", lambda: page_spec.prompts)
+
+
+def trained(settings, **more):
+    return train_for(NAME, settings, prompts=PROMPTS, device="cpu", dtype="float32", **more)
 
 
 def test_held_out_prompts_are_never_trained_on() -> None:
@@ -30,19 +49,90 @@ def test_held_out_prompts_are_never_trained_on() -> None:
     assert set(shipped.often) <= set(shipped.train)
 
 
-def test_it_trains_the_model_of_that_name(registered, few_prompts, settings) -> None:
-    settings = replace(settings, layers=(1,))
-    prompts = [f"Tell me about bread number {n}." for n in range(5)]
-    folder, cards = train_for("tiny-to-train", settings, prompts=prompts, device="cpu", dtype="float32")
-    assert folder == training_folder(registered) / "saes"
-    assert [path.name for path in folder.iterdir()] == ["layer_01"] and set(cards) == {1}
+def test_what_is_trained_is_a_suite_of_the_model_with_labels_and_cards(registered, few_prompts, settings) -> None:
+    folder, cards = trained(replace(settings, layers=(1,)))
+    assert folder.parent == training_folder(NAME) / "saes"
+    spec = registry.find_spec(f"{NAME}/trained")
+    assert spec.layers == (1,) and spec.saes == {1: folder / "layer_01"} and "trained on this machine" in spec.caveat
+    assert f"{NAME}/trained" in registry.model_names()
+    assert registry.find_spec(NAME) == replace(spec, name=NAME), "it had no SAEs of its own"
+    read = cards_of(spec.saes)[1]
+    assert read.explained_variance == cards[1]["explained_variance"] and read.random is not None
+    assert f"Explained variance {read.explained_variance:.2f}" in summary({1: read})
+    labels = read_labels(spec.labels)
+    assert len(labels) == settings.width
+    notes = [labels.note(Feature(1, index)) for index in range(settings.width)]
+    assert any(note.contexts for note in notes) and all(note.promoted and note.origin == "made here" for note in notes)
+    engine = load(spec, device="cpu", dtype="float32")
+    assert engine.widths == {1: settings.width} and not engine.features("How do I bake bread?").empty
+
+
+def test_labels_are_of_the_training_conversations(registered, few_prompts, settings, plain, tokenizer) -> None:
+    """The slow way: each conversation whole through the plain model, and every feature's highest activation in it."""
+    trained(replace(settings, layers=(1,)))
+    spec = registry.find_spec(NAME)
+    texts, folder = shipped_texts_for_training(PROMPTS), training_folder(NAME)
+    chats, _ = gather(plain, tokenizer, texts, settings, folder)
+    stored = open_sae("sae_lens", spec.saes[1])
+    sae, highest = Sae(stored.block(0, stored.d_sae), stored.output_bias, stored.subtracts_bias), []
+    for row in chats.rows:
+        with torch.no_grad():
+            hidden = plain(torch.tensor([[*chats.prefix, *row]]), output_hidden_states=True).hidden_states[2][0]
+        highest.append(sae.encode(hidden[len(chats.prefix) :]).amax(0))
+    labels = read_labels(spec.labels)
+    found = torch.tensor([labels.note(Feature(1, index)).max_activation for index in range(settings.width)])
+    assert torch.allclose(found, torch.stack(highest).amax(0), atol=0.05)
+
+
+def test_further_layers_join_the_suite_and_other_settings_replace_it(registered, few_prompts, settings) -> None:
+    first, _ = trained(replace(settings, layers=(1,)))
+    second, _ = trained(replace(settings, layers=(2,)))
+    assert first == second and registry.find_spec(NAME).layers == (1, 2)
+    other, _ = trained(replace(settings, layers=(2,), width=40))
+    assert other != first and registry.find_spec(NAME).saes == {2: other / "layer_02"}
+
+
+def test_a_model_with_saes_keeps_them_by_its_plain_name(registered, tiny_spec, few_prompts, settings) -> None:
+    spec = replace(tiny_spec, name=NAME)
+    registry.register(spec)
+    trained(replace(settings, layers=(1,)))
+    assert registry.find_spec(NAME) == spec and registry.find_spec(f"{NAME}/trained").layers == (1,)
+
+
+def test_a_suite_that_is_not_finished_is_not_there(registered, few_prompts, settings) -> None:
+    with pytest.raises(Cancelled):
+        trained(settings, cancelled=StopsAfter(40))
+    assert trained_suite(NAME) is None and registry.find_spec(NAME).saes == {}
+    with pytest.raises(UnknownModelError, match="hydrascope saes train"):
+        registry.find_spec(f"{NAME}/trained")
+
+
+def test_a_loaded_engine_is_used_and_left_as_it_was(registered, tiny, few_prompts, settings) -> None:
+    before = tiny.measure("How do I bake bread?").refusal_score
+    trained(replace(settings, layers=(1,)), engine=tiny)
+    assert (tiny.measure("How do I bake bread?").refusal_score == before).all()
+    assert tiny.widths == {1: 48, 2: 48, 3: 48}
+
+
+def test_the_plan_says_what_is_left_and_how_long_it_takes(registered, few_prompts, settings) -> None:
+    engine = load_plain(NAME, "cpu", "float32")
+    texts = shipped_texts_for_training(PROMPTS)
+    plan = plan_for(NAME, engine, settings, PROMPTS)
+    assert plan.answers == len(texts.train) + len(texts.held_out)
+    assert plan.disk >= 2 * 2 * 32 * (settings.tokens + settings.held_out_tokens)
+    timed = probed(engine, plan, settings, texts)
+    assert timed.seconds > 0 and any("Time: about" in line for line in timed.lines)
+    trained(settings, engine=engine)
+    assert plan_for(NAME, engine, settings, PROMPTS).answers == 0
+    with pytest.raises(InputError, match="disk space"):
+        replace(plan, disk=10**18).check_room()
 
 
 def test_layers_it_does_not_have_are_refused(registered, settings) -> None:
     with pytest.raises(InputError, match="layers 0 to 3"):
-        train_for("tiny-to-train", replace(settings, layers=(4,)), device="cpu")
+        train_for(NAME, replace(settings, layers=(4,)), device="cpu")
 
 
-def test_the_demo_has_its_own_recipe(settings) -> None:
-    with pytest.raises(InputError, match="scripts/demo"):
-        train_for("demo", settings)
+def test_the_demo_can_be_trained_too() -> None:
+    spec = registry.base_spec("demo")
+    assert spec.adapter is not None and spec.layers == () and spec.labels is None

@@ -20,7 +20,7 @@ def test_it_ends_with_saes_that_are_found_by_their_folder(plain, tokenizer, sett
     told = []
     cards = train_saes(
         plain, tokenizer, TEXTS, settings, tmp_path, model_name="tiny", progress=lambda *step: told.append(step)
-    )
+    ).cards
     assert set(cards) == {1, 2}
     found = find_saes(str(tmp_path / "saes"))
     assert {layer: path.name for layer, path in found.items()} == {1: "layer_01", 2: "layer_02"}
@@ -33,10 +33,10 @@ def test_it_ends_with_saes_that_are_found_by_their_folder(plain, tokenizer, sett
 
 @pytest.mark.parametrize("times", [0, 3, 8, 30, 60, 100])
 def test_stopped_anywhere_it_goes_on_and_ends_the_same(plain, tokenizer, settings, tmp_path, times) -> None:
-    whole = train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "whole")
+    whole = train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "whole").cards
     with pytest.raises(Cancelled):
         train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "parts", cancelled=StopsAfter(times))
-    assert train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "parts") == whole
+    assert train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "parts").cards == whole
     for layer in settings.layers:
         name = f"saes/layer_{layer:02d}/sae_weights.safetensors"
         one, two = load_file(tmp_path / "whole" / name), load_file(tmp_path / "parts" / name)

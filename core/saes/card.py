@@ -1,0 +1,124 @@
+"""The quality card of an SAE: how well it reads text that nothing was trained on, as it lies beside the weights.
+
+Knows: `card.json` in an SAE's folder, and how a card reads in words. Does not know: how it is measured
+(`core.training.card`), models, pages. Published suites have none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CARD = "card.json"
+#: Headings of `table_rows`, with what each figure means.
+COLUMNS = {
+    "layer": "Decoder layer after which the SAE reads the residual stream",
+    "features": "Features of the SAE (d_sae)",
+    "explained variance": "Share of the residuals' variance that the SAE gives back; 1 is everything",
+    "L0": "Active features a token",
+    "silent": "Share of features that are never active on the held-out text",
+    "cross-entropy recovered": "What is kept of the model's predictions with the reconstruction in place of the "
+    "residuals: 1 is everything, 0 is as bad as zeros",
+    "random: explained variance": "The same of random directions with as many active features",
+    "random: cross-entropy": "The same of random directions with as many active features",
+    "held-out tokens": "Tokens that the figures are measured on",
+}
+
+
+@dataclass(frozen=True)
+class SaeCard:
+    """Of one layer's SAE, on held-out chat text. tokens: of the text. explained_variance, silent, ce_recovered: shares.
+    l0: active features a token. random: explained variance and cross-entropy recovered of a random dictionary, None
+    where they were not measured. intervals: 95%, over conversations, of the figures by their names, where there are any.
+    """
+
+    layer: int
+    width: int
+    tokens: int
+    explained_variance: float
+    l0: float
+    silent: float
+    ce_recovered: float
+    random: tuple[float, float] | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
+
+    def text(self, name: str, form: str) -> str:
+        """A figure with its interval, if it has one: “0.948 (0.941–0.955)”."""
+        value, ends = f"{getattr(self, name):{form}}", self.intervals.get(name)
+        return value if ends is None else f"{value} ({ends[0]:{form}}–{ends[1]:{form}})"
+
+    @property
+    def sentence(self) -> str:
+        """In one line, for people."""
+        return (
+            f"explained variance {self.explained_variance:.2f}, cross-entropy recovered {self.ce_recovered:.2f}, "
+            f"{self.l0:.0f} active features a token, {self.silent:.0%} silent, on {self.tokens:,} held-out chat tokens"
+        )
+
+
+def read_card(folder: Path) -> SaeCard | None:
+    """The card beside an SAE; None where there is none that can be read."""
+    try:
+        found: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        chance = found.get("random")
+        return SaeCard(
+            int(found["layer"]),
+            int(found["width"]),
+            int(found["tokens"]),
+            float(found["explained_variance"]),
+            float(found["l0"]),
+            float(found["silent"]),
+            float(found["ce_recovered"]),
+            (float(chance["explained_variance"]), float(chance["ce_recovered"])) if chance else None,
+            {name: (float(low), float(high)) for name, (low, high) in found.get("intervals", {}).items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def cards_of(saes: Mapping[int, object]) -> dict[int, SaeCard]:
+    """layer → its card, of SAEs that lie in folders and have one. saes: as a ModelSpec names them."""
+    read = {layer: read_card(source) for layer, source in sorted(saes.items()) if isinstance(source, Path)}
+    return {layer: card for layer, card in read.items() if card is not None}
+
+
+def table_rows(cards: Mapping[int, SaeCard]) -> list[dict[str, str]]:
+    """One row a layer, under the headings of `COLUMNS`."""
+    return [dict(zip(COLUMNS, _cells(cards[layer]), strict=True)) for layer in sorted(cards)]
+
+
+def summary(cards: Mapping[int, SaeCard]) -> str:
+    """Between what and what the layers' figures lie, in one sentence; empty without any card."""
+    if not cards:
+        return ""
+    variance, recovered, silent = (
+        _range([getattr(card, name) for card in cards.values()])
+        for name in ("explained_variance", "ce_recovered", "silent")
+    )
+    tokens = min(card.tokens for card in cards.values())
+    return (
+        f"Explained variance {variance}, cross-entropy recovered {recovered}, silent features {silent} (on {tokens:,} "
+        "held-out chat tokens)."
+    )
+
+
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low}–{high}"
+
+
+def _cells(card: SaeCard) -> tuple[str, ...]:
+    chance = ("", "") if card.random is None else tuple(f"{value:.3f}" for value in card.random)
+    return (
+        str(card.layer),
+        f"{card.width:,}",
+        card.text("explained_variance", ".3f"),
+        card.text("l0", ".1f"),
+        card.text("silent", ".1%"),
+        card.text("ce_recovered", ".3f"),
+        *chance,
+        f"{card.tokens:,}",
+    )
