@@ -32,8 +32,8 @@ def do_recovery(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """gaps: name of what was ablated → NLL of the prompt's reference answer unedited, edited, and under its writer.
 
     Names: “direction”, “stage_1/K”, “stage_2/τ”, “minimal”, “active” (of a set with dormant ones), “random”,
-    “least_tokens/k”, “stage_3/K”, “alone”, “machine/K”, “probe/K”. floor: the writer's NLL is
-    not known and stands as 0.
+    “least_tokens/k”, “stage_3/K”, “alone”, “machine/K”, “probe/K”. floor: the writer's NLL is not known and stands as
+    0.
     """
     return [_of_prompt(work, item) for item in group]
 
