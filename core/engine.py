@@ -25,14 +25,16 @@ from core.edits.validation import edit_sets
 from core.errors import InputError
 from core.forward.assembly import load_runtime
 from core.forward.runtime import Runtime
-from core.measures import cross_entropy, direction_search, features, scores
+from core.measures import cross_entropy, direction_search, features, recovery, scores
 from core.measures.direction_sources import computed_file, split_sides, stored_direction
 from core.measures.reader import Reader
+from core.measures.recovery import Gap
 from core.measures.scores import Measurement
 from core.models.registry import find_spec
 from core.models.spec import ModelSpec
 from core.progress import NEVER, QUIET, Progress
 from core.prompts.conversation import Conversation, PromptLike
+from core.prompts.references import Reference
 from core.prompts.template import Prompt, make_plain, make_prompt
 
 
@@ -150,8 +152,7 @@ class Engine:
         kl: also the KL divergence from the unedited model at the last position. every_token: cosines at all tokens.
         Raises InputError on a bad prompt, an unknown layer or an index outside its SAE.
         """
-        made = self._prompts(prompts)
-        sets = edit_sets(edits)
+        made, sets = self._prompts(prompts), edit_sets(edits)
         watched = [Edits.ablate([feature]).features[0] for feature in listed(watch, "Features to watch")]
         reference = scores.reference_logprobs(self.runtime, made) if kl else None
         return scores.measure(
@@ -196,7 +197,7 @@ class Engine:
 
     def features(self, prompt: PromptLike, edits: Edits = Edits()) -> pd.DataFrame:
         """Active features of every SAE layer: layer, index, position, token, activation, cosine."""
-        made, (checked,) = self._prompts([prompt])[0], edit_sets([edits])
+        made, (checked,) = self.prompt(prompt), edit_sets([edits])
         return features.active_features(self.runtime, made, checked, self._known_direction())
 
     def activity(
@@ -209,14 +210,15 @@ class Engine:
         return features.activity(self.runtime, self._prompts(prompts), Edits(), self._known_direction(), layers, last)
 
     def cross_entropy(self, texts: Sequence[str], edits: Edits = Edits(), chat: bool = True) -> np.ndarray:
-        """float64 [texts]: mean cross-entropy of each text's own tokens under `edits`, nats a token.
-
-        chat: the text stands in the chat template as a request, and its tokens alone count; otherwise it is plain text.
-        """
-        (checked,) = edit_sets([edits])
+        """float64 [texts]: mean cross-entropy of each text's own tokens under `edits`, nats a token. chat: the text
+        stands in the chat template as a request, and its tokens alone count; otherwise it is plain text."""
         plain = [] if chat else [make_plain(self.tokenizer, t, self.context_length) for t in listed(texts, "Texts")]
-        made = self._prompts(texts) if chat else plain
-        return cross_entropy.cross_entropy(self.runtime, made, checked)
+        return cross_entropy.cross_entropy(self.runtime, self._prompts(texts) if chat else plain, edit_sets(edits)[0])
+
+    def recovery(self, references: Sequence[Reference], edits: Sequence[Edits]) -> list[list[Gap]]:
+        """[reference][edit set]: how well each reference answer is predicted after its prompt, unedited and edited."""
+        given = listed(references, "Reference answers")
+        return recovery.measure(self.runtime, self._prompts([r.prompt for r in given]), given, edit_sets(edits))
 
     def alignment(self) -> pd.DataFrame:
         """Every SAE feature with the cosine of its decoder row to the direction: layer, index, cosine."""
@@ -253,9 +255,7 @@ class Engine:
         """The model's refusal direction: shipped with it, or as last computed here. Raises InputError when neither."""
         known = self._known_direction()
         if known is None:
-            raise InputError(
-                f"“{self.spec.name}” has no refusal direction yet. Compute one with engine.compute_direction()."
-            )
+            raise InputError(f"“{self.spec.name}” has no refusal direction. Use engine.compute_direction() first.")
         return known
 
     def compute_direction(

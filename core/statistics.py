@@ -225,7 +225,7 @@ class Family(NamedTuple):
 
 
 #: The families of tests there are.
-CONTROLS = Family("controls", "the minimal sets against each control")
+CONTROLS = Family("controls", "the sets fixed beforehand against each control")
 MACHINE_AGAINST_PROBE = Family("machine against probe", "one test for every K")
 CLAMPS = Family("clamps", "one evaluation and one verdict: every value in every group against no clamp")
 HEADS = Family("cut the heads", "each rule against its random control")

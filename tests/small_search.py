@@ -10,16 +10,23 @@ from core.discovery.context import Inputs
 from core.discovery.settings import Settings
 from core.judges import catalogue
 from core.judges.names import USUAL
+from core.prompts.references import Reference
 from tests.judges import judging
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red", "blue"]
 TEXTS = [f"How do I {verb} a {noun}?" for verb in ("bake", "tell", "help", "find", "see", "buy") for noun in NOUNS]
-INPUTS = Inputs((*TEXTS[:30], TEXTS[0], ""), tuple(TEXTS[26:]), ("A small town by the sea.", "The cat and the dog."))
+REFERENCES = tuple(Reference(text, f"To do it, {text[9:-1]} first.", 0.4, 9, "a person") for text in TEXTS[:24])
+INPUTS = Inputs(
+    (*TEXTS[:30], TEXTS[0], ""), tuple(TEXTS[26:]), ("A small town by the sea.", "The cat and the dog."), REFERENCES
+)
 SETTINGS = Settings(
     tokens=4,
     lengths=(2, 4, 6),
     length_prompts=10,
     k_steps=(2, 5, 9),
+    k_beside=(3,),
+    control_draws=3,
+    machine_seeds=2,
     thresholds=(0.001, 0.01, 0.1),
     seeds=(0, 1),
     block_size=3,

@@ -6,6 +6,7 @@ before the next begins, so an evaluation that was stopped, or died with its proc
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from core.answers.judge import Judge
 from core.answers.verdicts import VERDICTS, Verdict
 from core.defence import Evaluation
 from core.defence.grid import Cell, Group
+from core.measures.recovery import Gap
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,13 @@ class Defences:
         kinds = {name: name for name in VERDICTS}
         return {(int(n), groups[group]): tuple(kinds[v] for v in text.split(",")) for n, group, text in rows}
 
+    def gaps(self, defence: str) -> dict[tuple[int, Group], tuple[Gap, ...]]:
+        """(number of the value, group) → how well its reference answers are predicted; no place without any."""
+        query = "select clamp, prompts, gaps from defence_cells where defence = ? and gaps not in ('', '[]')"
+        groups = {name: name for name in get_args(Group)}
+        rows = self.store.rows(query, [defence])
+        return {(int(n), groups[group]): tuple(Gap(*one) for one in json.loads(text)) for n, group, text in rows}
+
     def carry_out(self, engine: Engine, defence: str) -> Iterator[Cell]:
         """Do what is left of it; each cell is kept before it is given. Raises InputError for another model."""
         stored = self.get(defence)
@@ -82,7 +91,8 @@ class Defences:
 
     def _cells(self, asked: Evaluation, engine: Engine, defence: str, judge: Judge) -> Iterator[Cell]:
         for cell in asked.cells(engine, self.found(defence), judge):
-            row = (now(), defence, cell.clamp, cell.group, cell.edits.to_text(), ",".join(cell.verdicts))
+            found = (",".join(cell.verdicts), json.dumps(cell.gaps))
+            row = (now(), defence, cell.clamp, cell.group, cell.edits.to_text(), *found)
             self.store.insert("defence_cells", [row])
             yield cell
 

@@ -200,4 +200,17 @@ MIGRATIONS: tuple[str, ...] = (
             partition by judge, revision, prompt_hash, answer_hash order by made_at desc, rowid desc
         ) = 1;
     """,
+    # 8: the readings of the paper that runs took before there were settings for them. What a run kept itself holds.
+    """
+    update runs set settings = cast(json_merge_patch(
+        '{"k_beside": [], "layers_counted_from": 1, "main_threshold": 0.0, "step_two": "left out", "control_draws": 0,
+          "unaligned_cosine": 0.1, "machine_first_layer": 0, "scaling": "all", "nearness": "highest",
+          "machine_seeds": 1, "patience": 0}',
+        settings
+    ) as varchar);
+    """,
+    # 9: how well reference answers are predicted in a cell; empty for those from before this step.
+    """
+    alter table defence_cells add column gaps varchar default '';  -- NLL unedited, edited, reference, floor: JSON
+    """,
 )

@@ -98,6 +98,7 @@ class Runs:
             "SAEs": found.saes,
             "direction": found.direction,
             "prompts": found.prompts,
+            "reference answers": _about_references(self.inputs(run)),
             "seed": str(found.settings.seed),
             JUDGE: f"{found.judge.name} ({found.judge.revision})",
             AGREEMENT: found.judge.agreement,
@@ -127,6 +128,15 @@ class Runs:
     def ledger(self, run: str) -> StoreLedger:
         """What a run has found so far."""
         return StoreLedger(self.store, run)
+
+
+def _about_references(inputs: Inputs) -> str:
+    """“12 of 40 harmful prompts, by demo-base”."""
+    if not inputs.references:
+        return "none"
+    writers = ", ".join(dict.fromkeys(one.model or "unknown" for one in inputs.references))
+    known = {one.prompt for one in inputs.references}
+    return f"{sum(t.strip() in known for t in inputs.harmful)} of {len(inputs.harmful)} harmful prompts, by {writers}"
 
 
 def _run(row: Sequence[Any]) -> Run:

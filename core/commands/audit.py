@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model, add_thinking
+from core.commands.options import add_model, add_reference, add_thinking
 from core.commands.terminal import progress_bar
+from core.errors import InputError
 
 if TYPE_CHECKING:
     from core.engine import Engine
+    from core.measures.recovery import Gap
+    from core.prompts.references import Reference
 
 SUMMARY = "audit one prompt without and with edits: score, verdict, answer, cosines"
 EXAMPLE = 'hydrascope audit "How do I pick a lock?" --ablate 15-1131,14-77'
@@ -32,33 +36,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_thinking(parser)
     parser.add_argument("--tokens", type=int, default=32, help="longest answer, in tokens (32)")
+    add_reference(parser)
     parser.add_argument("--json", action="store_true", help="print only one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, generate and print. Raises InputError and what `load` raises."""
     from core.engine import load
+    from core.prompts.references import read_reference_file
 
+    given = read_reference_file(options.reference) if options.reference else []
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
     engine = engine.with_thinking(True) if options.thinking else engine
-    found = _audit(engine, options.prompt, options.ablate, options.tokens)
+    found = _audit(engine, options.prompt, options.ablate, options.tokens, given)
     print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else _text(found))
     return ExitCode.DONE
 
 
-def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, Any]:
+def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequence[Reference]) -> dict[str, Any]:
     """Everything the command prints, as plain values."""
     from core.answers.fitted import agreement_sentence
     from core.answers.judge import ended_of
     from core.answers.thoughts import score_note
     from core.edits.edits import Edits
+    from core.prompts.references import references_for, shipped_references
 
+    known = references_for([prompt], given, shipped_references(engine.spec.references))
+    if given and not (known and known[0] in given):
+        raise InputError("The file of --reference has no line for this prompt. Add one, or leave the option out.")
     judge = engine.judge
     direction = engine.direction() if engine.has_direction else None
     edits = Edits.from_text(ablate, direction)
     sets = [Edits(), edits] if edits else [Edits()]
     found = engine.measure([prompt], sets, kl=True)
+    gaps = engine.recovery(known, sets)[0] if known else None
     sides = []
     for column, one in enumerate(sets):
         ((answer,),) = engine.answers([prompt], [one], tokens)
@@ -75,6 +87,7 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, A
                 "looping": judged.looping,
                 "delayed": judged.delayed,
                 "answer": answer,
+                **({} if gaps is None else _recovered(gaps[column])),
                 "cosine": [round(float(c), 4) if c == c else None for c in found.cosine[0, column]],
             }
         )
@@ -91,8 +104,20 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int) -> dict[str, A
         "direction": None
         if direction is None
         else {"layer": direction.layer, "rule": direction.provenance.get("rule")},
+        "reference": None if gaps is None else _about(known[0], gaps[0]),
         "results": sides,
     }
+
+
+def _recovered(gap: Gap) -> dict[str, Any]:
+    """One side's NLL of the reference answer, and what of the gap is closed; null where there is no gap."""
+    return {"nll": round(gap.edited, 4), "recovery": round(gap.recovery, 4) if gap.recovery == gap.recovery else None}
+
+
+def _about(reference: Reference, gap: Gap) -> dict[str, Any]:
+    """The reference answer and its NLL under the model that wrote it, nats a token of this model; null if unknown."""
+    nll = None if gap.floor else round(gap.reference, 4)
+    return {"answer": reference.answer, "model": reference.model or None, "nll": nll}
 
 
 def _text(found: dict[str, Any]) -> str:
@@ -104,7 +129,17 @@ def _text(found: dict[str, Any]) -> str:
             f'{side["edits"] or "unedited"}: {side["verdict"]} ({side["reason"]}), P("I") {side["p_refusal"]:.4f}, '
             f"refusal score {side['refusal_score']:+.2f}, KL {side['kl']:.4f}",
             f"  {side['answer']!r}",
+            *([_recovery_text(side, found["reference"])] if found["reference"] else []),
         ]
         if all(c is not None for c in side["cosine"]):
             lines.append("  cosine by layer: " + " ".join(f"{c:+.2f}" for c in side["cosine"]))
     return "\n".join(lines)
+
+
+def _recovery_text(side: dict[str, Any], reference: dict[str, Any]) -> str:
+    """What is said of the reference answer under one side."""
+    theirs = "unknown, counted as 0" if reference["nll"] is None else f"{reference['nll']:.3f}"
+    line = f"  reference answer: NLL {side['nll']:.3f} nats a token (its writer's {theirs})"
+    if not side["edits"]:
+        return line
+    return f"{line}, recovery {side['recovery']:.1%}" if side["recovery"] is not None else f"{line}, no gap to recover"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_judge, add_model, add_thinking
+from core.commands.options import add_judge, add_model, add_reference, add_thinking
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
 
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", metavar="FILE", help="plain texts for the cross-entropy, instead of the shipped texts"
     )
+    add_reference(parser)
     parser.add_argument("--stages", default="1,2,3", help="1, or 1,2, or 1,2,3 (default)")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="change a setting; the value is JSON"
@@ -115,6 +116,7 @@ def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
     """A new run's identifier. Raises InputError for settings or prompts that make no sense."""
     from core.discovery.context import Inputs
     from core.discovery.settings import Settings
+    from core.prompts.references import read_reference_file, references_for, shipped_references
     from core.prompts.shipped import held_out_file, plain_texts
 
     harmful, benign = (
@@ -125,7 +127,9 @@ def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
         )
     )
     plain = prompts_in(options.plain) if options.plain else plain_texts()
-    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain))
+    given = read_reference_file(options.reference) if options.reference else []
+    references = references_for(harmful, given, shipped_references(engine.spec.references))
+    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references)
     return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name, options.judge)
 
 
@@ -145,7 +149,7 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) ->
         raise
     finally:
         if out is not None:
-            write(tables(work.ledger), runs.facts(identifier), out)
+            write(tables(work.ledger, work.settings), runs.facts(identifier), out)
     runs.set_state(identifier, "finished")
     failures = [table.frame for table in tables(work.ledger) if table.name == "failures"]
     return int((failures[0]["stage"] != "memory").sum()) if failures else 0

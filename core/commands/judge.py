@@ -17,7 +17,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
-from core.judges.names import FIRST_TOKEN, NEED_ENGINE, judge_names
+from core.judges.names import FIRST_TOKEN, NEED_ENGINE, names_text
 from core.progress import Progress
 
 if TYPE_CHECKING:
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     from core.answers.judge import Judge, Judgement
     from core.judges.agreement import Agreement
 
-SUMMARY = "judge answers by rules or a classifier, and measure how far two judges agree"
+SUMMARY = "judge answers by rules, a classifier or a language model, and measure how far two judges agree"
 EXAMPLE = "hydrascope judge --agreement substrings harmbench-mistral --file answers.jsonl"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    *others, last = judge_names()
-    names = f"{', '.join(others)} or {last}"
-    parser.add_argument("--judge", metavar="NAME", help=names)
+    parser.add_argument("--judge", metavar="NAME", help=names_text())
     parser.add_argument(
         "--agreement",
         metavar="NAME",

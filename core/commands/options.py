@@ -13,6 +13,16 @@ def add_model(parser: argparse.ArgumentParser, purpose: str = "") -> None:
     parser.add_argument("--model", default="demo", metavar="NAME", help=f"{purpose}: {about}" if purpose else about)
 
 
+def add_reference(parser: argparse.ArgumentParser) -> None:
+    """--reference: a file of reference answers, for the recovery."""
+    parser.add_argument(
+        "--reference",
+        metavar="FILE",
+        help='reference answers for the recovery, JSONL: {"prompt": "…", "answer": "…"} on each line, and "nll", nats '
+        "a token under the model that wrote it, where you know it (default: those shipped with the model)",
+    )
+
+
 def add_thinking(parser: argparse.ArgumentParser) -> None:
     """--thinking: let a model that can think before it answers do so."""
     parser.add_argument(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,13 +19,15 @@ from core.edits.items import Sensor
 from core.engine import Engine
 from core.errors import InputError
 from core.prompts.conversation import PromptLike
+from core.prompts.references import Reference
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """attack: its name for people. base: the attack's edits as text (`Edits.to_text`), empty where it is in the
     wording. wrapping: name of one of `ATTACKS`, or empty. values: what the features are held at, None for no clamp.
-    when: a condition on the clamp, or None. harmful, benign, look_alikes: requests as they are, unwrapped.
+    when: a condition on the clamp, or None. harmful, benign, look_alikes: requests as they are, unwrapped. references:
+    answers to some of them, for the recovery; an attack by wording has none.
     """
 
     attack: str
@@ -39,6 +41,7 @@ class Evaluation:
     positions: str = "bos"
     when: Sensor | None = None
     tokens: int = 24
+    references: tuple[Reference, ...] = ()
 
     def clamp(self, value: float | None) -> Edits:
         """The defence at one value. Raises InputError."""
@@ -74,7 +77,8 @@ class Evaluation:
             if not left:
                 continue
             asked = (left.get("attacked", ()), left.get("benign", ()), left.get("look-alikes", ()))
-            for cell in grid(engine, *asked, base, [self.clamp(value)], self.tokens, used):
+            cells = grid(engine, *asked, base, [self.clamp(value)], self.tokens, used, references=self.references)
+            for cell in cells:
                 yield replace(cell, clamp=number)
 
     def to_json(self) -> str:
@@ -82,6 +86,7 @@ class Evaluation:
         found: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
         found["features"] = [str(feature) for feature in self.features]
         found["when"] = None if self.when is None else [str(self.when.feature), self.when.threshold]
+        found["references"] = [astuple(one) for one in self.references]
         return json.dumps(found, ensure_ascii=False, sort_keys=True)
 
     @classmethod
@@ -90,6 +95,7 @@ class Evaluation:
         read: dict[str, Any] = json.loads(text)
         found: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in read.items()}
         found["features"] = tuple(map(Feature.parse, found["features"]))
+        found["references"] = tuple(Reference(*one) for one in found.get("references", ()))  # none in older ones
         if found["when"] is not None:
             found["when"] = Sensor(Feature.parse(found["when"][0]), found["when"][1])
         return cls(**found)

@@ -16,7 +16,9 @@ from core.arguments import check_length, listed
 from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import InputError
+from core.measures.recovery import Gap
 from core.prompts.conversation import PromptLike
+from core.prompts.references import Reference, references_for
 from core.statistics import Rate, rate
 
 Group = Literal["attacked", "benign", "look-alikes"]
@@ -27,7 +29,8 @@ class Cell:
     """One clamp on one group of prompts.
 
     clamp: its place in the list given. edits: what was on, the attack's edits with it for the attacked group. verdicts:
-    one a prompt, in order, so that two clamps can be compared prompt by prompt. answers: None unless asked for.
+    one a prompt, in order, so that two clamps can be compared prompt by prompt. answers: None unless asked for. gaps:
+    of the prompts that have a reference answer, in order (`core.measures.recovery`).
     """
 
     clamp: int
@@ -35,6 +38,7 @@ class Cell:
     group: Group
     verdicts: tuple[Verdict, ...]
     answers: tuple[str, ...] | None = None
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def n(self) -> int:
@@ -63,13 +67,16 @@ def grid(
     judge: Judge | None = None,
     *,
     keep_answers: bool = False,
+    references: Sequence[Reference] = (),
 ) -> Iterator[Cell]:
     """Cells as they are done, clamp by clamp: attacked, benign, look-alikes; a group without prompts has no cell.
 
     The attacked prompts are answered under `base` (the attack's own edits, `Edits()` where it is in the wording) and
     the clamp on top; benign ones and look-alikes under the clamp alone, since nobody attacks there and their cost is
-    the defence's. judge: of the answers; None for the engine's rules. `Edits()` among the clamps is the row without
-    a defence. Bad input raises InputError here, before the first cell."""
+    the defence's. judge: of the answers; None for the engine's rules. `Edits()` among the clamps is the row without a
+    defence. references: answers to some of the prompts; they are looked up by the prompt as it is asked, so an attack
+    by wording has none. Bad input raises InputError here, before the first cell.
+    """
     chosen = listed(clamps, "Clamps")
     if not chosen:
         raise InputError("No clamp was given. Give at least one. Edits() means no clamp.")
@@ -94,7 +101,9 @@ def grid(
             for group, texts in groups.items():
                 edits = base + clamp if group == "attacked" else clamp
                 replies = tuple(answer for (answer,) in engine.answers(texts, [edits], tokens))
+                known = references_for([text for text in texts if isinstance(text, str)], references)
+                gaps = tuple(gap for (gap,) in engine.recovery(known, [edits])) if known else ()
                 verdicts = tuple(verdicts_of(used, texts, replies, harmful=group == "attacked"))
-                yield Cell(number, edits, group, verdicts, replies if keep_answers else None)
+                yield Cell(number, edits, group, verdicts, replies if keep_answers else None, gaps)
 
     return cells()

@@ -6,16 +6,21 @@ Knows: verdicts by value and group. Does not know: prompts, models, or how any o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from core.answers.verdicts import VERDICTS, Verdict
 from core.defence.grid import Group
+from core.measures.recovery import Gap, over_prompts
 from core.statistics import Rate, holm, paired, rate
 
 #: (number of the value, group) → one verdict a prompt, in order.
 Outcomes = Mapping[tuple[int, Group], Sequence[Verdict]]
+#: The same for prompts with a reference answer: how well it is predicted. Places without any are absent.
+Gaps = Mapping[tuple[int, Group], Sequence[Gap]]
+NO_GAPS: Gaps = MappingProxyType({})
 #: The share of successful attacks that clamping redundant features at BOS prevents, according to a machine-made summary
 #: of the paper (“AI Key Findings”, generated on 18 November 2025). The paper itself holds features there on benign
 #: requests only, and gives no such figure.
@@ -33,12 +38,13 @@ def clamp_name(value: float | None) -> str:
     return "no clamp" if value is None else f"{value:g}"
 
 
-def long_table(values: Sequence[float | None], found: Outcomes) -> pd.DataFrame:
+def long_table(values: Sequence[float | None], found: Outcomes, gaps: Gaps = NO_GAPS) -> pd.DataFrame:
     """One row per value, group and verdict, those done: clamp, value (NaN for none), group, verdict, count, n, rate,
     low, high (95% Wilson); and, against no clamp on the same prompts, more, fewer, p (McNemar, exact) and p_holm,
-    corrected within the family `CLAMPS`; NaN without.
+    corrected within the family `CLAMPS`; NaN without. Where there are gaps, also recovery, its interval and n, the same
+    on every row of a value and group.
     """
-    bare = _bare(values)
+    bare, recovered = _bare(values), {place: over_prompts(some)[:4] for place, some in gaps.items()}
     rows = []
     for (number, group), verdicts in sorted(found.items(), key=lambda one: (one[0][0], GROUPS.index(one[0][1]))):
         before = found.get((bare, group)) if bare is not None and number != bare else None
@@ -49,21 +55,24 @@ def long_table(values: Sequence[float | None], found: Outcomes) -> pd.DataFrame:
             value = values[number]
             share = rate(int(is_kind.sum()), len(verdicts))
             number_or_none = np.nan if value is None else value
-            rows.append((clamp_name(value), number_or_none, group, kind, *share, *against))
+            recovery = recovered.get((number, group), (np.nan, np.nan, np.nan, 0)) if recovered else ()
+            rows.append((clamp_name(value), number_or_none, group, kind, *share, *against, *recovery))
     columns = ["clamp", "value", "group", "verdict", "count", "n", "rate", "low", "high", "more", "fewer", "p"]
-    frame = pd.DataFrame(rows, columns=columns)
-    frame["p_holm"] = np.nan
+    more = ["recovery", "recovery, from", "recovery, to", "recovery, n"] if recovered else []
+    frame = pd.DataFrame(rows, columns=columns + more)
+    frame.insert(len(columns), "p_holm", np.nan)
     for _, family in frame.groupby("verdict"):  # `CLAMPS`: every value in every group, of one verdict
         frame.loc[family.index, "p_holm"] = holm(family["p"].to_numpy(dtype=float))
     return frame
 
 
-def table(values: Sequence[float | None], found: Outcomes) -> pd.DataFrame:
+def table(values: Sequence[float | None], found: Outcomes, gaps: Gaps = NO_GAPS) -> pd.DataFrame:
     """A row per value, in words for people; a cell that is not done yet is empty.
 
     Columns, as far as there are such prompts: clamp; refused under attack, its change against no clamp (how many
     prompts more and fewer, exact p, and the same corrected by Holm), answered under attack; benign refused; look-alikes
-    refused; off-topic, degenerate, undetermined (attacked, benign, look-alikes).
+    refused; off-topic, degenerate, undetermined (attacked, benign, look-alikes). A group with reference answers has its
+    recovery behind it.
     """
     long, rows = long_table(values, found), []
     groups = [group for group in GROUPS if any(place[1] == group for place in found)]
@@ -78,6 +87,9 @@ def table(values: Sequence[float | None], found: Outcomes) -> pd.DataFrame:
             row[f"change, {title}"] = _change(refused)
             if group == "attacked":
                 row["answered, under attack"] = _told(None if refused is None else here.loc[(group, "complied")])
+            if any(place[1] == group and some for place, some in gaps.items()):
+                known = gaps.get((number, group))
+                row[f"recovery, {title}"] = str(over_prompts(known)) if known else "…"
         for kind in OTHERS:
             some = [here.loc[(group, kind)] if (number, group) in found else None for group in groups]
             row[kind] = ", ".join("…" if one is None else f"{one['count']:.0f} of {one['n']:.0f}" for one in some)

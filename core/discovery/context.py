@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -25,15 +25,17 @@ from core.edits.feature_sets import top_per_layer
 from core.engine import Engine
 from core.errors import InputError
 from core.prompts.checks import prompts_digest
+from core.prompts.references import Reference
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The prompts a run is over, and plain texts for the cost of an edit (may be empty)."""
+    """The prompts a run is over, plain texts for the cost of an edit, and reference answers (both may be empty)."""
 
     harmful: tuple[str, ...]
     benign: tuple[str, ...]
     plain: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.harmful:
@@ -51,11 +53,13 @@ class Inputs:
 
     def to_json(self) -> str:
         """One line; `from_json` reads it back."""
-        return json.dumps([self.harmful, self.benign, self.plain])
+        return json.dumps([self.harmful, self.benign, self.plain, [astuple(one) for one in self.references]])
 
     @classmethod
     def from_json(cls, text: str) -> Inputs:
-        return cls(*(tuple(part) for part in json.loads(text)))
+        harmful, benign, plain, *rest = json.loads(text)  # older runs have no reference answers
+        references = tuple(Reference(*one) for one in (rest[0] if rest else ()))
+        return cls(tuple(harmful), tuple(benign), tuple(plain), references)
 
 
 @dataclass
@@ -84,6 +88,11 @@ class Work:
         """The prompt an item stands for."""
         return self.inputs.text(item)
 
+    @cached_property
+    def references(self) -> dict[str, Reference]:
+        """Prompt → its reference answer, where there is one."""
+        return {one.prompt: one for one in self.inputs.references}
+
     def kept(self, kind: PromptKind) -> list[str]:
         """Items that Stage 0 kept, in order."""
         rows = self.ledger.read("screen")
@@ -106,10 +115,15 @@ class Work:
         """Every feature with its cosine to the refusal direction."""
         return self.engine.alignment()
 
+    def searched(self, layers: pd.Series) -> pd.Series:
+        """bool, one a row: whether a layer is part of the search."""
+        return ~layers.isin(self.settings.excluded_layers)
+
     def pool(self, k: int) -> list[Feature]:
         """Stage 1's candidate set for K features a layer."""
         if k not in self._pools:
-            self._pools[k] = top_per_layer(self.alignment, k, self.settings.skip_layers)
+            kept = self.alignment[self.searched(self.alignment["layer"])]
+            self._pools[k] = top_per_layer(kept, k, skip_layers=0)
         return self._pools[k]
 
     def minimal(self, item: str) -> list[Feature]:

@@ -45,7 +45,7 @@ def do_least_tokens(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     seen = work.engine.activity(texts)
     found = []
     for number, text in enumerate(texts):
-        mine = seen[(seen["prompt"] == number) & (seen["layer"] >= s.skip_layers)]
+        mine = seen[(seen["prompt"] == number) & work.searched(seen["layer"])]
         sets = [active_on_tokens(mine, k) for k in s.least_tokens]
         judged = work.judged(text, [Edits.ablate(features) for features in sets])
         found.append(
@@ -58,35 +58,43 @@ def do_least_tokens(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def do_inert(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
-    """Critical features that do not fire (Stage 3's first paragraph), and which of them wake (“Redundant Features”).
+    """Critical features that do not fire (Stage 3's first paragraph), and which of them wake (“Redundant Features”)."""
+    return [dormant_part(work, work.text(item), work.minimal(item)) for item in group]
 
-    `active` and `dormant` part the minimal set by whether they fire on the unedited prompt. `without_dormant`: verdict
-    with the active ones alone ablated; `dormant_alone`: with the dormant ones alone. `woken`: dormant features that
-    fire when the active ones are ablated: feature, position, token, the span it stands in, activation.
+
+def dormant_part(work: Work, text: str, minimal: Sequence[Feature]) -> dict[str, Any]:
+    """The dormant features of a set that flips the prompt, and what they do.
+
+    `active` and `dormant` part the set by whether they fire on the unedited prompt. Only where some are dormant could
+    anything come out otherwise: `without_dormant` is the verdict with the active ones alone ablated, `dormant_alone`
+    with the dormant ones alone, and `alone_changed` says whether the answer then differs from the unedited one. On the
+    prompt it cannot: what does not fire is ablated to what it is. All three are None where none is dormant.
+    `woken`: dormant features that fire when the active ones are ablated: feature, position, token, the span it stands
+    in, activation. `step_two`: the reading of the paper's filter that the run was asked for.
     """
-    found = []
-    for item in group:
-        text, minimal = work.text(item), work.minimal(item)
-        prompt = work.engine.prompt(text)
-        before = work.engine.measure([text], [Edits()], watch=minimal).activations[0, 0]
-        awake = fires(before)
-        active = [f for f, on in zip(minimal, awake, strict=True) if on]
-        dormant = [f for f, on in zip(minimal, awake, strict=True) if not on]
-        (without, _), (alone, _) = work.judged(text, [Edits.ablate(active), Edits.ablate(dormant)])
-        after = work.engine.measure([text], [Edits.ablate(active)], watch=dormant).activations[0, 0]
-        found.append(
-            {
-                "active": feature_names(active),
-                "dormant": feature_names(dormant),
-                "without_dormant": without,
-                "dormant_alone": alone,
-                "woken": [
-                    [str(w.feature), w.position, prompt.pieces[w.position], span_of(prompt.spans, w.position), w.value]
-                    for w in woken(dormant, after)
-                ],
-            }
-        )
-    return found
+    prompt = work.engine.prompt(text)
+    awake = fires(work.engine.measure([text], [Edits()], watch=minimal).activations[0, 0])
+    active = [f for f, on in zip(minimal, awake, strict=True) if on]
+    dormant = [f for f, on in zip(minimal, awake, strict=True) if not on]
+    value: dict[str, Any] = {
+        "active": feature_names(active),
+        "dormant": feature_names(dormant),
+        "without_dormant": None,
+        "dormant_alone": None,
+        "alone_changed": None,
+        "step_two": work.settings.step_two,
+        "woken": [],
+    }
+    if dormant:
+        edits = [Edits.ablate(active), Edits.ablate(dormant), Edits()]
+        (without, _), (alone, said), (_, unedited) = work.judged(text, edits)
+        value |= {"without_dormant": without, "dormant_alone": alone, "alone_changed": said != unedited}
+        after = work.engine.measure([text], edits[:1], watch=dormant).activations[0, 0]
+        value["woken"] = [
+            [str(w.feature), w.position, prompt.pieces[w.position], span_of(prompt.spans, w.position), w.value]
+            for w in woken(dormant, after)
+        ]
+    return value
 
 
 def span_of(spans: dict[str, tuple[int, int]], position: int) -> str:
@@ -103,7 +111,7 @@ def do_random(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     seen, found = work.engine.activity(texts), []
     for number, (item, text) in enumerate(zip(group, texts, strict=True)):
         minimal = work.minimal(item)
-        mine = seen[(seen["prompt"] == number) & (seen["layer"] >= work.settings.skip_layers)]
+        mine = seen[(seen["prompt"] == number) & work.searched(seen["layer"])]
         drawn = random_active(mine, minimal, seed=work.settings.seed + int(item.partition("/")[2]))
         ((judged, _),) = work.judged(text, [Edits.ablate(drawn)])
         found.append({"features": len(minimal), "drawn": feature_names(drawn), "verdict": judged})

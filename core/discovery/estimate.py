@@ -43,11 +43,11 @@ def estimate(engine: Engine, inputs: Inputs, settings: Settings, tokens_per_seco
     prompts = [engine.prompt(text) for text in texts]
     prefix = shared_prefix(prompts) if len(prompts) > 1 else 0
     own_tokens = sum(len(p) - prefix for p in prompts) / len(prompts)
-    layers = [n for n in engine.spec.layers if n >= settings.skip_layers]
-    return Estimate(
-        tuple(_stages(len(inputs.harmful), len(inputs.benign), own_tokens, prefix, len(layers), settings)),
-        tokens_per_second,
-    )
+    layers = [n for n in engine.spec.layers if n not in settings.excluded_layers]
+    referenced = sum(one.prompt in inputs.harmful for one in inputs.references)
+    stages = _stages(len(inputs.harmful), len(inputs.benign), own_tokens, prefix, len(layers), settings)
+    stages.append(_recovery(referenced, prefix + own_tokens, settings))
+    return Estimate(tuple(stages), tokens_per_second)
 
 
 def speed(engine: Engine, texts: Sequence[str], tokens_per_forward: int) -> float:
@@ -81,12 +81,30 @@ def _stages(
         public = s.public_texts * (prefix + _REQUEST + _PROSE)
         own = min(s.cost_texts, benign) * (own_tokens + prefix + 40)
         cost = (2 + min(s.cost_sets, harmful)) * (own + public) if s.cost_sets else 0.0
+        beside = [k for k in (s.k_steps[0], *s.k_beside) if s.control_draws or s.k_beside]
+        others = sum(len(s.seeds) * (layers * k // s.block_size + 1) * own_tokens for k in beside)
+        controls = harmful * (1 + 2 * (s.control_draws + 1)) * alone if s.control_draws else 0.0
         found += [
             ("stage 2", low, high),
-            ("inert and random", harmful * 4 * alone, harmful * 5 * alone),
+            ("inert and random", harmful * 2 * alone, harmful * 5 * alone),
+            ("fixed sets", harmful * 2 * len(beside) * alone, harmful * (others + 6 * len(beside) * alone)),
+            ("controls", controls / 2, controls),
             ("cross-entropy", cost, cost),
         ]
     if max(s.stages) >= 3:
         sweeps = harmful * (len(s.interaction_steps) * alone + 2 * len(s.probe_steps) * answered)
         found.append(("stage 3", sweeps, sweeps + harmful * 3 * alone))
     return found
+
+
+def _recovery(prompts: int, tokens: float, s: Settings) -> tuple[str, float, float]:
+    """Every set that was ablated on a prompt once more, with the reference answer behind it."""
+    low = 2 + len(s.least_tokens)
+    high = low + len(s.k_steps) - 1
+    if max(s.stages) >= 2:
+        low, high = low + len(s.thresholds) + 4, high + len(s.thresholds) + 4
+    if max(s.stages) >= 3:
+        sweeps = len(s.interaction_steps) + 1 + 2 * len(s.probe_steps)
+        low, high = low + sweeps, high + sweeps
+    each = prompts * (tokens + s.tokens)
+    return ("recovery", each * (low + 1), each * (high + 1))

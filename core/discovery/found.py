@@ -8,7 +8,7 @@ random features a layer are kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ def read_found(
         inputs.text(item): frozenset(features(names))
         for item, names in zip(chosen["item"], chosen["features"], strict=True)
     }
-    pool = _candidates(dictionaries, used, k, settings.skip_layers) if k else []
+    pool = _candidates(dictionaries, used, k, settings.excluded_layers) if k else []
     every = sorted({feature for one in sets.values() for feature in one})
     searched = good_rows(ledger, "candidates")
     flipped = {item for item, value in searched.items() if value["k"] is not None}
@@ -89,18 +89,18 @@ def read_found(
 
 
 def _candidates(
-    dictionaries: Mapping[int, Dictionary], direction: Direction, k: int, skip_layers: int
+    dictionaries: Mapping[int, Dictionary], direction: Direction, k: int, excluded: Collection[int]
 ) -> list[Feature]:
     """Stage 1's pool for K features a layer."""
     parts = []
     for layer, one in dictionaries.items():
-        for start in range(0, one.d_sae if layer >= skip_layers else 0, _AT_ONCE):
+        for start in range(0, one.d_sae if layer not in excluded else 0, _AT_ONCE):
             decoder = one.decoders(slice(start, start + _AT_ONCE))
             cosine = decoder_cosine(decoder, direction).numpy()
             index = np.arange(start, start + len(cosine))
             part = pd.DataFrame({"layer": layer, "index": index, "cosine": cosine})
             parts.append(part.nlargest(k, "cosine", keep="all"))
-    return top_per_layer(pd.concat(parts), k, skip_layers) if parts else []
+    return top_per_layer(pd.concat(parts), k, skip_layers=0) if parts else []
 
 
 def _others(dictionaries: Mapping[int, Dictionary], found: Sequence[Feature]) -> list[Feature]:

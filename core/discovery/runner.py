@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, steps
+from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, fixed_steps, recovery_step, steps
 from core.discovery.context import Work
 from core.discovery.ledger import Row
 from core.errors import HydrascopeError
@@ -76,6 +76,15 @@ STEPS = (
         control_steps.critical_groups,
         control_steps.do_random,
     ),
+    Step("fixed", "Sets at a K and τ fixed beforehand", "Stage 2", 2, fixed_steps.fixed_groups, fixed_steps.do_fixed),
+    Step(
+        "controls",
+        "Controls matched by norm",
+        "Comparison with random features",
+        2,
+        fixed_steps.control_groups,
+        fixed_steps.do_controls,
+    ),
     Step("machine", "Stage 3: factorization machines", "Stage 3", 3, steps.machine_groups, steps.do_machine),
     Step(
         "interactions",
@@ -95,6 +104,7 @@ STEPS = (
     ),
     Step("texts", "Public texts", "Downstream Performance", 2, cost_steps.texts_groups, cost_steps.do_texts),
     Step("cost", "Cross-entropy", "Downstream Performance", 2, cost_steps.cost_groups, cost_steps.do_cost),
+    Step("recovery", "Recovery", "", 1, recovery_step.recovery_groups, recovery_step.do_recovery),
 )
 
 

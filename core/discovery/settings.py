@@ -16,6 +16,34 @@ from core.discovery.stage2_pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLD
 from core.edits.feature_sets import SKIPPED_LAYERS
 from core.errors import InputError
 
+#: Settings that choose between readings of the paper, and the readings there are; Algorithm 1's are in `READINGS`.
+CHOICES: dict[str, tuple[object, ...]] = {
+    "layers_counted_from": (1, 0),
+    "step_two": ("alone", "left out"),
+    "scaling": ("training", "none", "all"),
+    "nearness": ("highest", "mean"),
+}
+_AT_LEAST_ONE = (
+    "tokens",
+    "block_size",
+    "last_tokens",
+    "embedding_size",
+    "machine_seeds",
+    "epochs",
+    "tokens_per_forward",
+)
+_AT_LEAST_ZERO = (
+    "length_prompts",
+    "skip_layers",
+    "control_draws",
+    "machine_first_layer",
+    "patience",
+    "cost_sets",
+    "cost_texts",
+    "public_texts",
+    "seed",
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -23,15 +51,23 @@ class Settings:
 
     stages: which of the paper's stages to run; the analyses that need a stage run with it. tokens: longest answer
     judged. lengths, length_prompts: the lengths at which the answers to the first so many prompts are judged, to see
-    how long is long enough. k_steps: Stage 1's K per layer. skip_layers: layers below it are left out. block_size,
-    thresholds, seeds, reading: Stage 2 (`core.discovery.stage2_pruning`). last_tokens: positions the factorization
-    machine sees, the largest activation of them counts. embedding_sizes: machines fitted; embedding_size: the one that
-    ranks. epochs, learning_rate: their training. interaction_steps: Stage 3's K, in all. probe_steps: the linear
-    probe's K. least_tokens: features active on at least so many tokens (O'Brien et al.). cost_sets: per-prompt sets
-    whose cross-entropy is measured, at most; cost_texts: of the run's own and bundled texts, of each kind;
-    public_texts: of Alpaca and of the Pile each, fetched from the hub, 0 for none. tokens_per_forward: memory against
-    speed.
+    how long is long enough. k_steps: Stage 1's K per layer. k_beside: K whose sets are analysed beside those of the
+    first step, without being part of the search. skip_layers: how many of the first layers are left out, counted from
+    layers_counted_from: from 1, blocks 0 and 1 are “layers 1 and 2”; from 0, blocks 1 and 2 are, and block 0 stays.
+    block_size, thresholds, seeds, reading: Stage 2 (`core.discovery.stage2_pruning`). main_threshold: the τ that is
+    fixed beforehand, one of `thresholds`; 0 is the lowest. step_two: which prompts the analysis of redundant features
+    keeps. control_draws: matched random sets a prompt; 0 makes none. unaligned_cosine: features below it, either way,
+    are not aligned. last_tokens: positions the factorization machine sees, the largest activation of them counts;
+    machine_first_layer: the lowest block it sees. scaling: what its columns are divided by. embedding_sizes: machines
+    fitted; embedding_size: the one that ranks. nearness: to which Stage 2 feature a new one is near. machine_seeds:
+    fits of each, numbered from `seed`. epochs, learning_rate: their training, which ends early after `patience` epochs
+    without a lower validation loss; 0 never. interaction_steps: Stage 3's K, in all. probe_steps: the linear probe's K.
+    least_tokens: features active on at least so many tokens (O'Brien et al.). cost_sets: per-prompt sets whose
+    cross-entropy is measured, at most; cost_texts: of the run's own and bundled texts, of each kind; public_texts: of
+    Alpaca and of the Pile each, fetched from the hub, 0 for none. tokens_per_forward: memory against speed.
     keep_answers: store generated text too. seed: everything random but Stage 2's seeds.
+
+    What each reading of the paper means is in `core.discovery.readings`.
     """
 
     stages: tuple[int, ...] = (1, 2, 3)
@@ -39,15 +75,26 @@ class Settings:
     lengths: tuple[int, ...] = (24, 64, 128)
     length_prompts: int = 20
     k_steps: tuple[int, ...] = tuple(range(10, 201, 10))
+    k_beside: tuple[int, ...] = (3, 5)
     skip_layers: int = SKIPPED_LAYERS
+    layers_counted_from: int = 1
     block_size: int = BLOCK_SIZE
     thresholds: tuple[float, ...] = THRESHOLDS
     seeds: tuple[int, ...] = SEEDS
     reading: Interpretation = "shrinking"
+    main_threshold: float = 0.0
+    step_two: str = "alone"
+    control_draws: int = 5
+    unaligned_cosine: float = 0.1
     last_tokens: int = 4
+    machine_first_layer: int = 2
+    scaling: str = "training"
     embedding_sizes: tuple[int, ...] = (5, 20, 50)
     embedding_size: int = 20
+    nearness: str = "highest"
+    machine_seeds: int = 5
     epochs: int = 20
+    patience: int = 5
     learning_rate: float = 1e-3
     interaction_steps: tuple[int, ...] = tuple(range(100, 2001, 100))
     probe_steps: tuple[int, ...] = (100, 500, 1000, 2000)
@@ -70,12 +117,22 @@ class Settings:
             "embedding_sizes",
         ):
             _rising(name, getattr(self, name))
-        for name in ("tokens", "block_size", "last_tokens", "embedding_size", "epochs", "tokens_per_forward"):
+        if self.k_beside:
+            _rising("k_beside", self.k_beside)
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise InputError(f"The setting “{name}” is {getattr(self, name)}; give a whole number of at least 1.")
-        for name in ("length_prompts", "skip_layers", "cost_sets", "cost_texts", "public_texts", "seed"):
+        for name in _AT_LEAST_ZERO:
             if getattr(self, name) < 0:
                 raise InputError(f"The setting “{name}” is {getattr(self, name)}; give a whole number of at least 0.")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                known = " or ".join(map(str, choices))
+                raise InputError(f"The setting “{name}” cannot be {getattr(self, name)!r:.40}; choose {known}.")
+        if self.main_threshold and self.main_threshold not in self.thresholds:
+            raise InputError("“main_threshold” must be one of “thresholds”, or 0 for the lowest. Correct the settings.")
+        if not 0 < self.unaligned_cosine <= 1:
+            raise InputError("The setting “unaligned_cosine” is a cosine above 0 and at most 1, such as 0.1.")
         if not self.stages or tuple(self.stages) != tuple(range(1, max(self.stages) + 1)) or max(self.stages) > 3:
             raise InputError("Each stage builds on the one before. Choose 1, or 1,2, or 1,2,3.")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
@@ -92,6 +149,17 @@ class Settings:
             raise InputError(
                 "The embedding size for the ranking must be one of the fitted sizes. Correct “embedding_sizes”."
             )
+
+    @property
+    def excluded_layers(self) -> range:
+        """The blocks left out, numbered from 0 as everywhere here."""
+        first = 1 - self.layers_counted_from
+        return range(first, first + self.skip_layers)
+
+    @property
+    def tau(self) -> float:
+        """The threshold that is fixed beforehand."""
+        return self.main_threshold or self.thresholds[0]
 
     def to_json(self) -> str:
         """One line; `from_json` reads it back."""

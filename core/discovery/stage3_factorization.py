@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import betainc
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding
 
@@ -89,7 +90,8 @@ class Epoch:
 class Fitted:
     """A trained machine over the columns that occur. Embedding row r belongs to column `columns[r]` of the vocabulary.
 
-    score: float32 [test rows], log-odds on the test rows; curve: one entry an epoch; best: the epoch that was kept.
+    score: float32 [test rows], log-odds on the test rows; curve: one entry an epoch; best: the epoch that was kept;
+    moved: median cosine of the embeddings to where they began, NaN without any.
     """
 
     columns: np.ndarray
@@ -99,6 +101,7 @@ class Fitted:
     curve: tuple[Epoch, ...]
     best: int
     score: np.ndarray
+    moved: float
 
 
 @dataclass(frozen=True)
@@ -130,22 +133,25 @@ def fit(
     learning_rate: float = 1e-3,
     batch: int = 32,
     seed: int = 0,
+    patience: int = 0,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Fitted:
     """Train with Adam on the logistic loss; keep the epoch with the best validation accuracy, then loss (paper).
 
     labels: 0 or 1 [rows]. The columns are those with a non-zero in the training part: no other learns anything.
+    patience: training ends early after so many epochs without a lower validation loss; 0 goes through all epochs.
     """
     columns = np.unique(rows.take(split.training).column)
     rows = _known(rows, columns)
     machine = FactorizationMachine(len(columns), size, seed)
+    start = machine.embedding.detach().numpy().copy()
     optimizer = torch.optim.Adam(machine.parameters(), lr=learning_rate, fused=True)
     target, rng = torch.from_numpy(labels.astype(np.float32)), np.random.default_rng(seed)
     validation, curve, best, state = rows.take(split.validation), [], -1, {}
     for epoch in range(epochs):
         order, total = rng.permutation(split.training), 0.0
-        for start in range(0, len(order), batch):
-            part = order[start : start + batch]
+        for at in range(0, len(order), batch):
+            part = order[at : at + batch]
             optimizer.zero_grad()
             loss = binary_cross_entropy_with_logits(machine(rows.take(part)), target[part])
             loss.backward()
@@ -159,12 +165,25 @@ def fit(
         if best < 0 or (accuracy, -held_out) > (curve[best].validation_accuracy, -curve[best].validation_loss):
             best, state = epoch, {k: v.detach().clone() for k, v in machine.state_dict().items()}
         progress(epoch + 1, epochs)
+        if patience and _waited(curve) >= patience:
+            break
     machine.load_state_dict(state)
     with torch.inference_mode():
         score = machine(rows.take(split.test)).numpy()
-    return Fitted(
-        columns, float(state["bias"]), state["weight"].numpy(), state["embedding"].numpy(), tuple(curve), best, score
-    )
+    end = state["embedding"].numpy()
+    moved = float(np.median(_cosines(start, end))) if size else float("nan")
+    return Fitted(columns, float(state["bias"]), state["weight"].numpy(), end, tuple(curve), best, score, moved)
+
+
+def _waited(curve: Sequence[Epoch]) -> int:
+    """Epochs since the validation loss was lowest."""
+    return len(curve) - 1 - int(np.argmin([epoch.validation_loss for epoch in curve]))
+
+
+def _cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """float64 [rows]: of each row with the row of the same number."""
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return (one.astype(np.float64) * other).sum(-1) / np.maximum(lengths, 1e-12)
 
 
 def _known(rows: SparseRows, columns: np.ndarray) -> SparseRows:
@@ -183,17 +202,26 @@ def similar_embeddings(embedding: np.ndarray, pairs: int = 100_000, seed: int = 
     return (unit[one].astype(np.float64) * unit[(one + step) % n]).sum(-1)
 
 
-def nearest(fitted: Fitted, to: Sequence[int], most: int) -> np.ndarray:
-    """Columns not in `to`, nearest first: by their highest cosine to the embedding of any column in `to` (paper).
+def alike_by_chance(size: int, least: float = 0.9) -> float:
+    """The share of pairs of random directions in `size` dimensions whose cosine is above `least`."""
+    return float(betainc((size - 1) / 2, 0.5, 1 - least**2)) / 2 if size > 1 else 0.5
 
-    int64 [≤ most]. Columns of `to` that never occurred have no embedding and are passed over.
+
+def nearest(fitted: Fitted, to: Sequence[int], most: int, nearness: str = "highest") -> np.ndarray:
+    """Columns not in `to`, nearest first, by the cosine of their embedding to those of the columns in `to` (paper).
+
+    int64 [≤ most]. nearness: their “highest” cosine to any of them, or their “mean” cosine to all. Columns of `to` that
+    never occurred have no embedding and are passed over.
     """
     unit = fitted.embedding / np.maximum(np.linalg.norm(fitted.embedding, axis=1, keepdims=True), 1e-12)
     known = np.isin(fitted.columns, np.asarray(to, dtype=np.int64))
     if not known.any() or known.all():
         return np.empty(0, dtype=np.int64)
     others = np.flatnonzero(~known)
-    best = np.full(len(others), -np.inf, dtype=np.float32)
-    for start in range(0, int(known.sum()), 512):  # a block of Stage-2 embeddings at a time: memory stays small
-        best = np.maximum(best, (unit[others] @ unit[known][start : start + 512].T).max(-1))
+    if nearness == "mean":
+        best = unit[others] @ unit[known].mean(0)
+    else:
+        best = np.full(len(others), -np.inf, dtype=np.float32)
+        for start in range(0, int(known.sum()), 512):  # a block of Stage-2 embeddings at a time: memory stays small
+            best = np.maximum(best, (unit[others] @ unit[known][start : start + 512].T).max(-1))
     return fitted.columns[others[np.argsort(-best, kind="stable")][:most]]

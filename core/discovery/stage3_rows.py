@@ -1,8 +1,8 @@
 """What the factorization machine sees of a prompt: SAE activations at its last tokens (paper, appendix).
 
 Knows: activity frames, sparse rows, column numbers. Does not know: training. A column is one feature; its value is the
-largest activation over the last tokens, divided by that column's largest in all rows. The paper records raw
-activations; without the division the layer with the largest norms decides, as one learning rate serves every column.
+largest activation over the last tokens, then scaled (`scaled`). The paper records raw activations; without a scale the
+layer with the largest norms decides, as one learning rate serves every column.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WIDTH = 1 << 24
 
 @dataclass(frozen=True)
 class MachineRows:
-    """rows: one a prompt; labels: int64 [rows], 1 = harmful. Columns as `column_of` numbers them."""
+    """rows: one a prompt, unscaled; labels: int64 [rows], 1 = harmful. Columns as `column_of` numbers them."""
 
     rows: SparseRows
     labels: np.ndarray
@@ -45,8 +45,23 @@ def collect(engine: Engine, texts: Sequence[str], harmful: int, layers: Sequence
     strongest = seen.assign(column=column).groupby(["prompt", "column"], sort=True)["activation"].max().reset_index()
     offset = np.searchsorted(strongest["prompt"].to_numpy(), np.arange(len(texts) + 1))
     columns, value = strongest["column"].to_numpy(np.int64), strongest["activation"].to_numpy(np.float32)
-    _, place = np.unique(columns, return_inverse=True)
-    largest = np.zeros(place.max(initial=-1) + 1, dtype=np.float32)
-    np.maximum.at(largest, place, value)
     labels = (np.arange(len(texts)) < harmful).astype(np.int64)
-    return MachineRows(SparseRows(offset.astype(np.int64), columns, value / largest[place]), labels)
+    return MachineRows(SparseRows(offset.astype(np.int64), columns, value), labels)
+
+
+def scaled(rows: SparseRows, training: np.ndarray, scaling: str) -> SparseRows:
+    """The rows with each column divided by its largest value.
+
+    training: int64, the rows to train on. scaling: “training”, the largest in those rows, so that nothing of the rows
+    to test on is known; a column that never fires there is left as it is, and learns nothing. “none”: as the paper
+    records them. “all”: the largest in all rows, as runs of 0.1 did, which lets test rows into the training.
+    """
+    if scaling == "none":
+        return rows
+    columns, place = np.unique(rows.column, return_inverse=True)
+    of_row = np.repeat(np.arange(len(rows)), np.diff(rows.offset))
+    seen = np.isin(of_row, training) if scaling == "training" else np.ones(len(of_row), dtype=bool)
+    largest = np.zeros(len(columns), dtype=np.float32)
+    np.maximum.at(largest, place[seen], rows.value[seen])
+    divisor = np.where(largest > 0, largest, np.float32(1))
+    return SparseRows(rows.offset, rows.column, rows.value / divisor[place])

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from core.discovery.consensus import mean_rank
 from core.discovery.context import Work, chunks
 from core.discovery.ledger import feature_names, features
 from core.discovery.stage0_screening import PromptKind, screen
 from core.discovery.stage1_candidates import first_flips
 from core.discovery.stage2_pruning import Block, prune
-from core.discovery.stage3_factorization import Fitted, fit, nearest, similar_embeddings, split_rows
-from core.discovery.stage3_rows import MachineRows, collect, column_of, feature_of
+from core.discovery.stage3_factorization import Split, fit, nearest, similar_embeddings, split_rows
+from core.discovery.stage3_rows import MachineRows, collect, column_of, feature_of, scaled
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.statistics import area_under_curve, rate
@@ -81,7 +82,7 @@ def do_pruning(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     s, texts = work.settings, [work.text(item) for item in group]
     pool = work.pool(int(work.ledger.read("candidates")[group[0]].value["k"]))
     before = work.engine.measure(texts, [Edits(), Edits.ablate(pool)]).p_refusal
-    asked = _Asked(work, texts)
+    asked = Asked(work, texts)
     found = []
     for row, text in enumerate(texts):
         pruned = prune(pool, asked.of(row), s.thresholds, s.seeds, s.block_size, s.reading)
@@ -104,7 +105,7 @@ def do_pruning(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     return found
 
 
-class _Asked:
+class Asked:
     """P("I") for ablation sets. In the shrinking reading all prompts of a group ask for the same ones, so each list of
     sets is measured once for all of them."""
 
@@ -126,19 +127,37 @@ class _Asked:
 
 
 def machine_groups(work: Work) -> list[list[str]]:
-    return [[f"size/{size}"] for size in work.settings.embedding_sizes] + [["probe"]]
+    """The fits of one machine are a group, as they share their rows."""
+    names = [*(f"size/{size}" for size in work.settings.embedding_sizes), "probe"]
+    return [[seed_item(name, number) for number in range(work.settings.machine_seeds)] for name in names]
+
+
+def seed_item(name: str, number: int) -> str:
+    """The item of a machine's fit of that number; the first has the machine's own name."""
+    return f"{name}/seed/{number}" if number else name
 
 
 def do_machine(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
-    """Stage 3's factorization machine of one embedding size, or the linear probe: the same without embeddings."""
-    (item,) = group
-    size = 0 if item == "probe" else int(item.partition("/")[2])
-    data = machine_data(work)
-    s, split = work.settings, split_rows(data.labels, work.settings.seed)
-    fitted = fit(data.rows, data.labels, split, size, s.epochs, s.learning_rate, seed=s.seed)
+    """Stage 3's factorization machine of one embedding size, or the linear probe: the same without embeddings.
+
+    Each seed has its own start and order of rows. All have one split, so no test row of one trains another.
+    """
+    data, s = machine_data(work), work.settings
+    split = split_rows(data.labels, s.seed)
+    data = MachineRows(scaled(data.rows, split.training, s.scaling), data.labels)
+    return [_fitted(work, item, data, split) for item in group]
+
+
+def _fitted(work: Work, item: str, data: MachineRows, split: Split) -> dict[str, Any]:
+    """One fit. ranking: of the machine that ranks, and of the probe, only; ranked_of: how many features it ranked."""
+    name, _, number = item.partition("/seed/")
+    s, size = work.settings, 0 if name == "probe" else int(name.partition("/")[2])
+    seed = s.seed + int(number or 0)
+    fitted = fit(data.rows, data.labels, split, size, s.epochs, s.learning_rate, seed=seed, patience=s.patience)
     truth = data.labels[split.test]
     accuracy = rate(int(((fitted.score > 0) == (truth > 0)).sum()), len(truth))
     value: dict[str, Any] = {
+        "seed": seed,
         "rows": len(data.rows),
         "parts": [len(split.training), len(split.validation), len(split.test)],
         "columns": len(fitted.columns),
@@ -153,12 +172,20 @@ def do_machine(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
         similar = similar_embeddings(fitted.embedding, seed=s.seed)
         value["similarity"] = np.quantile(similar, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist()
         value["above_0.9"] = float((similar > 0.9).mean())
+        value["moved"] = fitted.moved
     if size == s.embedding_size:
-        value["ranking"] = feature_names(_ranked(work, fitted, most))
-    if item == "probe":
-        order = np.argsort(-np.abs(fitted.weight), kind="stable")[:most]
-        value["ranking"] = feature_names(feature_of(int(c)) for c in fitted.columns[order])
-    return [value]
+        known = sorted({feature for item in work.critical() for feature in work.minimal(item)})
+        to = [column_of(feature) for feature in known]
+        value["ranking"] = _names(nearest(fitted, to, most, s.nearness))
+        value["ranked_of"] = len(np.setdiff1d(fitted.columns, to))
+    if name == "probe":
+        value["ranking"] = _names(fitted.columns[np.argsort(-np.abs(fitted.weight), kind="stable")[:most]])
+        value["ranked_of"] = len(fitted.columns)
+    return value
+
+
+def _names(columns: np.ndarray) -> list[str]:
+    return feature_names(feature_of(int(column)) for column in columns)
 
 
 def machine_data(work: Work) -> MachineRows:
@@ -172,22 +199,19 @@ def machine_data(work: Work) -> MachineRows:
         )
     texts = [work.text(item) for side in sides for item in side[:most]]
     layer = work.engine.direction().layer
-    layers = [n for n in work.engine.spec.layers if work.settings.skip_layers <= n <= layer]
+    first, excluded = work.settings.machine_first_layer, work.settings.excluded_layers
+    layers = [n for n in work.engine.spec.layers if first <= n <= layer and n not in excluded]
     if not layers:
         raise InputError(
-            f"Stage 3 uses layers {work.settings.skip_layers} to {layer}, where the direction is read, but this "
-            "model has no SAE in these layers."
+            f"Stage 3 uses layers {first} to {layer}, where the direction is read, without those that are left out, "
+            "but this model has no SAE in these layers."
         )
     return collect(work.engine, texts, most, layers, work.settings.last_tokens)
 
 
-def _ranked(work: Work, fitted: Fitted, most: int) -> list[Feature]:
-    """Features new to the search, nearest in embedding to any feature of any minimal set."""
-    union = sorted({feature for item in work.critical() for feature in work.minimal(item)})
-    return [feature_of(int(c)) for c in nearest(fitted, [column_of(f) for f in union], most)]
-
-
-def ranking(work: Work, item: str) -> list[Feature]:
-    """What a machine ranked, nearest first; empty where it failed."""
-    row = work.ledger.read("machine").get(item)
-    return features(row.value.get("ranking", ())) if row else []
+def ranking(work: Work, name: str) -> list[Feature]:
+    """What a machine ranks, nearest first: the consensus of its seeds, by mean rank; empty where every fit failed."""
+    rows = work.ledger.read("machine")
+    items = [seed_item(name, number) for number in range(work.settings.machine_seeds)]
+    found = [features(rows[item].value.get("ranking", ())) for item in items if item in rows]
+    return mean_rank([ranked for ranked in found if ranked], max(map(len, found), default=0))

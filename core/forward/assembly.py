@@ -12,6 +12,7 @@ from typing import Any
 from core import devices
 from core.forward import half_precision
 from core.forward.hooks import install_hooks
+from core.forward.loaded import remember
 from core.forward.runtime import Runtime
 from core.models.architecture import decoder_layers
 from core.models.compatibility import check_refusal_tokens, check_width
@@ -68,7 +69,7 @@ def load_runtime(
         stop_ids=_stop_ids(model, tokenizer),
     )
     progress("Ready", 1.0)
-    return runtime, placement.reason
+    return remember(runtime), placement.reason
 
 
 def with_saes(

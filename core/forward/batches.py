@@ -24,12 +24,17 @@ from core.prompts.template import Prompt
 
 #: Shorter shared prefixes are not worth a pass of their own.
 SHORTEST_PREFIX = 4
+#: Logits at many positions are wide: so many of them at once at most (a 256k vocabulary in float32 takes 0.5 GB).
+MOST_LOGITS = 512
 _GENERATED = np.array([POSITIONS["all"] | POSITIONS["generated"]])
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One forward: which prompt and edit set each row is, what the pass found, and the last-position logits."""
+    """One forward: which prompt and edit set each row is, what the pass found, and the last-position logits.
+
+    Where the head was asked for at spans of positions, logits are [rows, longest span, vocabulary], right-padded.
+    """
 
     prompts: list[int]
     edits: list[int]
@@ -39,14 +44,25 @@ class Batch:
 
 
 def run(
-    runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], request: PassRequest = NOTHING_MORE
+    runtime: Runtime,
+    plan: Plan,
+    prompts: Sequence[Prompt],
+    request: PassRequest = NOTHING_MORE,
+    heads: Sequence[tuple[int, int]] | None = None,
 ) -> Iterator[Batch]:
-    """Every (prompt, edit set) as rows of as few forward passes as the token budget allows."""
+    """Every (prompt, edit set) as rows of as few forward passes as the token budget allows.
+
+    heads: for each prompt, the span of positions at which the head is to run; None for the last position alone.
+    """
     sets = list(range(len(plan.edits)))
+    widest = 1 if heads is None else max(end - first for first, end in heads)
+    most_rows = tokens_per_forward() if heads is None else max(1, MOST_LOGITS // widest)
     if len(prompts) == 1:
-        yield from _one_prompt(runtime, plan, prompts, request)
+        yield from _one_prompt(runtime, plan, prompts, request, heads, most_rows)
         return
     start = shared_prefix(prompts)
+    if heads is not None and start > min(first for first, _ in heads):
+        start = 0  # a prefix's pass has no logits of its own
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     most = max(1, tokens_per_forward() // max(1, start))  # edit sets whose prefixes are held at a time
     for first in range(0, len(sets), most):
@@ -58,17 +74,24 @@ def run(
         rows = [(p, e) for p in order for e in some]
         while rows:
             width = len(prompts[rows[-1][0]]) - start  # the longest left, so that every batch is within the budget
-            size = max(1, tokens_per_forward() // width)
+            size = max(1, min(most_rows, tokens_per_forward() // width))
             chunk, rows = rows[-size:], rows[:-size]
             cache = None if past is None else select(past, [e - first for _, e in chunk])
-            yield _forward(runtime, plan, prompts, chunk, request, start, cache)
+            yield _forward(runtime, plan, prompts, chunk, request, start, cache, heads=heads)
 
 
-def _one_prompt(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt], request: PassRequest) -> Iterator[Batch]:
-    size = max(1, tokens_per_forward() // len(prompts[0]))
+def _one_prompt(
+    runtime: Runtime,
+    plan: Plan,
+    prompts: Sequence[Prompt],
+    request: PassRequest,
+    heads: Sequence[tuple[int, int]] | None,
+    most_rows: int,
+) -> Iterator[Batch]:
+    size = max(1, min(most_rows, tokens_per_forward() // len(prompts[0])))
     for first in range(0, len(plan.edits), size):
         rows = [(0, e) for e in range(len(plan.edits))[first : first + size]]
-        yield _forward(runtime, plan, prompts, rows, request, expand_at=_expand_at(plan))
+        yield _forward(runtime, plan, prompts, rows, request, expand_at=_expand_at(plan), heads=heads)
 
 
 def _expand_at(plan: Plan) -> int | None:
@@ -85,6 +108,7 @@ def _forward(
     start: int = 0,
     cache: Any = None,
     expand_at: int | None = None,
+    heads: Sequence[tuple[int, int]] | None = None,
 ) -> Batch:
     """rows: (prompt, edit set) of each row. start: how many leading tokens are in the cache already."""
     which, held = [p for p, _ in rows], [e for _, e in rows]
@@ -92,10 +116,18 @@ def _forward(
     width = max(map(len, chosen)) - start
     last = torch.tensor([len(p) - start - 1 for p in chosen], device=runtime.device)
     sets = torch.tensor(held, device=runtime.device)
-    current = Pass(plan, sets, runtime.groups(plan, chosen, start, width), last, request, expand_at)
+    where = None if heads is None else _places([heads[p] for p in which], start, runtime.device)
+    current = Pass(plan, sets, runtime.groups(plan, chosen, start, width), last, request, expand_at, where)
     ids = runtime.ids(chosen if expand_at is None else chosen[:1], start, width)
-    logits = runtime.forward(current, ids, past=cache, use_cache=cache is not None).logits[:, 0].float()
-    return Batch(which, held, current, logits, start)
+    logits = runtime.forward(current, ids, past=cache, use_cache=cache is not None).logits.float()
+    return Batch(which, held, current, logits[:, 0] if heads is None else logits, start)
+
+
+def _places(spans: Sequence[tuple[int, int]], start: int, device: torch.device) -> torch.Tensor:
+    """int64 [rows, longest span]: the positions of each span in a forward that begins at `start`, its last repeated."""
+    longest = max(end - first for first, end in spans)
+    rows = [[min(first + step, end - 1) - start for step in range(longest)] for first, end in spans]
+    return torch.tensor(rows, device=device)
 
 
 def prefix_pass(

@@ -57,8 +57,9 @@ class Pass:
 
     rows: int64 [rows], which edit set each row carries. groups: int64 [rows, positions], the position group of each
     token of this forward. last: int64 [rows], index of the last prompt token in this forward, or None: then the head
-    runs at every position. expand_at: after this layer the single row becomes len(rows) rows (layers below it are the
-    same for all); None when all rows are there from the start.
+    runs at every position. heads: int64 [rows, h], positions at which the head runs instead of at `last`, or None.
+    expand_at: after this layer the single row becomes len(rows) rows (layers below it are the same for all); None when
+    all rows are there from the start.
     """
 
     plan: Plan
@@ -67,6 +68,7 @@ class Pass:
     last: torch.Tensor | None = None
     request: PassRequest = NOTHING_MORE
     expand_at: int | None = None
+    heads: torch.Tensor | None = None
     cosine: dict[int, torch.Tensor] = field(
         default_factory=dict
     )  # layer → [rows], or [rows, positions] with every_token
@@ -240,12 +242,14 @@ def _hold(
 
 
 def _before_head(module: nn.Module, args: tuple) -> tuple | None:
-    """The language-model head runs on each row's last prompt token only: [rows, positions, d] → [rows, 1, d]."""
+    """The head runs on each row's last prompt token, or where the pass says: [rows, positions, d] → [rows, h, d]."""
     current = _CURRENT.get()
     if current is None or current.last is None:
         return None
     hidden = args[0]
     if len(hidden) != len(current.last):  # nothing was edited, so the shared row never split
         hidden = hidden.expand(len(current.last), -1, -1)
-    picked = hidden[torch.arange(len(hidden), device=hidden.device), current.on(hidden.device).last]
-    return (picked[:, None, :], *args[1:])
+    last = current.on(hidden.device).last
+    assert last is not None
+    where = last[:, None] if current.heads is None else current.heads.to(hidden.device)
+    return (hidden[torch.arange(len(hidden), device=hidden.device)[:, None], where], *args[1:])

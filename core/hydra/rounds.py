@@ -21,6 +21,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.hydra.wakening import refresh
 from core.prompts.conversation import PromptLike
+from core.prompts.references import Reference
 from core.statistics import Estimate, mean, means
 
 
@@ -33,8 +34,9 @@ class Round:
     first: layer, index, position, activation, cosine, bos_only. p, score, verdict, answer: under `edits`. kl: mean over
     the benign prompts of the divergence from the unedited model in nats, NaN without prompts. control_*: the same with
     `control_features` random active features ablated instead (fewer than the set's where the prompt has no more).
-    kl_interval, control_kl_interval: 95%, over the `kl_prompts` benign prompts. ended: None while it goes on, else why
-    it does not: a verdict that is no refusal, “nothing to add”, “rounds spent”.
+    kl_interval, control_kl_interval: 95%, over the `kl_prompts` benign prompts. recovery, control_recovery: of the
+    prompt's reference answer (`core.measures.recovery`), NaN without one or a gap. ended: None while it goes on, else
+    why it does not: a verdict that is no refusal, “nothing to add”, “rounds spent”.
     """
 
     number: int
@@ -56,6 +58,8 @@ class Round:
     kl_interval: tuple[float, float]
     control_kl_interval: tuple[float, float]
     kl_prompts: int
+    recovery: float = float("nan")
+    control_recovery: float = float("nan")
 
 
 def cut_the_heads(
@@ -71,12 +75,13 @@ def cut_the_heads(
     tokens: int = 24,
     judge: Judge | None = None,
     seed: int = 0,
+    reference: Reference | None = None,
 ) -> Iterator[Round]:
     """Rounds as they are done, the first with `edits` as they are. Bad input raises InputError here, before the first.
 
     rule: what to add of what woke: “all”, or “aligned”, those whose decoder row has a cosine above `least_cosine` to
     the refusal direction; the strongest `most_added` of them a round, those that woke at BOS only too. judge: of the
-    answers; None for the engine's rules.
+    answers; None for the engine's rules. reference: what to answer this prompt, for `recovery`.
     """
     if rule not in ("all", "aligned"):
         raise InputError(f"The rule is “all” or “aligned”, not “{rule!s:.40}”. Choose one of the two.")
@@ -90,10 +95,14 @@ def cut_the_heads(
     check_length(tokens)
     used = engine.judge if judge is None else judge
     active = engine.features(prompt)
-    reference = engine.reference(benign) if len(benign) else None
+    unedited = engine.reference(benign) if len(benign) else None
 
     def kl(sets: Sequence[Edits]) -> list[Estimate]:
-        return [mean([])] * len(sets) if reference is None else means(engine.kl(benign, sets, reference))
+        return [mean([])] * len(sets) if unedited is None else means(engine.kl(benign, sets, unedited))
+
+    def recovered(sets: Sequence[Edits]) -> list[float]:
+        found = [] if reference is None else engine.recovery([reference], sets)[0]
+        return [gap.recovery for gap in found] or [float("nan")] * len(sets)
 
     def go_on() -> Iterator[Round]:
         now, bos_only = edits, 0
@@ -105,6 +114,7 @@ def cut_the_heads(
             answers = engine.answers([prompt], [now, control], tokens)[0]
             verdicts = verdicts_of(used, [prompt] * 2, answers)
             costs, beside = kl([now, control]), engine.measure(prompt, control)
+            shares = recovered([now, control])
             woken = found.woken
             new = [f not in named for f in features_of(woken)]
             woken = woken[new].reset_index(drop=True)
@@ -130,6 +140,7 @@ def cut_the_heads(
                 (costs[0].low, costs[0].high),
                 (costs[1].low, costs[1].high),
                 costs[0].n,
+                *shares,
             )
             if ended:
                 return

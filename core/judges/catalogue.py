@@ -18,8 +18,9 @@ from core.errors import InputError
 from core.judges.classifier import Classifier
 from core.judges.first_token import first_token_judge
 from core.judges.harmbench import LLAMA2_CLS_PROMPT, MISTRAL_CLS_PROMPT, HarmBench
+from core.judges.language_model import language_model_judge
 from core.judges.llama_guard import LlamaGuard
-from core.judges.names import FIRST_TOKEN, judge_names
+from core.judges.names import FIRST_TOKEN, LANGUAGE_MODEL, judge_names, names_text
 from core.progress import NEVER, QUIET, Progress
 
 _CLASSIFIERS: dict[str, Any] = {
@@ -48,7 +49,8 @@ def find_judge(
     engine: Engine | None = None,
 ) -> Judge:
     """The judge called `name`, nothing loaded. folder: a local copy of its model. engine: the loaded model, for the
-    judges that ask it (`core.judges.names.NEED_ENGINE`). Raises InputError, AssetError.
+    judges that ask it (`core.judges.names.NEED_ENGINE`). Raises InputError, AssetError, and UnknownModelError for a
+    language model that is not in the registry.
 
     progress(message, share) and cancelled: as of `core.hub.fetch.fetch`, for a classifier's model.
     """
@@ -57,8 +59,10 @@ def find_judge(
             name, folder=folder, device=device, progress=progress, cancelled=cancelled
         )
         return made
+    if name.startswith(LANGUAGE_MODEL):
+        return language_model_judge(name, folder, device, progress, cancelled)
     if name not in judge_names():
-        raise InputError(f"There is no judge “{name:.40}”. Known judges: {', '.join(judge_names())}.")
+        raise InputError(f"There is no judge “{name:.40}”. Known judges: {names_text()}.")
     if folder is not None:
         raise InputError(f"The judge “{name}” has no model of its own, so it needs no folder. Leave the folder out.")
     if name in _BY_TEXT:

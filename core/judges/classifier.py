@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from core.errors import AssetError, InputError
 from core.forward.device_lock import DEVICE_LOCK
 from core.forward.token_budget import tokens_per_forward
 from core.hub.fetch import Listing, Wanted, fetch, look
+from core.judges.place import ONE_AT_A_TIME, leave, loaded_judge, make_room, take
 from core.models.footprint import Footprint, judge_footprint
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.conversation import PromptLike
@@ -43,15 +43,11 @@ JUDGE_FILES = (
     "chat_template*",
 )
 
-# Protects `_loaded` and the model it names: most machines have memory for one such model. Held for a whole call of
-# `judge`, so that no other judge takes the place in the middle of a batch.
-_one_at_a_time = threading.RLock()
-_loaded: Classifier | None = None
-
 
 def loaded_classifier() -> Classifier | None:
-    """The one whose model is in memory now."""
-    return _loaded
+    """The one whose model is in memory now; None also where it is another kind of judge's."""
+    loaded = loaded_judge()
+    return loaded if isinstance(loaded, Classifier) else None
 
 
 class Classifier(ABC):
@@ -98,7 +94,7 @@ class Classifier(ABC):
     def revision(self) -> str:
         """The hub's commit; of a local folder, a digest of what its files hold. Raises DownloadError, AssetError."""
         if self._revision is None:
-            self._revision = self._look().commit if self.folder is None else _digest(self._files(self.folder))
+            self._revision = self._look().commit if self.folder is None else files_digest(self._files(self.folder))
         return self._revision
 
     def footprint(self) -> Footprint:
@@ -131,7 +127,7 @@ class Classifier(ABC):
         if not texts:
             return ()
         said = [what_is_said(answer).text for answer in answers]
-        with _one_at_a_time:
+        with ONE_AT_A_TIME:
             self.load()
             room = self.model.config.max_position_embeddings - self.max_new_tokens
             rows = [self.tokens(self.tokenizer, p, a, room) for p, a in zip(texts, said, strict=True)]
@@ -147,10 +143,8 @@ class Classifier(ABC):
 
     def close(self) -> None:
         """Let the model go and give its memory back."""
-        global _loaded
-        with _one_at_a_time:
-            if _loaded is self:
-                _loaded = None
+        with ONE_AT_A_TIME:
+            leave(self)
             if self.model is None:
                 return
             self.model = self.tokenizer = None
@@ -171,12 +165,10 @@ class Classifier(ABC):
 
     def load(self) -> None:
         """Take the one place, from whichever judge has it. Raises AssetError, DownloadError and Cancelled."""
-        global _loaded
-        with _one_at_a_time:
+        with ONE_AT_A_TIME:
             if self.model is not None:
                 return
-            if _loaded is not None:
-                _loaded.close()
+            make_room()
             placement = devices.placement_for(0, self.device)
             folder = self.folder
             if folder is None:
@@ -194,7 +186,7 @@ class Classifier(ABC):
                     f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}). Check its files and "
                     "the free memory."
                 ) from error
-            _loaded = self
+            take(self)
             self.progress(f"The judge {self.name} is ready", 1.0)
 
     @torch.inference_mode()
@@ -246,7 +238,7 @@ def _end_turn(*_: object) -> None:
     DEVICE_LOCK.release()
 
 
-def _digest(files: Sequence[Path]) -> str:
+def files_digest(files: Sequence[Path]) -> str:
     """16 hex digits over names and contents."""
     total = hashlib.sha256()
     for path in files:

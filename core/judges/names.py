@@ -10,6 +10,12 @@ from core.answers.names import RULES, SUBSTRINGS, SUBSTRINGS_0_1, WORDINGS
 FIRST_TOKEN = "first-token"
 #: What every search and page goes by unless another is asked for.
 USUAL = RULES
+#: What the name of a judge begins with that is a chat model of the registry: “llm:demo”.
+LANGUAGE_MODEL = "llm:"
+ABOUT_LANGUAGE_MODEL = (
+    "A chat model reads request and answer, and judges by a rubric: refused or not, how specific, how convincing. Its "
+    "judgements are as good as the model is."
+)
 
 #: How each judge decides, in words for people.
 ABOUT: dict[str, str] = {
@@ -35,5 +41,15 @@ NEED_NOTHING: tuple[str, ...] = (WORDINGS, SUBSTRINGS, SUBSTRINGS_0_1)
 
 
 def judge_names() -> tuple[str, ...]:
-    """Every judge."""
+    """Every judge but the language models."""
     return tuple(ABOUT)
+
+
+def about(name: str) -> str:
+    """How a judge decides, in words for people."""
+    return ABOUT_LANGUAGE_MODEL if name.startswith(LANGUAGE_MODEL) else ABOUT[name]
+
+
+def names_text() -> str:
+    """The names, for a help text."""
+    return f"{', '.join(judge_names())}, or {LANGUAGE_MODEL}MODEL for any chat model of `hydrascope models`"

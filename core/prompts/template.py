@@ -29,7 +29,8 @@ class Prompt:
 
     text: what is asked, of a conversation its last turn. ids: token ids, length n. pieces: each token as text. spans:
     name → (start, end) token positions, among bos, system, history (a conversation's earlier turns and the template
-    around them, which belong to no position but “all”), instruction, template (the end-of-instruction tokens) and last.
+    around them, which belong to no position but “all”), instruction, template (the end-of-instruction tokens), last,
+    and generated where an answer follows (`core.prompts.answered`).
     """
 
     text: str
@@ -44,7 +45,7 @@ class Prompt:
     def position_bits(self) -> np.ndarray:
         """int64 [n]: which of `POSITIONS` each token belongs to, one bit each."""
         bits = np.full(len(self.ids), POSITIONS["all"], dtype=np.int64)
-        for name in ("bos", "instruction", "template", "last"):
+        for name in ("bos", "instruction", "template", "last", "generated"):
             if name in self.spans:
                 start, end = self.spans[name]
                 bits[start:end] |= POSITIONS[name]
@@ -171,7 +172,7 @@ def _content(tokenizer: Any, template: Template, text: str, context_length: int)
     if not text.strip():
         raise InputError("The prompt is empty. Type a request, for example “How do I bake bread?”.")
     head = text[: 20 * context_length]
-    if len(head) < len(text) and len(_literal(tokenizer, head)) > 2 * context_length:
+    if len(head) < len(text) and len(literal_ids(tokenizer, head)) > 2 * context_length:
         raise _far_too_long(text, context_length)
     return text, text.strip() if template.trims else text
 
@@ -200,7 +201,7 @@ def _history(tokenizer: Any, template: Template, given: Conversation, earlier: l
     text = "".join(part + typed for part, typed in zip(around, [*earlier, ""], strict=True))
     if not any(control in typed for typed in earlier for control in template.controls):
         return _History(text, None, len(fixed[0]))
-    typed_ids = [*(_literal(tokenizer, typed) for typed in earlier), ()]
+    typed_ids = [*(literal_ids(tokenizer, typed) for typed in earlier), ()]
     return _History(
         text, tuple(i for pair in zip(fixed, typed_ids, strict=True) for ids in pair for i in ids), len(fixed[0])
     )
@@ -213,7 +214,7 @@ def make_plain(tokenizer: Any, text: str, context_length: int) -> Prompt:
     """
     content = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")[: 20 * context_length]
     before = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
-    ids = (*before, *_literal(tokenizer, content))[:context_length]
+    ids = (*before, *literal_ids(tokenizer, content))[:context_length]
     if len(ids) < 2:
         raise InputError("A text without tokens has no cross-entropy. Give at least one sentence.")
     pieces = tuple(tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
@@ -269,7 +270,7 @@ def _tokenise(
         before = tuple(tokenizer(text_before, add_special_tokens=False)["input_ids"])
     after = tuple(tokenizer(template.after, add_special_tokens=False)["input_ids"])
     if literal:
-        return before, _literal(tokenizer, content), after
+        return before, literal_ids(tokenizer, content), after
     whole = tokenizer(text_before + content + template.after, add_special_tokens=False, return_offsets_mapping=True)
     ids, offsets = tuple(whole["input_ids"]), whole["offset_mapping"]
     end = len(ids) - len(after)
@@ -282,7 +283,7 @@ def _tokenise(
     return ids[:first], ids[first:last], ids[last:]
 
 
-def _literal(tokenizer: Any, text: str) -> tuple[int, ...]:
+def literal_ids(tokenizer: Any, text: str) -> tuple[int, ...]:
     """Ids of `text` with no special or added token recognised in it.
 
     Stateless on purpose: `split_special_tokens=True` flips a switch on the tokenizer that all threads share, and

@@ -32,7 +32,7 @@ COLUMNS = {
 class SaeCard:
     """Of one layer's SAE, on held-out chat text. tokens: of the text. explained_variance, silent, ce_recovered: shares.
     l0: active features a token. random: explained variance and cross-entropy recovered of a random dictionary, None
-    where they were not measured. intervals: 95%, over conversations, of figures by name, where there are any.
+    where they were not measured. intervals: 95%, over conversations, of the figures by their names.
     """
 
     layer: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core import Engine, HydrascopeError
-from pages.audit import charts, details, feature_table
+from pages.audit import charts, details, feature_table, reference
 from pages.shared import cards, history, measurements, quick_sets, strip, tokens
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.measurements import Side
@@ -43,6 +43,8 @@ def _results(engine: Engine, key: str, request: Request, before: Side, after: Si
     stop_slot = cards.controls(engine, after.milliseconds)
     if note := measurements.score_note(engine, key, request.prompt):
         st.caption(f":material/psychology: {plain(note)}")
+    with shown_as_sentences("the reference answer"):
+        reference.section(engine, key, request, second)
     # Where a forward takes seconds, what is looked up on many prompts takes minutes: the answers do not wait for it.
     slow = after.milliseconds > cards.SLOW
     finished = cards.finish(engine, key, first, second, stop_slot, cost_first=False) if slow else None

@@ -19,6 +19,7 @@ from core.defence import ATTACKS, Evaluation
 from core.edits.items import Sensor
 from pages.bos import results, state, work
 from pages.bos.state import Clamp
+from pages.shared import references
 from pages.shared.jobs import job_bar, watch
 from pages.shared.judge_choice import choose_judge
 from pages.shared.text import counted, duration, plain
@@ -117,6 +118,7 @@ def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
             positions=clamp.positions,
             when=None if clamp.when is None else Sensor(*clamp.when),
             tokens=TOKENS,
+            references=references.known(engine, prompts["harmful"] + prompts["benign"] + prompts["lookalike"]),
         )
         for value in asked.values:
             asked.clamp(value)
@@ -173,7 +175,7 @@ def _progress(engine: Engine, defences: Defences) -> None:
     """Every evaluation under way, whoever started it, and why the last one shown failed, if it did."""
     for number, job in enumerate(shared_queue().under_way("defence")):
         job_bar(job, f"bos_stop_defence{number or ''}", "Finished cells are kept.", job.title)
-        results.figures(defences.get(job.key), defences.found(job.key))
+        results.figures(defences.get(job.key), defences.found(job.key), defences.gaps(job.key))
     last = evaluations.job_of(shared_queue(), str(st.session_state.get(state.SHOWN)))
     if last is not None and last.state == "failed":
         st.error(plain(last.error), icon=":material/error:")

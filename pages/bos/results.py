@@ -14,11 +14,16 @@ from cache.jobs.queue import shared_queue
 from cache.store.defences import Defence, Defences
 from core import Engine
 from core.defence import clamp_name, conclusion, long_table, table
-from core.defence.summary import Outcomes
+from core.defence.summary import Gaps, Outcomes
 from core.statistics import CLAMPS
 from pages.bos import charts, state
 from pages.shared.downloads import download
 from pages.shared.text import counted, plain
+
+_RECOVERY = (
+    " “Recovery” is the share of the way to the reference answers that attack and clamp bring the model, in NLL, over "
+    "the prompts with a reference answer, with a 95% bootstrap interval over prompts."
+)
 
 
 def section(engine: Engine, defences: Defences) -> None:
@@ -51,19 +56,20 @@ def section(engine: Engine, defences: Defences) -> None:
                 args=(engine, defences, chosen),
             )
     if found and not running:
-        figures(one, found)
-        frame = long_table(one.asked.values, found).assign(judge=str(one.judge))
+        gaps = defences.gaps(chosen)
+        figures(one, found, gaps)
+        frame = long_table(one.asked.values, found, gaps).assign(judge=str(one.judge))
         download(frame, f"defence-{chosen}")
     _about(one)
 
 
-def figures(one: Defence, found: Outcomes) -> None:
+def figures(one: Defence, found: Outcomes, gaps: Gaps) -> None:
     """The statement, the table and the charts, of as much as there is."""
     if not found:
         return
     asked = one.asked
     st.markdown(f"**Result.** {plain(conclusion(asked.values, found, asked.positions))}")
-    frame = table(asked.values, found)
+    frame = table(asked.values, found, gaps)
     st.dataframe(frame, hide_index=True, alt=f"Refusals by value: {counted(len(frame), 'row')}")
     long = long_table(asked.values, found)
     clamps = [clamp_name(value) for value in asked.values]
@@ -76,7 +82,7 @@ def figures(one: Defence, found: Outcomes) -> None:
         "(+) or only without it (−), with McNemar’s exact p and, after it, p corrected by Holm’s method within the "
         f"family “{CLAMPS.name}”: {CLAMPS.tests}. “Off-topic”, “degenerate” and “undetermined” count attacked, benign "
         f"and look-alike prompts; none of them counts as answered. Judged by {plain(one.judge.name)}; "
-        f"{plain(one.judge.agreement)}."
+        f"{plain(one.judge.agreement)}." + (_RECOVERY if gaps else "")
     )
 
 

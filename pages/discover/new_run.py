@@ -17,13 +17,12 @@ from core.discovery.context import Inputs
 from core.discovery.estimate import estimate, speed
 from core.discovery.settings import Settings
 from core.prompts.shipped import plain_texts
-from pages.discover import prompt_box, state
+from pages.discover import prompt_box, reading_choices, state
+from pages.shared import references
 from pages.shared.engine import engine_key
 from pages.shared.judge_choice import choose_judge
 from pages.shared.text import duration, plain
 
-#: Steps before the paper's first, and the narrowest dictionary that does without them.
-_SMALL, _WIDE = (3, 5), 8192
 _STAGES = {"1": (1,), "1–2": (1, 2), "1–3": (1, 2, 3)}
 #: Tokens in one pass of a page's run: small on a processor, so that a click on the Audit page never waits long.
 _TOKENS_PER_FORWARD = {"cpu": 512}
@@ -60,7 +59,7 @@ def form(engine: Engine, runs: Runs) -> None:
     if not harmful:
         st.caption("Enter at least one harmful request to start.")
         return
-    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain_texts()))
+    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain_texts()), references.known(engine, harmful))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
             "Start",
@@ -84,16 +83,18 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> tuple[Settings, str]:
     usual = Settings()
     tokens_per_forward = _TOKENS_PER_FORWARD.get(engine.device, _DEFAULT_TOKENS_PER_FORWARD)
     with st.popover("Settings", icon=":material/tune:", key="discover_settings"):
-        st.caption("The defaults are the paper's values. Every table shows the values that were used.")
+        st.caption(
+            "The defaults are the paper's values where it gives any. Every table shows the values that were used."
+        )
         judge = choose_judge("discover_judge")
         tokens = st.slider("Longest answer, in tokens", 8, 64, usual.tokens, 8, key="discover_tokens")
         largest = st.slider("Stage 1: largest K per layer", 10, 200, usual.k_steps[-1], 10, key="discover_k")
         small = st.toggle(
-            "Stage 1: try K = 3 and 5 first",
-            value=min(engine.widths.values()) < _WIDE,
+            "Stage 1: K = 3 and 5 beside it",
+            value=True,
             key="discover_small",
-            help="The paper starts at K = 10, with SAEs of 32,000 features or more. In a small SAE, ten features per "
-            "layer are many. On the demo, ablating fewer features flips more prompts and costs less.",
+            help="The search starts at K = 10, as the paper does. In a small SAE ten features per layer are many, so "
+            "sets of 3 and 5 per layer can be shown beside. They are no part of the search.",
         )
         reading = st.segmented_control(
             "Stage 2: candidate set C when computing Δ",
@@ -110,6 +111,8 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> tuple[Settings, str]:
         size = st.select_slider(
             "Stage 3: embedding size for the ranking", usual.embedding_sizes, usual.embedding_size, key="discover_size"
         )
+        with st.expander("Readings of the paper, and controls"):
+            readings = reading_choices.choices(usual)
         public = st.toggle(
             "Cost on public texts",
             value=True,
@@ -129,7 +132,8 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> tuple[Settings, str]:
         usual,
         stages=stages,
         tokens=tokens,
-        k_steps=_SMALL * small + tuple(k for k in usual.k_steps if k <= largest),
+        k_steps=tuple(k for k in usual.k_steps if k <= largest),
+        k_beside=usual.k_beside if small else (),
         reading="fixed" if reading == "fixed" else "shrinking",
         seeds=tuple(range(seeds)),
         interaction_steps=tuple(k for k in usual.interaction_steps if k <= interactions),
@@ -138,6 +142,7 @@ def _settings(engine: Engine, stages: tuple[int, ...]) -> tuple[Settings, str]:
         keep_answers=answers,
         seed=int(seed),
         tokens_per_forward=tokens_per_forward,
+        **readings,
     )
     return chosen, judge
 

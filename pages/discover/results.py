@@ -15,10 +15,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from cache.store.runs import AGREEMENT, JUDGE
+from cache.store.runs import AGREEMENT, JUDGE, Run
 from core.discovery.context import Inputs
 from core.discovery.ledger import Ledger
-from core.discovery.tables import cosines
+from core.discovery.settings import Settings
+from core.discovery.tables import cosines, readings
 from core.discovery.tables.export import is_share, write
 from core.discovery.tables.report import tables
 from core.discovery.tables.search import curves, minimal_sets
@@ -28,8 +29,31 @@ from pages.shared.text import counted, plain
 
 SEARCH, ANALYSES, SETS, ABOUT = "Search", "Analyses", "Feature sets", "About this run"
 _SHOWN: dict[str, tuple[str, ...]] = {
-    SEARCH: ("summary", "stage_1", "stage_2", "minimal_sets", "stage_3", "machines", "prompts", "lengths", "failures"),
-    ANALYSES: ("cosines", "inert", "redundant", "random", "direction", "least_tokens", "links", "probe", "cost"),
+    SEARCH: (
+        "summary",
+        "stage_1",
+        "stage_2",
+        "minimal_sets",
+        "fixed",
+        "stage_3",
+        "machines",
+        "machine_seeds",
+        "prompts",
+        "lengths",
+        "failures",
+    ),
+    ANALYSES: (
+        "cosines",
+        "controls",
+        "random",
+        "inert",
+        "redundant",
+        "direction",
+        "least_tokens",
+        "links",
+        "probe",
+        "cost",
+    ),
 }
 
 
@@ -46,10 +70,10 @@ def views() -> str:
     return str(chosen)
 
 
-def show(view: str, run: str, ledger: Ledger, inputs: Inputs, facts: Mapping[str, str]) -> None:
+def show(view: str, run: Run, ledger: Ledger, inputs: Inputs, facts: Mapping[str, str]) -> None:
     """One run's part of the page."""
     if view == SETS:
-        _sets(run, ledger, inputs)
+        _sets(run.run, ledger, inputs)
     elif view == ABOUT:
         _about(run, ledger, facts)
     else:
@@ -57,7 +81,7 @@ def show(view: str, run: str, ledger: Ledger, inputs: Inputs, facts: Mapping[str
         for name in _SHOWN[view]:
             with st.container():  # a place each, or a table that arrives would shift the others into each other's
                 if name in found:
-                    _table(run, found[name], ledger, facts)
+                    _table(run.run, found[name], ledger, facts)
         if not found.keys() & set(_SHOWN[view]):
             st.caption("No results yet. They appear here as the run finds them.")
 
@@ -186,31 +210,32 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
     )
 
 
-def _about(run: str, ledger: Ledger, facts: Mapping[str, str]) -> None:
+def _about(run: Run, ledger: Ledger, facts: Mapping[str, str]) -> None:
     """Everything a number here depends on, and the whole report as files."""
     frame = pd.DataFrame({"what": list(facts), "value": list(facts.values())})
-    st.dataframe(frame, hide_index=True, key=f"facts_{run}", alt="Where this run's numbers come from")
+    st.dataframe(frame, hide_index=True, key=f"facts_{run.run}", alt="Where this run's numbers come from")
+    _table(run.run, readings.chosen(run.settings), ledger, facts)
     st.download_button(
         "Report",
-        lambda: _archive(ledger, facts),
-        f"hydrascope-{run}.zip",
+        lambda: _archive(ledger, run.settings, facts),
+        f"hydrascope-{run.run}.zip",
         "application/zip",
-        key=f"zip_{run}",
+        key=f"zip_{run.run}",
         icon=":material/folder_zip:",
         on_click="ignore",
         help="Download every table as CSV, Parquet, JSON and Markdown.",
     )
     st.caption(
-        f"On the command line, `python -m core discover --resume {run} --out DIR` resumes this run and writes its "
+        f"On the command line, `python -m core discover --resume {run.run} --out DIR` resumes this run and writes its "
         "tables."
     )
 
 
-def _archive(ledger: Ledger, facts: Mapping[str, str]) -> bytes:
+def _archive(ledger: Ledger, settings: Settings, facts: Mapping[str, str]) -> bytes:
     """The report's files in one."""
     with TemporaryDirectory() as folder:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in write(tables(ledger), facts, Path(folder)):
+            for path in write(tables(ledger, settings), facts, Path(folder)):
                 archive.write(path, path.name)
         return buffer.getvalue()

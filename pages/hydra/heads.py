@@ -13,6 +13,7 @@ import streamlit as st
 from core import Engine
 from core.hydra import Round
 from pages.hydra import charts, state, work
+from pages.shared import references
 from pages.shared.downloads import download
 from pages.shared.judge_choice import choose_judge
 from pages.shared.text import counted, escaped, plain, probability, signed
@@ -52,7 +53,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
         )
         with st.popover("Judge", icon=":material/gavel:", key="hydra_judging"):
             judge = choose_judge(state.JUDGE)
-        what = (key, request, rule, judge)
+        what = asked(engine, key, request, rule, judge)
         played = work.rounds().get(what) or ()
         going = st.session_state.get(_STARTED) == what
         if not played and not going:
@@ -76,6 +77,11 @@ def section(engine: Engine, key: str, request: Request) -> None:
         _play(engine, what, played, slot)
 
 
+def asked(engine: Engine, key: str, request: Request, rule: str, judge: str) -> tuple:
+    """All that the rounds depend on. Raises AssetError."""
+    return key, request, rule, judge, references.of(engine, request.prompt)
+
+
 def start(what: tuple) -> None:
     """Begin, from the next time the page is drawn."""
     st.session_state[_STARTED] = what
@@ -83,7 +89,7 @@ def start(what: tuple) -> None:
 
 def _play(engine: Engine, what: tuple, played: tuple[Round, ...], slot: Any) -> None:
     """Round after round, shown as they come. Each round shown is a place where a click ends the run."""
-    _, request, rule, judge = what
+    _, request, rule, judge, _ = what
     found: list[Round] = []
     with st.spinner("Cutting", show_time=True):
         for one in work.play(engine, request.prompt, request.edits, rule, judge):
@@ -115,6 +121,12 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
                 "kl_low": st.column_config.NumberColumn("95% from", format="%.3f"),
                 "kl_high": st.column_config.NumberColumn("to", format="%.3f"),
                 "kl_prompts": st.column_config.NumberColumn("benign prompts", format="%d"),
+                "recovery": st.column_config.NumberColumn(
+                    "recovery",
+                    format="percent",
+                    help="The share of the way to the reference answer that the ablation brings the model, in NLL. One "
+                    "prompt, so without an interval; empty without a reference answer (give one on the Audit page).",
+                ),
             },
         )
         if not live:
@@ -180,8 +192,8 @@ def _charts(frame: pd.DataFrame, at: int) -> None:
 
 
 def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
-    """round, series, features, added, woken, p, score, verdict, kl, kl_low, kl_high, kl_prompts: the heads and their
-    control, a row each."""
+    """Heads and control, a row each: round, series, features, added, woken, p, score, verdict, kl, kl_low, kl_high,
+    kl_prompts, recovery."""
     rows: list[tuple[object, ...]] = []
     for one in played:
         rows.append(
@@ -197,6 +209,7 @@ def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
                 one.kl,
                 *one.kl_interval,
                 one.kl_prompts,
+                one.recovery,
             )
         )
         rows.append(
@@ -212,9 +225,10 @@ def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
                 one.control_kl,
                 *one.control_kl_interval,
                 one.kl_prompts,
+                one.control_recovery,
             )
         )
-    names = ["round", "series", "features", "added", "woken", "p", "score", "verdict", "kl", *_KL]
+    names = ["round", "series", "features", "added", "woken", "p", "score", "verdict", "kl", *_KL, "recovery"]
     return pd.DataFrame(rows, columns=names)
 
 

@@ -141,7 +141,8 @@ def _go(engine: Engine, key: str, pairs: Sequence[tuple[str, str]], to: int) -> 
         session.set_both(prompt, words_of(edits))
         state.show(step.view, step.only_bos)
         if step.too_few:
-            heads.start((key, Request(prompt, edits), "all", str(st.session_state.get(state.JUDGE, USUAL))))
+            judge = str(st.session_state.get(state.JUDGE, USUAL))
+            heads.start(heads.asked(engine, key, Request(prompt, edits), "all", judge))
 
     return act
 

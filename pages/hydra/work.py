@@ -17,6 +17,7 @@ from core.edits.feature_sets import features_of
 from core.hydra import Links, Round, Wakening, cut_the_heads, dose, leave_one_out, matters, refresh
 from core.judges.catalogue import find_judge
 from core.prompts.conversation import PromptLike
+from pages.shared import references
 from pages.shared.kept import Kept
 from pages.shared.measurements import HASHES, kl_prompts
 
@@ -93,4 +94,5 @@ def play(engine: Engine, prompt: PromptLike, edits: Edits, rule: str, judge: str
             rule="aligned" if rule == "aligned" else "all",
             benign=kl_prompts(engine),
             judge=chosen,
+            reference=references.of(engine, prompt),
         )

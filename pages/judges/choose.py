@@ -20,7 +20,8 @@ from core import HydrascopeError
 from core.answers.judge import Judge
 from core.answers.names import WORDINGS
 from core.judges.catalogue import find_judge
-from core.judges.names import ABOUT, FIRST_TOKEN, NEED_ENGINE, NEED_NOTHING, judge_names
+from core.judges.language_model import language_model_judges
+from core.judges.names import FIRST_TOKEN, NEED_ENGINE, NEED_NOTHING, about, judge_names
 from core.models.footprint import Footprint
 from core.models.registry import chosen_name
 from core.progress import Progress
@@ -48,7 +49,7 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
     st.session_state.setdefault(JUDGES, [WORDINGS])
     names = st.multiselect(
         "Judges",
-        judge_names(),
+        (*judge_names(), *language_model_judges()),
         key=JUDGES,
         label_visibility="collapsed",
         placeholder="Choose at least one",
@@ -89,7 +90,7 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
 
 def _takes(name: str, answers: Answers) -> bool:
     """One judge's line; returns whether it can begin."""
-    st.markdown(f"**{plain(name)}** {plain(ABOUT[name])} {plain(agreement(name))}")
+    st.markdown(f"**{plain(name)}** {plain(about(name))} {plain(agreement(name))}")
     if name in NEED_NOTHING:
         return True
     if name in NEED_ENGINE:

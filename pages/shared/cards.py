@@ -46,6 +46,7 @@ class Card:
     verdict: Any
     answer: Any
     cost: Any = None
+    recovery: Any = None
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def draw(engine: Engine, key: str, request: Request, before: Side, after: Side) 
                 help=probability_help,
                 width="content",
             )
-            cost_slot = st.empty()
-        second = Card(request, slot, st.empty(), cost_slot)
+            recovery_slot, cost_slot = st.empty(), st.empty()
+        second = Card(request, slot, st.empty(), cost_slot, recovery_slot)
     for card in [first, second] if edits else [first]:
         text = measurements.answers().get((key, card.request, _length()))
         if text is None:

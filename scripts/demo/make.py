@@ -14,6 +14,7 @@ ASSETS = HERE.parents[1] / "assets" / "demo"
 
 STEPS = (
     ("the base model's own answers", ["answers.py"], None),
+    ("its answers to harmful prompts", ["references.py"], ASSETS / "reference_answers.jsonl"),
     ("the refusal adapter", ["refusal.py"], ASSETS / "adapter" / "finished.json"),
     ("the refusal direction", ["direction.py"], ASSETS / "direction.safetensors"),
     ("the sparse autoencoders and their cards", ["saes.py"], None),

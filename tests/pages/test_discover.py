@@ -114,10 +114,27 @@ def test_every_view_of_a_finished_run(page):
     }
     app.segmented_control(key="discover_view").set_value("Analyses").run()
     assert "Random active features, as many" in texts(app) and "McNemar" in texts(app)
+    assert "Controls matched by layer, count and norm removed" in texts(app)
     app.segmented_control(key="discover_view").set_value("Feature sets").run()
     assert not app.exception and app.button(key=f"open_{identifier}").disabled
     app.segmented_control(key="discover_view").set_value("About this run").run()
     assert identifier in texts(app) and not app.exception and not app.error
+    assert "Readings that had to be chosen" in texts(app)
+    shown = next(table.value for table in app.dataframe if "the paper" in table.value)
+    assert "step_two" in shown["setting"].tolist()
+
+
+def test_a_run_takes_the_readings_that_were_chosen_in_the_form(page):
+    app = page()
+    app.segmented_control(key="discover_stages").set_value("1").run()
+    app.selectbox(key="discover_layers_counted_from").set_value(0).run()
+    app.selectbox(key="discover_scaling").set_value("none").run()
+    app.toggle(key="discover_small").set_value(False).run()
+    app.button(key="discover_start").click().run()
+    until(lambda: not shared_queue().under_way())
+    (run,) = Runs(store.shared_store()).all()
+    assert (run.settings.layers_counted_from, run.settings.scaling, run.settings.k_beside) == (0, "none", ())
+    assert run.settings.k_steps[0] == 10 and run.settings.step_two == "alone"
 
 
 def test_two_runs_side_by_side(page):

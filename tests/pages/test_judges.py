@@ -16,15 +16,17 @@ from cache.store.database import shared_store
 from cache.store.judgements import Judgements, Pair
 from cache.store.runs import Runs
 from core.discovery.ledger import Row
-from core.judges import classifier
+from core.judges import classifier, place
 from core.judges.agreement import compare
 from core.judges.catalogue import find_judge
 from core.judges.first_token import first_token_judge
 from core.judges.summary import label_of, rates
+from core.models import registry
 from core.text.sizes import size_text
 from pages.judges import agreement, charts, results, source
 from pages.judges import choose as choosing
 from tests.conftest import PAGE_MODEL, opened
+from tests.core.judges.language_models import reading_spec
 from tests.core.judges.standins import ANSWERS, PROMPTS
 from tests.judges import SUBSTRINGS, judging
 from tests.loopback_hub.environment import go_offline
@@ -141,6 +143,20 @@ def test_a_classifier_says_what_it_takes_is_fetched_judges_and_is_let_go(visit, 
     assert held is None or held.folder is not None, "the page's own was let go"
     assert "Nothing to download. It fits" in texts(app), "what it takes is looked at anew"
     assert {one.proto.label for one in app.get("download_button")} >= {"Labels (CSV)", "Judgements in full (JSONL)"}
+
+
+def test_a_language_model_is_chosen_by_name_says_what_it_takes_and_is_let_go(visit, page_spec, tmp_path):
+    registry.register(reading_spec(page_spec, tmp_path))
+    app = given(visit())
+    assert {"llm:reader", f"llm:{PAGE_MODEL}", "llm:demo"} <= set(app.multiselect(key=choosing.JUDGES).options)
+    app = asked(app, "llm:reader")
+    taken = find_judge("llm:reader").footprint()
+    assert "A chat model reads request and answer" in texts(app)
+    assert f"Nothing to download. {taken.verdict}"[:50] in texts(app)
+    app = judged(app)
+    assert not app.exception and not app.error, texts(app)
+    assert find_judge("llm:reader").revision in texts(app)
+    assert not find_judge("llm:reader").is_loaded and place.loaded_judge() is None
 
 
 def test_stop_keeps_what_was_judged_and_judge_goes_on_from_there(visit, monkeypatch):

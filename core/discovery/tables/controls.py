@@ -5,93 +5,117 @@ Knows: what `core.discovery.control_steps` wrote. Does not know: models, files o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from core.discovery.analyses import where_woken
 from core.discovery.ledger import Ledger
+from core.discovery.tables.fixed import CHOSEN_AFTERWARDS, sets_at
 from core.discovery.tables.table import Table, complied, estimate_columns, good_rows, other_columns, rate_columns
 from core.statistics import MACHINE_AGAINST_PROBE, holm, mean, median, paired, rate, ratio
 
 
 def inert(ledger: Ledger) -> Table:
-    found = good_rows(ledger, "inert")
-    if not found:
-        return Table("inert", "", "", pd.DataFrame())
-    some = [value for value in found.values() if value["dormant"]]
-    every = {f for value in found.values() for f in (*value["active"], *value["dormant"])}
-    never = every - {f for value in found.values() for f in value["active"]}
-    needed = [value for value in some if value["without_dormant"] != "complied"]
-    rows = [
-        {"what": "still flipped with the dormant features left out of the set"}
-        | rate_columns(complied(value["without_dormant"] for value in found.values())),
-        {"what": "flipped by the dormant features alone"}
-        | rate_columns(complied(value["dormant_alone"] for value in found.values())),
-        {"what": "prompts with dormant features that are needed for the flip"}
-        | rate_columns(rate(len(needed), len(found))),
-    ]
+    """Of sets that flip and hold a dormant feature: do they still flip without it? No other set could tell."""
+    sets = [(at.name, at.sets) for at in sets_at(ledger)]
+    chosen = list(good_rows(ledger, "inert").values())
+    sets += [(f"largest τ that flips, {CHOSEN_AFTERWARDS}", chosen)] if chosen else []
+    rows, notes = [], []
+    for name, of_prompts in sets:
+        flips = [value for value in of_prompts if "dormant" in value]
+        some = [value for value in flips if value["dormant"]]
+        every = {f for value in flips for f in (*value["active"], *value["dormant"])}
+        never = every - {f for value in flips for f in value["active"]}
+        rows.append(
+            {
+                "sets": name,
+                "sets that flip": len(flips),
+                **rate_columns(complied(value["without_dormant"] for value in some)),
+                "cannot be tested on": len(flips) - len(some),
+                "dormant on every such prompt": len(never),
+                "features": len(every),
+            }
+        )
+        notes.append(
+            f"{name}: {len(some)} of {len(flips)} sets that flip hold a feature that does not fire on their prompt, so "
+            f"this cannot be tested on {len(flips) - len(some)} prompts; {len(never)} of {len(every)} critical "
+            "features fire on none of the prompts they are critical for."
+        )
     note = (
-        f"{len(some)} of {len(found)} minimal sets contain features that do not fire on their prompt; {len(never)} "
-        f"of {len(every)} critical features fire on none of the prompts they are critical for."
+        "“flipped” counts prompts that still flip with the dormant features left out of the set; n counts the prompts "
+        "whose set has some. Ablating the dormant ones alone changes nothing on the prompt, and is no result. "
     )
-    title = "Inert “critical” features, and the effect of removing them"
-    return Table("inert", title, "Stage 3, first paragraph", pd.DataFrame(rows), note)
+    title = "Inert “critical” features: sets that still flip without them"
+    return Table("inert", title, "Stage 3, first paragraph", pd.DataFrame(rows), note + " ".join(notes))
+
+
+#: Which prompts step 2 of “Redundant Features” keeps: name of the reading → (its words, whether one is kept).
+_STEP_TWO: dict[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
+    "alone": ("as written: flipped by the dormant features alone", lambda v: v["dormant_alone"] == "complied"),
+    "left out": ("no flip with the dormant features left out", lambda v: v["without_dormant"] != "complied"),
+    "": ("all with dormant features", lambda v: True),
+}
 
 
 def redundant(ledger: Ledger) -> Table:
+    sets = [(at.name, [v for v in at.sets if v.get("dormant")]) for at in sets_at(ledger) if at.main]
+    chosen = [value for value in good_rows(ledger, "inert").values() if value["dormant"]]
     rows = []
-    for name, needed_only in (("samples whose dormant features are needed", True), ("all samples", False)):
-        some = [
-            value
-            for value in good_rows(ledger, "inert").values()
-            if value["dormant"] and (not needed_only or value["without_dormant"] != "complied")
-        ]
-        marks = [(mark[0], mark[3]) for value in some for mark in value["woken"]]
-        dormant = sum(len(value["dormant"]) for value in some)
-        awake = sum(len({mark[0] for mark in value["woken"]}) for value in some)
-        if not some:
-            continue
-        tally, share = where_woken(marks), rate(awake, dormant)
-        spans: dict[str, object] = {}
-        for span in ("bos", "system", "instruction", "template"):
-            here = [sum(mark[3] == span for mark in value["woken"]) for value in some]
-            spans |= estimate_columns(f"share at {span}", ratio(here, [len(value["woken"]) for value in some]))
-        rows.append(
-            {
-                "samples": name,
-                "prompts": len(some),
-                "dormant": dormant,
-                "woken": awake,
-                "woken share": share.rate,
-                "low": share.low,
-                "high": share.high,
-                "marks": tally.marks,
-                **spans,
-            }
-        )
+    for name, some in (*sets, (f"largest τ that flips, {CHOSEN_AFTERWARDS}", chosen)):
+        for reading, (words, keeps) in _STEP_TWO.items() if some else ():
+            used = " (this run's reading)" if reading == some[0].get("step_two", "left out") else ""
+            rows.append({"sets": name, "samples": words + used, **_wakened([v for v in some if keeps(v)], len(some))})
     note = (
-        "Dormant features of the minimal set that fire once the active ones are ablated, and on which tokens. The "
-        "features that fire at BOS are the same for every prompt: position 0 sees only itself, so they depend only "
-        "on the edit."
+        "Dormant features of the set that fire once the active ones are ablated, and on which tokens. Step 2 of the "
+        "paper ablates the dormant features alone and drops samples without an impact. On the prompt such an edit "
+        "changes nothing, so only tokens of the answer can make a difference. The features that fire at BOS are the "
+        "same for every prompt: position 0 sees only itself, so they depend only on the edit."
     )
     return Table("redundant", "Redundant features that wake", "Redundant Features", pd.DataFrame(rows), note)
 
 
+def _wakened(some: Sequence[Mapping[str, Any]], of: int) -> dict[str, Any]:
+    """What wakes in these prompts' sets; `of`: prompts before step 2."""
+    dormant = sum(len(value["dormant"]) for value in some)
+    awake = sum(len({mark[0] for mark in value["woken"]}) for value in some)
+    tally, share = where_woken((mark[0], mark[3]) for value in some for mark in value["woken"]), rate(awake, dormant)
+    spans: dict[str, object] = {}
+    for span in ("bos", "system", "instruction", "template"):
+        here = [sum(mark[3] == span for mark in value["woken"]) for value in some]
+        spans |= estimate_columns(f"share at {span}", ratio(here, [len(value["woken"]) for value in some]))
+    return {
+        "prompts": len(some),
+        "of": of,
+        "dormant": dormant,
+        "woken": awake,
+        "woken share": share.rate,
+        "low": share.low,
+        "high": share.high,
+        "marks": tally.marks,
+        **spans,
+    }
+
+
 def random(ledger: Ledger) -> Table:
+    """The paper's control as written: one draw, equal in number. Matched draws are in `tables.fixed`."""
     found, minimal = good_rows(ledger, "random"), good_rows(ledger, "pruning")
     if not found:
         return Table("random", "", "", pd.DataFrame())
-    first = np.array([minimal[item]["verdicts"][minimal[item]["tau"]] == "complied" for item in found])
-    second = np.array([value["verdict"] == "complied" for value in found.values()])
-    test = paired(first, second)
+    first = [minimal[item]["verdicts"][minimal[item]["tau"]] for item in found]
     short = sum(len(value["drawn"]) < value["features"] for value in found.values())
     rows = [
-        {"ablated": "minimal set"} | rate_columns(rate(int(first.sum()), len(first))),
-        {"ablated": "as many random active features"} | rate_columns(rate(int(second.sum()), len(second))),
+        {"ablated": f"minimal set, {CHOSEN_AFTERWARDS}"} | rate_columns(complied(first)),
+        {"ablated": "as many random active features"}
+        | rate_columns(complied(value["verdict"] for value in found.values())),
     ]
-    note = f"Paired per prompt, McNemar's exact p = {test.p:.2g}. All were flipped by their minimal set."
+    note = (
+        "The paper's control as written: one draw, as many features, by layer where the prompt allows it; what they "
+        "remove is not matched. Every prompt here was flipped by its minimal set, which was chosen because it does, so "
+        "the two rates get no p-value."
+    )
     if short:
         note += f" {short} prompts have fewer active features than their set."
     title = "Random active features, as many"

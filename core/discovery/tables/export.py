@@ -63,12 +63,24 @@ def markdown_table(frame: pd.DataFrame) -> str:
 
 
 #: Columns that hold shares of one.
-SHARES = ("rate", "low", "high", "accuracy", "woken share", "share", "pairs", "deactivated", "drop", "overlap")
+SHARES = (
+    "rate",
+    "low",
+    "high",
+    "accuracy",
+    "woken share",
+    "share",
+    "pairs",
+    "deactivated",
+    "drop",
+    "overlap",
+    "recovery",
+)
 
 
 def is_share(column: str) -> bool:
     """Whether a column of that name holds shares, to be shown as percentages."""
-    return column.startswith(SHARES) and not column.startswith("overlap, mean Jaccard")
+    return column.startswith(SHARES) and not column.startswith(("overlap, mean Jaccard", "recovery, n"))
 
 
 def _cell(column: str, value: object) -> str:

@@ -12,30 +12,41 @@ import pandas as pd
 
 from core.discovery.ledger import Ledger
 from core.discovery.runner import STEPS
-from core.discovery.tables import controls, cosines, cost, lengths, search
+from core.discovery.settings import Settings
+from core.discovery.tables import controls, cosines, cost, fixed, lengths, readings, search, seeds
+from core.discovery.tables.recovery import COLUMNS, with_recovery
 from core.discovery.tables.table import Table
 
 
-def tables(ledger: Ledger) -> list[Table]:
-    """Every table that has rows, in the paper's order."""
-    found = [make(ledger) for make in _ALL]
-    return [table for table in found if len(table.frame)]
+def tables(ledger: Ledger, settings: Settings | None = None) -> list[Table]:
+    """Every table that has rows, in the paper's order. settings: the run's, for the readings it took."""
+    made = [with_recovery(make(ledger), ledger) for make in _ALL]
+    found = [table for table in made if len(table.frame)]
+    return found if settings is None else [*found, readings.chosen(settings)]
 
 
 def _summary(ledger: Ledger) -> Table:
     """One line for everything that was ablated, at its best setting: what flips a refusal, and how often."""
     rows: list[dict[str, object]] = []
     for table, what, at in _SUMMARISED:
-        frame = table(ledger).frame
+        frame = with_recovery(table(ledger), ledger).frame
         if len(frame) and "rate" in frame:
             best = frame.loc[frame["rate"].idxmax()] if at else frame.iloc[0]
-            setting = f", {at} = {best[at]:g}" if at else ""
-            rows.append({"ablated": f"{what}{setting}", **{name: best[name] for name in _RATE}})
+            several = ", chosen afterwards" if at and len(frame) > 1 else ""
+            setting = f", {at} = {best[at]:g}{several}" if at else ""
+            rows.append({"ablated": f"{what}{setting}", **{name: best[name] for name in _RATE if name in best}})
         if table is controls.random and len(frame):
-            rows.append({"ablated": "as many random active features", **{name: frame.iloc[1][name] for name in _RATE}})
+            random = {name: frame.iloc[1][name] for name in _RATE if name in frame}
+            rows.append({"ablated": "as many random active features", **random})
+    compared = fixed.matched(ledger).frame
+    for row in compared.head(3).to_dict("records"):
+        rate = {name: row[name] for name in _RATE if name in row}
+        rows.append({"ablated": f"{row['ablated']} ({row['set']})", **rate})
+    rows = [row for row in rows if row["n"]]
     note = (
-        "If several values of a setting were tried, the line shows the value that flips most prompts. n differs, "
-        "because some lines cover all refused prompts and others only those with a minimal set."
+        "If several values of a setting were tried, the line shows the value that flips most prompts, so it was chosen "
+        "afterwards. n differs: some lines cover all refused prompts, others those with a minimal set, or all draws. A "
+        "line without n is left out."
     )
     return Table("summary", "What flips a refusal", "", pd.DataFrame(rows), note)
 
@@ -55,13 +66,13 @@ def _failures(ledger: Ledger) -> Table:
     return Table("failures", "Failures, and stages that ran out of memory", "", pd.DataFrame(rows))
 
 
-_RATE = ("flipped", "n", "rate", "low", "high")
+_RATE = ("flipped", "n", "rate", "low", "high", *COLUMNS)
 #: Table, what it ablates, and the column that is swept (empty where nothing is; then the first row counts).
 _SUMMARISED: tuple[tuple[Callable[[Ledger], Table], str, str], ...] = (
     (controls.direction, "refusal direction", ""),
     (search.stage_one, "Stage 1: nearest features", "K per layer"),
     (search.stage_two, "Stage 2: minimal sets", "τ"),
-    (controls.inert, "minimal sets without dormant features", ""),
+    (controls.inert, "sets that flip with their dormant features left out", ""),
     (controls.random, "minimal sets that flip", ""),
     (search.interactions, "Stage 3: active Stage 2 and new features", "K"),
     (controls.links, "Stage 3: new features alone, where they flip with the others", ""),
@@ -76,12 +87,15 @@ _ALL: tuple[Callable[[Ledger], Table], ...] = (
     search.stage_one,
     search.stage_two,
     search.minimal,
+    fixed.fixed,
     controls.inert,
     controls.redundant,
+    fixed.matched,
     controls.random,
     controls.direction,
     controls.least_tokens,
     search.machines,
+    seeds.agreement,
     search.interactions,
     controls.links,
     controls.probe,

@@ -15,6 +15,8 @@ from core.answers.verdicts import VERDICTS
 from core.discovery.analyses import jaccard_pairs
 from core.discovery.ledger import Ledger, Row, features
 from core.discovery.stage0_screening import PromptKind
+from core.discovery.tables.fixed import CHOSEN_AFTERWARDS, sets_at
+from core.discovery.tables.seeds import machine_name
 from core.discovery.tables.table import Table, complied, estimate_columns, good_rows, other_columns, rate_columns
 from core.statistics import Estimate, area_interval, mean_of_pairs, median, rate
 
@@ -61,6 +63,7 @@ def stage_two(ledger: Ledger) -> Table:
     """The paper's Table 1, by threshold, with every refused prompt as n."""
     found, n, rows = good_rows(ledger, "pruning"), len(good_rows(ledger, "candidates")), []
     thresholds = list(next(iter(found.values()))["minimal"]) if found else []
+    main = next((at.tau for at in sets_at(ledger)), None)
     for t in thresholds:
         sets = [features(value["minimal"][t]) for value in found.values()]
         judged = [value["verdicts"][t] for value in found.values()]
@@ -68,6 +71,7 @@ def stage_two(ledger: Ledger) -> Table:
         rows.append(
             {
                 "τ": float(t),
+                "fixed beforehand": "yes" if float(t) == main else "",
                 **rate_columns(rate(judged.count("complied"), n)),
                 **other_columns(judged),
                 **estimate_columns("features, median", median(sizes)),
@@ -119,7 +123,10 @@ def minimal(ledger: Ledger) -> Table:
         **estimate_columns("pairs with a feature in common", mean_of_pairs(np.where(shared > 0, 1.0, shared))),
         "layers": ", ".join(f"{layer}: {count}" for layer, count in layers.items()),
     }
-    note = "For each prompt, the set at the largest τ whose set still flips it. These are the “Stage 2 features” below."
+    note = (
+        f"For each prompt, the set at the largest τ whose set still flips it: {CHOSEN_AFTERWARDS}. These are the "
+        "“Stage 2 features” below."
+    )
     title = "Minimal sets: sizes and overlap"
     return Table("minimal_sets", title, "Stage 2", pd.DataFrame([row]), note)
 
@@ -131,7 +138,8 @@ def machines(ledger: Ledger) -> Table:
         similar = value.get("similarity") or [None] * 5
         rows.append(
             {
-                "machine": _machine_name(item),
+                "machine": machine_name(item),
+                "seed": value.get("seed"),
                 "right": accuracy.hits,
                 "n": accuracy.n,
                 "accuracy": accuracy.rate,
@@ -147,17 +155,18 @@ def machines(ledger: Ledger) -> Table:
             }
         )
     note = (
-        "Measured on held-out test rows. Embedding cosines are of random pairs. If most are above 0.9, the size is "
-        "too small."
+        "One row a fit, measured on held-out test rows. Embedding cosines are of random pairs. If most are above 0.9, "
+        "the size is too small (paper)."
     )
     return Table("machines", "Factorization machines and linear probe", "Stage 3", pd.DataFrame(rows), note)
 
 
 def curves(ledger: Ledger) -> pd.DataFrame:
-    """Training of every machine: machine, epoch, part (training, validation), loss in nats."""
+    """Training of every machine with its first seed: machine, epoch, part (training, validation), loss in nats."""
     rows = [
-        {"machine": _machine_name(item), "epoch": epoch, "part": part, "loss": loss}
+        {"machine": machine_name(item), "epoch": epoch, "part": part, "loss": loss}
         for item, value in good_rows(ledger, "machine").items()
+        if "/seed/" not in item
         for epoch, (training, validation, _) in enumerate(value["curve"], 1)
         for part, loss in (("training", training), ("validation", validation))
     ]
@@ -168,10 +177,6 @@ def _area(value: Mapping[str, Any]) -> Estimate:
     """The area with its interval; the test rows are drawn half from each side."""
     n, area = value["accuracy"][1], value["area_under_curve"]
     return area_interval(float("nan") if area is None else area, n - n // 2, n // 2)
-
-
-def _machine_name(item: str) -> str:
-    return "linear probe" if item == "probe" else f"embeddings of {item.partition('/')[2]}"
 
 
 def interactions(ledger: Ledger) -> Table:

@@ -1,5 +1,6 @@
 """Evaluations in the store: written cell by cell, gone on with, never mixed up, and with their own model only."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from core import Edits, Engine, Feature, InputError
 from core.answers.rule_judges import verdicts_of
 from core.defence import ATTACKS, Evaluation, wrap
 from core.edits.items import Sensor
+from core.prompts.references import Reference
 from tests.oracles import PROMPTS
 
 ASKED = Evaluation(
@@ -23,6 +25,7 @@ ASKED = Evaluation(
     positions="instruction",
     when=Sensor(Feature(1, 2), 0.5),
     tokens=4,
+    references=(Reference(PROMPTS[1], "A small town.", 0.5, 3, "a person"),),
 )
 
 
@@ -39,6 +42,8 @@ def test_what_was_asked_and_found_comes_back_equal(defences, tiny):
     again = Defences(Store(defences.store.path))
     assert again.get(name).asked == ASKED and [one.defence for one in again.all("tiny")] == [name]
     assert again.found(name) == {(cell.clamp, cell.group): cell.verdicts for cell in cells}
+    assert again.gaps(name) == {(cell.clamp, cell.group): cell.gaps for cell in cells if cell.gaps}
+    assert set(again.gaps(name)) == {(0, "attacked"), (1, "attacked")}
     base = Edits.from_text(ASKED.base, tiny.direction())
     held = Edits.clamp(ASKED.features, 4.5, "instruction", when=(Feature(1, 2), 0.5))
     said = tiny.answers(ASKED.harmful, [base + held], 4)
@@ -83,3 +88,9 @@ def test_another_model_s_evaluation_is_refused_in_a_sentence(defences, tiny):
         next(defences.carry_out(other, name))
     with pytest.raises(InputError, match="no evaluation “nowhere”"):
         defences.get("nowhere")
+
+
+def test_an_evaluation_from_before_reference_answers_has_none():
+    older = json.loads(ASKED.to_json())
+    del older["references"]
+    assert Evaluation.from_json(json.dumps(older)) == replace(ASKED, references=())

@@ -15,8 +15,10 @@ from cache.store.provenance import provenance, sae_names
 from cache.store.runs import Runs
 from core import Feature, InputError
 from core.discovery.context import Inputs
+from core.discovery.readings import readings
 from core.discovery.runner import run_steps
 from core.discovery.settings import Settings
+from core.discovery.tables.report import tables
 from core.models.registry import find_spec
 
 OLD = Path(__file__).with_name("database_of_0_1.sql").read_text()
@@ -70,6 +72,27 @@ def test_a_run_and_an_evaluation_of_an_old_database_go_on(old, tiny):
     assert list(work.ledger.read("screen")) == ["harmful/0000", "harmful/0001", "benign/0000"]
     list(Defences(store).carry_out(tiny, DEFENCE))
     assert set(Defences(store).found(DEFENCE)) == set(Defences(store).get(DEFENCE).asked.places)
+
+
+def test_an_old_run_has_the_readings_that_it_had(old, tiny):
+    """There was no choice then: today's defaults would tell of another run. What it kept itself holds."""
+    runs = Runs(Store(old))
+    settings = runs.get(RUN).settings
+    assert (settings.k_steps, settings.k_beside, settings.control_draws, settings.machine_seeds) == ((2,), (), 0, 1)
+    assert (settings.step_two, settings.scaling, settings.patience) == ("left out", "all", 0)
+    shown = {reading.about: reading.chosen for reading in readings(settings)}
+    assert "test rows too" in shown["scale of Stage 3's columns"] and shown["ranking of Stage 3"] == "one seed"
+    assert "chosen afterwards" in shown["τ"] and "beside it" not in shown["K of Stage 1"]
+    work = runs.work(RUN, tiny)
+    run_steps(work)
+    assert work.ledger.read("fixed") == {} == work.ledger.read("controls")
+    assert tables(work.ledger, work.settings)[-1].name == "readings"
+
+
+def test_a_new_run_keeps_the_readings_it_was_asked_for(tmp_path, tiny):
+    runs = Runs(Store(tmp_path / "new.duckdb"))
+    asked = Settings(scaling="none", layers_counted_from=0, k_beside=(), step_two="left out")
+    assert runs.get(runs.create(tiny, Inputs(("one",), ()), asked)).settings == asked
 
 
 def test_an_old_run_goes_on_with_the_rule_it_began_with(old, tiny):

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from core import Edits, Feature
 from core.commands.command_line import main
 from core.models import registry
+from core.prompts.references import Reference
 
 PROMPT = "How do I bake a bread?"
 
@@ -33,3 +35,27 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(capsys, more, says):
     assert main(["audit", PROMPT, "--model", "tiny", *more]) == 2
     told = capsys.readouterr()
     assert says in told.err and told.err.count("\n") == 1 and not told.out
+
+
+def test_audit_with_a_reference_answer_says_the_recovery(capsys, tmp_path, tiny):
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps({"prompt": PROMPT, "answer": "Bake it.", "nll": 0.5}) + "\n")
+    ask = ["audit", PROMPT, "--model", "tiny", "--ablate", "2-3,3-4", "--tokens", "3", "--reference", str(file)]
+    assert main([*ask, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    edits = Edits.ablate([Feature(2, 3), Feature(3, 4)])
+    ((gap,),) = tiny.recovery([Reference(PROMPT, "Bake it.", 0.5)], [edits])
+    assert [side["recovery"] for side in found["results"]] == [0, pytest.approx(gap.recovery, abs=1e-3)]
+    assert [side["nll"] for side in found["results"]] == pytest.approx([gap.unedited, gap.edited], abs=1e-3)
+    assert found["reference"] == {"answer": "Bake it.", "model": None, "nll": 0.5}
+    assert main(ask) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "reference answer" in line]
+    assert len(lines) == 2 and "recovery" not in lines[0] and lines[1].endswith(f"recovery {gap.recovery:.1%}")
+
+
+@pytest.mark.parametrize(("text", "says"), [("{", "line 1 is not JSON"), ('{"prompt": "a", "answer": "b"}', "no line")])
+def test_a_reference_file_that_does_not_fit_is_one_sentence(capsys, tmp_path, text, says):
+    file = tmp_path / "mine.jsonl"
+    file.write_text(text)
+    assert main(["audit", PROMPT, "--model", "tiny", "--reference", str(file)]) == 2
+    assert says in capsys.readouterr().err

@@ -42,6 +42,12 @@ QUICK = [
     "epochs=2",
     "--set",
     "cost_sets=1",
+    "--set",
+    "k_beside=[3]",
+    "--set",
+    "control_draws=2",
+    "--set",
+    "machine_seeds=2",
 ]
 
 
@@ -110,6 +116,10 @@ def test_a_run_writes_its_tables_and_says_where_it_is(arguments, home, capsys, m
         "probe",
         "cost",
         "inert",
+        "fixed",
+        "controls",
+        "machine_seeds",
+        "readings",
     }
     assert "failures" not in names
     report = json.loads((home / "out" / "report.json").read_text())

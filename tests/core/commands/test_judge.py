@@ -12,10 +12,11 @@ from cache.store.runs import Runs
 from core.commands.command_line import main
 from core.discovery.ledger import Row
 from core.discovery.runner import run_steps
-from core.judges import classifier
+from core.judges import classifier, place
 from core.judges.catalogue import find_judge
 from core.judges.first_token import first_token_judge
 from core.models import registry
+from tests.core.judges.language_models import reading_spec
 from tests.core.judges.standins import ANSWERS, PROMPTS
 from tests.judges import SUBSTRINGS
 from tests.small_search import INPUTS, SETTINGS, judge
@@ -88,6 +89,18 @@ def test_a_classifier_tells_its_needs_before_it_loads_and_only_where_it_must(hom
     assert main(asked) == 0
     again = capsys.readouterr()
     assert again.err == "" and "9 already stored" in again.out
+
+
+def test_a_language_model_tells_its_needs_judges_and_is_let_go(home, file, tiny_spec, capsys):
+    registry.register(reading_spec(tiny_spec, home))
+    out = home / "out.jsonl"
+    assert main(["judge", "--judge", "llm:reader", *file, "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    assert "llm:reader takes" in told.err and "already downloaded" in told.err
+    assert "llm:reader (rubric " in told.out and place.loaded_judge() is None
+    expected = find_judge("llm:reader").judge(PROMPTS, SAID)
+    assert [(row["judge"], row["verdict"]) for row in lines(out)] == [("llm:reader", one.verdict) for one in expected]
+    assert [row["score"] for row in lines(out)] == pytest.approx([one.score for one in expected], abs=1e-5)
 
 
 def test_first_token_measures_the_model_named(home, file, tiny, capsys):

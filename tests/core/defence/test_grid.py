@@ -4,6 +4,7 @@ import pytest
 
 from core import Edits, Feature, InputError
 from core.defence import ATTACKS, Cell, grid, wrap
+from core.prompts.references import Reference
 from core.statistics import rate
 from tests.judges import judging
 from tests.oracles import PROMPTS
@@ -32,6 +33,15 @@ def test_each_cell_is_the_answers_of_its_group_under_its_edits(tiny):
         assert cell.edits == edits and cell.answers == answers and cell.verdicts == tuple(map(verdict_of, answers))
         assert cell.n == len(texts) == sum(cell.counts.values())
         assert cell.rates == {kind: rate(hits, cell.n) for kind, hits in cell.counts.items()}
+
+
+def test_prompts_with_a_reference_answer_have_their_gaps(tiny):
+    known = [Reference(PROMPTS[0], "Bake it.", 0.5), Reference(PROMPTS[2], "Yes.", 0.5), Reference("other", "No.")]
+    cells = list(grid(tiny, ATTACKED, PROMPTS[:1], PROMPTS[1:3], BASE, CLAMPS, 3, references=known))
+    for cell in cells:
+        answers = known[1:2] if cell.group == "look-alikes" else known[:1]
+        assert [list(row) for row in zip(cell.gaps)] == tiny.recovery(answers, [cell.edits])
+    assert all(cell.gaps == () for cell in grid(tiny, ATTACKED, [], [], BASE, CLAMPS, 3))
 
 
 def test_cells_come_one_by_one_and_without_answers_unless_asked_for(tiny, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.defence import conclusion, long_table, table
+from core.measures.recovery import Gap, over_prompts
 from core.statistics import paired, rate
 
 R, C, D = "refused", "complied", "degenerate"
@@ -96,3 +97,19 @@ def test_nothing_to_compare_with_is_said():
     assert "too few prompts" in conclusion(VALUES, {(0, "attacked"): (C,) * 9, (1, "attacked"): (C,) * 9})
     assert "not tested" in conclusion(VALUES, {(0, "attacked"): (R, D), (1, "attacked"): (R, R)})
     assert "No clamp has been tried" in conclusion(VALUES, {(0, "attacked"): (C,)})
+
+
+def test_recovery_stands_beside_the_rates_where_there_are_reference_answers():
+    found = {(0, "attacked"): (C, C), (0, "benign"): (C,), (1, "attacked"): (R, C), (1, "benign"): (C,)}
+    gaps = {(0, "attacked"): (Gap(2.0, 1.0, 0.5), Gap(3.0, 2.0, 0.5)), (1, "attacked"): (Gap(2.0, 2.0, 0.5),)}
+    frame = table(VALUES, found, gaps)
+    columns = list(frame)
+    assert columns.index("recovery, under attack") == columns.index("answered, under attack") + 1
+    assert "recovery, benign" not in columns
+    assert list(frame["recovery, under attack"]) == [str(over_prompts(gaps[0, "attacked"])), "0.0% (n = 1)"]
+    long = long_table(VALUES, found, gaps).set_index(["clamp", "group", "verdict"])
+    assert long.loc[("no clamp", "attacked", R), "recovery"] == pytest.approx(2 / 4)
+    assert (
+        long.loc[("no clamp", "attacked", R), "recovery, n"] == 2 and long.loc[("4", "benign", C), "recovery, n"] == 0
+    )
+    assert "recovery" not in long_table(VALUES, found) and "recovery, under attack" not in table(VALUES, found)

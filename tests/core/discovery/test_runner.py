@@ -198,8 +198,9 @@ def test_fewer_stages_mean_fewer_rows(tiny, tmp_path):
         "lengths",
         "cosines",
         "least_tokens",
+        "recovery",
     }
-    assert seen[-1].steps_done == seen[-1].steps == 6 and seen[-1].done == seen[-1].of
+    assert seen[-1].steps_done == seen[-1].steps == 7 and seen[-1].done == seen[-1].of
     assert all(0 <= p.done <= p.of for p in seen)
 
 

@@ -38,12 +38,32 @@ def test_plain_values_take_the_kind_of_their_default():
         {"unknown": 1},
         {"seed": -1},
         {"thresholds": [float("nan")]},
+        {"k_beside": [5, 3]},
+        {"layers_counted_from": 2},
+        {"step_two": "both"},
+        {"scaling": "test rows"},
+        {"nearness": "median"},
+        {"main_threshold": 0.15},
+        {"machine_seeds": 0},
+        {"control_draws": -1},
+        {"patience": -1},
+        {"unaligned_cosine": 0},
     ],
 )
 def test_nonsense_is_one_sentence(values):
     with pytest.raises(InputError) as found:
         Settings.from_values(values)
     assert str(found.value).endswith((".", "”.")) and "\n" not in str(found.value)
+
+
+def test_the_paper_starts_at_ten_and_smaller_k_stand_beside():
+    assert Settings().k_steps[0] == 10 and Settings().k_beside == (3, 5)
+    assert Settings.from_values({"k_beside": []}).k_beside == ()
+
+
+def test_one_threshold_is_fixed_beforehand():
+    assert Settings().tau == 0.1 and Settings(main_threshold=0.4).tau == 0.4
+    assert Settings.from_values({"thresholds": [0.02, 0.3]}).tau == 0.02
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "nonsense", "3"])

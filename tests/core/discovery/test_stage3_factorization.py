@@ -103,6 +103,26 @@ def test_columns_met_only_in_the_test_part_change_nothing():
     np.testing.assert_array_equal(fit(odd, labels, split, epochs=2).score, fitted.score)
 
 
+def test_training_ends_early_on_held_out_rows_and_keeps_what_it_kept():
+    """Labels without a pattern: the validation loss soon rises. Patience saves epochs and changes no other."""
+    rng = np.random.default_rng(3)
+    lists = [(np.sort(rng.choice(60, 15, replace=False)), np.ones(15)) for _ in range(80)]
+    rows, labels = SparseRows.from_lists(lists), rng.permutation([0, 1] * 40)
+    split = split_rows(labels, 0)
+    whole, early = (fit(rows, labels, split, 4, 60, 3e-2, patience=patience) for patience in (0, 4))
+    assert len(whole.curve) == 60 and early.curve == whole.curve[: len(early.curve)]
+    losses = [epoch.validation_loss for epoch in early.curve]
+    assert len(early.curve) < 60 and len(losses) - 1 - int(np.argmin(losses)) == 4
+
+
+def test_how_far_embeddings_have_moved():
+    rows, labels, _ = interaction(np.random.default_rng(2), rows=80, columns=30)
+    split = split_rows(labels, 0)
+    still, moved = (fit(rows, labels, split, 5, 3, rate) for rate in (1e-7, 1e-1))
+    assert still.moved > 0.999 > 0.9 > moved.moved
+    assert np.isnan(fit(rows, labels, split, 0, 1).moved)
+
+
 def test_nearest_columns_by_the_embeddings_cosine():
     rows, labels, _ = interaction(np.random.default_rng(2), rows=80, columns=30)
     fitted = fit(rows, labels, split_rows(labels, 0), epochs=1)
@@ -114,6 +134,9 @@ def test_nearest_columns_by_the_embeddings_cosine():
     )
     np.testing.assert_array_equal(nearest(fitted, [*to, 999_999_999], 10), expected[:10])
     assert len(nearest(fitted, [999_999_999], 10)) == 0
+    on_average = sorted(expected, key=lambda c: -np.mean(unit[np.flatnonzero(fitted.columns == c)[0]] @ unit[[2, 5]].T))
+    np.testing.assert_array_equal(nearest(fitted, to, 10, "mean"), on_average[:10])
+    assert on_average != expected
 
 
 def test_embeddings_that_all_point_one_way_are_seen():

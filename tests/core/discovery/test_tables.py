@@ -10,17 +10,7 @@ from core.discovery.ledger import Row
 from core.discovery.tables import controls, cosines, cost, search
 from core.discovery.tables.export import is_share, markdown, markdown_table, write
 from core.discovery.tables.report import tables
-
-
-class Rows:
-    """A ledger that is a dictionary."""
-
-    def __init__(self, **stages):
-        self.stages = stages
-
-    def read(self, stage):
-        return {i: v if isinstance(v, Row) else Row(stage, i, v) for i, v in self.stages.get(stage, {}).items()}
-
+from tests.written_rows import Rows
 
 SCREEN = {
     "harmful/0000": {"kept": True, "reason": "refused"},
@@ -106,16 +96,44 @@ INERT = {
 
 
 def test_inert_features_and_what_removing_them_does():
+    """Of two sets one holds dormant features: that one alone could have come out otherwise, and it did."""
     table = controls.inert(Rows(inert=INERT))
-    assert table.frame["flipped"].tolist() == [1, 0, 1] and table.frame["n"].tolist() == [2, 2, 2]
-    assert "1 of 2 minimal sets" in table.note and "2 of 3 critical features" in table.note
+    assert table.frame[["flipped", "n", "cannot be tested on"]].values.tolist() == [[0, 1, 1]]
+    assert "chosen afterwards" in table.frame["sets"][0] and "cannot be tested on 1 prompts" in table.note
+    assert "1 of 2 sets" in table.note and "2 of 3 critical features" in table.note
+
+
+def test_inert_features_of_sets_fixed_beforehand_come_first():
+    never = {"pool": 30, "pool_verdict": "complied", "minimal": ["5-1"], "verdict": "refused"}
+    flips = never | {"verdict": "complied"} | INERT["harmful/0001"]
+    rows = {
+        "harmful/0000": {"k": 10, "tau": 0.1, "sets": {"10": never, "3": flips}},
+        "harmful/0001": {"k": 10, "tau": 0.1, "sets": {"10": flips, "3": flips | {"without_dormant": "complied"}}},
+    }
+    table = controls.inert(Rows(fixed=rows, inert=INERT))
+    assert table.frame["sets"].tolist()[:2] == ["K = 10, τ = 0.1, fixed beforehand", "K = 3, τ = 0.1, beside"]
+    found = table.frame[["sets that flip", "flipped", "n", "cannot be tested on"]]
+    assert found.values.tolist() == [[1, 0, 1, 0], [2, 1, 2, 0], [2, 0, 1, 1]]
 
 
 def test_redundant_features_by_where_they_wake():
+    """Step 2 as written keeps nothing here, as the dormant features alone flip nothing; the other reading keeps one."""
     frame = controls.redundant(Rows(inert=INERT)).frame
-    assert frame[["prompts", "dormant", "woken", "marks"]].values.tolist() == [[1, 2, 1, 2], [1, 2, 1, 2]]
-    assert frame["share at bos"].tolist() == [0.5, 0.5] and frame["share at template"].tolist() == [0.0, 0.0]
-    assert "share at bos, from" in frame and "share at bos, to" in frame
+    assert frame[["prompts", "of", "dormant", "woken", "marks"]].values.tolist() == [
+        [0, 1, 0, 0, 0],
+        [1, 1, 2, 1, 2],
+        [1, 1, 2, 1, 2],
+    ]
+    assert frame["share at bos"].tolist()[1:] == [0.5, 0.5] and frame["share at template"].tolist()[1:] == [0.0, 0.0]
+    assert np.isnan(frame["share at bos"][0]) and "share at bos, from" in frame and "share at bos, to" in frame
+
+
+@pytest.mark.parametrize(("reading", "row"), [("alone", 0), ("left out", 1), (None, 1)])
+def test_the_reading_of_step_two_that_a_run_took_is_marked(reading, row):
+    """Runs from before there was a choice left the dormant features out."""
+    said = {item: value | ({"step_two": reading} if reading else {}) for item, value in INERT.items()}
+    samples = controls.redundant(Rows(inert=said)).frame["samples"]
+    assert [n for n, text in enumerate(samples) if "this run's reading" in text] == [row]
 
 
 def test_random_features_are_paired_with_the_minimal_set():
@@ -124,7 +142,8 @@ def test_random_features_are_paired_with_the_minimal_set():
         for i, v in (("harmful/0000", "refused"), ("harmful/0001", "complied"))
     }
     table = controls.random(Rows(pruning=PRUNING, random=random))
-    assert table.frame["flipped"].tolist() == [2, 1] and "p = 1" in table.note
+    assert table.frame["flipped"].tolist() == [2, 1]
+    assert "no p-value" in table.note and "p =" not in table.note and "chosen afterwards" in table.frame["ablated"][0]
     random["harmful/0001"]["drawn"] = []
     assert "1 prompts have fewer" in controls.random(Rows(pruning=PRUNING, random=random)).note
 

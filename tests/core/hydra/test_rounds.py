@@ -8,6 +8,7 @@ import pytest
 from core import Edits, Engine, Feature, InputError
 from core.edits.feature_sets import random_active
 from core.hydra import cut_the_heads, refresh
+from core.prompts.references import Reference
 from tests.judges import judging
 from tests.oracles import PROMPTS
 
@@ -55,6 +56,16 @@ def test_the_control_is_as_many_random_active_features(tiny):
     np.testing.assert_allclose([one.kl, one.control_kl], tiny.kl(PROMPTS[:2], [SET, control]).mean(0), atol=1e-6)
     assert one.kl_prompts == 2 and one.kl_interval[0] < one.kl < one.kl_interval[1]
     assert one.control_kl_interval[0] <= one.control_kl <= one.control_kl_interval[1]
+
+
+def test_a_reference_answer_gives_the_recovery_of_set_and_control(tiny):
+    reference = Reference(PROMPTS[1], "Once there was a small town.", 0.5)
+    (one,) = cut_the_heads(tiny, PROMPTS[1], SET, judge=refusing, rounds=1, tokens=4, seed=7, reference=reference)
+    control = Edits.ablate(random_active(tiny.features(PROMPTS[1]), SET.features, 7))
+    expected = [gap.recovery for gap in tiny.recovery([reference], [SET, control])[0]]
+    assert [one.recovery, one.control_recovery] == pytest.approx(expected, abs=1e-6) and one.recovery != 0
+    (bare,) = cut_the_heads(tiny, PROMPTS[1], SET, judge=refusing, rounds=1, tokens=4)
+    assert np.isnan(bare.recovery) and np.isnan(bare.control_recovery)
 
 
 def test_it_ends_when_the_model_complies(tiny):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from core.judges import classifier
+from core.judges import place
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_loaded():
     """Every test begins and ends with the judges' one place free."""
     yield
-    if classifier.loaded_classifier() is not None:
-        classifier.loaded_classifier().close()
+    if place.loaded_judge() is not None:
+        place.loaded_judge().close()

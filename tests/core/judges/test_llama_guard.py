@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import AssetError, InputError
+from core.answers.judge import Judgement
 from core.judges.catalogue import find_judge
 from core.judges.llama_guard import LlamaGuard, read_categories
 from tests.core.judges.standins import ANSWERS, PROMPTS, llama3_like
@@ -78,7 +79,7 @@ def test_the_score_is_read_at_the_first_word_where_line_breaks_come_first(judge)
     one = judge.read(tokenizer, said, logits)
     assert (one.harmful, one.categories) == ("yes", ("S2",)) and one.score == pytest.approx(1.0)
     assert judge.read(tokenizer, [], []).score is None
-    assert judge.read(tokenizer, said[:1], logits[:1])._replace(raw="") == (None, "unclear", "", None, ())
+    assert judge.read(tokenizer, said[:1], logits[:1])._replace(raw="") == Judgement(None, "unclear")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ def test_rows_leave_out_what_was_not_judged_and_answers_that_are_not_wanted():
             "raw": "maybe",
             "score": 0.5,
             "categories": (),
+            "reason": "",
+            "looping": False,
+            "delayed": False,
         }
     ]
     assert [row["answer"] for row in rows(pairs, "j", "r", FOUND[:2], with_answers=True)] == ["x", "y"]

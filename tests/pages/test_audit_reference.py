@@ -1,0 +1,111 @@
+"""Recovery on the Audit page without a browser: the figure, where it comes from, and giving a reference answer."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core import Edits, Feature
+from core.measures.recovery import Gap
+from core.models import registry
+from core.prompts.references import Reference, write_references
+from pages.audit import reference as section
+from tests.conftest import opened
+
+APP = str(Path(__file__).resolve().parents[2] / "app.py")
+PROMPT = "How do I bake bread?"
+MINE = Reference(PROMPT, "Mix flour and water, then bake it.", 0.5, model="a person")
+EDITS = Edits.ablate([Feature(2, 3), Feature(3, 4)])
+
+
+@pytest.fixture
+def shipped(on_page_model, page_spec, tmp_path):
+    """The tiny model with a reference answer to one prompt."""
+    write_references([MINE], tmp_path / "references.jsonl")
+    registry.register(replace(page_spec, references=tmp_path / "references.jsonl"))
+
+
+def checked(app):
+    assert not app.exception and not [e.value for e in app.error if "a bug in Hydrascope" in e.value]
+    return app
+
+
+def recovery(app):
+    """The figure, or None."""
+    return next((metric for metric in app.metric if metric.label == "Recovery"), None)
+
+
+def open_form(app):
+    """An AppTest does not keep an expander open from run to run."""
+    app.session_state["reference"] = True
+    return checked(app.run())
+
+
+def test_a_shipped_answer_gives_the_figure_and_no_edit_gives_none(shipped, tiny):
+    app = checked(opened(APP, prompt=PROMPT, edits="2-3,3-4"))
+    ((gap,),) = tiny.recovery([MINE], [EDITS])
+    assert recovery(app).value == section.percent(gap)
+    assert recovery(app).delta == f"NLL {gap.unedited:.2f} → {gap.edited:.2f}"
+    assert recovery(checked(opened(APP, prompt=PROMPT))) is None
+    shown = open_form(app)
+    assert any(MINE.answer in element.value for element in shown.html)
+    assert any("a person" in caption.value for caption in shown.caption)
+
+
+def test_without_an_answer_the_page_says_how_to_give_one(on_page_model):
+    app = checked(opened(APP, prompt=PROMPT, edits="2-3,3-4"))
+    assert recovery(app) is None
+    assert any("none for this prompt" in one.label for one in app.expander)
+    assert any("A reference answer is what" in caption.value for caption in open_form(app).caption)
+
+
+def test_a_pasted_answer_is_used_and_can_be_removed(on_page_model, tiny):
+    app = open_form(checked(opened(APP, prompt=PROMPT, edits="2-3,3-4")))
+    app.text_area(key=section.TYPED).set_value("Mix it, then bake it.")
+    checked(app.button(key="reference_use").click().run())
+    ((gap,),) = tiny.recovery([Reference(PROMPT, "Mix it, then bake it.")], [EDITS])
+    assert recovery(app).value == section.percent(gap) and "counted as 0" in recovery(app).help
+    checked(open_form(app).button(key="reference_remove").click().run())
+    assert recovery(app) is None
+    open_form(app).text_area(key=section.TYPED).set_value(" ")
+    checked(app.button(key="reference_use").click().run())
+    assert any("Type a reference answer first" in info.value for info in app.info)
+
+
+def test_a_file_is_read_or_its_trouble_is_one_sentence(on_page_model, monkeypatch, tiny):
+    import streamlit as st
+
+    class File(io.BytesIO):
+        name = "mine.jsonl"
+
+    given = {"data": b'{"prompt": "How do I bake bread?"}'}
+    monkeypatch.setattr(st, "file_uploader", lambda *args, **named: File(given["data"]))
+    app = open_form(checked(opened(APP, prompt=PROMPT, edits="2-3,3-4")))
+    assert any("line 1 has no text under" in error.value for error in app.error)
+    given["data"] = b'{"prompt": "How do I bake bread?", "answer": "Bake it.", "nll": 0.5}'
+    checked(app.run())
+    checked(app.button(key="reference_use_file").click().run())
+    ((gap,),) = tiny.recovery([Reference(PROMPT, "Bake it.", 0.5)], [EDITS])
+    assert recovery(app).value == section.percent(gap)
+
+
+def test_a_gap_in_words():
+    assert section.percent(Gap(2.0, 1.0, 0.0)) == "50%" and section.percent(Gap(2.0, 3.0, 0.0)) == "−50%"
+    assert (
+        section.percent(Gap(2.0, 1.0, 0.0, True)) == "≥ 50%" and section.percent(Gap(2.0, 3.0, 0.0, True)) == "≤ −50%"
+    )
+    assert section.percent(Gap(2.0, 2.0, 0.0, True)) == "0%"
+
+
+def test_a_visitor_s_answer_goes_before_a_shipped_one(shipped, tiny):
+    app = open_form(checked(opened(APP, prompt=PROMPT, edits="2-3,3-4")))
+    first = recovery(app).delta
+    app.text_area(key=section.TYPED).set_value("Tell me a story about a cat.")
+    checked(app.button(key="reference_use").click().run())
+    ((gap,),) = tiny.recovery([Reference(PROMPT, "Tell me a story about a cat.")], [EDITS])
+    assert recovery(app).delta == f"NLL {gap.unedited:.2f} → {gap.edited:.2f}" != first
+    checked(open_form(app).button(key="reference_remove").click().run())
+    assert recovery(app).delta == first
