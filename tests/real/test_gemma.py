@@ -42,6 +42,7 @@ SOURCE = GgufSource(
     memory_needed=0,
     dtype="float32",
 )
+NEW = 6
 TEXTS = ("The capital of France is", "Flour, water, salt and yeast make")
 pytestmark = [
     pytest.mark.real,
@@ -64,7 +65,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(folder):
-    """(log-probabilities after each text float32 [vocabulary], greedy tokens) by transformers alone."""
+    """(ids of each text, float32 [vocabulary] log-probabilities after it, greedy ids), by transformers alone."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder / "made")
@@ -74,7 +75,8 @@ def plain(folder):
         ids = tokenizer(text, return_tensors="pt").input_ids
         with torch.inference_mode():
             logits = model(ids).logits[0, -1].log_softmax(-1)
-        found.append((ids[0].tolist(), logits))
+            answer = model.generate(ids, max_new_tokens=NEW, do_sample=False)[0, ids.shape[1] :].tolist()
+        found.append((ids[0].tolist(), logits, answer))
     return found
 
 
@@ -85,9 +87,11 @@ def test_the_loader_reads_it_and_the_hooks_change_nothing(folder, plain) -> None
     engine = load(spec, device="cpu", dtype="float32")
     assert (engine.n_layers, engine.d_model) == (18, 640)
     ours = engine.reference(list(TEXTS))
-    for text, row, (ids, theirs) in zip(TEXTS, ours, plain, strict=True):
+    for text, row, (ids, theirs, answer) in zip(TEXTS, ours, plain, strict=True):
         assert list(engine.prompt(text).ids) == ids
         assert torch.allclose(row, theirs, atol=2e-3)
-    assert "Paris" in "".join(engine.generate(TEXTS[0], max_new_tokens=6))
+        written = engine.tokenizer.decode(answer, skip_special_tokens=True)
+        assert "".join(engine.generate(text, max_new_tokens=NEW)) == written
     edits = Edits.ablate([Feature(9, index) for index in range(64)])
-    assert abs(engine.measure(TEXTS[0], [Edits(), edits]).refusal_score).min() > 0
+    unedited, ablated = engine.measure(TEXTS[0], [Edits(), edits]).refusal_score[0]
+    assert unedited != ablated

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
 from core import Edits, Feature, load
+from core.forward.half_precision import float32_products
 from core.models.architecture import decoder_layers
 from core.models.gguf_folder import is_here
 from core.models.gguf_models import QWEN_CODER_1_5B
 from core.models.registry import find_spec
+from core.paths import cache_folder
 from core.saes.formats.int8 import to_sae_lens
+from tests.conftest import make_sae, read_json
 
 NAME, PROMPT = QWEN_CODER_1_5B.name, "How do I bake bread?"
 pytestmark = [
@@ -23,21 +29,30 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def engine():
-    spec = find_spec(NAME)
-    if not spec.saes:
-        pytest.skip(f"{NAME} has no SAEs here (hydrascope saes train {NAME} --layers 15)")
-    return load(spec, device="cpu", dtype="bfloat16")
+def engine(tmp_path_factory):
+    """The model with its SAEs, or with a random one where it has none; records of that one are kept apart."""
+    spec, folder = find_spec(NAME), tmp_path_factory.mktemp("qwen")
+    if spec.saes:
+        return load(spec, device="cpu", dtype="bfloat16")
+    make_sae(folder / "layer_15", 15, d_model=1536, d_sae=256, subtract=True)
+    (folder / "cache").mkdir()
+    (folder / "cache" / "base").symlink_to(cache_folder() / "base")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HYDRASCOPE_CACHE", str(folder / "cache"))
+        return load(
+            replace(spec, layers=(15,), saes={15: folder / "layer_15"}, labels=None), device="cpu", dtype="bfloat16"
+        )
 
 
 def test_an_ablation_is_saelens_error_term_path(engine, tmp_path) -> None:
     from sae_lens import SAE
 
-    from core.forward.half_precision import float32_products
-
     layer = engine.spec.layers[len(engine.spec.layers) // 2]
-    to_sae_lens(engine.spec.saes[layer], tmp_path / "sae")
-    sae = SAE.load_from_disk(str(tmp_path / "sae"), device="cpu")
+    place = Path(str(engine.spec.saes[layer]))
+    if read_json(place / "cfg.json").get("storage") == "int8":
+        to_sae_lens(place, tmp_path / "sae")
+        place = tmp_path / "sae"
+    sae = SAE.load_from_disk(str(place), device="cpu")
     active = engine.features(PROMPT)
     rows = active[(active["layer"] == layer) & (active["position"] == active["position"].max())]
     chosen = rows.nlargest(5, "activation")["index"].tolist()
