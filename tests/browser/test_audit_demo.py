@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.audit_page import AuditPage
-from tests.browser.prompts import harmful
+from tests.browser.prompts import FLIPPED
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -22,16 +22,12 @@ def visit(tabs, demo_address) -> Callable[..., AuditPage]:
 
 def test_prompt_then_chart_then_toggle_changes_the_verdict(visit):
     tab = visit()
-    for number in range(8):  # the first that flips: most do, but not every one on so small a model
-        tab.type_prompt(harmful(number)).settled()
-        expect(tab.page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
-        before = tab.score("before")
-        if not tab.pills.count():
-            tab.click("set_direction")
-            expect(tab.pill("refusal direction")).to_be_visible()
-            tab.settled()
-        if tab.says("before", "Refused").count() and tab.says("after", "Complied").count():
-            break
+    tab.type_prompt(FLIPPED).settled()
+    expect(tab.page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
+    before = tab.score("before")
+    tab.click("set_direction")
+    expect(tab.pill("refusal direction")).to_be_visible()
+    tab.settled()
     tab.verdict_is("after", "Complied").verdict_is("before", "Refused")
     after = tab.score("after")
     assert tab.score("before") == before and after < before

@@ -49,8 +49,11 @@ class DiscoverPage(AuditPage):
         return self.quiet()
 
     def quickly(self) -> DiscoverPage:
-        """The shortest answers, the fewest K and one seed."""
+        """The shortest answers, the fewest K, one seed, and the judge by which so small a model's refusals flip."""
         self.click("discover_settings")
+        self.page.locator(".st-key-discover_judge input").click()
+        self.page.get_by_role("option", name="substrings-0.1", exact=True).click()
+        self.quiet()
         for key in ("discover_tokens", "discover_k", "discover_seeds"):
             self.page.locator(f".st-key-{key}").get_by_role("slider").press("Home")
             self.quiet()
