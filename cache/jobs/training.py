@@ -41,7 +41,7 @@ def start_estimate(queue: Queue, name: str, settings: TrainingSettings, prompts:
         control.report("Loading the model", 0.0)
         engine = _engine(name, control)
         control.report("Running a little of each part", 0.5)
-        return probed(engine, plan_for(name, engine, settings, prompts), settings, texts_for(name, prompts))
+        return probed(engine, plan_for(name, engine, settings, prompts), settings, texts_for(name, settings, prompts))
 
     return queue.submit("estimate", base_name(name), f"an estimate for {base_name(name)}", work)
 

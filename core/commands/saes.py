@@ -29,6 +29,7 @@ _OPTIONS = {
     "k": ("K", "active features per token while training"),
     "tokens": ("N", "tokens of chat text to train on"),
     "held_out_tokens": ("N", "tokens of other chat text to measure the quality on"),
+    "most_prompts": ("N", "prompts the model answers at most; an eighth as many are held out"),
     "passes": ("X", "how often each token is seen"),
     "batch": ("N", "tokens per step"),
     "learning_rate": ("X", "Adam's highest learning rate"),
@@ -94,7 +95,7 @@ def _train(options: argparse.Namespace) -> int:
             plan.check_room()
             note(f"Training SAEs of width {settings.width:,} for {name}, layers {layers_text(settings.layers)}.")
             note(f"Runs on {engine.placement}. Files are kept in {training_folder(name)}.")
-            for line in probed(engine, plan, settings, texts_for(name, prompts)).lines:
+            for line in probed(engine, plan, settings, texts_for(name, settings, prompts)).lines:
                 note(line)
             with progress_bar() as progress:
                 folder, _ = train_for(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,26 @@ def shipped_texts_for_training(more: Sequence[str] = (), file: Path | None = Non
     return Texts([text for text in dict.fromkeys(train) if text not in taken], held, often)
 
 
-def texts_for(name: str, more: Sequence[str] = ()) -> Texts:
-    """What a model is trained on: the prompts that come with it, or the shipped ones, and more if given."""
-    return shipped_texts_for_training(more, base_spec(name).prompts)
+def texts_for(name: str, settings: TrainingSettings, more: Sequence[str] = ()) -> Texts:
+    """What a model is trained on: the prompts that come with it, or the shipped ones, and more if given; of all these
+    as many as the settings say, drawn by their seed.
+    """
+    return _drawn(shipped_texts_for_training(more, base_spec(name).prompts), settings)
+
+
+def _drawn(texts: Texts, settings: TrainingSettings) -> Texts:
+    """most_prompts of the prompts to train on and an eighth as many held out, in their order."""
+    chance = random.Random(settings.seed)
+
+    def some(prompts: Sequence[str], most: int) -> list[str]:
+        kept = set(chance.sample(range(len(prompts)), min(most, len(prompts))))
+        return [text for place, text in enumerate(prompts) if place in kept]
+
+    train = some(texts.train, settings.most_prompts)
+    taken = set(train)
+    return Texts(
+        train, some(texts.held_out, max(1, settings.most_prompts // 8)), [text for text in texts.often if text in taken]
+    )
 
 
 def load_plain(
@@ -57,7 +75,7 @@ def load_plain(
 def plan_for(name: str, engine: Engine, settings: TrainingSettings, prompts: Sequence[str] = ()) -> Plan:
     """What a training will take beyond what earlier ones answered. Raises InputError for layers it does not have."""
     check_layers(engine, settings)
-    return plan_of(engine, settings, texts_for(name, prompts), training_folder(name))
+    return plan_of(engine, settings, texts_for(name, settings, prompts), training_folder(name))
 
 
 def check_layers(engine: Engine, settings: TrainingSettings) -> None:
@@ -89,7 +107,7 @@ def train_for(
     if engine is None:
         engine = load_plain(name, device, dtype, part(progress, 0.0, 0.05), cancelled)
     plan_for(name, engine, settings, prompts).check_room()
-    texts, folder = texts_for(name, prompts), training_folder(name)
+    texts, folder = texts_for(name, settings, prompts), training_folder(name)
     key = suite_key(settings, texts)
     saes, sizes = suite_folder(name, key), batch_sizes_for(engine.model.device)
     with taking_turns(engine.model):

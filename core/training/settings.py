@@ -25,6 +25,8 @@ class TrainingSettings:
     tokens: int = 300_000
     #: Tokens to record for the quality card, of other prompts.
     held_out_tokens: int = 30_000
+    #: Prompts the model answers at most, drawn by the seed; and an eighth as many held out.
+    most_prompts: int = 2000
     #: How often each recorded token is seen.
     passes: float = 2.0
     #: Tokens a step.
@@ -46,7 +48,16 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        whole = ("width", "tokens", "held_out_tokens", "batch", "longest", "most_requests", "answer_tokens")
+        whole = (
+            "width",
+            "tokens",
+            "held_out_tokens",
+            "most_prompts",
+            "batch",
+            "longest",
+            "most_requests",
+            "answer_tokens",
+        )
         for name in (*whole, "answers_each", "checkpoint_steps", "dead_after_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"Training needs {name.replace('_', ' ')} of at least 1, not {getattr(self, name)}.")
@@ -68,6 +79,6 @@ class TrainingSettings:
     def identity(self) -> dict[str, Any]:
         """What decides the weights of one layer's SAE, as JSON; of the same identity a checkpoint may be continued."""
         chosen = asdict(self)
-        for name in ("layers", "held_out_tokens", "checkpoint_steps"):
+        for name in ("layers", "held_out_tokens", "most_prompts", "checkpoint_steps"):
             del chosen[name]
         return chosen

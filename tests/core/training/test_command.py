@@ -15,7 +15,7 @@ from core.models.trained import trained_suite, training_folder
 from core.saes.card import cards_of, summary
 from core.saes.formats.open import open_sae
 from core.training.card import Sae
-from core.training.command import load_plain, plan_for, shipped_texts_for_training, train_for
+from core.training.command import load_plain, plan_for, shipped_texts_for_training, texts_for, train_for
 from core.training.estimate import probed
 from core.training.pipeline import gather
 from tests.core.training.conftest import StopsAfter
@@ -47,6 +47,15 @@ def test_held_out_prompts_are_never_trained_on() -> None:
     assert not set(more.train) & set(more.held_out)
     assert len(more.train) == len(shipped.train) + 1
     assert set(shipped.often) <= set(shipped.train)
+
+
+def test_at_most_so_many_prompts_are_drawn_by_the_seed(settings) -> None:
+    whole, few = texts_for("demo", settings), replace(settings, most_prompts=80)
+    drawn = texts_for("demo", few)
+    assert (len(drawn.train), len(drawn.held_out)) == (80, 10)
+    assert [text for text in whole.train if text in set(drawn.train)] == drawn.train, "in their order"
+    assert set(drawn.held_out) <= set(whole.held_out) and set(drawn.often) == set(whole.often) & set(drawn.train)
+    assert texts_for("demo", few) == drawn != texts_for("demo", replace(few, seed=1))
 
 
 def test_what_is_trained_is_a_suite_of_the_model_with_labels_and_cards(registered, few_prompts, settings) -> None:
