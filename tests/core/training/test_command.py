@@ -50,7 +50,7 @@ def test_held_out_prompts_are_never_trained_on() -> None:
 
 
 def test_at_most_so_many_prompts_are_drawn_by_the_seed(settings) -> None:
-    whole, few = texts_for("demo", settings), replace(settings, most_prompts=80)
+    whole, few = shipped_texts_for_training(), replace(settings, most_prompts=80)
     drawn = texts_for("demo", few)
     assert (len(drawn.train), len(drawn.held_out)) == (80, 10)
     assert [text for text in whole.train if text in set(drawn.train)] == drawn.train, "in their order"
