@@ -14,7 +14,6 @@ from pages.shared import cards, history, measurements, quick_sets, strip, tokens
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.measurements import Side
 from pages.shared.style import use_style
-from pages.shared.text import plain
 from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
@@ -33,7 +32,7 @@ def audit(engine: Engine) -> None:
     except HydrascopeError as error:
         show_error(error)
         return
-    strip.show_score(top, before, after, bool(request.edits))
+    strip.show_score(top, engine, key, request, before, after)
     _results(engine, key, request, before, after, top)
 
 
@@ -41,8 +40,6 @@ def _results(engine: Engine, key: str, request: Request, before: Side, after: Si
     """Everything below the strip. The scores first, then what is looked up, last what takes long: cost and answers."""
     first, second = cards.draw(engine, key, request, before, after)
     stop_slot = cards.controls(engine, after.milliseconds)
-    if note := measurements.score_note(engine, key, request.prompt):
-        st.caption(f":material/psychology: {plain(note)}")
     with shown_as_sentences("the reference answer"):
         reference.section(engine, key, request, second)
     # Where a forward takes seconds, what is looked up on many prompts takes minutes: the answers do not wait for it.

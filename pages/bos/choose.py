@@ -99,7 +99,7 @@ def _wakes(engine: Engine, key: str, request: Request) -> None:
             key="bos_take_woken",
             type="primary",
             icon=":material/done_all:",
-            on_click=state.choose,
+            on_click=state.select_features,
             args=(taken,),
         )
     woken = ordered.head(int(most))["activation"]
@@ -119,7 +119,7 @@ def _active() -> None:
         key="bos_take_active",
         type="primary",
         icon=":material/done_all:",
-        on_click=state.choose,
+        on_click=state.select_features,
         args=(features,),
     )
 
@@ -148,7 +148,7 @@ def _run(engine: Engine) -> None:
         key="bos_take_run",
         type="primary",
         icon=":material/done_all:",
-        on_click=state.choose,
+        on_click=state.select_features,
         args=(taken,),
         help="The features that woke on the most prompts come first",
     )
@@ -195,7 +195,14 @@ def _pills(engine: Engine) -> None:
             width="content",
         )
         st.space("stretch")
-        st.button("Clear", key="bos_clear", icon=":material/close:", type="tertiary", on_click=state.choose, args=((),))
+        st.button(
+            "Clear",
+            key="bos_clear",
+            icon=":material/close:",
+            type="tertiary",
+            on_click=state.select_features,
+            args=((),),
+        )
     with st.container(key="bos_pills"):
         st.pills(
             "Features that are clamped",

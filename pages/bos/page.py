@@ -37,7 +37,7 @@ def bos(engine: Engine) -> None:
     except HydrascopeError as error:
         show_error(error)
         return
-    strip.show_score(top, before, after, bool(request.edits))
+    strip.show_score(top, engine, key, request, before, after)
     with top.quick_sets:
         quick_sets.row(engine, key, request.prompt)
     features = choose.section(engine, key, request)

@@ -55,7 +55,7 @@ def switch_from_chips() -> None:
     st.session_state[OFF] = tuple(name for name in known() if name not in on)
 
 
-def choose(features: Iterable[Feature]) -> None:
+def select_features(features: Iterable[Feature]) -> None:
     """Clamp these from now on. Call from a callback, or before the chips are drawn."""
     names = tuple(dict.fromkeys(map(str, features)))
     if len(names) > MOST:
@@ -66,7 +66,7 @@ def choose(features: Iterable[Feature]) -> None:
 
 def add(features: Iterable[Feature]) -> None:
     """Clamp these too."""
-    choose((*chosen(), *features))
+    select_features((*chosen(), *features))
 
 
 def show(defence: str) -> str:

@@ -75,7 +75,7 @@ def form(engine: Engine, runs: Runs) -> None:
 def _start(engine: Engine, runs: Runs, inputs: Inputs, settings: Settings, name: str, judge: str) -> None:
     run = runs.create(engine, inputs, settings, name, judge)
     search.start(shared_queue(), runs, run, engine)
-    state.choose(run)
+    state.select_run(run)
 
 
 def _settings(engine: Engine, stages: tuple[int, ...]) -> tuple[Settings, str]:

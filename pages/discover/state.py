@@ -14,7 +14,7 @@ SAME_SEARCH = "discover_same_search"
 _CHOSEN = "discover_chosen"
 
 
-def choose(run: str) -> None:
+def select_run(run: str) -> None:
     """Show this run from the next time the page is drawn."""
     st.session_state[_CHOSEN] = run
 

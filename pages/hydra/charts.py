@@ -258,20 +258,24 @@ def _intervals(frame: pd.DataFrame, column: str, x: alt.X, colour: alt.Color) ->
 def matters(frame: pd.DataFrame) -> alt.LayerChart:
     """What ablating each group of woken features too does to the refusal score, and as many random ones.
 
-    frame: group, features, difference, control (both differences of the refusal score).
+    frame: group, features, difference, control, control_low, control_high (all differences of the refusal score).
     """
     y = alt.Y("group:N", sort=None, title=None, axis=alt.Axis(labelLimit=200))
-    x = alt.X("difference:Q", title="change in the refusal score")
+    title = "change in the refusal score"
     tooltip = [
         alt.Tooltip("group:N"),
         alt.Tooltip("features:Q", format="d"),
         alt.Tooltip("difference:Q", title="with the group also ablated", format="+.3f"),
-        alt.Tooltip("control:Q", title="with as many random features", format="+.3f"),
+        alt.Tooltip("control:Q", title="with as many random features, mean", format="+.3f"),
+        alt.Tooltip("control_low:Q", title="lowest draw", format="+.3f"),
+        alt.Tooltip("control_high:Q", title="highest draw", format="+.3f"),
     ]
+    x = alt.X("difference:Q", title=title)
     bars = alt.Chart(frame.assign(kind=WOKEN)).mark_bar(height=12).encode(y=y, x=x, color=_KIND, tooltip=tooltip)
-    marks = alt.Chart(frame.assign(kind=CONTROL)).mark_tick(thickness=3, height=20)
-    ticks = marks.encode(y=y, x=alt.X("control:Q"), color=_KIND, tooltip=tooltip)
-    return layered(bars, ticks).properties(height=alt.Step(26))
+    random = alt.Chart(frame.assign(kind=CONTROL)).encode(y=y, color=_KIND, tooltip=tooltip)
+    spread = random.mark_rule(strokeWidth=3).encode(x=alt.X("control_low:Q", title=title), x2="control_high:Q")
+    ticks = random.mark_tick(thickness=3, height=20).encode(x=alt.X("control:Q", title=title))
+    return layered(bars, spread, ticks).properties(height=alt.Step(26))
 
 
 def _legend(*names: str) -> alt.Legend:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core import Engine
+from core.hydra.groups import DRAWS
 from pages.hydra import charts, work
 from pages.shared.downloads import download
 from pages.shared.workspace.session import Request
@@ -32,9 +33,10 @@ def matters(engine: Engine, key: str, request: Request) -> None:
         st.caption("No feature woke, so there is nothing to test.")
         return
     st.markdown(
-        "Bars show how the refusal score changes when the woken features are **ablated too**. Ticks show the change "
-        "when the same number of random active features is ablated. If a bar ends far to the left of its tick, the "
-        "woken features had taken over refusal. If a bar ends at its tick, they woke but did not matter."
+        "Bars show how the refusal score changes when the woken features are **ablated too**. Ticks show the mean "
+        f"change when as many random active features are ablated instead, over {DRAWS} draws; the line through a tick "
+        "reaches from the lowest draw to the highest. If a bar ends far to the left of that line, the woken features "
+        "had taken over refusal. If a bar ends within it, they woke but did not matter."
     )
     st.altair_chart(
         charts.matters(frame),
@@ -52,7 +54,9 @@ def matters(engine: Engine, key: str, request: Request) -> None:
             for name, title in (
                 ("with_group", "score with the group ablated too"),
                 ("difference", "difference"),
-                ("control", "difference, random features"),
+                ("control", "difference, random features, mean"),
+                ("control_low", "lowest draw"),
+                ("control_high", "highest draw"),
                 ("group_alone", "score, only the group ablated"),
             )
         },

@@ -33,7 +33,7 @@ def hydra(engine: Engine) -> None:
     except HydrascopeError as error:
         show_error(error)
         return
-    strip.show_score(top, before, after, bool(request.edits))
+    strip.show_score(top, engine, key, request, before, after)
     with top.quick_sets, quick_sets.row(engine, key, request.prompt):
         runs.source(engine)
     first, second = cards.draw(engine, key, request, before, after)
@@ -49,7 +49,7 @@ def _views(engine: Engine, key: str, request: Request) -> None:
     view = st.segmented_control(
         "View",
         state.VIEWS,
-        default=state.MAP,
+        default=None if state.VIEW in st.session_state else state.MAP,  # the tour may have chosen one
         key=state.VIEW,
         required=True,
         label_visibility="collapsed",

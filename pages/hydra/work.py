@@ -36,7 +36,7 @@ def wakening(_engine: Engine, key: str, prompt: PromptLike, edits: Edits) -> Wak
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
 def held_down(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, by: str, with_bos: bool) -> Links | None:
     """Who wakes whom, among the strongest that woke; None where nothing did. Raises InputError."""
-    watched = strongest(wakening(_engine, key, prompt, edits), with_bos)
+    watched = strongest_woken(wakening(_engine, key, prompt, edits), with_bos)
     if not watched:
         return None
     return leave_one_out(_engine, prompt, edits, watched, by="layer" if by == "layer" else "feature")
@@ -50,16 +50,17 @@ def doses(_engine: Engine, key: str, prompt: PromptLike, edits: Edits) -> pd.Dat
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
 def mattering(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, by: str) -> pd.DataFrame:
-    """Whether what woke carries refusal: group, features, score, with_group, difference, control, control_features,
-    group_alone; control is a difference too. Largest drop first; empty where nothing woke."""
+    """Whether what woke carries refusal, as `core.hydra.matters` tells it, but with controls as differences. Largest
+    drop first; empty where nothing woke."""
     found = wakening(_engine, key, prompt, edits)
     groups: dict[str, list[Feature]] = {}
-    for feature in strongest(found, True, most=ONE_BY_ONE if by == "feature" else len(found.marks)):
+    for feature in strongest_woken(found, True, most=ONE_BY_ONE if by == "feature" else len(found.marks)):
         groups.setdefault(str(feature) if by == "feature" else f"layer {feature.layer}", []).append(feature)
     if not groups:
         return pd.DataFrame()
     frame = matters(_engine, prompt, edits, groups)
-    frame["control"] -= frame["score"]
+    for column in ("control", "control_low", "control_high"):
+        frame[column] -= frame["score"]
     return frame.sort_values("difference", ignore_index=True)
 
 
@@ -72,7 +73,7 @@ def too_few(_engine: Engine, key: str, prompt: PromptLike, features: tuple[Featu
     return list(features[: max(kept, default=1)])
 
 
-def strongest(found: Wakening, with_bos: bool, most: int = WATCHED) -> list[Feature]:
+def strongest_woken(found: Wakening, with_bos: bool, most: int = WATCHED) -> list[Feature]:
     """The features that woke, by largest activation; those that woke at BOS alone only on request."""
     woken = found.woken if with_bos else found.woken[~found.woken["bos_only"]]
     return features_of(woken.head(most))

@@ -21,6 +21,7 @@ from pages.shared.measurements import Side
 from pages.shared.text import counted, plain, signed, visible
 from pages.shared.workspace import session
 from pages.shared.workspace.address import Link
+from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import Workspace, with_on, with_pin, with_pinned_edits, with_words, without_pin
 
 CHIPS = "edit_chips"
@@ -30,10 +31,11 @@ LABELLED_UP_TO = 24
 
 @dataclass(frozen=True)
 class Strip:
-    """What a page fills in: quick_sets, a place above the edits; score, a slot beside them."""
+    """What a page fills in: quick_sets, a place above the edits; score, a slot beside them; note, one below them."""
 
     quick_sets: DeltaGenerator
     score: Any
+    note: Any
 
 
 def draw(engine: Engine, pairs: Sequence[tuple[str, str]] = ()) -> Strip:
@@ -52,23 +54,28 @@ def draw(engine: Engine, pairs: Sequence[tuple[str, str]] = ()) -> Strip:
                 _buttons(engine, now, link)
         if now.edits:
             _chips(now, measurements.labels(engine, engine.spec.name))
+    note = st.empty()
     if link.too_long:
         st.info(link.too_long, icon=":material/link_off:")
     if notice := session.take_notice():
         st.info(plain(notice), icon=":material/info:")
-    return Strip(quick_sets, score)
+    return Strip(quick_sets, score, note)
 
 
-def show_score(strip: Strip, before: Side, after: Side, edited: bool) -> None:
-    """Fill in the refusal score, before → after where there are edits."""
+def show_score(strip: Strip, engine: Engine, key: str, request: Request, before: Side, after: Side) -> None:
+    """Fill in the refusal score, before → after where there are edits, and where it is not about the answer's first
+    token, why.
+    """
     text = signed(before.score)
-    if edited:
+    if request.edits:
         text += f" → {signed(after.score)}"
     strip.score.markdown(
         f":gray[refusal score] **{text}**",
         width="content",
         help="Above 0, the model is about to refuse. Below 0, it is about to answer.",
     )
+    if said := measurements.score_note(engine, key, request.prompt):
+        strip.note.caption(f":material/psychology: {plain(said)}")
 
 
 def _heading(now: Workspace) -> str:

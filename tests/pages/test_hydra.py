@@ -58,7 +58,7 @@ def test_the_map_says_what_the_engine_says(page):
     found = refresh(engine, workspace(app).prompt, Edits.from_text(EDITS))
     woken = len(found.marks.drop_duplicates(["layer", "index"]))
     assert woken and f"{woken} feature" in texts(app)
-    everyone, without_bos = (work.strongest(found, with_bos, woken) for with_bos in (True, False))
+    everyone, without_bos = (work.strongest_woken(found, with_bos, woken) for with_bos in (True, False))
     only = found.woken[found.woken["bos_only"]]
     assert len(everyone) == woken and len(without_bos) == woken - len(only)
     assert set(without_bos) == set(everyone) - {Feature(int(a), int(b)) for a, b in only[["layer", "index"]].to_numpy()}
