@@ -195,7 +195,12 @@ def test_the_whole_search_runs(suite, tmp_path):
     engine, *_ = suite
     settings = Settings(
         tokens=3,
+        lengths=(2, 3),
+        length_prompts=2,
         k_steps=(2, 5),
+        k_beside=(),
+        control_draws=1,
+        machine_seeds=1,
         thresholds=(0.001, 0.1),
         seeds=(0,),
         block_size=3,
