@@ -1,7 +1,9 @@
 """The same search with other SAEs: a permutation of a dictionary is the same one, an independent one is chance."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from tests.conftest import D_MODEL, LAYERS, make_sae
 from tests.other_saes import permuted
 from tests.small_search import INPUTS, SETTINGS, judge
 
-QUICK = replace(SETTINGS, stages=(1, 2), cost_sets=0)
+QUICK = replace(SETTINGS, stages=(1, 2), cost_sets=0, length_prompts=1, control_draws=0, k_beside=())
 DIRECTION = make_direction(torch.randn(D_MODEL, generator=torch.Generator().manual_seed(9)), 2)
 
 
@@ -38,20 +40,36 @@ def specs(tiny_spec, tiny_folder, tmp_path_factory):
     ]
 
 
+@pytest.fixture(scope="module")
+def searched():
+    """The module's database once it is made, and the names of its runs."""
+    return []
+
+
 @pytest.fixture
-def runs(specs, tmp_path):
-    """Runs(store) with one finished run of each, and their names."""
-    store, names = Runs(Store(tmp_path / "runs.duckdb")), []
+def runs(specs, searched, tmp_path_factory, tmp_path):
+    """Runs(store) with one finished run of each, and their names. The searches are made once; each test has a copy."""
     for spec in specs:
         registry.register(spec)
         save_direction(DIRECTION, computed_file(spec.name))
-        engine = load(spec, device="cpu", dtype="float32")
-        names.append(store.create(engine, INPUTS, QUICK, spec.name))
-        work = store.work(names[-1], engine)
-        work.judge = judge
-        run_steps(work)
-    yield store, names
+    if not searched:
+        path = tmp_path_factory.mktemp("searched") / "runs.duckdb"
+        store = Runs(Store(path))
+        searched.extend((path, [search(store, spec) for spec in specs]))
+        store.store.close()
+    store = Runs(Store(Path(shutil.copy(searched[0], tmp_path))))
+    yield store, searched[1]
     store.store.close()
+
+
+def search(store, spec):
+    """The name of a finished run of `spec`."""
+    engine = load(spec, device="cpu", dtype="float32")
+    name = store.create(engine, INPUTS, QUICK, spec.name)
+    work = store.work(name, engine)
+    work.judge = judge
+    run_steps(work)
+    return name
 
 
 def rows_of(table):

@@ -21,8 +21,10 @@ from core.discovery.settings import Settings
 from core.errors import AssetError, Cancelled, GatedError
 from core.models.footprint import footprint
 from core.models.registry import from_catalogue
+from core.prompts.references import Reference
 from core.saes.published import published
 from tests import torch_files
+from tests.judges import judging
 from tests.loopback_hub.models import tiny_causal_lm
 from tests.loopback_hub.saes import tiny_sae, tiny_sizes
 from tests.loopback_hub.suites import LAYERS, serve, spec_of
@@ -193,7 +195,12 @@ def test_the_whole_search_runs(suite, tmp_path):
     engine, *_ = suite
     settings = Settings(
         tokens=3,
+        lengths=(2, 3),
+        length_prompts=2,
         k_steps=(2, 5),
+        k_beside=(),
+        control_draws=1,
+        machine_seeds=1,
         thresholds=(0.001, 0.1),
         seeds=(0,),
         block_size=3,
@@ -209,8 +216,10 @@ def test_the_whole_search_runs(suite, tmp_path):
     engine = Engine(engine.runtime, "the same, its direction read where there are SAEs below")
     engine.use_direction(replace(suite[0].direction(), layer=max(engine.widths)))
     runs = Runs(Store(tmp_path / "runs.duckdb"))
-    work = runs.work(runs.create(engine, Inputs(TEXTS, TEXTS, ("A small town by the sea.",)), settings), engine)
-    work.judge = lambda text: ("refused", "complied")[sum(map(ord, text)) % 2]
+    references = tuple(Reference(text, "Mix flour and water first.") for text in TEXTS)
+    inputs = Inputs(TEXTS, TEXTS, ("A small town by the sea.",), references)
+    work = runs.work(runs.create(engine, inputs, settings), engine)
+    work.judge = judging(lambda text: ("refused", "complied")[sum(map(ord, text)) % 2])
     run_steps(work)
     for stage in STEPS:
         rows = work.ledger.read(stage.name)
