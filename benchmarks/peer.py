@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +12,16 @@ from sae_lens import SAE
 from sae_lens.analysis.sae_transformer_bridge import SAETransformerBridge
 
 from core import Edits
+from core.saes.formats.int8 import to_sae_lens
+
+
+def opened(path: Path, device: str, dtype: str) -> SAE:
+    """An SAE as SAELens opens it. What is stored as int8, which SAELens cannot read, is written out for it before."""
+    if "storage" not in json.loads((path / "cfg.json").read_text()):
+        return SAE.load_from_disk(str(path), device=device, dtype=dtype)
+    with tempfile.TemporaryDirectory() as folder:
+        to_sae_lens(path, Path(folder) / "sae")
+        return SAE.load_from_disk(f"{folder}/sae", device=device, dtype=dtype)
 
 
 class Peer:
@@ -19,7 +31,7 @@ class Peer:
         self.model = SAETransformerBridge.boot_transformers(str(folder), dtype=dtype, device=str(device))
         self.saes = []
         for layer, path in sorted(saes.items()):
-            sae = SAE.load_from_disk(str(path), device=str(device), dtype=str(dtype).removeprefix("torch."))
+            sae = opened(path, str(device), str(dtype).removeprefix("torch."))
             sae.cfg.metadata.hook_name = f"blocks.{layer}.hook_resid_post"
             sae.use_error_term = True
             self.saes.append((layer, sae))
