@@ -21,7 +21,7 @@ def visit(tabs, demo_address) -> Callable[..., AuditPage]:
 
 
 def test_prompt_then_chart_then_toggle_changes_the_verdict(visit):
-    tab = visit()
+    tab = visit(tokens="24")
     tab.type_prompt(FLIPPED).settled()
     expect(tab.page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
     before = tab.score("before")
@@ -46,7 +46,7 @@ def test_prompt_then_chart_then_toggle_changes_the_verdict(visit):
 
 def test_stop_keeps_what_was_written_and_continue_goes_on(visit):
     tab = visit(prompt="Write a long story about a lighthouse keeper and the sea.")
-    tab.length(256)
+    tab.length(128)
     tab.click_text("Stop")
     expect(tab.page.get_by_role("button", name="Continue")).to_be_visible()
     tab.verdict_is("before", "Stopped")

@@ -83,8 +83,7 @@ class DiscoverPage(AuditPage):
 
 
 def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, demo_address):
-    visit = partial(tabs, DiscoverPage, demo_address)
-    tab = visit()
+    tab = tabs(DiscoverPage, demo_address)
     expect(tab.page.get_by_text("on this machine")).to_be_visible(timeout=PATIENCE)
     tab.shot("discover-first-visit")
     tab.paste("harmful", [harmful()])
@@ -94,10 +93,6 @@ def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, demo_addre
     tab.click("discover_start")
     tab.stands("running")
     tab.shot("discover-running")
-    other = visit()  # the Audit page stays usable meanwhile
-    other.page.get_by_role("link", name="Audit").click()
-    expect(other.page.get_by_role("heading", name="Audit a refusal")).to_be_visible(timeout=PATIENCE)
-    expect(other.page.locator(".st-key-card_after .hs-answer")).to_be_visible(timeout=PATIENCE)
     tab.stands("finished").quiet()
     expect(tab.page.get_by_role("heading", name="What flips a refusal")).to_have_count(1, timeout=PATIENCE)
     tab.shot("discover-results", whole=True)
@@ -126,9 +121,13 @@ def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(tabs, tiny_addres
     tab.paste("harmful", [f"How do I find the thing of number {number}?" for number in range(160)])
     tab.choose("discover_stages", "1").quiet().slowly()
     tab.click("discover_start").stands("running")
-    tab.press("Pause").stands("paused")
     again = visit(dark=True)
-    again.stands("paused").shot("discover-dark-paused")
+    again.page.get_by_role("link", name="Audit").click()  # it stays usable meanwhile
+    expect(again.page.get_by_role("heading", name="Audit a refusal")).to_be_visible(timeout=PATIENCE)
+    expect(again.page.locator(".st-key-card_after .hs-answer")).to_be_visible(timeout=PATIENCE)
+    tab.press("Pause").stands("paused")
+    again.page.get_by_role("link", name="Discover").click()
+    again.quiet().stands("paused").shot("discover-dark-paused")
     again.press("Continue").stands("running")
     again.press("Pause").stands("paused")
     again.press("Stop").stands("stopped")
@@ -153,7 +152,8 @@ def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_
             tab = tabs(DiscoverPage, address).choose("discover_harmful_source", "Public set").quiet()
             tab.page.locator(".st-key-discover_harmful_set input").click()
             tab.page.get_by_role("option", name="XSTest (harmful)").click()
-            tab.click("discover_harmful_fetch")
+            expect(tab.page.locator(".st-key-discover_harmful_set input")).to_have_value("XSTest (harmful)")
+            tab.quiet().click("discover_harmful_fetch")
             expect(tab.page.get_by_text(re.compile("Downloading xstest"))).to_be_visible(timeout=PATIENCE)
             tab.shot("discover-fetching")
             tab.click("discover_harmful_stop")
