@@ -20,6 +20,8 @@ from core.measures.recovery import Gap
 
 #: Prompts of one group. Each has many sets of its own, so there is little to share.
 _TOGETHER = 4
+#: Steps whose sets are read back; those of the direction and of O'Brien et al. are made again.
+_STEPS = ("candidates", "pruning", "inert", "random", "fixed", "controls", "interactions", "probe")
 
 
 def recovery_groups(work: Work) -> list[list[str]]:
@@ -32,8 +34,9 @@ def do_recovery(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """gaps: name of what was ablated → NLL of the prompt's reference answer unedited, edited, and under its writer.
 
     Names: “direction”, “stage_1/K”, “stage_2/τ”, “minimal”, “active” (of a set with dormant ones), “random”,
-    “least_tokens/k”, “stage_3/K”, “alone”, “machine/K”, “probe/K”. floor: the writer's NLL is not known and stands as
-    0.
+    “pool/K”, “fixed/K” and “fixed_active/K” (of sets fixed beforehand), “matched/KIND/draw” and “unaligned/KIND” (their
+    controls), “least_tokens/k”, “stage_3/K”, “alone”, “machine/K”, “probe/K”. floor: the writer's NLL is not known and
+    stands as 0.
     """
     return [_of_prompt(work, item) for item in group]
 
@@ -59,15 +62,21 @@ def gap_of(value: Mapping[str, Any], name: str) -> Gap | None:
     return Gap(unedited, edited, reference, value["floor"])
 
 
+def gap_over_draws(value: Mapping[str, Any], name: str) -> Gap | None:
+    """The gap of a row's random draws, “name/0” and so on: their mean edited NLL; None where there are none."""
+    draws = [gap for key in value["gaps"] if key.startswith(f"{name}/") and (gap := gap_of(value, key))]
+    if not draws:
+        return None
+    return draws[0]._replace(edited=sum(gap.edited for gap in draws) / len(draws))
+
+
 def ablated(work: Work, item: str) -> dict[str, list[Feature]]:
     """name → features that the run's steps ablated on this prompt; steps that failed or were not asked for are absent.
 
     Stage 1 is measured at every K that any prompt was tried at, and the sweeps at every step, so that each figure is
     over the same prompts.
     """
-    rows = {
-        name: work.ledger.read(name) for name in ("candidates", "pruning", "inert", "random", "interactions", "probe")
-    }
+    rows = {name: work.ledger.read(name) for name in _STEPS}
     here = {name: found[item].value for name, found in rows.items() if item in found and not found[item].error}
     tried = sorted({k for row in rows["candidates"].values() for k, _ in row.value.get("tried", ())})
     sets = {f"stage_1/{k}": work.pool(k) for k in tried}
@@ -80,7 +89,20 @@ def ablated(work: Work, item: str) -> dict[str, list[Feature]]:
         sets["active"] = features(here["inert"]["active"])
     if "random" in here:
         sets["random"] = features(here["random"]["drawn"])
-    return sets | _swept(work, item, here)
+    return sets | _fixed_beforehand(work, here) | _swept(work, item, here)
+
+
+def _fixed_beforehand(work: Work, here: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Feature]]:
+    """The sets at a K and τ fixed beforehand, and the controls of these and of the chosen sets."""
+    sets: dict[str, list[Feature]] = {}
+    for k, value in here.get("fixed", {}).get("sets", {}).items():
+        sets[f"pool/{k}"], sets[f"fixed/{k}"] = work.pool(int(k)), features(value["minimal"])
+        if value.get("dormant"):
+            sets[f"fixed_active/{k}"] = features(value["active"])
+    for kind, value in here.get("controls", {}).items():
+        sets |= {f"matched/{kind}/{n}": features(draw["drawn"]) for n, draw in enumerate(value["draws"])}
+        sets[f"unaligned/{kind}"] = features(value["strongest"]["drawn"])
+    return sets
 
 
 def _swept(work: Work, item: str, here: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Feature]]:

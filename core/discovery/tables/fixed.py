@@ -19,6 +19,9 @@ from core.discovery.tables.table import Table, complied, good_rows, other_column
 from core.statistics import CONTROLS, holm, paired, rate
 
 CHOSEN_AFTERWARDS = "chosen afterwards, because it flips"
+#: What a row of these tables ablated.
+POOL, KEPT = "the K nearest features of every layer", "what Algorithm 1 leaves of them"
+THE_SET, RANDOM, UNALIGNED = "the set", "random, matched", "strongest unaligned active features"
 
 
 class SetsAt(NamedTuple):
@@ -32,6 +35,11 @@ class SetsAt(NamedTuple):
     @property
     def name(self) -> str:
         return f"K = {self.k}, τ = {self.tau:g}, " + ("fixed beforehand" if self.main else "beside")
+
+    @staticmethod
+    def k_of(name: str) -> str:
+        """K, out of such a name; empty for any other."""
+        return name.removeprefix("K = ").partition(",")[0] if name.startswith("K = ") else ""
 
 
 def sets_at(ledger: Ledger) -> Iterator[SetsAt]:
@@ -48,10 +56,7 @@ def fixed(ledger: Ledger) -> Table:
     rows = []
     for at in sets_at(ledger):
         sizes = [len(value["minimal"]) for value in at.sets]
-        for name, key, each in (
-            ("the K nearest features of every layer", "pool_verdict", [value["pool"] for value in at.sets]),
-            ("what Algorithm 1 leaves of them", "verdict", sizes),
-        ):
+        for name, key, each in ((POOL, "pool_verdict", [value["pool"] for value in at.sets]), (KEPT, "verdict", sizes)):
             rows.append(
                 {
                     "sets": at.name,
@@ -105,10 +110,10 @@ def _compared(some: Sequence[Mapping[str, Any]], name: str, tested: bool) -> lis
     random, less = over_draws(draws), set_less_draws(of_set, draws)
     less_strongest = set_less_draws(of_set, strongest[:, None])
     return [
-        {"set": name, "ablated": "the set", **rate_columns(rate(int(of_set.sum()), len(of_set))), "draws": 1},
+        {"set": name, "ablated": THE_SET, **rate_columns(rate(int(of_set.sum()), len(of_set))), "draws": 1},
         {
             "set": name,
-            "ablated": "random, matched",
+            "ablated": RANDOM,
             "flipped": int(draws.sum()),
             "n": draws.size,
             "rate": random.value,
@@ -121,7 +126,7 @@ def _compared(some: Sequence[Mapping[str, Any]], name: str, tested: bool) -> lis
         },
         {
             "set": name,
-            "ablated": "strongest unaligned active features",
+            "ablated": UNALIGNED,
             **rate_columns(rate(int(strongest.sum()), len(strongest))),
             "draws": 1,
             **_removed([value["strongest"] for value in some]),

@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from core.discovery.fixed_steps import CHOSEN, FIXED
 from core.discovery.ledger import Ledger
-from core.discovery.recovery_step import gap_of
-from core.discovery.tables.fixed import CHOSEN_AFTERWARDS
+from core.discovery.recovery_step import gap_of, gap_over_draws
+from core.discovery.tables.fixed import CHOSEN_AFTERWARDS, POOL, RANDOM, THE_SET, SetsAt
 from core.discovery.tables.table import Table, good_rows
 from core.measures.recovery import Recovery, over_prompts
 
@@ -25,12 +26,30 @@ _NOTE = (
     "was made, with a 95% bootstrap interval over prompts."
 )
 
+
+def _inert(row: Mapping[str, Any]) -> str:
+    return "active" if row["sets"].endswith(CHOSEN_AFTERWARDS) else f"fixed_active/{SetsAt.k_of(row['sets'])}"
+
+
+def _fixed(row: Mapping[str, Any]) -> str:
+    return f"{'pool' if row['ablated'] == POOL else 'fixed'}/{SetsAt.k_of(row['sets'])}"
+
+
+def _controls(row: Mapping[str, Any]) -> str:
+    k = SetsAt.k_of(row["set"])
+    if row["ablated"] == THE_SET:
+        return f"fixed/{k}" if k else "minimal"
+    return f"{'matched' if row['ablated'] == RANDOM else 'unaligned'}/{FIXED if k else CHOSEN}"
+
+
 #: Table → the name, in the rows of the step, of what a row of it ablated.
 _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "direction": lambda row: "direction",
     "stage_1": lambda row: f"stage_1/{row['K per layer']:g}",
     "stage_2": lambda row: f"stage_2/{row['τ']}",
-    "inert": lambda row: "active" if row["sets"].endswith(CHOSEN_AFTERWARDS) else "",
+    "inert": _inert,
+    "fixed": _fixed,
+    "controls": _controls,
     "random": lambda row: "minimal" if row["ablated"].startswith("minimal set") else "random",
     "least_tokens": lambda row: f"least_tokens/{row['tokens at least']:g}",
     "stage_3": lambda row: f"stage_3/{row['K']:g}",
@@ -40,8 +59,11 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def recovery_of(ledger: Ledger, name: str) -> Recovery:
-    """One ablation over the prompts that have a reference answer and on which it was made."""
-    gaps = (gap_of(value, name) for value in good_rows(ledger, "recovery").values())
+    """One ablation over the prompts that have a reference answer and on which it was made; random draws by their
+    mean.
+    """
+    rows = good_rows(ledger, "recovery").values()
+    gaps = (gap_of(value, name) or gap_over_draws(value, name) for value in rows)
     return over_prompts(gap for gap in gaps if gap is not None)
 
 

@@ -8,14 +8,16 @@ from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits
 from core.discovery.context import Inputs
+from core.discovery.fixed_steps import FIXED
 from core.discovery.ledger import Row
-from core.discovery.recovery_step import ablated, gap_of
+from core.discovery.recovery_step import ablated, gap_of, gap_over_draws
 from core.discovery.runner import run_steps
 from core.discovery.settings import Settings
 from core.discovery.tables.export import is_share
+from core.discovery.tables.fixed import RANDOM, UNALIGNED
 from core.discovery.tables.recovery import COLUMNS, recovery_of
 from core.discovery.tables.report import tables
-from core.measures.recovery import over_prompts
+from core.measures.recovery import Gap, over_prompts
 from core.prompts.references import Reference
 from tests.judges import judging
 from tests.small_search import INPUTS, REFERENCES, SETTINGS, TEXTS, judge, verdict_of
@@ -71,6 +73,14 @@ def test_the_sets_are_those_that_were_judged(tiny, whole):
         if item in whole.ledger.read("probe"):
             for name, verdicts in whole.ledger.read("probe")[item].value.items():
                 said |= {f"{name}/{k}": v for k, v in verdicts.items()}
+        if item in whole.ledger.read("fixed"):
+            for k, value in whole.ledger.read("fixed")[item].value["sets"].items():
+                said |= {f"pool/{k}": value["pool_verdict"], f"fixed/{k}": value["verdict"]}
+                said |= {f"fixed_active/{k}": value["without_dormant"]} if value.get("dormant") else {}
+        if item in whole.ledger.read("controls"):
+            for kind, value in whole.ledger.read("controls")[item].value.items():
+                said |= {f"matched/{kind}/{n}": draw["verdict"] for n, draw in enumerate(value["draws"])}
+                said[f"unaligned/{kind}"] = value["strongest"]["verdict"]
         for name, expected in said.items():
             edits = Edits.ablate_direction(tiny.direction()) if name == "direction" else Edits.ablate(sets[name])
             ((answer,),) = tiny.answers([whole.text(item)], [edits], SETTINGS.tokens)
@@ -78,7 +88,8 @@ def test_the_sets_are_those_that_were_judged(tiny, whole):
             seen.add(name.partition("/")[0])
         assert sets.get("minimal", []) == whole.minimal(item)
     always = {"direction", "stage_1", "stage_2", "random", "least_tokens", "stage_3", "alone", "machine", "probe"}
-    assert seen - {"active"} == always
+    always |= {"pool", "fixed", "matched", "unaligned"}
+    assert seen - {"active", "fixed_active"} == always
 
 
 def test_every_table_of_rates_has_the_columns_beside_them(whole):
@@ -94,6 +105,8 @@ def test_every_table_of_rates_has_the_columns_beside_them(whole):
         "stage_3",
         "links",
         "probe",
+        "fixed",
+        "controls",
     )
     for name in beside:
         columns = list(found[name].frame)
@@ -103,13 +116,27 @@ def test_every_table_of_rates_has_the_columns_beside_them(whole):
             assert found[name].frame["recovery, n"].max() > 0, name
     dormant = [row for row in whole.ledger.read("inert").values() if row.value["dormant"]]
     measured = [row for row in whole.ledger.read("recovery").values() if "active" in row.value["gaps"]]
-    assert found["inert"].frame["recovery, n"].max() == len(measured) <= len(dormant)
+    assert found["inert"].frame["recovery, n"].iloc[-1] == len(measured) <= len(dormant)
     assert "recovery" not in found["minimal_sets"].frame and "recovery" not in found["cost"].frame
     row = found["direction"].frame.iloc[0]
     gaps = [gap_of(row.value, "direction") for row in whole.ledger.read("recovery").values()]
     assert tuple(row[list(COLUMNS)]) == over_prompts(gaps)[:4] == recovery_of(whole.ledger, "direction")[:4]
     assert "a 95% bootstrap interval over prompts" in found["direction"].note
     assert is_share("recovery") and is_share("recovery, from") and not is_share("recovery, n")
+
+
+def test_a_control_of_several_draws_recovers_what_its_mean_does(whole):
+    rows = [row.value for row in whole.ledger.read("recovery").values()]
+    table = {table.name: table for table in tables(whole.ledger)}["controls"].frame
+    matched, unaligned = (table[table["ablated"] == name].iloc[0] for name in (RANDOM, UNALIGNED))
+    gaps = []
+    for value in rows:
+        draws = [value["gaps"][f"matched/{FIXED}/{n}"][1] for n in range(SETTINGS.control_draws)]
+        unedited, _, reference = value["gaps"][f"unaligned/{FIXED}"]
+        gaps.append(Gap(unedited, sum(draws) / len(draws), reference, value["floor"]))
+    assert tuple(matched[list(COLUMNS)]) == pytest.approx(over_prompts(gaps)[:4])
+    assert tuple(unaligned[list(COLUMNS)]) == recovery_of(whole.ledger, f"unaligned/{FIXED}")[:4]
+    assert gap_over_draws(rows[0], "nothing") is None
 
 
 def test_what_is_left_out_is_said():
