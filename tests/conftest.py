@@ -10,6 +10,7 @@ import csv
 import json
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -222,6 +223,7 @@ def on_page_model(page_spec, monkeypatch, tmp_path):
 
     from cache.store import database as store
 
+    look_for_components_once()
     st.cache_data.clear()
     st.cache_resource.clear()
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
@@ -231,10 +233,21 @@ def on_page_model(page_spec, monkeypatch, tmp_path):
     store.close_all()
 
 
+@cache
+def look_for_components_once() -> None:
+    """Streamlit looks through every installed package for components when an AppTest is made, longer than a page takes
+    to run; they are the same each time.
+    """
+    from streamlit.components.v2 import manifest_scanner
+
+    manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+
+
 def opened(page: str, **parameters: str):
     """A page, as an AppTest that has run once, visited by a link with these parameters."""
     from streamlit.testing.v1 import AppTest
 
+    look_for_components_once()
     app = AppTest.from_file(page, default_timeout=120)
     for name, value in parameters.items():
         app.query_params[name] = value
