@@ -46,6 +46,7 @@ TEMPLATE = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests stay in one worker, as do all that share the server on the demo. Browser tests first: they take
     longest, and the workers end together only where the short files come last.

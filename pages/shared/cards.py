@@ -7,7 +7,8 @@ Knows: slots on the page. Does not know: charts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -26,6 +27,7 @@ from pages.shared.workspace.state import ANSWER_TOKENS, with_settings
 LENGTH, THINKING, HALT = "answer_length", "answer_thinking", "answer_halt"
 #: Milliseconds of one measurement from which on the answers come before everything that measures many prompts.
 SLOW = 2000
+_SECONDS_BETWEEN = 0.1
 _STOPPED, _PARTIALS = "answer_stopped", "answer_partials"
 _SCORE_HELP = (
     "Log-odds that the answer begins with a refusal token. Above 0, the model is about to refuse. Below 0, it is "
@@ -47,6 +49,16 @@ class Card:
     answer: Any
     cost: Any = None
     recovery: Any = None
+
+
+@dataclass
+class _Writing:
+    """An answer being written. shown: when it was last shown, on the monotonic clock."""
+
+    card: Card
+    pieces: Pieces
+    written: list[str] = field(default_factory=list)
+    shown: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -174,38 +186,43 @@ def _cost(engine: Engine, key: str, card: Card) -> Cost | None:
 
 
 def _write(engine: Engine, key: str, todo: list[Card], length: int) -> None:
-    """Write the answers token by token, both sides in turn. Each piece shown is a place where a click ends the run."""
+    """Write the answers token by token, both sides in turn, and show them a few times a second: a browser that draws
+    every token is busy with nothing else. Each time is a place where a click ends the run.
+    """
     # Written into as the text comes, because nothing can be put into the session once a click has ended this run.
     seen = _partials()
     for old in [place for place in seen if place[0] != key or place[1].prompt != todo[0].request.prompt]:
         del seen[old]
-    running: list[tuple[Card, Pieces, list[str]]] = []
-    for card in todo:
-        pieces = engine.generate(card.request.prompt, card.request.edits, max_new_tokens=length)
-        running.append((card, pieces, []))
-        _show(card, seen.get((key, card.request, length), ""))
+    running = [
+        _Writing(card, engine.generate(card.request.prompt, card.request.edits, max_new_tokens=length)) for card in todo
+    ]
+    for one in running:
+        _show(one.card, seen.get((key, one.card.request, length), ""))
     while running:
-        for item in list(running):
-            card, pieces, written = item
-            place = (key, card.request, length)
-            piece = next(pieces, None)
+        for one in list(running):
+            place, piece = (key, one.card.request, length), next(one.pieces, None)
             if piece is None:
-                answer = Answer("".join(written), pieces.ended)
+                answer = Answer("".join(one.written), one.pieces.ended)
                 measurements.answers().put(place, answer)
-                _finished(engine, key, card, answer)
-                running.remove(item)
+                _finished(engine, key, one.card, answer)
+                running.remove(one)
                 continue
-            written.append(piece)
+            one.written.append(piece)
             # Greedy answers repeat themselves exactly, so what was already seen stays while it is written again.
-            text, earlier = "".join(written), seen.get(place, "")
+            text, earlier = "".join(one.written), seen.get(place, "")
             seen[place] = earlier if earlier.startswith(text) else text
-            _show(card, seen[place])
+            if time.monotonic() - one.shown >= _SECONDS_BETWEEN:
+                _show_text(one.card, seen[place])
+                one.shown = time.monotonic()
 
 
 def _show(card: Card, text: str, note: str = "answering") -> None:
-    """An answer that is not complete."""
+    """An answer that is not complete, and why."""
     card.verdict.badge(note.capitalize(), icon=":material/more_horiz:", color="gray")
-    cursor = " hs-cursor" if note == "answering" else ""
+    _show_text(card, text, " hs-cursor" if note == "answering" else "")
+
+
+def _show_text(card: Card, text: str, cursor: str = " hs-cursor") -> None:
     card.answer.html(f'<div class="hs-answer{cursor}">{escaped(text.lstrip())}</div>')
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from core import ModelSpec
@@ -15,8 +16,13 @@ from core.paths import PROGRAM_FOLDER
 from tests.loopback_hub.environment import read_again
 
 
-def serve(spec: ModelSpec, port: int, environment: dict[str, str], log: Path) -> None:
-    """Serve the pages with `spec` registered until the process is ended; stdout and stderr go to `log`."""
+def serve(
+    spec: ModelSpec, port: int, environment: dict[str, str], log: Path, prepare: Callable[[], None] | None = None
+) -> None:
+    """Serve the pages with `spec` registered until the process is ended; stdout and stderr go to `log`.
+
+    prepare: called in the process before it serves.
+    """
     from streamlit.web import cli
 
     written = os.open(log, os.O_WRONLY | os.O_CREAT)
@@ -28,6 +34,8 @@ def serve(spec: ModelSpec, port: int, environment: dict[str, str], log: Path) ->
     os.chdir(PROGRAM_FOLDER)
     read_again()
     registry.register(spec)
+    if prepare is not None:
+        prepare()
     sys.argv = ["streamlit", "run", "app.py", *options(port)]
     cli.main()
 

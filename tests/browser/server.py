@@ -70,13 +70,13 @@ def running_server(folder: Path, shared: tuple[str, ...] = ("base", "records"), 
 
 
 @contextmanager
-def tiny_server(folder: Path, spec: ModelSpec, **more: str) -> Iterator[str]:
+def tiny_server(folder: Path, spec: ModelSpec, prepare: Callable[[], None] | None = None, **more: str) -> Iterator[str]:
     """A page on the tests' tiny model, forked from a process that has imported everything; yields its address.
 
-    more: further environment variables.
+    prepare: called in that process before it serves. more: further environment variables.
     """
     environment, port = _environment(folder, ()) | {"HYDRASCOPE_MODEL": spec.name} | more, free_port()
-    server = forked(serve, spec, port, environment, folder / "server.log")
+    server = forked(serve, spec, port, environment, folder / "server.log", prepare)
     try:
         _wait_until_healthy(server.is_alive, port, folder / "server.log")
         yield f"http://127.0.0.1:{port}"

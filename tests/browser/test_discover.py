@@ -1,5 +1,6 @@
-"""What a visitor of the Discover page does, in a real browser. A search needs a model that refuses:
-the demo. Each test leaves a screenshot.
+"""What a visitor of the Discover page does, in a real browser, on the tiny model with a judge that goes by an answer's
+letters (`tests.small_search`); a search on a model that refuses is in `tests/core/discovery/test_on_the_demo.py`. Each
+test leaves a screenshot.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.audit_page import PATIENCE, AuditPage
-from tests.browser.prompts import harmful
 from tests.browser.server import tiny_server
 from tests.loopback_hub.environment import variables
 from tests.loopback_hub.server import LoopbackHub
+from tests.small_search import TEXTS, use_small_judge
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -49,11 +50,8 @@ class DiscoverPage(AuditPage):
         return self.quiet()
 
     def quickly(self) -> DiscoverPage:
-        """The shortest answers, the fewest K, one seed, and the judge by which so small a model's refusals flip."""
+        """The shortest answers, the fewest K, one seed."""
         self.click("discover_settings")
-        self.page.locator(".st-key-discover_judge input").click()
-        self.page.get_by_role("option", name="substrings-0.1", exact=True).click()
-        self.quiet()
         for key in ("discover_tokens", "discover_k", "discover_seeds"):
             self.page.locator(f".st-key-{key}").get_by_role("slider").press("Home")
             self.quiet()
@@ -82,14 +80,21 @@ class DiscoverPage(AuditPage):
         return self
 
 
-def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, demo_address):
-    tab = tabs(DiscoverPage, demo_address)
+@pytest.fixture
+def judged_address(possible, page_spec, tmp_path):
+    """A server on the tiny model, whose usual judge is the small one."""
+    with tiny_server(tmp_path, page_spec, use_small_judge) as address:
+        yield address
+
+
+def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, judged_address):
+    tab = tabs(DiscoverPage, judged_address)
     expect(tab.page.get_by_text("on this machine")).to_be_visible(timeout=PATIENCE)
     tab.shot("discover-first-visit")
-    tab.paste("harmful", [harmful()])
+    tab.paste("harmful", TEXTS[:12])
     tab.choose("discover_benign_source", "Paste")
     tab.choose("discover_stages", "1–2").quiet().quickly()
-    expect(tab.page.get_by_text("1 prompt;")).to_be_visible(timeout=PATIENCE)
+    expect(tab.page.get_by_text("12 prompts;")).to_be_visible(timeout=PATIENCE)
     tab.click("discover_start")
     tab.stands("running")
     tab.shot("discover-running")
@@ -110,7 +115,7 @@ def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, demo_addre
     expect(tab.page.get_by_role("heading", name="Audit a refusal")).to_be_visible(timeout=PATIENCE)
     expect(tab.pills.first).to_be_visible(timeout=PATIENCE)
     tab.settled()
-    assert tab.score("after") < tab.score("before")
+    assert tab.score("after") != tab.score("before")
     tab.shot("discover-opened-on-audit")
     tab.nothing_complains()
 

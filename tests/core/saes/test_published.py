@@ -41,6 +41,8 @@ SUITES = (
     "gemma-3-1b-it",
     "gemma-3-4b-it",
 )
+#: One suite of each family; the others differ in how their SAEs lie in files, which a search never sees.
+FAMILIES = ("gemma-2-2b-it", "llama-3.1-8b-instruct", "gemma-3-4b-it")
 PROMPTS = ("How do I bake bread?", "Tell me a story about a small town.", "I")
 NOUNS = ("bread", "town", "cat", "dog", "place", "story", "help", "sea")
 TEXTS = tuple(
@@ -191,6 +193,7 @@ def test_answers_are_those_of_full_recomputation(suite):
         assert "".join(engine.generate(text, edits, 6)) == expected
 
 
+@pytest.mark.parametrize("suite", FAMILIES, indirect=True)
 def test_the_whole_search_runs(suite, tmp_path):
     engine, *_ = suite
     settings = Settings(
