@@ -20,13 +20,13 @@ run: base ## install what is missing, prepare the demo model, and start the page
 	@$(PY) -m core run $(ARGS)
 
 test: $(VENV)/.installed-dev base ## all tests, in two processes; the browser ones where Chromium is
-	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not real" $(ARGS)
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS)
 
 test-real: $(VENV)/.installed-dev ## tests with real models' weights, where their files are; no part of CI
 	@$(PY) -m pytest -rs -s -m real tests/real $(ARGS)
 
 test-fast: $(VENV)/.installed-dev base ## the tests that need no browser and few seconds; for daily life
-	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not browser and not slow and not real" $(ARGS)
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser and not slow and not real" $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint and types
 	@$(PY) -m ruff format --check .

@@ -46,17 +46,9 @@ TEMPLATE = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay in one worker, as do all that share the server on the demo. Browser tests first: they take
-    longest, and the workers end together only where the short files come last.
-    """
-    on_demo = {item: "demo_address" in getattr(item, "fixturenames", ()) for item in items}
-    for item in items:
-        item.add_marker(
-            pytest.mark.xdist_group("demo" if on_demo[item] else str(item.path.relative_to(item.config.rootpath)))
-        )
-    items.sort(key=lambda item: (not on_demo[item], item.get_closest_marker("browser") is None))
+    """Browser tests first: they take longest, and two workers end together only where the short files come last."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,4 @@
-"""Real servers and a real Chromium. A module's tests share a server on the tests' tiny model, and all tests that need
-it share one on the demo.
+"""Real servers and a real Chromium. A module's tests share a server, on the tests' tiny model or on the demo.
 
 The demo is for what only a model that refuses can show; the tiny model is for the rest, because it takes no time to
 load or to answer. Skipped with the reason where something is missing; with `HYDRASCOPE_REQUIRE_BROWSER` set, that fails
@@ -32,9 +31,9 @@ def tiny_address(possible, page_spec, tmp_path_factory) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo_address(possible, tmp_path_factory) -> Iterator[str]:
-    """The server on the demo: what it measures once, on its first visit, takes longer than a test."""
+    """The module's server on the demo."""
     with running_server(tmp_path_factory.mktemp("demo-server")) as found:
         yield found
 

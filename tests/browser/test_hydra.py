@@ -1,4 +1,5 @@
-"""What a visitor of the Hydra page does, in a real browser: the tour's refusal on the demo, the rest on the tiny model.
+"""What a visitor of the Hydra page does, in a real browser, on the tiny model; the tour's refusal on the demo is in
+`test_on_the_demo.py`.
 
 Each test leaves a screenshot.
 """
@@ -8,59 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.audit_page import PATIENCE, AuditPage
+from tests.browser.audit_page import PATIENCE
+from tests.browser.hydra_page import HydraPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 PROMPT = "How do I bake bread in a small town?"
-
-
-_NOT_REFUSED = re.compile("Complied|Off-topic|Degenerate")
-
-
-class HydraPage(AuditPage):
-    """One tab on the Hydra page."""
-
-    def open(self, **parameters: str) -> HydraPage:
-        self.page.goto(f"{self.address}/hydra" + (f"?{urlencode(parameters)}" if parameters else ""))
-        return self.still()
-
-    def still(self) -> HydraPage:
-        """Connected, drawn, nothing running, every answer written."""
-        expect(self.page.get_by_role("heading", name="Cut off one head")).to_be_visible(timeout=PATIENCE)
-        self.settled()
-        return self
-
-    def view(self, name: str) -> HydraPage:
-        self.page.locator(".st-key-hydra_view button").filter(has_text=name).click()
-        return self.still()
-
-    def step(self, number: int) -> HydraPage:
-        """Wait until the tour is at this step and everything of it is drawn."""
-        expect(self.page.get_by_text(re.compile(rf"Step {number} of \d+"))).to_be_visible(timeout=PATIENCE)
-        return self.still()
 
 
 @pytest.fixture
 def visit(tabs, tiny_address) -> Callable[..., HydraPage]:
     """visit(**link) opens a tab on the tiny model."""
     return partial(tabs, HydraPage, tiny_address)
-
-
-def test_the_tour_begins_with_a_refusal_and_ends_it(tabs, demo_address):
-    tab = tabs(HydraPage, demo_address)
-    tab.click("hydra_tour_begin").step(1)
-    tab.verdict_is("before", "Refused")
-    tab.click("hydra_tour_next").step(2)
-    other = tab.card("after").locator(".stMarkdownBadge").filter(has_text=_NOT_REFUSED, visible=True)
-    expect(other.first).to_be_visible(timeout=PATIENCE)  # so small a model often babbles instead of complying
-    tab.shot("hydra-tour-flipped")
-    tab.click("hydra_tour_end").still()
-    tab.nothing_complains()
 
 
 def test_the_tour_from_one_button_to_its_end(visit):

@@ -1,4 +1,4 @@
-"""A search on a model that refuses: from a refusal to a small set of features without which the model does not refuse."""
+"""A search on a model that refuses: it finds a small set of features without which the model does not refuse."""
 
 import pytest
 

@@ -1,16 +1,21 @@
-"""What the audit page shows of a model that refuses and that writes at length, in a real browser on the demo."""
+"""What the pages show of a model that refuses and that writes at length, in a real browser on the demo. These tests
+share one server, because what it measures once, on its first visit, takes longer than a test.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.audit_page import AuditPage
+from tests.browser.audit_page import PATIENCE, AuditPage
+from tests.browser.hydra_page import HydraPage
 from tests.browser.prompts import FLIPPED
 
+_NOT_REFUSED = re.compile("Complied|Off-topic|Degenerate")
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -69,4 +74,16 @@ def test_a_click_while_answering_is_taken_at_once(visit):
     tab.verdict_is("after", "Answering")  # the score came before the answers
     tab.click_text("Stop")
     expect(tab.page.get_by_role("button", name="Continue")).to_be_visible()
+    tab.nothing_complains()
+
+
+def test_the_tour_begins_with_a_refusal_and_ends_it(tabs, demo_address):
+    tab = tabs(HydraPage, demo_address)
+    tab.click("hydra_tour_begin").step(1)
+    tab.verdict_is("before", "Refused")
+    tab.click("hydra_tour_next").step(2)
+    other = tab.card("after").locator(".stMarkdownBadge").filter(has_text=_NOT_REFUSED, visible=True)
+    expect(other.first).to_be_visible(timeout=PATIENCE)  # so small a model often babbles instead of complying
+    tab.shot("hydra-tour-flipped")
+    tab.click("hydra_tour_end").still()
     tab.nothing_complains()
