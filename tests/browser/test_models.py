@@ -139,7 +139,7 @@ def test_a_wrong_token_a_full_disk_and_a_program_that_ended_half_way(hub, page_s
     hub.faults.clear()
     with page_at(hub, page_spec, tmp_path / "second", home) as address:
         tab = tabs(ModelsPage, address)
-        tab.pick(NAME).says("It fits").shot("models-half-finished")
+        tab.pick(NAME).says("It fits").still().shot("models-half-finished")
         tab.click("models_load").says("In use: *gemma-2-2b-it")
         tab.still().nothing_complains()
     assert hub.deliveries(MODEL, "model.safetensors")[-1].first_byte == arrived, "it goes on where it ended"
