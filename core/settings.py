@@ -196,6 +196,14 @@ TEST_PATIENCE = Setting(
     _count,
     "; write whole seconds",
 )
+TEST_PICTURES = Setting(
+    "HYDRASCOPE_TEST_PICTURES",
+    "anything",
+    "none are taken, which saves a minute",
+    "Lets the browser tests leave screenshots in `tests/browser/out`, for people to look at.",
+    False,
+    bool,
+)
 DEMO_WORK: Setting[Path | None] = Setting(
     "HYDRASCOPE_DEMO_WORK",
     "folder",
@@ -237,7 +245,7 @@ FOR_EVERYBODY = (
     NEURONPEDIA_BULK,
     NEURONPEDIA_KEY,
 )
-FOR_DEVELOPERS = (REQUIRE_BROWSER, TEST_PATIENCE, DEMO_WORK, GEMMA_FILE, BENCH_FILES)
+FOR_DEVELOPERS = (REQUIRE_BROWSER, TEST_PATIENCE, TEST_PICTURES, DEMO_WORK, GEMMA_FILE, BENCH_FILES)
 
 
 def documentation() -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, expect
 
-from core.settings import TEST_PATIENCE
+from core.settings import TEST_PATIENCE, TEST_PICTURES
 
 OUT = Path(__file__).resolve().parent / "out"
 #: Milliseconds, long enough for a slow machine; a pass never waits for it. A test under repair may set less (seconds).
@@ -124,7 +124,9 @@ class AuditPage:
         return self.card(side).locator(".hs-answer").inner_text()
 
     def shot(self, name: str, whole: bool = False) -> None:
-        """A screenshot for people to look at; whole: everything below the fold too."""
+        """A screenshot for people to look at, where they ask for them; whole: everything below the fold too."""
+        if not TEST_PICTURES.read():
+            return
         OUT.mkdir(exist_ok=True)
         size = self.page.viewport_size
         assert size is not None

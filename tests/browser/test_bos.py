@@ -1,4 +1,4 @@
-"""What a visitor of the BOS page does, in a real browser on the tiny model. Each test leaves a screenshot."""
+"""What a visitor of the BOS page does, in a real browser on the tiny model."""
 
 from __future__ import annotations
 

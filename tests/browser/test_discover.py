@@ -1,6 +1,5 @@
 """What a visitor of the Discover page does, in a real browser, on the tiny model with a judge that goes by an answer's
-letters (`tests.small_search`); a search on a model that refuses is in `tests/core/discovery/test_on_the_demo.py`. Each
-test leaves a screenshot.
+letters (`tests.small_search`); a search on a model that refuses is in `tests/core/discovery/test_on_the_demo.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """What a visitor of the Hydra page does, in a real browser, on the tiny model; the tour's refusal on the demo is in
 `test_on_the_demo.py`.
-
-Each test leaves a screenshot.
 """
 
 from __future__ import annotations

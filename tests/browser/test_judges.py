@@ -1,6 +1,6 @@
 """Judging answers in a real browser: a file, a classifier through a loopback hub, stop and go on, coming back, a phone.
 
-The hub serves a tiny stand-in under the name of HarmBench's 7B classifier. Each step leaves a screenshot.
+The hub serves a tiny stand-in under the name of HarmBench's 7B classifier.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Choosing a model in a real browser: success and each failure, against a loopback hub. Each leaves a screenshot.
+"""Choosing a model in a real browser: success and each failure, against a loopback hub.
 
 The hub serves a tiny random model and tiny SAEs in Gemma 2's true layouts, under the names the catalogue gives them.
 """

@@ -26,8 +26,7 @@ def visit(tabs, demo_address) -> Callable[..., AuditPage]:
 
 
 def test_prompt_then_chart_then_toggle_changes_the_verdict(visit):
-    tab = visit(tokens="24")
-    tab.type_prompt(FLIPPED).settled()
+    tab = visit(prompt=FLIPPED, tokens="24")
     expect(tab.page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
     before = tab.score("before")
     tab.click("set_direction")
