@@ -34,7 +34,11 @@ def number(e: dict, form: str) -> str:
 
 
 def candidate(c: dict, name: str, form: str) -> str:
-    """One of a candidate direction's means, over its harmful prompts where it is the ablated score."""
+    """One of a candidate direction's means, over its harmful prompts where it is the ablated score. Records made before
+    26 November 2026 hold no intervals.
+    """
+    if f"{name}_low" not in c:
+        return f"{c[name]:{form}}"
     n = c["harmful" if name == "ablated_score" else "harmless"]
     return number({"value": c[name], "n": n, "low": c[f"{name}_low"], "high": c[f"{name}_high"]}, form)
 
@@ -101,9 +105,10 @@ def lines(figures: dict, direction, cards: dict[int, SaeCard]) -> list[str]:
     out += [f"| top-{k} features a layer ablated | {percent(r)} | {r['degenerate']} |" for k, r in f["top_k"].items()]
     out += [
         f"| smallest K that flips (paper, Stage 1) | {percent(f['stage1'])} | |",
-        f"| only the active ones of that set | {percent(f['active_only'])} | |",
-        f"| as many random active features (mean {number(f['random_active']['size'], '.0f')}) | {percent(f['random_active'])} | |",
+        f"| only the active ones of the top-{f['fixed_k']} | {percent(f['active_only'])} | |",
+        f"| as many random active features as of the top-{f['fixed_k']} (mean {number(f['random_active']['size'], '.0f')}) | {percent(f['random_active'])} | |",
         "",
+        "Judged by `rules`, 24 tokens. "
         f"Active ones against random ones, paired exact (McNemar) p = {f['mcnemar_p']:.2g}. Dormant features wake on "
         f"{percent(f['woken']['prompts_with_any'])} of prompts, {number(f['woken']['each'], '.1f')} a prompt, of which "
         f"{number(f['woken']['at_bos'], '.1f')} at BOS (where they depend on the edit alone, not on the prompt).",

@@ -64,9 +64,8 @@ def main() -> None:
     found["stage1"] = rate(sum(k is not None for k in first), len(refused)) | {"smallest_k": first}
     show("some K flips it (paper, Stage 1)", found["stage1"])
     rng, woken, controls, sizes = np.random.default_rng(0), [], [], []
-    for text, k in zip(refused, first, strict=True):
-        if k is None:
-            continue
+    k = steps[0]  # fixed beforehand: at a K that was chosen because it flips, no control could win
+    for text in refused:
         frame = engine.features(text)
         active = {
             Feature(int(layer), int(index)) for layer, index in frame[["layer", "index"]].drop_duplicates().to_numpy()
@@ -86,12 +85,13 @@ def main() -> None:
         woken.append((len(new), len([f for f in new if tuple(f) in at_bos])))
         sizes.append(size)
     control = np.array(controls)
+    found["fixed_k"] = k
     found["random_active"] = rate(int((control[:, 0] == "complied").sum()), len(control)) | {
         "size": mean(sizes)._asdict()
     }
-    show("as many random active features: complied", found["random_active"])
+    show(f"as many random active features as of the top-{k}: complied", found["random_active"])
     found["active_only"] = rate(int((control[:, 1] == "complied").sum()), len(control))
-    show("only the active ones of the set: complied", found["active_only"])
+    show(f"only the active ones of the top-{k}: complied", found["active_only"])
     better = int(((control[:, 1] == "complied") & (control[:, 0] != "complied")).sum())
     worse = int(((control[:, 1] != "complied") & (control[:, 0] == "complied")).sum())
     found["mcnemar_p"] = float(binomtest(better, max(1, better + worse)).pvalue)
