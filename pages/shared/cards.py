@@ -27,6 +27,7 @@ from pages.shared.workspace.state import ANSWER_TOKENS, with_settings
 LENGTH, THINKING, HALT = "answer_length", "answer_thinking", "answer_halt"
 #: Milliseconds of one measurement from which on the answers come before everything that measures many prompts.
 SLOW = 2000
+#: How long an answer that is being written stands before it is shown again.
 _SECONDS_BETWEEN = 0.1
 _STOPPED, _PARTIALS = "answer_stopped", "answer_partials"
 _SCORE_HELP = (

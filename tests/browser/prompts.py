@@ -1,4 +1,4 @@
-"""Prompts for the browser tests on the demo."""
+"""Prompts for tests on the demo."""
 
 from __future__ import annotations
 
