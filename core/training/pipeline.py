@@ -47,7 +47,7 @@ class BatchSizes(NamedTuple):
     """How much a device takes at once. tokens: of a forward pass. answers: rows that are generated together."""
 
     tokens: int = 4096
-    answers: int = 16
+    answers: int = 64
 
 
 #: What a laptop's processor takes.
