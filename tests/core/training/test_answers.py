@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.errors import Cancelled
-from core.training.answers import answer_prompts, read_answers
+from core.training.answers import answer_prompts, generate_batch, read_answers
 from core.training.chats import request_ids
 from tests.core.training.conftest import StopsAfter
 
@@ -42,3 +42,16 @@ def test_sampled_answers_are_kept_beside_the_greedy_ones(plain, tokenizer, tmp_p
     sampled = answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=8, number=1, temperature=5.0)
     assert greedy != sampled
     assert len(read_answers(path)) == 2 * len(PROMPTS)
+
+
+def test_the_head_reads_a_contiguous_tensor_and_is_left_as_it_was(plain, tokenizer) -> None:
+    read: list[bool] = []
+    head = plain.get_output_embeddings()
+    before = len(head._forward_pre_hooks)
+    watch = head.register_forward_hook(lambda _module, args, _output: read.append(args[0].is_contiguous()))
+    try:
+        generate_batch(plain, tokenizer, PROMPTS, 3)
+    finally:
+        watch.remove()
+    assert len(read) == 3 and all(read)
+    assert len(head._forward_pre_hooks) == before
