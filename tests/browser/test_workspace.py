@@ -131,7 +131,7 @@ def test_a_prompt_of_some_length_is_in_the_address(visit):
 @pytest.mark.parametrize(("first", "second"), combinations(PAGES, 2))
 def test_every_pair_of_pages_both_ways(visit, first, second):
     tab = visit(page=first, **LINK)
-    for here, there in ((first, second), (second, first)):
+    for there in (second, first):
         tab.shows(THREE)
         expect(tab.top_button).to_contain_text("Top 5")
         tab.toggle("2-4").shows(ONE_OFF)
