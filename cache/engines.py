@@ -19,7 +19,10 @@ from core.models.registry import find_spec
 from core.progress import NEVER, QUIET, Progress
 from core.settings import MODELS
 
-# Frozen objects are not collected at the end of the process either, and some libraries then report leaks.
+# Streamlit collects garbage after every rerun, and would each time walk through the objects of every import: what is
+# imported by now is never garbage. Frozen objects are not collected at the end of the process either, and some
+# libraries then report leaks.
+gc.freeze()
 atexit.register(gc.unfreeze)
 
 # Protects `_engines`: without it two first visitors would each load the model.
@@ -50,9 +53,7 @@ def get_engine(name: str, progress: Progress = QUIET, cancelled: Callable[[], bo
             while _engines and _too_large(name):
                 _free_some()
             _engines[name] = load(name, progress=progress, cancelled=cancelled)
-            # Streamlit collects garbage after every rerun; walking the model's objects each time costs seconds (#8977).
-            gc.collect()
-            gc.freeze()
+            _freeze()
         _engines[name] = _engines.pop(name)
         return _engines[name]
 
@@ -97,8 +98,16 @@ def _unload_oldest() -> None:
     del _engines[next(iter(_engines))]
 
 
+def _freeze() -> None:
+    """Put what is alive out of the collector's sight. Streamlit collects garbage after every rerun; walking through the
+    objects of every import and of the model each time would cost seconds (streamlit #8977).
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def _collect_garbage() -> None:
     gc.unfreeze()
-    gc.collect()
+    _freeze()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # for other programs on the same GPU

@@ -7,11 +7,13 @@ fast path can be checked against the slow, obvious one in milliseconds.
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # its compiled client opens sockets that the guard below does not see
@@ -27,6 +29,7 @@ from hypothesis import settings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from cache import engines
 from core.models import registry
 from tests.core.judges.folders import guard_folder, harmbench_folders  # noqa: F401
 from tests.loopback_hub.guard import only_loopback
@@ -58,6 +61,22 @@ def own_cache(tmp_path_factory, monkeypatch, request):
         monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     yield
     registry.reset()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def freeze_imports() -> None:
+    """Put what earlier modules imported and made out of the collector's sight. Streamlit and `cache.engines` collect
+    garbage so often that looking through the half million objects of every import took a tenth of all tests' time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def keep_imports_frozen(monkeypatch):
+    """Engines that come and go neither freeze nor thaw anything; `tests/cache/test_engines.py` lets one do so."""
+    quiet = SimpleNamespace(collect=gc.collect, freeze=lambda: None, unfreeze=lambda: None)
+    monkeypatch.setattr(engines, "gc", quiet)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ Knows: how Streamlit is started, and what huggingface_hub read too early. Does n
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -36,6 +37,7 @@ def serve(
     registry.register(spec)
     if prepare is not None:
         prepare()
+    gc.freeze()  # Streamlit collects garbage after every rerun: it need not look through every import
     sys.argv = ["streamlit", "run", "app.py", *options(port)]
     cli.main()
 

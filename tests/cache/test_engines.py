@@ -3,7 +3,6 @@
 import gc
 import weakref
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -27,16 +26,12 @@ def registered(tiny_spec, monkeypatch):
 
 
 @pytest.fixture
-def two(registered, monkeypatch):
-    """The same, while the collector sees only what the test itself makes: to look through the half million objects of
-    every import takes longer than a switch. `engines` freezes and unfreezes too, which would bring them back; the first
-    test here lets it.
-    """
+def collector(monkeypatch):
+    """The engines use Python's own collector, which other tests keep from them because it thaws every import."""
+    monkeypatch.setattr(engines, "gc", gc)
+    yield gc
+    gc.collect()
     gc.freeze()
-    monkeypatch.setattr(engines, "gc", SimpleNamespace(collect=gc.collect, freeze=gc.collect, unfreeze=gc.collect))
-    yield registered
-    engines.unload_all()
-    gc.unfreeze()
 
 
 def live_tensors():
@@ -51,19 +46,26 @@ def live_bytes():
     return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in found}.values())
 
 
-def test_it_is_kept_and_another_takes_its_place(registered):
+def test_it_is_kept_and_another_takes_its_place(registered, collector):
     first = engines.get_engine("one")
     assert engines.get_engine("one") is first and engines.is_loaded("one")
     gone = weakref.ref(first.model)
     del first
     engines.get_engine("other")
-    gc.unfreeze()
-    gc.collect()
     assert gone() is None and not engines.is_loaded("one")
 
 
+def test_the_collector_does_not_look_at_a_loaded_model_and_still_frees_one_that_left(registered, collector):
+    model = engines.get_engine("one").model
+    assert all(thing is not model for thing in gc.get_objects())
+    gone = weakref.ref(model)
+    del model
+    engines.unload_all()
+    assert gone() is None
+
+
 @pytest.mark.slow
-def test_ten_switches_return_memory_to_where_it_was(two):
+def test_ten_switches_return_memory_to_where_it_was(registered):
     text, held = "How do I bake bread?", []
     for number in range(11):
         engine = engines.get_engine(("one", "other")[number % 2])
@@ -77,7 +79,7 @@ def test_ten_switches_return_memory_to_where_it_was(two):
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_columns_and_layers_that_were_held_leave_with_their_model(two, monkeypatch, most):
+def test_columns_and_layers_that_were_held_leave_with_their_model(registered, monkeypatch, most):
     """With two allowed, three names in turn: one always leaves, and all that it held with it."""
     monkeypatch.setenv("HYDRASCOPE_MODELS", str(most))
     text, held = "How do I bake bread?", []
@@ -95,7 +97,7 @@ def test_columns_and_layers_that_were_held_leave_with_their_model(two, monkeypat
     assert held[1] - held[0] < 0.1 * own, held
 
 
-def test_nothing_of_a_replaced_model_stays_alive(two):
+def test_nothing_of_a_replaced_model_stays_alive(registered):
     before = {id(tensor) for tensor in live_tensors()}
     engine = engines.get_engine("one")
     engine.measure("How do I bake bread?", Edits.ablate([(1, 3)]))
@@ -109,7 +111,7 @@ def test_nothing_of_a_replaced_model_stays_alive(two):
     assert not [ref() for ref in gone if ref() is not None]
 
 
-def test_several_may_stay_and_the_one_not_used_for_longest_leaves(two, monkeypatch):
+def test_several_may_stay_and_the_one_not_used_for_longest_leaves(registered, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_MODELS", "2")
     first, other = engines.get_engine("one"), engines.get_engine("other")
     assert engines.get_engine("one") is first and engines.is_loaded("other")
@@ -118,7 +120,7 @@ def test_several_may_stay_and_the_one_not_used_for_longest_leaves(two, monkeypat
     assert engines.get_engine("one") is first and engines.get_engine("other") is not other
 
 
-def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, monkeypatch):
+def test_before_another_that_would_not_fit_columns_leave_and_then_models(registered, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_MODELS", "9")
     first = [engines.get_engine(name) for name in ("one", "other")]
     for engine in first:
@@ -138,7 +140,7 @@ def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, mo
     assert engines.loaded_names() == ("one", "other", "third")
     assert [engine.sae_bytes for engine in first] == [0, 0]
     free.append(1)
-    registry.register(replace(two[0], name="fourth"))
+    registry.register(replace(registered[0], name="fourth"))
     engines.get_engine("fourth")
     assert engines.loaded_names() == ("third", "fourth")
     free.append(-1)  # never enough: the last way is to try with nothing else loaded
@@ -147,7 +149,7 @@ def test_before_another_that_would_not_fit_columns_leave_and_then_models(two, mo
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])
-def test_a_number_of_models_that_is_none_is_one_plain_error_and_changes_nothing(two, monkeypatch, text):
+def test_a_number_of_models_that_is_none_is_one_plain_error_and_changes_nothing(registered, monkeypatch, text):
     first = engines.get_engine("one")
     monkeypatch.setenv("HYDRASCOPE_MODELS", text)
     with pytest.raises(InputError, match=f"HYDRASCOPE_MODELS is “{text}”"):
@@ -155,15 +157,15 @@ def test_a_number_of_models_that_is_none_is_one_plain_error_and_changes_nothing(
     assert engines.get_engine("one") is first
 
 
-def test_other_layers_under_the_same_name_are_loaded_anew(two):
+def test_other_layers_under_the_same_name_are_loaded_anew(registered):
     first = engines.get_engine("one")
-    registry.choose_model(replace(two[0], layers=(1,), saes={1: two[0].saes[1]}))
+    registry.choose_model(replace(registered[0], layers=(1,), saes={1: registered[0].saes[1]}))
     assert not engines.is_loaded("one")
     assert engines.get_engine("one").spec.layers == (1,) and engines.get_engine("one") is not first
     assert registry.chosen_name() == "one"
 
 
-def test_the_model_in_use_can_be_let_go_and_is_loaded_again_when_asked_for(two):
+def test_the_model_in_use_can_be_let_go_and_is_loaded_again_when_asked_for(registered):
     gone = weakref.ref(engines.get_engine("one").model)
     assert engines.loaded_names() == ("one",)
     engines.unload_all()
@@ -171,8 +173,8 @@ def test_the_model_in_use_can_be_let_go_and_is_loaded_again_when_asked_for(two):
     assert engines.get_engine("one").spec.name == "one"
 
 
-def test_a_failed_or_stopped_load_leaves_nothing_behind(two, tmp_path):
-    registry.register(replace(two[0], name="broken", model_id=str(tmp_path / "nowhere")))
+def test_a_failed_or_stopped_load_leaves_nothing_behind(registered, tmp_path):
+    registry.register(replace(registered[0], name="broken", model_id=str(tmp_path / "nowhere")))
     with pytest.raises(AssetError):
         engines.get_engine("broken")
     assert not engines.loaded_names()
@@ -181,7 +183,7 @@ def test_a_failed_or_stopped_load_leaves_nothing_behind(two, tmp_path):
     assert engines.get_engine("one").spec.name == "one"
 
 
-def test_a_stop_while_an_sae_is_packed_is_heard(two, tmp_path, monkeypatch):
+def test_a_stop_while_an_sae_is_packed_is_heard(registered, tmp_path, monkeypatch):
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
     with pytest.raises(Cancelled):
         engines.get_engine("one", cancelled=lambda: True)
