@@ -38,8 +38,14 @@ def row(chosen: Callable[[str], None] = lambda name: None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="model_offer"):
         with st.container(key="model_offer_now", width="content"):
             _words(offers()[0], "in use")
-        for offer in others:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+        for number, offer in enumerate(others):
+            with st.container(
+                horizontal=True,
+                vertical_alignment="center",
+                gap="small",
+                width="content",
+                key=f"model_offer_other{number or ''}",
+            ):
                 _words(offer)
                 st.button(
                     "Use it",
@@ -49,6 +55,7 @@ def row(chosen: Callable[[str], None] = lambda name: None) -> None:
                     help=f"{offer.first_use} You can go on with the demo until it is loaded. Then every page uses it, "
                     "for every visitor.".strip(),
                 )
+        st.space("stretch")
         st.button(
             "Close",
             key="model_offer_close",
