@@ -44,7 +44,7 @@ def offers() -> tuple[Offer, ...]:
 
 
 def _downloads(source: GgufSource) -> str:
-    return f"Downloads {size_text(source.size)} once."
+    return f"Downloads {size_text(source.download_size)} once."
 
 
 def _takes(source: GgufSource) -> str:

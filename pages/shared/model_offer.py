@@ -22,7 +22,8 @@ _CLOSED = "model_offer_closed"
 
 def show() -> None:
     """The choice; while a model is being loaded, how far that is; afterwards nothing. Call above the prompt."""
-    with shown_as_sentences("the choice of a model"):
+    # The place is there even when it is empty, so that the elements below keep theirs.
+    with st.container(), shown_as_sentences("the choice of a model"):
         if model_loading.under_way() or _others():
             watch(model_loading.under_way, _draw, key="model_offer_live", every=1.0)
 
@@ -32,10 +33,10 @@ def row(chosen: Callable[[str], None] = lambda name: None) -> None:
 
     chosen: called with a model's name when it is about to be loaded.
     """
-    others = _others()
+    others, place = _others(), st.container()
     if not others:
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="model_offer"):
+    with place, st.container(horizontal=True, vertical_alignment="center", gap="small", key="model_offer"):
         with st.container(key="model_offer_now", width="content"):
             _words(offers()[0], "in use")
         for number, offer in enumerate(others):
@@ -75,7 +76,8 @@ def _others() -> tuple[Offer, ...]:
 def _draw() -> None:
     if model_loading.under_way():
         with st.container(gap="xsmall", key="model_offer_progress"):
-            model_loading.bars()
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                model_loading.bars()
             st.caption("You can go on meanwhile. When it is loaded, every page changes to it, for every visitor.")
         return
     row()
