@@ -1,4 +1,4 @@
-"""A model from a GGUF file as it is with SAEs shipped for it: the real name and layout, tiny weights. Fixtures included."""
+"""A GGUF model as it is with SAEs shipped for it: real name and layout, tiny weights. Fixtures included."""
 
 from __future__ import annotations
 

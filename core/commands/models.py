@@ -6,6 +6,7 @@ Knows: what is printed. Does not know: how a model is checked.
 from __future__ import annotations
 
 import argparse
+
 from core.commands.exit_codes import ExitCode
 from core.commands.needs import footprint_text
 from core.commands.terminal import note, progress_bar, table
