@@ -140,7 +140,8 @@ def _tokens(engine: Engine, key: str, request: Request, before: Side, after: Sid
 use_style()
 st.title("Audit a refusal", anchor=False)
 st.markdown("Type a request, see in which layers the model turns towards refusal, and switch features off.")
-model_offer.show()
+shows_a_load = model_offer.show()
 the_engine = engine_or_stop()
+model_offer.show_end(shows_a_load, the_engine.spec)
 with shown_as_sentences("the Audit page"):
     audit(the_engine)

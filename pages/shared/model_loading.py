@@ -29,6 +29,14 @@ def under_way() -> bool:
     return bool(shared_queue().under_way("model"))
 
 
+def has_ended(spec: ModelSpec) -> bool:
+    """Whether no model is being loaded any more, where this one is loaded: its own job is given a moment to end."""
+    queue = shared_queue()
+    if (own := queue.latest("model", models.key_of(spec))) is not None:
+        queue.wait(own.id, INSTANT)
+    return not under_way()
+
+
 def bars() -> None:
     """Every load under way, each with a button that stops it."""
     for number, job in enumerate(shared_queue().under_way("model")):

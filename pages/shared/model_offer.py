@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from core import ModelSpec
 from core.models.offers import USUAL, Offer, offers
 from core.models.registry import chosen_name, find_spec, is_chosen
 from pages.shared import model_loading
@@ -20,12 +21,29 @@ from pages.shared.trouble import shown_as_sentences
 _CLOSED = "model_offer_closed"
 
 
-def show() -> None:
-    """The choice; while a model is being loaded, how far that is; afterwards nothing. Call above the prompt."""
-    # The place is there even when it is empty, so that the elements below keep theirs.
-    with st.container(), shown_as_sentences("the choice of a model"):
-        if model_loading.under_way() or _others():
-            watch(model_loading.under_way, _draw, key="model_offer_live", every=1.0)
+def show() -> bool:
+    """The choice; while a model is being loaded, how far that is; afterwards nothing. Call above the prompt.
+
+    Returns whether a load was shown, for `show_end`.
+    """
+    loading = model_loading.under_way()
+    # A place that is left empty is cleared at once, not when the run has ended, and what is below keeps its own place.
+    place = st.empty()
+    with shown_as_sentences("the choice of a model"):
+        if loading or _others():
+            with place.container():
+                watch(model_loading.under_way, _draw, key="model_offer_live", every=1.0)
+    return loading
+
+
+def show_end(loading: bool, spec: ModelSpec) -> None:
+    """Run the page again if the load that it shows has ended since. Call when the engine is there, before its results:
+    they take long, and the bar would stand above them all the while.
+
+    loading: what `show` returned. spec: the engine's.
+    """
+    if loading and model_loading.has_ended(spec):
+        st.rerun()
 
 
 def row(chosen: Callable[[str], None] = lambda name: None) -> None:
@@ -33,10 +51,10 @@ def row(chosen: Callable[[str], None] = lambda name: None) -> None:
 
     chosen: called with a model's name when it is about to be loaded.
     """
-    others, place = _others(), st.container()
+    others, place = _others(), st.empty()
     if not others:
         return
-    with place, st.container(horizontal=True, vertical_alignment="center", gap="small", key="model_offer"):
+    with place.container(horizontal=True, vertical_alignment="center", gap="small", key="model_offer"):
         with st.container(key="model_offer_now", width="content"):
             _words(offers()[0], "in use")
         for number, offer in enumerate(others):
@@ -74,8 +92,10 @@ def _others() -> tuple[Offer, ...]:
 
 
 def _draw() -> None:
+    place = st.empty()
     if model_loading.under_way():
-        with st.container(gap="xsmall", key="model_offer_progress"):
+        st.empty()  # in place of the choice
+        with place.container(gap="xsmall", key="model_offer_progress"):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 model_loading.bars()
             st.caption("You can go on meanwhile. When it is loaded, every page changes to it, for every visitor.")
