@@ -100,6 +100,8 @@ def _draw() -> None:
                 model_loading.bars()
             st.caption("You can go on meanwhile. When it is loaded, every page changes to it, for every visitor.")
         return
+    if not _others():  # closed just now: the page without this part
+        st.rerun()
     row()
     for offer in _others():
         model_loading.outcome(find_spec(offer.name))
