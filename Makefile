@@ -1,6 +1,7 @@
 # Daily life with Hydrascope. `make help` lists what there is; ARGS is passed on: make test ARGS="-k direction"
 PYTHON ?= python3
 ARGS ?=
+MODEL ?=
 # Tests run in so many processes at once, each with one thread of torch. A file's tests stay in one process, because
 # they share what is slow to make: a server, a loaded model, a whole run.
 WORKERS ?= 2
@@ -16,8 +17,9 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: base ## install what is missing, prepare the demo model, and start the page
-	@$(PY) -m core run $(ARGS)
+# With MODEL=NAME the pages open on that model, and the demo is not prepared.
+run: $(if $(MODEL),$(VENV)/.installed,base) ## install what is missing, prepare the demo or MODEL=NAME, and start the page
+	@$(PY) -m core run $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 test: $(VENV)/.installed-dev base ## all tests, in two processes; the browser ones where Chromium is
 	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS)

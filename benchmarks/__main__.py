@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import cold, demo_sets, discovery, geometry, gpu, hydra
+from benchmarks import cold, demo_sets, discovery, geometry, gpu, hydra, qwen
 from benchmarks.timing import machine
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--parts", default="demo,geometry,click,discovery,hydra,cold", help="which; also: gpu")
+    parser.add_argument("--parts", default="demo,geometry,click,discovery,hydra,cold", help="which; also: gpu, qwen")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     parts = options.parts.split(",")
@@ -29,6 +29,8 @@ def main() -> None:
         hydra.main(options.runs)
     if "cold" in parts:
         cold.main()
+    if "qwen" in parts:
+        qwen.main(options.runs)
     if "gpu" in parts:
         gpu.main(options.runs)
 

@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks import geometry
-from benchmarks.timing import OUT, median, peak_gigabytes, row, write
+from benchmarks.timing import OUT, median, peak_gigabytes, peak_gigabytes_of, row, write
 from core import Edits, Feature, load
 from core.edits.direction import make_direction, save_direction
 from core.saes.formats.open import open_sae
@@ -137,7 +137,6 @@ def page(folder: Path, picture: Path) -> dict[str, float] | str:
 
     if reason := missing():
         return reason
-    import psutil
     from playwright.sync_api import sync_playwright
 
     from tests.browser.audit_page import AuditPage
@@ -177,12 +176,7 @@ def page(folder: Path, picture: Path) -> dict[str, float] | str:
             found["edited"] = time.perf_counter() - started
             tab.page.screenshot(path=picture, full_page=True)
             tab.nothing_complains()
-            (server,) = (
-                one
-                for one in psutil.process_iter(["cmdline"])
-                if address.rpartition(":")[2] in (one.info["cmdline"] or ())
-            )
-            found["gigabytes"] = _peak(server.pid)
+            found["gigabytes"] = peak_gigabytes_of(address)
             browser.close()
     return found
 
@@ -190,12 +184,6 @@ def page(folder: Path, picture: Path) -> dict[str, float] | str:
 def _random_direction() -> torch.Tensor:
     """A random model refuses nothing, so there is none to compute."""
     return torch.randn(geometry.D_MODEL, generator=torch.Generator().manual_seed(0))
-
-
-def _peak(process: int) -> float:
-    """Peak resident memory of a process, 10⁹ bytes."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
-    return int(status["VmHWM"].split()[0]) * 1024 / 1e9
 
 
 def main() -> dict:

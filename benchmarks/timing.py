@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import torch
 
 OUT = Path(__file__).parent / "out"
@@ -43,6 +44,14 @@ def ratios(above: list[float], below: list[float]) -> tuple[float, float, float]
 def peak_gigabytes() -> float:
     """Peak resident memory of this process so far, 10⁹ bytes; mapped files count where they were touched."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def peak_gigabytes_of(address: str) -> float:
+    """The same of the server at an address of this machine."""
+    port = address.rpartition(":")[2]
+    (server,) = (one for one in psutil.process_iter(["cmdline"]) if port in (one.info["cmdline"] or ()))
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{server.pid}/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) * 1024 / 1e9
 
 
 def machine() -> dict[str, object]:

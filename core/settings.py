@@ -32,6 +32,11 @@ class Setting(Generic[Value_co]):
     parse: Callable[[str], Value_co]  # raises ValueError for a value that cannot be used
     hint: str = ""  # the second half of the error
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the environment names a value."""
+        return bool(os.environ.get(self.name, "").strip())
+
     def read(self) -> Value_co:
         """The value now. Raises InputError for one that cannot be used."""
         text = os.environ.get(self.name, "").strip()

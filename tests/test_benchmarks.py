@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import demo_sets, gpu
+from benchmarks import demo_sets, gpu, qwen
 from core import Edits, Engine
 
 
@@ -57,3 +57,9 @@ def test_without_a_gpu_that_is_said_and_nothing_is_measured(monkeypatch, capsys)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(gpu, "demo", None)
     assert gpu.main(1) == {} and "No GPU" in capsys.readouterr().out
+
+
+def test_a_real_model_that_is_not_here_is_not_timed(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
+    monkeypatch.setattr(qwen, "apart", None)
+    assert qwen.main(1) == {} and f"prepare --model {qwen.NAME}" in capsys.readouterr().out

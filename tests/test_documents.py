@@ -21,7 +21,8 @@ LARGEST_README = 8 * 1024
 #: What a newcomer reads. The log and the changelog tell of the past, in which files had other names.
 DOCUMENTS = sorted(
     [
-        *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "assets/demo/README.md")),
+        *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
+        *(ROOT / "assets").glob("*/README.md"),
         *(path for path in (ROOT / "docs").glob("*.md") if path.name != "log.md"),
     ]
 )

@@ -11,7 +11,7 @@ from cache.jobs.queue import Control, Job, Queue
 from core import ModelSpec
 from core.models.check_added import Draft, check_draft
 from core.models.files import make_ready
-from core.models.registry import choose_model, chosen_name, find_spec
+from core.models.registry import choose_model, chosen_name, find_spec, is_chosen
 from core.text.layers import layers_text
 
 #: There is one form, so one check is enough.
@@ -25,7 +25,7 @@ def start(queue: Queue, spec: ModelSpec) -> Job:
         make_ready(spec, control.report, control.stop_requested)
         control.report("Waiting for the device", 0.0)
         with control.device():
-            before = find_spec(chosen_name())
+            before = find_spec(chosen_name()) if is_chosen() else None
             choose_model(spec)
             try:
                 get_engine(spec.name, control.report, control.stop_requested)

@@ -6,14 +6,11 @@ Knows: what is printed. Does not know: how a model is checked.
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
+from core.commands.needs import footprint_text
 from core.commands.terminal import note, progress_bar, table
 from core.text.layers import layers_text, parse_layers
-
-if TYPE_CHECKING:
-    from core.models.footprint import Footprint
 
 SUMMARY = "list the known models, or add, inspect and remove your own"
 EXAMPLE = "hydrascope models add mine --model owner/model --saes release-of-saelens --layers 12,13"
@@ -108,7 +105,7 @@ def _add(options: argparse.Namespace) -> None:
     print("\n".join(found.lines))
     takes = footprint(found.spec)
     remember(found.model)
-    print(_footprint_text(takes))
+    print(footprint_text(takes))
     print(f"“{found.model.name}” is now on your list. Use it with --model {found.model.name}, or on the Models page.")
     _warn()
 
@@ -117,7 +114,7 @@ def _print_footprint(name: str) -> None:
     from core.models.footprint import footprint
     from core.models.registry import find_spec
 
-    print(_footprint_text(footprint(find_spec(name))))
+    print(footprint_text(footprint(find_spec(name))))
 
 
 def _remove(name: str) -> None:
@@ -133,24 +130,3 @@ def _warn() -> None:
 
     if sentence := list_trouble():
         note(sentence)
-
-
-def _footprint_text(found: Footprint) -> str:
-    """What a model takes, in lines for people."""
-    from core.text.sizes import size_text
-
-    download = size_text(found.download) if found.download else "nothing"
-    packing = size_text(found.packing) if found.packing else "nothing"
-    lines = [
-        f"Parameters: {found.parameters / 1e9:.2f} billion; {found.saes} SAEs, {found.saes_packed} of them packed",
-        f"To download: {download}; to pack: {packing}; memory: about {size_text(found.memory)}, "
-        f"{size_text(found.free)} free",
-        f"{found.verdict} ({found.placement})",
-    ]
-    if found.needs_token:
-        lines.append(
-            "Gated: accept the licence on the model's page, then log in with `hf auth login`, or set HF_TOKEN."
-        )
-    if not found.online:
-        lines.append("The hub could not be reached. These numbers describe only the files on this machine.")
-    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`hydrascope run`: the pages, in a browser.
+"""`hydrascope run`: the pages, in a browser, on a model that is made ready first where one is named.
 
 Knows: how Streamlit is started. Does not know: pages. Streamlit reads `.streamlit/config.toml` beside `app.py`,
 wherever it is started. So the pages are served to this machine only, unless somebody overrides that.
@@ -7,23 +7,38 @@ wherever it is started. So the pages are served to this machine only, unless som
 from __future__ import annotations
 
 import argparse
+import os
 import runpy
 import sys
 
 from core.commands.exit_codes import ExitCode
-from core.commands.terminal import note
+from core.commands.needs import footprint_text
+from core.commands.terminal import note, progress_bar
 from core.paths import PROGRAM_FOLDER
+from core.settings import MODEL
 
 SUMMARY = "start the web pages on this machine, at http://localhost:8501"
-EXAMPLE = "hydrascope run --server.port 9000"
+EXAMPLE = "hydrascope run --model qwen2.5-coder-1.5b-instruct"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="the model that the pages open with, a name listed by `hydrascope models`; its files are downloaded and "
+        "converted first (default: HYDRASCOPE_MODEL, or demo)",
+    )
     parser.epilog = "Other options are passed to Streamlit: hydrascope run --server.port 9000"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until interrupted. In this process, so that a signal reaches Streamlit itself."""
+    """Serve until interrupted. In this process, so that a signal reaches Streamlit itself.
+
+    Raises UnknownModelError, DownloadError, AssetError, InputError where the named model cannot be made ready.
+    """
+    if options.model is not None:
+        _make_ready(options.model)
+        os.environ[MODEL.name] = options.model
     arguments = sys.argv
     sys.argv = ["streamlit", "run", str(PROGRAM_FOLDER / "app.py"), *options.rest]
     try:
@@ -35,3 +50,15 @@ def run(options: argparse.Namespace) -> int:
     finally:
         sys.argv = arguments
     return ExitCode.DONE
+
+
+def _make_ready(name: str) -> None:
+    """Say what the model takes, then download, convert and pack its files. The first page that is opened loads it."""
+    from core.models.files import make_ready
+    from core.models.footprint import footprint
+    from core.models.registry import find_spec
+
+    spec = find_spec(name)
+    note(f"{spec.name}\n{footprint_text(footprint(spec))}")
+    with progress_bar() as progress:
+        make_ready(spec, progress)

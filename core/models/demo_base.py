@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.models.gguf_folder import converted_folder
+from core.models.gguf_folder import converted_folder, is_here
 from core.models.gguf_source import GgufSource, Wheel
 from core.progress import QUIET, Progress
 from core.settings import DEMO_WHEEL
 
+_FOLDER = "SmolLM2-135M-Instruct"
 SMOLLM2 = GgufSource(
     title="the demo's base model",
     file="SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -34,4 +35,9 @@ SMOLLM2 = GgufSource(
 
 def base_folder(progress: Progress = QUIET) -> Path:
     """The demo base as plain transformers files. Milliseconds when it is there, about a minute the first time."""
-    return converted_folder(SMOLLM2, "SmolLM2-135M-Instruct", progress)
+    return converted_folder(SMOLLM2, _FOLDER, progress)
+
+
+def base_is_here() -> bool:
+    """Whether the demo base lies in the cache."""
+    return is_here(_FOLDER)

@@ -17,10 +17,11 @@ from safetensors import safe_open
 
 from core import devices
 from core.hub.fetch import Listing, Wanted, look
-from core.models.demo_base import SMOLLM2
+from core.models.demo_base import SMOLLM2, base_is_here
 from core.models.files import MODEL_FILES
 from core.models.gguf_folder import is_here
 from core.models.gguf_models import gguf_model
+from core.models.gguf_source import GgufSource
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
 from core.saes.device_cache import budget_within
@@ -49,9 +50,11 @@ _HALF = ("llama_scope", "llama_scope_r1_distill", "goodfire", "deepseek_r1")
 class Footprint:
     """What loading a model takes: one that is audited, or a judge's. Bytes, but for `parameters` and the two counts.
 
-    weights: as they are held. memory: weights, working space, and what HYDRASCOPE_MEMORY asks to be held of SAEs; 0
-    where nothing is loaded. free: of the device's memory now. download: still to come. packing: SAE records still to be
-    written. disk_free: where both go. columns: how much of the SAEs is held, asked for or out of what is left free.
+    weights: as they are held. memory: weights, working space, and what HYDRASCOPE_MEMORY asks to be held of SAEs; where
+    a GGUF file has to be converted first, at least what that takes; 0 where nothing is loaded. free: of the device's
+    memory now. download: still to come. converting: disk that a conversion takes beside the download, for a moment.
+    packing: SAE records still to be written. disk_free: where all of them go. columns: how much of the SAEs is held,
+    asked for or out of what is left free.
     device: its kind; placement: device and number format, with the reason. spread: whether the weights are laid over
     several devices. gated, needs_token: of the repository. saes: how many; saes_packed: of them, packed already.
     online: whether the hub could be asked. advice: what to do where the memory is short.
@@ -62,6 +65,7 @@ class Footprint:
     memory: int = 0
     free: int = 0
     download: int = 0
+    converting: int = 0
     packing: int = 0
     disk_free: int = 0
     columns: int = 0
@@ -76,9 +80,14 @@ class Footprint:
     advice: str = MODEL_ADVICE
 
     @property
+    def disk(self) -> int:
+        """Bytes that have to be free on the disk."""
+        return self.download + self.converting + self.packing
+
+    @property
     def fits(self) -> bool:
         """Whether it can be loaded here now: memory and disk."""
-        return (self.memory <= self.free or self.spread) and self.download + self.packing <= self.disk_free
+        return (self.memory <= self.free or self.spread) and self.disk <= self.disk_free
 
     @property
     def verdict(self) -> str:
@@ -90,11 +99,10 @@ class Footprint:
                 f"It does not fit now. It needs about {size_text(self.memory)} of memory, but "
                 f"{size_text(self.free)} is free ({self.device}). To load it, {self.advice}."
             )
-        if self.download + self.packing > self.disk_free:
+        if self.disk > self.disk_free:
             return (
-                f"It needs {size_text(self.download + self.packing)} of disk space, but {size_text(self.disk_free)} "
-                "is free. Free some space, choose fewer layers, or set HYDRASCOPE_CACHE to a folder on a larger "
-                "disk."
+                f"It needs {size_text(self.disk)} of disk space, but {size_text(self.disk_free)} is free. Free some "
+                "space, choose fewer layers, or set HYDRASCOPE_CACHE to a folder on a larger disk."
             )
         if self.memory > self.free:
             return (
@@ -152,13 +160,15 @@ def footprint(spec: ModelSpec, device: devices.Device | None = None, dtype: str 
     for known in waiting:
         by_repo.setdefault(known.repo, []).append(known)
     listings = {repo: sae_listing(repo, saes) for repo, saes in by_repo.items()}
-    memory, free = devices.memory_for(model.parameters, placement.dtype), devices.free_memory(placement.device)
+    memory = max(devices.memory_for(model.parameters, placement.dtype), model.converting.memory)
+    free = devices.free_memory(placement.device)
     held = MEMORY.read()
     asked = [listing for listing in (model.listing, *listings.values()) if listing is not None]
     return Footprint(
         parameters=model.parameters,
         weights=model.parameters * placement.dtype.itemsize,
         download=model.download + sum(listing.missing_bytes for listing in listings.values()),
+        converting=model.converting.disk,
         packing=sum(local) + sum(found.total_bytes * _growth(by_repo[repo]) for repo, found in listings.items()),
         memory=memory + (held or 0),
         columns=budget_within(max(0, free - memory), placement.device) if held is None else held,
@@ -175,24 +185,39 @@ def footprint(spec: ModelSpec, device: devices.Device | None = None, dtype: str 
     )
 
 
+class _Converting(NamedTuple):
+    """Bytes beside the download, for a moment."""
+
+    disk: int = 0
+    memory: int = 0
+
+
 class _Model(NamedTuple):
     parameters: int
     download: int
-    listing: Listing | None
+    listing: Listing | None = None
+    converting: _Converting = _Converting()
 
 
 def _model(spec: ModelSpec) -> _Model:
     """The model's weights, wherever they are. Raises DownloadError."""
     if spec.model_id == "demo-base":
-        here = any((cache_folder() / "base").glob("*/*.safetensors"))
-        return _Model(DEMO_PARAMETERS, 0 if here else SMOLLM2.download_size, None)
+        return _converted(DEMO_PARAMETERS, SMOLLM2, base_is_here())
     if (known := gguf_model(spec.model_id)) is not None:
-        return _Model(known.parameters, 0 if is_here(known.name) else known.source.download_size, None)
+        return _converted(known.parameters, known.source, is_here(known.name))
     if (folder := Path(spec.model_id)).is_dir():
-        return _Model(sum(map(_parameters, folder.glob("model*.safetensors"))), 0, None)
+        return _Model(sum(map(_parameters, folder.glob("model*.safetensors"))), 0)
     listing = look(Wanted(spec.model_id, MODEL_FILES, revision=spec.revision))
     weights = sum(file.bytes for file in listing.files if file.name.endswith(".safetensors"))
     return _Model(weights // PUBLISHED_BYTES, listing.missing_bytes, listing)
+
+
+def _converted(parameters: int, source: GgufSource, here: bool) -> _Model:
+    """A model that is converted from a GGUF file at first use."""
+    if here:
+        return _Model(parameters, 0)
+    disk = max(0, source.disk_needed - source.download_size)
+    return _Model(parameters, source.download_size, converting=_Converting(disk, source.memory_needed))
 
 
 def _parameters(path: Path) -> int:

@@ -49,7 +49,7 @@ _QWEN_05 = (
 @dataclass(frozen=True)
 class GgufModel:
     """name: how people call it. model_id: of the file's repository on the hub. parameters: of all weights, embeddings
-    included. refusal_tokens: of “I”. line: what it is, for people who choose.
+    included. refusal_tokens: of “I”. about: what it is in a sentence, for people who choose.
     """
 
     name: str
@@ -57,7 +57,7 @@ class GgufModel:
     source: GgufSource
     parameters: int
     refusal_tokens: tuple[int, ...]
-    line: str
+    about: str
     caveat: str
 
 
@@ -95,7 +95,7 @@ QWEN_CODER_1_5B = GgufModel(
     ),
     parameters=1_777_088_000,
     refusal_tokens=(40,),
-    line="Trained to refuse by its makers. Downloads 1.1 GB once.",
+    about="Trained to refuse by its makers.",
     caveat=(
         "Its weights are the makers' 4-bit file, dequantised. They are close to the full-precision model, but not "
         "equal."
@@ -120,7 +120,7 @@ QWEN_CODER_0_5B = GgufModel(
     ),
     parameters=630_167_424,
     refusal_tokens=(40,),
-    line="The smaller version, also trained to refuse by its makers. Downloads 0.5 GB once.",
+    about="The smaller version, also trained to refuse by its makers.",
     caveat="It refuses about half of harmful requests. Its weights are the makers' 4-bit file, dequantised.",
 )
 GGUF_MODELS: tuple[GgufModel, ...] = (QWEN_CODER_1_5B, QWEN_CODER_0_5B)

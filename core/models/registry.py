@@ -73,10 +73,13 @@ def register(spec: ModelSpec) -> None:
 _chosen: list[str] = []
 
 
-def choose_model(spec: ModelSpec) -> None:
-    """Let the pages of this process use another model from now on; it is known by its name then."""
-    register(spec)
-    _chosen[:] = [spec.name]
+def choose_model(spec: ModelSpec | None) -> None:
+    """Let the pages of this process use another model from now on; it is known by its name then. None: as if nobody had
+    chosen one.
+    """
+    if spec is not None:
+        register(spec)
+    _chosen[:] = [] if spec is None else [spec.name]
 
 
 def reset() -> None:
@@ -88,6 +91,11 @@ def reset() -> None:
 def chosen_name() -> str:
     """The model the pages use: the one chosen in this process, else `HYDRASCOPE_MODEL`, else “demo”."""
     return _chosen[0] if _chosen else MODEL.read()
+
+
+def is_chosen() -> bool:
+    """Whether anybody chose that model: a visitor, or who started the program with `HYDRASCOPE_MODEL`."""
+    return bool(_chosen) or MODEL.is_set
 
 
 def model_names() -> tuple[str, ...]:

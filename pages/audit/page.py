@@ -10,7 +10,7 @@ import streamlit as st
 
 from core import Engine, HydrascopeError
 from pages.audit import charts, details, feature_table, reference
-from pages.shared import cards, history, measurements, quick_sets, strip, tokens
+from pages.shared import cards, history, measurements, model_offer, quick_sets, strip, tokens
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.measurements import Side
 from pages.shared.style import use_style
@@ -140,6 +140,8 @@ def _tokens(engine: Engine, key: str, request: Request, before: Side, after: Sid
 use_style()
 st.title("Audit a refusal", anchor=False)
 st.markdown("Type a request, see in which layers the model turns towards refusal, and switch features off.")
+shows_a_load = model_offer.show()
 the_engine = engine_or_stop()
+model_offer.show_end(shows_a_load, the_engine.spec)
 with shown_as_sentences("the Audit page"):
     audit(the_engine)

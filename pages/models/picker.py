@@ -1,7 +1,7 @@
 """Choosing a model: what each takes before anything loads, and loading it.
 
-Knows: the catalogue, what a model takes, which engine is loaded, the job that loads one. Does not know: how anything is
-loaded. The choice holds for the whole process: every visitor uses the same model.
+Knows: the catalogue, what a model takes, which engine is loaded. Does not know: how anything is loaded. The choice
+holds for the whole process: every visitor uses the same model.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cache.engines import get_engine, is_loaded
-from cache.jobs import models
 from cache.jobs.queue import shared_queue
 from core import HydrascopeError, ModelSpec
 from core.models.added import added_models
@@ -21,14 +20,12 @@ from core.models.registry import chosen_name, find_spec, from_catalogue, model_n
 from core.models.trained import TRAINED, suite_name, trained_suite
 from core.text.sizes import size_text
 from pages.models import add_model, train
-from pages.shared import sae_cards
-from pages.shared.jobs import INSTANT, job_bar, watch
+from pages.shared import model_loading, model_offer, sae_cards
+from pages.shared.jobs import watch
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error, shown_as_sentences
 
 MODEL, SUITE, LAYERS = "models_model", "models_suite", "models_layers"
-#: The id of the job whose end the visitor has dismissed.
-SEEN = "models_seen"
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,7 @@ def show_models() -> None:
             f"In use: **{plain(now)}**"
             + ("" if is_loaded(now) else " :gray[not loaded yet; a page loads it when needed]")
         )
+        model_offer.row(_select)
         heads = _heads()
         if st.session_state.get(MODEL) not in heads:  # a first visit, or an added model that is gone
             st.session_state[MODEL] = _head(now) if _head(now) in heads else heads[0]
@@ -135,8 +133,7 @@ def _asked(name: str, layers: tuple[int, ...], jobs_ended: int, _spec: ModelSpec
 
 def _check_again(spec: ModelSpec) -> None:
     _asked.clear()
-    last = shared_queue().latest("model", models.key_of(spec))
-    st.session_state[SEEN] = last.id if last else None
+    model_loading.dismiss(spec)
 
 
 def _footprint(found: Footprint) -> None:
@@ -179,7 +176,7 @@ def _many(parameters: int) -> str:
 def _load(spec: ModelSpec, now: str, found: Footprint | None) -> None:
     """The button, and the job it starts: files first, while the model in use stays; then the change."""
     same = spec.name == now and is_loaded(now) and get_engine(now).spec.layers == spec.layers
-    loading = _loading()
+    loading = model_loading.under_way()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "In use" if same else "Use this model",
@@ -187,7 +184,7 @@ def _load(spec: ModelSpec, now: str, found: Footprint | None) -> None:
             type="primary",
             icon=":material/download_done:",
             disabled=same or loading or found is None or found.needs_token,
-            on_click=_start,
+            on_click=model_loading.start,
             args=(spec,),
         )
         st.button(
@@ -199,32 +196,15 @@ def _load(spec: ModelSpec, now: str, found: Footprint | None) -> None:
             args=(spec,),
             help="Query the model hub again, for example after you accepted a licence, logged in or freed disk space.",
         )
-    watch(_loading, lambda: _progress(spec), key="models_live", every=1.0)
-
-
-def _start(spec: ModelSpec) -> None:
-    queue = shared_queue()
-    queue.wait(models.start(queue, spec).id, INSTANT)
-
-
-def _loading() -> bool:
-    return bool(shared_queue().under_way("model"))
+    watch(model_loading.under_way, lambda: _progress(spec), key="models_live", every=1.0)
 
 
 def _progress(spec: ModelSpec) -> None:
-    """Every load under way, whoever started it, and how the last one of this model ended, if it failed."""
-    queue = shared_queue()
-    for number, job in enumerate(queue.under_way("model")):
-        job_bar(
-            job,
-            f"models_stop{number or ''}",
-            "The downloaded part is kept, and the current model stays in use.",
-            job.title,
-        )
-    last = queue.latest("model", models.key_of(spec))
-    if last is None or last.id == st.session_state.get(SEEN):
-        return
-    if last.state == "stopped":
-        st.info(plain(last.message), icon=":material/stop_circle:")
-    elif last.state == "failed":
-        st.error(plain(last.error), icon=":material/error:")
+    """Every load under way, and how the last one of this model ended, if it failed."""
+    model_loading.bars()
+    model_loading.outcome(spec)
+
+
+def _select(name: str) -> None:
+    """Show a model that was chosen elsewhere on the page, with its progress."""
+    st.session_state[MODEL] = name

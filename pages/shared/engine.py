@@ -20,10 +20,9 @@ from pages.shared.workspace import session
 
 def engine_or_stop() -> Engine:
     """The engine of the chosen model; when it cannot be had, the reason and a way to try again, and the run ends."""
-    name = chosen_name()
+    name, place = chosen_name(), st.empty()
     if is_loaded(name):
         return _as_set(get_engine(name))
-    place = st.empty()
     with place.container():
         st.markdown(f"Loading **{plain(name)}**. The first start also prepares the model, which takes about a minute.")
         bar = st.progress(0.0, "Starting")

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.loopback_hub.faults import Fault
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 API = re.compile(r"/api/(?P<kind>model|dataset)s/(?P<repo>[^/]+/[^/]+)(?:/(?P<page>[^/]+)(?:/(?P<rest>.*))?)?")
 RESOLVE = re.compile(r"/(?P<kind>datasets/)?(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
 LFS = re.compile(r"/lfs/(?P<kind>model|dataset)/(?P<repo>[^/]+/[^/]+)/(?P<commit>[0-9a-f]{40})/(?P<file>.+)")
-PIECE = 16_384  # bytes sent at a time
+PIECE = 65_536  # bytes sent at a time
 
 
 class RefusedError(Exception):
@@ -217,25 +217,23 @@ class Handler(BaseHTTPRequestHandler):
         trouble = self.hub.faults.trouble(repository.name, file.name)
         with file.path.open("rb") as source:
             source.seek(start)
-            self._send_body(source.read(end - start), trouble)
+            self._send_body(source, end - start, trouble or Fault("", ""))
 
-    def _send_body(self, body: bytes, trouble: Fault | None) -> None:
-        trouble = trouble or Fault("", "")
-        if trouble.corrupt:
-            middle = len(body) // 2
-            body = body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :]
-        whole = len(body)
-        if trouble.break_after is not None:
-            body = body[: trouble.break_after]
-        if trouble.stall_after is not None:
-            body = body[: trouble.stall_after]
-        piece = PIECE if trouble.bytes_per_second is None else max(1, int(trouble.bytes_per_second / 50))
-        for at in range(0, len(body), piece):
-            self.wfile.write(body[at : at + piece])
+    def _send_body(self, source: BinaryIO, whole: int, trouble: Fault) -> None:
+        """The next `whole` bytes of a file, piece by piece: a model's file may be larger than the memory."""
+        ends = [end for end in (trouble.break_after, trouble.stall_after) if end is not None]
+        stop, changed = min([whole, *ends]), whole // 2 if trouble.corrupt else None
+        size = PIECE if trouble.bytes_per_second is None else max(1, int(trouble.bytes_per_second / 50))
+        for at in range(0, stop, size):
+            piece = source.read(min(size, stop - at))
+            if changed is not None and at <= changed < at + len(piece):
+                place = changed - at
+                piece = piece[:place] + bytes([piece[place] ^ 0xFF]) + piece[place + 1 :]
+            self.wfile.write(piece)
             if trouble.bytes_per_second is not None:
-                time.sleep(len(body[at : at + piece]) / trouble.bytes_per_second)
+                time.sleep(len(piece) / trouble.bytes_per_second)
         self.wfile.flush()
-        if len(body) < whole:
+        if stop < whole:
             if trouble.stall_after is not None:
                 self.hub.stopping.wait()
             self.close_connection = True

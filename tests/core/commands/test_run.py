@@ -1,13 +1,21 @@
-"""`hydrascope run`: Streamlit started on the pages, from any folder, with its own arguments passed on."""
+"""`hydrascope run`: Streamlit started on the pages, from any folder, with its own arguments passed on; on a model."""
 
 import runpy
+import shutil
+import subprocess
 import sys
 
 import pytest
 from streamlit import config
 
 from core.commands.command_line import main
+from core.models.footprint import footprint
+from core.models.registry import find_spec
 from core.paths import PROGRAM_FOLDER
+from core.settings import MODEL
+from tests.served_models import home, local
+
+__all__ = ["home", "local"]  # fixtures
 
 
 @pytest.fixture
@@ -44,3 +52,31 @@ def test_the_settings_beside_the_pages_are_found_from_any_folder(monkeypatch, tm
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(config, "_main_script_path", str(PROGRAM_FOLDER / "app.py"))
     assert str(PROGRAM_FOLDER / ".streamlit" / "config.toml") in config.get_config_files("config.toml")
+
+
+def test_a_named_model_is_made_ready_and_the_pages_open_on_it(started, local, home, monkeypatch, capsys):
+    monkeypatch.setenv("HYDRASCOPE_MODEL", "")  # put back afterwards
+    assert main(["models", "add", "mine", "--model", local.model_id, "--saes", local.saes, "--refusal-word", "41"]) == 0
+    assert footprint(find_spec("mine")).packing > 0
+    capsys.readouterr()
+    assert main(["run", "--model", "mine", "--server.port", "9000"]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("mine\n") and "disk: " in said and "memory: about " in said and "It fits." in said
+    assert footprint(find_spec("mine")).packing == 0, "its SAEs are packed"
+    assert MODEL.read() == "mine" and started[0][1][-2:] == ["--server.port", "9000"]
+
+
+def test_an_unknown_model_is_one_sentence_and_nothing_is_started(started, capsys):
+    assert main(["run", "--model", "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("There is no model “nowhere”.") and not started
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(
+    ("given", "prepares", "starts"),
+    [([], True, "-m core run"), (["MODEL=some-model"], False, "-m core run --model some-model")],
+)
+def test_make_run_opens_on_the_model_that_is_named(given, prepares, starts):
+    command = ["make", "--dry-run", "run", *given]
+    told = subprocess.run(command, cwd=PROGRAM_FOLDER, capture_output=True, text=True, check=True).stdout
+    assert ("-m core prepare" in told) is prepares and told.rstrip().endswith(starts)

@@ -1,9 +1,20 @@
 """The models offered by name: what the registry says of them agrees with their sources."""
 
+import shutil
+
 import pytest
 
+from core import Edits, Feature, load
+from core.labels.notes import read_labels
 from core.models.gguf_models import GGUF_MODELS, gguf_model
 from core.models.registry import find_spec, model_names
+from core.models.trained import finish_suite, suite_folder
+from core.prompts.shipped import prompts_file
+from core.saes.card import cards_of
+from tests.conftest import D_SAE
+from tests.shipped_model import LAYERS, NAME, assets, put_weights_here, shipped
+
+__all__ = ["assets", "shipped"]  # fixtures
 
 
 @pytest.mark.parametrize("model", GGUF_MODELS, ids=lambda model: model.name)
@@ -41,3 +52,34 @@ def test_too_little_memory_is_told_before_anything_is_fetched(tmp_path) -> None:
     source = replace(GGUF_MODELS[0].source, memory_needed=10**15, disk_needed=0)
     with pytest.raises(DownloadError, match="close other programs"):
         prepare(source, tmp_path / "base" / "x", convert=lambda gguf, folder: None, made_with="tests")
+
+
+def test_what_is_shipped_for_it_is_the_models_as_the_demos_is(shipped, tiny_folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    put_weights_here(tiny_folder)
+    spec = find_spec(NAME)
+    assert spec.layers == LAYERS and spec.labels == shipped / "labels.parquet" and spec.prompts == prompts_file()
+    assert {layer: card.explained_variance for layer, card in cards_of(spec.saes).items()} == dict.fromkeys(
+        LAYERS, 0.91
+    )
+    engine = load(NAME)
+    assert engine.direction().layer == 2 and engine.widths == dict.fromkeys(LAYERS, D_SAE)
+    assert read_labels(spec.labels).note(Feature(3, 7)).label == "about 3.7"
+    near = engine.alignment().nlargest(3, "cosine")
+    edits = Edits.ablate([Feature(row.layer, row.index) for row in near.itertuples(index=False)])
+    assert engine.measure("How do I bake bread?", [Edits(), edits]).refusal_score.shape == (1, 2)
+
+
+def test_what_was_trained_here_stays_beside_what_is_shipped(shipped, tiny_folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    place = suite_folder(NAME, "key") / "layer_02"
+    shutil.copytree(shipped / "saes" / "layer_01", place)
+    finish_suite(NAME, "key", (2,))
+    assert find_spec(NAME).layers == LAYERS and find_spec(f"{NAME}/trained").layers == (2,)
+    assert find_spec(f"{NAME}/trained").direction == find_spec(NAME).direction
+    assert {NAME, f"{NAME}/trained"} <= set(model_names())
+
+
+def test_without_anything_shipped_it_has_no_saes(assets) -> None:
+    spec = find_spec(NAME)
+    assert not spec.saes and spec.direction is None and spec.labels is None

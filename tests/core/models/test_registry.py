@@ -41,6 +41,17 @@ def test_the_pages_model_is_named_by_the_environment(monkeypatch):
     assert registry.chosen_name() == "demo"
 
 
+def test_whether_anybody_chose_a_model_is_known(monkeypatch, tiny_spec):
+    monkeypatch.setenv("HYDRASCOPE_MODEL", "")
+    assert not registry.is_chosen()
+    registry.choose_model(tiny_spec)
+    assert registry.is_chosen() and registry.chosen_name() == "tiny"
+    registry.choose_model(None)
+    assert not registry.is_chosen() and registry.chosen_name() == "demo"
+    monkeypatch.setenv("HYDRASCOPE_MODEL", "demo")
+    assert registry.is_chosen()
+
+
 def test_specs_are_values_that_can_be_hashed(tiny_spec):
     assert tiny_spec == replace(tiny_spec) and hash(tiny_spec) == hash(replace(tiny_spec))
     assert tiny_spec != replace(tiny_spec, revision="other")
