@@ -117,3 +117,8 @@ def room_for_weights() -> dict[int | str, int]:
         number: int(free_memory(torch.device("cuda", number)) / (1 + _WORK_SHARE)) for number in gpus
     }
     return room | {"cpu": main}
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether this is a processor with a unit for products of bfloat16 matrices (AMX), several times as fast."""
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))

@@ -141,7 +141,7 @@ def finish_layer(
     cancelled: Callable[[], bool] = NEVER,
 ) -> dict[str, Any]:
     """Train one layer into `folder` and measure its card on the weights as they were stored. Raises Cancelled."""
-    ready = is_trained(folder, recordings[0], layer, settings)
+    ready = is_trained(folder, recordings[0], layer, settings, model.device)
     if ready and (folder / CARD).is_file():
         found: dict[str, Any] = json.loads((folder / CARD).read_text())
         return found

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from core.devices import fast_bfloat16
 from core.errors import Cancelled
 from core.progress import NEVER, QUIET, Progress
 from core.saes.columns import Columns
@@ -89,7 +90,7 @@ def train_layer(
     """
     place = torch.device(device)
     checkpoints = folder.with_name(folder.name + ".training")
-    identity = identity_of(recording, layer, settings)
+    identity = identity_of(recording, layer, settings, place)
     trainer, rows = _trainer(recording, layer, settings, place)
     steps = settings.steps(recording.tokens)
     rows.position = _resume(trainer, checkpoints, identity, rows.position)
@@ -116,20 +117,24 @@ def train_layer(
     return trained
 
 
-def identity_of(recording: Recording, layer: int, settings: TrainingSettings) -> dict[str, Any]:
+def identity_of(recording: Recording, layer: int, settings: TrainingSettings, device: torch.device) -> dict[str, Any]:
     """All that decides the weights of one layer's SAE, as JSON gives it back."""
     chosen = settings.identity() | {"layer": layer, "recording": recording.digest, "tokens": recording.tokens}
+    if fast_bfloat16(device):
+        chosen["products"] = "bfloat16"
     found: dict[str, Any] = json.loads(json.dumps(chosen))
     return found
 
 
-def is_trained(folder: Path, recording: Recording, layer: int, settings: TrainingSettings) -> bool:
+def is_trained(
+    folder: Path, recording: Recording, layer: int, settings: TrainingSettings, device: torch.device
+) -> bool:
     """Whether the finished SAE of just this training lies there; it is put in place whole."""
     try:
         found = json.loads((folder / "cfg.json").read_text())["metadata"]["training"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return bool(found == identity_of(recording, layer, settings))
+    return bool(found == identity_of(recording, layer, settings, device))
 
 
 def _trainer(recording: Recording, layer: int, settings: TrainingSettings, device: torch.device) -> tuple[Any, Rows]:
@@ -168,6 +173,7 @@ def _trainer(recording: Recording, layer: int, settings: TrainingSettings, devic
             lr_decay_steps=steps // 4,
             dead_feature_window=settings.dead_after_steps,
             n_batches_for_norm_estimate=_NORM_BATCHES,
+            autocast=fast_bfloat16(device),
         ),
         sae=sae.to(device),
         data_provider=rows,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core import InputError
-from core.devices import free_memory, memory_for, placement_for, room_for_weights
+from core.devices import fast_bfloat16, free_memory, memory_for, placement_for, room_for_weights
 
 SMALL, LARGE = 135_000_000, 2_600_000_000
 GIB = 2**30
@@ -182,3 +182,10 @@ def test_a_map_is_taken_as_it_is(machine):
     )
     with pytest.raises(InputError, match="The device “tpu” cannot be used here"):
         placement_for(LARGE, {"": "tpu"})
+
+
+@pytest.mark.parametrize("unit", [True, False])
+def test_a_processor_with_a_unit_for_bfloat16_is_known(monkeypatch, unit):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": unit})
+    assert fast_bfloat16(torch.device("cpu")) is unit
+    assert not fast_bfloat16(torch.device("cuda"))

@@ -14,10 +14,13 @@ from safetensors.torch import load_file
 
 from core.errors import Cancelled
 from core.saes.formats.int8 import WEIGHTS, to_sae_lens
+from core.training import train
 from core.training.card import Sae, fidelity
 from core.training.record import Recording
-from core.training.train import Rows, is_trained, train_layer
+from core.training.train import Rows, identity_of, is_trained, train_layer
 from tests.core.training.conftest import StopsAfter
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -78,12 +81,24 @@ def test_a_checkpoint_of_another_training_is_not_continued(recording, settings, 
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_the_number_format_of_products_is_part_of_what_was_trained(recording, settings, tmp_path, monkeypatch) -> None:
+    found = {}
+    for fast in (False, True):
+        monkeypatch.setattr(train, "fast_bfloat16", lambda device, fast=fast: fast)
+        train_layer(recording, 1, settings, tmp_path / f"sae{fast}")
+        found[fast] = identity_of(recording, 1, settings, CPU)
+    assert found[True] == found[False] | {"products": "bfloat16"}
+    assert not is_trained(tmp_path / "saeFalse", recording, 1, settings, CPU)
+    one, other = weights(tmp_path / "saeFalse"), weights(tmp_path / "saeTrue")
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
 def test_only_the_same_training_counts_as_done(recording, settings, tmp_path) -> None:
-    assert not is_trained(tmp_path / "sae", recording, 1, settings)
+    assert not is_trained(tmp_path / "sae", recording, 1, settings, CPU)
     train_layer(recording, 1, settings, tmp_path / "sae")
-    assert is_trained(tmp_path / "sae", recording, 1, settings)
-    assert not is_trained(tmp_path / "sae", recording, 1, replace(settings, width=64))
-    assert not is_trained(tmp_path / "sae", replace(recording, digest="other"), 1, settings)
+    assert is_trained(tmp_path / "sae", recording, 1, settings, CPU)
+    assert not is_trained(tmp_path / "sae", recording, 1, replace(settings, width=64), CPU)
+    assert not is_trained(tmp_path / "sae", replace(recording, digest="other"), 1, settings, CPU)
 
 
 _KILLED = """
