@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ from core.models.architecture import final_norm
 
 #: The read-out must give the norm's own output to this share, or the model's norm is of another kind.
 TOLERANCE = 0.02
+#: The mean row of a head over all tokens, a constant of the model that takes a second on a large one; held weakly.
+_MEAN_ROWS: WeakKeyDictionary[torch.nn.Module, torch.Tensor] = WeakKeyDictionary()
 #: So large that a norm's small constant, which keeps it from dividing by 0, does not count.
 _LARGE = 1024.0
 
@@ -76,8 +79,9 @@ def token_logit(runtime: Runtime, tokens: Sequence[int]) -> TokenLogit:
         raise InputError(f"The tokens {chosen!s:.60} are no tokens of this model. Give at least one token id.")
     if head.weight.is_meta:
         raise InputError("The model's head lies on disk, where it cannot be read. Load the model on one device.")
-    rows, weights = head.weight[chosen].float().mean(0), head.weight
-    row = (rows - weights.mean(0, dtype=torch.float32)).double().cpu().numpy()
+    if head not in _MEAN_ROWS:
+        _MEAN_ROWS[head] = head.weight.mean(0, dtype=torch.float32)
+    row = (head.weight[chosen].float().mean(0) - _MEAN_ROWS[head]).double().cpu().numpy()
     bias = 0.0 if head.bias is None else float(head.bias[chosen].float().mean() - head.bias.float().mean())
     weight, shift, centred = _norm(norm, runtime)
     small = float(getattr(norm, "variance_epsilon", getattr(norm, "eps", None)) or 1e-6)
