@@ -28,6 +28,9 @@ def report(
         table("What is put back", *effects(repairs, [(name, 1.0) for name in sets])),
         table("Dose", *effects(repairs, [(name, s) for name in sets for s in (0.25, 0.5, 0.75, 1.0)], control=False)),
     ]
+    print(
+        "\nA direction is taken out again at every part and block, so at a strength below 1 little of it is left too."
+    )
     tables += [table(f"Block by block: {name}", *by_block(repairs, name)) for name in sets]
     if holds:
         tables += [
@@ -39,7 +42,10 @@ def report(
     benign = [row for row in calibration if row["measured"]]
     if benign:
         names = list(dict.fromkeys(one["set"] for row in benign for one in row["measured"]))
-        print(f"\n{len(benign)} benign prompts, the logit of the token that each would begin its answer with.")
+        print(
+            f"\n{len(benign)} benign prompts; the logit of the token that each would begin its answer with, and the features "
+            "that lower it most when ablated alone. Scores are of that token."
+        )
         tables.append(table("Calibration on benign prompts", *effects(benign, [(name, 1.0) for name in names])))
     return tables
 

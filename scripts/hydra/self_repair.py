@@ -33,6 +33,8 @@ from core.prompts.shipped import held_out_file  # noqa: E402
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 #: Strengths at which the repairers are held: the whole edit, and one under which more prompts are still refused.
 HELD_AT = (0.5, 1.0)
+#: The strongest features of a layer at the last token of a benign prompt, tried one by one.
+CANDIDATES = 32
 Row = dict[str, Any]
 
 
@@ -106,10 +108,17 @@ def aligned_sets(engine: Engine, layers: Sequence[int], k: int) -> dict[str, Edi
     }
 
 
-def strongest(engine: Engine, prompt: str, layer: int, k: int) -> list[Feature]:
-    """The k features of a layer that fire most at the last token of the prompt."""
-    frame = engine.activity([prompt], [layer], last=1)
-    return features_of(frame.sort_values("activation", ascending=False).head(k))
+def carrying(engine: Engine, prompt: str, layer: int, token: int) -> list[Feature]:
+    """Features of a layer that fire at the last token, those first whose ablation alone lowers the token's logit most.
+
+    Of the `CANDIDATES` strongest: what the features nearest the direction are to a refusal, for any prompt.
+    """
+    frame = engine.activity([prompt], [layer], last=1).sort_values("activation", ascending=False)
+    features = features_of(frame.head(CANDIDATES))
+    if not features:
+        return []
+    alone = self_repair(engine, prompt, [Edits.ablate([feature]) for feature in features], [token])
+    return [features[place] for place in np.argsort([one.total for one in alone], kind="stable")]
 
 
 def restoring(rows: Sequence[Row], name: str, most: int) -> list[tuple[int, str]]:
@@ -141,11 +150,14 @@ def held(engine: Engine, prompt: str, sets: dict[str, Edits], parts: dict[str, l
 
 
 def benign(engine: Engine, prompt: str, layers: Sequence[int], k: int) -> Row:
-    """The k strongest features off, and the logit of the token that the unedited model would say first."""
+    """The features off that carry the token that the unedited model would say first, and the logit of that token."""
     token = int(engine.reference([prompt])[0].argmax())
-    sets = {f"strongest {k} at {layer}": Edits.ablate(strongest(engine, prompt, layer, k)) for layer in layers}
-    sets = {name: edits for name, edits in sets.items() if edits}
-    return {"token": token, "measured": measured(engine, prompt, sets, (1.0,), [token]) if sets else []}
+    sets = {}
+    for layer in layers:
+        found = carrying(engine, prompt, layer, token)
+        sets |= {f"carrying feature at {layer}": found[:1], f"{k} carrying features at {layer}": found[:k]}
+    made = {name: Edits.ablate(features) for name, features in sets.items() if features}
+    return {"token": token, "measured": measured(engine, prompt, made, (1.0,), [token]) if made else []}
 
 
 def texts(path: Path | None, engine: Engine, kind: str) -> Iterator[str]:
