@@ -105,9 +105,9 @@ def _cut(engine: Engine, key: str, request: Request, repair: Repair, strength: f
         column_config={
             "p": st.column_config.NumberColumn("P(refusal token)", format="%.3f"),
             "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
-            "draws": st.column_config.TextColumn("of the draws", help="The lowest and the highest refusal score"),
+            "draws": st.column_config.TextColumn("score, lowest to highest draw"),
             "change": st.column_config.NumberColumn(
-                "refusal logit", format="%+.2f", help="Its change at the unedited final norm’s scale"
+                "change of the logit", format="%+.2f", help="Of the refusal logit, at the unedited final norm’s scale"
             ),
         },
     )

@@ -56,7 +56,7 @@ def repair(found: SelfRepair, controls: Sequence[SelfRepair]) -> alt.LayerChart:
         axis=alt.Axis(labelAngle=0, labelOverlap="greedy", ticks=False, domain=False),
     )
     drawn = [*bars["part"].unique(), SUM, *([CONTROL] if controls else [])]
-    legend = alt.Legend(orient="top", title=None, values=drawn, symbolOpacity=1, symbolType="square")
+    legend = alt.Legend(orient="top", title=None, values=drawn, symbolOpacity=1, symbolType="square", columns=2)
     part, series = (alt.Color(f"{name}:N", scale=_COLOUR, legend=legend) for name in ("part", "series"))
     own, random = (lines[lines["series"] == name] for name in (SUM, CONTROL))
     zero = pd.DataFrame({"y": [0.0], "series": [CONTROL]})
@@ -135,8 +135,8 @@ def norm_sentence(found: SelfRepair) -> str:
         return ""
     way = "lowers" if found.normalisation < 0 else "raises"
     return (
-        f"The final norm then {way} the logit by {abs(found.normalisation):.1f}, as its scale is another one in the "
-        f"edited run: in all {signed(found.total, 1)}."
+        f"The final norm then {way} the logit by {abs(found.normalisation):.2f}, as its scale is another one in the "
+        f"edited run: in all {signed(found.total)}."
     )
 
 
