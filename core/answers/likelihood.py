@@ -16,7 +16,7 @@ import torch
 from core.answers.rule import Measured
 from core.edits.edits import Edits
 from core.forward.batches import prefix_pass, select
-from core.forward.hooks import Pass
+from core.forward.passes import Pass
 from core.forward.runtime import Runtime
 from core.forward.token_budget import tokens_per_forward
 from core.prompts.conversation import PromptLike

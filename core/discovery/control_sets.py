@@ -1,6 +1,6 @@
 """Control sets for one prompt: active features that remove as much of the residual stream as the set they stand beside.
 
-Knows: activations and decoder rows of one prompt's active features. Does not know: engines, verdicts, tables.
+Knows: activations and decoder rows of one prompt's active features. Does not know: verdicts, tables.
 
 What a set S of one layer removes from the residual stream at a position is Σ_{i∈S} f_i·d_i. Its norm here is the root
 of the sum of squares over the prompt's positions behind BOS, on the unedited prompt. With G = (A Aᵀ)∘(D Dᵀ), A the
@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from core.edits.edits import Feature
+from core.engine import Engine
+from core.prompts.conversation import PromptLike
 
 #: A layer is matched where the control removes this share more or less than the set, at most.
 TOLERANCE = 0.05
@@ -64,6 +66,25 @@ class ActiveLayer:
     def rows_of(self, features: Collection[Feature]) -> np.ndarray:
         """int64, sorted: where those of `features` stand that fire in this layer."""
         return np.flatnonzero(np.isin(self.index, [f.index for f in features if f.layer == self.layer]))
+
+
+def active_layers(engine: Engine, text: PromptLike, layers: Collection[int]) -> dict[int, ActiveLayer]:
+    """layer → its features that fire behind BOS on the prompt, unedited. Raises InputError."""
+    if not layers:
+        return {}
+    seen, found = engine.activity([text], layers), {}
+    seen = seen[seen["position"] > 0]
+    positions, widths = len(engine.prompt(text)), engine.widths
+    for layer in layers:
+        mine = seen[seen["layer"] == layer]
+        index, row = np.unique(mine["index"].to_numpy(np.int64), return_inverse=True)
+        activation = np.zeros((len(index), positions), dtype=np.float32)
+        activation[row, mine["position"].to_numpy(np.int64)] = mine["activation"].to_numpy(np.float32)
+        cosine = np.zeros(len(index), dtype=np.float32)
+        cosine[row] = mine["cosine"].to_numpy(np.float32)
+        decoder = engine.reader.decoders(layer, index)
+        found[layer] = ActiveLayer(layer, index, activation, decoder, cosine, widths[layer])
+    return found
 
 
 class Control(NamedTuple):

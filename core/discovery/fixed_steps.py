@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.discovery.context import Work
-from core.discovery.control_sets import ActiveLayer, Control, matched, strongest_unaligned
+from core.discovery.control_sets import ActiveLayer, Control, active_layers, matched, strongest_unaligned
 from core.discovery.control_steps import dormant_part, refused_groups
 from core.discovery.ledger import feature_names, features
 from core.discovery.stage2_pruning import prune
@@ -81,7 +81,7 @@ def do_controls(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     found = []
     for item, text in zip(group, texts, strict=True):
         sets = _sets(work, item)
-        layers = active_layers(work, text, {f.layer for chosen, _ in sets.values() for f in chosen})
+        layers = active_layers(work.engine, text, {f.layer for chosen, _ in sets.values() for f in chosen})
         made = {kind: _controls(work, item, layers, chosen) for kind, (chosen, _) in sets.items()}
         judged = iter(work.judged(text, [Edits.ablate(c.features) for several in made.values() for c in several]))
         value: dict[str, Any] = {}
@@ -122,22 +122,3 @@ def _said(control: Control, verdict: str) -> dict[str, Any]:
         "matched": control.matched,
         "short": control.short,
     }
-
-
-def active_layers(work: Work, text: str, layers: set[int]) -> dict[int, ActiveLayer]:
-    """layer → its features that fire behind BOS on the prompt, unedited."""
-    if not layers:
-        return {}
-    seen, found = work.engine.activity([text], layers), {}
-    seen = seen[seen["position"] > 0]
-    positions, widths = len(work.engine.prompt(text)), work.engine.widths
-    for layer in layers:
-        mine = seen[seen["layer"] == layer]
-        index, row = np.unique(mine["index"].to_numpy(np.int64), return_inverse=True)
-        activation = np.zeros((len(index), positions), dtype=np.float32)
-        activation[row, mine["position"].to_numpy(np.int64)] = mine["activation"].to_numpy(np.float32)
-        cosine = np.zeros(len(index), dtype=np.float32)
-        cosine[row] = mine["cosine"].to_numpy(np.float32)
-        decoder = work.engine.reader.decoders(layer, index)
-        found[layer] = ActiveLayer(layer, index, activation, decoder, cosine, widths[layer])
-    return found

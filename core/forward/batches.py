@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from core.edits.edits import POSITIONS
-from core.forward.hooks import NOTHING_MORE, Pass, PassRequest
+from core.forward.passes import NOTHING_MORE, Pass, PassRequest
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
 from core.forward.token_budget import tokens_per_forward

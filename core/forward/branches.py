@@ -12,7 +12,7 @@ import torch
 
 from core.edits.edits import Edits
 from core.forward.batches import prefix_pass, select, shared_prefix
-from core.forward.hooks import Pass
+from core.forward.passes import Pass
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
 from core.forward.token_budget import tokens_per_forward

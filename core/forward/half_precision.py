@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
-from core.forward.hooks import in_pass
+from core.forward.passes import in_pass
 
 #: From this many tokens on, upcasting weights costs less than it saves.
 TOKENS = 8

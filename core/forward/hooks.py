@@ -1,6 +1,6 @@
 """The hooks that edit and read the residual stream during a forward pass.
 
-Knows: a transformers decoder's layers, plans and the pass under way. Does not know: prompts, files, scores.
+Knows: a transformers decoder's layers, and how the pass under way is obeyed. Does not know: prompts, files, scores.
 Hooks are installed once, when a model is loaded, and do nothing unless a `Pass` is in the ContextVar of the calling
 thread: the plain model stays the plain model, and two threads can never see each other's edits. Where a model is spread
 over devices, a layer's plan lies on that layer's device, and what it found stays there until it is read.
@@ -8,110 +8,14 @@ over devices, a layer's plan lies on that layer's device, and what it found stay
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import nn
 
-from core.forward.plan import Plan
+from core.forward.passes import HeldPart, Part, Pass, Stopped, current_pass
 from core.forward.tables import Tier
-from core.models.architecture import decoder_layers
+from core.models.architecture import decoder_layers, layer_parts
 from core.saes.columns import activations
-
-
-class Local(NamedTuple):
-    """What of a pass is looked up by tensors on one device, there: see `Pass`."""
-
-    rows: torch.Tensor
-    groups: torch.Tensor
-    last: torch.Tensor | None
-    direction: torch.Tensor | None
-
-
-@dataclass(frozen=True, eq=False)
-class PassRequest:
-    """What is to be read during a pass, beside the features that its plan watches.
-
-    direction: float32 [d_model], the unit vector to take cosines against; None for no cosines. every_token: cosines at
-    all tokens instead of the last prompt token. residuals: layers whose resid_post is kept, before the layer's own
-    edit. stop_after: the last layer that runs; None for all layers and the head.
-    """
-
-    direction: torch.Tensor | None = None
-    every_token: bool = False
-    residuals: frozenset[int] = frozenset()
-    stop_after: int | None = None
-
-
-#: Logits, and what the plan watches.
-NOTHING_MORE = PassRequest()
-
-
-@dataclass
-class Pass:
-    """What one forward is to do, and what it found. Lives for one forward; never kept. Made by `core.forward.batches`.
-
-    rows: int64 [rows], which edit set each row carries. groups: int64 [rows, positions], the position group of each
-    token of this forward. last: int64 [rows], index of the last prompt token in this forward, or None: then the head
-    runs at every position. heads: int64 [rows, h], positions at which the head runs instead of at `last`, or None.
-    expand_at: after this layer the single row becomes len(rows) rows (layers below it are the same for all); None when
-    all rows are there from the start.
-    """
-
-    plan: Plan
-    rows: torch.Tensor
-    groups: torch.Tensor
-    last: torch.Tensor | None = None
-    request: PassRequest = NOTHING_MORE
-    expand_at: int | None = None
-    heads: torch.Tensor | None = None
-    cosine: dict[int, torch.Tensor] = field(
-        default_factory=dict
-    )  # layer → [rows], or [rows, positions] with every_token
-    watched: dict[int, torch.Tensor] = field(default_factory=dict)  # layer → [rows, positions, w]
-    sensed: dict[int, torch.Tensor] = field(default_factory=dict)  # sensor slot → [rows, positions]
-    residuals: dict[int, torch.Tensor] = field(default_factory=dict)  # layer → [rows, positions, d_model], before edits
-    _local: dict[torch.device, Local] = field(default_factory=dict, init=False, repr=False)
-
-    def on(self, device: torch.device) -> Local:
-        """The tensors of this pass on `device`: themselves where they are there, else copied once."""
-        if device not in self._local:
-            here = (self.rows, self.groups, self.last, self.request.direction)
-            self._local[device] = Local(*(None if one is None else one.to(device) for one in here))  # type: ignore[arg-type]
-        return self._local[device]
-
-    def per_group(self, table: torch.Tensor) -> torch.Tensor:
-        """table [edits, groups, ...] → [rows, positions, ...] or [rows, 1, ...] when there is one group only."""
-        here = self.on(table.device)
-        if table.shape[1] == 1:
-            return table[here.rows]
-        return table[here.rows[:, None], here.groups]
-
-
-class Stopped(Exception):  # noqa: N818 (not an error: enough has run)
-    """Raised out of a forward whose pass asks for `stop_after`; nothing above that layer has run."""
-
-
-_CURRENT: ContextVar[Pass | None] = ContextVar("hydrascope_pass", default=None)
-
-
-@contextmanager
-def running(current: Pass) -> Iterator[Pass]:
-    """Make `current` the pass the hooks of this thread act on, and put back what was there before, whatever happens."""
-    token = _CURRENT.set(current)
-    try:
-        yield current
-    finally:
-        _CURRENT.reset(token)
-
-
-def in_pass() -> bool:
-    """Whether the calling thread is inside a measured forward."""
-    return _CURRENT.get() is not None
 
 
 def install_hooks(model: Any) -> None:
@@ -119,10 +23,10 @@ def install_hooks(model: Any) -> None:
     layers = decoder_layers(model)
     layers[0].register_forward_pre_hook(_before_first)
     for index, layer in enumerate(layers):
-        for name in ("self_attn", "attn", "attention", "mlp"):
-            part = getattr(layer, name, None)
-            if isinstance(part, nn.Module):
-                part.register_forward_hook(_after_part)
+        for name, part in layer_parts(layer).items():
+            part.module.register_forward_hook(_AfterPart((index, name), True, part.adds is part.module))
+            if part.adds is not part.module:
+                part.adds.register_forward_hook(_AfterPart((index, name), False, True))
         layer.register_forward_hook(_AfterLayer(index))
     model.get_output_embeddings().register_forward_pre_hook(_before_head)
 
@@ -144,19 +48,51 @@ def _project_out(current: Pass, hidden: torch.Tensor) -> torch.Tensor:
     return (x - amount * unit).to(hidden.dtype)
 
 
-def _before_first(module: nn.Module, args: tuple) -> tuple | None:
-    current = _CURRENT.get()
-    if current is None or not current.plan.ablations:
+def _before_first(module: Any, args: tuple) -> tuple | None:
+    current = current_pass()
+    if current is None or not (current.plan.ablations or current.request.writes):
         return None
-    return (_project_out(current, args[0]), *args[1:])
+    hidden = args[0]
+    current.keep(-1, "before", hidden)
+    if current.plan.ablations:
+        hidden = _project_out(current, hidden)
+    current.keep(-1, "after", hidden)
+    return (hidden, *args[1:])
 
 
-def _after_part(module: nn.Module, args: tuple, output: Any) -> Any:
-    current = _CURRENT.get()
-    if current is None or not current.plan.ablations:
-        return None
-    hidden, put_back = _first(output)
-    return put_back(_project_out(current, hidden))
+class _AfterPart:
+    """The output hook of an attention or MLP, or of the norm behind it: hold, project out, keep, in that order."""
+
+    def __init__(self, part: Part, projects: bool, adds: bool) -> None:
+        """projects: a direction is projected out here. adds: what is put out here is added to the residual stream."""
+        self.part, self.projects, self.adds = part, projects, adds
+
+    def __call__(self, module: Any, args: tuple, output: Any) -> Any:
+        current = current_pass()
+        if current is None:
+            return None
+        project, asked = self.projects and current.plan.ablations, current.request
+        if not project and not asked.writes and not asked.held:
+            return None
+        hidden, put_back = _first(output)
+        if self.adds and self.part in asked.held:
+            hidden = _held(current, asked.held[self.part], hidden)
+        if project:
+            hidden = _project_out(current, hidden)
+        if self.adds:
+            current.keep(*self.part, hidden)
+        return put_back(hidden)
+
+
+def _held(current: Pass, held: HeldPart, hidden: torch.Tensor) -> torch.Tensor:
+    """hidden [rows, positions, d] with the last prompt token's row replaced in the rows that are to be held."""
+    here = current.on(hidden.device)
+    if here.last is None or len(hidden) != len(here.rows):  # one row for all, below every edit: nothing has changed yet
+        return hidden
+    chosen = held.sets.to(hidden.device)[here.rows]
+    hidden = hidden.clone()
+    hidden[chosen, here.last[chosen]] = held.value.to(hidden)
+    return hidden
 
 
 class _AfterLayer:
@@ -165,8 +101,8 @@ class _AfterLayer:
     def __init__(self, index: int) -> None:
         self.index = index
 
-    def __call__(self, module: nn.Module, args: tuple, output: Any) -> Any:
-        current = _CURRENT.get()
+    def __call__(self, module: Any, args: tuple, output: Any) -> Any:
+        current = current_pass()
         if current is None:
             return None
         hidden, put_back = _first(output)
@@ -175,9 +111,16 @@ class _AfterLayer:
             changed = changed.expand(len(current.rows), -1, -1)
         if self.index in current.request.residuals:
             current.residuals[self.index] = changed.float()
+        writes = current.request.writes
+        if writes:
+            current.keep(self.index, "before", changed)
         changed = self._edit(current, changed)
+        if writes:
+            current.keep(self.index, "edited", changed)
         if current.plan.ablations:
             changed = _project_out(current, changed)
+        if writes:
+            current.keep(self.index, "after", changed)
         if current.request.direction is not None:
             self._cosine(current, changed)
         if current.request.stop_after == self.index:
@@ -214,7 +157,7 @@ class _AfterLayer:
         if current.request.every_token:
             x = hidden.float()
         elif here.last is not None:
-            x = hidden[torch.arange(len(hidden), device=hidden.device), here.last[: len(hidden)]].float()
+            x = current.at_last(hidden)
         else:
             return
         current.cosine[self.index] = (x @ here.direction) / x.norm(dim=-1).clamp_min(1e-12)
@@ -241,9 +184,9 @@ def _hold(
     return torch.where(holds, asked, target), torch.where(holds, current.per_group(tier.strength), before)
 
 
-def _before_head(module: nn.Module, args: tuple) -> tuple | None:
+def _before_head(module: Any, args: tuple) -> tuple | None:
     """The head runs on each row's last prompt token, or where the pass says: [rows, positions, d] → [rows, h, d]."""
-    current = _CURRENT.get()
+    current = current_pass()
     if current is None or current.last is None:
         return None
     hidden = args[0]

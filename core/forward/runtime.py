@@ -15,7 +15,7 @@ import torch
 from core.edits.edits import Edits, Feature
 from core.edits.validation import ModelShape, check_edits
 from core.forward.device_lock import DEVICE_LOCK, DeviceLock
-from core.forward.hooks import Pass, Stopped, running
+from core.forward.passes import Pass, Stopped, running
 from core.forward.plan import Plan, make_plan
 from core.models.spec import ModelSpec
 from core.prompts.template import Prompt, Template, read_template

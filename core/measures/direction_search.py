@@ -26,7 +26,7 @@ from core.edits.direction import Direction, make_direction
 from core.edits.edits import Edits
 from core.errors import InputError
 from core.forward.batches import run
-from core.forward.hooks import PassRequest
+from core.forward.passes import PassRequest
 from core.forward.runtime import Runtime
 from core.measures.scores import measure, reference_logprobs
 from core.progress import Progress

@@ -14,7 +14,7 @@ import torch
 from core.edits.direction import Direction
 from core.edits.edits import Edits
 from core.forward.batches import read_tokens, run
-from core.forward.hooks import PassRequest
+from core.forward.passes import PassRequest
 from core.forward.runtime import Runtime
 from core.prompts.template import Prompt
 from core.saes.columns import activations

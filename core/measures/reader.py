@@ -5,17 +5,20 @@ Knows: which measure answers. Does not know: what the tensors are read for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 
 from core.edits.direction import Direction
 from core.edits.edits import Edits, Feature
+from core.forward.passes import Part
 from core.forward.runtime import Runtime
-from core.measures import features, reading
+from core.measures import features, last_token, reading
+from core.measures.last_token import LastToken
 from core.measures.reading import PromptReading
 from core.measures.strongest import Strongest, strongest
+from core.measures.token_logit import TokenLogit, token_logit
 from core.prompts.template import Prompt, only_first_token
 
 
@@ -40,6 +43,23 @@ class Reader:
         """The same of the first token of any prompt. every_layer: at the SAE layers that the edits do not reach too."""
         bos = only_first_token(prompt)
         return reading.read_bos(self._runtime, bos, edits, watch, every_layer=every_layer)
+
+    def last_token(
+        self,
+        prompt: Prompt,
+        edits: Sequence[Edits],
+        held: Mapping[Part, tuple[Sequence[int], torch.Tensor]] | None = None,
+    ) -> LastToken:
+        """What every part and edit writes at a prompt's last token, and parts held there: see `LastToken`."""
+        return last_token.read_last_token(self._runtime, prompt, edits, held)
+
+    def checked_parts(self, parts: Sequence[Part]) -> list[Part]:
+        """Parts of layers, (layer, “attention” or “mlp”), each once. Raises InputError for one that does not exist."""
+        return last_token.checked_parts(self._runtime, parts)
+
+    def token_logit(self, tokens: Sequence[int]) -> TokenLogit:
+        """The mean-centred logit of some tokens as a read-out of the final residual stream."""
+        return token_logit(self._runtime, tokens)
 
     def preactivations(self, layer: int, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
         """A layer's whole SAE over residuals x, block by block; see `core.measures.reading.preactivation_blocks`."""

@@ -15,7 +15,7 @@ import torch
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.forward.batches import read_below_head, run
-from core.forward.hooks import Pass, PassRequest
+from core.forward.passes import Pass, PassRequest
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
 from core.measures.scores import float64, refusal_probability

@@ -15,7 +15,7 @@ from core.edits.direction import Direction
 from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.forward.batches import Batch, run
-from core.forward.hooks import PassRequest
+from core.forward.passes import PassRequest
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
 from core.prompts.template import Prompt

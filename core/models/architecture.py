@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -27,6 +27,50 @@ def decoder_layers(model: nn.Module) -> nn.ModuleList:
             return found
     raise AssetError(
         f"{type(model).__name__} has no decoder layers in the usual place. Use a Llama-, Gemma- or GPT-like model."
+    )
+
+
+class LayerPart(NamedTuple):
+    """module: the attention or MLP of a decoder layer. adds: what puts out that which is added to the residual stream:
+    the module itself, or the norm that stands behind it (Gemma 2 and 3, OLMo 2, GLM 4)."""
+
+    module: nn.Module
+    adds: nn.Module
+
+
+#: What a decoder layer's parts are called by transformers' architectures, and the norms that stand behind them. Llama
+#: also has a `post_attention_layernorm`, before its MLP; it stands behind the attention only where the MLP has one too.
+_PARTS = {"attention": ("self_attn", "attn", "attention"), "mlp": ("mlp",)}
+_NORMS_BEHIND = (
+    {"attention": "post_attention_layernorm", "mlp": "post_feedforward_layernorm"},
+    {"attention": "post_self_attn_layernorm", "mlp": "post_mlp_layernorm"},
+)
+
+
+def layer_parts(layer: nn.Module) -> dict[str, LayerPart]:
+    """“attention” and “mlp” of a decoder layer, those that it has under a usual name.
+
+    By names alone: whether the two add up to what the layer writes is for a measurement to check.
+    """
+    behind = next((names for names in _NORMS_BEHIND if all(hasattr(layer, n) for n in names.values())), {})
+    found = {}
+    for part, names in _PARTS.items():
+        module = next((one for name in names if isinstance(one := getattr(layer, name, None), nn.Module)), None)
+        if module is not None:
+            found[part] = LayerPart(module, getattr(layer, behind[part]) if behind else module)
+    return found
+
+
+def final_norm(model: nn.Module) -> nn.Module:
+    """The norm between the last decoder layer and the head. Raises AssetError."""
+    for path in ("model.norm", "model.language_model.norm", "transformer.ln_f", "gpt_neox.final_layer_norm"):
+        found: Any = model
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if isinstance(found, nn.Module):
+            return found
+    raise AssetError(
+        f"{type(model).__name__} has no final norm in the usual place. Use a Llama-, Gemma- or GPT-like model."
     )
 
 

@@ -1,5 +1,5 @@
-"""The Hydra page: which silent features wake when others are switched off, and what becomes of the refusal.
+"""The Hydra page: what a model puts back when features are switched off, and which silent features wake.
 
-Knows: the views of what woke, the rounds, the tour. Does not know: the strip and the cards (`shared`).
+Knows: self-repair, the views of what woke, the rounds, the tour. Does not know: the strip and the cards (`shared`).
 Public: `page`, the script of the page.
 """

@@ -1,4 +1,4 @@
-"""The Hydra page: which silent features wake when others are switched off, and what becomes of the refusal.
+"""The Hydra page: what a model puts back when features are switched off, and which silent features wake.
 
 This file is the page's order of things and nothing else. A click ends the run before it at the next thing drawn, so
 what takes long comes last.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core import Engine, HydrascopeError
-from pages.hydra import heads, meaning, runs, state, tour, who, woken
+from pages.hydra import heads, meaning, repair, runs, state, tour, who, woken
 from pages.shared import cards, history, measurements, quick_sets, strip
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
@@ -49,7 +49,7 @@ def _views(engine: Engine, key: str, request: Request) -> None:
     view = st.segmented_control(
         "View",
         state.VIEWS,
-        default=None if state.VIEW in st.session_state else state.MAP,  # the tour may have chosen one
+        default=None if state.VIEW in st.session_state else state.REPAIR,  # the tour may have chosen one
         key=state.VIEW,
         required=True,
         label_visibility="collapsed",
@@ -57,7 +57,8 @@ def _views(engine: Engine, key: str, request: Request) -> None:
     )
     if not request.edits:
         st.info(
-            "No edits are on, so no feature can wake. Use a quick set above, a run’s minimal set, or the tour.",
+            "No edits are on, so there is nothing to put back and no feature can wake. Use a quick set above, a run’s "
+            "minimal set, or the tour.",
             icon=":material/lightbulb:",
         )
         return
@@ -70,15 +71,17 @@ def _views(engine: Engine, key: str, request: Request) -> None:
             heads.section(engine, key, request)
         elif view == state.DOSE:
             meaning.dose(engine, key, request)
-        else:
+        elif view == state.MAP:
             woken.section(engine, key, request)
+        else:
+            repair.section(engine, key, request)
 
 
 use_style()
 st.title("Cut off one head, and others wake", anchor=False)
 st.markdown(
-    "Switch features off. See which silent features wake, what was holding them down, and whether they take over "
-    "refusal."
+    "Switch features off. See how much of the refusal later blocks put back, which silent features wake, what was "
+    "holding them down, and whether they take over refusal."
 )
 the_engine = engine_or_stop()
 with shown_as_sentences("the Hydra page"):

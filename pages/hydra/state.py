@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-MAP, WHO, MATTER, HEADS, DOSE = "Woken map", "Who wakes whom", "Do they matter?", "Cut the heads", "Dose"
-VIEWS = (MAP, WHO, MATTER, HEADS, DOSE)
+REPAIR, MAP, WHO, MATTER = "Self-repair", "Woken map", "Who wakes whom", "Do they matter?"
+HEADS, DOSE = "Cut the heads", "Dose"
+VIEWS = (REPAIR, MAP, WHO, MATTER, HEADS, DOSE)
 VIEW, ONLY_BOS, ROUND = "hydra_view", "hydra_bos", "hydra_round"
+REPAIR_STRENGTH, REPAIR_PARTS = "hydra_repair_strength", "hydra_repair_parts"
 RULE, JUDGE = "hydra_rule", "hydra_judge"
 WHOLE, BOS = "This prompt", "BOS alone"
 _NEXT = "hydra_next"

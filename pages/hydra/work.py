@@ -8,13 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
 
 from core import Edits, Engine, Feature
 from core.edits.feature_sets import features_of
-from core.hydra import Links, Round, Wakening, cut_the_heads, dose, leave_one_out, matters, refresh
+from core.hydra import (
+    HeldParts,
+    Links,
+    Round,
+    SelfRepair,
+    Wakening,
+    cut_the_heads,
+    dose,
+    hold_parts,
+    leave_one_out,
+    matched_edits,
+    matters,
+    refresh,
+    self_repair,
+)
 from core.judges.catalogue import find_judge
 from core.prompts.conversation import PromptLike
 from pages.shared import references
@@ -25,6 +40,38 @@ from pages.shared.measurements import HASHES, kl_prompts
 LARGE_SET, WATCHED, ONE_BY_ONE = 120, 100, 40
 STILL_REFUSES = 1.0
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
+REPAIR_STRENGTHS = (0.25, 0.5, 0.75, 1.0)
+
+
+class Repair(NamedTuple):
+    """Self-repair under the edits, under each control draw, and how many of these remove as much."""
+
+    found: SelfRepair
+    controls: tuple[SelfRepair, ...]
+    matched: int
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def repair(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, strength: float) -> Repair:
+    """The edits at `strength` times their own, beside random controls. Raises InputError, AssetError."""
+    acting = edits.at_strength(strength)
+    control = matched_edits(_engine, prompt, acting)
+    found, *drawn = self_repair(_engine, prompt, [acting, *control.draws])
+    return Repair(found, tuple(drawn), control.matched)
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def held(
+    _engine: Engine, key: str, prompt: PromptLike, edits: Edits, strength: float, parts: tuple[tuple[int, str], ...]
+) -> HeldParts:
+    """The same edits while `parts`, each a layer and “attention” or “mlp”, are held. Raises InputError."""
+    return hold_parts(_engine, prompt, edits.at_strength(strength), parts)
+
+
+def repair_frame(repair: Repair) -> pd.DataFrame:
+    """Every number of the view: edits (“edits”, “control 1” …), then the columns of `SelfRepair.blocks`."""
+    several = {"edits": repair.found} | {f"control {n}": one for n, one in enumerate(repair.controls, start=1)}
+    return pd.concat([one.blocks.assign(edits=name) for name, one in several.items()], ignore_index=True)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)

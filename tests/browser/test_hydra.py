@@ -42,6 +42,8 @@ def test_the_tour_from_one_button_to_its_end(visit):
 def test_the_active_set_goes_to_and_fro(visit):
     tab = visit(prompt=PROMPT)
     tab.click("set_top").still()
+    expect(tab.page.get_by_text("as much of the residual stream as the edits")).to_be_visible()
+    tab.view("Woken map")
     expect(tab.page.get_by_text(re.compile("silent on this prompt (woke|stayed silent)"))).to_be_visible()
     on, score = tab.pills.count(), tab.score("after")
     tab.page.get_by_role("link", name="Audit").click()
@@ -63,6 +65,7 @@ def test_dark_and_on_a_phone(visit):
     tab = visit(dark=True, prompt=PROMPT, edits="3-0,3-1,3-2,2-0,2-1")
     tab.click("set_top").still()
     tab.shot("hydra-dark", whole=True)
+    tab.view("Woken map").shot("hydra-dark-map", whole=True)
     tab.view("Who wakes whom").shot("hydra-dark-who", whole=True)
     phone = visit(width=390, height=844, prompt=PROMPT)
     phone.click("set_top").still()

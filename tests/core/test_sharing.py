@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core import Edits, Feature, InputError
-from core.forward.hooks import in_pass
+from core.forward.passes import in_pass
 from tests.oracles import PROMPTS, random_edits
 
 EDITS = Edits.clamp([Feature(1, 3), Feature(2, 7), Feature(3, 30)], 4.0)

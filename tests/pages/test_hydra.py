@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,8 +14,9 @@ from cache.store import database as store
 from cache.store.runs import Runs
 from core import Edits, Feature
 from core.discovery import runner
-from core.hydra import refresh
-from pages.hydra import charts, state, tour, work
+from core.hydra import hold_parts, refresh, self_repair
+from pages.hydra import charts, repair, repair_charts, state, tour, work
+from pages.shared.text import signed
 from pages.shared.workspace.state import with_words
 from pages.shared.workspace.undo import History
 from tests.conftest import PAGE_MODEL, opened, workspace
@@ -52,8 +54,32 @@ def test_without_an_edit_it_says_what_to_do(page):
     assert app.button(key="hydra_tour_begin").label == "Three-minute tour"
 
 
+def test_self_repair_is_the_first_view_and_says_what_the_engine_says(page):
+    app = page(edits="1-0,1-1,1-2,1-3,1-4,1-5")
+    assert app.segmented_control(key=state.VIEW).value == state.REPAIR == state.VIEWS[0]
+    engine, edits = engines.get_engine(PAGE_MODEL), Edits.ablate([Feature(1, n) for n in range(6)])
+    for strength in (1.0, 0.5):
+        (found,) = self_repair(engine, workspace(app).prompt, [edits.at_strength(strength)])
+        assert f"**{repair_charts.headline(found)}** {repair_charts.norm_sentence(found)}" in texts(app)
+        assert {m.label: m.value for m in app.metric}["Total"] == signed(found.total)
+        held = hold_parts(engine, workspace(app).prompt, edits.at_strength(strength), found.restoring(4))
+        expected = repair.held_frame(held)[["run", "p", "score", "change"]]
+        assert app.dataframe[0].value[list(expected)].equals(expected)
+        assert "Random control" in texts(app) and len(app.get("vega_lite_chart")) >= 1
+        app = checked(app.segmented_control(key=state.REPAIR_STRENGTH).set_value(0.5).run())
+
+
+def test_an_edit_of_the_last_layer_leaves_nothing_to_repair(page):
+    app = page(edits="3-0,3-1,3-2")
+    assert "No block is above it" in texts(app) and "Cut the repairers" not in texts(app)
+
+
+def test_the_direction_has_no_random_control(page):
+    assert "There is no random control" in texts(page(edits="direction"))
+
+
 def test_the_map_says_what_the_engine_says(page):
-    app = page(edits=EDITS)
+    app = view(page(edits=EDITS), state.MAP)
     engine = engines.get_engine(PAGE_MODEL)
     found = refresh(engine, workspace(app).prompt, Edits.from_text(EDITS))
     woken = len(found.marks.drop_duplicates(["layer", "index"]))
@@ -70,10 +96,10 @@ def test_the_map_says_what_the_engine_says(page):
 
 
 def test_the_bos_view_needs_no_prompt(page):
-    app = page(edits=EDITS)
+    app = view(page(edits=EDITS), state.MAP)
     checked(app.segmented_control(key=state.ONLY_BOS).set_value(state.BOS).run())
     assert "sees no other token" in texts(app)
-    other = page(edits=EDITS, prompt="Another prompt altogether, somewhat longer than the first.")
+    other = view(page(edits=EDITS, prompt="Another prompt altogether, somewhat longer than the first."), state.MAP)
     checked(other.segmented_control(key=state.ONLY_BOS).set_value(state.BOS).run())
     assert app.dataframe[0].value.equals(other.dataframe[0].value)
 
@@ -147,3 +173,30 @@ def test_marks_are_joined_cell_by_cell():
     found = charts.cells(marks, charts.WOKEN, lambda layer, index: f"about {index}")
     assert found["features"].tolist() == [2, 1] and found["activation"].tolist() == [4.0, 2.0]
     assert found["strongest"][0].startswith("1-6 about 6; 1-5")
+
+
+def repaired(**changes):
+    """A measurement of four blocks above layer 0, by its numbers."""
+    blocks = pd.DataFrame({"layer": range(5), "response": 0.0, "cumulative": 0.0, "attention": 0.0, "mlp": 0.0})
+    made = {"blocks": blocks, "direct": 0.0, "lowest": 0, "deepest": -2.6, "deepest_layer": 2, "put_back": 0.84}
+    return SimpleNamespace(**made | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Blocks 1–2 lower the refusal logit by 2.6; blocks 3–4 put back 84%."),
+        ({"deepest_layer": 1}, "Block 1 lowers the refusal logit by 2.6; blocks 2–4 put back 84%."),
+        ({"deepest_layer": 3}, "Blocks 1–3 lower the refusal logit by 2.6; block 4 puts back 84%."),
+        ({"deepest_layer": 4}, "Blocks 1–4 lower the refusal logit by 2.6. No block puts anything back."),
+        ({"deepest_layer": 0}, "The edit itself lowers the refusal logit by 2.6; blocks 1–4 put back 84%."),
+        (
+            {"direct": -1.0},
+            "Blocks 1–2 and the edit itself (direct effect −1.00) lower the refusal logit by 2.6; blocks",
+        ),
+        ({"deepest": -0.05}, "there is nothing to put back"),
+        ({"lowest": 4}, "No block is above it"),
+    ],
+)
+def test_the_headline_says_who_lowers_and_who_puts_back(changes, said):
+    assert said in repair_charts.headline(repaired(**changes))

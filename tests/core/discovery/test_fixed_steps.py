@@ -8,8 +8,7 @@ import pytest
 from cache.store.database import Store
 from cache.store.runs import Runs
 from core import Edits
-from core.discovery.control_sets import TOLERANCE
-from core.discovery.fixed_steps import active_layers
+from core.discovery.control_sets import TOLERANCE, active_layers
 from core.discovery.ledger import features
 from core.discovery.runner import run_steps
 from core.discovery.stage2_pruning import prune
@@ -71,7 +70,7 @@ def test_a_matched_draw_removes_what_the_set_removes_on_the_prompt(tiny, whole):
         if value is None or not any(draw["matched"] for draw in value["draws"]):
             continue
         minimal, text = whole.minimal(item), whole.text(item)
-        layers = active_layers(whole, text, {f.layer for f in minimal})
+        layers = active_layers(whole.engine, text, {f.layer for f in minimal})
         for draw in value["draws"]:
             drawn = features(draw["drawn"])
             assert not set(drawn) & set(minimal)

@@ -5,7 +5,7 @@ import torch
 
 from core import Edits, Feature
 from core.forward.batches import logits_everywhere, prefix_pass, read_below_head, read_tokens, run, select
-from core.forward.hooks import PassRequest
+from core.forward.passes import PassRequest
 from tests.oracles import PROMPTS, slow
 
 LAYERS = frozenset({1, 2, 3})

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core import Edits, Feature, load
-from core.forward.hooks import in_pass
+from core.forward.passes import in_pass
 from core.models.architecture import decoder_layers
 from tests.oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
 

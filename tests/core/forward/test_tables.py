@@ -7,7 +7,7 @@ import torch
 from core import Edits, Feature, InputError, Sensor
 from core.edits.edits import FeatureEdit
 from core.forward.batches import run
-from core.forward.hooks import PassRequest
+from core.forward.passes import PassRequest
 from tests.oracles import PLACES, PROMPTS, fast_logits, random_conditional_edits, slow, slow_answer
 
 LOGITS = 1e-4  # two float32 routes to the same logits, sums in another order

@@ -5,9 +5,12 @@ import pytest
 import torch
 import transformers
 
-from core import Edits, ModelSpec, load
+from core import Edits, Feature, ModelSpec, load
 from core.edits.direction import make_direction
+from core.hydra import hold_parts, self_repair
+from core.measures.last_token import PARTS
 from tests.conftest import LAYERS, make_tokenizer
+from tests.core.hydra.plain_writes import logit, run
 from tests.oracles import PROMPTS, fast_logits, random_edits, slow, slow_answer
 
 WINDOW = 16  # shorter than most prompts, so that it matters
@@ -102,3 +105,46 @@ def test_an_ablated_direction_is_gone_everywhere(family):
 def test_only_models_with_sliding_windows_have_one(family):
     engine, _ = family
     assert engine.runtime.window == (WINDOW if engine.spec.name in ("Mistral", "Gemma2", "Gemma3") else None)
+
+
+@pytest.mark.parametrize("ablated", ["features", "direction"])
+def test_self_repair_is_that_of_plain_hooks(family, tiny_saes, ablated):
+    """Parts in parallel, norms behind the parts, layer norms: what each adds, the read-out, and parts that are held."""
+    engine, plain = family
+    features, unit = [Feature(1, i) for i in range(48)], engine.direction().vector
+    prompt, text = engine.prompt(PROMPTS[1]), PROMPTS[1]
+    if ablated == "features":
+        edits, how = Edits.ablate(features), {"features": features}
+    else:
+        edits, how = Edits.ablate_direction(engine.direction()), {"direction": (unit, 1.0)}
+    base = run(plain, tiny_saes, prompt)
+    slow, held = (run(plain, tiny_saes, prompt, held=parts, **how) for parts in ({}, base.parts))
+
+    def change(h):
+        return logit(plain, h, (40,), base.final) - logit(plain, base.final, (40,))
+
+    close = {"abs": 2e-3, "rel": 1e-3}  # float32; some of these residual streams are of size 100
+    (found,) = self_repair(engine, text, [edits])
+    assert found.split and found.end == pytest.approx(change(slow.final), **close)
+    assert found.direct == pytest.approx(change(held.final), **close)
+    for layer in range(2 if ablated == "features" else 0, 4):
+        for part in PARTS:
+            new, old = slow.parts[layer, part], base.parts[layer, part]
+            if ablated == "direction":
+                new, old = (one - (one @ unit) * unit for one in (new, old))
+            assert found.blocks[part][layer] == pytest.approx(change(base.final + new - old), **close)
+    cut = hold_parts(engine, text, edits, [(n, part) for n in range(found.lowest + 1, 4) for part in PARTS])
+    assert cut.change["held"] == pytest.approx(found.direct, **close)
+    capped = engine.spec.name == "Gemma2"  # its head caps logits softly; the read-out is of what goes in
+    if not capped:
+        after, before = (float(one.logits[40] - one.logits.mean()) for one in (slow, base))
+        assert found.total == pytest.approx(after - before, **close)
+
+
+def test_where_parts_do_not_add_up_blocks_alone_are_given(family, monkeypatch):
+    engine, _ = family
+    (whole,) = self_repair(engine, PROMPTS[1], [Edits.ablate([Feature(1, i) for i in range(48)])])
+    monkeypatch.setattr("core.measures.last_token.ROUNDING", -1)
+    (found,) = self_repair(engine, PROMPTS[1], [Edits.ablate([Feature(1, i) for i in range(48)])])
+    assert not found.split and found.blocks["attention"].isna().all() and found.restoring(3) == []
+    np.testing.assert_allclose(found.blocks["response"], whole.blocks["response"], atol=2e-3)

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from core import Edits, Feature, InputError, ModelSpec, load
 from core.forward.assembly import load_runtime
-from core.forward.hooks import Pass, PassRequest
+from core.forward.passes import Pass, PassRequest
 from core.hydra.wakening import refresh
 from core.labels.making import label_blocks, sample_of, sample_residuals
 from core.measures.direction_search import mean_last
