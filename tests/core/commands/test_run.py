@@ -1,6 +1,7 @@
 """`hydrascope run`: Streamlit started on the pages, from any folder, with its own arguments passed on; on a model."""
 
 import runpy
+import os
 import shutil
 import subprocess
 import sys
@@ -78,5 +79,8 @@ def test_an_unknown_model_is_one_sentence_and_nothing_is_started(started, capsys
 )
 def test_make_run_opens_on_the_model_that_is_named(given, prepares, starts):
     command = ["make", "--dry-run", "run", *given]
-    told = subprocess.run(command, cwd=PROGRAM_FOLDER, capture_output=True, text=True, check=True).stdout
+    # Not what `make test` was given, where the tests were started so.
+    environment = {name: text for name, text in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "ARGS")}
+    done = subprocess.run(command, cwd=PROGRAM_FOLDER, env=environment, capture_output=True, text=True, check=True)
+    told = done.stdout
     assert ("-m core prepare" in told) is prepares and told.rstrip().endswith(starts)
