@@ -1,7 +1,7 @@
 """`hydrascope run`: Streamlit started on the pages, from any folder, with its own arguments passed on; on a model."""
 
-import runpy
 import os
+import runpy
 import shutil
 import subprocess
 import sys
