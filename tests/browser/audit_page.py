@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, expect
@@ -33,7 +33,9 @@ def badge(words: str) -> re.Pattern:
 
 
 class AuditPage:
-    """One tab."""
+    """One tab. path: the page's, below the server's address."""
+
+    path = "/"
 
     def __init__(self, page: Page, address: str) -> None:
         self.page, self.address = page, address
@@ -46,11 +48,14 @@ class AuditPage:
         if message.type == "error" and not _PROBE.search((message.location or {}).get("url", "")):
             self.complaints.append(f"console: {message.text}")
 
-    def open(self, **parameters: str) -> AuditPage:
+    def open(self, **parameters: str) -> Self:
         """Visit the page, with a link's parameters."""
-        self.page.goto(self.address + (f"/?{urlencode(parameters)}" if parameters else "/"))
-        self.settled()
-        return self
+        self.page.goto(self.address + self.path + (f"?{urlencode(parameters)}" if parameters else ""))
+        return self.still()
+
+    def still(self) -> Self:
+        """The whole page is there, and nothing on it moves."""
+        return self.settled()
 
     def settled(self) -> AuditPage:
         """Connected, nothing running, and every answer written."""

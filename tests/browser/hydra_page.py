@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlencode
 
 from playwright.sync_api import expect
 
@@ -13,9 +12,7 @@ from tests.browser.audit_page import PATIENCE, AuditPage
 class HydraPage(AuditPage):
     """One tab on the Hydra page."""
 
-    def open(self, **parameters: str) -> HydraPage:
-        self.page.goto(f"{self.address}/hydra" + (f"?{urlencode(parameters)}" if parameters else ""))
-        return self.still()
+    path = "/hydra"
 
     def still(self) -> HydraPage:
         """Connected, drawn, nothing running, every answer written."""

@@ -12,9 +12,7 @@ from tests.browser.audit_page import PATIENCE, AuditPage
 class ModelsPage(AuditPage):
     """One tab on the Models page."""
 
-    def open(self, **parameters: str) -> ModelsPage:
-        self.page.goto(f"{self.address}/models")
-        return self.still()
+    path = "/models"
 
     def still(self) -> ModelsPage:
         expect(self.page.get_by_role("heading", name="Models")).to_be_visible(timeout=PATIENCE)

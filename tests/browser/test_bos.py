@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -18,9 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 class BosPage(AuditPage):
     """One tab on the BOS page."""
 
-    def open(self, **parameters: str) -> BosPage:
-        self.page.goto(f"{self.address}/bos" + (f"?{urlencode(parameters)}" if parameters else ""))
-        return self.still()
+    path = "/bos"
 
     def still(self) -> BosPage:
         """Connected, drawn, nothing running."""

@@ -23,11 +23,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 class DiscoverPage(AuditPage):
     """One tab on the Discover page."""
 
-    def open(self, **parameters: str) -> DiscoverPage:
-        self.page.goto(f"{self.address}/discover")
-        return self.quiet()
+    path = "/discover"
 
-    def quiet(self) -> DiscoverPage:
+    def still(self) -> DiscoverPage:
         """Connected, drawn, and nothing running."""
         expect(self.page.get_by_role("heading", name="Discover which features cause refusal")).to_be_visible(
             timeout=PATIENCE
@@ -46,29 +44,29 @@ class DiscoverPage(AuditPage):
         box = self.page.locator(f".st-key-discover_{kind}_text textarea")
         box.fill("\n".join(lines))
         box.press("Control+Enter")
-        return self.quiet()
+        return self.still()
 
     def quickly(self) -> DiscoverPage:
         """The shortest answers, the fewest K, one seed."""
         self.click("discover_settings")
         for key in ("discover_tokens", "discover_k", "discover_seeds"):
             self.page.locator(f".st-key-{key}").get_by_role("slider").press("Home")
-            self.quiet()
+            self.still()
         self.page.keyboard.press("Escape")
-        return self.quiet()
+        return self.still()
 
     def slowly(self) -> DiscoverPage:
         """The longest answers and the fewest K: a run on the tiny model must not end between two clicks."""
         self.click("discover_settings")
         for key, end in (("discover_tokens", "End"), ("discover_k", "Home")):
             self.page.locator(f".st-key-{key}").get_by_role("slider").press(end)
-            self.quiet()
+            self.still()
         self.page.keyboard.press("Escape")
-        return self.quiet()
+        return self.still()
 
     def press(self, name: str) -> DiscoverPage:
         """A button of a run, once nothing moves. One with a tooltip stands in the page twice, once hidden."""
-        self.quiet().page.locator(".st-key-discover_results button").filter(has_text=name, visible=True).first.click()
+        self.still().page.locator(".st-key-discover_results button").filter(has_text=name, visible=True).first.click()
         return self
 
     def stands(self, state: str) -> DiscoverPage:
@@ -92,18 +90,18 @@ def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, judged_add
     tab.shot("discover-first-visit")
     tab.paste("harmful", TEXTS[:12])
     tab.choose("discover_benign_source", "Paste")
-    tab.choose("discover_stages", "1–2").quiet().quickly()
+    tab.choose("discover_stages", "1–2").still().quickly()
     expect(tab.page.get_by_text("12 prompts;")).to_be_visible(timeout=PATIENCE)
     tab.click("discover_start")
     tab.stands("running")
     tab.shot("discover-running")
-    tab.stands("finished").quiet()
+    tab.stands("finished").still()
     expect(tab.page.get_by_role("heading", name="What flips a refusal")).to_have_count(1, timeout=PATIENCE)
     tab.shot("discover-results", whole=True)
     tab.choose("discover_view", "Analyses")
     expect(tab.page.get_by_role("heading", name="Random active features, as many")).to_be_visible(timeout=PATIENCE)
     tab.shot("discover-analyses", whole=True)
-    tab.choose("discover_view", "Feature sets").quiet()
+    tab.choose("discover_view", "Feature sets").still()
     table = tab.page.locator("[data-testid=stDataFrame]").first
     expect(table).to_be_visible(timeout=PATIENCE)
     table.click(position={"x": 16, "y": 53})  # the table is a canvas: the first row's tick, below the header
@@ -123,7 +121,7 @@ def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(tabs, tiny_addres
     visit = partial(tabs, DiscoverPage, tiny_address)
     tab = visit(width=390, height=844, dark=True)
     tab.paste("harmful", [f"How do I find the thing of number {number}?" for number in range(160)])
-    tab.choose("discover_stages", "1").quiet().slowly()
+    tab.choose("discover_stages", "1").still().slowly()
     tab.click("discover_start").stands("running")
     again = visit(dark=True)
     again.page.get_by_role("link", name="Audit").click()  # it stays usable meanwhile
@@ -131,7 +129,7 @@ def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(tabs, tiny_addres
     expect(again.page.locator(".st-key-card_after .hs-answer")).to_be_visible(timeout=PATIENCE)
     tab.press("Pause").stands("paused")
     again.page.get_by_role("link", name="Discover").click()
-    again.quiet().stands("paused").shot("discover-dark-paused")
+    again.still().stands("paused").shot("discover-dark-paused")
     again.press("Continue").stands("running")
     again.press("Pause").stands("paused")
     again.press("Stop").stands("stopped")
@@ -153,16 +151,16 @@ def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_
         hub.slows("Paul/XSTest", "xstest_prompts.csv", 5_000)
         environment = variables(hub, tmp_path / "hf") | {"HF_HUB_OFFLINE": "0"}
         with tiny_server(tmp_path / "page", page_spec, **environment) as address:
-            tab = tabs(DiscoverPage, address).choose("discover_harmful_source", "Public set").quiet()
+            tab = tabs(DiscoverPage, address).choose("discover_harmful_source", "Public set").still()
             tab.page.locator(".st-key-discover_harmful_set input").click()
             tab.page.get_by_role("option", name="XSTest (harmful)").click()
             expect(tab.page.locator(".st-key-discover_harmful_set input")).to_have_value("XSTest (harmful)")
-            tab.quiet().click("discover_harmful_fetch")
+            tab.still().click("discover_harmful_fetch")
             expect(tab.page.get_by_text(re.compile("Downloading xstest"))).to_be_visible(timeout=PATIENCE)
             tab.shot("discover-fetching")
             tab.click("discover_harmful_stop")
             expect(tab.page.get_by_text(re.compile("continues from there"))).to_be_visible(timeout=PATIENCE)
-            tab.quiet().shot("discover-fetch-stopped")
+            tab.still().shot("discover-fetch-stopped")
             hub.faults.clear()
             tab.click("discover_harmful_fetch")
             expect(tab.page.get_by_text(re.compile("1,000 prompts"))).to_be_visible(timeout=PATIENCE)

@@ -34,9 +34,7 @@ SAID = (
 class JudgesPage(AuditPage):
     """One tab on the Judges page."""
 
-    def open(self, **parameters: str) -> JudgesPage:
-        self.page.goto(f"{self.address}/judges")
-        return self.still()
+    path = "/judges"
 
     def still(self) -> JudgesPage:
         expect(self.page.get_by_role("heading", name="Judges", exact=True).first).to_be_visible(timeout=PATIENCE)
