@@ -182,7 +182,8 @@ def main() -> None:
     parser.add_argument("--model", default="demo", help="a name listed by `python -m core models`")
     parser.add_argument("--prompts", type=Path, help="harmful prompts (.txt, .csv …); the model's held-out ones")
     parser.add_argument("--benign", type=Path, help="benign prompts; the model's held-out ones")
-    parser.add_argument("--n", type=int, default=100, help="refused prompts at most, and benign ones")
+    parser.add_argument("--n", type=int, default=100, help="refused prompts at most")
+    parser.add_argument("--benign-n", type=int, default=100, help="benign prompts at most")
     parser.add_argument(
         "--layers", type=lambda text: [int(n) for n in text.split(",")], default=[13], help="13 or 11,13"
     )
@@ -200,7 +201,7 @@ def main() -> None:
     }
     rows = Rows(options.out and options.out.with_suffix(".jsonl"), settings)
     asked = refused(engine, texts(options.prompts, engine, "harmful"), options.n)
-    plain_ones = list(texts(options.benign, engine, "benign"))[: options.n]
+    plain_ones = list(texts(options.benign, engine, "benign"))[: options.benign_n]
     if not asked:
         raise SystemExit("No prompt of the file is refused unedited (refusal score above 0). Give others.")
     sets = aligned_sets(engine, options.layers, options.k)
