@@ -22,8 +22,10 @@ def report(
 ) -> list[Table]:
     """Print every table, and give them back: title, columns, rows as text."""
     n = len(repairs)
-    print(f"\n{settings['model']}, {settings['dtype']}: {n} prompts refused unedited (refusal score above 0). Logits are the refusal "
-          "tokens' mean-centred ones at the last prompt token, edited less unedited.")  # fmt: skip
+    print(
+        f"\n{settings['model']}, {settings['dtype']}: {n} prompts refused unedited (refusal score above 0). Logits are "
+        "the refusal tokens' mean-centred ones at the last prompt token, edited less unedited."
+    )
     tables = [
         table("What is put back", *effects(repairs, [(name, 1.0) for name in sets])),
         table("Dose", *effects(repairs, [(name, s) for name in sets for s in (0.25, 0.5, 0.75, 1.0)], control=False)),
