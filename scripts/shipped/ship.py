@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
 
-from core import load
-from core.edits.direction import save_direction
-from core.models.trained import suite_name, trained_suite
-from core.paths import assets_folder
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
+
+from core import load  # noqa: E402
+from core.edits.direction import save_direction  # noqa: E402
+from core.models.trained import suite_name, trained_suite  # noqa: E402
+from core.paths import assets_folder  # noqa: E402
 
 
 def ship_saes(name: str, layers: list[int], folder: Path) -> None:
