@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name")
     parser.add_argument("--layers", default="", help="such as 13,15; default: all that were trained")
-    parser.add_argument("--rule", default="balanced", help="how the direction's layer is chosen")
+    parser.add_argument("--rule", default="arditi", help="how the direction's layer is chosen")
     parser.add_argument("--keep-direction", action="store_true", help="keep the direction that is there")
     options = parser.parse_args()
     folder, suite = assets_folder() / options.name, trained_suite(options.name)
