@@ -114,9 +114,19 @@ def _cut(engine: Engine, key: str, request: Request, repair: Repair, strength: f
     st.caption(
         "Parts are chosen by the bars above, on this prompt. If the score with them held is well below the edits’ own, "
         "and below every draw of other parts, they were keeping the refusal up. Other parts: as many, drawn at random "
-        f"from the blocks above the edits, mean of {counted(len(held.controls), 'draw')}."
+        f"from the blocks above the edits, mean of {counted(len(held.controls), 'draw')}." + _rounding(engine)
     )
     download(frame, "cut-the-repairers")
+
+
+def _rounding(engine: Engine) -> str:
+    """Why the same edits have another score in the cards; empty in float32."""
+    if engine.dtype == "float32":
+        return ""
+    return (
+        f" This model runs in {engine.dtype}, whose rounding depends on how many rows are computed together, so scores "
+        "here differ a little from the cards’. Compare the rows of this table with one another."
+    )
 
 
 def _spread(row: Any) -> str:
