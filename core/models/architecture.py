@@ -7,8 +7,9 @@ tokenizers, SAEs. No code from a model's folder is ever run.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import transformers
@@ -16,17 +17,32 @@ from torch import nn
 
 from core.errors import AssetError
 
+_Kind = TypeVar("_Kind", bound=nn.Module)
+#: Where transformers' architectures keep them.
+_LAYERS = ("model.layers", "model.language_model.layers", "transformer.h", "gpt_neox.layers")
+_FINAL_NORMS = ("model.norm", "model.language_model.norm", "transformer.ln_f", "gpt_neox.final_layer_norm")
+
 
 def decoder_layers(model: nn.Module) -> nn.ModuleList:
     """The decoder blocks of a transformers causal language model. Raises AssetError."""
-    for path in ("model.layers", "model.language_model.layers", "transformer.h", "gpt_neox.layers"):
+    return _module_at(model, _LAYERS, nn.ModuleList, "decoder layers")
+
+
+def final_norm(model: nn.Module) -> nn.Module:
+    """The norm between the last decoder layer and the head. Raises AssetError."""
+    return _module_at(model, _FINAL_NORMS, nn.Module, "final norm")
+
+
+def _module_at(model: nn.Module, paths: Sequence[str], kind: type[_Kind], what: str) -> _Kind:
+    """The first module of this kind at one of the paths. what: what it is, for the error. Raises AssetError."""
+    for path in paths:
         found: Any = model
         for name in path.split("."):
             found = getattr(found, name, None)
-        if isinstance(found, nn.ModuleList):
+        if isinstance(found, kind):
             return found
     raise AssetError(
-        f"{type(model).__name__} has no decoder layers in the usual place. Use a Llama-, Gemma- or GPT-like model."
+        f"{type(model).__name__} has no {what} in the usual place. Use a Llama-, Gemma- or GPT-like model."
     )
 
 
@@ -59,19 +75,6 @@ def layer_parts(layer: nn.Module) -> dict[str, LayerPart]:
         if module is not None:
             found[part] = LayerPart(module, getattr(layer, behind[part]) if behind else module)
     return found
-
-
-def final_norm(model: nn.Module) -> nn.Module:
-    """The norm between the last decoder layer and the head. Raises AssetError."""
-    for path in ("model.norm", "model.language_model.norm", "transformer.ln_f", "gpt_neox.final_layer_norm"):
-        found: Any = model
-        for name in path.split("."):
-            found = getattr(found, name, None)
-        if isinstance(found, nn.Module):
-            return found
-    raise AssetError(
-        f"{type(model).__name__} has no final norm in the usual place. Use a Llama-, Gemma- or GPT-like model."
-    )
 
 
 def empty_model(name: str, model_id: str, folder: Path) -> Any:

@@ -21,15 +21,12 @@ sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
 
 from core import load  # noqa: E402
 from core.edits.direction import save_direction  # noqa: E402
-from core.models.trained import suite_name, trained_suite  # noqa: E402
+from core.models.trained import TrainedSuite, suite_name, trained_suite  # noqa: E402
 from core.paths import assets_folder  # noqa: E402
 
 
-def ship_saes(name: str, layers: list[int], folder: Path) -> None:
-    """The SAEs, cards and labels of the model's trained suite."""
-    suite = trained_suite(name)
-    if suite is None or not set(layers) <= set(suite.layers):
-        raise SystemExit(f"“{name}” has no trained SAEs at all of the layers {layers}. Train them first.")
+def ship_saes(suite: TrainedSuite, layers: list[int], folder: Path) -> None:
+    """The SAEs, cards and labels of a trained suite."""
     shutil.rmtree(folder / "saes", ignore_errors=True)
     for layer in layers:
         shutil.copytree(suite.sae(layer), folder / "saes" / f"layer_{layer:02d}")
@@ -46,7 +43,9 @@ def main() -> None:
     options = parser.parse_args()
     folder, suite = assets_folder() / options.name, trained_suite(options.name)
     layers = [int(part) for part in options.layers.split(",") if part] or list(suite.layers if suite else ())
-    ship_saes(options.name, layers, folder)
+    if suite is None or not set(layers) <= set(suite.layers):
+        raise SystemExit(f"“{options.name}” has no trained SAEs at all of the layers {layers}. Train them first.")
+    ship_saes(suite, layers, folder)
     if not options.keep_direction:
         engine = load(suite_name(options.name))
         found = engine.compute_direction(
