@@ -11,59 +11,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from kept_rows import Row, Rows, texts
+from repair_tables import report
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
-
-from repair_tables import report  # noqa: E402
-
-from core import Edits, Engine, Feature, load  # noqa: E402
-from core.edits.feature_sets import features_of, top_per_layer  # noqa: E402
-from core.hydra import SelfRepair, hold_parts, matched_edits, self_repair  # noqa: E402
-from core.prompts.files import read_file  # noqa: E402
-from core.prompts.shipped import held_out_file  # noqa: E402
+from core import Edits, Engine, Feature, load
+from core.edits.feature_sets import features_of, top_per_layer
+from core.hydra import SelfRepair, hold_parts, matched_edits, self_repair
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 #: Strengths at which the repairers are held: the whole edit, and one under which more prompts are still refused.
 HELD_AT = (0.5, 1.0)
 #: The strongest features of a layer at the last token of a benign prompt, tried one by one.
 CANDIDATES = 32
-Row = dict[str, Any]
-
-
-class Rows:
-    """Rows already measured, by phase and prompt; kept as JSON lines where there is a file."""
-
-    def __init__(self, path: Path | None, settings: Row) -> None:
-        self._path, self._known = path, dict[tuple[str, str], Row]()
-        lines = [json.loads(line) for line in path.read_text().splitlines()] if path and path.exists() else []
-        if lines and lines[0] != settings:
-            raise SystemExit(f"{path} was measured with other settings: {lines[0]}. Give another --out.")
-        if not lines:
-            self._write(settings)
-        self._known = {(one["phase"], one["prompt"]): one for one in lines[1:]}
-
-    def of(self, phase: str, prompts: Sequence[str], measure: Callable[[str], Row]) -> list[Row]:
-        """The row of each prompt, measured where there is none yet."""
-        for done, prompt in enumerate(prompts, start=1):
-            if (phase, prompt) not in self._known:
-                self._known[phase, prompt] = {"phase": phase, "prompt": prompt} | measure(prompt)
-                self._write(self._known[phase, prompt])
-                print(f"{time.strftime('%H:%M:%S')} {phase} {done} of {len(prompts)}", file=sys.stderr, flush=True)
-        return [self._known[phase, prompt] for prompt in prompts]
-
-    def _write(self, row: Row) -> None:
-        if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
 
 
 def plain(found: SelfRepair, name: str, strength: float, draw: int | None) -> Row:
@@ -158,12 +121,6 @@ def benign(engine: Engine, prompt: str, layers: Sequence[int], k: int) -> Row:
         sets |= {f"carrying feature at {layer}": found[:1], f"{k} carrying features at {layer}": found[:k]}
     made = {name: Edits.ablate(features) for name, features in sets.items() if features}
     return {"token": token, "measured": measured(engine, prompt, made, (1.0,), [token]) if made else []}
-
-
-def texts(path: Path | None, engine: Engine, kind: str) -> Iterator[str]:
-    """The prompts of a file, or the model's own held-out ones, each once."""
-    several = read_file(path).prompts() if path else held_out_file(engine.spec.prompts, engine.spec.name, kind)
-    yield from dict.fromkeys(several)
 
 
 def refused(engine: Engine, prompts: Iterator[str], most: int) -> list[str]:

@@ -1,55 +1,63 @@
-"""Measure the hydra effect on the demo: what wakes, whether it matters, and whether cutting the heads ends the refusal.
+"""The hydra effect on a model: what wakes, whether it matters, and whether cutting the heads ends the refusal.
 
-Knows: `core.hydra`, and which prompts and sets are tried. Does not know: how waking is found. Each prompt's results are
-kept when they are done, so the same command goes on where it was stopped. Prints Markdown; means are over prompts.
-Intervals are those of `core.statistics`.
+Knows: `core.hydra`, and which sets are tried on which prompts. Does not know: how waking is found. Prints Markdown;
+means are over prompts, intervals those of `core.statistics`. Each prompt's numbers are kept in `--out FILE.jsonl` when
+they are done, so the same command goes on where it was stopped.
+
+    python scripts/hydra/heads.py --model demo --n 40 --out heads.jsonl
 """
 
 import argparse
-import json
-import sys
-import time
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from common import PROMPTS_FILE, WORK, load_prompts
+from kept_rows import Row, Rows, refused_answers, texts
 
 from core import Edits, Engine, Feature, load, statistics
 from core.answers.rule_judges import verdicts_of
 from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.hydra import Round, Wakening, cut_the_heads, dose, matters, refresh
-from core.prompts.shipped import held_out
+from core.measures.recovery import Gap, over_prompts
+from core.prompts.references import Reference, shipped_references
 from core.statistics import HEADS, holm, paired, rate
 
-PER_LAYER = 3
-#: Cutting begins where this much of the refusal score still stands, as in the page's tour.
-STILL_REFUSES = 2.0
 ROUNDS = 6
+RULES: tuple[Literal["aligned", "all"], ...] = ("aligned", "all")
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+NAMES = {"woken": "nearest the direction", "random": "as many random active ones"}
+#: Tokens of an answer that is judged.
+TOKENS = 24
 
 
-def one_prompt(engine: Engine, prompt: str, nearest: list[Feature], benign: list[str]) -> dict:
-    """Everything measured on one prompt, as plain values."""
+def one_prompt(
+    engine: Engine, prompt: str, nearest: list[Feature], benign: list[str], least: float, known: Reference | None
+) -> Row:
+    """Everything measured on one prompt, as plain values. least: see `heads`. known: a reference answer."""
     off = Edits.ablate(nearest)
     random = Edits.ablate(random_active(engine.features(prompt), nearest, seed=0))
     found, control = refresh(engine, prompt, off), refresh(engine, prompt, random)
-    verdict, beside = verdicts_of(engine.judge, [prompt] * 2, engine.answers([prompt], [off, random], 24)[0])
+    verdict, beside = verdicts_of(engine.judge, [prompt] * 2, engine.answers([prompt], [off, random], TOKENS)[0])
     woken = found.woken
     groups = {f"layer {layer}": features_of(rows) for layer, rows in woken.groupby("layer")}
     groups["all"] = features_of(woken)
     frame = matters(engine, prompt, off, groups)
+    rounds = {rule: heads(engine, prompt, nearest, rule, benign, least) for rule in RULES}
+    measured = {"woken": off, "random": random} | {rule: played[-1].edits for rule, played in rounds.items()}
+    gaps = engine.recovery([known], list(measured.values()))[0] if known else []
     return {
-        "prompt": prompt,
         "woken": waking(found) | {"verdict": verdict, "set": len(nearest)},
         "random": waking(control) | {"verdict": beside, "set": len(random.features)},
         "both_wake": len(set(features_of(woken)) & set(features_of(control.woken))),
         "matters": frame.to_dict("records"),
-        "heads": {rule: heads(engine, prompt, nearest, rule, benign) for rule in ("aligned", "all")},
+        "heads": {rule: [told(one) for one in played] for rule, played in rounds.items()},
+        "gaps": dict(zip(measured, map(list, gaps), strict=True)) if known else {},
         "dose": dose(engine, prompt, off, STRENGTHS).to_dict("records"),
     }
 
 
-def waking(found: Wakening) -> dict:
+def waking(found: Wakening) -> Row:
     """How many woke and where."""
     woken = found.woken
     return {
@@ -61,17 +69,26 @@ def waking(found: Wakening) -> dict:
     }
 
 
-def heads(engine: Engine, prompt: str, nearest: list[Feature], rule: str, benign: list[str]) -> list[dict]:
-    """Cut too little, as many of the nearest as leave a refusal, and go on round by round."""
+def heads(
+    engine: Engine,
+    prompt: str,
+    nearest: list[Feature],
+    rule: Literal["aligned", "all"],
+    benign: list[str],
+    least: float,
+) -> list[Round]:
+    """Cut too little, as many of the nearest as leave the refusal score above `least`, and go on round by round."""
     cosine = engine.alignment().set_index(["layer", "index"])["cosine"]
     ranked = sorted(nearest, key=lambda feature: -cosine[feature])
     scores = engine.measure(prompt, [Edits.ablate(ranked[:n]) for n in range(1, len(ranked) + 1)]).refusal_score[0]
-    few = max((n for n, score in enumerate(scores, start=1) if score > STILL_REFUSES), default=1)
-    begun = cut_the_heads(engine, prompt, Edits.ablate(ranked[:few]), rule=rule, benign=benign, rounds=ROUNDS)
-    return [told(one) for one in begun]
+    few = max((n for n, score in enumerate(scores, start=1) if score > least), default=1)
+    begun = cut_the_heads(
+        engine, prompt, Edits.ablate(ranked[:few]), rule=rule, benign=benign, rounds=ROUNDS, tokens=TOKENS
+    )
+    return list(begun)
 
 
-def told(one: Round) -> dict:
+def told(one: Round) -> Row:
     """A round without its tables."""
     return {
         "number": one.number,
@@ -99,16 +116,18 @@ def table(columns: list[str], rows: list[tuple]) -> None:
         print("| " + " | ".join(map(str, row)) + " |")
 
 
-def share(found: list[dict], name: str, wanted: str) -> str:
+def share(found: list[Row], name: str, wanted: str) -> str:
     return str(rate(sum(one[name]["verdict"] == wanted for one in found), len(found)))
 
 
-def report(found: list[dict]) -> None:
+def report(settings: Row, found: list[Row]) -> None:
     """What the prompts have in common."""
     n = len(found)
-    print(f"\n{n} held-out harmful prompts that are refused unedited; top-{PER_LAYER} per layer ablated.\n")
+    print(
+        f"\n{settings['model']}, {settings['dtype']}: {n} prompts refused unedited, answers of {TOKENS} tokens judged by "
+        f"`{settings['judge']}`; the {settings['k']} features a layer nearest the direction ablated.\n"
+    )
     print("### What wakes")
-    names = {"woken": "nearest the direction", "random": "as many random active ones"}
     rows = [
         (
             title,
@@ -119,7 +138,7 @@ def report(found: list[dict]) -> None:
             mean([one[name]["after"] - one[name]["before"] for one in found], 2),
             share(found, name, "complied"),
         )
-        for name, title in names.items()
+        for name, title in NAMES.items()
     ]
     table(
         [
@@ -157,7 +176,7 @@ def report(found: list[dict]) -> None:
     )
     print("\n### Cut the heads")
     rows, tests = [], []
-    for rule in ("aligned", "all"):
+    for rule in RULES:
         last = [one["heads"][rule][-1] for one in found]
         own, control = ([one[key] == "complied" for one in last] for key in ("verdict", "control_verdict"))
         tests.append(paired(np.array(own), np.array(control)).p)
@@ -202,29 +221,50 @@ def report(found: list[dict]) -> None:
         for strength, own in frame.groupby("strength")
     ]
     table(["strength", "refusal score", "score above 0", "woken"], rows)
+    recovery(found)
+
+
+def recovery(found: list[Row]) -> None:
+    """How much nearer the reference answers come, over the prompts that have one."""
+    answered = [one["gaps"] for one in found if one["gaps"]]
+    if not answered:
+        return
+    print("\n### Recovery of the reference answers")
+    titles = NAMES | {"aligned": "heads cut, aligned", "all": "heads cut, all that wake"}
+    rows = [(title, over_prompts(Gap(*gaps[name]) for gaps in answered)) for name, title in titles.items()]
+    table(["ablated", "recovery"], rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=40, help="held-out harmful prompts")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="demo", help="a name listed by `python -m core models`")
+    parser.add_argument("--prompts", type=Path, help="harmful prompts (.txt, .csv …); the model's held-out ones")
+    parser.add_argument("--benign", type=Path, help="benign prompts, for the KL; the model's held-out ones")
+    parser.add_argument("--n", type=int, default=40, help="refused prompts at most")
+    parser.add_argument("--benign-n", type=int, default=8, help="benign prompts")
+    parser.add_argument("--k", type=int, default=3, help="features a layer")
+    parser.add_argument(
+        "--least", type=float, default=2.0, help="cutting begins with as many as leave the refusal score above this"
+    )
+    parser.add_argument("--out", type=Path, help="FILE.jsonl for the prompts' numbers")
     options = parser.parse_args()
-    engine = load("demo")
-    rows = load_prompts(PROMPTS_FILE)
-    asked, benign = held_out(rows, "harmful")[: options.n], held_out(rows, "benign")[:8]
-    verdicts = verdicts_of(engine.judge, asked, [answer for (answer,) in engine.answers(asked, [Edits()], 24)])
-    refused = [text for text, verdict in zip(asked, verdicts, strict=True) if verdict == "refused"]
-    nearest = top_per_layer(engine.alignment(), PER_LAYER)
-    WORK.mkdir(parents=True, exist_ok=True)
-    path = WORK / "hydra.jsonl"
-    kept = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {one["prompt"]: one for one in kept}
-    for prompt in refused:
-        if prompt not in done:
-            done[prompt] = one_prompt(engine, prompt, nearest, benign)
-            with path.open("a") as file:
-                file.write(json.dumps(done[prompt], default=float) + "\n")
-            print(f"{time.strftime('%H:%M:%S')} {len(done)} of {len(refused)}", file=sys.stderr, flush=True)
-    report([done[prompt] for prompt in refused])
+    engine = load(options.model)
+    nearest = top_per_layer(engine.alignment(), options.k)
+    settings = {
+        "model": engine.spec.name,
+        "dtype": engine.dtype,
+        "k": options.k,
+        "least": options.least,
+        "judge": engine.judge.name,
+    }
+    rows = Rows(options.out, settings)
+    asked = refused_answers(engine, list(texts(options.prompts, engine, "harmful")), options.n, TOKENS)
+    benign = list(texts(options.benign, engine, "benign"))[: options.benign_n]
+    known = {one.prompt: one for one in shipped_references(engine.spec.references)}
+    report(
+        settings,
+        rows.of("heads", asked, lambda text: one_prompt(engine, text, nearest, benign, options.least, known.get(text))),
+    )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,25 @@
-"""Measure clamping at BOS as a defence on the demo, and say what it means for the claim that it cuts jailbreaks by 80%,
-which a machine-made summary of the paper makes and the paper does not.
+"""Clamping at BOS as a defence, measured, and what that means for the claim that it cuts jailbreaks by 80%, which a
+machine-made summary of the paper makes and the paper does not.
 
-Knows: which attacks are tried, and which features are held: those that wake at BOS when the top-3-per-layer set is
-ablated, the K most aligned with refusal (the paper's redundant features). For comparison, a clamp that ought to work:
-the feature nearest the direction in each later layer, where the answer begins, always and only where a sensor fires.
-Does not know: how a cell is computed. Each cell is kept when it is done, so the same command goes on where it was
-stopped. Prints Markdown.
+Knows: which attacks are tried, and which features are held: those that wake at BOS when the nearest features of every
+layer are ablated, the K most aligned with refusal (the paper's redundant features). For comparison, a clamp that ought
+to work: the feature nearest the direction in each later layer, where the answer begins, always and only where a sensor
+fires. Does not know: how a cell is computed. Each cell is kept in `--out FILE.duckdb` when it is done, so the same
+command goes on where it was stopped. Prints Markdown.
+
+    python scripts/hydra/bos_defence.py --model demo --n 40 --out defence.duckdb
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from common import PROMPTS_FILE, WORK, load_prompts
+from kept_rows import texts
 
 from cache.store.database import Store
 from cache.store.defences import Defences
@@ -24,13 +28,21 @@ from core.defence import ATTACKS, Evaluation, conclusion, natural_ranges, table
 from core.edits.feature_sets import features_of, top_per_layer
 from core.edits.items import Sensor
 from core.hydra import bos_view
-from core.prompts.shipped import held_out, shipped_texts
+from core.prompts.shipped import prompts_file, read_shipped, shipped_texts
 from core.statistics import area_interval, area_under_curve, rate
 
 #: What nobody attacks: the cost of the clamp, the same for every attack.
 COST = "none"
 #: Training prompts of each kind from which values and the sensor of the comparison are chosen.
 TRAINING = 60
+
+
+class Asked(NamedTuple):
+    """The prompts that the clamps are tried on."""
+
+    harmful: tuple[str, ...]
+    benign: tuple[str, ...]
+    look_alikes: tuple[str, ...]
 
 
 def redundant(engine: Engine, off: Edits, k: int) -> tuple[list[Feature], float]:
@@ -44,15 +56,14 @@ def redundant(engine: Engine, off: Edits, k: int) -> tuple[list[Feature], float]
     return features_of(nearest), float(nearest["activation"].median())
 
 
-def evaluations(engine: Engine, features: list[Feature], values: tuple, off: Edits, n: int) -> Iterator[Evaluation]:
+def evaluations(features: list[Feature], values: tuple, off: Edits, k: int, asked: Asked) -> Iterator[Evaluation]:
     """The cost first, then every attack on the same harmful requests."""
-    harmful, benign, alike = prompts_of(n)
     held = tuple(features)
-    yield Evaluation(COST, held, values, (), benign, alike)
-    yield Evaluation("refusal direction ablated", held, values, harmful, base="direction")
-    yield Evaluation("top-3 per layer ablated", held, values, harmful, base=off.to_text())
+    yield Evaluation(COST, held, values, (), asked.benign, asked.look_alikes)
+    yield Evaluation("refusal direction ablated", held, values, asked.harmful, base="direction")
+    yield Evaluation(f"top-{k} per layer ablated", held, values, asked.harmful, base=off.to_text())
     for attack in ATTACKS:
-        yield Evaluation(f"{attack.kind}: {attack.name}", held, values, harmful, wrapping=attack.name)
+        yield Evaluation(f"{attack.kind}: {attack.name}", held, values, asked.harmful, wrapping=attack.name)
 
 
 def features_for_comparison(engine: Engine, first: int) -> tuple[list[Feature], float]:
@@ -60,7 +71,7 @@ def features_for_comparison(engine: Engine, first: int) -> tuple[list[Feature], 
     harmful training prompts.
     """
     features = [f for f in top_per_layer(engine.alignment(), 1) if f.layer >= first]
-    ranges = natural_ranges(engine, features, shipped_texts(load_prompts(PROMPTS_FILE), "harmful", "train", TRAINING))
+    ranges = natural_ranges(engine, features, shipped_texts(read_shipped(prompts_file()), "harmful", "train", TRAINING))
     return features, round(float(ranges["highest"].median()), 1)
 
 
@@ -68,7 +79,7 @@ def best_sensor(engine: Engine, layers: set[int]) -> Sensor:
     """The feature of `layers` whose largest activation over the end-of-instruction tokens best tells harmful training
     prompts from benign and look-alike ones, and the threshold that tells most of them apart (Youden).
     """
-    rows, peaks = load_prompts(PROMPTS_FILE), []
+    rows, peaks = read_shipped(prompts_file()), []
     texts = {kind: shipped_texts(rows, kind, "train", TRAINING) for kind in ("harmful", "benign", "lookalike")}
     for number, text in enumerate(text for kind in texts.values() for text in kind):
         frame, start = engine.features(text), engine.prompt(text).spans["template"][0]
@@ -91,7 +102,7 @@ def best_sensor(engine: Engine, layers: set[int]) -> Sensor:
     return Sensor(feature, threshold)
 
 
-def comparison(engine: Engine, n: int, first: int) -> Iterator[Evaluation]:
+def comparison(engine: Engine, asked: Asked, first: int) -> Iterator[Evaluation]:
     """The same attack under the clamp always on, and on only where the sensor fires."""
     features, usual = features_for_comparison(engine, first)
     print(f"\n## For comparison: {', '.join(map(str, features))} held at the end-of-instruction tokens\n")
@@ -103,17 +114,17 @@ def comparison(engine: Engine, n: int, first: int) -> Iterator[Evaluation]:
             f"role-play: novel, clamp {name}",
             tuple(features),
             values,
-            *prompts_of(n),
+            *asked,
             wrapping="novel",
             positions="template",
             when=when,
         )
 
 
-def prompts_of(n: int) -> tuple[tuple[str, ...], ...]:
-    """Held-out requests: harmful, benign, look-alikes."""
-    rows = load_prompts(PROMPTS_FILE)
-    return tuple(tuple(held_out(rows, kind)[:n]) for kind in ("harmful", "benign", "lookalike"))
+def prompts_of(engine: Engine, options: argparse.Namespace) -> Asked:
+    """The first of each file, or of the model's own held-out prompts."""
+    files = {"harmful": options.prompts, "benign": options.benign, "lookalike": options.lookalikes}
+    return Asked(*(tuple(texts(path, engine, kind))[: options.n] for kind, path in files.items()))
 
 
 def done(engine: Engine, defences: Defences, asked: Evaluation) -> dict:
@@ -126,8 +137,13 @@ def done(engine: Engine, defences: Defences, asked: Evaluation) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=40, help="held-out prompts of each kind")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="demo", help="a name listed by `python -m core models`")
+    parser.add_argument("--prompts", type=Path, help="harmful prompts (.txt, .csv …); the model's held-out ones")
+    parser.add_argument("--benign", type=Path, help="benign prompts; the model's held-out ones")
+    parser.add_argument("--lookalikes", type=Path, help="benign prompts that look harmful; the model's held-out ones")
+    parser.add_argument("--n", type=int, default=40, help="prompts of each kind")
+    parser.add_argument("--per-layer", type=int, default=3, help="nearest features a layer, ablated as the attack")
     parser.add_argument("--k", type=int, default=8, help="features held")
     parser.add_argument("--values", default="2,4,6,8", help="what they are held at, beside no clamp")
     parser.add_argument(
@@ -136,26 +152,26 @@ def main() -> None:
         help="also these times the median activation with which the features wake; may be empty",
     )
     parser.add_argument("--first", type=int, default=13, help="first layer of the clamp held for comparison")
+    parser.add_argument("--out", type=Path, default=Path("defence.duckdb"), help="where cells are kept")
     options = parser.parse_args()
-    engine = load("demo")
-    off = Edits.ablate(top_per_layer(engine.alignment(), 3))
+    engine = load(options.model)
+    asked = prompts_of(engine, options)
+    off = Edits.ablate(top_per_layer(engine.alignment(), options.per_layer))
     features, usual = redundant(engine, off, options.k)
     plain, scaled = ([float(v) for v in text.split(",") if v] for text in (options.values, options.scaled))
     values = (None, *sorted({*plain, *(round(times * usual, 1) for times in scaled)}))
-    WORK.mkdir(parents=True, exist_ok=True)
-    defences, cost = Defences(Store(WORK / "defence.duckdb")), {}
-    prompts = held_out(load_prompts(PROMPTS_FILE), "harmful")[:12] + held_out(load_prompts(PROMPTS_FILE), "benign")[:12]
-    ranges = natural_ranges(engine, features, prompts)
-    print(f"\nNatural ranges over {len(prompts)} prompts, unedited:\n")
+    defences, cost = Defences(Store(options.out)), {}
+    ranges = natural_ranges(engine, features, [*asked.harmful[:12], *asked.benign[:12]])
+    print("\nNatural ranges over the first 12 harmful and 12 benign prompts, unedited:\n")
     print(f"at BOS up to {ranges['bos'].max():.2f}, elsewhere up to {ranges['highest'].max():.2f}.")
-    for asked in evaluations(engine, features, values, off, options.n):
-        found = show(engine, defences, asked)
-        if asked.attack == COST:
+    for one in evaluations(features, values, off, options.per_layer, asked):
+        found = show(engine, defences, one)
+        if one.attack == COST:
             cost = found
         else:
             print(f"\n{conclusion(values, {**cost, **found})}", flush=True)
-    for asked in comparison(engine, options.n, options.first):
-        print(f"\n{conclusion(asked.values, show(engine, defences, asked), asked.positions)}", flush=True)
+    for one in comparison(engine, asked, options.first):
+        print(f"\n{conclusion(one.values, show(engine, defences, one), one.positions)}", flush=True)
 
 
 def show(engine: Engine, defences: Defences, asked: Evaluation) -> dict:
