@@ -23,7 +23,7 @@ HARMFUL, BENIGN, AFTER, BEFORE = "harmful", "benign", "after", "before"
 _PLACES = [HARMFUL, BENIGN, AFTER, "·4", "·5", "·6", BEFORE]
 _COLOUR = alt.Color("series:N", scale=alt.Scale(domain=_PLACES), legend=None)
 #: Height of the layer chart in pixels; labels closer than `_APART` of it are moved apart.
-_HEIGHT, _APART = 300, 0.062
+_HEIGHT, _APART = 195, 0.095
 
 
 #: Of the reference prompts, what a download has beside the lines.

@@ -1,30 +1,37 @@
-"""The features active on this prompt, to search, filter, and add to the edits.
+"""The features active on this prompt, to search, filter, and switch off row by row.
 
-Knows: the table's widgets; `summary` and `filtered` are pure. Does not know: measurements or charts.
+Knows: the table's widgets; `summary`, `filtered` and `ordered` are pure. Does not know: measurements or charts.
+A ticked row is a feature that is edited now: the table is drawn from the workspace and writes into it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from core import POSITIONS, Engine, Feature, HydrascopeError
 from core.edits.feature_sets import features_of
+from core.edits.text import Word
 from core.labels.notes import Labels
 from core.prompts.conversation import PromptLike
 from pages.audit import feature_note
 from pages.shared import measurements, sae_cards
 from pages.shared.text import counted, visible
 from pages.shared.workspace import session
-from pages.shared.workspace.state import words_for
+from pages.shared.workspace.state import with_clamps, with_features
 
 SEARCH, LAYERS, ALIGNED, WITH_BOS = "audit_search", "audit_layers", "audit_aligned", "audit_with_bos"
-VALUE, POSITION = "audit_clamp_value", "audit_clamp_position"
+VALUE, POSITION, MEASURE = "audit_clamp_value", "audit_clamp_position", "audit_measure_effects"
+#: Features whose effect is measured, those with the largest cosine × activation.
+MEASURED = 64
+#: Milliseconds of one forward from which on effects are measured on request only.
+SLOW = 400
 _COLUMNS = ["feature", "layer", "index", "cosine", "strongest", "position", "token", "tokens", "label"]
-_SHOWN = ["feature", "edited", "layer", "cosine", "strongest", "token", "tokens", "label"]
+_SHOWN = ["feature", "effect", "label", "token", "strongest", "cosine", "tokens", "layer"]
 
 
 def summary(active: pd.DataFrame, labels: Labels, with_bos: bool) -> pd.DataFrame:
@@ -47,6 +54,21 @@ def summary(active: pd.DataFrame, labels: Labels, with_bos: bool) -> pd.DataFram
     return found.sort_values(["cosine", "layer", "index"], ascending=[False, True, True], ignore_index=True)[_COLUMNS]
 
 
+def foremost(rows: pd.DataFrame, most: int = MEASURED) -> list[Feature]:
+    """The features of a summary with the largest cosine × highest activation, either way."""
+    return features_of(rows.loc[(rows["cosine"] * rows["strongest"]).abs().nlargest(most).index])
+
+
+def ordered(rows: pd.DataFrame, effects: Mapping[Feature, float]) -> pd.DataFrame:
+    """With a column “effect”, NaN where none was measured: those first that lower the score most, then the others by
+    cosine × highest activation.
+    """
+    found = rows.assign(effect=[effects.get(feature, math.nan) for feature in features_of(rows)])
+    found["_product"] = -(found["cosine"] * found["strongest"]).abs()
+    found = found.sort_values(["effect", "_product"], kind="stable", na_position="last", ignore_index=True)
+    return found.drop(columns="_product")
+
+
 def filtered(rows: pd.DataFrame, search: str, layers: Sequence[int], least_cosine: float | None) -> pd.DataFrame:
     """The rows whose feature, token or label holds every word of `search`, in `layers` (all when empty)."""
     kept = rows
@@ -60,14 +82,34 @@ def filtered(rows: pd.DataFrame, search: str, layers: Sequence[int], least_cosin
     return kept.reset_index(drop=True)
 
 
-def section(engine: Engine, key: str, prompt: PromptLike) -> None:
-    """Filters, table, buttons, and what is known of the features picked."""
+def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -> None:
+    """Filters, table, buttons, and what is known of the feature looked at. milliseconds: what one forward takes."""
     labels = measurements.labels(engine, engine.spec.name)
     st.subheader("Features on this prompt", anchor="features")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="feature_filters"):
         search = st.text_input(
-            "Search", key=SEARCH, type="search", live="200ms", placeholder="label, token or 12-40", width=230
+            "Search",
+            key=SEARCH,
+            type="search",
+            live="200ms",
+            placeholder="Search label, token or 12-40",
+            label_visibility="collapsed",
         )
+        chosen, least, with_bos = _filters(engine)
+    rows = _rows(engine, key, prompt, with_bos, labels.version)
+    effects = _effects(engine, key, prompt, rows, milliseconds)
+    shown = ordered(filtered(rows, search or "", chosen, least), effects)
+    identity = _identity(key, prompt, search, chosen, least, with_bos, bool(effects))
+    looked_at = _table(shown, len(rows), bool(rows["label"].astype(bool).any()), bool(effects), identity)
+    _clamp([feature for feature in session.current().features if str(feature) in set(shown["feature"])])
+    if looked_at is not None:
+        feature_note.show(engine, looked_at, labels, alone=True)
+    sae_cards.caption(engine.spec)
+
+
+def _filters(engine: Engine) -> tuple[list[int], float | None, bool]:
+    """Layers, least cosine, and whether BOS counts, in a popover."""
+    with st.popover("Filter", icon=":material/filter_list:", type="tertiary", key="feature_filter"):
         chosen = st.multiselect(
             "Layers", engine.spec.layers, key=LAYERS, placeholder="all", width=210, persist_state="session"
         )
@@ -84,16 +126,7 @@ def section(engine: Engine, key: str, prompt: PromptLike) -> None:
             "pushes towards refusal.",
         )
         with_bos = st.toggle("Count BOS", key=WITH_BOS, help="Include position 0. It is the same for every prompt.")
-    rows = _rows(engine, key, prompt, with_bos, labels.version)
-    shown = filtered(rows, search or "", chosen, least)
-    named = {str(feature) for feature in session.current().features}
-    shown.insert(0, "edited", shown["feature"].isin(named))
-    labelled = bool(rows["label"].astype(bool).any())
-    picked = _table(shown, len(rows), labelled, _identity(key, prompt, search, chosen, least, with_bos))
-    sae_cards.caption(engine.spec)
-    _actions(picked)
-    for feature in picked[:3]:
-        feature_note.show(engine, feature, labels, alone=len(picked) == 1)
+    return chosen, least, with_bos
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=measurements.HASHES)
@@ -104,20 +137,52 @@ def _rows(_engine: Engine, key: str, prompt: PromptLike, with_bos: bool, labels:
     )
 
 
-def _table(shown: pd.DataFrame, of: int, labelled: bool, identity: str) -> list[Feature]:
-    """Draw the table; returns the features picked. Its key changes with its rows, because picks are row numbers."""
+def _effects(
+    engine: Engine, key: str, prompt: PromptLike, rows: pd.DataFrame, milliseconds: float
+) -> Mapping[Feature, float]:
+    """The measured effects; where a forward takes long, none until somebody asks for them."""
+    if milliseconds > SLOW:
+        asked = (key, prompt)
+        if st.session_state.get(MEASURE) != asked:
+            st.button(
+                f"Measure what each of {min(MEASURED, len(rows))} features does",
+                key="audit_measure",
+                icon=":material/science:",
+                on_click=lambda: st.session_state.update({MEASURE: asked}),
+                help="Ablates each feature alone, in one batch, and shows how far the refusal score moves.",
+            )
+            return {}
+    return measurements.effects(engine, key, prompt, tuple(foremost(rows)))
+
+
+def _table(shown: pd.DataFrame, of: int, labelled: bool, measured: bool, identity: str) -> Feature | None:
+    """Draw the table; returns the feature whose cell was clicked. Its key changes with its rows, because ticks and
+    clicks are row numbers.
+    """
     number = st.column_config.NumberColumn
+    key = f"features_{identity}"
+    features = features_of(shown)
+    known = [feature for feature in features if feature in _on()]
+    _show_ticks(key, [place for place, feature in enumerate(features) if feature in set(known)])
+    hidden = {name for name, there in (("label", labelled), ("effect", measured)) if not there}
     selection = st.dataframe(
         shown,
-        key=f"features_{identity}",
+        key=key,
         height=330,
         hide_index=True,
-        on_select="rerun",
-        selection_mode="multi-row",
+        on_select=_ticked(key, features),
+        selection_mode=["multi-row", "single-cell"],
         row_height=30,
-        column_order=[name for name in _SHOWN if labelled or name != "label"],
+        column_order=[name for name in _SHOWN if name not in hidden],
         column_config={
-            "feature": st.column_config.TextColumn("Feature", help="layer-index", width=76, pinned=True),
+            "feature": st.column_config.TextColumn("Feature", help="layer-index", width=72, pinned=True),
+            "effect": number(
+                "Effect",
+                format="%+.2f",
+                width=62,
+                help="How far the refusal score moves when this feature alone is ablated, with no other edit. Measured "
+                f"for the {MEASURED} features with the largest cosine × activation.",
+            ),
             "layer": number("Layer", width=60),
             "cosine": number(
                 "Cosine", format="%+.3f", width=76, help="Cosine of the decoder row with the refusal direction"
@@ -125,51 +190,69 @@ def _table(shown: pd.DataFrame, of: int, labelled: bool, identity: str) -> list[
             "strongest": number("Strongest", format="%.2f", width=84, help="Highest activation on this prompt"),
             "token": st.column_config.TextColumn("at token", width=110, help="The token where it is strongest"),
             "tokens": number("Tokens", width=66, help="The number of tokens on which it is active"),
-            "label": st.column_config.TextColumn("Label", width="large"),
-            "edited": st.column_config.CheckboxColumn(
-                "Edited", width=60, help="Whether one of the edits uses this feature"
-            ),
+            "label": st.column_config.TextColumn("Label", width="medium"),
         },
-        alt="Features active on this prompt, by cosine with the refusal direction",
+        placeholder="",
+        alt="Features active on this prompt, those first whose ablation lowers the refusal score most",
     )
     text = f"{len(shown):,} of {counted(of, 'feature')} active on this prompt"
-    st.caption(f"{text}. Tick rows to select features." if len(shown) else f"{text}. Change the filters to see more.")
-    picks = [row for row in selection.selection.rows if row < len(shown)]
-    return [Feature(int(shown["layer"][row]), int(shown["index"][row])) for row in picks]
+    st.caption(
+        f"{text}. Tick a row to switch the feature off; click a cell to read about it."
+        if len(shown)
+        else f"{text}. Change the filters to see more."
+    )
+    cells = [row for row, _ in selection.selection.cells if row < len(shown)]
+    return features[cells[0]] if cells else None
 
 
-def _actions(picked: list[Feature]) -> None:
-    none = not picked
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="feature_actions"):
+def _on() -> set[Feature]:
+    """The features whose edits are on."""
+    words = (Word.parse(word).name for word in session.current().words_on)
+    return {Feature.parse(name) for name in words if name != "direction"}
+
+
+def _show_ticks(key: str, rows: list[int]) -> None:
+    """Tick these rows where the table shows others: an edit that came from elsewhere, or was undone."""
+    drawn = st.session_state.get(key)
+    ticked = list(drawn["selection"]["rows"]) if drawn else []
+    if sorted(ticked) != rows:
+        cells = list(drawn["selection"]["cells"]) if drawn else []
+        st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": cells}}
+
+
+def _ticked(key: str, features: Sequence[Feature]) -> Callable[[], None]:
+    """A tick switches its feature off (ablates it), taking it away removes the feature's edits."""
+
+    def act() -> None:
+        rows = {row for row in st.session_state[key]["selection"]["rows"] if row < len(features)}
+        ticked = [feature for place, feature in enumerate(features) if place in rows]
+        changed = with_features(session.current(), features, ticked)
+        if changed != session.current():
+            session.change(changed)
+
+    return act
+
+
+def _clamp(edited: Sequence[Feature]) -> None:
+    """Hold the ticked features at a value instead."""
+    with st.popover("Clamp instead of ablate", icon=":material/tune:", type="tertiary", key="feature_actions"):
+        st.caption("Ablating subtracts what a feature writes: h̃ = h − f(h)·d. Clamping holds it at a value.")
+        st.number_input("Clamp to", -1000.0, 1000.0, 6.0, 1.0, key=VALUE, help="In SAELens activation units")
+        st.selectbox("at tokens", list(POSITIONS), key=POSITION, help="Which tokens the clamp acts on")
         st.button(
-            f"Ablate {len(picked)} selected" if picked else "Ablate selected",
-            key="audit_ablate",
-            type="primary",
-            icon=":material/do_not_disturb_on:",
-            disabled=none,
-            on_click=_put,
-            args=(picked, None),
-            help="Subtracts what the feature writes, at every token: h̃ = h − f(h)·d, keeping the SAE's error.",
-        )
-        st.number_input("Clamp to", -1000.0, 1000.0, 6.0, 1.0, key=VALUE, width=130, help="In SAELens activation units")
-        st.selectbox("at tokens", list(POSITIONS), key=POSITION, width=150, help="Which tokens the clamp acts on")
-        st.button(
-            "Clamp selected",
+            f"Clamp the {counted(len(edited), 'ticked feature')}",
             key="audit_clamp",
             icon=":material/tune:",
-            disabled=none,
+            disabled=not edited,
             on_click=_put,
-            args=(picked, VALUE),
+            args=(list(edited),),
         )
 
 
-def _put(picked: list[Feature], value_key: str | None) -> None:
+def _put(edited: list[Feature]) -> None:
     try:
-        if value_key is None:
-            session.add_words(words_for(picked))
-        else:
-            value, positions = float(st.session_state[VALUE]), st.session_state[POSITION]
-            session.add_words(words_for(picked, value, positions))
+        value, positions = float(st.session_state[VALUE]), st.session_state[POSITION]
+        session.change(with_clamps(session.current(), edited, value, positions))
     except HydrascopeError as error:
         session.say(str(error))
 

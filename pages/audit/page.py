@@ -7,10 +7,11 @@ what is quick to know is drawn first and what takes long comes last.
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, HydrascopeError
 from pages.audit import charts, details, feature_table, reference
-from pages.shared import cards, history, measurements, model_offer, quick_sets, strip, tokens
+from pages.shared import cards, history, measurements, model_offer, prompt_box, quick_sets, strip, tokens
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.measurements import Side
 from pages.shared.style import use_style
@@ -18,14 +19,22 @@ from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
+#: Width of what one changes to width of what it does.
+COLUMNS = (5, 8)
+#: Pixels of the layer chart with its heading.
+CHART = 255
 VIEW, ALL_TOKENS = "audit_view", "audit_all_tokens"
 
 
 def audit(engine: Engine) -> None:
-    """The whole page, from the prompt box down."""
+    """The whole page, from the strip down."""
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
-    key, top = engine_key(engine), strip.draw(engine, pairs)
+    key, top = engine_key(engine), strip.draw(engine)
+    with st.container(key="workbench"):
+        change, effect = st.columns(COLUMNS, gap="medium")
+    with change:
+        prompt_box.examples(pairs)
     try:
         request = session.request(engine)
         before, after = measurements.sides(engine, key, request)
@@ -33,27 +42,38 @@ def audit(engine: Engine) -> None:
         show_error(error)
         return
     strip.show_score(top, engine, key, request, before, after)
-    _results(engine, key, request, before, after, top)
+    _results(engine, key, request, (before, after), top, (change, effect))
 
 
-def _results(engine: Engine, key: str, request: Request, before: Side, after: Side, top: strip.Strip) -> None:
-    """Everything below the strip. The scores first, then what is looked up, last what takes long: cost and answers."""
-    first, second = cards.draw(engine, key, request, before, after)
-    stop_slot = cards.controls(engine, after.milliseconds)
-    with shown_as_sentences("the reference answer"):
-        reference.section(engine, key, request, second)
+def _results(
+    engine: Engine,
+    key: str,
+    request: Request,
+    sides: tuple[Side, Side],
+    top: strip.Strip,
+    places: tuple[DeltaGenerator, DeltaGenerator],
+) -> None:
+    """Left what one changes, right what it does. The scores first, then what is looked up, last what takes long."""
+    (before, after), (change, effect) = sides, places
+    with effect:
+        # Its place is kept, so that nothing moves when the bands, which take longest, are there.
+        chart = st.container(height=CHART, border=False, key="layers")
+        first, second = cards.draw(engine, key, request, before, after, top.verdict)
+        stop_slot = cards.controls(engine, after.milliseconds)
     # Where a forward takes seconds, what is looked up on many prompts takes minutes: the answers do not wait for it.
     slow = after.milliseconds > cards.SLOW
     finished = cards.finish(engine, key, first, second, stop_slot, cost_first=False) if slow else None
-    with top.quick_sets:
-        quick_sets.row(engine, key, request.prompt)
     edited = after if request.edits else None
-    with shown_as_sentences("the layer chart"):
+    with change:
+        quick_sets.row(engine, key, request.prompt)
+    with chart, shown_as_sentences("the layer chart"):
         _layers(engine, key, before, edited)
-    with shown_as_sentences("the token map"):
+    with change, shown_as_sentences("the feature table"):
+        feature_table.section(engine, key, request.prompt, before.milliseconds)
+    with effect, shown_as_sentences("the token map"):
         _tokens(engine, key, request, before, edited)
-    with shown_as_sentences("the feature table"):
-        feature_table.section(engine, key, request.prompt)
+    with effect, shown_as_sentences("the reference answer"):
+        reference.section(engine, key, request, second)
     with shown_as_sentences("the details"):
         details.reconstruction(engine, key, request.prompt)
         details.provenance(engine)
@@ -66,8 +86,8 @@ def _results(engine: Engine, key: str, request: Request, before: Side, after: Si
 
 
 def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:
-    st.subheader("Where refusal arises", anchor="layers")
     if not engine.has_direction:
+        st.subheader("Where refusal arises", anchor="layers")
         st.caption(
             "This model has no refusal direction yet, so there is nothing to compare its layers with. Compute one "
             "under “Provenance”, at the end of this page."
@@ -82,20 +102,22 @@ def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:
             f". This prompt :gray[**before**] and :green[**after**] the edits, over {size} held-out "
             f":red[**harmful**] and {size} :blue[**benign**] prompts (dashed: median, shaded: middle 80%)"
         )
-    st.caption(f"{text}.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Where refusal arises", anchor="layers", help=f"{text}.", width="content")
+        st.space("stretch")
+        st.download_button(
+            "Data",
+            lambda: charts.layer_table(bands, lines).to_csv(index=False),
+            "hydrascope-layers.csv",
+            "text/csv",
+            key="layer_csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="Download these lines and bands as CSV",
+        )
     chart = charts.layer_chart(bands, lines, engine.direction().layer)
     st.altair_chart(chart, key="layer_chart", alt=charts.layer_summary(lines, engine.direction().layer))
-    st.download_button(
-        "Data",
-        lambda: charts.layer_table(bands, lines).to_csv(index=False),
-        "hydrascope-layers.csv",
-        "text/csv",
-        key="layer_csv",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        help="Download these lines and bands as CSV",
-    )
 
 
 def _tokens(engine: Engine, key: str, request: Request, before: Side, after: Side | None) -> None:
@@ -139,7 +161,6 @@ def _tokens(engine: Engine, key: str, request: Request, before: Side, after: Sid
 
 use_style()
 st.title("Audit a refusal", anchor=False)
-st.markdown("Type a request, see in which layers the model turns towards refusal, and switch features off.")
 shows_a_load = model_offer.show()
 the_engine = engine_or_stop()
 model_offer.show_end(shows_a_load, the_engine.spec)

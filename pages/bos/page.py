@@ -38,8 +38,7 @@ def bos(engine: Engine) -> None:
         show_error(error)
         return
     strip.show_score(top, engine, key, request, before, after)
-    with top.quick_sets:
-        quick_sets.row(engine, key, request.prompt)
+    quick_sets.row(engine, key, request.prompt)
     features = choose.section(engine, key, request)
     held = clamp.section(engine, key, features) if features else None
     grid = answers.draw(engine, key, *held) if held else None

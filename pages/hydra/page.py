@@ -34,7 +34,7 @@ def hydra(engine: Engine) -> None:
         show_error(error)
         return
     strip.show_score(top, engine, key, request, before, after)
-    with top.quick_sets, quick_sets.row(engine, key, request.prompt):
+    with quick_sets.row(engine, key, request.prompt):
         runs.source(engine)
     first, second = cards.draw(engine, key, request, before, after)
     stop_slot = cards.controls(engine, after.milliseconds)

@@ -19,7 +19,7 @@ from core.answers.generate import Pieces
 from pages.shared import measurements
 from pages.shared.measurements import Cost, Side
 from pages.shared.text import escaped, plain, probability, signed
-from pages.shared.verdicts import badge, verdict
+from pages.shared.verdicts import badge, change, verdict
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import ANSWER_TOKENS, with_settings
@@ -43,13 +43,15 @@ _KL_HELP = (
 
 @dataclass
 class Card:
-    """The slots of one side, and what the answer in it is an answer to."""
+    """The slots of one side, and what the answer in it is an answer to. summary: a slot for the verdicts of both sides,
+    and what the edited side asks."""
 
     request: Request
     verdict: Any
     answer: Any
     cost: Any = None
     recovery: Any = None
+    summary: tuple[Any, Request] | None = None
 
 
 @dataclass
@@ -72,21 +74,26 @@ class Finished:
     complete: bool
 
 
-def draw(engine: Engine, key: str, request: Request, before: Side, after: Side) -> tuple[Card, Card]:
-    """Both cards with their scores, and the answers already written; the cost and new answers follow in `finish`."""
+def draw(
+    engine: Engine, key: str, request: Request, before: Side, after: Side, summary: Any = None
+) -> tuple[Card, Card]:
+    """Both cards with their scores, and the answers already written; the cost and new answers follow in `finish`.
+
+    summary: a slot elsewhere on the page for both verdicts in a line.
+    """
     edits = request.edits
     named = " · ".join(piece.strip() or piece for piece in engine.refusal_pieces)
     probability_help = f"Probability that the answer begins with a refusal token of this model: {plain(named)}."
     left, right = st.columns(2, gap="small")
     with left.container(border=True, height="stretch", key="card_before"):
         slot = _title("Before", "no edit")
-        with st.container(horizontal=True, gap="medium"):
+        with st.container(horizontal=True, gap="small", key="numbers_before"):
             st.metric("Refusal score", signed(before.score), help=_SCORE_HELP, width="content")
             st.metric(_p(named), probability(before.probability), help=probability_help, width="content")
         first = Card(Request(request.prompt, Edits()), slot, st.empty())
     with right.container(border=True, height="stretch", key="card_after"):
         slot = _title("After", edits.describe())
-        with st.container(horizontal=True, gap="medium"):
+        with st.container(horizontal=True, gap="small", key="numbers_after"):
             change = f"{after.score - before.score:+.2f}" if edits else None
             st.metric(
                 "Refusal score", signed(after.score), change, delta_color="off", help=_SCORE_HELP, width="content"
@@ -103,6 +110,7 @@ def draw(engine: Engine, key: str, request: Request, before: Side, after: Side) 
             recovery_slot, cost_slot = st.empty(), st.empty()
         second = Card(request, slot, st.empty(), cost_slot, recovery_slot)
     for card in [first, second] if edits else [first]:
+        card.summary = None if summary is None else (summary, request)
         text = measurements.answers().get((key, card.request, _length()))
         if text is None:
             _show(card, "")
@@ -234,13 +242,23 @@ def _finished(engine: Engine, key: str, card: Card, text: str) -> None:
     judged = verdict(engine, key, card.request.prompt, text)
     badge(judged, card.verdict)
     card.answer.html(f'<div class="hs-answer {judged}">{shown}</div>')
+    if card.summary:
+        _summarise(engine, key, *card.summary)
+
+
+def _summarise(engine: Engine, key: str, slot: Any, request: Request) -> None:
+    """The verdicts of both answers in a line, once both are there."""
+    sides = dict.fromkeys((Request(request.prompt, Edits()), request))
+    answers = [measurements.answers().get((key, side, _length())) for side in sides]
+    if None not in answers:
+        change(slot, *(verdict(engine, key, request.prompt, answer) for answer in answers))
 
 
 def _invite(card: Card) -> None:
     card.verdict.empty()
     card.answer.html(
-        '<div class="hs-answer"><span class="hs-wait">No edits are on. Click a quick set above, or select '
-        "features in the table below, and see whether the answer changes.</span></div>"
+        '<div class="hs-answer"><span class="hs-wait">No edits are on. Click a quick set, or tick '
+        "features in the table, and see whether the answer changes.</span></div>"
     )
 
 

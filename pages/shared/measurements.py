@@ -17,7 +17,7 @@ import streamlit as st
 
 from cache.store.database import shared_store
 from cache.store.labels import NeuronpediaLabels, labels_of
-from core import Edits, Engine, Measurement, Prompt
+from core import Edits, Engine, Feature, Measurement, Prompt
 from core.answers import thoughts
 from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view
 from core.labels.notes import Labels
@@ -117,6 +117,13 @@ def features(_engine: Engine, key: str, prompt: PromptLike) -> pd.DataFrame:
 def reconstruction(_engine: Engine, key: str, prompt: PromptLike) -> pd.DataFrame:
     """SAE reconstruction error: layer, position, token, norm, error, active."""
     return _engine.reconstruction(prompt)
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def effects(_engine: Engine, key: str, prompt: PromptLike, chosen: tuple[Feature, ...]) -> dict[Feature, float]:
+    """How far the refusal score moves when each feature alone is ablated, all in one batch. Raises InputError."""
+    unedited, *scores = _engine.measure([prompt], [Edits(), *(Edits.ablate([f]) for f in chosen)]).refusal_score[0]
+    return {feature: float(score - unedited) for feature, score in zip(chosen, scores, strict=True)}
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

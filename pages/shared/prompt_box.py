@@ -17,7 +17,7 @@ BOX, CHIPS = "prompt_box", "prompt_examples"
 _AGAIN, _PAGE = "prompt_box_again", "prompt_examples_page"
 _OTHERS = "…"
 #: Pairs shown at once; the rest one click away.
-PAIRS_SHOWN = 2
+PAIRS_SHOWN = 1
 
 
 def box() -> None:
@@ -54,13 +54,13 @@ def examples(pairs: Sequence[tuple[str, str]]) -> None:
 
     with st.container(key="examples_row"):
         st.pills(
-            "Try a pair: a harmful request and its harmless look-alike",
+            "Try a pair",
             options,
             key=CHIPS,
             format_func=chip,
             on_change=_use_example,
-            help="No model or SAE of ours was trained on these pairs. :red[●] is a harmful request, :blue[●] a "
-            "harmless one in nearly the same words.",
+            help=":red[●] is a harmful request, :blue[●] a harmless one in nearly the same words. No model or SAE of ours "
+            "was trained on these pairs.",
         )
 
 

@@ -29,14 +29,12 @@ def row(engine: Engine, key: str, prompt: PromptLike) -> DeltaGenerator:
     arguments = (engine, key, prompt)
     place = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="quick_sets")
     with place:
-        st.markdown(":gray[Quick sets]", width="content")
         if engine.has_direction:
             _towards_refusal(engine, key, prompt)
         like = len(session.current().features) or settings.features_per_layer * len(engine.spec.layers)
         st.button(
-            "Random control",
+            "Random",
             key="set_random",
-            icon=":material/casino:",
             on_click=_use_random,
             args=arguments,
             help=f"Replaces the edits with {like} random features that are active on this prompt, with the same "
@@ -51,18 +49,16 @@ def _towards_refusal(engine: Engine, key: str, prompt: PromptLike) -> None:
     settings = session.current().settings
     k, least = settings.features_per_layer, settings.least_cosine
     st.button(
-        "Refusal direction",
+        "Direction",
         key="set_direction",
-        icon=":material/trending_flat:",
         on_click=_use_direction,
         args=(engine,),
         help="Removes the refusal direction itself everywhere in the network (Arditi et al. 2024).",
     )
     layers = [layer for layer in engine.spec.layers if layer >= SKIPPED_LAYERS]
     st.button(
-        f"Top {k} per layer",
+        f"Top {k}",
         key="set_top",
-        icon=":material/vertical_align_top:",
         on_click=_use_top,
         args=(engine, key),
         help=f"Ablates the {k * len(layers)} features whose decoder rows are nearest the refusal direction by "
@@ -71,9 +67,8 @@ def _towards_refusal(engine: Engine, key: str, prompt: PromptLike) -> None:
     )
     near = active_near(measurements.features(engine, key, prompt), least)
     st.button(
-        f"{len(near):,} active near it",
+        f"Near {len(near):,}",
         key="set_near",
-        icon=":material/filter_alt:",
         disabled=not near,
         on_click=_use_near,
         args=(engine, key, prompt),
@@ -86,7 +81,7 @@ def _settings() -> None:
     now = session.current().settings
     # Drawn only while it is open: a browser makes what is in a closed one later, and with the usual values.
     with st.popover(
-        "Settings", icon=":material/tune:", key=OPEN, on_change="rerun", help="Settings of the quick sets"
+        "Sets", icon=":material/tune:", key=OPEN, on_change="rerun", help="Settings of the quick sets"
     ) as place:
         if not place.open:
             return

@@ -6,12 +6,11 @@ Knows: the strip's widgets. Does not know: how anything is measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, Feature
 from core.edits.text import Word
@@ -31,24 +30,22 @@ LABELLED_UP_TO = 24
 
 @dataclass(frozen=True)
 class Strip:
-    """What a page fills in: quick_sets, a place above the edits; score, a slot beside them; note, one below them."""
+    """Slots that a page fills in: score and verdict beside the edits, note below them."""
 
-    quick_sets: DeltaGenerator
     score: Any
+    verdict: Any
     note: Any
 
 
-def draw(engine: Engine, pairs: Sequence[tuple[str, str]] = ()) -> Strip:
-    """Draw it, and put the workspace into the address bar. pairs: example prompts to offer, if any."""
+def draw(engine: Engine) -> Strip:
+    """Draw it, and put the workspace into the address bar."""
     now = session.current()
     link = session.write_address()
-    prompt_box.box()
-    prompt_box.examples(pairs)
-    quick_sets = st.container()
     with st.container(key="active_bar", gap="xsmall"):
+        prompt_box.box()
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="active_heading"):
             st.markdown(_heading(now), width="content")
-            score = st.empty()
+            score, verdict = st.empty(), st.empty()
             st.space("stretch")
             with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
                 _buttons(engine, now, link)
@@ -59,7 +56,7 @@ def draw(engine: Engine, pairs: Sequence[tuple[str, str]] = ()) -> Strip:
         st.info(link.too_long, icon=":material/link_off:")
     if notice := session.take_notice():
         st.info(plain(notice), icon=":material/info:")
-    return Strip(quick_sets, score, note)
+    return Strip(score, verdict, note)
 
 
 def show_score(strip: Strip, engine: Engine, key: str, request: Request, before: Side, after: Side) -> None:

@@ -78,6 +78,12 @@ def badge(one: str, slot: Any = st) -> None:
     slot.badge(label, icon=icon, color=colour, help=f"{sentence(one)} {agreement()}")
 
 
+def change(slot: Any, *several: str) -> None:
+    """One verdict after the other in a line, “Refused → Complied”, in the last one's colour."""
+    colour = LOOKS[_label(several[-1])][2]
+    slot.markdown(f":{colour}[**{' → '.join(LOOKS[_label(one)][0] for one in several)}**]", width="content")
+
+
 def icon_of(one: str) -> str:
     """The icon of a verdict, or of none."""
     return next((icon for name, (_, icon, _) in LOOKS.items() if name == one), ":material/more_horiz:")

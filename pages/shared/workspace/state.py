@@ -127,6 +127,27 @@ def with_on(workspace: Workspace, on: Collection[str]) -> Workspace:
     return replace(workspace, edits=tuple(Edit(edit.word, edit.word in names) for edit in workspace.edits))
 
 
+def with_features(workspace: Workspace, shown: Sequence[Feature], ticked: Sequence[Feature]) -> Workspace:
+    """Of the features shown, exactly those ticked are edited: a newly ticked one is ablated at every token, or its edits
+    that were off are on again; the edits of one that is no longer ticked are gone.
+    """
+    on = {Word.parse(edit.word).name for edit in workspace.edits if edit.on}
+    wanted = {str(feature) for feature in ticked}
+    unticked = {str(feature) for feature in shown} - wanted
+    kept = tuple(edit for edit in workspace.edits if Word.parse(edit.word).name not in unticked & on)
+    kept = tuple(Edit(edit.word, edit.on or Word.parse(edit.word).name in wanted) for edit in kept)
+    there = {Word.parse(edit.word).name for edit in kept}
+    new = [feature for feature in ticked if str(feature) not in there]
+    return with_more_words(replace(workspace, edits=kept), words_for(new)) if new else replace(workspace, edits=kept)
+
+
+def with_clamps(workspace: Workspace, features: Sequence[Feature], value: float, positions: str) -> Workspace:
+    """Hold these features at a value, in place of every edit there is of them. Raises InputError."""
+    names = {str(feature) for feature in features}
+    kept = tuple(edit for edit in workspace.edits if Word.parse(edit.word).name not in names)
+    return with_more_words(replace(workspace, edits=kept), words_for(features, value, positions))
+
+
 def with_settings(workspace: Workspace, **changed: Any) -> Workspace:
     """Change some of the settings, by their names."""
     return replace(workspace, settings=workspace.settings._replace(**changed))
