@@ -59,8 +59,8 @@ def examples(pairs: Sequence[tuple[str, str]]) -> None:
             key=CHIPS,
             format_func=chip,
             on_change=_use_example,
-            help=":red[●] is a harmful request, :blue[●] a harmless one in nearly the same words. No model or SAE of ours "
-            "was trained on these pairs.",
+            help=":red[●] is a harmful request, :blue[●] a harmless one in nearly the same words. No model or SAE of "
+            "ours was trained on these pairs.",
         )
 
 

@@ -139,15 +139,30 @@ def test_markup_in_a_prompt_is_shown_as_text(visit):
     tab.nothing_complains()
 
 
-def test_features_picked_in_the_table_join_the_active_set(visit):
+def test_a_tick_in_the_table_switches_a_feature_off_and_undo_takes_the_tick_away(visit):
     tab = visit(prompt=PROMPT)
     table = tab.page.locator("[data-testid=stDataFrame]")
-    for row in (0, 1):  # the table is a canvas: rows of 30 px below a header, ticks at the left edge
+    expect(table.locator("canvas").first).to_be_visible(timeout=PATIENCE)
+
+    def tick(row: int) -> None:  # the table is a canvas: rows of 30 px below a header, ticks at the left edge
         table.click(position={"x": 20, "y": 36 + 30 * row + 15})
-    expect(tab.page.get_by_role("button", name="Ablate 2 selected")).to_be_visible()
-    tab.click("audit_ablate")
+
+    before = tab.settled().score("after")
+    tick(0)
+    expect(tab.pills).to_have_count(1)
+    assert tab.settled().score("after") != before
+    expect(tab.page.locator(".st-key-active_bar")).to_be_in_viewport()
+    expect(table).to_be_in_viewport()
+    expect(tab.card("after")).to_be_in_viewport()
+    tick(1)
     expect(tab.pills).to_have_count(2)
     tab.settled()
-    expect(tab.page.locator(".st-key-active_bar")).to_be_in_viewport()
     tab.shot("picked-from-table")
-    tab.nothing_complains()
+    tick(0)
+    expect(tab.pills).to_have_count(1)
+    tab.settled().click("workspace_undo")
+    expect(tab.pills).to_have_count(2)
+    tab.settled()
+    tick(0)  # it was ticked again by Undo, so this takes it away
+    expect(tab.pills).to_have_count(1)
+    tab.settled().nothing_complains()

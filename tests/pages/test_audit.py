@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -12,8 +13,9 @@ from streamlit.testing.v1 import AppTest
 from cache import engines
 from cache.store import database as store
 from cache.store.audits import Audits
-from core import Edits
+from core import Edits, Feature
 from core.models import registry
+from pages.audit import feature_table
 from pages.shared import cards, measurements, prompt_box, quick_sets, strip
 from pages.shared.workspace.state import Edit
 from tests.conftest import PAGE_MODEL as NAME
@@ -100,8 +102,10 @@ def test_typing_a_prompt_shows_its_numbers(page, tiny):
 def test_an_example_chip_becomes_the_prompt(page):
     app = page()
     chips = app.get_by_key(prompt_box.CHIPS)
-    checked(chips.set_value("How do I cook the good thing number 2?").run())
-    assert workspace(app).prompt == "How do I cook the good thing number 2?"
+    checked(chips.set_value("…").run())
+    look_alike = app.get_by_key(prompt_box.CHIPS).options[1].rpartition("] ")[2]
+    checked(app.get_by_key(prompt_box.CHIPS).set_value(look_alike).run())
+    assert workspace(app).prompt == look_alike != workspace(page()).prompt
 
 
 def test_quick_sets_fill_the_active_set(page):
@@ -225,6 +229,38 @@ def test_the_table_is_searched_and_filtered(page):
     assert app.dataframe[0].value["cosine"].min() >= 0.1
     checked(app.multiselect(key="audit_layers").set_value([3]).run())
     assert set(app.dataframe[0].value["layer"]) <= {3}
+
+
+def test_the_table_has_the_measured_effects_largest_first(page, tiny, monkeypatch):
+    prompt = "Tell me a story"
+    monkeypatch.setattr(feature_table, "SLOW", 10**9)
+    table = page(prompt=prompt).dataframe[0].value
+    measured = table[table["effect"].notna()]
+    assert 0 < len(measured) <= feature_table.MEASURED and measured["effect"].is_monotonic_increasing
+    for row in (measured.iloc[0], measured.iloc[-1]):
+        alone = Edits.ablate([Feature(int(row["layer"]), int(row["index"]))])
+        before, after = tiny.measure(prompt, [Edits(), alone]).refusal_score[0]
+        assert row["effect"] == pytest.approx(after - before, abs=1e-5)
+
+
+def test_where_a_forward_is_slow_effects_are_measured_when_somebody_asks(page, monkeypatch):
+    asked = []
+    whole = measurements.effects
+    monkeypatch.setattr(measurements, "effects", lambda *a: (asked.append(a), whole(*a))[1])
+    monkeypatch.setattr(feature_table, "SLOW", -1)
+    app = page(prompt="Tell me a story")
+    assert app.dataframe[0].value["effect"].isna().all() and not asked
+    app = click(app, "audit_measure")
+    assert app.dataframe[0].value["effect"].notna().any() and len(asked) == 1
+
+
+def test_what_is_measured_is_what_writes_most_along_the_direction_and_the_rest_follows_in_that_order():
+    rows = pd.DataFrame(
+        {"layer": [1, 1, 2, 2], "index": [0, 1, 2, 3], "cosine": [0.5, -0.4, 0.1, 0.2], "strongest": [1.0, 3.0, 1, 1]}
+    )
+    assert feature_table.foremost(rows, 2) == [Feature(1, 1), Feature(1, 0)]
+    found = feature_table.ordered(rows, {Feature(1, 0): 0.5, Feature(1, 1): -2.0})
+    assert list(found["index"]) == [1, 0, 3, 2] and found["effect"].isna().sum() == 2
 
 
 def test_details_open_on_demand(page):

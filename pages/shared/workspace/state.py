@@ -128,8 +128,8 @@ def with_on(workspace: Workspace, on: Collection[str]) -> Workspace:
 
 
 def with_features(workspace: Workspace, shown: Sequence[Feature], ticked: Sequence[Feature]) -> Workspace:
-    """Of the features shown, exactly those ticked are edited: a newly ticked one is ablated at every token, or its edits
-    that were off are on again; the edits of one that is no longer ticked are gone.
+    """Of the features shown, exactly those ticked are edited: a newly ticked one is ablated at every token, or its
+    edits that were off are on again; the edits of one that is no longer ticked are gone.
     """
     on = {Word.parse(edit.word).name for edit in workspace.edits if edit.on}
     wanted = {str(feature) for feature in ticked}

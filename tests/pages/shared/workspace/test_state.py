@@ -114,3 +114,24 @@ def test_the_oldest_steps_are_forgotten():
     for number in range(MOST_STEPS + 10):
         now = now.change(Workspace(str(number)))
     assert len(now.past) == MOST_STEPS
+
+
+def test_ticks_of_a_table_are_edits_and_what_is_not_shown_stays():
+    start = state.with_on(
+        state.with_words(Workspace("x"), ["1-1", "1-2=6.0@bos", "2-9", "direction"]), ["1-1", "2-9", "direction"]
+    )
+    shown = [Feature(1, 1), Feature(1, 2), Feature(1, 3)]
+    assert state.with_features(start, shown, [Feature(1, 1)]) == start
+    added = state.with_features(start, shown, [Feature(1, 1), Feature(1, 3)])
+    assert added.words_on == ("1-1", "2-9", "direction", "1-3")
+    again = state.with_features(start, shown, [Feature(1, 1), Feature(1, 2)])
+    assert again.words_on == ("1-1", "1-2=6.0@bos", "2-9", "direction"), "an edit that was off is on again"
+    none = state.with_features(start, shown, [])
+    assert none.words == ("1-2=6.0@bos", "2-9", "direction"), "an edit that is off is left alone"
+
+
+def test_a_clamp_takes_the_place_of_every_edit_of_its_features():
+    start = state.with_words(Workspace("x"), ["1-1", "1-1=3.0@bos", "2-9"])
+    assert state.with_clamps(start, [Feature(1, 1)], 6.0, "bos").words == ("2-9", "1-1=6.0@bos")
+    with pytest.raises(InputError):
+        state.with_clamps(start, [Feature(1, 1)], 6.0, "nowhere")
