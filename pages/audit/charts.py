@@ -9,7 +9,7 @@ prompt (green), last the unedited one (slate).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import numpy as np
@@ -19,8 +19,10 @@ from pages.shared.layered import layered
 from pages.shared.text import visible
 
 HARMFUL, BENIGN, AFTER, BEFORE = "harmful", "benign", "after", "before"
-# A name for each of the palette's seven places; those not drawn here hold their place.
-_PLACES = [HARMFUL, BENIGN, AFTER, "·4", "·5", "·6", BEFORE]
+#: Pinned sets, as they are named beside their curves.
+PINNED = ("A", "B", "C", "D")
+# A name for each of the palette's places, in its order.
+_PLACES = [HARMFUL, BENIGN, AFTER, *PINNED[:3], BEFORE, PINNED[3]]
 _COLOUR = alt.Color("series:N", scale=alt.Scale(domain=_PLACES), legend=None)
 #: Height of the layer chart in pixels; labels closer than `_APART` of it are moved apart.
 _HEIGHT, _APART = 195, 0.095
@@ -30,9 +32,13 @@ _HEIGHT, _APART = 195, 0.095
 _EXPORTED = ["low", "median", "high", "prompts", "mean", "mean_low", "mean_high"]
 
 
-def line_frame(before: np.ndarray, after: np.ndarray | None) -> pd.DataFrame:
-    """series, layer, cosine of the prompt before the edits and, where there are any, after them."""
-    parts = [(BEFORE, before)] + ([] if after is None else [(AFTER, after)])
+def line_frame(
+    before: np.ndarray, after: np.ndarray | None, pinned: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
+    """series, layer, cosine of the prompt before the edits and, where there are any, after them; then under each pinned
+    set, by its name.
+    """
+    parts = [(BEFORE, before)] + ([] if after is None else [(AFTER, after)]) + list((pinned or {}).items())
     return pd.concat(
         [pd.DataFrame({"series": name, "layer": np.arange(len(cosine)), "cosine": cosine}) for name, cosine in parts],
         ignore_index=True,
@@ -63,7 +69,7 @@ def reach(parts: Sequence[np.ndarray]) -> float:
 def layer_chart(bands: pd.DataFrame, lines: pd.DataFrame, direction_layer: int | None) -> alt.LayerChart:
     """Cosine with the refusal direction at the last token, layer by layer.
 
-    bands: kind (harmful, benign), layer, low, median, high, prompts. lines: series (BEFORE, AFTER), layer, cosine.
+    bands: kind (harmful, benign), layer, low, median, high, prompts. lines: from `line_frame`.
     """
     bands = bands.assign(series=bands["kind"].map({"harmful": HARMFUL, "benign": BENIGN}))
     low, high = _zoom(np.concatenate([lines["cosine"], bands["low"], bands["high"]]).astype(float))

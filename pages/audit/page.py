@@ -6,11 +6,13 @@ what is quick to know is drawn first and what takes long comes last.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, HydrascopeError
-from pages.audit import charts, details, feature_table, reference
+from pages.audit import charts, comparison, details, feature_table, reference
 from pages.shared import cards, history, measurements, model_offer, prompt_box, quick_sets, strip, tokens
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.measurements import Side
@@ -55,11 +57,14 @@ def _results(
 ) -> None:
     """Left what one changes, right what it does. The scores first, then what is looked up, last what takes long."""
     (before, after), (change, effect) = sides, places
+    compared = None
     with effect:
         # Its place is kept, so that nothing moves when the bands, which take longest, are there.
         chart = st.container(height=CHART, border=False, key="layers")
         first, second = cards.draw(engine, key, request, before, after, top.verdict)
         stop_slot = cards.controls(engine, after.milliseconds)
+        with shown_as_sentences("the pinned sets"):
+            compared = comparison.draw(engine, key, request.prompt)
     # Where a forward takes seconds, what is looked up on many prompts takes minutes: the answers do not wait for it.
     slow = after.milliseconds > cards.SLOW
     finished = cards.finish(engine, key, first, second, stop_slot, cost_first=False) if slow else None
@@ -67,7 +72,7 @@ def _results(
     with change:
         quick_sets.row(engine, key, request.prompt)
     with chart, shown_as_sentences("the layer chart"):
-        _layers(engine, key, before, edited)
+        _layers(engine, key, before, edited, comparison.lines(compared[1]) if compared else {})
     with change, shown_as_sentences("the feature table"):
         feature_table.section(engine, key, request.prompt, before.milliseconds)
     with effect, shown_as_sentences("the token map"):
@@ -81,11 +86,14 @@ def _results(
         history.sidebar(engine, request)
     if finished is None:
         finished = cards.finish(engine, key, first, second, stop_slot)
+    if compared:
+        with shown_as_sentences("the pinned sets"):
+            comparison.finish(engine, key, request.prompt, *compared)
     with shown_as_sentences("keeping the history"):
         history.keep(engine, key, request, before, after, finished)
 
 
-def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:
+def _layers(engine: Engine, key: str, before: Side, after: Side | None, pinned: Mapping[str, Side]) -> None:
     if not engine.has_direction:
         st.subheader("Where refusal arises", anchor="layers")
         st.caption(
@@ -93,7 +101,9 @@ def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:
             "under “Provenance”, at the end of this page."
         )
         return
-    lines = charts.line_frame(before.cosine, None if after is None else after.cosine)
+    lines = charts.line_frame(
+        before.cosine, None if after is None else after.cosine, {name: one.cosine for name, one in pinned.items()}
+    )
     bands = measurements.bands(engine, key)
     size = int(bands["prompts"].max()) if len(bands) else 0
     text = "Cosine of the residual stream with the refusal direction at the last prompt token, after each layer"
@@ -102,6 +112,8 @@ def _layers(engine: Engine, key: str, before: Side, after: Side | None) -> None:
             f". This prompt :gray[**before**] and :green[**after**] the edits, over {size} held-out "
             f":red[**harmful**] and {size} :blue[**benign**] prompts (dashed: median, shaded: middle 80%)"
         )
+    if pinned:
+        text += f"; {', '.join(pinned)}: under the pinned sets"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Where refusal arises", anchor="layers", help=f"{text}.", width="content")
         st.space("stretch")

@@ -19,7 +19,7 @@ from cache.store.database import shared_store
 from cache.store.labels import NeuronpediaLabels, labels_of
 from core import Edits, Engine, Feature, Measurement, Prompt
 from core.answers import thoughts
-from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view
+from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view, refresh
 from core.labels.notes import Labels
 from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
@@ -202,6 +202,12 @@ def cost(_engine: Engine, key: str, edits: Edits) -> Cost | None:
 def answers() -> Kept:
     """Answers already written: (engine, request, length) → text."""
     return Kept()
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def woken(_engine: Engine, key: str, prompt: PromptLike, edits: Edits) -> int:
+    """How many features are silent on this prompt and fire under the edits. Raises InputError."""
+    return len(refresh(_engine, prompt, edits).woken)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
