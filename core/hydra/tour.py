@@ -53,8 +53,8 @@ class Answers(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Measured:
     """Everything of an example. held: None where no part above the edits raises the refusal logit. matters: as
-    `core.hydra.matters_by` gives it, a group a layer; empty where nothing woke. dose: as `core.hydra.dose` gives it, without
-    benign prompts.
+    `core.hydra.matters_by` gives it, a group a layer; empty where nothing woke. dose: as `core.hydra.dose` gives it,
+    without benign prompts.
     """
 
     answers: Answers

@@ -28,10 +28,10 @@ _MATTERS = ("group", "features", "difference", "control", "control_low", "contro
 
 
 class About(NamedTuple):
-    """What the numbers depend on besides prompt and edits, as `cache.store.provenance` names it, and where they are from.
+    """What the numbers depend on besides prompt and edits, as `cache.store.provenance` names it, and their source.
 
-    sae_files: digest of the SAEs' files. made: the day. command: what wrote the file. chosen: how the prompt was chosen,
-    a sentence. more: where the figures over many prompts are, a sentence.
+    sae_files: digest of the SAEs' files. made: the day. command: what wrote the file. chosen: how the prompt was
+    chosen, a sentence. more: where the figures over many prompts are, a sentence.
     """
 
     model: str

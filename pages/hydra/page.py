@@ -19,13 +19,14 @@ from pages.shared.workspace.session import Request
 
 
 def hydra(engine: Engine) -> None:
-    """The whole page, from the tour's button down."""
+    """The whole page, from the tour's button down; or the tour in its place."""
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
-    state.take()
     key = engine_key(engine)
-    tour.button(engine, key, pairs)
-    tour.banner(engine, key, pairs)
+    if tour.runs():
+        tour.section(engine, key, pairs)
+        return
+    tour.button(engine, pairs)
     top = strip.draw(engine)
     try:
         request = session.request(engine)
@@ -49,7 +50,7 @@ def _views(engine: Engine, key: str, request: Request) -> None:
     view = st.segmented_control(
         "View",
         state.VIEWS,
-        default=None if state.VIEW in st.session_state else state.REPAIR,  # the tour may have chosen one
+        default=state.REPAIR,
         key=state.VIEW,
         required=True,
         label_visibility="collapsed",

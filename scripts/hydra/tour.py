@@ -44,7 +44,7 @@ CHOICES = {
         3,
         (),
         4,
-        "One prompt, the first example of the Audit page.",
+        "One prompt, not chosen for its result.",
         "docs/results-demo.md and docs/log.md have figures over many prompts.",
     ),
     "qwen2.5-coder-1.5b-instruct": Choice(
@@ -52,8 +52,8 @@ CHOICES = {
         5,
         (13,),
         2,
-        "One prompt, chosen because the story is clear on it.",
-        "docs/results-qwen.md has the figures over 100 prompts: the five features alone open 64 of them.",
+        "One prompt, chosen from 22 of the bundled test split because the story is clear on it.",
+        "docs/results-qwen.md has the figures over 100 refused prompts. There the five features alone end 64 refusals.",
     ),
 }
 
