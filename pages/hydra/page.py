@@ -80,10 +80,11 @@ def _views(engine: Engine, key: str, request: Request) -> None:
 
 use_style()
 st.title("Cut off one head, and others wake", anchor=False)
-st.markdown(
-    "Switch features off. See how much of the refusal later blocks put back, which silent features wake, what was "
-    "holding them down, and whether they take over refusal."
-)
+if not tour.runs():
+    st.markdown(
+        "Switch features off. See how much of the refusal later blocks put back, which silent features wake, what was "
+        "holding them down, and whether they take over refusal."
+    )
 the_engine = engine_or_stop()
 with shown_as_sentences("the Hydra page"):
     hydra(the_engine)

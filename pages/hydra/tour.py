@@ -98,7 +98,7 @@ def _way(at: int, example: Example) -> None:
                 type="primary" if last else "tertiary",
                 on_click=_leave,
             )
-        st.caption(f"Example: “{plain(example.prompt)}” · {tour_words.switched_off(example.edits)}")
+        st.caption(f"Example: “{plain(example.prompt)}” · {tour_words.switched_off(example.edits)} off")
 
 
 def _source(engine: Engine, stored: StoredTour | None, step: Step, live: bool) -> None:
@@ -110,11 +110,12 @@ def _source(engine: Engine, stored: StoredTour | None, step: Step, live: bool) -
     source = (
         f"Measured now, in {engine.dtype} on {engine.device}."
         if live
-        else f"Stored result of {about.made}, measured with this model in {about.dtype} on {about.device} "
-        f"({plain(about.versions)})."
+        else f"Stored result, measured with this model on {about.made} in {about.dtype} on {about.device}."
     )
     with st.container(key="hydra_tour_source", gap="small"):
-        st.caption(f"{source} {plain(about.chosen)} {plain(about.more)}")
+        st.caption(
+            f"{source} {plain(about.chosen)} {plain(about.more)}", help=plain(f"{about.command} ({about.versions})")
+        )
         st.button(
             "Show the stored result" if live else "Recompute this live",
             key="hydra_tour_live_button",

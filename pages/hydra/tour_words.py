@@ -10,6 +10,7 @@ import pandas as pd
 
 from core import Edits
 from core.hydra import HeldParts, Repair, SelfRepair, Wakening
+from core.hydra.groups import DRAWS
 from core.hydra.self_repair import LEAST_FALL
 from core.hydra.tour import Answers, Spoken
 from pages.hydra import repair_charts
@@ -24,6 +25,8 @@ _OUTCOMES = {
 }
 #: A direct effect is small beside the fall when it is less than this share of it.
 _SMALL = 0.25
+#: What is put back is called a hydra from this share of the fall on.
+_MUCH = 0.25
 
 
 def switched_off(edits: Edits) -> str:
@@ -38,7 +41,7 @@ def unedited(found: Answers) -> str:
     one = found.before
     about = "The model is about to refuse" if one.score > 0 else "The model is not about to refuse"
     return (
-        f"**{about}**: the refusal score is {signed(one.score)} (above 0 is a refusal), the probability of a refusal "
+        f"**{about}**: the refusal score is {signed(one.score)} (above 0 is a refusal), and the probability of a refusal "
         f"token {probability(one.p)}. {_judged(one)}"
     )
 
@@ -79,13 +82,16 @@ def put_back(repair: Repair) -> str:
         return repair_charts.headline(found)
     blocks = repair_charts.blocks_named(found.deepest_layer + 1, last)
     verb = "puts" if found.deepest_layer + 1 == last else "put"
-    back = f"**This is the hydra: {blocks[0].lower()}{blocks[1:]} {verb} back {found.put_back:.0%}** of the fall"
-    above = found.blocks.set_index("layer")
-    largest = [
-        f"{repair_charts.part_name(part)} ({signed(above.loc[part[0], part[1]])})" for part in found.restoring(2)
-    ]
+    writes = found.blocks.set_index("layer")
+    raising = [part for part in found.restoring(2 * len(writes)) if part[0] > found.deepest_layer]
+    largest = [f"{repair_charts.part_name(part)} ({signed(writes.loc[part[0], part[1]])})" for part in raising[:2]]
     most = f", most of it by {' and '.join(largest)}" if largest else ""
-    return f"{back}{most}. {_what_lasts(found)}".strip()
+    said = f"**{blocks} {verb} back {found.put_back:.0%}** of the fall{most}."
+    if found.put_back >= _MUCH and all(found.deepest < one.deepest for one in repair.controls):
+        said += " This is the hydra: self-repair."
+    elif found.put_back >= _MUCH:
+        said += " But under random features the logit falls as far, so this need not be about refusal."
+    return f"{said} {_what_lasts(found)}".strip()
 
 
 def _what_lasts(found: SelfRepair) -> str:
@@ -104,7 +110,8 @@ def held(found: HeldParts | None) -> str:
     """What becomes of the refusal when the repairers are held."""
     if found is None:
         return "No attention or MLP above the edits raises the refusal logit, so there is nothing to hold."
-    names = " and ".join(map(repair_charts.part_name, found.parts))
+    *first, last = map(repair_charts.part_name, found.parts)
+    names = f"{', '.join(first)} and {last}" if first else last
     edit, cut, others = found.score["edited"], found.score["held"], found.score_control
     said = (
         f"**{names}** now have to write what they wrote before the features were switched off. The score goes from "
@@ -114,13 +121,10 @@ def held(found: HeldParts | None) -> str:
         return f"{said}. There are no other parts to compare with."
     said += f"; with as many other parts held it is {signed(float(others.mean()))}. "
     if cut >= min(edit, float(others.min())):
-        return (
-            said
-            + "That is not below every draw of other parts, so on this prompt they were not keeping the refusal up."
-        )
+        return f"{said}That is not below every draw of other parts, so here they were not keeping the refusal up."
     if edit > 0 > cut:
-        return said + "They were keeping the refusal up: now the first token is no refusal any more."
-    return said + "They were working against the edits."
+        return f"{said}They were keeping the refusal up: now the first token is no refusal any more."
+    return f"{said}That is below every draw of other parts: they were working against the edits."
 
 
 def woken(found: Wakening) -> str:
@@ -128,10 +132,10 @@ def woken(found: Wakening) -> str:
     total, at_bos = len(found.woken), int(found.woken["bos_only"].sum())
     if not total:
         return "**No feature woke.** Every feature that was silent on this prompt stayed silent."
+    places = f": {total - at_bos:,} on this prompt’s tokens, {at_bos:,} at BOS only" if at_bos else ""
     return (
-        f"**{counted(total, 'silent feature')} woke** (circles): {total - at_bos:,} on this prompt’s tokens, "
-        f"{at_bos:,} at "
-        "BOS only. Squares show where the switched-off features fired before."
+        f"**{counted(total, 'silent feature')} woke** (circles){places}. Squares show where the switched-off features "
+        "fired before."
     )
 
 
@@ -139,20 +143,15 @@ def matters(frame: pd.DataFrame) -> str:
     """Whether ablating what woke changes more than random features do."""
     if frame.empty:
         return "No feature woke, so there is nothing to test."
-    beyond = frame[frame["difference"] < frame["control_low"]]
-    largest = frame.loc[frame["difference"].idxmin()]
+    below = frame[frame["difference"] < frame["control_low"]]
+    largest = (below if len(below) else frame).sort_values("difference").iloc[0]
+    changes = f"{largest['group']}: {signed(largest['difference'])}, random {signed(largest['control'])}"
     said = "**Switch the woken features off too**, a layer at a time (bars), beside as many random ones (lines). "
-    if beyond.empty:
-        return (
-            f"{said}No layer’s bar ends below its line; the largest change down is {signed(largest['difference'])} "
-            f"({largest['group']}). They woke, but on this prompt they do not matter."
-        )
-    most = beyond.loc[beyond["difference"].idxmin()]
-    rest = " In the others they do not matter." if len(beyond) < len(frame) else ""
-    return (
-        f"{said}In {len(beyond)} of {counted(len(frame), 'layer')} the score falls below every random draw, most in "
-        f"{most['group']} ({signed(most['difference'])}, random {signed(most['control'])}).{rest}"
-    )
+    said += f"{len(below) or 'None'} of {counted(len(frame), 'layer')} falls below every random draw ({changes})"
+    if len(below) * (DRAWS + 1) <= len(frame):  # the lowest of a group and its draws is the group once in so many
+        chance = ", no more than chance gives" if len(below) else ""
+        return f"{said}{chance}. They woke, but on this prompt they hardly matter."
+    return f"{said}: there the woken features hold up some of the refusal."
 
 
 def dose(frame: pd.DataFrame) -> str:
@@ -166,8 +165,8 @@ def dose(frame: pd.DataFrame) -> str:
     else:
         crossed = f"The score falls below 0 at strength {under['strength'].iloc[0]:g}"
     return (
-        f"**The same features, switched off by degrees.** {crossed}; at 1, fully off, it is {signed(full['score'])} "
-        f"and {counted(int(full['woken']), 'feature')} {'has' if full['woken'] == 1 else 'have'} woken."
+        f"**The same features, switched off by degrees.** {crossed}; at 1, fully off, it is {signed(full['score'])}. "
+        "The further they are off, the more silent features wake."
     )
 
 
