@@ -93,7 +93,9 @@ def _held(shown: Shown) -> None:
 def _woken(shown: Shown) -> None:
     found: Wakening = shown.found
     woken.draw_map(shown.engine, shown.key, shown.example.prompt, found)
-    st.caption("Each mark is one layer at one token. Point at it to see its features.")
+    st.caption(
+        "Each mark is one layer at one token; the system prompt is left out. Point at a mark to see its features."
+    )
 
 
 def _matters(shown: Shown) -> None:

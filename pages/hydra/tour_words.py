@@ -14,7 +14,7 @@ from core.hydra.groups import DRAWS
 from core.hydra.self_repair import LEAST_FALL
 from core.hydra.tour import Answers, Spoken
 from pages.hydra import repair_charts
-from pages.shared.text import counted, probability, signed
+from pages.shared.text import counted, signed
 
 _OUTCOMES = {
     "refused": "It still refuses.",
@@ -40,10 +40,7 @@ def unedited(found: Answers) -> str:
     """The model before anything is switched off."""
     one = found.before
     about = "The model is about to refuse" if one.score > 0 else "The model is not about to refuse"
-    return (
-        f"**{about}**: the refusal score is {signed(one.score)} (above 0 is a refusal), and the probability of a refusal "
-        f"token {probability(one.p)}. {_judged(one)}"
-    )
+    return f"**{about}**: its refusal score is {signed(one.score)}, and above 0 is a refusal. {_judged(one)}"
 
 
 def edited(found: Answers, edits: Edits) -> str:
@@ -123,7 +120,7 @@ def held(found: HeldParts | None) -> str:
     if cut >= min(edit, float(others.min())):
         return f"{said}That is not below every draw of other parts, so here they were not keeping the refusal up."
     if edit > 0 > cut:
-        return f"{said}They were keeping the refusal up: now the first token is no refusal any more."
+        return f"{said}They were keeping the refusal up: the answer would most likely not begin with a refusal now."
     return f"{said}That is below every draw of other parts: they were working against the edits."
 
 
@@ -147,7 +144,9 @@ def matters(frame: pd.DataFrame) -> str:
     largest = (below if len(below) else frame).sort_values("difference").iloc[0]
     changes = f"{largest['group']}: {signed(largest['difference'])}, random {signed(largest['control'])}"
     said = "**Switch the woken features off too**, a layer at a time (bars), beside as many random ones (lines). "
-    said += f"{len(below) or 'None'} of {counted(len(frame), 'layer')} falls below every random draw ({changes})"
+    falls = f"{len(below)} of {len(frame)} layers the score falls" if len(below) else ""
+    falls = falls or f"none of {counted(len(frame), 'layer')} does the score fall"
+    said += f"In {falls} below every random draw ({changes})"
     if len(below) * (DRAWS + 1) <= len(frame):  # the lowest of a group and its draws is the group once in so many
         chance = ", no more than chance gives" if len(below) else ""
         return f"{said}{chance}. They woke, but on this prompt they hardly matter."
@@ -164,9 +163,10 @@ def dose(frame: pd.DataFrame) -> str:
         crossed = "The score is below 0 without any edit"
     else:
         crossed = f"The score falls below 0 at strength {under['strength'].iloc[0]:g}"
+    more = " The further they are off, the more silent features wake." if frame["woken"].is_monotonic_increasing else ""
     return (
-        f"**The same features, switched off by degrees.** {crossed}; at 1, fully off, it is {signed(full['score'])}. "
-        "The further they are off, the more silent features wake."
+        f"**The same features, switched off by degrees.** {crossed}; at 1, fully off, it is "
+        f"{signed(full['score'])}.{more}"
     )
 
 

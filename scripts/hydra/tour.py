@@ -53,7 +53,8 @@ CHOICES = {
         (13,),
         2,
         "One prompt, chosen from 22 of the bundled test split because the story is clear on it.",
-        "docs/results-qwen.md has the figures over 100 refused prompts. There the five features alone end 64 refusals.",
+        "docs/results-qwen.md has the figures over 100 refused prompts. Judged by the first token, the five features alone "
+        "end 64 of these refusals; of the 50 on which both MLPs were held as well, all.",
     ),
 }
 
