@@ -23,6 +23,7 @@ from core.models.spec import ModelSpec
 FORMAT = 1
 #: The largest file that is shipped, in bytes.
 MOST_BYTES = 200_000
+_CARD = "card.json"
 _MARKS = ("layer", "index", "position", "activation", "cosine")
 _MATTERS = ("group", "features", "difference", "control", "control_low", "control_high")
 
@@ -66,11 +67,15 @@ IDENTITY = ("model", "revision", "direction", "saes", "sae_files")
 
 
 def sae_files_digest(spec: ModelSpec) -> str:
-    """A digest of what the SAEs' files hold; of published SAEs, which their names tell apart, nothing."""
+    """A digest of what the SAEs' files hold, without their cards; empty for published SAEs.
+
+    Raises AssetError.
+    """
     folders = [folder for _, folder in sorted(spec.saes.items()) if isinstance(folder, Path)]
-    files = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix != ".md"]
     try:
-        return files_digest([path for path in files if path.is_file()]) if files else ""
+        inside = [path for folder in folders for path in sorted(folder.iterdir())]
+        files = [path for path in inside if path.is_file() and path.name != _CARD]
+        return files_digest(files) if files else ""
     except OSError as error:
         raise AssetError(f"The SAEs of “{spec.name}” cannot be read ({error}). Restore their files.") from error
 

@@ -51,10 +51,10 @@ def section(engine: Engine, key: str, pairs: Sequence[tuple[str, str]]) -> None:
     at = min(int(st.session_state[_STEP]), len(STEPS) - 1)
     step, stored = STEPS[at], work.stored_tour(engine, key)
     example = stored.tour.example if stored.tour else _usual(engine, key, pairs)
-    _way(at, example)
+    live = stored.tour is None or step.part in _live()
+    _way(at, example, None if stored.tour is None else live)
     if stored.trouble:
         st.warning(f"{plain(stored.trouble)} The tour is measured now instead.", icon=":material/error:")
-    live = stored.tour is None or step.part in _live()
     if live:
         with st.spinner("Measuring this step", show_time=True):
             found, dtype = work.tour_part(engine, key, example, step.part), engine.dtype
@@ -64,13 +64,16 @@ def section(engine: Engine, key: str, pairs: Sequence[tuple[str, str]]) -> None:
     shown = Shown(engine, key, example, found, dtype)
     st.markdown(step.says(shown))
     step.draw(shown)
-    _source(engine, stored.tour, step, live)
+    _source(engine, stored.tour, live)
     if at + 1 == len(STEPS):
         _end_of_it(example)
 
 
-def _way(at: int, example: Example) -> None:
-    """Where one is, and the way on, back and out; at the same place in every step."""
+def _way(at: int, example: Example, live: bool | None) -> None:
+    """Where one is, and the way on, back and out; at the same place in every step.
+
+    live: whether the step is measured now instead of stored, None where nothing is stored.
+    """
     with st.container(border=True, key="hydra_tour_banner", gap="small"):
         st.progress((at + 1) / len(STEPS), f"Step {at + 1} of {len(STEPS)}: {STEPS[at].title}")
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -98,11 +101,21 @@ def _way(at: int, example: Example) -> None:
                 type="primary" if last else "tertiary",
                 on_click=_leave,
             )
+            if live is not None:
+                st.button(
+                    "Show the stored result" if live else "Recompute this live",
+                    key="hydra_tour_live_button",
+                    icon=":material/history:" if live else ":material/refresh:",
+                    type="tertiary",
+                    on_click=_set_live,
+                    args=(STEPS[at], not live),
+                    help="Measure this step with the loaded model: seconds on the demo, a minute on a larger one.",
+                )
         st.caption(f"Example: “{plain(example.prompt)}” · {tour_words.switched_off(example.edits)} off")
 
 
-def _source(engine: Engine, stored: StoredTour | None, step: Step, live: bool) -> None:
-    """Where the numbers come from, and the other way to have them."""
+def _source(engine: Engine, stored: StoredTour | None, live: bool) -> None:
+    """Where the numbers come from."""
     if stored is None:
         st.caption(f"Measured here on one prompt (n = 1), in {engine.dtype} on {engine.device}.")
         return
@@ -112,18 +125,9 @@ def _source(engine: Engine, stored: StoredTour | None, step: Step, live: bool) -
         if live
         else f"Stored result, measured with this model on {about.made} in {about.dtype} on {about.device}."
     )
-    with st.container(key="hydra_tour_source", gap="small"):
-        st.caption(
-            f"{source} {plain(about.chosen)} {plain(about.more)}", help=plain(f"{about.command} ({about.versions})")
-        )
-        st.button(
-            "Show the stored result" if live else "Recompute this live",
-            key="hydra_tour_live_button",
-            icon=":material/history:" if live else ":material/refresh:",
-            on_click=_set_live,
-            args=(step, not live),
-            help="Measure this step with the loaded model. Seconds on the demo, up to a minute on a larger model.",
-        )
+    if not live and about.dtype != engine.dtype:
+        source += f" It runs in {engine.dtype} here, so a live result differs a little."
+    st.caption(f"{source} {plain(about.chosen)} {plain(about.more)}", help=plain(f"{about.command} ({about.versions})"))
 
 
 def _end_of_it(example: Example) -> None:
