@@ -3,7 +3,7 @@ others are ablated, what kept them silent, and ablation in rounds.
 
 Knows: the engine; every call takes one and gives plain values. Does not know: pages, the store.
 Public: `self_repair`, `repair_over`, `summarise`, `hold_parts`, `matched_edits`, `refresh`, `Wakening`, `bos_view`,
-`leave_one_out`, `matters`, `cut_the_heads`, `dose`; the guided tour's example is in `tour.py`.
+`leave_one_out`, `matters`, `cut_the_heads`, `dose`, `tour.measure`, `tour_file.read_tour`.
 """
 
 from core.hydra.dose import STRENGTHS, dose
