@@ -1,6 +1,6 @@
 """Does a woken feature matter? Compensation and coincidence told apart by ablating it too.
 
-Knows: a set, and groups of features to ablate on top of it. Does not know: how the groups were found.
+Knows: a set, and groups of features to ablate on top of it. Does not know: how the features were found.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from core.edits.edits import Edits, Feature
-from core.edits.feature_sets import random_active
+from core.edits.feature_sets import features_of, random_active
 from core.engine import Engine
 from core.errors import InputError
+from core.hydra.wakening import Wakening
 from core.prompts.conversation import PromptLike
 
 #: Random draws a group is compared with.
@@ -68,3 +69,21 @@ def matters(
             "control_features": [len(drawn[0]) for drawn in controls],
         }
     )
+
+
+def matters_by(
+    engine: Engine, prompt: PromptLike, edits: Edits, found: Wakening, by: str = "layer", most: int | None = None
+) -> pd.DataFrame:
+    """`matters` of what woke, but with control, control_low and control_high as differences from score; largest drop
+    first. by: “layer”, or “feature” for one at a time. most: only the strongest so many. Empty where nothing woke.
+    Raises InputError.
+    """
+    groups: dict[str, list[Feature]] = {}
+    for feature in features_of(found.woken if most is None else found.woken.head(most)):
+        groups.setdefault(str(feature) if by == "feature" else f"layer {feature.layer}", []).append(feature)
+    if not groups:
+        return pd.DataFrame()
+    frame = matters(engine, prompt, edits, groups)
+    for column in ("control", "control_low", "control_high"):
+        frame[column] -= frame["score"]
+    return frame.sort_values("difference", ignore_index=True)

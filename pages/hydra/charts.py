@@ -36,8 +36,7 @@ def cells(marks: pd.DataFrame, kind: str, label: Callable[[int, int], str]) -> p
     ordered = marks.sort_values("activation", ascending=False)
     for (layer, position), part in ordered.groupby(["layer", "position"], sort=True):
         names = [
-            f"{layer}-{row.index_} {label(int(layer), int(row.index_))}".strip()
-            for row in part.head(NAMED).rename(columns={"index": "index_"}).itertuples()
+            f"{layer}-{index} {label(int(layer), int(index))}".strip() for index in part["index"].to_numpy()[:NAMED]
         ]
         more = f" and {len(part) - NAMED} more" if len(part) > NAMED else ""
         rows.append((kind, layer, position, len(part), float(part["activation"].sum()), "; ".join(names) + more))

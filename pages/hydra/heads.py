@@ -12,12 +12,11 @@ import streamlit as st
 
 from core import Engine
 from core.hydra import Round
-from pages.hydra import charts, state, work
+from pages.hydra import answer_card, charts, state, work
 from pages.shared import references
 from pages.shared.downloads import download
 from pages.shared.judge_choice import choose_judge
-from pages.shared.text import counted, escaped, plain, probability, signed
-from pages.shared.verdicts import badge
+from pages.shared.text import counted, plain
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import words_of
@@ -159,18 +158,8 @@ def _round(one: Round) -> None:
         ),
     )
     for column, title, what, p, score, judged, answer in sides:
-        with column.container(border=True, height="stretch"):
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f"**{title}** :gray[{plain(what)}]", width="content")
-                st.space("stretch")
-                badge(judged)
-            with st.container(horizontal=True, gap="medium"):
-                st.metric("Refusal score", signed(score), width="content")
-                st.metric("P(refusal)", probability(p), width="content")
-                if title == "Heads cut":
-                    st.metric("Woke", f"{len(one.woken):,}", width="content")
-            if answer:
-                st.html(f'<div class="hs-answer {judged}">{escaped(answer.strip())}</div>')
+        woke = len(one.woken) if title == "Heads cut" else None
+        answer_card.draw(column, title, what, p, score, judged, answer, woke)
     if one.ended:
         st.caption(f"Ended: {_ENDS.get(one.ended, plain(one.ended))}")
 

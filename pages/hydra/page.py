@@ -19,13 +19,14 @@ from pages.shared.workspace.session import Request
 
 
 def hydra(engine: Engine) -> None:
-    """The whole page, from the tour's button down."""
+    """The whole page, from the tour's button down; or the tour in its place."""
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
-    state.take()
     key = engine_key(engine)
-    tour.button(engine, key, pairs)
-    tour.banner(engine, key, pairs)
+    if tour.runs():
+        tour.section(engine, key, pairs)
+        return
+    tour.button(engine, pairs)
     top = strip.draw(engine)
     try:
         request = session.request(engine)
@@ -49,7 +50,7 @@ def _views(engine: Engine, key: str, request: Request) -> None:
     view = st.segmented_control(
         "View",
         state.VIEWS,
-        default=None if state.VIEW in st.session_state else state.REPAIR,  # the tour may have chosen one
+        default=state.REPAIR,
         key=state.VIEW,
         required=True,
         label_visibility="collapsed",
@@ -79,10 +80,11 @@ def _views(engine: Engine, key: str, request: Request) -> None:
 
 use_style()
 st.title("Cut off one head, and others wake", anchor=False)
-st.markdown(
-    "Switch features off. See how much of the refusal later blocks put back, which silent features wake, what was "
-    "holding them down, and whether they take over refusal."
-)
+if not tour.runs():
+    st.markdown(
+        "Switch features off. See how much of the refusal later blocks put back, which silent features wake, what was "
+        "holding them down, and whether they take over refusal."
+    )
 the_engine = engine_or_stop()
 with shown_as_sentences("the Hydra page"):
     hydra(the_engine)

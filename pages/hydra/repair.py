@@ -11,10 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from core import Engine
-from core.hydra import HeldParts
+from core.hydra import HeldParts, Repair
 from core.hydra.repair_controls import DRAWS
 from pages.hydra import repair_charts, state, work
-from pages.hydra.work import Repair
 from pages.shared.downloads import download
 from pages.shared.text import counted, plain, signed
 from pages.shared.workspace.session import Request
@@ -90,11 +89,22 @@ def _cut(engine: Engine, key: str, request: Request, repair: Repair, strength: f
         return
     with st.spinner("Holding the parts", show_time=True):
         held = work.held(engine, key, request.prompt, request.edits, strength, tuple(parts))
-    names = ", ".join(f"{'MLP' if part == 'mlp' else part} {layer}" for layer, part in parts)
+    names = ", ".join(map(repair_charts.part_name, parts))
     st.markdown(
         f"The edits act while the {counted(len(parts), 'part')} that raise the refusal logit most ({names}) write at "
         "the last token what they wrote without edits."
     )
+    held_table(held)
+    st.caption(
+        "Parts are chosen by the bars above, on this prompt. If the score with them held is well below the edits’ own, "
+        "and below every draw of other parts, they were keeping the refusal up. Other parts: as many, drawn at random "
+        f"from the blocks above the edits, mean of {counted(len(held.controls), 'draw')}." + rounding(engine.dtype)
+    )
+    download(held_frame(held), "cut-the-repairers")
+
+
+def held_table(held: HeldParts) -> None:
+    """The runs side by side: no edits, edits, edits with the parts held, and with other parts held."""
     frame = held_frame(held)
     shown = frame.drop(columns=["score_low", "score_high"]).assign(draws=[_spread(row) for row in frame.itertuples()])
     st.dataframe(
@@ -111,20 +121,14 @@ def _cut(engine: Engine, key: str, request: Request, repair: Repair, strength: f
             ),
         },
     )
-    st.caption(
-        "Parts are chosen by the bars above, on this prompt. If the score with them held is well below the edits’ own, "
-        "and below every draw of other parts, they were keeping the refusal up. Other parts: as many, drawn at random "
-        f"from the blocks above the edits, mean of {counted(len(held.controls), 'draw')}." + _rounding(engine)
-    )
-    download(frame, "cut-the-repairers")
 
 
-def _rounding(engine: Engine) -> str:
+def rounding(dtype: str) -> str:
     """Why the same edits have another score in the cards; empty in float32."""
-    if engine.dtype == "float32":
+    if dtype == "float32":
         return ""
     return (
-        f" This model runs in {engine.dtype}, whose rounding depends on how many rows are computed together, so scores "
+        f" This model runs in {dtype}, whose rounding depends on how many rows are computed together, so scores "
         "here differ a little from the cards’. Compare the rows of this table with one another."
     )
 

@@ -120,13 +120,15 @@ def headline(found: SelfRepair) -> str:
         with_direct = (
             f" and the edit itself (direct effect {signed(found.direct)})" if abs(found.direct) >= 0.05 else ""
         )
-        lowering = f"{_blocks(found.lowest + 1, found.deepest_layer)}{with_direct} lower the refusal logit by {fall}"
+        lowering = (
+            f"{blocks_named(found.lowest + 1, found.deepest_layer)}{with_direct} lower the refusal logit by {fall}"
+        )
         if not with_direct and found.deepest_layer == found.lowest + 1:
             lowering = lowering.replace(" lower the", " lowers the")
     if found.deepest_layer == last:
         return f"{lowering}. No block puts anything back."
     verb = "puts" if found.deepest_layer + 1 == last else "put"
-    return f"{lowering}; {_blocks(found.deepest_layer + 1, last).lower()} {verb} back {found.put_back:.0%}."
+    return f"{lowering}; {blocks_named(found.deepest_layer + 1, last).lower()} {verb} back {found.put_back:.0%}."
 
 
 def norm_sentence(found: SelfRepair) -> str:
@@ -157,6 +159,11 @@ def control_sentence(controls: Sequence[SelfRepair], matched: int) -> str:
     )
 
 
+def part_name(part: tuple[int, str]) -> str:
+    """“MLP 27”, “attention 24”."""
+    return f"{MLP if part[1] == 'mlp' else part[1]} {part[0]}"
+
+
 def summary(found: SelfRepair) -> str:
     """The chart for those who do not see it."""
     rows = found.blocks.reindex(found.blocks["response"].abs().sort_values(ascending=False).index).head(4)
@@ -164,5 +171,6 @@ def summary(found: SelfRepair) -> str:
     return f"{headline(found)} Largest responses: {largest}"
 
 
-def _blocks(first: int, last: int) -> str:
+def blocks_named(first: int, last: int) -> str:
+    """“Block 27”, “Blocks 26–27”."""
     return f"Block {first}" if first == last else f"Blocks {first}–{last}"

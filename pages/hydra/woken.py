@@ -13,6 +13,7 @@ import streamlit as st
 from core import Engine, Feature
 from core.hydra import Wakening
 from core.labels.notes import Labels
+from core.prompts.conversation import PromptLike
 from pages.hydra import charts, state, work
 from pages.shared import measurements, sae_cards, tokens
 from pages.shared.downloads import download
@@ -48,7 +49,21 @@ def section(engine: Engine, key: str, request: Request) -> None:
         return
     found = work.wakening(engine, key, request.prompt, request.edits)
     _headline(found)
-    places = tokens.shown_positions(measurements.tokens(engine, key, request.prompt), everything)
+    draw_map(engine, key, request.prompt, found, everything)
+    st.caption(
+        "Each mark shows the features of one layer at one token. A larger mark means a higher activation. Squares "
+        "are ablated features, shown where they fire without edits. Circles are features that are silent on this "
+        "prompt without edits and fire now. Point at a mark to see the features. The shaded column is BOS, which is "
+        "the same for every prompt."
+    )
+    sae_cards.caption(engine.spec)
+    _tables(found, label, "prompt")
+
+
+def draw_map(engine: Engine, key: str, prompt: PromptLike, found: Wakening, everything: bool = False) -> None:
+    """The map itself. everything: the system prompt too."""
+    label = _label(measurements.labels(engine, engine.spec.name))
+    places = tokens.shown_positions(measurements.tokens(engine, key, prompt), everything)
     places = sorted({0, *places})
     frame = pd.concat(
         [charts.cells(found.ablated, charts.ABLATED, label), charts.cells(found.marks, charts.WOKEN, label)],
@@ -60,14 +75,6 @@ def section(engine: Engine, key: str, request: Request) -> None:
         key="hydra_map",
         alt=charts.woken_summary(frame, len(found.woken), len(ablated)),
     )
-    st.caption(
-        "Each mark shows the features of one layer at one token. A larger mark means a higher activation. Squares "
-        "are ablated features, shown where they fire without edits. Circles are features that are silent on this "
-        "prompt without edits and fire now. Point at a mark to see the features. The shaded column is BOS, which is "
-        "the same for every prompt."
-    )
-    sae_cards.caption(engine.spec)
-    _tables(found, label, "prompt")
 
 
 def _headline(found: Wakening) -> None:

@@ -8,28 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
 
-from core import Edits, Engine, Feature
+from cache.store.provenance import provenance
+from core import AssetError, Edits, Engine, Feature
 from core.edits.feature_sets import features_of
 from core.hydra import (
     HeldParts,
     Links,
+    Repair,
     Round,
-    SelfRepair,
     Wakening,
     cut_the_heads,
     dose,
     hold_parts,
     leave_one_out,
-    matched_edits,
-    matters,
+    matters_by,
     refresh,
-    self_repair,
+    repair_with_controls,
 )
+from core.hydra.tour import Example, Part, measure_part
+from core.hydra.tour_file import IDENTITY, StoredTour, read_tour, sae_files_digest
 from core.judges.catalogue import find_judge
 from core.prompts.conversation import PromptLike
 from pages.shared import references
@@ -38,26 +41,14 @@ from pages.shared.measurements import HASHES, kl_prompts
 
 #: Sets larger than this are left out layer by layer; so many woken features are watched, and so many tried one by one.
 LARGE_SET, WATCHED, ONE_BY_ONE = 120, 100, 40
-STILL_REFUSES = 1.0
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 REPAIR_STRENGTHS = (0.25, 0.5, 0.75, 1.0)
-
-
-class Repair(NamedTuple):
-    """Self-repair under the edits, under each control draw, and how many of these remove as much."""
-
-    found: SelfRepair
-    controls: tuple[SelfRepair, ...]
-    matched: int
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
 def repair(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, strength: float) -> Repair:
     """The edits at `strength` times their own, beside random controls. Raises InputError, AssetError."""
-    acting = edits.at_strength(strength)
-    control = matched_edits(_engine, prompt, acting)
-    found, *drawn = self_repair(_engine, prompt, [acting, *control.draws])
-    return Repair(found, tuple(drawn), control.matched)
+    return repair_with_controls(_engine, prompt, edits.at_strength(strength))
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
@@ -97,33 +88,43 @@ def doses(_engine: Engine, key: str, prompt: PromptLike, edits: Edits) -> pd.Dat
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
 def mattering(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, by: str) -> pd.DataFrame:
-    """Whether what woke carries refusal, as `core.hydra.matters` tells it, but with controls as differences. Largest
-    drop first; empty where nothing woke."""
+    """Whether what woke carries refusal, as `core.hydra.matters_by` tells it. Raises InputError."""
     found = wakening(_engine, key, prompt, edits)
-    groups: dict[str, list[Feature]] = {}
-    for feature in strongest_woken(found, True, most=ONE_BY_ONE if by == "feature" else len(found.marks)):
-        groups.setdefault(str(feature) if by == "feature" else f"layer {feature.layer}", []).append(feature)
-    if not groups:
-        return pd.DataFrame()
-    frame = matters(_engine, prompt, edits, groups)
-    for column in ("control", "control_low", "control_high"):
-        frame[column] -= frame["score"]
-    return frame.sort_values("difference", ignore_index=True)
-
-
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
-def too_few(_engine: Engine, key: str, prompt: PromptLike, features: tuple[Feature, ...]) -> list[Feature]:
-    """The first of `features` in order, as many as leave the refusal score above `STILL_REFUSES`; at least one."""
-    sets = [Edits.ablate(features[:count]) for count in range(1, len(features) + 1)]
-    scores = _engine.measure([prompt], sets).refusal_score[0]
-    kept = [count for count, score in enumerate(scores, start=1) if score > STILL_REFUSES]
-    return list(features[: max(kept, default=1)])
+    return matters_by(_engine, prompt, edits, found, by, ONE_BY_ONE if by == "feature" else None)
 
 
 def strongest_woken(found: Wakening, with_bos: bool, most: int = WATCHED) -> list[Feature]:
     """The features that woke, by largest activation; those that woke at BOS alone only on request."""
     woken = found.woken if with_bos else found.woken[~found.woken["bos_only"]]
     return features_of(woken.head(most))
+
+
+class Stored(NamedTuple):
+    """tour: the one shipped with this model, None where there is none or it is another model's. trouble: why its file
+    cannot be read, a sentence."""
+
+    tour: StoredTour | None
+    trouble: str = ""
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def stored_tour(_engine: Engine, key: str) -> Stored:
+    """The tour that was measured once and is shipped with the model."""
+    spec = _engine.spec
+    if spec.tour is None or not spec.tour.exists():
+        return Stored(None)
+    try:
+        tour = read_tour(spec.tour)
+        here = asdict(provenance(_engine)) | {"sae_files": sae_files_digest(spec)}
+    except AssetError as error:
+        return Stored(None, str(error))
+    return Stored(tour if tour.belongs_to({name: here[name] for name in IDENTITY}) else None)
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def tour_part(_engine: Engine, key: str, example: Example, part: Part) -> object:
+    """One part of the tour's example, measured now. Raises InputError, AssetError."""
+    return measure_part(_engine, example, part)
 
 
 @st.cache_resource(show_spinner=False)

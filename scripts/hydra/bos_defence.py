@@ -28,6 +28,7 @@ from core.defence import ATTACKS, Evaluation, conclusion, natural_ranges, table
 from core.edits.feature_sets import features_of, top_per_layer
 from core.edits.items import Sensor
 from core.hydra import bos_view
+from core.judges.names import USUAL
 from core.prompts.shipped import prompts_file, read_shipped, shipped_texts
 from core.statistics import area_interval, area_under_curve, rate
 
@@ -127,10 +128,10 @@ def prompts_of(engine: Engine, options: argparse.Namespace) -> Asked:
     return Asked(*(tuple(texts(path, engine, kind))[: options.n] for kind, path in files.items()))
 
 
-def done(engine: Engine, defences: Defences, asked: Evaluation) -> dict:
+def done(engine: Engine, defences: Defences, asked: Evaluation, judge: str) -> dict:
     """Every cell of an evaluation, from the store where it was begun before."""
-    name = next((one.defence for one in defences.all(engine.spec.name) if one.asked == asked), None)
-    name = name or defences.create(engine, asked)
+    same = (one for one in defences.all(engine.spec.name) if one.asked == asked and one.judge.name == judge)
+    name = next((one.defence for one in same), None) or defences.create(engine, asked, judge)
     for cell in defences.carry_out(engine, name):
         print(f"{time.strftime('%H:%M:%S')} {asked.attack}, {cell.clamp}: {cell.group}", file=sys.stderr, flush=True)
     return defences.found(name)
@@ -152,6 +153,7 @@ def main() -> None:
         help="also these times the median activation with which the features wake; may be empty",
     )
     parser.add_argument("--first", type=int, default=13, help="first layer of the clamp held for comparison")
+    parser.add_argument("--judge", default=USUAL, help="of the answers; a name listed in docs/discover.md")
     parser.add_argument("--out", type=Path, default=Path("defence.duckdb"), help="where cells are kept")
     options = parser.parse_args()
     engine = load(options.model)
@@ -165,18 +167,18 @@ def main() -> None:
     print("\nNatural ranges over the first 12 harmful and 12 benign prompts, unedited:\n")
     print(f"at BOS up to {ranges['bos'].max():.2f}, elsewhere up to {ranges['highest'].max():.2f}.")
     for one in evaluations(features, values, off, options.per_layer, asked):
-        found = show(engine, defences, one)
+        found = show(engine, defences, one, options.judge)
         if one.attack == COST:
             cost = found
         else:
             print(f"\n{conclusion(values, {**cost, **found})}", flush=True)
     for one in comparison(engine, asked, options.first):
-        print(f"\n{conclusion(one.values, show(engine, defences, one), one.positions)}", flush=True)
+        print(f"\n{conclusion(one.values, show(engine, defences, one, options.judge), one.positions)}", flush=True)
 
 
-def show(engine: Engine, defences: Defences, asked: Evaluation) -> dict:
+def show(engine: Engine, defences: Defences, asked: Evaluation, judge: str) -> dict:
     """Carry one evaluation out and print its table."""
-    found = done(engine, defences, asked)
+    found = done(engine, defences, asked, judge)
     print(f"\n### Attack: {asked.attack}\n")
     frame = table(asked.values, found)
     print("| " + " | ".join(frame.columns) + " |\n" + "|---" * len(frame.columns) + "|")

@@ -9,16 +9,19 @@ they are done, so the same command goes on where it was stopped.
 
 import argparse
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from kept_rows import Row, Rows, refused_answers, texts
 
 from core import Edits, Engine, Feature, load, statistics
+from core.answers.judge import Judge
 from core.answers.rule_judges import verdicts_of
 from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.hydra import Round, Wakening, cut_the_heads, dose, matters, refresh
+from core.judges.catalogue import find_judge
+from core.judges.names import USUAL
 from core.measures.recovery import Gap, over_prompts
 from core.prompts.references import Reference, shipped_references
 from core.statistics import HEADS, holm, paired, rate
@@ -31,19 +34,28 @@ NAMES = {"woken": "nearest the direction", "random": "as many random active ones
 TOKENS = 24
 
 
-def one_prompt(
-    engine: Engine, prompt: str, nearest: list[Feature], benign: list[str], least: float, known: Reference | None
-) -> Row:
-    """Everything measured on one prompt, as plain values. least: see `heads`. known: a reference answer."""
+class Setup(NamedTuple):
+    """What is the same for every prompt. nearest: the features ablated. benign: prompts of the KL. least: see `heads`."""
+
+    engine: Engine
+    judge: Judge
+    nearest: list[Feature]
+    benign: list[str]
+    least: float
+
+
+def one_prompt(setup: Setup, prompt: str, known: Reference | None) -> Row:
+    """Everything measured on one prompt, as plain values. known: a reference answer."""
+    engine, nearest = setup.engine, setup.nearest
     off = Edits.ablate(nearest)
     random = Edits.ablate(random_active(engine.features(prompt), nearest, seed=0))
     found, control = refresh(engine, prompt, off), refresh(engine, prompt, random)
-    verdict, beside = verdicts_of(engine.judge, [prompt] * 2, engine.answers([prompt], [off, random], TOKENS)[0])
+    verdict, beside = verdicts_of(setup.judge, [prompt] * 2, engine.answers([prompt], [off, random], TOKENS)[0])
     woken = found.woken
     groups = {f"layer {layer}": features_of(rows) for layer, rows in woken.groupby("layer")}
     groups["all"] = features_of(woken)
     frame = matters(engine, prompt, off, groups)
-    rounds = {rule: heads(engine, prompt, nearest, rule, benign, least) for rule in RULES}
+    rounds = {rule: heads(setup, prompt, rule) for rule in RULES}
     measured = {"woken": off, "random": random} | {rule: played[-1].edits for rule, played in rounds.items()}
     gaps = engine.recovery([known], list(measured.values()))[0] if known else []
     return {
@@ -69,21 +81,15 @@ def waking(found: Wakening) -> Row:
     }
 
 
-def heads(
-    engine: Engine,
-    prompt: str,
-    nearest: list[Feature],
-    rule: Literal["aligned", "all"],
-    benign: list[str],
-    least: float,
-) -> list[Round]:
+def heads(setup: Setup, prompt: str, rule: Literal["aligned", "all"]) -> list[Round]:
     """Cut too little, as many of the nearest as leave the refusal score above `least`, and go on round by round."""
+    engine, nearest = setup.engine, setup.nearest
     cosine = engine.alignment().set_index(["layer", "index"])["cosine"]
     ranked = sorted(nearest, key=lambda feature: -cosine[feature])
     scores = engine.measure(prompt, [Edits.ablate(ranked[:n]) for n in range(1, len(ranked) + 1)]).refusal_score[0]
-    few = max((n for n, score in enumerate(scores, start=1) if score > least), default=1)
+    few = max((n for n, score in enumerate(scores, start=1) if score > setup.least), default=1)
     begun = cut_the_heads(
-        engine, prompt, Edits.ablate(ranked[:few]), rule=rule, benign=benign, rounds=ROUNDS, tokens=TOKENS
+        engine, prompt, Edits.ablate(ranked[:few]), rule=rule, benign=setup.benign, rounds=ROUNDS, tokens=TOKENS
     )
     return list(begun)
 
@@ -246,25 +252,24 @@ def main() -> None:
     parser.add_argument(
         "--least", type=float, default=2.0, help="cutting begins with as many as leave the refusal score above this"
     )
+    parser.add_argument("--judge", default=USUAL, help="of the answers; a name listed in docs/discover.md")
     parser.add_argument("--out", type=Path, help="FILE.jsonl for the prompts' numbers")
     options = parser.parse_args()
     engine = load(options.model)
-    nearest = top_per_layer(engine.alignment(), options.k)
+    judge = find_judge(options.judge, engine=engine)
+    benign = list(texts(options.benign, engine, "benign"))[: options.benign_n]
+    setup = Setup(engine, judge, top_per_layer(engine.alignment(), options.k), benign, options.least)
     settings = {
         "model": engine.spec.name,
         "dtype": engine.dtype,
         "k": options.k,
         "least": options.least,
-        "judge": engine.judge.name,
+        "judge": judge.name,
     }
     rows = Rows(options.out, settings)
-    asked = refused_answers(engine, list(texts(options.prompts, engine, "harmful")), options.n, TOKENS)
-    benign = list(texts(options.benign, engine, "benign"))[: options.benign_n]
+    asked = refused_answers(engine, list(texts(options.prompts, engine, "harmful")), options.n, TOKENS, judge)
     known = {one.prompt: one for one in shipped_references(engine.spec.references)}
-    report(
-        settings,
-        rows.of("heads", asked, lambda text: one_prompt(engine, text, nearest, benign, options.least, known.get(text))),
-    )
+    report(settings, rows.of("heads", asked, lambda text: one_prompt(setup, text, known.get(text))))
 
 
 if __name__ == "__main__":

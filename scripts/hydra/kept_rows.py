@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # its scripts are run as such, and stand on core
 
 from core import Edits, Engine  # noqa: E402
+from core.answers.judge import Judge  # noqa: E402
 from core.answers.rule_judges import verdicts_of  # noqa: E402
 from core.prompts.files import read_file  # noqa: E402
 from core.prompts.shipped import held_out_file  # noqa: E402
@@ -59,12 +60,12 @@ def texts(path: Path | None, engine: Engine, kind: str) -> Iterator[str]:
     yield from dict.fromkeys(several)
 
 
-def refused_answers(engine: Engine, prompts: Sequence[str], most: int, tokens: int) -> list[str]:
-    """The first `most` prompts that the unedited model refuses, by the engine's judge."""
+def refused_answers(engine: Engine, prompts: Sequence[str], most: int, tokens: int, judge: Judge) -> list[str]:
+    """The first `most` prompts that the unedited model refuses."""
     found: list[str] = []
     for start in range(0, len(prompts), _TOGETHER):
         some = prompts[start : start + _TOGETHER]
-        verdicts = verdicts_of(engine.judge, some, [answer for (answer,) in engine.answers(some, [Edits()], tokens)])
+        verdicts = verdicts_of(judge, some, [answer for (answer,) in engine.answers(some, [Edits()], tokens)])
         found += [text for text, verdict in zip(some, verdicts, strict=True) if verdict == "refused"]
         if len(found) >= most:
             break

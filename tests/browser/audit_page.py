@@ -64,8 +64,12 @@ class AuditPage:
         )
         expect(self.page.locator(".st-key-card_after .hs-answer")).to_be_visible(timeout=PATIENCE)
         expect(self.page.get_by_text(badge("Answering"))).to_have_count(0, timeout=PATIENCE)
-        expect(self.page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE)
+        self.quiet()
         return self
+
+    def quiet(self) -> None:
+        """Wait until nothing runs."""
+        expect(self.page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE)
 
     def type_prompt(self, text: str, wait: bool = True) -> AuditPage:
         """Type and press Enter; wait until the page is about that prompt."""

@@ -27,4 +27,7 @@ class HydraPage(AuditPage):
     def step(self, number: int) -> HydraPage:
         """Wait until the tour is at this step and everything of it is drawn."""
         expect(self.page.get_by_text(re.compile(rf"Step {number} of \d+"))).to_be_visible(timeout=PATIENCE)
-        return self.still()
+        source = self.page.get_by_text(re.compile("^(Stored result|Measured)")).filter(visible=True)
+        expect(source.first).to_be_visible(timeout=PATIENCE)
+        self.quiet()
+        return self

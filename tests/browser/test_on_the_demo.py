@@ -76,13 +76,21 @@ def test_a_click_while_answering_is_taken_at_once(visit):
     tab.nothing_complains()
 
 
-def test_the_tour_begins_with_a_refusal_and_ends_it(tabs, demo_address):
-    tab = tabs(HydraPage, demo_address)
+def test_the_tour_is_stored_and_leaves_prompt_and_edits_alone(tabs, demo_address):
+    tab = tabs(HydraPage, demo_address, prompt=FLIPPED, edits="13-1,13-2")
+    score = tab.score("after")
     tab.click("hydra_tour_begin").step(1)
-    tab.verdict_is("before", "Refused")
+    expect(tab.page.get_by_text("Stored result").filter(visible=True).first).to_be_visible()
+    expect(tab.page.locator(".stMarkdownBadge").filter(has_text="Refused", visible=True).first).to_be_visible()
     tab.click("hydra_tour_next").step(2)
-    other = tab.card("after").locator(".stMarkdownBadge").filter(has_text=_NOT_REFUSED, visible=True)
-    expect(other.first).to_be_visible(timeout=PATIENCE)  # so small a model often babbles instead of complying
+    expect(tab.page.locator(".stMarkdownBadge").filter(has_text=_NOT_REFUSED, visible=True).first).to_be_visible()
+    stored = tab.page.locator("[data-testid=stMetricValue]").all_inner_texts()
     tab.shot("hydra-tour-flipped")
+    tab.click("hydra_tour_live_button").step(2)
+    expect(tab.page.get_by_text("Measured now").filter(visible=True).first).to_be_visible(timeout=PATIENCE)
+    tab.quiet()
+    assert tab.page.locator("[data-testid=stMetricValue]").all_inner_texts() == stored
     tab.click("hydra_tour_end").still()
+    tab.prompt_is(FLIPPED)
+    assert tab.pills.count() == 2 and tab.score("after") == score
     tab.nothing_complains()

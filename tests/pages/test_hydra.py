@@ -1,4 +1,7 @@
-"""The Hydra page without a browser, on the tiny model: every view, the tour, a run's set, and trouble."""
+"""The Hydra page without a browser, on the tiny model: every view, a run's set, and trouble.
+
+The tour is in `test_tour.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from cache.store.runs import Runs
 from core import Edits, Feature
 from core.discovery import runner
 from core.hydra import hold_parts, refresh, self_repair
-from pages.hydra import charts, repair, repair_charts, state, tour, work
+from pages.hydra import charts, repair, repair_charts, state, work
 from pages.shared.text import signed
 from pages.shared.workspace.state import with_words
 from pages.shared.workspace.undo import History
@@ -51,7 +54,7 @@ def texts(app: AppTest) -> str:
 def test_without_an_edit_it_says_what_to_do(page):
     app = page()
     assert "No edits are on" in texts(app)
-    assert app.button(key="hydra_tour_begin").label == "Three-minute tour"
+    assert app.button(key="hydra_tour_begin").label == "One-minute tour"
 
 
 def test_self_repair_is_the_first_view_and_says_what_the_engine_says(page):
@@ -126,19 +129,6 @@ def test_heads_are_cut_round_by_round_and_a_rounds_set_can_be_taken(page):
     (take,) = (button for button in again.button if str(button.key).startswith("hydra_take_"))
     app = checked(take.click().run())
     assert len(workspace(app).words_on) == rounds["features"].iloc[-1]
-
-
-def test_the_tour_walks_through_every_step_and_ends(page):
-    app = page()
-    app = checked(app.button(key="hydra_tour_begin").click().run())
-    for number, step in enumerate(tour.STEPS):
-        assert step.says in [m.value for m in app.markdown]
-        assert app.session_state[state.VIEW] == step.view
-        assert bool(workspace(app).words_on) == bool(step.k)
-        if number + 1 < len(tour.STEPS):
-            app = checked(app.button(key="hydra_tour_next").click().run())
-    app = checked(app.button(key="hydra_tour_end").click().run())
-    assert not [b for b in app.button if b.key == "hydra_tour_next"]
 
 
 def test_a_runs_minimal_set_can_be_taken(page):
