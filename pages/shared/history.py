@@ -101,7 +101,7 @@ def sidebar(engine: Engine, request: Request) -> None:
             _row(place, row)
     if found:
         st.download_button(
-            "Audits",
+            "All audits",
             lambda: audit_table(Audits(store).all(engine.spec.name)).to_csv(index=False),
             "hydrascope-audits.csv",
             "text/csv",
