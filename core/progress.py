@@ -21,6 +21,8 @@ def _never() -> bool:
     return False
 
 
+#: How long work goes on before it reports, and asks whether it is to stop, again.
+POLL_SECONDS = 0.2
 #: Progress that nobody asked for.
 QUIET: Progress = _quiet
 #: A cancelled() for work that nobody stops.

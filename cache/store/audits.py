@@ -1,6 +1,6 @@
 """Audits and named edit sets in the store: what one prompt gave under one edit set, offered again later.
 
-Knows: the tables of migration 1. Does not know: how anything is measured, or pages.
+Knows: the tables of migration 1 and what was added to them. Does not know: how anything is measured, or pages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from cache.store.database import Store, now
 class Audit:
     """One audited prompt under one edit set; the columns of `audits` in order.
 
-    Scores are log-odds of the refusal tokens, `p_` their probabilities, kl nats over kl_prompts benign prompts.
+    Scores are log-odds of the refusal tokens, `p_` their probabilities. kl: mean nats over kl_prompts benign prompts,
+    kl_low and kl_high its 95% interval over them. nll_…: of a reference answer to the prompt, nats a token, without the
+    edits, with them, and under the model that wrote it; nll_floor: whether the last is not known and counted as 0.
+    reference_by: who wrote it. All None where they were not measured, as in rows from before they were kept.
     """
 
     made_at: datetime  # UTC, without a time zone
@@ -41,6 +44,13 @@ class Audit:
     judge_revision: str = ""
     kappa: float | None = None
     kappa_n: int | None = None
+    kl_low: float | None = None
+    kl_high: float | None = None
+    nll_unedited: float | None = None
+    nll_edited: float | None = None
+    nll_reference: float | None = None
+    nll_floor: bool | None = None
+    reference_by: str = ""
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Audit))
@@ -60,6 +70,11 @@ class Audits:
         """The last audits of `model`, newest first, one for each prompt and edit set."""
         query = f"select {_COLUMNS} from latest_audits where model = ? order by made_at desc limit ?"
         return [Audit(*row) for row in self.store.rows(query, [model, limit])]
+
+    def all(self, model: str) -> list[Audit]:
+        """Every audit of `model` that was ever appended, newest first."""
+        query = f"select {_COLUMNS} from audits where model = ? order by made_at desc, rowid desc"
+        return [Audit(*row) for row in self.store.rows(query, [model])]
 
     def count(self) -> int:
         """How many audits were ever appended."""

@@ -213,4 +213,19 @@ MIGRATIONS: tuple[str, ...] = (
     """
     alter table defence_cells add column gaps varchar default '';  -- NLL unedited, edited, reference, floor: JSON
     """,
+    # 10: the 95% interval of an audit's KL, and how well the edits bring a reference answer back; null where they were
+    # not measured, and for those from before this step. The recovery follows from the three NLLs, nats a token.
+    """
+    drop view latest_audits;
+    alter table audits add column kl_low double;
+    alter table audits add column kl_high double;
+    alter table audits add column nll_unedited double;
+    alter table audits add column nll_edited double;
+    alter table audits add column nll_reference double;           -- under the model that wrote the answer
+    alter table audits add column nll_floor boolean;              -- that one is not known, and counted as 0
+    alter table audits add column reference_by varchar default '';  -- who wrote the answer, empty where not known
+    create view latest_audits as
+        select * from audits
+        qualify row_number() over (partition by model, prompt, edits order by made_at desc, rowid desc) = 1;
+    """,
 )

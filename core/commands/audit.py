@@ -81,7 +81,7 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
                 "edits": one.to_text(),
                 "refusal_score": round(float(found.refusal_score[0, column]), 4),
                 "p_refusal": round(float(found.p_refusal[0, column]), 6),
-                "kl": round(float(found.kl[0, column]), 6),
+                "kl": round(float(found.kl[0, column]), 6) + 0.0,  # never −0
                 "verdict": judged.verdict,
                 "reason": judged.reason,
                 "looping": judged.looping,
@@ -127,7 +127,7 @@ def _text(found: dict[str, Any]) -> str:
         lines += [
             "",
             f'{side["edits"] or "unedited"}: {side["verdict"]} ({side["reason"]}), P("I") {side["p_refusal"]:.4f}, '
-            f"refusal score {side['refusal_score']:+.2f}, KL {side['kl']:.4f}",
+            f"refusal score {side['refusal_score']:+.2f}, KL on this prompt {side['kl']:.4f} nats",
             f"  {side['answer']!r}",
             *([_recovery_text(side, found["reference"])] if found["reference"] else []),
         ]

@@ -5,11 +5,12 @@ Knows: that wheel. Does not know: how it is fetched and converted (`core.models.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from core.models.gguf_folder import converted_folder, is_here
 from core.models.gguf_source import GgufSource, Wheel
-from core.progress import QUIET, Progress
+from core.progress import NEVER, QUIET, Progress
 from core.settings import DEMO_WHEEL
 
 _FOLDER = "SmolLM2-135M-Instruct"
@@ -33,9 +34,12 @@ SMOLLM2 = GgufSource(
 )
 
 
-def base_folder(progress: Progress = QUIET) -> Path:
-    """The demo base as plain transformers files. Milliseconds when it is there, about a minute the first time."""
-    return converted_folder(SMOLLM2, _FOLDER, progress)
+def base_folder(progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Path:
+    """The demo base as plain transformers files. Milliseconds when it is there, about a minute the first time.
+
+    Raises DownloadError, Cancelled.
+    """
+    return converted_folder(SMOLLM2, _FOLDER, progress, cancelled)
 
 
 def base_is_here() -> bool:

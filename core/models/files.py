@@ -57,7 +57,7 @@ def model_folder(
     Raises AssetError, DownloadError, Cancelled.
     """
     if spec.model_id == "demo-base":
-        return base_folder(progress)
+        return base_folder(progress, cancelled)
     if (known := gguf_model(spec.model_id)) is not None:
         return converted_folder(known.source, known.name, progress, cancelled)
     if Path(spec.model_id).exists():

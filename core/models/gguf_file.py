@@ -24,9 +24,7 @@ from pathlib import Path
 from core.errors import Cancelled, DownloadError
 from core.hub.fetch import Wanted, fetch
 from core.models.gguf_source import GgufSource, Wheel
-from core.progress import NEVER, QUIET, Progress
-
-POLL_SECONDS = 0.2
+from core.progress import NEVER, POLL_SECONDS, QUIET, Progress
 
 
 def handed_over(source: GgufSource, drop_folder: Path, named: Path | None) -> Path | None:

@@ -23,10 +23,11 @@ import psutil
 from filelock import FileLock, Timeout
 
 from core.errors import Cancelled, DownloadError
-from core.models.gguf_file import POLL_SECONDS, checked_file, handed_over
+from core.models.between_tensors import asked_between_tensors
+from core.models.gguf_file import checked_file, handed_over
 from core.models.gguf_source import GgufSource
 from core.paths import cache_folder
-from core.progress import NEVER, QUIET, Progress, part
+from core.progress import NEVER, POLL_SECONDS, QUIET, Progress, part
 
 Convert = Callable[[Path, Path], None]  # (the GGUF file, an empty folder to fill)
 MARKER = "hydrascope-base.json"
@@ -125,14 +126,22 @@ def _make(
     work = Path(tempfile.mkdtemp(prefix=f"{target.name}.making-", dir=target.parent))
     try:
         gguf = checked_file(source, growing, given, part(progress, 0.0, _HERE), cancelled)
-        if cancelled():
-            raise Cancelled("The preparation was stopped. The downloaded files are kept.")
-        progress(f"Converting {source.title} (once, about a minute)", _CHECKED)
         made = work / "made"
         made.mkdir()
+
+        def still_wanted() -> None:
+            if cancelled():
+                raise Cancelled("The preparation was stopped. The downloaded files are kept.")
+            progress(f"Converting {source.title} (once, about a minute)", _CHECKED)
+
+        still_wanted()
         try:
-            convert(gguf, made)
+            with asked_between_tensors(still_wanted):
+                convert(gguf, made)
+        except Cancelled:
+            raise
         except Exception as error:  # whatever a library raises, the person gets one sentence
+            still_wanted()  # a library may have made another exception of the stop
             if isinstance(error, OSError) and error.errno:  # the disk's trouble, not the library's: told by the caller
                 raise
             raise DownloadError(

@@ -44,22 +44,15 @@ def section(engine: Engine, key: str, request: Request, card: Card) -> None:
 
 
 def _figure(card: Card, gap: Gap) -> None:
-    missing = gap.width < LEAST_GAP
     card.recovery.metric(
         "Recovery",
-        "no gap" if missing else percent(gap),
+        references.percent(gap),
         f"NLL {gap.unedited:.2f} → {gap.edited:.2f}",
         delta_color="off",
         delta_arrow="off",
         help=_HELP + (_FLOOR if gap.floor else ""),
         width="content",
     )
-
-
-def percent(gap: Gap) -> str:
-    """“59%”, “−4%”; “≥ 30%” where the writer's NLL is a guess from below."""
-    text = f"{gap.recovery:.0%}".replace("-", "−")
-    return (f"≥ {text}" if gap.recovery > 0 else f"≤ {text}") if gap.floor and gap.recovery else text
 
 
 def _shown(request: Request, reference: Reference | None, gap: Gap | None) -> None:
@@ -126,4 +119,4 @@ def _use(prompt: str) -> None:
     if not answer:
         session.say("Type a reference answer first.")
         return
-    references.add([Reference(prompt.strip(), answer, model="you")])
+    references.add([Reference(prompt.strip(), answer, model=references.YOU)])

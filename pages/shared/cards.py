@@ -37,7 +37,7 @@ _SCORE_HELP = (
 _KL_HELP = (
     "The effect of the edits on harmless prompts: the mean KL divergence of the next-token distribution from the "
     "unedited model in nats, over the model’s {n} harmless prompts, with its 95% interval over prompts. Below about "
-    "0.1 nats, little changes."
+    "0.1 nats, little changes. Prompts that all give the same KL have no interval."
 )
 
 
@@ -185,7 +185,7 @@ def _cost(engine: Engine, key: str, card: Card) -> Cost | None:
         card.cost.metric(
             "KL, benign",
             f"{cost.kl:.3f}",
-            (f"{cost.low:.3f}–{cost.high:.3f}, " if cost.low == cost.low else "") + f"n = {cost.prompts}",
+            (f"{cost.low:.3f}–{cost.high:.3f}" if cost.low == cost.low else "no interval") + f", n = {cost.prompts}",
             delta_color="off",
             delta_arrow="off",
             help=_KL_HELP.format(n=cost.prompts),

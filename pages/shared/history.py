@@ -1,21 +1,26 @@
-"""What was audited before: kept in the store, offered again in the sidebar.
+"""What was audited before: kept in the store, offered again in the sidebar, and as a file.
 
-Knows: the store and the sidebar's list. Does not know: measurements.
+Knows: the store and the sidebar's list. Does not know: how anything is measured.
 """
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
+from cache.store.audit_table import audit_table, gap_of
 from cache.store.audits import Audit, Audits
 from cache.store.database import now, shared_store
-from core import Engine
+from core import Engine, HydrascopeError
 from core.answers.fitted import with_people
+from core.measures.recovery import Gap
 from core.prompts.conversation import PromptLike
-from pages.shared import sae_cards
+from core.prompts.references import Reference
+from pages.shared import references, sae_cards
 from pages.shared.cards import Finished
 from pages.shared.measurements import Side
-from pages.shared.text import counted, plain
+from pages.shared.text import counted, plain, signed
 from pages.shared.verdicts import icon_of, judge_of, verdicts
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
@@ -30,7 +35,12 @@ def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, 
     """Append this audit, once for each thing that can be said of it."""
     texts = bool(st.session_state.get(_KEEPS))
     length = session.current().settings.answer_tokens
-    about = (engine.placement, request, finished.complete, finished.cost, length, texts)
+    cost = finished.cost
+    # None instead of NaN: a value that is not equal to itself would be news in every run.
+    low, high = (None, None) if cost is None or math.isnan(cost.low) else (cost.low, cost.high)
+    kl = (None, 0, low, high) if cost is None else (cost.kl, cost.prompts, low, high)
+    reference, gap = _recovery(engine, key, request)
+    about = (engine.placement, request, finished.complete, kl, reference, length, texts)
     if st.session_state.get(_KEPT) == about:
         return
     st.session_state[_KEPT] = about
@@ -55,8 +65,8 @@ def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, 
             score_after=after.score,
             p_before=before.probability,
             p_after=after.probability,
-            kl=finished.cost.kl if finished.cost else None,
-            kl_prompts=finished.cost.prompts if finished.cost else 0,
+            kl=kl[0],
+            kl_prompts=kl[1],
             verdict_before=first,
             verdict_after=second,
             tokens=length,
@@ -66,6 +76,13 @@ def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, 
             judge_revision=judge.revision if judge else "",
             kappa=known.kappa if known else None,
             kappa_n=known.n if known else None,
+            kl_low=low,
+            kl_high=high,
+            nll_unedited=gap.unedited if gap else None,
+            nll_edited=gap.edited if gap else None,
+            nll_reference=gap.reference if gap else None,
+            nll_floor=gap.floor if gap else None,
+            reference_by=references.writer(reference) if reference else "",
         )
     )
 
@@ -82,6 +99,19 @@ def sidebar(engine: Engine, request: Request) -> None:
     with st.container(gap="xxsmall", key="recent"):
         for place, row in enumerate(rows):
             _row(place, row)
+    if found:
+        st.download_button(
+            "All audits",
+            lambda: audit_table(Audits(store).all(engine.spec.name)).to_csv(index=False),
+            "hydrascope-audits.csv",
+            "text/csv",
+            key="history_csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="Download every stored audit of this model as CSV: scores, verdicts, the KL on benign prompts with "
+            "its 95% interval, and the recovery of a reference answer with the NLLs behind it.",
+        )
     st.session_state[KEEP] = bool(st.session_state.get(_KEEPS))
     st.toggle(
         "Keep answers",
@@ -153,8 +183,23 @@ def _row(place: int, row: Audit) -> None:
         icon=icon,
         on_click=_reopen,
         args=(row.prompt, row.edits),
-        help=f"{row.made_at:%d %b %H:%M} UTC · score {row.score_before:+.2f} → {row.score_after:+.2f}",
+        help=described(row),
     )
+
+
+def described(row: Audit) -> str:
+    """When an audit was made and what it measured, as Markdown. A KL from before its interval was kept is left out."""
+    parts = [f"{row.made_at:%d %b %H:%M} UTC", f"score {signed(row.score_before)} → {signed(row.score_after)}"]
+    if row.kl is not None and row.kl_low is not None:
+        prompts = counted(row.kl_prompts, "benign prompt")
+        parts.append(f"KL {row.kl:.3f} nats (95% CI {row.kl_low:.3f} to {row.kl_high:.3f}) over {prompts}")
+    gap = gap_of(row)
+    if gap is not None and row.edits:
+        by = f"an answer by {plain(row.reference_by)}" if row.reference_by else "a reference answer"
+        parts.append(
+            f"recovery {references.percent(gap)} of {by} to this prompt, NLL {gap.unedited:.2f} → {gap.edited:.2f}"
+        )
+    return " · ".join(parts)
 
 
 def _reopen(prompt: str, edits: str) -> None:
@@ -163,6 +208,16 @@ def _reopen(prompt: str, edits: str) -> None:
 
 def _keeps() -> None:
     st.session_state[_KEEPS] = bool(st.session_state[KEEP])
+
+
+def _recovery(engine: Engine, key: str, request: Request) -> tuple[Reference, Gap] | tuple[None, None]:
+    """The prompt's reference answer and how well it is predicted. Where it cannot be measured, the rest is kept; the
+    Audit page says why beside it."""
+    try:
+        found = references.of(engine, request.prompt)
+        return (None, None) if found is None else (found, references.gap(engine, key, found, request.edits))
+    except HydrascopeError:
+        return None, None
 
 
 def _text(prompt: PromptLike) -> str:

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 import streamlit as st
 
 from core import Edits, Engine
-from core.measures.recovery import Gap
+from core.measures.recovery import LEAST_GAP, Gap
 from core.prompts.conversation import PromptLike
 from core.prompts.references import Reference, references_for, shipped_references
 from pages.shared.measurements import HASHES
 
+#: Who wrote an answer that was typed on the page, as the page calls them.
+YOU = "you"
 _GIVEN = "references_given"
 
 
@@ -54,3 +56,16 @@ def _shipped(_engine: Engine, name: str) -> list[Reference]:
 def gap(_engine: Engine, key: str, reference: Reference, edits: Edits) -> Gap:
     """How well the answer is predicted under these edits, and without. Raises InputError."""
     return _engine.recovery([reference], [edits])[0][0]
+
+
+def writer(reference: Reference) -> str:
+    """Who wrote it, for other people and later: “you” would be somebody else then. Empty where it is not known."""
+    return "a visitor" if reference.model == YOU else reference.model
+
+
+def percent(gap: Gap) -> str:
+    """“59%”, “−4%”; “≥ 30%” where the writer's NLL is a guess from below; “no gap” where none is to recover."""
+    if gap.width < LEAST_GAP:
+        return "no gap"
+    text = f"{gap.recovery:.0%}".replace("-", "−")
+    return (f"≥ {text}" if gap.recovery > 0 else f"≤ {text}") if gap.floor and gap.recovery else text

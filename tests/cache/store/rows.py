@@ -38,4 +38,11 @@ def audit(prompt: str = "How do I bake bread?", edits: str = "", seconds: int = 
         verdict_before="refused",
         verdict_after="complied",
         tokens=32,
+        kl_low=0.01,
+        kl_high=0.03,
+        nll_unedited=3.0,
+        nll_edited=2.0,
+        nll_reference=1.0,
+        nll_floor=False,
+        reference_by="a person",
     )

@@ -1,10 +1,14 @@
 """Audits and named sets in the store: rows come back as they were, the newest of each first."""
 
-from dataclasses import replace
+import io
+import math
+from dataclasses import fields, replace
 
+import pandas as pd
 import pytest
 
-from cache.store.audits import Audits
+from cache.store.audit_table import audit_table, gap_of
+from cache.store.audits import Audit, Audits
 from cache.store.database import Store
 from tests.cache.store.rows import audit
 
@@ -55,3 +59,22 @@ def test_named_sets_are_replaced_by_name_and_by_model(path):
     audits.save_set("tiny", "mine", "1-2,1-3")
     audits.save_set("other", "mine", "9-9")
     assert audits.saved_sets("tiny") == {"mine": "1-2,1-3"}
+
+
+def test_the_table_has_every_column_and_the_recovery_that_follows(path):
+    audits = Audits(Store(path))
+    plain, without = audit("a"), replace(audit("b", seconds=1), nll_unedited=None, nll_edited=None, nll_reference=None)
+    guessed = replace(audit("c", seconds=2), nll_reference=0.0, nll_floor=True)
+    no_gap = replace(audit("d", seconds=3), nll_reference=2.99)
+    for row in (plain, without, guessed, no_gap):
+        audits.append(row)
+    assert audits.all("tiny") == [no_gap, guessed, without, plain] and audits.all("other") == []
+    table = audit_table(audits.all("tiny"))
+    assert list(table) == [*(field.name for field in fields(Audit)), "recovery"]
+    read = pd.read_csv(io.StringIO(table.to_csv(index=False))).set_index("prompt")
+    assert read["recovery"].loc[["a", "c"]].to_list() == [0.5, pytest.approx(1 / 3)]
+    assert read["recovery"].loc[["b", "d"]].isna().all()
+    assert read.loc["c", "nll_floor"] in (True, "True") and read.loc["a", "reference_by"] == "a person"
+    assert (read[["kl", "kl_low", "kl_high", "kl_prompts"]].to_numpy() == [0.02, 0.01, 0.03, 32]).all()
+    assert gap_of(without) is None and math.isnan(gap_of(no_gap).recovery)
+    assert list(audit_table([])) == list(table)

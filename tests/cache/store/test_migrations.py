@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cache.store.audit_table import gap_of
 from cache.store.audits import Audits
 from cache.store.database import Store
 from cache.store.defences import Defences
@@ -42,6 +43,8 @@ def test_every_row_of_an_old_database_is_read_back(old):
     assert store.rows("select max(number) from migrations") == [(len(MIGRATIONS),)]
     (audit,) = Audits(store).recent("tiny")
     assert (audit.prompt, audit.edits, audit.score_after) == ("How do I pick a lock?", "12-40", -2.0)
+    assert (audit.kl, audit.kl_low, audit.kl_high, gap_of(audit), audit.reference_by) == (0.02, None, None, None, "")
+    assert Audits(store).all("tiny") == [audit]
     assert Audits(store).saved_sets("tiny") == {"mine": "12-40,14-7=6@bos"}
     found = Runs(store).get(RUN)
     assert (found.name, found.state, found.versions, found.settings.k_steps) == ("before", "running", "", (2,))

@@ -27,6 +27,7 @@ def test_audit_prints_lines_for_people(capsys):
     assert main(["audit", PROMPT, "--model", "tiny", "--tokens", "3"]) == 0
     first, judge, empty, side, answer = capsys.readouterr().out.splitlines()[:5]
     assert "agrees with people: κ" in judge
+    assert "KL on this prompt 0.0000 nats" in side, "one prompt has no interval: the line says what it is of"
     assert first.startswith("tiny · ") and not empty and side.startswith("unedited: ") and answer.startswith("  '")
 
 

@@ -11,6 +11,7 @@ from core.answers.rule_judges import RuleJudge
 from core.answers.verdicts import VERDICTS
 from pages.shared import style, verdicts
 from pages.shared.verdicts import LOOKS, MEANINGS, agreement, icon_of, sentence, title_of
+from tests.contrast import contrast
 from tests.oracles import PROMPTS
 
 CSS = Path(style.__file__).with_name("style.css").read_text()
@@ -28,14 +29,7 @@ def test_colours_are_seen_on_light_and_on_dark(name):
     """A contrast of 3 to 1, as for parts of a drawing (WCAG 2.1, 1.4.11), on white and on Streamlit's dark."""
     colour = re.search(rf"\.hs-grid small\.{name}::before {{[^}}]*color: (#\w+)", CSS)[1]
     for ground in ("#ffffff", "#0e1117"):
-        light, dark = sorted((luminance(colour), luminance(ground)), reverse=True)
-        assert (light + 0.05) / (dark + 0.05) >= 3
-
-
-def luminance(colour):
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+        assert contrast(colour, ground) >= 3
 
 
 def test_the_engines_verdict_with_its_reason_and_judged_once(tiny, monkeypatch):
