@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,10 @@ from core import Edits
 from pages.audit import charts, comparison
 from pages.audit.comparison import State
 from pages.shared.measurements import Cost, Side
+from pages.shared.text import signed
+from tests.conftest import opened
 
+APP = str(Path(__file__).resolve().parents[2] / "app.py")
 PROMPT = "Tell me a story"
 ONE, TWO = Edits.from_text("2-3"), Edits.from_text("2-3,3-4")
 
@@ -56,17 +61,30 @@ def test_pinned_sets_have_their_curve(states):
     assert set(charts.PINNED) <= set(comparison.NAMES)
 
 
-def test_a_pinned_set_is_measured_answered_and_shown_beside_the_present_one(on_page_model, tiny):
-    app = on_page_model("audit")(prompt=PROMPT, edits="2-3", pin="2-3,3-4")
-    text = " ".join(block.value for block in app.markdown)
+@pytest.fixture
+def page(on_page_model):
+    """page(**parameters) → the texts and the HTML of the Audit page."""
+
+    def shown(**parameters):
+        app = opened(APP, prompt=PROMPT, **parameters)
+        assert not app.exception and not app.error
+        return " ".join(one.value for one in app.markdown), " ".join(one.value for one in app.html)
+
+    return shown
+
+
+def test_a_pinned_set_is_measured_answered_and_shown_beside_the_present_one(page, tiny):
+    told, shown = page(edits="2-3", pin="2-3,3-4")
     scores = tiny.measure(PROMPT, [Edits(), ONE, TWO]).refusal_score[0]
     for name, score in (("Now", scores[1]), ("A", scores[2])):
-        assert f"{name} takes the refusal score" in text and f"{score:+.2f}".replace("-", "−") in text
-    shown = " ".join(str(element.proto.body) for element in app.get("html"))
-    assert "hs-compared" in shown and shown.count("<small class='") >= 3 and "waits" not in shown
+        assert f"{name} takes the refusal score" in told and signed(float(score)) in told
+    assert "hs-compared" in shown and "waits" not in shown
 
 
-def test_a_pinned_set_that_is_on_now_stands_once(on_page_model):
-    app = on_page_model("audit")(prompt=PROMPT, edits="2-3", pin="2-3")
-    shown = " ".join(str(element.proto.body) for element in app.get("html"))
+def test_a_pinned_set_that_is_on_now_stands_once(page):
+    _, shown = page(edits="2-3", pin="2-3")
     assert "<th scope='col'>A</th>" in shown and "<th scope='col'>Now</th>" not in shown
+
+
+def test_without_a_pinned_set_nothing_is_compared(page):
+    assert "hs-compared" not in page(edits="2-3")[1]
