@@ -87,4 +87,4 @@ def test_a_pinned_set_that_is_on_now_stands_once(page):
 
 
 def test_without_a_pinned_set_nothing_is_compared(page):
-    assert "hs-compared" not in page(edits="2-3")[1]
+    assert "hs-grid hs-compared" not in page(edits="2-3")[1]
