@@ -110,7 +110,13 @@ def _compared(some: Sequence[Mapping[str, Any]], name: str, tested: bool) -> lis
     random, less = over_draws(draws), set_less_draws(of_set, draws)
     less_strongest = set_less_draws(of_set, strongest[:, None])
     return [
-        {"set": name, "ablated": THE_SET, **rate_columns(rate(int(of_set.sum()), len(of_set))), "draws": 1},
+        {
+            "set": name,
+            "ablated": THE_SET,
+            **rate_columns(rate(int(of_set.sum()), len(of_set))),
+            **_others(some),
+            "draws": 1,
+        },
         {
             "set": name,
             "ablated": RANDOM,
@@ -119,6 +125,7 @@ def _compared(some: Sequence[Mapping[str, Any]], name: str, tested: bool) -> lis
             "rate": random.value,
             "low": random.low,
             "high": random.high,
+            **_others(every),
             "draws": draws.shape[1],
             **_removed(every),
             **_difference(less.value, less.low, less.high),
@@ -128,12 +135,19 @@ def _compared(some: Sequence[Mapping[str, Any]], name: str, tested: bool) -> lis
             "set": name,
             "ablated": UNALIGNED,
             **rate_columns(rate(int(strongest.sum()), len(strongest))),
+            **_others([value["strongest"] for value in some]),
             "draws": 1,
             **_removed([value["strongest"] for value in some]),
             **_difference(less_strongest.value, less_strongest.low, less_strongest.high),
             "p": paired(of_set, strongest).p if tested else np.nan,
         },
     ]
+
+
+def _others(judged: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many still refuse, and how many do neither: a control that babbles does not flip either."""
+    verdicts = [one["verdict"] for one in judged]
+    return {"still refused": verdicts.count("refused"), **other_columns(verdicts)}
 
 
 def _difference(value: float, low: float, high: float) -> dict[str, float]:

@@ -33,7 +33,8 @@ def _summary(ledger: Ledger) -> Table:
         if len(frame) and "rate" in frame:
             best = frame.loc[frame["rate"].idxmax()] if at else frame.iloc[0]
             several = ", chosen afterwards" if at and len(frame) > 1 else ""
-            setting = f", {at} = {best[at]:g}{several}" if at else ""
+            reached = "up to" if table is search.stage_one else "="
+            setting = f", {at} {reached} {best[at]:g}{several}" if at else ""
             rows.append({"ablated": f"{what}{setting}", **{name: best[name] for name in _RATE if name in best}})
         if table is controls.random and len(frame):
             random = {name: frame.iloc[1][name] for name in _RATE if name in frame}
@@ -67,7 +68,8 @@ def _failures(ledger: Ledger) -> Table:
 
 
 _RATE = ("flipped", "n", "rate", "low", "high", *COLUMNS)
-#: Table, what it ablates, and the column that is swept (empty where nothing is; then the first row counts).
+#: Table, what it ablates, and the column that is swept (empty where nothing is; then the first row counts). Stage 1
+#: counts prompts that flip at a K or at a smaller one.
 _SUMMARISED: tuple[tuple[Callable[[Ledger], Table], str, str], ...] = (
     (controls.direction, "refusal direction", ""),
     (search.stage_one, "Stage 1: nearest features", "K per layer"),

@@ -76,6 +76,15 @@ def test_a_set_fixed_beforehand_is_tested_and_a_chosen_one_is_not():
         [6, 6],
         [0, 3],
     ]
+    assert frame[["still refused", "degenerate"]].values.tolist()[1] == [
+        sum(
+            draw["verdict"] == verdict
+            for value in CONTROLS.values()
+            if "fixed" in value
+            for draw in value["fixed"]["draws"]
+        )
+        for verdict in ("refused", "degenerate")
+    ]
     assert "1 controls have fewer features" in table.note
 
 
