@@ -13,15 +13,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core import Edits, Engine
 from core.prompts.conversation import PromptLike
+from pages.audit.charts import PINNED
 from pages.shared import measurements
 from pages.shared.measurements import Cost, Side
 from pages.shared.text import counted, escaped, probability, signed
-from pages.shared.verdicts import agreement, title_of, verdict
+from pages.shared.verdicts import agreement, answer_cell, verdict
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
-#: What the pinned sets are called, in their order.
-NAMES = "ABCDEFGH"
 UNEDITED, NOW = "Unedited", "Now"
 _SAYS = {
     "refused": "it still refuses",
@@ -105,7 +104,7 @@ def draw(engine: Engine, key: str, prompt: PromptLike) -> tuple[DeltaGenerator, 
 
 def lines(states: Sequence[State]) -> dict[str, Side]:
     """The pinned sets' curves for the layer chart: name → measured."""
-    return {one.name: one.side for one in states if one.name in NAMES}
+    return {one.name: one.side for one in states if one.name in PINNED}
 
 
 def finish(engine: Engine, key: str, prompt: PromptLike, place: DeltaGenerator, states: Sequence[State]) -> None:
@@ -138,7 +137,7 @@ def _states(engine: Engine, key: str, prompt: PromptLike) -> list[State]:
     sets = [(UNEDITED, Edits())]
     if present and present not in pinned:
         sets.append((NOW, present))
-    sets += [(name, edits) for name, edits in zip(NAMES, pinned, strict=False) if edits]
+    sets += [(name, edits) for name, edits in zip(PINNED, pinned, strict=False) if edits]
     return [
         State(name, edits, measurements.side(engine, key, prompt, edits), None, *_known(engine, key, prompt, edits))
         for name, edits in sets
@@ -169,6 +168,4 @@ def _cost(cost: Cost | None) -> str:
 def _answer(state: State) -> str:
     if state.answer is None or state.verdict is None:
         return "<small>waits</small><div class='hs-answer'></div>"
-    shown = escaped(state.answer.strip()) or "<span class='hs-wait'>(an empty answer)</span>"
-    label = f"<small class='{state.verdict}' {title_of(state.verdict)}>{state.verdict}</small>"
-    return f"{label}<div class='hs-answer {state.verdict}'>{shown}</div>"
+    return answer_cell(state.answer, state.verdict)

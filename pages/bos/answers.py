@@ -23,7 +23,7 @@ from pages.shared import measurements
 from pages.shared.downloads import download
 from pages.shared.text import escaped
 from pages.shared.trouble import show_error, shown_as_sentences
-from pages.shared.verdicts import agreement, title_of, verdicts
+from pages.shared.verdicts import agreement, answer_cell, verdicts
 from pages.shared.workspace.session import Request
 
 PROMPTS, VALUES, LENGTH, HALT = "bos_prompts", "bos_values", "bos_tokens", "bos_halt"
@@ -181,10 +181,7 @@ def _cell(found: tuple[str, Judged] | None, so_far: str, waits: str) -> str:
     if found is None:
         cursor = " hs-cursor" if waits == "answering" else ""
         return f"<td><small>{waits}</small><div class='hs-answer{cursor}'>{escaped(so_far.lstrip())}</div></td>"
-    text, judged = found
-    shown = escaped(text.strip()) or "<span class='hs-wait'>(an empty answer)</span>"
-    label = f"<small class='{judged}' {title_of(judged)}>{judged}</small>"
-    return f"<td>{label}<div class='hs-answer {judged}'>{shown}</div></td>"
+    return f"<td>{answer_cell(*found)}</td>"
 
 
 def _curves(engine: Engine, key: str, grid: Grid, value: float) -> None:

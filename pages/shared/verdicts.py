@@ -94,6 +94,12 @@ def title_of(one: str) -> str:
     return f"title='{escaped(sentence(one))}'"
 
 
+def answer_cell(text: str, one: str) -> str:
+    """An answer under its verdict, as the HTML of a table's cell; the text is escaped."""
+    shown = escaped(text.strip()) or "<span class='hs-wait'>(an empty answer)</span>"
+    return f"<small class='{one}' {title_of(one)}>{one}</small><div class='hs-answer {one}'>{shown}</div>"
+
+
 def agreement(name: str = USUAL, revision: str = "") -> str:
     """How far a judge agrees with people, to stand beside what it judged."""
     found = with_people(name, revision)
