@@ -21,8 +21,8 @@ from core.prompts.conversation import PromptLike
 from pages.audit import feature_note
 from pages.shared import measurements, sae_cards
 from pages.shared.text import counted, visible
-from pages.shared.workspace import session
-from pages.shared.workspace.state import with_clamps, with_features
+from pages.shared.workspace import mirrors, session
+from pages.shared.workspace.state import with_clamps, with_ticks
 
 SEARCH, LAYERS, ALIGNED, WITH_BOS = "audit_search", "audit_layers", "audit_aligned", "audit_with_bos"
 VALUE, POSITION, MEASURE = "audit_clamp_value", "audit_clamp_position", "audit_measure_effects"
@@ -162,8 +162,8 @@ def _table(shown: pd.DataFrame, of: int, labelled: bool, measured: bool, identit
     number = st.column_config.NumberColumn
     key = f"features_{identity}"
     features = features_of(shown)
-    known = [feature for feature in features if feature in _on()]
-    _show_ticks(key, [place for place, feature in enumerate(features) if feature in set(known)])
+    on = _on()
+    _show_ticks(key, [place for place, feature in enumerate(features) if feature in on])
     hidden = {name for name, there in (("label", labelled), ("effect", measured)) if not there}
     selection = st.dataframe(
         shown,
@@ -214,8 +214,7 @@ def _on() -> set[Feature]:
 def _show_ticks(key: str, rows: list[int]) -> None:
     """Tick these rows where the table shows others: an edit that came from elsewhere, or was undone."""
     drawn = st.session_state.get(key)
-    ticked = list(drawn["selection"]["rows"]) if drawn else []
-    if sorted(ticked) != rows:
+    if mirrors.show(key, drawn["selection"]["rows"] if drawn else None, rows) and (drawn or rows):
         cells = list(drawn["selection"]["cells"]) if drawn else []
         st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": cells}}
 
@@ -223,12 +222,15 @@ def _show_ticks(key: str, rows: list[int]) -> None:
 def _ticked(key: str, features: Sequence[Feature]) -> Callable[[], None]:
     """A tick switches its feature off (ablates it), taking it away removes the feature's edits."""
 
-    def act() -> None:
-        rows = {row for row in st.session_state[key]["selection"]["rows"] if row < len(features)}
-        ticked = [feature for place, feature in enumerate(features) if place in rows]
-        changed = with_features(session.current(), features, ticked)
+    def change(ticked: frozenset[int], unticked: frozenset[int]) -> None:
+        new, gone = [features[row] for row in sorted(ticked)], [features[row] for row in sorted(unticked)]
+        changed = with_ticks(session.current(), new, gone)
         if changed != session.current():
             session.change(changed)
+
+    def act() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        mirrors.clicked(key, (row for row in rows if row < len(features)), change)
 
     return act
 

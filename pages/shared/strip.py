@@ -21,7 +21,7 @@ from pages.shared.text import counted, plain, signed, visible
 from pages.shared.workspace import session
 from pages.shared.workspace.address import Link
 from pages.shared.workspace.session import Request
-from pages.shared.workspace.state import Workspace, with_on, with_pin, with_pinned_edits, with_words, without_pin
+from pages.shared.workspace.state import Workspace, with_pin, with_pinned_edits, with_switched, with_words, without_pin
 
 CHIPS = "edit_chips"
 #: Chips carry their label's first words up to this many; longer sets show the numbers only.
@@ -174,8 +174,8 @@ def _chips(now: Workspace, labels: Labels) -> None:
             "Edits: click one to switch it off or on",
             now.words,
             selection_mode="multi",
-            key=session.show_in(CHIPS, list(now.words_on)),
-            on_change=session.on_change(CHIPS, with_on),
+            key=session.show_chips(CHIPS, now.words_on),
+            on_change=session.on_chips(CHIPS, with_switched),
             format_func=_chip(labels, len(now.edits)),
             label_visibility="collapsed",
         )

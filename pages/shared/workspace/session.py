@@ -8,14 +8,14 @@ Knows: session state, the address bar. Does not know: how anything is measured o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from core import Edits, Engine, InputError
 from core.prompts.conversation import PromptLike
-from pages.shared.workspace import address, state
+from pages.shared.workspace import address, mirrors, state
 from pages.shared.workspace.address import Link, Parameters
 from pages.shared.workspace.state import MOST_EDITS, Workspace
 from pages.shared.workspace.undo import History
@@ -92,12 +92,28 @@ def show_in(key: str, value: Any) -> str:
     A widget that shows the value already is left alone, or it would jump back under a hand that is still moving it.
     What was drawn before the page was opened this time is gone from the browser, whatever the session says.
     """
-    drawn: dict[str, object] = st.session_state.setdefault(_DRAWN, {})
-    visit = st.session_state.get("visit")
-    if drawn.get(key, _NEVER) != visit or not _same(st.session_state.get(key), value):
+    if _is_new(key) or st.session_state.get(key) != value:
         st.session_state[key] = value
-    drawn[key] = visit
     return key
+
+
+def show_chips(key: str, on: Sequence[str]) -> str:
+    """`show_in` for chips, of which these are on. Returns the key."""
+    state = None if _is_new(key) else st.session_state.get(key)
+    if mirrors.show(key, state, on):
+        st.session_state[key] = list(on)
+    return key
+
+
+def on_chips(
+    key: str, switched: Callable[[Workspace, Collection[str], Collection[str]], Workspace]
+) -> Callable[[], None]:
+    """The callback of chips: `switched(workspace, on, off)` is the workspace after a click."""
+
+    def act() -> None:
+        mirrors.clicked(key, st.session_state[key] or (), lambda on, off: change(switched(current(), on, off)))
+
+    return act
 
 
 def on_change(key: str, changed: Callable[[Workspace, Any], Workspace]) -> Callable[[], None]:
@@ -115,6 +131,7 @@ def follow_address() -> None:
     So a link, Back, Forward and Reload restore what was there. Call at the start of every run; a second call does
     nothing.
     """
+    mirrors.settle(other_click=bool(st.session_state.get(_CHANGED)))
     here = address.ours({name: st.query_params.get_all(name) for name in st.query_params})
     if here == st.session_state.get(_WRITTEN):
         st.session_state.pop(_CHANGED, None)
@@ -205,11 +222,13 @@ def take_notice() -> str | None:
     return found
 
 
-def _same(shown: Any, value: Any) -> bool:
-    """Whether a widget shows this value; what chips are on has no order."""
-    if isinstance(shown, list) and isinstance(value, list):
-        return len(shown) == len(value) and set(shown) == set(value)
-    return bool(shown == value)
+def _is_new(key: str) -> bool:
+    """Whether the widget has not been drawn since the page was opened this time; from now on it has."""
+    drawn: dict[str, object] = st.session_state.setdefault(_DRAWN, {})
+    visit = st.session_state.get("visit")
+    new = drawn.get(key, _NEVER) != visit
+    drawn[key] = visit
+    return new
 
 
 def _keep(found: History) -> None:

@@ -121,20 +121,20 @@ def with_more_words(workspace: Workspace, words: Iterable[str]) -> Workspace:
     return replace(workspace, edits=(*kept, *(Edit(word) for word in new))[:MOST_EDITS])
 
 
-def with_on(workspace: Workspace, on: Collection[str]) -> Workspace:
-    """Switch on exactly the edits named, and off the others."""
-    names = set(on)
-    return replace(workspace, edits=tuple(Edit(edit.word, edit.word in names) for edit in workspace.edits))
+def with_switched(workspace: Workspace, on: Collection[str], off: Collection[str]) -> Workspace:
+    """Switch on and off the edits named, and leave the others as they are."""
+    changed = (Edit(edit.word, (edit.on or edit.word in on) and edit.word not in off) for edit in workspace.edits)
+    return replace(workspace, edits=tuple(changed))
 
 
-def with_features(workspace: Workspace, shown: Sequence[Feature], ticked: Sequence[Feature]) -> Workspace:
-    """Of the features shown, exactly those ticked are edited: a newly ticked one is ablated at every token, or its
-    edits that were off are on again; the edits of one that is no longer ticked are gone.
+def with_ticks(workspace: Workspace, ticked: Sequence[Feature], unticked: Sequence[Feature]) -> Workspace:
+    """A newly ticked feature is ablated at every token, or its edits that were off are on again; the edits of one that
+    is no longer ticked are gone, except those that are off.
     """
     on = {Word.parse(edit.word).name for edit in workspace.edits if edit.on}
     wanted = {str(feature) for feature in ticked}
-    unticked = {str(feature) for feature in shown} - wanted
-    kept = tuple(edit for edit in workspace.edits if Word.parse(edit.word).name not in unticked & on)
+    gone = {str(feature) for feature in unticked} & on
+    kept = tuple(edit for edit in workspace.edits if Word.parse(edit.word).name not in gone)
     kept = tuple(Edit(edit.word, edit.on or Word.parse(edit.word).name in wanted) for edit in kept)
     there = {Word.parse(edit.word).name for edit in kept}
     new = [feature for feature in ticked if str(feature) not in there]

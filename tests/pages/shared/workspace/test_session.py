@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.shared.workspace import mirrors
 from pages.shared.workspace.state import Edit, Settings
 from tests.conftest import workspace
 
@@ -15,7 +16,7 @@ def script():
 
     from cache.engines import get_engine
     from pages.shared.workspace import session
-    from pages.shared.workspace.state import with_on, with_settings
+    from pages.shared.workspace.state import with_settings, with_switched
     from tests.conftest import PAGE_MODEL
 
     session.follow_address()
@@ -25,8 +26,14 @@ def script():
         "Edits",
         now.words,
         selection_mode="multi",
-        key=session.show_in("chips", list(now.words_on)),
-        on_change=session.on_change("chips", with_on),
+        key=session.show_chips("chips", now.words_on),
+        on_change=session.on_chips("chips", with_switched),
+    )
+    st.multiselect(
+        "The same edits",
+        now.words,
+        key=session.show_chips("ticks", now.words_on),
+        on_change=session.on_chips("ticks", with_switched),
     )
     if st.toggle("Elsewhere", key="elsewhere"):
         st.caption(f"{session.request(get_engine(PAGE_MODEL)).edits.describe()}")
@@ -76,6 +83,29 @@ def test_a_chip_writes_into_the_workspace_and_the_address(visit):
     checked(app.get_by_key("chips").set_value(["2-4"]).run())
     assert edits(app) == (Edit("2-3", False), Edit("2-4"))
     assert app.query_params["edits"] == "~2-3,2-4"
+
+
+def test_a_click_brings_what_another_widget_showed_before_and_that_is_no_click(visit):
+    app = visit(prompt="p", edits="2-3,2-4,3-4")
+    checked(app.get_by_key("chips").set_value(["2-4", "3-4"]).run())
+    assert app.get_by_key("ticks").value == ["2-4", "3-4"], "the page has set it"
+    app.get_by_key("ticks").set_value(["2-3", "2-4", "3-4"])  # the browser still shows this
+    checked(app.get_by_key("chips").set_value(["3-4"]).run())
+    assert edits(app) == (Edit("2-3", False), Edit("2-4", False), Edit("3-4"))
+    checked(app.get_by_key("ticks").set_value([]).run())
+    app.get_by_key("chips").set_value(["3-4"])
+    checked(app.get_by_key("ticks").set_value(["2-3"]).run())
+    assert [edit.word for edit in edits(app) if edit.on] == ["2-3"], "and the other way round"
+
+
+def test_long_after_the_page_set_it_the_same_state_is_a_click_back(visit, monkeypatch):
+    app = visit(prompt="p", edits="2-3,2-4")
+    checked(app.get_by_key("chips").set_value(["2-4"]).run())
+    checked(app.get_by_key("ticks").set_value(["2-3", "2-4"]).run())
+    assert edits(app) == (Edit("2-3", False), Edit("2-4")), "within a second it is what the browser showed before"
+    monkeypatch.setattr(mirrors, "HEARD", 0.0)
+    checked(app.get_by_key("ticks").set_value(["2-3", "2-4"]).run())
+    assert edits(app) == (Edit("2-3"), Edit("2-4"))
 
 
 def test_a_widget_that_was_away_comes_back_as_it_was(visit):

@@ -54,8 +54,11 @@ def test_adding_keeps_what_is_off_and_replaces_the_same_feature_at_the_same_posi
 
 @given(some.sets(some.sampled_from(START.words)))
 def test_switching_changes_nothing_but_the_switches(on):
-    found = state.with_on(START, on)
+    off = set(START.words) - on
+    found = state.with_switched(START, on, off)
     assert found.words == START.words and set(found.words_on) == on
+    assert state.with_switched(found, off, ()).words_on == START.words
+    assert state.with_switched(START, (), ()) == START
 
 
 def test_there_is_a_most_of_edits_and_of_pins():
@@ -117,16 +120,14 @@ def test_the_oldest_steps_are_forgotten():
 
 
 def test_ticks_of_a_table_are_edits_and_what_is_not_shown_stays():
-    start = state.with_on(
-        state.with_words(Workspace("x"), ["1-1", "1-2=6.0@bos", "2-9", "direction"]), ["1-1", "2-9", "direction"]
-    )
-    shown = [Feature(1, 1), Feature(1, 2), Feature(1, 3)]
-    assert state.with_features(start, shown, [Feature(1, 1)]) == start
-    added = state.with_features(start, shown, [Feature(1, 1), Feature(1, 3)])
+    start = state.with_words(Workspace("x"), ["1-1", "1-2=6.0@bos", "2-9", "direction"])
+    start = state.with_switched(start, (), ["1-2=6.0@bos"])
+    assert state.with_ticks(start, [Feature(1, 1)], []) == start, "it is ticked already"
+    added = state.with_ticks(start, [Feature(1, 3)], [])
     assert added.words_on == ("1-1", "2-9", "direction", "1-3")
-    again = state.with_features(start, shown, [Feature(1, 1), Feature(1, 2)])
+    again = state.with_ticks(start, [Feature(1, 2)], [])
     assert again.words_on == ("1-1", "1-2=6.0@bos", "2-9", "direction"), "an edit that was off is on again"
-    none = state.with_features(start, shown, [])
+    none = state.with_ticks(start, [], [Feature(1, 1), Feature(1, 2), Feature(1, 3)])
     assert none.words == ("1-2=6.0@bos", "2-9", "direction"), "an edit that is off is left alone"
 
 
