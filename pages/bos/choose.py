@@ -13,7 +13,7 @@ import streamlit as st
 from cache.store.database import shared_store
 from cache.store.runs import Runs
 from core import Engine, Feature, InputError
-from core.edits.feature_sets import features_of
+from core.edits.feature_sets import features_of, top_per_layer
 from pages.bos import state, work
 from pages.shared import measurements
 from pages.shared.downloads import download
@@ -23,10 +23,10 @@ from pages.shared.trouble import show_error
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
-WAKES, ACTIVE, RUN, HAND = "Wakes at BOS", "From the edits", "From a run", "By hand"
-SOURCES = (WAKES, ACTIVE, RUN, HAND)
+NEAREST, WAKES, ACTIVE, RUN, HAND = "Nearest", "Woken", "Edits", "Run", "Typed"
+SOURCES = (NEAREST, WAKES, ACTIVE, RUN, HAND)
 SOURCE, RANK, MOST, TYPED, RUN_CHOSEN = "bos_source", "bos_rank", "bos_most", "bos_typed", "bos_run"
-STRONGEST, ALIGNED = "strongest first", "most aligned with refusal first"
+STRONGEST, ALIGNED = "strongest", "most aligned"
 #: Features taken at first.
 USUAL = 8
 #: Pills carry their label up to this many.
@@ -35,34 +35,38 @@ LABELLED_UP_TO = 16
 
 def section(engine: Engine, key: str, request: Request) -> tuple[Feature, ...]:
     """The whole choice; returns the features chosen. Raises InputError."""
-    st.subheader("Choose features", anchor="features")
+    st.subheader("Features to clamp", anchor="features")
+    sources = SOURCES if engine.has_direction else SOURCES[1:]
     source = st.segmented_control(
         "Where from",
-        SOURCES,
-        default=WAKES,
+        sources,
+        default=WAKES if request.edits else sources[0],
         key=SOURCE,
         required=True,
         label_visibility="collapsed",
         persist_state="session",
     )
+    taken: Sequence[Feature] = ()
     try:
-        if source == WAKES:
-            _wakes(engine, key, request)
+        if source == NEAREST:
+            taken = _nearest(engine, key)
+        elif source == WAKES:
+            taken = _wakes(engine, key, request)
         elif source == ACTIVE:
-            _active()
+            taken = _active()
         elif source == RUN:
-            _run(engine)
+            taken = _run(engine)
         else:
             _by_hand(engine)
     except InputError as error:
         show_error(error)
+    state.suggest(taken)
+    if taken and tuple(map(str, taken)) != state.known():
+        _take(taken)
     if notice := state.take_notice():
         st.info(plain(notice), icon=":material/info:")
     _pills(engine)
-    features = state.chosen()
-    if features:
-        _ranges(engine, key, features)
-    return features
+    return state.chosen()
 
 
 def about(engine: Engine) -> Callable[[Feature], str]:
@@ -71,67 +75,70 @@ def about(engine: Engine) -> Callable[[Feature], str]:
     return lambda feature: visible(labels.label(feature)).replace("␣", " ").partition("→")[0].strip().strip("∅")
 
 
-def _wakes(engine: Engine, key: str, request: Request) -> None:
+def _take(taken: Sequence[Feature]) -> None:
+    st.button(
+        f"Clamp {'this' if len(taken) == 1 else f'these {len(taken):,}'} instead"
+        if state.known()
+        else f"Clamp {counted(len(taken), 'feature')}",
+        key="bos_take",
+        type="primary",
+        icon=":material/done_all:",
+        on_click=state.select_features,
+        args=(taken,),
+    )
+
+
+def _nearest(engine: Engine, key: str) -> Sequence[Feature]:
+    st.caption("In each SAE layer, the feature whose decoder row is nearest the refusal direction.")
+    return top_per_layer(measurements.alignment(engine, key), 1)
+
+
+def _wakes(engine: Engine, key: str, request: Request) -> Sequence[Feature]:
     st.caption(
-        "BOS is the first token and sees no other token, so the same features wake there under these edits for "
-        "every prompt. The paper clamps such redundant features."
+        "BOS sees no other token, so the same features wake there under these edits for every prompt. The paper "
+        "clamps such redundant features."
     )
     if not request.edits:
         st.info("No edits are on, so nothing wakes. Use a quick set above.", icon=":material/lightbulb:")
-        return
+        return ()
     found = work.wakes_at_bos(engine, key, request.edits)
     if found.empty:
         st.info(
             "Nothing wakes at BOS under these edits. Try more features, or features in lower layers.",
             icon=":material/lightbulb:",
         )
-        return
+        return ()
     ranks = [STRONGEST, ALIGNED] if engine.has_direction else [STRONGEST]
     st.session_state.setdefault(RANK, ranks[-1])
     st.session_state.setdefault(MOST, USUAL)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        rank = st.segmented_control("Order", ranks, key=RANK, required=True, persist_state="session")
-        most = st.number_input("At most", 1, state.MOST, key=MOST, width=110, persist_state="session")
-        ordered = found if rank == STRONGEST else found.sort_values("cosine", ascending=False)
-        taken = features_of(ordered.head(int(most)))
-        st.button(
-            f"Clamp {len(taken)} of the {len(found):,} that wake",
-            key="bos_take_woken",
-            type="primary",
-            icon=":material/done_all:",
-            on_click=state.select_features,
-            args=(taken,),
-        )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        rank = st.segmented_control("First the", ranks, key=RANK, required=True, persist_state="session")
+        most = st.number_input("At most", 1, state.MOST, key=MOST, width=90, persist_state="session")
+    ordered = found if rank == STRONGEST else found.sort_values("cosine", ascending=False)
     woken = ordered.head(int(most))["activation"]
     st.caption(
-        f"Under these edits, their activation at BOS is {woken.min():.1f} to {woken.max():.1f}. Without edits, they "
-        "do not fire there."
+        f"{len(woken):,} of the {len(found):,} that wake. Under these edits, their activation at BOS is "
+        f"{woken.min():.1f} to {woken.max():.1f}. Without edits, they do not fire there."
     )
+    return features_of(ordered.head(int(most)))
 
 
-def _active() -> None:
+def _active() -> Sequence[Feature]:
     features = session.current().features
     if not features:
         st.info("The edits use no features yet.", icon=":material/lightbulb:")
-        return
-    st.button(
-        f"Clamp the {counted(len(features), 'feature')} of the edits",
-        key="bos_take_active",
-        type="primary",
-        icon=":material/done_all:",
-        on_click=state.select_features,
-        args=(features,),
-    )
+    return features
 
 
-def _run(engine: Engine) -> None:
+def _run(engine: Engine) -> Sequence[Feature]:
     runs = Runs(shared_store())
     known = {run.run: run for run in runs.all() if run.model == engine.spec.name}
     if not known:
         st.info("There is no search run yet. Start one on the Discover page.", icon=":material/lightbulb:")
-        return
+        return ()
     st.caption(
-        "Critical features of the run that were dormant on a prompt and woke when its active features were ablated."
+        "Critical features of the run that were dormant on a prompt and woke when its active features were ablated; "
+        "those that woke on the most prompts first."
     )
     chosen = st.selectbox("Run", list(known), format_func=lambda run: run_name(known[run]), key=RUN_CHOSEN)
     found = work.woken_in_run(runs.ledger(chosen))
@@ -139,19 +146,10 @@ def _run(engine: Engine) -> None:
         st.info(
             "No redundant feature woke in this run, or the run has not finished Stage 2.", icon=":material/lightbulb:"
         )
-        return
+        return ()
     only = st.toggle("Only those that woke at BOS", key="bos_run_only", disabled=not found["at_bos"].any())
     kept = found[found["at_bos"] > 0] if only else found
-    taken = [Feature.parse(name) for name in kept["feature"]]
-    st.button(
-        f"Clamp {counted(len(taken), 'feature')}",
-        key="bos_take_run",
-        type="primary",
-        icon=":material/done_all:",
-        on_click=state.select_features,
-        args=(taken,),
-        help="The features that woke on the most prompts come first",
-    )
+    return [Feature.parse(name) for name in kept["feature"]]
 
 
 def _by_hand(engine: Engine) -> None:
@@ -180,7 +178,7 @@ def _add_typed(engine: Engine) -> None:
 def _pills(engine: Engine) -> None:
     known = state.known()
     if not known:
-        st.caption("You have not chosen any features yet.")
+        st.caption("No features are clamped.")
         return
     name_of = about(engine)
 
@@ -215,9 +213,8 @@ def _pills(engine: Engine) -> None:
         )
 
 
-def _ranges(engine: Engine, key: str, features: Sequence[Feature]) -> None:
-    """How strongly each fires without edits, to compare a clamp's value with."""
-    frame = work.ranges(engine, key, tuple(features))
+def ranges(engine: Engine, frame: pd.DataFrame, features: Sequence[Feature]) -> None:
+    """How strongly each fires without edits, to compare a clamp's value with. frame: as `work.ranges` gives it."""
     name_of = about(engine)
     shown = pd.DataFrame(
         {
@@ -234,9 +231,7 @@ def _ranges(engine: Engine, key: str, features: Sequence[Feature]) -> None:
         }
     )
     highest = frame["highest"].max()
-    with st.expander(
-        f"Natural ranges: {_span(highest)}", icon=":material/straighten:", key="bos_ranges", expanded=len(features) <= 8
-    ):
+    with st.expander(f"Natural ranges: {_span(highest)}", icon=":material/straighten:", key="bos_ranges"):
         st.dataframe(
             shown,
             hide_index=True,

@@ -11,30 +11,40 @@ from core import Engine, Feature, InputError
 from core.edits.edits import POSITIONS
 from pages.bos import state, work
 from pages.bos.state import Clamp
+from pages.bos.work import REACH, Natural
 from pages.shared.trouble import show_error
 from pages.shared.workspace import session
 from pages.shared.workspace.state import words_of
 
 
-def section(engine: Engine, key: str, features: tuple[Feature, ...]) -> tuple[Clamp, float] | None:
+def section(engine: Engine, key: str, features: tuple[Feature, ...], natural: Natural) -> tuple[Clamp, float] | None:
     """The clamp and its value; None, with the reason shown, where this model cannot hold features so."""
-    st.subheader("Clamp the features", anchor="clamp")
-    for name, value in ((state.VALUE, state.FIRST_VALUE), (state.POSITIONS, "bos")):
-        st.session_state.setdefault(name, value)
-    st.session_state[state.SLIDER] = min(max(st.session_state[state.VALUE] or 0.0, 0.0), state.SLIDER_END)
-    left, middle, right = st.columns([4, 2, 2], vertical_alignment="bottom", gap="medium")
+    st.subheader("Clamp value", anchor="clamp")
+    st.session_state.setdefault(state.POSITIONS, "bos")
+    state.usual(state.VALUE, natural.usual)
+    st.session_state[state.SLIDER] = min(max(st.session_state[state.VALUE] or 0.0, 0.0), natural.end)
+    st.slider(
+        "Clamp value",
+        0.0,
+        natural.end,
+        step=natural.end / 100,
+        key=state.SLIDER,
+        on_change=_slid,
+        format="%.4g",
+        label_visibility="collapsed",
+        help="In SAELens units, like the natural ranges. 0 ablates.",
+    )
+    left, right = st.columns(2, vertical_alignment="bottom", gap="small")
     with left:
-        st.slider(
-            "Clamp value",
-            0.0,
-            state.SLIDER_END,
-            step=0.1,
-            key=state.SLIDER,
-            on_change=_slid,
-            help="In SAELens units, like the natural ranges above. The paper uses 2 to 10; 0 ablates.",
+        number = st.number_input(
+            "Or type a value",
+            step=natural.end / 100,
+            format="%.4g",
+            key=state.VALUE,
+            on_change=state.set_by_hand,
+            args=(state.VALUE,),
+            persist_state="session",
         )
-    with middle:
-        number = st.number_input("Or type a value", step=0.5, format="%.2f", key=state.VALUE, persist_state="session")
     with right:
         where = st.selectbox(
             "Where",
@@ -44,6 +54,7 @@ def section(engine: Engine, key: str, features: tuple[Feature, ...]) -> tuple[Cl
             persist_state="session",
             help="The tokens to clamp. The paper uses BOS.",
         )
+    st.caption(_compared(natural))
     value = float(number or 0.0)
     try:
         clamp = Clamp(features, str(where), _condition(engine, key, str(where)))
@@ -57,6 +68,15 @@ def section(engine: Engine, key: str, features: tuple[Feature, ...]) -> tuple[Cl
 
 def _slid() -> None:
     st.session_state[state.VALUE] = st.session_state[state.SLIDER]
+    state.set_by_hand(state.VALUE)
+
+
+def _compared(natural: Natural) -> str:
+    where = "at BOS" if natural.at_bos else "after BOS; they are silent at BOS"
+    return (
+        f"By themselves these features reach {natural.highest:g} {where}. The slider goes to {REACH} times that. The "
+        "paper uses 2 to 10, on models with smaller activations."
+    )
 
 
 def _where(name: str) -> str:

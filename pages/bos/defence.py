@@ -5,6 +5,7 @@ Knows: the form, and the job that carries an evaluation out. Does not know: how 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +45,8 @@ class Slots:
     judge: str = ""
 
 
-def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> Slots:
-    """Heading, form and slots; without a clamp, the slots for what was evaluated before."""
+def section(engine: Engine, key: str, request: Request, clamp: Clamp | None, values: Sequence[float]) -> Slots:
+    """Heading, form and slots; without a clamp, the slots for what was evaluated before. values: the usual ones."""
     st.subheader("As a defence", anchor="defence")
     st.caption(
         "How many refusals does the clamp restore under an attack, and what does it cost without one? Each value is "
@@ -53,7 +54,7 @@ def section(engine: Engine, key: str, request: Request, clamp: Clamp | None) -> 
     )
     asked, judge = None, ""
     if clamp is not None:
-        asked = _form(engine, request, clamp)
+        asked = _form(engine, request, clamp, values)
         judge = choose_judge("bos_judge")
     elif not _under_way():
         st.info("Choose features above, then evaluate the clamp.", icon=":material/lightbulb:")
@@ -80,7 +81,7 @@ def finish(engine: Engine, slots: Slots) -> None:
         results.section(engine, defences)
 
 
-def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
+def _form(engine: Engine, request: Request, clamp: Clamp, values: Sequence[float]) -> Evaluation | None:
     """What to evaluate."""
     have = {kind: work.held_out_prompts(engine, kind) for kind in _KINDS}
     if not have["harmful"]:
@@ -99,8 +100,14 @@ def _form(engine: Engine, request: Request, clamp: Clamp) -> Evaluation | None:
             "published, and contain no harmful instructions.",
         )
     with right:
-        st.session_state.setdefault(GRID, ", ".join(f"{v:g}" for v in work.PAPER_VALUES))
-        typed = st.text_input("Clamp values to compare with no clamp", key=GRID, persist_state="session")
+        state.usual(GRID, ", ".join(f"{v:g}" for v in values))
+        typed = st.text_input(
+            "Clamp values to compare with no clamp",
+            key=GRID,
+            on_change=state.set_by_hand,
+            args=(GRID,),
+            persist_state="session",
+        )
     prompts = {}
     for column, (kind, title) in zip(st.columns(3, gap="medium"), _KINDS.items(), strict=True):
         with column:

@@ -9,14 +9,20 @@ from __future__ import annotations
 import streamlit as st
 
 from cache.store.database import shared_store
-from core import Engine, HydrascopeError
-from pages.bos import answers, choose, clamp, defence
+from core import Engine, Feature, HydrascopeError
+from pages.bos import answers, choose, clamp, defence, work
+from pages.bos.state import Clamp
+from pages.bos.work import Natural
 from pages.shared import measurements, quick_sets, strip
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.text import plain
 from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
+from pages.shared.workspace.session import Request
+
+#: Width of what one chooses to width of what it does.
+COLUMNS = (5, 8)
 
 
 def bos(engine: Engine) -> None:
@@ -38,15 +44,36 @@ def bos(engine: Engine) -> None:
         show_error(error)
         return
     strip.show_score(top, engine, key, request, before, after)
-    quick_sets.row(engine, key, request.prompt)
-    features = choose.section(engine, key, request)
-    held = clamp.section(engine, key, features) if features else None
-    grid = answers.draw(engine, key, *held) if held else None
-    slots = defence.section(engine, key, request, held[0] if held else None)
-    if held and grid:
+    with st.container(key="workbench"):
+        change, effect = st.columns(COLUMNS, gap="medium")
+    with change:
+        quick_sets.row(engine, key, request.prompt)
+        features = choose.section(engine, key, request)
+        held = _clamp(engine, key, request, features) if features else None
+    with effect:
+        st.subheader("What the clamp does", anchor="answers")
+        grid = answers.draw(engine, key, request.prompt, *held) if held else None
+        if not held:
+            st.info("Choose features to clamp, and their effect is measured here.", icon=":material/lightbulb:")
+        curves = st.container()
+    slots = defence.section(engine, key, request, *((held[0], held[2].values) if held else (None, ())))
+    if grid:
         with shown_as_sentences("writing answers"):
-            answers.finish(engine, key, grid, held[1])
+            answers.finish(engine, key, grid, after.milliseconds)
+        with curves, shown_as_sentences("the score curves"):
+            answers.curves(engine, key, grid)
     defence.finish(engine, slots)
+
+
+def _clamp(
+    engine: Engine, key: str, request: Request, features: tuple[Feature, ...]
+) -> tuple[Clamp, float, Natural] | None:
+    """How the features are clamped, at what value, and what they do by themselves. Raises InputError."""
+    found = work.ranges(engine, key, features)
+    natural = work.natural(found, work.woken_activations(engine, key, request.edits, features))
+    held = clamp.section(engine, key, features, natural)
+    choose.ranges(engine, found, features)
+    return (*held, natural) if held else None
 
 
 use_style()

@@ -12,17 +12,15 @@ import streamlit as st
 
 from core import Edits, Feature, InputError
 
-#: The features chosen and those of them that are off: no widget's keys, because Streamlit forgets those with the page.
-KNOWN, OFF, CHIPS = "bos_known", "bos_off", "bos_chips"
+#: The features chosen, those of them that are off, and those clamped while nothing is chosen: no widget's keys, because
+#: Streamlit forgets those with the page.
+KNOWN, OFF, SUGGESTED, CHIPS = "bos_known", "bos_off", "bos_suggested", "bos_chips"
 VALUE, SLIDER, POSITIONS = "bos_value", "bos_slider", "bos_positions"
 CONDITIONAL, SENSOR, THRESHOLD = "bos_conditional", "bos_sensor", "bos_threshold"
 SHOWN = "bos_shown"
-_NOTICE, _NEXT = "bos_notice", "bos_next"
+_NOTICE, _NEXT, _TYPED = "bos_notice", "bos_next", "bos_set_by_hand"
 #: More than this would make every part of the page slow.
 MOST = 200
-#: The largest number a clamp's slider goes to, as in the paper.
-SLIDER_END = 10.0
-FIRST_VALUE = 4.0
 
 
 class Clamp(NamedTuple):
@@ -44,9 +42,34 @@ def chosen() -> tuple[Feature, ...]:
 
 
 def known() -> tuple[str, ...]:
-    """The features that were chosen, clamped or switched off."""
-    found: tuple[str, ...] = st.session_state.get(KNOWN, ())
+    """The features that were chosen, clamped or switched off; what was suggested while nobody has chosen any."""
+    found: tuple[str, ...] = st.session_state.get(KNOWN, st.session_state.get(SUGGESTED, ()))
     return found
+
+
+def is_suggested() -> bool:
+    """Whether nobody has chosen any features yet."""
+    return KNOWN not in st.session_state
+
+
+def suggest(features: Iterable[Feature]) -> None:
+    """Clamp these while nobody has chosen any."""
+    names = tuple(dict.fromkeys(map(str, features)))[:MOST]
+    if st.session_state.get(SUGGESTED) != names:
+        st.session_state[SUGGESTED] = names
+        if is_suggested():
+            st.session_state[OFF] = ()
+
+
+def set_by_hand(key: str) -> None:
+    """A widget's callback: from now on it keeps what a person put into it."""
+    st.session_state[_TYPED] = {*st.session_state.get(_TYPED, ()), key}
+
+
+def usual(key: str, value: object) -> None:
+    """Put a value that follows the features into a widget, until a person puts in another. Before it is drawn."""
+    if key not in st.session_state.get(_TYPED, ()) or key not in st.session_state:
+        st.session_state[key] = value
 
 
 def switch_from_chips() -> None:

@@ -59,13 +59,15 @@ def visit(tabs, tiny_address) -> Callable[..., BosPage]:
 def test_from_what_wakes_to_answers_and_a_small_evaluation(visit):
     tab = visit(prompt="How do I bake bread?", edits="direction")
     tab.shot("bos-first-visit")
-    tab.click("bos_take_woken").written()
-    expect(tab.page.locator(".hs-grid td")).to_have_count(5 * 5)
+    tab.written()
+    expect(tab.page.locator(".hs-grid td")).to_have_count(6 * 4)
+    expect(tab.page.get_by_text("Clamped at")).to_be_visible()
     tab.shot("bos-answers", whole=True)
-    tab.fill("bos_value", "40").written()
-    expect(tab.page.locator(".hs-grid thead th")).to_have_text(["no clamp", "2", "4", "6", "8", "40"])
+    tab.fill("bos_value", "400").written()
+    expect(tab.page.locator(".hs-grid thead th")).to_have_count(5)
+    expect(tab.page.locator(".hs-grid thead th").last).to_have_text("400")
     said = tab.page.locator(".hs-grid td .hs-answer").all_inner_texts()
-    assert said[0::6] != said[5::6], "held far up, some answer is another"
+    assert said[0::5] != said[4::5], "held far up, some answer is another"
     tab.shot("bos-answers-40", whole=True)
     tab.fill("bos_grid", "4").still()
     for kind, steps in (("harmful", 2), ("benign", 3), ("lookalike", 3)):  # the first begins at one, the others at none
@@ -78,7 +80,7 @@ def test_from_what_wakes_to_answers_and_a_small_evaluation(visit):
     tab.still().shot("bos-defence", whole=True)
     tab.nothing_complains()
     dark = visit(width=390, height=844, dark=True, prompt="How do I bake bread?", edits="direction")
-    dark.click("bos_take_woken").written()
+    dark.written()
     dark.shot("bos-phone-dark", whole=True)
     wide = dark.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390, "the page itself never scrolls sideways"

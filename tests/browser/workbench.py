@@ -66,12 +66,9 @@ class Workbench(AuditPage):
         key, words = {
             "Audit": ("answer_length", "64"),
             "Hydra": ("hydra_view", "Dose"),
-            "BOS": ("bos_source", "By hand"),
+            "BOS": ("bos_source", "Typed"),
         }[page]
         self.page.locator(f".st-key-{key} button").filter(has_text=re.compile(words)).click()
-        if page == "BOS":  # and back, because the edits stand beside the first source only
-            self.done()
-            self.page.locator(".st-key-bos_source button").filter(has_text="Wakes at BOS").click()
         return self.done()
 
     def edits(self) -> dict[str, bool]:

@@ -16,10 +16,11 @@ from cache.store import database as store
 from cache.store.defences import Defences
 from cache.store.runs import Runs
 from core import Edits, Feature
-from core.defence import long_table
+from core.defence import long_table, natural_ranges
 from core.discovery.ledger import Row
+from core.edits.feature_sets import top_per_layer
 from core.hydra import bos_view
-from pages.bos import answers, charts, choose, state, work
+from pages.bos import answers, charts, choose, effect, state, work
 from pages.shared.text import escaped
 from tests.conftest import PAGE_MODEL, opened, workspace
 from tests.small_search import INPUTS, SETTINGS
@@ -49,7 +50,8 @@ def texts(app: AppTest) -> str:
 def clamped(app: AppTest) -> list[str]:
     """The features that are clamped."""
     off = app.session_state[state.OFF]
-    return [name for name in app.session_state[state.KNOWN] if name not in off]
+    known = state.KNOWN if state.KNOWN in app.session_state else state.SUGGESTED
+    return [name for name in app.session_state[known] if name not in off]
 
 
 def by_hand(app: AppTest, typed: str) -> AppTest:
@@ -61,10 +63,56 @@ def grid(app: AppTest) -> str:
     return next(element.value for element in app.html if "hs-grid" in element.value)
 
 
-def test_without_an_edit_it_says_what_to_do(page):
+def test_opened_bare_it_clamps_the_features_nearest_the_direction_within_their_natural_range(page):
     app = page()
-    assert "No edits are on" in texts(app) and "You have not chosen any features yet" in texts(app)
-    assert "Choose features above" in texts(app) and "evaluations appear here" in texts(app)
+    engine = engines.get_engine(PAGE_MODEL)
+    nearest = top_per_layer(engine.alignment(), 1)
+    assert state.KNOWN not in app.session_state and app.session_state[state.SUGGESTED] == tuple(map(str, nearest))
+    natural = work.natural(natural_ranges(engine, nearest, work.range_prompts(engine)))
+    assert app.number_input(key=state.VALUE).value == natural.usual
+    assert app.slider(key=state.SLIDER).max == natural.end
+    assert "Clamped at" in texts(app) and "answers" in texts(app) and "evaluations appear here" in texts(app)
+    checked(app.button(key="bos_clear").click().run())
+    assert "No features are clamped" in texts(app) and "Choose features to clamp" in texts(app)
+    checked(app.button(key="bos_take").click().run())
+    assert clamped(app) == list(map(str, nearest))
+
+
+def test_another_source_s_features_are_clamped_at_once_until_some_are_chosen(page):
+    app = page(edits="1-3,2-4")
+    checked(app.segmented_control(key=choose.SOURCE).set_value(choose.ACTIVE).run())
+    assert "2 of 2 features clamped" in texts(app)
+    checked(by_hand(app, "2-5"))
+    checked(app.segmented_control(key=choose.SOURCE).set_value(choose.ACTIVE).run())
+    assert "1 of 1 feature clamped" in texts(app), "what was chosen stays until something else is chosen"
+
+
+def test_what_no_clamp_changes_is_said_with_the_largest_value_tried():
+    known = {("p", value): ("Hello", "complied") for value in (None, 0.0, 5.0, 30.0)}
+    said = effect.sentence(["p"], [None, 0.0, 5.0, 30.0], 5.0, [1.0, 1.0, 1.1, 1.2], known)
+    assert "+1.00** to **+1.10" in said and "up to 30 moves it by more than 0.20" in said
+    assert "changes none of 1 answer" in said and "30, the largest tried" in said
+    known["p", 30.0] = ("No.", "complied")
+    assert "smallest value that changes one is 30" in effect.sentence(
+        ["p"], [None, 0.0, 5.0, 30.0], 5.0, [1.0, 1.0, 1.1, 9.0], known
+    )
+    known["p", 5.0] = ("I'm sorry", "refused")
+    said = effect.sentence(["p"], [None, 0.0, 5.0, 30.0], 5.0, [1.0, 1.0, 1.1, 9.0], known)
+    assert "1 of 1 answer changed**: 1 became a refusal" in said and "furthest at 30" in said
+
+
+@pytest.mark.parametrize(
+    ("bos", "highest", "woken", "expected"),
+    [
+        ([1283.3, 6.0], [3.0, 47.0], [], (1300.0, 650.0, 3900.0)),
+        ([0.0], [12.3], [90.4], (90.0, 45.0, 270.0)),
+        ([0.0], [12.3], [], (12.0, 6.0, 36.0)),
+        ([np.nan], [np.nan], [], (4.0, 2.0, 12.0)),
+    ],
+)
+def test_the_natural_size_of_a_clamp(bos, highest, woken, expected):
+    found = work.natural(pd.DataFrame({"bos": bos, "highest": highest}), woken)
+    assert (found.highest, found.usual, found.end) == expected
 
 
 def test_what_wakes_at_bos_is_what_the_engine_says_most_aligned_first(page):
@@ -72,18 +120,17 @@ def test_what_wakes_at_bos_is_what_the_engine_says_most_aligned_first(page):
     engine = engines.get_engine(PAGE_MODEL)
     woken = bos_view(engine, Edits.from_text(EDITS)).woken
     assert len(woken) > 3
-    app.number_input(key=choose.MOST).set_value(3).run()
-    checked(app.button(key="bos_take_woken").click().run())
+    checked(app.number_input(key=choose.MOST).set_value(3).run())
     nearest = woken.sort_values("cosine", ascending=False).head(3)
     assert clamped(app) == [f"{a}-{b}" for a, b in nearest[["layer", "index"]].to_numpy()]
-    app.segmented_control(key=choose.RANK).set_value(choose.STRONGEST).run()
-    checked(app.button(key="bos_take_woken").click().run())
+    checked(app.segmented_control(key=choose.RANK).set_value(choose.STRONGEST).run())
     assert clamped(app) == [f"{a}-{b}" for a, b in woken.head(3)[["layer", "index"]].to_numpy()]
 
 
 def test_every_answer_and_score_is_the_engine_s_own(page):
-    app = checked(by_hand(page(), "2-5, 3-7"))
+    app = checked(by_hand(page(prompt="Tell me a story."), "2-5, 3-7"))
     engine = engines.get_engine(PAGE_MODEL)
+    app.number_input(key=state.VALUE).set_value(4.0).run()
     app.text_area(key=answers.PROMPTS).set_value("Tell me a story.\n\nI cannot <b>help</b>?").run()
     checked(app.text_input(key=answers.VALUES).set_value("2 8").run())
     shown = grid(app)
@@ -103,31 +150,36 @@ def test_every_answer_and_score_is_the_engine_s_own(page):
 
 def test_features_come_off_and_the_active_set_can_be_taken(page):
     app = page(edits="1-3,2-4=5@bos")
-    app.segmented_control(key=choose.SOURCE).set_value(choose.ACTIVE).run()
-    checked(app.button(key="bos_take_active").click().run())
+    checked(app.segmented_control(key=choose.SOURCE).set_value(choose.ACTIVE).run())
     assert clamped(app) == ["1-3", "2-4"]
     checked(app.button_group(key=state.CHIPS).set_value(["2-4"]).run())
     assert "1 of 2 features clamped" in texts(app)
     checked(app.button(key="bos_clear").click().run())
-    assert "You have not chosen any features yet" in texts(app)
+    assert "No features are clamped" in texts(app)
 
 
 def test_a_slider_and_a_number_are_one_value(page):
     app = checked(by_hand(page(), "2-5"))
-    checked(app.slider(key=state.SLIDER).set_value(7.5).run())
-    assert app.number_input(key=state.VALUE).value == 7.5
-    checked(app.number_input(key=state.VALUE).set_value(25.0).run())
-    assert app.slider(key=state.SLIDER).value == 10.0 and "<th scope='col' class=hs-chosen>25</th>" in grid(app)
+    end = app.slider(key=state.SLIDER).max
+    checked(app.slider(key=state.SLIDER).set_value(end / 4).run())
+    assert app.number_input(key=state.VALUE).value == end / 4
+    checked(app.number_input(key=state.VALUE).set_value(2 * end).run())
+    assert app.slider(key=state.SLIDER).value == end
+    assert f"<th scope='col' class=hs-chosen>{2 * end:g}</th>" in grid(app)
+    checked(by_hand(app, "3-7"))
+    assert app.number_input(key=state.VALUE).value == 2 * end, "what a person typed stays with other features"
 
 
 def test_a_clamp_goes_onto_the_active_set(page):
     app = checked(by_hand(page(edits="1-3"), "2-5"))
+    app.number_input(key=state.VALUE).set_value(4.0).run()
     checked(app.button(key="bos_to_active").click().run())
     assert workspace(app).words == ("1-3", "2-5=4.0@bos")
 
 
 def test_a_condition_says_what_it_does_and_one_too_high_is_refused_in_a_sentence(page):
     app = checked(by_hand(page(), "2-5"))
+    app.number_input(key=state.VALUE).set_value(4.0).run()
     app.toggle(key=state.CONDITIONAL).set_value(True).run()
     app.text_input(key=state.SENSOR).set_value("1-7").run()
     assert "BOS sees no part of the prompt" in texts(checked(app))
@@ -144,7 +196,7 @@ def test_slips_of_the_pen_are_sentences(page):
     app = by_hand(page(), "2-5, nonsense")
     assert not app.exception and not app.error and "nonsense" in texts(app)
     app = by_hand(app, "9-1")
-    assert not app.exception and "9" in texts(app) and "You have not chosen any features yet" in texts(app)
+    assert not app.exception and "9" in texts(app) and "No features are clamped" in texts(app)
     app = checked(by_hand(app, "2-5"))
     app.text_input(key=answers.VALUES).set_value("2, x").run()
     assert not app.exception and "is not a number" in app.error[0].value
@@ -163,11 +215,9 @@ def test_a_run_s_redundant_features_those_on_most_prompts_first(page):
         ]
     )
     app = page()
-    app.segmented_control(key=choose.SOURCE).set_value(choose.RUN).run()
-    checked(app.button(key="bos_take_run").click().run())
+    checked(app.segmented_control(key=choose.SOURCE).set_value(choose.RUN).run())
     assert clamped(app) == ["3-2", "3-1"]
-    app.toggle(key="bos_run_only").set_value(True).run()
-    checked(app.button(key="bos_take_run").click().run())
+    checked(app.toggle(key="bos_run_only").set_value(True).run())
     assert clamped(app) == ["3-2"]
 
 
