@@ -1,8 +1,8 @@
 """Labels made on this machine, for SAEs nobody has explained: where a feature fires in given prompts, what it promotes.
 
 Knows: residuals of a sample, SAE blocks, the unembedding. Does not know: where prompts come from, stores, pages.
-A label reads “tokens it fires on → tokens it promotes”: the tokens at its strongest places, and those whose logits its
-decoder row raises most, through the final norm's gain and the unembedding. One block of features is in memory at a
+What a label says is in `core.labels.wording`; the tokens a feature promotes are those whose logits its decoder row
+raises most, through the final norm's gain and the unembedding. One block of features is in memory at a
 time, and a layer's file appears when it is whole: a run that was stopped goes on with the next layer.
 """
 
@@ -28,12 +28,11 @@ from core.engine import Engine
 from core.errors import AssetError, InputError
 from core.forward.batches import shared_prefix
 from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
+from core.labels.wording import label_text, word
 from core.progress import NEVER, QUIET, Progress
 
 #: Places looked at, contexts shown, and distinct words of a label; tokens shown before and after a place.
 PLACES, CONTEXTS, WORDS, BEFORE, AFTER = 40, 4, 10, 6, 3
-#: How many of the words it fires on, and of the tokens it promotes, a feature's label names.
-IN_LABEL = 3
 #: Features in memory at a time.
 FEATURES_AT_ONCE = 512
 #: Residuals held at a time, in bytes; with more layers than fit, the prompts are read again.
@@ -162,13 +161,14 @@ def label_blocks(engine: Engine, sample: Sample, layer: int, x: torch.Tensor) ->
 
     x: float32 [tokens, d_model], that layer's residuals of the sample.
     """
-    pieces = _Pieces(engine.tokenizer)
+    pieces, special = _Pieces(engine.tokenizer), tuple(map(str, engine.tokenizer.all_special_tokens))
     for block in engine.reader.strongest(layer, x[torch.from_numpy(sample.counted)], PLACES, FEATURES_AT_ONCE):
         yield pd.DataFrame(
             [
                 _row(
                     sample,
                     pieces,
+                    special,
                     layer,
                     block.first + i,
                     float(block.density[i]),
@@ -185,6 +185,7 @@ def label_blocks(engine: Engine, sample: Sample, layer: int, x: torch.Tensor) ->
 def _row(
     sample: Sample,
     pieces: _Pieces,
+    special: Sequence[str],
     layer: int,
     index: int,
     density: float,
@@ -208,16 +209,10 @@ def _row(
         if len(contexts) < CONTEXTS:
             after = pieces.text(sample.ids[row + 1 : min(row + 1 + AFTER, last)])
             contexts.append(Context(before, token, after, round(value, 2)))
-        words.append(_word(token))
-    fires = " · ".join(word for word, _ in Counter(words).most_common(IN_LABEL)) or "silent on the sample"
-    out = [_word(pieces.text([token])) for token in promoted]
-    label = f"{fires} → {', '.join(out[:IN_LABEL])}"
+        words.append(word(token))
+    out = [word(pieces.text([token])) for token in promoted]
+    label = label_text(contexts, [each for each, _ in Counter(words).most_common()], out, special)
     return layer, index, label, round(density, 5), round(values[0], 3), contexts_to_json(contexts), ", ".join(out)
-
-
-def _word(token: str) -> str:
-    """A token by itself, readable also where it is nothing but blanks."""
-    return token.strip() or repr(token)[1:-1]
 
 
 class _Pieces:

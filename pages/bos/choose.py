@@ -5,7 +5,7 @@ Knows: the widgets of the choice, and natural ranges beside it. Does not know: h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -17,8 +17,9 @@ from core.edits.feature_sets import features_of, top_per_layer
 from pages.bos import state, work
 from pages.shared import measurements
 from pages.shared.downloads import download
+from pages.shared.feature_text import about, short
 from pages.shared.runs import run_name
-from pages.shared.text import counted, plain, visible
+from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
@@ -67,12 +68,6 @@ def section(engine: Engine, key: str, request: Request) -> tuple[Feature, ...]:
         st.info(plain(notice), icon=":material/info:")
     _pills(engine)
     return state.chosen()
-
-
-def about(engine: Engine) -> Callable[[Feature], str]:
-    """What a feature is about, in its label's words; empty where nothing is known."""
-    labels = measurements.labels(engine, engine.spec.name)
-    return lambda feature: visible(labels.label(feature)).replace("␣", " ").partition("→")[0].strip().strip("∅")
 
 
 def _take(taken: Sequence[Feature]) -> None:
@@ -180,10 +175,10 @@ def _pills(engine: Engine) -> None:
     if not known:
         st.caption("No features are clamped.")
         return
-    name_of = about(engine)
+    labels = measurements.labels(engine, engine.spec.name)
 
     def pill(name: str) -> str:
-        words = name_of(Feature.parse(name)) if len(known) <= LABELLED_UP_TO else ""
+        words = short(labels, Feature.parse(name)) if len(known) <= LABELLED_UP_TO else ""
         return plain(f"{name} · {words}" if words else name, most=34)
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -215,11 +210,11 @@ def _pills(engine: Engine) -> None:
 
 def ranges(engine: Engine, frame: pd.DataFrame, features: Sequence[Feature]) -> None:
     """How strongly each fires without edits, to compare a clamp's value with. frame: as `work.ranges` gives it."""
-    name_of = about(engine)
+    labels = measurements.labels(engine, engine.spec.name)
     shown = pd.DataFrame(
         {
             "feature": [str(feature) for feature in features],
-            "about": [name_of(feature) for feature in features],
+            "about": [about(labels, feature) for feature in features],
             "at BOS": frame["bos"],
             "median": frame["median"],
             "95%": frame["p95"],

@@ -17,6 +17,7 @@ from core.prompts.conversation import PromptLike
 from pages.hydra import charts, state, work
 from pages.shared import measurements, sae_cards, tokens
 from pages.shared.downloads import download
+from pages.shared.feature_text import about
 from pages.shared.text import counted, visible
 from pages.shared.workspace.session import Request
 
@@ -154,4 +155,4 @@ def _names(frame: pd.DataFrame, label: Callable[[int, int], str]) -> list[str]:
 
 
 def _label(labels: Labels) -> Callable[[int, int], str]:
-    return lambda layer, index: visible(labels.label(Feature(layer, index))).replace("␣", " ").strip()
+    return lambda layer, index: about(labels, Feature(layer, index))

@@ -16,8 +16,9 @@ from core import Engine, Feature
 from core.edits.text import Word
 from core.labels.notes import Labels
 from pages.shared import history, measurements, prompt_box
+from pages.shared.feature_text import short
 from pages.shared.measurements import Side
-from pages.shared.text import counted, plain, signed, visible
+from pages.shared.text import counted, plain, signed
 from pages.shared.workspace import session
 from pages.shared.workspace.address import Link
 from pages.shared.workspace.session import Request
@@ -187,7 +188,7 @@ def _chip(labels: Labels, known: int) -> Callable[[str], str]:
         shown = "refusal direction" if name == "direction" else _spaced(word)
         if name == "direction" or known > LABELLED_UP_TO:
             return plain(shown)
-        label = visible(labels.label(Feature.parse(name))).replace("␣", " ").partition("→")[0].strip()
+        label = short(labels, Feature.parse(name))
         return plain(f"{shown} · {label}" if label else shown, most=34)
 
     return text

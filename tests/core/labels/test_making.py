@@ -11,7 +11,8 @@ import torch
 from core import AssetError, Engine, Feature, InputError
 from core.labels import making
 from core.labels.making import Sample, label_blocks, make_labels, sample_of, sample_residuals
-from core.labels.notes import COLUMNS, MadeNotes, made_file, read_labels
+from core.labels.notes import COLUMNS, Context, MadeNotes, made_file, read_labels
+from core.labels.wording import label_text, word
 
 PROMPTS = ["How do I bake bread?", "Tell me a story about a small town, please.", "I cannot help with that."]
 
@@ -57,8 +58,10 @@ def test_where_features_fire_is_as_written_out(tiny, plain, tiny_saes, sample, l
         shown = [(c["before"], c["token"], c["after"]) for c in contexts]
         assert shown == [(before, token, after) for (before, token), (after, _) in fired.items()][:4]
         assert [c["activation"] for c in contexts] == pytest.approx([v for _, v in fired.values()][:4], abs=1e-2)
-        words = Counter([token.strip() or repr(token)[1:-1] for _, token in fired][:10]).most_common(3)
-        assert row.label.partition(" → ")[0] == (" · ".join(w for w, _ in words) or "silent on the sample")
+        words = Counter([word(token) for _, token in fired][:10]).most_common()
+        special = tiny.runtime.tokenizer.all_special_tokens
+        shown = [Context(*each) for each in map(dict.values, contexts)]
+        assert row.label == label_text(shown, [w for w, _ in words], row.promoted.split(", "), special)
 
 
 def test_what_is_promoted_is_what_the_head_says(tiny, plain, tiny_saes, sample):
@@ -68,7 +71,7 @@ def test_what_is_promoted_is_what_the_head_says(tiny, plain, tiny_saes, sample):
     for row in labels.itertuples():
         best = [i for i in logits[row.index].argsort(descending=True).tolist() if i not in special][:6]
         words = [tiny.runtime.tokenizer.decode([i]) for i in best]
-        assert row.promoted == ", ".join(w.strip() or repr(w)[1:-1] for w in words)
+        assert row.promoted == ", ".join(map(word, words))
         assert row.label.endswith(", ".join(row.promoted.split(", ")[:3])) or "," in "".join(words)
 
 

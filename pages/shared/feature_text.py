@@ -1,0 +1,23 @@
+"""A feature's label as pages show it. Knows: labels. Does not know: widgets."""
+
+from __future__ import annotations
+
+from core import Feature
+from core.labels.notes import Labels
+
+#: Letters before the marked token that a chip has room for.
+_BEFORE = 10
+
+
+def about(labels: Labels, feature: Feature) -> str:
+    """Where it fires, in the label's words, without what it promotes; empty where nothing is known."""
+    return labels.label(feature).partition(" → ")[0].strip()
+
+
+def short(labels: Labels, feature: Feature) -> str:
+    """The same for a chip: a marked token with the few letters before it."""
+    text = about(labels, feature).partition(" · ")[0]
+    before, mark, rest = text.partition("⟦")
+    if not mark or len(before) <= _BEFORE:
+        return text
+    return f"…{before[-_BEFORE:]}{mark}{rest}"
