@@ -12,8 +12,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, HydrascopeError
-from pages.audit import charts, comparison, details, feature_table, reference
-from pages.shared import cards, history, measurements, model_offer, prompt_box, quick_sets, strip, tokens
+from pages.audit import charts, comparison, details, reference
+from pages.shared import cards, feature_table, history, measurements, model_offer, prompt_box, quick_sets, strip, tokens
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.measurements import Side
 from pages.shared.style import use_style

@@ -10,23 +10,25 @@ import streamlit as st
 
 from core import Engine, HydrascopeError
 from pages.hydra import heads, meaning, repair, runs, state, tour, who, woken
-from pages.shared import cards, history, measurements, quick_sets, strip
+from pages.shared import cards, feature_table, history, measurements, quick_sets, strip
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
+#: Width of what one changes to width of what it does.
+COLUMNS = (5, 8)
+
 
 def hydra(engine: Engine) -> None:
-    """The whole page, from the tour's button down; or the tour in its place."""
+    """The whole page, from the strip down; or the tour in its place."""
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
     key = engine_key(engine)
     if tour.runs():
         tour.section(engine, key, pairs)
         return
-    tour.button(engine, pairs)
     top = strip.draw(engine)
     try:
         request = session.request(engine)
@@ -35,27 +37,37 @@ def hydra(engine: Engine) -> None:
         show_error(error)
         return
     strip.show_score(top, engine, key, request, before, after)
-    with quick_sets.row(engine, key, request.prompt):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="hydra_choice"):
+        view = st.segmented_control(
+            "View",
+            state.VIEWS,
+            default=state.REPAIR,
+            key=state.VIEW,
+            required=True,
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+        st.space("stretch")
+        tour.button(engine, pairs)
+    with st.container(key="workbench"):
+        change, effect = st.columns(COLUMNS, gap="medium")
+    with change, quick_sets.row(engine, key, request.prompt):
         runs.source(engine)
-    first, second = cards.draw(engine, key, request, before, after)
-    stop_slot = cards.controls(engine, after.milliseconds)
-    _views(engine, key, request)
+    with effect:
+        views = st.container()
+        first, second = cards.draw(engine, key, request, before, after, top.verdict)
+        stop_slot = cards.controls(engine, after.milliseconds)
+    with views:
+        _view(engine, key, request, str(view))
+    with change, shown_as_sentences("the feature table"):
+        feature_table.section(engine, key, request.prompt, before.milliseconds)
     finished = cards.finish(engine, key, first, second, stop_slot)
     with shown_as_sentences("keeping the history"):
         history.keep(engine, key, request, before, after, finished)
 
 
-def _views(engine: Engine, key: str, request: Request) -> None:
+def _view(engine: Engine, key: str, request: Request, view: str) -> None:
     """The view chosen, on the edits that are on."""
-    view = st.segmented_control(
-        "View",
-        state.VIEWS,
-        default=state.REPAIR,
-        key=state.VIEW,
-        required=True,
-        label_visibility="collapsed",
-        persist_state="session",
-    )
     if not request.edits:
         st.info(
             "No edits are on, so there is nothing to put back and no feature can wake. Use a quick set above, a run’s "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core import Feature
 from core.labels.notes import Labels
+from core.labels.wording import TEMPLATE
 
 #: Letters before the marked token that a chip has room for.
 _BEFORE = 10
@@ -15,9 +16,10 @@ def about(labels: Labels, feature: Feature) -> str:
 
 
 def short(labels: Labels, feature: Feature) -> str:
-    """The same for a chip: a marked token with the few letters before it."""
+    """The same for a chip or a table's cell: a marked token with the few letters before it."""
     text = about(labels, feature).partition(" · ")[0]
-    before, mark, rest = text.partition("⟦")
+    kind = TEMPLATE if text.startswith(TEMPLATE) else ""
+    before, mark, rest = text.removeprefix(kind).partition("⟦")
     if not mark or len(before) <= _BEFORE:
         return text
-    return f"…{before[-_BEFORE:]}{mark}{rest}"
+    return f"{kind}…{before[-_BEFORE:]}{mark}{rest}"

@@ -15,8 +15,7 @@ from cache.store import database as store
 from cache.store.audits import Audits
 from core import Edits, Feature
 from core.models import registry
-from pages.audit import feature_table
-from pages.shared import cards, measurements, prompt_box, quick_sets, strip
+from pages.shared import cards, feature_table, measurements, prompt_box, quick_sets, strip
 from pages.shared.workspace.state import Edit
 from tests.conftest import PAGE_MODEL as NAME
 from tests.conftest import opened, workspace
@@ -298,7 +297,7 @@ def test_an_unknown_model_is_one_sentence_and_a_way_to_try_again(page, monkeypat
 
 def test_a_bug_shows_a_reference_and_no_traceback(page, monkeypatch, caplog):
     app = page(prompt="Tell me a story")
-    monkeypatch.setattr("pages.audit.feature_table.filtered", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("pages.shared.feature_table.filtered", lambda *arguments: 1 / 0)
     app.run()
     assert not app.exception
     (sentence,) = [error.value for error in app.error]

@@ -33,7 +33,11 @@ class One:
             "…to grow ⟦deadly⟧ bacteria. · gas",
             "…to grow ⟦deadly⟧ bacteria.",
         ),
-        ("template: …‹im_start›assistant⟦↵⟧I'm → x", "template: …‹im_start›assistant⟦↵⟧I'm", "…›assistant⟦↵⟧I'm"),
+        (
+            "template: …‹im_start›assistant⟦↵⟧I'm → x",
+            "template: …‹im_start›assistant⟦↵⟧I'm",
+            "template: …›assistant⟦↵⟧I'm",
+        ),
         ("words of regret", "words of regret", "words of regret"),
         ("", "", ""),
     ],

@@ -10,7 +10,7 @@ from core.labels.making import make_labels, sample_of
 from core.labels.notes import Context, FeatureNote
 from core.models import registry
 from core.settings import NEURONPEDIA, NEURONPEDIA_BULK
-from pages.audit import feature_note
+from pages.shared import feature_note
 from tests.conftest import PAGE_MODEL
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature
 
@@ -20,8 +20,7 @@ SOURCE = "tiny/2-res"
 def script():
     from cache.engines import get_engine
     from core import Feature
-    from pages.audit import feature_note
-    from pages.shared import measurements
+    from pages.shared import feature_note, measurements
     from tests.conftest import PAGE_MODEL
 
     engine = get_engine(PAGE_MODEL)

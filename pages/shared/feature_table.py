@@ -18,8 +18,8 @@ from core.edits.feature_sets import features_of
 from core.edits.text import Word
 from core.labels.notes import Labels
 from core.prompts.conversation import PromptLike
-from pages.audit import feature_note
-from pages.shared import measurements, sae_cards
+from pages.shared import feature_note, measurements, sae_cards
+from pages.shared.feature_text import short
 from pages.shared.text import counted, visible
 from pages.shared.workspace import mirrors, session
 from pages.shared.workspace.state import with_clamps, with_ticks
@@ -100,6 +100,7 @@ def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -
     effects = _effects(engine, key, prompt, rows, milliseconds)
     shown = ordered(filtered(rows, search or "", chosen, least), effects)
     identity = _identity(key, prompt, search, chosen, least, with_bos, bool(effects))
+    shown["label"] = [short(labels, feature) for feature in features_of(shown)]
     looked_at = _table(shown, len(rows), bool(rows["label"].astype(bool).any()), bool(effects), identity)
     _clamp([feature for feature in session.current().features if str(feature) in set(shown["feature"])])
     if looked_at is not None:
