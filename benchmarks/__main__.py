@@ -10,7 +10,7 @@ from benchmarks.timing import machine
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--parts", default="demo,geometry,click,discovery,hydra,cold", help="which; also: gpu, qwen")
+    parser.add_argument("--parts", default="demo,geometry,page,discovery,hydra,cold", help="which; also: gpu, qwen")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     parts = options.parts.split(",")
@@ -19,10 +19,10 @@ def main() -> None:
         demo_sets.main(options.runs)
     if "geometry" in parts:
         geometry.main(max(1, options.runs - 1))
-    if "click" in parts:
-        from benchmarks import click  # needs a browser
+    if "page" in parts:
+        from benchmarks import page  # needs a browser
 
-        click.main()
+        page.main()
     if "discovery" in parts:
         discovery.main(options.runs)
     if "hydra" in parts:

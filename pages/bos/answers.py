@@ -66,7 +66,8 @@ class Grid:
 
 def draw(engine: Engine, key: str, prompt: PromptLike, clamp: Clamp, value: float, natural: Natural) -> Grid | None:
     """The settings, what is already written, and the curves; None where there is nothing to ask."""
-    said = st.empty()
+    with st.container(key="bos_said"):
+        said = st.empty()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         prompts, typed = _asked(prompt, natural)
         tokens = st.segmented_control(

@@ -25,6 +25,9 @@ _KIND = alt.Color("kind:N", scale=_COLOUR, legend=None)
 _SERIES = alt.Color("series:N", scale=_COLOUR, legend=None)
 #: Features named when one points at a cell, and edges drawn between layers.
 NAMED, EDGES = 5, 60
+#: Pixels of a lane of the woken map, and the area of its largest mark, which fits into the lane.
+_LANE = 17
+_LARGEST = 170
 
 
 def cells(marks: pd.DataFrame, kind: str, label: Callable[[int, int], str]) -> pd.DataFrame:
@@ -53,25 +56,28 @@ def woken_map(
     order = {position: place for place, position in enumerate(places)}
     shown = frame[frame["position"].isin(order)]
     shown = shown.assign(place=shown["position"].map(order), token=[visible(pieces[int(p)]) for p in shown["position"]])
-    names = json.dumps([_short(visible(pieces[p])) for p in places])
+    names = json.dumps([_short(visible(pieces[p])) if p else "BOS" for p in places])
     x = alt.X(
         "place:O",
         title=None,
         scale=alt.Scale(domain=list(range(len(places)))),
         axis=alt.Axis(labelExpr=f"{names}[datum.value]", labelAngle=-60, labelLimit=90, ticks=False, domain=False),
     )
+    scale = alt.Scale(domain=list(layers), paddingInner=0, paddingOuter=0)
     y = alt.Y(
         "layer:O",
         title="layer",
         sort="descending",
-        scale=alt.Scale(domain=list(layers)),
-        axis=alt.Axis(ticks=False, domain=False, grid=True),
+        scale=scale,
+        axis=alt.Axis(ticks=False, domain=False, grid=True, tickBand="extent"),
     )
+    # Each row has two lanes, so that a square and a circle of one token stand above each other and never overlap.
+    lane = alt.YOffset("kind:N", scale=alt.Scale(domain=[ABLATED, WOKEN]))
     colour = alt.Color("kind:N", scale=_COLOUR, legend=_legend(ABLATED, WOKEN))
     # BOS activations are tens of times larger; sizes are for the tokens, and BOS stops at the largest.
     elsewhere = shown.loc[shown["position"] > 0, "activation"]
     most = float(elsewhere.max()) if len(elsewhere) else float(shown["activation"].max() if len(shown) else 1.0)
-    size = alt.Scale(type="sqrt", domain=[0, most], range=[8, 420], clamp=True)
+    size = alt.Scale(type="sqrt", domain=[0, most], range=[8, _LARGEST], clamp=True)
     marks = (
         alt.Chart(shown)
         .mark_point(filled=True, opacity=0.75)
@@ -81,7 +87,7 @@ def woken_map(
             size=alt.Size("activation:Q", scale=size, legend=None),
             color=colour,
             shape=alt.Shape("kind:N", scale=_SHAPE, legend=None),
-            xOffset=alt.XOffset("kind:N", scale=alt.Scale(domain=[ABLATED, WOKEN], range=[-4, 4])),
+            yOffset=lane,
             tooltip=[
                 alt.Tooltip("kind:N", title="kind"),
                 alt.Tooltip("layer:O", title="layer"),
@@ -95,9 +101,11 @@ def woken_map(
     )
     parts: list[alt.Chart] = [marks]
     if 0 in order:
-        free = pd.DataFrame({"place": [order[0]] * len(layers), "layer": list(layers), "kind": CONTROL})
-        parts.insert(0, alt.Chart(free).mark_rect(opacity=0.12).encode(x=x, y=y, color=colour))
-    return layered(*parts).properties(height=130 + 28 * len(layers))
+        free = pd.DataFrame([(order[0], layer, kind, CONTROL) for layer in layers for kind in (ABLATED, WOKEN)])
+        free.columns = pd.Index(["place", "layer", "kind", "ink"])
+        ink = alt.Color("ink:N", scale=_COLOUR, legend=None)
+        parts.insert(0, alt.Chart(free).mark_rect(opacity=0.12).encode(x=x, y=y, yOffset=lane, color=ink))
+    return layered(*parts).properties(height=90 + 2 * _LANE * len(layers))
 
 
 def woken_summary(frame: pd.DataFrame, woken: int, ablated: int) -> str:

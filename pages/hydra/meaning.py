@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import Engine
+from core import Engine, Feature
 from core.hydra.groups import DRAWS
 from pages.hydra import charts, work
 from pages.shared.downloads import download
+from pages.shared.text import signed
+from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
 BY = "hydra_matter_by"
@@ -62,6 +64,33 @@ def matters(engine: Engine, key: str, request: Request) -> None:
         },
     )
     download(frame, "do-they-matter")
+
+
+def one(engine: Engine, key: str, request: Request, feature: Feature) -> None:
+    """Whether one woken feature matters, in a sentence. Raises InputError."""
+    with st.spinner(f"Ablating {feature} as well", show_time=True):
+        row = work.mattering_one(engine, key, request.prompt, request.edits, feature)
+    within = row["control_low"] <= row["difference"] <= row["control_high"]
+    st.markdown(
+        f"**{feature}**: ablating it as well moves the refusal score from {signed(row['score'])} to "
+        f"{signed(row['with_group'])} (**{signed(row['difference'])}**). A random active feature in its place moves it "
+        f"by {signed(row['control'])} on average, {signed(row['control_low'])} to {signed(row['control_high'])} over "
+        f"{DRAWS} draws. "
+        + (
+            "So it woke, and **does not matter more than any other**."
+            if within
+            else "That is **more than any draw**: it helps to keep the refusal up."
+            if row["difference"] < row["control_low"]
+            else "That is above every draw: it does not keep the refusal up."
+        )
+    )
+    st.button(
+        f"Add {feature} to the edits",
+        key="hydra_one_add",
+        icon=":material/add:",
+        on_click=session.add_words,
+        args=((str(feature),),),
+    )
 
 
 def dose(engine: Engine, key: str, request: Request) -> None:

@@ -14,7 +14,7 @@ from core import Engine, Feature
 from core.hydra import Wakening
 from core.labels.notes import Labels
 from core.prompts.conversation import PromptLike
-from pages.hydra import charts, state, work
+from pages.hydra import charts, meaning, state, work
 from pages.shared import measurements, sae_cards, tokens
 from pages.shared.downloads import download
 from pages.shared.feature_text import about
@@ -46,26 +46,27 @@ def section(engine: Engine, key: str, request: Request) -> None:
             "BOS is the first token and sees no other token. The features that fire there depend only on the edits "
             "and are the same for every prompt. They are computed from that one token."
         )
-        _tables(found, label, "bos")
+        _tables(engine, key, request, found, label, "bos")
         return
     found = work.wakening(engine, key, request.prompt, request.edits)
-    _headline(found)
+    with st.container(key="hydra_headline"):
+        _headline(found)
     draw_map(engine, key, request.prompt, found, everything)
     st.caption(
         "Each mark shows the features of one layer at one token. A larger mark means a higher activation. Squares "
         "are ablated features, shown where they fire without edits. Circles are features that are silent on this "
-        "prompt without edits and fire now. Point at a mark to see the features. The shaded column is BOS, which is "
-        "the same for every prompt."
+        "prompt without edits and fire now. Point at a mark to see the features. The shaded column at the end is BOS, "
+        "which is the same for every prompt."
     )
     sae_cards.caption(engine.spec)
-    _tables(found, label, "prompt")
+    _tables(engine, key, request, found, label, "prompt")
 
 
 def draw_map(engine: Engine, key: str, prompt: PromptLike, found: Wakening, everything: bool = False) -> None:
     """The map itself. everything: the system prompt too."""
     label = _label(measurements.labels(engine, engine.spec.name))
     places = tokens.shown_positions(measurements.tokens(engine, key, prompt), everything)
-    places = sorted({0, *places})
+    places = [*(place for place in places if place), 0]
     frame = pd.concat(
         [charts.cells(found.ablated, charts.ABLATED, label), charts.cells(found.marks, charts.WOKEN, label)],
         ignore_index=True,
@@ -89,15 +90,20 @@ def _headline(found: Wakening) -> None:
     )
 
 
-def _tables(found: Wakening, label: Callable[[int, int], str], name: str) -> None:
+def _tables(
+    engine: Engine, key: str, request: Request, found: Wakening, label: Callable[[int, int], str], name: str
+) -> None:
     if len(found.marks):
         st.subheader("Woken features", anchor=False)
         frame = _by_feature(found, label)
-        st.dataframe(
+        asked = st.container(key=f"hydra_one_{name}")
+        chosen = st.dataframe(
             frame,
             hide_index=True,
             key=f"hydra_woken_{name}",
-            height=min(420, 40 + 35 * len(frame)),
+            height=min(300, 40 + 35 * len(frame)),
+            on_select="rerun",
+            selection_mode="single-cell",
             alt=f"{len(frame)} features that woke",
             column_config={
                 "activation": st.column_config.NumberColumn("strongest", format="%.2f"),
@@ -107,6 +113,12 @@ def _tables(found: Wakening, label: Callable[[int, int], str], name: str) -> Non
                 ),
             },
         )
+        rows = [row for row, _ in chosen.selection.cells if row < len(frame)]
+        with asked:
+            if rows:
+                meaning.one(engine, key, request, Feature.parse(frame["feature"].iloc[rows[0]]))
+            else:
+                st.caption("Click a feature to test whether it matters: it is ablated as well.")
         download(found.marks.assign(label=_names(found.marks, label)), f"woken-{name}")
     margins = found.margins.assign(
         feature=[
@@ -135,7 +147,8 @@ def _tables(found: Wakening, label: Callable[[int, int], str], name: str) -> Non
 
 
 def _by_feature(found: Wakening, label: Callable[[int, int], str]) -> pd.DataFrame:
-    woken = found.woken
+    """A row a feature: those that woke on the prompt's own tokens first, then those at BOS only."""
+    woken = found.woken.sort_values("bos_only", kind="stable", ignore_index=True)
     tokens_of = found.marks.groupby(["layer", "index"]).size()
     return pd.DataFrame(
         {

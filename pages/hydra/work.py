@@ -27,6 +27,7 @@ from core.hydra import (
     dose,
     hold_parts,
     leave_one_out,
+    matters,
     matters_by,
     refresh,
     repair_with_controls,
@@ -91,6 +92,12 @@ def mattering(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, by: s
     """Whether what woke carries refusal, as `core.hydra.matters_by` tells it. Raises InputError."""
     found = wakening(_engine, key, prompt, edits)
     return matters_by(_engine, prompt, edits, found, by, ONE_BY_ONE if by == "feature" else None)
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def mattering_one(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, feature: Feature) -> pd.Series:
+    """The same for one feature: the only row of `core.hydra.matters`. Raises InputError."""
+    return matters(_engine, prompt, edits, {str(feature): [feature]}).iloc[0]
 
 
 def strongest_woken(found: Wakening, with_bos: bool, most: int = WATCHED) -> list[Feature]:

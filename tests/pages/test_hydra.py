@@ -17,7 +17,7 @@ from cache.store import database as store
 from cache.store.runs import Runs
 from core import Edits, Feature
 from core.discovery import runner
-from core.hydra import hold_parts, refresh, self_repair
+from core.hydra import hold_parts, matters, refresh, self_repair
 from pages.hydra import charts, repair, repair_charts, state, work
 from pages.shared.text import signed
 from pages.shared.workspace.state import with_words
@@ -195,3 +195,19 @@ def repaired(**changes):
 )
 def test_the_headline_says_who_lowers_and_who_puts_back(changes, said):
     assert said in repair_charts.headline(repaired(**changes))
+
+
+def test_a_click_on_a_woken_feature_says_whether_it_matters(page):
+    app = page(edits=EDITS)
+    checked(app.segmented_control(key=state.VIEW).set_value(state.MAP).run())
+    name = tables(app)[0].value["feature"].iloc[0]
+    key = str(tables(app)[0].key)
+    app.session_state[key] = {"selection": {"rows": [], "columns": [], "cells": [(0, "feature")]}}
+    checked(app.run())
+    engine = engines.get_engine(PAGE_MODEL)
+    prompt, edits = workspace(app).prompt, Edits.from_text(EDITS)
+    (row,) = matters(engine, prompt, edits, {name: [Feature.parse(name)]}).itertuples()
+    (said,) = (markdown.value for markdown in app.markdown if "ablating it as well" in markdown.value)
+    assert said.startswith(f"**{name}**") and signed(row.with_group) in said and signed(row.control_low) in said
+    checked(app.button(key="hydra_one_add").click().run())
+    assert workspace(app).words[-1] == name
