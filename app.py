@@ -4,16 +4,17 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared import sidebar
-from pages.shared.trouble import shown_as_sentences
-from pages.shared.workspace import session
-
+# Before the other imports, which take seconds at the first start: a sidebar drawn meanwhile would keep its own width.
 st.set_page_config(
     page_title="Hydrascope",
     page_icon=str(Path(__file__).parent / "pages/shared/icon.svg"),
     layout="wide",
     initial_sidebar_state=240,
 )
+
+from pages.shared import sidebar  # noqa: E402
+from pages.shared.trouble import shown_as_sentences  # noqa: E402
+from pages.shared.workspace import session  # noqa: E402
 
 pages = [
     st.Page(
