@@ -1,4 +1,7 @@
-"""The pages' style sheet, and the colour of text in charts. Knows: where the sheet lies. Does not know: what it says."""
+"""The pages' style sheet, and the colour of text in charts.
+
+Knows: where the sheet lies. Does not know: what it says.
+"""
 
 from __future__ import annotations
 

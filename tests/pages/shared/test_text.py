@@ -49,7 +49,7 @@ def test_counts_agree_with_their_noun():
 
 @pytest.mark.parametrize("folder", ["audit", "judges", "models", "shared"])
 def test_numbers_with_a_sign_are_written_by_signed(folder):
-    """Python's own “+” format writes an ASCII hyphen. (Charts' formats are the browser's, which writes a true minus.)"""
+    """Python's own “+” format writes an ASCII hyphen. Charts' formats are the browser's, which writes a true minus."""
     for file in (PROGRAM_FOLDER / "pages" / folder).glob("*.py"):
         found = re.findall(r"{[^{}\n]*:\+[^{}\n]*}", file.read_text(encoding="utf-8"))
         assert file.name == "text.py" or not found, (file.name, found)
