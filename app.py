@@ -4,11 +4,17 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared.workspace import session
-
+# Before the other imports, which take seconds at the first start: a sidebar drawn meanwhile would keep its own width.
 st.set_page_config(
-    page_title="Hydrascope", page_icon=str(Path(__file__).parent / "pages/shared/icon.svg"), layout="wide"
+    page_title="Hydrascope",
+    page_icon=str(Path(__file__).parent / "pages/shared/icon.svg"),
+    layout="wide",
+    initial_sidebar_state=240,
 )
+
+from pages.shared import sidebar  # noqa: E402
+from pages.shared.trouble import shown_as_sentences  # noqa: E402
+from pages.shared.workspace import session  # noqa: E402
 
 pages = [
     st.Page(
@@ -69,5 +75,10 @@ with st.sidebar:
         for each in pages:
             # A tooltip would lie over the link above it.
             st.page_link(each, query_params=session.parameters(), help="", width="stretch")
+    went_back = False
+    with shown_as_sentences("the sidebar"):
+        went_back = sidebar.draw()
+if went_back and page is not pages[0]:
+    session.go_to(session.AUDIT_PAGE)
 page.run()
 session.run_ended()

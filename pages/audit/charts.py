@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 
 from pages.shared.layered import layered
-from pages.shared.text import visible
+from pages.shared.text import signed, visible
 
 HARMFUL, BENIGN, AFTER, BEFORE = "harmful", "benign", "after", "before"
 #: Pinned sets, as they are named beside their curves.
 PINNED = ("A", "B", "C", "D")
-# A name for each of the palette's places, in its order.
-_PLACES = [HARMFUL, BENIGN, AFTER, *PINNED[:3], BEFORE, PINNED[3]]
-_COLOUR = alt.Color("series:N", scale=alt.Scale(domain=_PLACES), legend=None)
+# A name for each of the palette's places, in its order. Text is in the last but one, which can be read on both grounds.
+PLACES = [HARMFUL, BENIGN, AFTER, *PINNED[:3], BEFORE, PINNED[3]]
+_COLOUR = alt.Color("series:N", scale=alt.Scale(domain=PLACES), legend=None)
 #: Height of the layer chart in pixels; labels closer than `_APART` of it are moved apart.
 _HEIGHT, _APART = 195, 0.095
 
@@ -56,8 +56,8 @@ def layer_table(bands: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
 def layer_summary(lines: pd.DataFrame, direction_layer: int) -> str:
     """The chart in a sentence, for who cannot see it."""
     at = lines[lines["layer"] == direction_layer].set_index("series")["cosine"]
-    after = f", {at[AFTER]:+.2f} after the edits" if AFTER in at else ""
-    return f"Cosine with the refusal direction by layer: {at[BEFORE]:+.2f} at layer {direction_layer}{after}"
+    after = f", {signed(at[AFTER])} after the edits" if AFTER in at else ""
+    return f"Cosine with the refusal direction by layer: {signed(at[BEFORE])} at layer {direction_layer}{after}"
 
 
 def reach(parts: Sequence[np.ndarray]) -> float:
@@ -110,12 +110,14 @@ def layer_chart(bands: pd.DataFrame, lines: pd.DataFrame, direction_layer: int |
         )
     )
     ends = _end_labels(bands, lines, low, high)
+    named = alt.Chart(ends).encode(x=x, y=alt.Y("cosine:Q", title=None))
+    parts.append(named.mark_point(shape="square", filled=True, size=45, opacity=1, xOffset=10).encode(color=_COLOUR))
     parts.append(
-        alt.Chart(ends)
-        .mark_text(align="left", dx=7, fontSize=12, fontWeight=600, clip=False)
-        .encode(x=x, y=alt.Y("cosine:Q", title=None), text="series:N", color=_COLOUR)
+        named.transform_calculate(ink=f"'{BEFORE}'")
+        .mark_text(align="left", dx=17, fontSize=12, fontWeight=600, clip=False)
+        .encode(text="series:N", color=alt.Color("ink:N", scale=alt.Scale(domain=PLACES), legend=None))
     )
-    return layered(*parts).properties(height=_HEIGHT, padding={"left": 4, "top": 6, "bottom": 4, "right": 58})
+    return layered(*parts).properties(height=_HEIGHT, padding={"left": 4, "top": 6, "bottom": 4, "right": 68})
 
 
 def token_map(

@@ -82,8 +82,8 @@ def _results(
     with shown_as_sentences("the details"):
         details.reconstruction(engine, key, request.prompt)
         details.provenance(engine)
-    with st.sidebar, shown_as_sentences("the history"):
-        history.sidebar(engine, request)
+    with st.sidebar:
+        history.trouble()
     if finished is None:
         finished = cards.finish(engine, key, first, second, stop_slot)
     if compared:

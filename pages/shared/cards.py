@@ -94,19 +94,10 @@ def draw(
     with right.container(border=True, height="stretch", key="card_after"):
         slot = _title("After", edits.describe())
         with st.container(horizontal=True, gap="small", key="numbers_after"):
-            change = f"{after.score - before.score:+.2f}" if edits else None
-            st.metric(
-                "Refusal score", signed(after.score), change, delta_color="off", help=_SCORE_HELP, width="content"
-            )
-            moved = f"{after.probability - before.probability:+.3f}" if edits else None
-            st.metric(
-                _p(named),
-                probability(after.probability),
-                moved,
-                delta_color="off",
-                help=probability_help,
-                width="content",
-            )
+            moved = after.score - before.score if edits else None
+            _changed("Refusal score", signed(after.score), moved, 2, _SCORE_HELP)
+            moved = after.probability - before.probability if edits else None
+            _changed(_p(named), probability(after.probability), moved, 3, probability_help)
             recovery_slot, cost_slot = st.empty(), st.empty()
         second = Card(request, slot, st.empty(), cost_slot, recovery_slot)
     for card in [first, second] if edits else [first]:
@@ -119,6 +110,13 @@ def draw(
     if not edits:
         _invite(second)
     return first, second
+
+
+def _changed(label: str, value: str, change: float | None, digits: int, about: str) -> None:
+    """A number with what changed. The arrow is given: Streamlit reads it off an ASCII hyphen, not off a minus sign."""
+    said = None if change is None else signed(change, digits)
+    arrow: Any = "off" if said is None or said[0] not in "+−" else "up" if said[0] == "+" else "down"
+    st.metric(label, value, said, delta_color="off", delta_arrow=arrow, help=about, width="content")
 
 
 def controls(engine: Engine, took: float) -> Any:

@@ -1,6 +1,6 @@
-"""What was audited before: kept in the store, offered again in the sidebar, and as a file.
+"""What was audited before: kept in the store, and in words; and edit sets kept under a name.
 
-Knows: the store and the sidebar's list. Does not know: how anything is measured.
+Knows: the store. Does not know: how anything is measured, or the sidebar, which offers audits again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 
 import streamlit as st
 
-from cache.store.audit_table import audit_table, gap_of
+from cache.store.audit_table import gap_of
 from cache.store.audits import Audit, Audits
 from cache.store.database import now, shared_store
 from core import Engine, HydrascopeError
@@ -17,23 +17,24 @@ from core.answers.fitted import with_people
 from core.measures.recovery import Gap
 from core.prompts.conversation import PromptLike
 from core.prompts.references import Reference
-from pages.shared import references, sae_cards
+from pages.shared import references
 from pages.shared.cards import Finished
 from pages.shared.measurements import Side
 from pages.shared.text import counted, plain, signed
-from pages.shared.verdicts import icon_of, judge_of, verdicts
+from pages.shared.verdicts import judge_of, verdicts
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import Workspace, split
 
-KEEP, SET_NAME = "audit_keep_answers", "audit_set_name"
-_KEEPS, _KEPT = "history_keeps_answers", "audit_last_kept"
-RECENT = 8
+SET_NAME = "audit_set_name"
+#: Whether answers are kept too.
+KEEPS = "history_keeps_answers"
+_KEPT = "audit_last_kept"
 
 
 def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, finished: Finished) -> None:
     """Append this audit, once for each thing that can be said of it."""
-    texts = bool(st.session_state.get(_KEEPS))
+    texts = bool(st.session_state.get(KEEPS))
     length = session.current().settings.answer_tokens
     cost = finished.cost
     # None instead of NaN: a value that is not equal to itself would be news in every run.
@@ -87,44 +88,9 @@ def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, 
     )
 
 
-def sidebar(engine: Engine, request: Request) -> None:
-    """The last audits but this one, to open again, and whether answers are kept."""
+def trouble() -> None:
+    """What stands in the way of keeping anything, if something does."""
     store = shared_store()
-    st.markdown("**Recent**")
-    found = Audits(store).recent(engine.spec.name, RECENT + 1)
-    here = (_text(request.prompt), request.edits.to_text())
-    rows = [row for row in found if (row.prompt, row.edits) != here][:RECENT]
-    if not rows:
-        st.caption("The prompts you audit appear here.")
-    with st.container(gap="xxsmall", key="recent"):
-        for place, row in enumerate(rows):
-            _row(place, row)
-    if found:
-        st.download_button(
-            "All audits",
-            lambda: audit_table(Audits(store).all(engine.spec.name)).to_csv(index=False),
-            "hydrascope-audits.csv",
-            "text/csv",
-            key="history_csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            help="Download every stored audit of this model as CSV: scores, verdicts, the KL on benign prompts with "
-            "its 95% interval, and the recovery of a reference answer with the NLLs behind it.",
-        )
-    st.session_state[KEEP] = bool(st.session_state.get(_KEEPS))
-    st.toggle(
-        "Keep answers",
-        key=KEEP,
-        on_change=_keeps,
-        help="The history always keeps prompts, edits and scores. When this is on, it also keeps the answers. "
-        "Everything stays on this machine.",
-    )
-    device, _, reason = engine.placement.partition(": ")
-    st.caption(
-        f"Model {plain(engine.spec.name)} on {plain(device)}",
-        help=plain(" ".join((f"{reason}.", sae_cards.line(engine.spec)))),
-    )
     for sentence in (store.trouble, store.notice):
         if sentence:
             st.warning(plain(sentence), icon=":material/database_off:")
@@ -173,20 +139,6 @@ def _save(store: Audits, model: str, edits: str) -> None:
     session.say(f"Saved as “{name[:60]}”.")
 
 
-def _row(place: int, row: Audit) -> None:
-    edits = counted(len(split(row.edits)), "edit") if row.edits else "no edit"
-    icon = icon_of(row.verdict_after)
-    st.button(
-        f"{plain(row.prompt, most=24)} :gray[{edits}]",
-        key=f"recent_{place}",
-        type="tertiary",
-        icon=icon,
-        on_click=_reopen,
-        args=(row.prompt, row.edits),
-        help=described(row),
-    )
-
-
 def described(row: Audit) -> str:
     """When an audit was made and what it measured, as Markdown. A KL from before its interval was kept is left out."""
     parts = [f"{row.made_at:%d %b %H:%M} UTC", f"score {signed(row.score_before)} → {signed(row.score_after)}"]
@@ -200,14 +152,6 @@ def described(row: Audit) -> str:
             f"recovery {references.percent(gap)} of {by} to this prompt, NLL {gap.unedited:.2f} → {gap.edited:.2f}"
         )
     return " · ".join(parts)
-
-
-def _reopen(prompt: str, edits: str) -> None:
-    session.set_both(prompt, split(edits))
-
-
-def _keeps() -> None:
-    st.session_state[_KEEPS] = bool(st.session_state[KEEP])
 
 
 def _recovery(engine: Engine, key: str, request: Request) -> tuple[Reference, Gap] | tuple[None, None]:

@@ -6,7 +6,7 @@ Knows: the strip's widgets. Does not know: how anything is measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,9 @@ from pages.shared.workspace.address import Link
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import Workspace, with_pin, with_pinned_edits, with_switched, with_words, without_pin
 
-CHIPS = "edit_chips"
-#: Chips carry their label's first words up to this many; longer sets show the numbers only.
-LABELLED_UP_TO = 24
+CHIPS, MORE = "edit_chips", "edit_chips_more"
+#: Rows of chips; the others are a click away. Pixels of a row and of a chip, on a usual screen.
+_ROWS, _ROW, _CHIP, _LETTER = 2, 800, 36, 6.4
 
 
 @dataclass(frozen=True)
@@ -169,24 +169,56 @@ def _link(link: Link) -> None:
         )
 
 
+def fitting(texts: Sequence[str]) -> int:
+    """How many chips with these texts fill the rows there are. A browser breaks lines by itself, so this is a guess; on
+    a narrow screen the rows scroll.
+    """
+    row, used = 1, 0.0
+    for place, text in enumerate(texts):
+        width = _CHIP + _LETTER * len(text)
+        if used and used + width > _ROW:
+            row, used = row + 1, 0.0
+            if row > _ROWS:
+                return place
+        used += width
+    return len(texts)
+
+
 def _chips(now: Workspace, labels: Labels) -> None:
-    with st.container(key="active_pills"):
-        st.pills(
-            "Edits: click one to switch it off or on",
-            now.words,
-            selection_mode="multi",
-            key=session.show_chips(CHIPS, now.words_on),
-            on_change=session.on_chips(CHIPS, with_switched),
-            format_func=_chip(labels, len(now.edits)),
-            label_visibility="collapsed",
-        )
+    """With their labels where all have room, else with their numbers; those without room in a popover."""
+    labelled, short = _chip(labels), _chip(None)
+    text = labelled if fitting([labelled(word) for word in now.words]) == len(now.words) else short
+    shown = fitting([text(word) for word in now.words])
+    with st.container(
+        horizontal=True, vertical_alignment="bottom", gap="small", key="active_pills", horizontal_alignment="left"
+    ):
+        _pills(CHIPS, now, now.words[:shown], text)
+        if rest := now.words[shown:]:
+            on = len(set(rest) & set(now.words_on))
+            with st.popover(f"… and {len(rest):,} more", type="tertiary", key="more_chips"):
+                st.caption(f"{on:,} of these {counted(len(rest), 'edit')} on. Click one to switch it off or on.")
+                with st.container(height=320, border=False):
+                    _pills(MORE, now, rest, labelled)
 
 
-def _chip(labels: Labels, known: int) -> Callable[[str], str]:
+def _pills(key: str, now: Workspace, words: Sequence[str], text: Callable[[str], str]) -> None:
+    st.pills(
+        "Edits: click one to switch it off or on",
+        words,
+        selection_mode="multi",
+        key=session.show_chips(key, [word for word in now.words_on if word in words]),
+        on_change=session.on_chips(key, with_switched),
+        format_func=text,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+
+
+def _chip(labels: Labels | None) -> Callable[[str], str]:
     def text(word: str) -> str:
         name = Word.parse(word).name
         shown = "refusal direction" if name == "direction" else _spaced(word)
-        if name == "direction" or known > LABELLED_UP_TO:
+        if name == "direction" or labels is None:
             return plain(shown)
         label = short(labels, Feature.parse(name))
         return plain(f"{shown} · {label}" if label else shown, most=34)

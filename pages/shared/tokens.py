@@ -10,9 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from core import Prompt
-from pages.shared.text import counted, escaped, visible
+from pages.shared.text import counted, escaped, signed, visible
 
 MOST_SHOWN = 160
+#: How opaque a chip's colour is at a cosine of 1: the token can be read on it, in light and in dark.
+MOST_TINT = 0.7
 _NAMES = {
     "bos": ("BOS", "Position 0. It is the same for every prompt and out of distribution for most SAEs."),
     "system": ("system", "The text that the chat template puts before every prompt."),
@@ -75,6 +77,6 @@ def _chip(piece: str, position: int, cosine: np.ndarray | None) -> str:
     if cosine is not None and position < len(cosine) and np.isfinite(cosine[position]):
         value = float(cosine[position])
         colour = "213,94,0" if value > 0 else "0,114,178"
-        note += f", cosine {value:+.3f}"
-        style = f' style="background:rgba({colour},{min(abs(value), 1) * 0.75:.2f})"'
+        note += f", cosine {signed(value, 3)}"
+        style = f' style="background:rgba({colour},{min(abs(value), 1) * MOST_TINT:.2f})"'
     return f'<span class="hs-chip" title="{escaped(note)}"{style}>{escaped(visible(piece))}</span>'

@@ -84,11 +84,6 @@ def change(slot: Any, *several: str) -> None:
     slot.markdown(f":{colour}[**{' → '.join(LOOKS[_label(one)][0] for one in several)}**]", width="content")
 
 
-def icon_of(one: str) -> str:
-    """The icon of a verdict, or of none."""
-    return next((icon for name, (_, icon, _) in LOOKS.items() if name == one), ":material/more_horiz:")
-
-
 def title_of(one: str) -> str:
     """The reason as an HTML attribute."""
     return f"title='{escaped(sentence(one))}'"

@@ -151,7 +151,7 @@ def test_a_tick_in_the_table_switches_a_feature_off_and_undo_takes_the_tick_away
     tick(0)
     expect(tab.pills).to_have_count(1)
     assert tab.settled().score("after") != before
-    expect(tab.page.locator(".st-key-active_bar")).to_be_in_viewport()
+    expect(tab.page.locator(".st-key-active_heading")).to_be_in_viewport()
     expect(table).to_be_in_viewport()
     expect(tab.card("after")).to_be_in_viewport()
     tick(1)

@@ -251,7 +251,37 @@ def test_after_navigation_the_page_fits_and_its_strip_stays_in_sight(visit, page
         tab.shot(f"workspace-{page}-{look}")
         tab.page.mouse.move(0.6 * tab.page.viewport_size["width"], 600)
         tab.page.mouse.wheel(0, 1500)
-        expect(tab.page.locator(".st-key-active_bar")).to_be_in_viewport()
+        expect(tab.page.locator(".st-key-active_heading")).to_be_in_viewport()
         tab.shot(f"workspace-{page}-{look}-scrolled")
         tab.page.mouse.wheel(0, -3000)
+    tab.nothing_complains()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_many_edits_leave_the_screen_to_the_page(visit, page):
+    """Two rows of chips and the rest a click away; on a phone a seventh of the screen at most."""
+    words = [f"{layer}-{index}" for layer in (1, 2, 3) for index in range(16)]
+    tab = visit(page=page, prompt=PROMPT, edits=",".join(words))
+    chips = tab.page.locator(".st-key-edit_chips")
+    expect(tab.pills.first).to_be_visible()
+    assert len({round(chip.bounding_box()["y"]) for chip in tab.pills.all()}) == 2
+    assert chips.bounding_box()["height"] < 90
+    known = tab.pills.count()
+    tab.page.locator(".st-key-more_chips button:visible").click()
+    more = tab.page.locator(".st-key-edit_chips_more button")
+    expect(more).to_have_count(len(words) - known)
+    more.last.click()
+    tab.done()
+    expect(tab.page.get_by_text(f"{len(words) - 1} of {len(words)} edits on")).to_be_visible()
+    tab.page.keyboard.press("Escape")
+    tab.looks(phone=True).done()
+    tab.page.mouse.move(200, 600)
+    tab.page.mouse.wheel(0, 1500)
+    docked = tab.page.locator(".st-key-active_heading")
+    expect(docked).to_be_in_viewport()
+    tab.page.wait_for_timeout(300)
+    box = docked.bounding_box()
+    assert -1 <= box["y"] < 8 and box["height"] <= 120
+    expect(chips).not_to_be_in_viewport()
+    tab.shot(f"many-edits-{page}")
     tab.nothing_complains()

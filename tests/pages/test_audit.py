@@ -166,6 +166,14 @@ def test_a_prompt_that_cannot_be_used_is_one_sentence(page, prompt):
     assert not app.error and app.metric
 
 
+def test_what_changed_has_a_true_minus_and_an_arrow(page):
+    app = page(prompt="Tell me a story", edits="direction")
+    for metric in app.metric[2:4]:
+        arrows = {"−": metric.proto.DOWN, "+": metric.proto.UP}
+        assert "-" not in metric.delta and metric.proto.direction == arrows.get(metric.delta[0], metric.proto.NONE)
+    assert {metric.delta[0] for metric in app.metric[2:4]} & set("+−")
+
+
 def test_blanks_are_no_prompt_and_change_nothing(page):
     app = page(prompt="Tell me a story", edits="2-3")
     shown = [metric.value for metric in app.metric]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.answers import thoughts
+from pages.shared import strip
 from pages.shared.text import plain
-from tests.conftest import opened
+from tests.conftest import opened, workspace
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -21,3 +22,25 @@ def test_every_page_says_where_the_score_is_not_about_the_answer(on_page_model, 
     monkeypatch.setattr(thoughts, "score_note", lambda runtime, prompt: said)
     app = opened(page, prompt="A prompt whose note is not remembered yet")
     assert not app.exception and len([one for one in app.caption if plain(said) in one.value]) == 1
+
+
+def test_chips_fill_two_rows():
+    assert strip.fitting(["12-40"] * 5) == 5 and strip.fitting([]) == 0
+    numbers, labelled = strip.fitting(["12-40"] * 64), strip.fitting(["12-40 · a label of some length"] * 64)
+    assert 15 < numbers < 30 and 4 <= labelled < 10
+    assert strip.fitting(["x" * 500] * 4) == 2, "one that is longer than a row still has a row"
+
+
+def test_every_edit_can_be_switched_where_there_are_many(on_page_model):
+    words = [f"{layer}-{index}" for layer in (1, 2, 3) for index in range(16)]
+    app = opened(str(ROOT / "app.py"), edits=",".join(words))
+    shown, more = app.get_by_key(strip.CHIPS), app.get_by_key(strip.MORE)
+    assert len(shown.options) + len(more.options) == len(words) and len(shown.options) < 30
+    assert list(shown.value) + list(more.value) == words
+    app = more.set_value(list(more.value)[1:]).run()
+    gone = words[len(shown.options)]
+    assert not app.exception and set(words) - set(workspace(app).words_on) == {gone}
+    app = app.get_by_key(strip.CHIPS).set_value(words[1 : len(shown.options)]).run()
+    assert set(words) - set(workspace(app).words_on) == {gone, words[0]}
+    app = app.get_by_key(strip.MORE).set_value(words[len(shown.options) :]).run()
+    assert set(words) - set(workspace(app).words_on) == {words[0]}

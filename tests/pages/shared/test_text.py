@@ -1,11 +1,13 @@
 """Other people's text is shown as text."""
 
 import html
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from core.paths import PROGRAM_FOLDER
 from pages.shared.text import counted, escaped, plain, signed, visible
 
 
@@ -43,3 +45,11 @@ def test_numbers_have_a_true_minus_and_zero_no_sign():
 
 def test_counts_agree_with_their_noun():
     assert counted(1, "feature") == "1 feature" and counted(1200, "edit") == "1,200 edits"
+
+
+@pytest.mark.parametrize("folder", ["audit", "judges", "models", "shared"])
+def test_numbers_with_a_sign_are_written_by_signed(folder):
+    """Python's own “+” format writes an ASCII hyphen. Charts' formats are the browser's, which writes a true minus."""
+    for file in (PROGRAM_FOLDER / "pages" / folder).glob("*.py"):
+        found = re.findall(r"{[^{}\n]*:\+[^{}\n]*}", file.read_text(encoding="utf-8"))
+        assert file.name == "text.py" or not found, (file.name, found)

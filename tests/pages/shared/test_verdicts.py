@@ -10,7 +10,7 @@ from core.answers.fitted import with_people
 from core.answers.rule_judges import RuleJudge
 from core.answers.verdicts import VERDICTS
 from pages.shared import style, verdicts
-from pages.shared.verdicts import LOOKS, MEANINGS, agreement, icon_of, sentence, title_of
+from pages.shared.verdicts import LOOKS, MEANINGS, agreement, sentence, title_of
 from tests.contrast import contrast
 from tests.oracles import PROMPTS
 
@@ -48,6 +48,5 @@ def test_an_engine_has_one_judge(tiny):
 
 
 def test_what_has_no_reason_says_what_it_means():
-    assert sentence("off-topic") == MEANINGS["off-topic"] and icon_of("") == ":material/more_horiz:"
-    assert icon_of("undetermined") == LOOKS["undetermined"][1]
+    assert sentence("off-topic") == MEANINGS["off-topic"]
     assert f"κ {with_people('rules').kappa:.2f} (n = 214)" in agreement() and "not compared" in agreement("first-token")

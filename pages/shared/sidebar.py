@@ -1,0 +1,109 @@
+"""The sidebar below the links, the same on every page: the model in use, the last audits, what is kept of them.
+
+Knows: the store's list, the loaded engine if there is one. Does not know: any page, or how anything is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cache.engines import get_engine, is_loaded
+from cache.store.audit_table import audit_table
+from cache.store.audits import Audit, Audits
+from cache.store.database import shared_store
+from core.models.registry import chosen_name
+from pages.shared import sae_cards
+from pages.shared.history import KEEPS, described
+from pages.shared.text import counted, plain, signed
+from pages.shared.workspace import session
+from pages.shared.workspace.state import split
+
+KEEP = "audit_keep_answers"
+RECENT = 8
+#: Characters of a prompt that fit into a line.
+_LINE = 28
+#: Edits that a tooltip names.
+_NAMED = 12
+
+
+def draw() -> bool:
+    """All of it, from the workspace. Returns whether the visitor has just gone back to an earlier audit."""
+    model, store = chosen_name(), Audits(shared_store())
+    _model(model)
+    st.markdown("**Recent**")
+    found, now = store.recent(model, RECENT + 1), session.current()
+    here = (now.prompt, set(now.words_on))
+    rows = [row for row in found if (row.prompt, set(split(row.edits))) != here][:RECENT]
+    if not rows:
+        st.caption("The prompts you audit appear here.")
+    with st.container(gap="xxsmall", key="recent"):
+        clicked = [_row(place, row) for place, row in enumerate(rows)]
+    if found:
+        st.download_button(
+            "All audits",
+            lambda: audit_table(store.all(model)).to_csv(index=False),
+            "hydrascope-audits.csv",
+            "text/csv",
+            key="history_csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="Download every stored audit of this model as CSV: scores, verdicts, the KL on benign prompts with "
+            "its 95% interval, and the recovery of a reference answer with the NLLs behind it.",
+        )
+    st.session_state[KEEP] = bool(st.session_state.get(KEEPS))
+    st.toggle(
+        "Keep answers",
+        key=KEEP,
+        on_change=_keeps,
+        help="The history always keeps prompts, edits and scores. When this is on, it also keeps the answers. "
+        "Everything stays on this machine.",
+    )
+    return any(clicked)
+
+
+def outcome(row: Audit) -> str:
+    """What was done to the prompt and what came of it, short enough for a line: “3 edits · +8.8 → −2.8 · complied”."""
+    words = split(row.edits)
+    parts = [_edits(words), signed(row.score_before, 1)]
+    if words:
+        parts[1] += f" → {signed(row.score_after, 1)}"
+    return " · ".join((*parts, row.verdict_after) if row.verdict_after else parts)
+
+
+def _model(name: str) -> None:
+    """Which model all pages are about; where it runs, once it is loaded."""
+    if not is_loaded(name):
+        st.caption(f"Model {plain(name)}")
+        return
+    engine = get_engine(name)
+    device, _, reason = engine.placement.partition(": ")
+    st.caption(
+        f"Model {plain(name)} on {plain(device)}", help=plain(" ".join((f"{reason}.", sae_cards.line(engine.spec))))
+    )
+
+
+def _row(place: int, row: Audit) -> bool:
+    words = split(row.edits)
+    named = ", ".join(words[:_NAMED]) + (" …" if len(words) > _NAMED else "")
+    return st.button(
+        f"{plain(row.prompt, most=_LINE)} :gray[{plain(outcome(row))}]",
+        key=f"recent_{place}",
+        type="tertiary",
+        on_click=session.set_both,
+        args=(row.prompt, words),
+        help=f"{plain(named)} · {described(row)}" if words else described(row),
+    )
+
+
+def _edits(words: Sequence[str]) -> str:
+    """One edit by its name if that is short, several by their number."""
+    if not words:
+        return "no edit"
+    return words[0] if len(words) == 1 and len(words[0]) <= 10 else counted(len(words), "edit")
+
+
+def _keeps() -> None:
+    st.session_state[KEEPS] = bool(st.session_state[KEEP])

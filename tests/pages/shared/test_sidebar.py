@@ -1,0 +1,42 @@
+"""The sidebar is the same on every page, and tells earlier audits apart."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from cache.store.audits import Audit, Audits
+from cache.store.database import shared_store
+from pages.shared.sidebar import outcome
+from pages.shared.text import plain
+from tests.conftest import PAGE_MODEL, opened, workspace
+
+APP = str(Path(__file__).resolve().parents[3] / "app.py")
+PAGES = ("discover", "hydra", "bos", "judges", "models")
+ROW = Audit(
+    datetime(2026, 11, 27), PAGE_MODEL, "", "float32", "cpu", "", "How to pick a lock?", "1-1,1-2,2-3",
+    8.84, -2.83, 0.9, 0.1, None, 0, "refused", "complied", 32,
+)  # fmt: skip
+
+
+def test_an_outcome_is_what_was_done_and_what_came_of_it():
+    assert outcome(ROW) == "3 edits · +8.8 → −2.8 · complied"
+    assert outcome(replace(ROW, edits="1-1", verdict_after="")) == "1-1 · +8.8 → −2.8"
+    assert outcome(replace(ROW, edits="1-1=2.5@template")) == "1 edit · +8.8 → −2.8 · complied"
+    assert outcome(replace(ROW, edits="", verdict_after="refused")) == "no edit · +8.8 · refused"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_has_the_model_and_the_recent_audits(on_page_model, name):
+    Audits(shared_store()).append(ROW)
+    app = opened(APP)
+    app = app.switch_page(f"pages/{name}/page.py").run()
+    side = app.sidebar
+    assert not app.exception and any(f"Model {plain(PAGE_MODEL)}" in caption.value for caption in side.caption)
+    keys = [button.key for button in side.button]
+    assert keys[0] == "recent_0" and side.toggle(key="audit_keep_answers") is not None
+    row = next(button for button in side.button if "pick a lock" in button.label)
+    app = row.click().run()
+    assert not app.exception and workspace(app).words_on == ("1-1", "1-2", "2-3")
+    assert workspace(app).prompt == ROW.prompt and app.title[0].value == "Audit a refusal"
