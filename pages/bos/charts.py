@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from pages.shared.layered import layered
+from pages.shared.text import signed
 
 _GREY = "·grey"
 _GROUPS = ["attacked", "benign", "look-alikes"]
@@ -61,8 +62,9 @@ def scores_summary(frame: pd.DataFrame) -> str:
     for prompt, part in frame.groupby("prompt", sort=False):
         first, last = part.iloc[0], part.iloc[-1]
         parts.append(
-            f"{prompt}: {first['unclamped']:+.1f} without a clamp, {first['score']:+.1f} at {first['value']:g}, "
-            f"{last['score']:+.1f} at {last['value']:g}"
+            f"{prompt}: {signed(first['unclamped'], 1)} without a clamp, "
+            f"{signed(first['score'], 1)} at {first['value']:g}, "
+            f"{signed(last['score'], 1)} at {last['value']:g}"
         )
     return "Refusal score by value. " + "; ".join(parts)
 

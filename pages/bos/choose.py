@@ -31,7 +31,7 @@ STRONGEST, ALIGNED = "strongest", "most aligned"
 #: Features taken at first.
 USUAL = 8
 #: Pills carry their label up to this many.
-LABELLED_UP_TO = 16
+LABELLED_UP_TO = 6
 
 
 def section(engine: Engine, key: str, request: Request) -> tuple[Feature, ...]:
@@ -183,8 +183,7 @@ def _pills(engine: Engine) -> None:
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f"**{len(state.chosen())} of {counted(len(known), 'feature')} clamped** :gray[click one to switch it "
-            "off or on]",
+            f"**{len(state.chosen())} of {counted(len(known), 'feature')} clamped** :gray[click to switch]",
             width="content",
         )
         st.space("stretch")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pages.shared.layered import layered
 from pages.shared.rate_lines import SHARE, rate_lines
+from pages.shared.text import signed
 
 _PERCENT = alt.Axis(format="%")
 _FLIPPED, _NAME = "flipped", "name"
@@ -77,7 +78,7 @@ def cosines_summary(frame: pd.DataFrame) -> str:
     parts = []
     for kind, part in frame.groupby("prompts", sort=False):
         top = part.loc[part["cosine"].idxmax()]
-        parts.append(f"{kind}: highest after layer {top['layer']:.0f}, {top['cosine']:+.2f}, n = {top['n']:.0f}")
+        parts.append(f"{kind}: highest after layer {top['layer']:.0f}, {signed(top['cosine'])}, n = {top['n']:.0f}")
     return "Mean cosine with the refusal direction by layer. " + "; ".join(parts)
 
 

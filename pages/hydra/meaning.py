@@ -43,7 +43,7 @@ def matters(engine: Engine, key: str, request: Request) -> None:
     st.altair_chart(
         charts.matters(frame),
         key="hydra_matters",
-        alt="; ".join(f"{row.group}: {row.difference:+.2f}" for row in frame.head(6).itertuples()),
+        alt="; ".join(f"{row.group}: {signed(row.difference)}" for row in frame.head(6).itertuples()),
     )
     st.dataframe(
         frame,

@@ -111,7 +111,7 @@ def held_table(held: HeldParts) -> None:
         shown[["run", "p", "score", "draws", "change"]],
         hide_index=True,
         key="hydra_held",
-        alt="; ".join(f"{row.run}: score {row.score:+.2f}" for row in frame.itertuples()),
+        alt="; ".join(f"{row.run}: score {signed(row.score)}" for row in frame.itertuples()),
         column_config={
             "p": st.column_config.NumberColumn("P(refusal token)", format="%.3f"),
             "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),

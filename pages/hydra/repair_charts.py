@@ -167,7 +167,7 @@ def part_name(part: tuple[int, str]) -> str:
 def summary(found: SelfRepair) -> str:
     """The chart for those who do not see it."""
     rows = found.blocks.reindex(found.blocks["response"].abs().sort_values(ascending=False).index).head(4)
-    largest = ", ".join(f"block {row.layer} {row.response:+.2f}" for row in rows.itertuples())
+    largest = ", ".join(f"block {row.layer} {signed(row.response)}" for row in rows.itertuples())
     return f"{headline(found)} Largest responses: {largest}"
 
 
