@@ -91,15 +91,25 @@ def table(states: Sequence[State]) -> str:
     )
 
 
-def draw(engine: Engine, key: str, prompt: PromptLike) -> tuple[DeltaGenerator, list[State]] | None:
+class Compared(NamedTuple):
+    """The states, the slot of their table, and a slot beside its heading for what needs all of it."""
+
+    states: list[State]
+    place: DeltaGenerator
+    aside: DeltaGenerator
+
+
+def draw(engine: Engine, key: str, prompt: PromptLike) -> Compared | None:
     """The table with what is known already; the rest follows in `finish`. None without a pinned set."""
     if not session.current().pins:
         return None
-    st.subheader("Pinned sets compared", anchor="compared")
-    states = _states(engine, key, prompt)
-    place = st.empty()
-    _show(place, states)
-    return place, states
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Pinned sets compared", anchor="compared", width="content")
+        st.space("stretch")
+        aside = st.empty()
+    found = Compared(_states(engine, key, prompt), st.empty(), aside)
+    _show(found.place, found.states)
+    return found
 
 
 def lines(states: Sequence[State]) -> dict[str, Side]:
@@ -107,9 +117,9 @@ def lines(states: Sequence[State]) -> dict[str, Side]:
     return {one.name: one.side for one in states if one.name in PINNED}
 
 
-def finish(engine: Engine, key: str, prompt: PromptLike, place: DeltaGenerator, states: Sequence[State]) -> None:
-    """Write the answers that are missing, measure what each set costs and wakes, and show it all."""
-    length = session.current().settings.answer_tokens
+def finish(engine: Engine, key: str, prompt: PromptLike, compared: Compared) -> list[State]:
+    """Write the answers that are missing, measure what each set costs and wakes, show it all, and return it."""
+    states, length = compared.states, session.current().settings.answer_tokens
     missing = [one.edits for one in states if one.answer is None]
     if missing:
         for edits, written in zip(missing, engine.answers([prompt], missing, length)[0], strict=True):
@@ -126,7 +136,8 @@ def finish(engine: Engine, key: str, prompt: PromptLike, place: DeltaGenerator, 
                 woken=measurements.woken(engine, key, prompt, one.edits) if one.edits.features else None,
             )
         )
-        _show(place, [*done, *states[len(done) :]])
+        _show(compared.place, [*done, *states[len(done) :]])
+    return done
 
 
 def _states(engine: Engine, key: str, prompt: PromptLike) -> list[State]:

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, HydrascopeError
-from pages.audit import charts, comparison, details, reference
+from pages.audit import charts, comparison, details, picture, reference
 from pages.shared import cards, feature_table, history, measurements, model_offer, prompt_box, quick_sets, strip, tokens
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.measurements import Side
@@ -72,7 +72,7 @@ def _results(
     with change:
         quick_sets.row(engine, key, request.prompt)
     with chart, shown_as_sentences("the layer chart"):
-        _layers(engine, key, before, edited, comparison.lines(compared[1]) if compared else {})
+        _layers(engine, key, before, edited, comparison.lines(compared.states) if compared else {})
     with change, shown_as_sentences("the feature table"):
         feature_table.section(engine, key, request.prompt, before.milliseconds)
     with effect, shown_as_sentences("the token map"):
@@ -88,7 +88,8 @@ def _results(
         finished = cards.finish(engine, key, first, second, stop_slot)
     if compared:
         with shown_as_sentences("the pinned sets"):
-            comparison.finish(engine, key, request.prompt, *compared)
+            states = comparison.finish(engine, key, request.prompt, compared)
+            picture.button(compared.aside, engine, key, states)
     with shown_as_sentences("keeping the history"):
         history.keep(engine, key, request, before, after, finished)
 

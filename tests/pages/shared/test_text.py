@@ -47,7 +47,7 @@ def test_counts_agree_with_their_noun():
     assert counted(1, "feature") == "1 feature" and counted(1200, "edit") == "1,200 edits"
 
 
-@pytest.mark.parametrize("folder", ["audit", "judges", "models", "shared"])
+@pytest.mark.parametrize("folder", ["audit", "bos", "discover", "hydra", "judges", "models", "shared"])
 def test_numbers_with_a_sign_are_written_by_signed(folder):
     """Python's own “+” format writes an ASCII hyphen. Charts' formats are the browser's, which writes a true minus."""
     for file in (PROGRAM_FOLDER / "pages" / folder).glob("*.py"):

@@ -1,0 +1,111 @@
+"""The comparison of pinned sets as one picture: answers side by side, the layer chart, and the address under it.
+
+Knows: what is drawn where. Does not know: how anything is measured. Texts are marks of a chart, so nothing in a prompt
+or an answer is read as markup.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+import vl_convert
+from streamlit.delta_generator import DeltaGenerator
+
+from core import Engine, __version__
+from pages.audit import charts
+from pages.audit.comparison import NOW, State
+from pages.shared import measurements
+from pages.shared.text import signed
+from pages.shared.verdicts import agreement
+from pages.shared.workspace import session
+from pages.shared.workspace.address import link_to
+
+#: Pixels of a column, letters in it, and lines of an answer at most; pixels from line to line.
+_COLUMN, _LETTERS, _LINES, _LEADING = 240, 40, 8, 16
+_GROUND, _INK, _GREY = "#fcfcfb", "#1e2732", "#4b5764"
+
+
+def button(place: DeltaGenerator, engine: Engine, key: str, states: Sequence[State]) -> None:
+    """“Picture”: made when it is clicked."""
+    now = session.current()
+    address = link_to(now).url(st.context.url or "")
+    about = f"{engine.spec.name} on {engine.device}, {engine.dtype}. One prompt. {agreement()} Hydrascope {__version__}"
+
+    def make() -> bytes:
+        layers = None
+        if engine.has_direction:
+            cosines = {one.name: one.side.cosine for one in states[1:]}
+            lines = charts.line_frame(states[0].side.cosine, cosines.pop(NOW, None), cosines)
+            layers = charts.layer_chart(measurements.bands(engine, key), lines, engine.direction().layer)
+        return png(now.prompt, states, layers, about, address)
+
+    place.download_button(
+        "Picture",
+        make,
+        "hydrascope-comparison.png",
+        "image/png",
+        key="compared_picture",
+        icon=":material/image:",
+        type="tertiary",
+        on_click="ignore",
+        help="Download this comparison as one picture, with the link to this view under it",
+    )
+
+
+def png(prompt: str, states: Sequence[State], layers: alt.LayerChart | None, about: str, address: str) -> bytes:
+    """The picture. layers: the chart of `charts.layer_chart`; about: model, judge; address: the link to this view."""
+    width = max(_COLUMN * len(states), 2 * _COLUMN)
+    letters = _LETTERS * width // _COLUMN
+    parts: list[alt.LayerChart | alt.HConcatChart] = [
+        _text(textwrap.wrap(prompt, letters)[:3] or [""], width, size=15, bold=True),
+        alt.hconcat(*[_column(one, states[0]) for one in states], spacing=0),
+    ]
+    if layers is not None:
+        layers = layers.copy()
+        layers.padding = alt.Undefined  # of the page's chart; a part of another chart may have none
+        parts.append(layers.properties(width=width - 130, title="Cosine with the refusal direction, layer by layer"))
+    parts.append(_text([*textwrap.wrap(about, letters), *textwrap.wrap(address, letters)], width, colour=_GREY))
+    palette = list(st.get_option("theme.light.chartCategoricalColors"))
+    with alt.theme.enable("default"):
+        chart = (
+            alt.vconcat(*parts, spacing=14, background=_GROUND, padding=18)
+            .configure(font="sans-serif", range=alt.RangeConfig(category=palette))
+            .configure_view(stroke=None)
+            .configure_title(anchor="start", fontSize=13, color=_INK)
+        )
+        return bytes(vl_convert.vegalite_to_png(chart.to_dict(), scale=2))
+
+
+def _column(one: State, first: State) -> alt.LayerChart:
+    score = signed(one.side.score)
+    if one.edits:
+        score += f" ({signed(one.side.score - first.side.score)})"
+    lines = [one.name, *textwrap.wrap(one.edits.describe(), _LETTERS)[:2], f"refusal score {score}"]
+    if one.cost is not None and one.edits:
+        lines.append(f"KL, benign {one.cost.kl:.3f}")
+    lines.append(f"verdict: {one.verdict or 'not known yet'}")
+    answer = textwrap.wrap(one.answer or "", _LETTERS)
+    lines += ["", *answer[:_LINES], *(["…"] if len(answer) > _LINES else [])]
+    return _text(lines, _COLUMN, rows=_LINES + 7)
+
+
+def _text(
+    lines: Sequence[str], width: int, size: int = 12, bold: bool = False, colour: str = _INK, rows: int = 0
+) -> alt.LayerChart:
+    """Lines of text from the top left; the first of a column in bold."""
+    leading = max(_LEADING, size + 4)
+    height = leading * max(rows, len(lines))
+    frame = pd.DataFrame({"text": list(lines), "row": [leading * n for n in range(len(lines))]})
+    frame["bold"] = [bold or (rows > 0 and n == 0) for n in range(len(lines))]
+    y = alt.Y("row:Q", axis=None, scale=alt.Scale(domain=[0, height], range=[0, height]))
+    base = alt.Chart(frame).encode(x=alt.value(0), y=y, text="text:N")
+    mark: dict[str, Any] = {"align": "left", "baseline": "top", "fontSize": size, "color": colour, "limit": width}
+    return alt.layer(
+        base.transform_filter("datum.bold").mark_text(**mark, fontWeight="bold"),
+        base.transform_filter("!datum.bold").mark_text(**mark),
+    ).properties(width=width, height=height)
