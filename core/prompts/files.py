@@ -191,12 +191,12 @@ def _pasted_table(text: str, separator: str) -> pd.DataFrame | None:
     if len(set(names)) < len(names) or not any(name.lower() in _USUAL for name in names):
         return None
     fits = all(len(row) == len(names) for row in rows)
-    return pd.DataFrame(rows[1:], columns=names) if fits else None
+    return pd.DataFrame(rows[1:], columns=names, dtype=object) if fits else None
 
 
 def _table(text: str, ending: str) -> pd.DataFrame:
     if ending == "txt":
-        return pd.DataFrame({"prompt": text.splitlines()})
+        return pd.DataFrame({"prompt": text.splitlines()}, dtype=object)  # pasted text may hold half a surrogate pair
     if ending in ("csv", "tsv"):
         return pd.read_csv(io.StringIO(text), sep="," if ending == "csv" else "\t", dtype=str, keep_default_na=False)
     if ending == "jsonl":
