@@ -16,6 +16,7 @@ from core import Engine, Feature
 from core.edits.text import Word
 from core.labels.notes import Labels
 from pages.shared import history, measurements, prompt_box
+from pages.shared.engine import engine_key
 from pages.shared.measurements import Side
 from pages.shared.text import counted, plain, signed, visible
 from pages.shared.workspace import session
@@ -43,6 +44,7 @@ def draw(engine: Engine) -> Strip:
     link = session.write_address()
     with st.container(key="active_bar", gap="xsmall"):
         prompt_box.box()
+        prompt_box.length(engine, engine_key(engine))
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="active_heading"):
             st.markdown(_heading(now), width="content")
             score, verdict = st.empty(), st.empty()
