@@ -16,7 +16,7 @@ from core.statistics import rate
 from pages.discover import reading_choices
 from pages.shared.text import counted
 
-FIRST_LOOK, PAPER, OWN = "First look (minutes)", "The paper's search (an hour)", "Your own choice"
+FIRST_LOOK, PAPER, OWN = "First look (minutes)", "The paper's search (hours)", "Your own choice"
 SIZE = "discover_run_size"
 _WANTED = "discover_prompts_wanted"
 STAGES = {"1": (1,), "1–2": (1, 2), "1–3": (1, 2, 3)}

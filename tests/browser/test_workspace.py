@@ -277,7 +277,7 @@ _HEIGHTS = """() => {
 def test_the_number_of_tokens_takes_no_height_and_covers_nothing(visit, width, height, link):
     tab = visit(width=width, height=height, **link)
     expect(tab.box).to_have_value(PROMPT)
-    expect(tab.page.locator(".st-key-workspace_undo button")).to_be_visible()
+    expect(tab.page.get_by_role("button", name="Undo")).to_be_visible()
     expect(tab.page.locator(".st-key-prompt_tokens")).to_have_css("padding-left", re.compile(r"^[1-9]"))  # styled
     found = tab.page.evaluate(_HEIGHTS)
     tab.shot(f"strip-tokens-{width}-{len(link)}")
