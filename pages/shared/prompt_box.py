@@ -45,7 +45,7 @@ def length(engine: Engine, key: str) -> None:
     """How many tokens the prompt has; of a long one also what a measurement takes, where known.
 
     Nothing is run: the tokenizer counts. Nothing is said of a prompt that cannot be read; the page says why. It stands
-    on the strip's upper border (`style.css`), where it takes no height.
+    on the strip's upper border, where it takes no height.
     """
     try:
         tokens = len(measurements.tokens(engine, key, session.current().asked))
