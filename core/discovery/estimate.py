@@ -1,15 +1,20 @@
-"""How much work a run will be, before it is begun: tokens to put through the model, and how long that takes here.
+"""How much work a run will be, before it is begun: tokens to read, steps of answers to write, and what they take here.
 
-Knows: settings, counts of prompts, lengths in tokens, a speed. Does not know: what will be found; where that decides
-(how large K must be), it says between what and what.
+Knows: settings, counts of prompts, lengths in tokens, speeds. Does not know: what will be found; where that decides
+(how large K must be, which answers the judge must ask the model about), it says between what and what.
+
+Reading and writing are counted apart: a step of writing gives one token to each answer of a batch, and on a processor
+it takes as long as reading dozens of tokens. A harmful prompt is taken to be refused, as those are that a run is about.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from core.answers.likelihood import OTHERS
 from core.discovery.context import Inputs
 from core.discovery.settings import Settings
 from core.edits.edits import Edits
@@ -19,92 +24,219 @@ from core.forward.token_budget import at_most
 
 #: Prompts looked at for their length.
 _SAMPLE = 64
-#: Tokens of a public request and of a piece of public prose, about.
-_REQUEST, _PROSE = 15, 130
+#: Tokens of a public request, of a piece of public prose, and of a bundled text, about.
+_REQUEST, _PROSE, _BUNDLED = 15, 130, 65
+#: Steps of writing that are timed.
+_TIMED = 4
+#: What a step for a single answer takes of a step for a full batch: 0.085 of 0.14 s for the demo on one thread.
+_ALONE = 0.6
+#: Answers written together at most, whatever the budget (`core.answers.generate`).
+_ROWS = 64
+
+
+class Amount(NamedTuple):
+    """Tokens read, and steps of answers written, counted in steps of a full batch."""
+
+    tokens: float = 0.0
+    steps: float = 0.0
+
+    def plus(self, *others: Amount) -> Amount:
+        """The sum."""
+        return Amount(self.tokens + sum(o.tokens for o in others), self.steps + sum(o.steps for o in others))
+
+    def times(self, number: float) -> Amount:
+        """So many times as much."""
+        return Amount(self.tokens * number, self.steps * number)
+
+
+class Speed(NamedTuple):
+    """What was measured: tokens read a second, and seconds of one step of writing for a full batch of answers."""
+
+    tokens_per_second: float
+    seconds_per_step: float
+
+    def seconds(self, amount: Amount) -> float:
+        return amount.tokens / self.tokens_per_second + amount.steps * self.seconds_per_step
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Tokens through the model at least and at most, by stage; tokens a second as measured."""
+    """What a run reads and writes at least and at most, by part of the run."""
 
-    stages: tuple[tuple[str, float, float], ...]
-    tokens_per_second: float
+    parts: tuple[tuple[str, Amount, Amount], ...]
 
     @property
-    def seconds(self) -> tuple[float, float]:
-        """At least (every prompt flips at the first K) and at most (none flips before the last)."""
-        low, high = sum(s[1] for s in self.stages), sum(s[2] for s in self.stages)
-        return low / self.tokens_per_second, high / self.tokens_per_second
+    def low(self) -> Amount:
+        """Every prompt flips at the first K, and the judge need not ask about what does not flip."""
+        return Amount().plus(*(low for _, low, _ in self.parts))
+
+    @property
+    def high(self) -> Amount:
+        """Every prompt flips at the last K."""
+        return Amount().plus(*(high for _, _, high in self.parts))
+
+    def seconds(self, speed: Speed) -> tuple[float, float]:
+        """At least and at most, at this speed."""
+        return speed.seconds(self.low), speed.seconds(self.high)
 
 
-def estimate(engine: Engine, inputs: Inputs, settings: Settings, tokens_per_second: float) -> Estimate:
-    """tokens_per_second: from `speed`. Raises InputError for a prompt the model cannot take."""
-    texts = [t for t in (*inputs.harmful[:_SAMPLE], *inputs.benign[:_SAMPLE]) if t.strip()]
-    prompts = [engine.prompt(text) for text in texts]
-    prefix = shared_prefix(prompts) if len(prompts) > 1 else 0
-    own_tokens = sum(len(p) - prefix for p in prompts) / len(prompts)
-    layers = [n for n in engine.spec.layers if n not in settings.excluded_layers]
-    referenced = sum(one.prompt in inputs.harmful for one in inputs.references)
-    stages = _stages(len(inputs.harmful), len(inputs.benign), own_tokens, prefix, len(layers), settings)
-    stages.append(_recovery(referenced, prefix + own_tokens, settings))
-    return Estimate(tuple(stages), tokens_per_second)
-
-
-def speed(engine: Engine, texts: Sequence[str], tokens_per_forward: int) -> float:
-    """Tokens a second of forward passes as a run makes them; takes about a second. Raises InputError."""
+def speed(engine: Engine, texts: Sequence[str], tokens_per_forward: int) -> Speed:
+    """How fast a run's passes are here; takes about a second on a GPU and some on a processor. Raises InputError."""
     several = [Edits()] * max(1, tokens_per_forward // sum(len(engine.prompt(text)) for text in texts))
     tokens = len(several) * sum(len(engine.prompt(text)) for text in texts)
     with at_most(tokens_per_forward):
         engine.measure(texts, several)  # the first pass of a shape is slower
-        begun = time.perf_counter()
-        engine.measure(texts, several)
-    return tokens / max(time.perf_counter() - begun, 1e-6)
+        reading = _seconds(lambda: engine.measure(texts, several))
+        first = _seconds(lambda: engine.answers(texts, [Edits()], 1))
+        more = _seconds(lambda: engine.answers(texts, [Edits()], 1 + _TIMED))
+    batches = -(-len(texts) // _batch(max(len(engine.prompt(text)) for text in texts), 1 + _TIMED, tokens_per_forward))
+    return Speed(tokens / max(reading, 1e-6), max(more - first, 1e-6) / (_TIMED * batches))
 
 
-def _stages(
-    harmful: int, benign: int, own_tokens: float, prefix: int, layers: int, s: Settings
-) -> list[tuple[str, float, float]]:
-    answered = own_tokens + s.tokens  # tokens of a prompt in a batch with a shared prefix, and of its answer
-    alone = prefix + answered
-    looked_at = 2 * min(harmful, s.length_prompts) * (own_tokens + max(s.lengths))
-    found: list[tuple[str, float, float]] = [
-        ("screening", (harmful + benign) * answered, (harmful + benign) * answered),
-        ("stage 1", harmful * answered, harmful * answered * len(s.k_steps)),
-        ("direction", harmful * answered, harmful * answered),
-        ("answer length", looked_at, looked_at),
-        ("least tokens", harmful * (2 * alone), harmful * alone * (1 + len(s.least_tokens))),
-    ]
-    if max(s.stages) >= 2:
-        sets = [len(s.seeds) * (layers * k // s.block_size + 1) for k in (s.k_steps[0], s.k_steps[-1])]
-        verified = [harmful * alone * n for n in (1, len(s.thresholds))]
-        low, high = (harmful * n * own_tokens + v for n, v in zip(sets, verified, strict=True))
-        public = s.public_texts * (prefix + _REQUEST + _PROSE)
-        own = min(s.cost_texts, benign) * (own_tokens + prefix + 40)
-        cost = (2 + min(s.cost_sets, harmful)) * (own + public) if s.cost_sets else 0.0
-        beside = [k for k in (s.k_steps[0], *s.k_beside) if s.control_draws or s.k_beside]
-        others = sum(len(s.seeds) * (layers * k // s.block_size + 1) * own_tokens for k in beside)
-        controls = harmful * (1 + 2 * (s.control_draws + 1)) * alone if s.control_draws else 0.0
-        found += [
-            ("stage 2", low, high),
-            ("inert and random", harmful * 2 * alone, harmful * 5 * alone),
-            ("fixed sets", harmful * 2 * len(beside) * alone, harmful * (others + 6 * len(beside) * alone)),
-            ("controls", controls / 2, controls),
-            ("cross-entropy", cost, cost),
+def estimate(engine: Engine, inputs: Inputs, settings: Settings, *, asks_the_model: bool = True) -> Estimate:
+    """asks_the_model: whether the judge reads answers with this model, as `rules` does. What another judge's own model
+    takes is not counted. Raises InputError for a prompt the model cannot take.
+    """
+    texts = [t for t in (*inputs.harmful[:_SAMPLE], *inputs.benign[:_SAMPLE]) if t.strip()]
+    prompts = [engine.prompt(text) for text in texts]
+    prefix = shared_prefix(prompts) if len(prompts) > 1 else 0
+    alone = sum(map(len, prompts)) / len(prompts)
+    layers = [n for n in engine.spec.layers if n not in settings.excluded_layers]
+    referenced = sum(one.prompt in inputs.harmful for one in inputs.references)
+    counts = _Counts(len(inputs.harmful), len(inputs.benign), referenced, len(layers), len(inputs.plain))
+    return Estimate(tuple(_Parts(counts, alone, prefix, settings, asks_the_model).all()))
+
+
+class _Counts(NamedTuple):
+    """Prompts of each kind, harmful ones with a reference answer, layers that are searched, bundled texts."""
+
+    harmful: int
+    benign: int
+    referenced: int
+    layers: int
+    plain: int
+
+
+def _batch(longest: float, answer: int, tokens_per_forward: int) -> int:
+    """Answers written together (`core.answers.generate`)."""
+    return max(1, min(_ROWS, int(tokens_per_forward // (longest + answer))))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+class _Parts:
+    """The parts of a run. alone: tokens of a prompt; own: of what it does not share with the others."""
+
+    def __init__(self, counts: _Counts, alone: float, prefix: int, settings: Settings, asks: bool) -> None:
+        self.counts, self.alone, self.own, self.s, self.asks = counts, alone, alone - prefix, settings, asks
+
+    def all(self) -> list[tuple[str, Amount, Amount]]:
+        """(part, at least, at most)."""
+        found = [self._screening(), *self._stage_1()]
+        if max(self.s.stages) >= 2:
+            found += self._stage_2()
+        if max(self.s.stages) >= 3:
+            found.append(self._stage_3())
+        return [*found, self._recovery()]
+
+    def _answers(self, prompts: float, sets: float = 1, together: bool = False, length: int = 0) -> Amount:
+        """Answers to so many prompts under so many sets. together: prompts share batches and the template's prefix."""
+        length = length or self.s.tokens
+        size = _batch(self.alone, length, self.s.tokens_per_forward)
+        rows = prompts * sets
+        batches, rest = divmod(rows if together else sets, size)
+        full = (batches + (_ALONE + (1 - _ALONE) * rest / size if rest else 0.0)) * (1 if together else prompts)
+        # The first token of an answer comes with the reading of its prompt.
+        return Amount(rows * (self.own if together else self.alone), full * (length - 1))
+
+    def _judged(self, answers: float, length: int = 0) -> Amount:
+        """The model reads each answer after its own prompt and after others."""
+        length = length or self.s.tokens
+        return Amount(answers * (self.alone + length + len(OTHERS) * (length + 1)) if self.asks else 0.0)
+
+    def _activity(self, prompts: float) -> Amount:
+        return Amount(prompts * self.alone)
+
+    def _sets(self, k: int) -> float:
+        """Ablation sets that Stage 2 measures in a pool of K features a layer."""
+        return len(self.s.seeds) * (self.counts.layers * k // self.s.block_size + 1)
+
+    def _screening(self) -> tuple[str, Amount, Amount]:
+        n, benign = self.counts.harmful, self.counts.benign
+        both = self._answers(n, together=True).plus(self._answers(benign, together=True), self._judged(benign))
+        return "screening", both, both
+
+    def _stage_1(self) -> list[tuple[str, Amount, Amount]]:
+        n, s = self.counts.harmful, self.s
+        once = self._answers(n, together=True)
+        again = once.plus(self._judged(n))
+        looked_at, longest = min(n, s.length_prompts), max(s.lengths)
+        lengths = self._answers(looked_at, 2, together=True, length=longest)
+        judged = Amount().plus(*(self._judged(looked_at, length) for length in s.lengths))
+        cosines = Amount((n + self.counts.benign) * self.own)
+        least = self._activity(n).plus(self._answers(n, len(s.least_tokens)))
+        return [
+            ("stage 1", again, once.times(len(s.k_steps)).plus(self._judged(n * len(s.k_steps)))),
+            ("direction", once, again),
+            ("answer length", lengths, lengths.plus(judged)),
+            ("cosines", cosines, cosines),
+            ("least tokens", least, least.plus(self._judged(n * len(s.least_tokens)))),
         ]
-    if max(s.stages) >= 3:
-        sweeps = harmful * (len(s.interaction_steps) * alone + 2 * len(s.probe_steps) * answered)
-        found.append(("stage 3", sweeps, sweeps + harmful * 3 * alone))
-    return found
 
+    def _stage_2(self) -> list[tuple[str, Amount, Amount]]:
+        n, s, one = self.counts.harmful, self.s, self._answers(self.counts.harmful)
+        first, last = (Amount(n * (self._sets(k) + 2) * self.own) for k in (s.k_steps[0], s.k_steps[-1]))
+        taus, size = len(s.thresholds), self._answers(n, len(s.thresholds))
+        found = [("stage 2", first.plus(one, self._judged(n)), last.plus(size, self._judged(n * taus)))]
+        dormant = self._answers(n, 3).plus(self._judged(2 * n), self._activity(n))
+        found.append(("inert", self._activity(n), self._activity(n).plus(dormant)))
+        random = self._activity(n).plus(one)
+        found.append(("random", random, random.plus(self._judged(n))))
+        beside = len({s.k_steps[0], *s.k_beside}) if s.control_draws or s.k_beside else 0
+        if beside:
+            pools = Amount(n * self.own * sum(self._sets(k) for k in {s.k_steps[0], *s.k_beside}))
+            known = Amount(n * self.own * sum(self._sets(k) for k in s.k_beside))
+            sets = self._answers(n, 2 * beside)
+            found.append(
+                ("fixed sets", known.plus(sets), pools.plus(sets, self._judged(2 * n * beside), dormant.times(beside)))
+            )
+        if s.control_draws:
+            draws = s.control_draws + 1
+            low = self._activity(n).plus(self._answers(n, draws))
+            high = self._activity(n).plus(self._answers(n, 2 * draws), self._judged(2 * n * draws))
+            found.append(("controls", low, high))
+        return [*found, self._cost()]
 
-def _recovery(prompts: int, tokens: float, s: Settings) -> tuple[str, float, float]:
-    """Every set that was ablated on a prompt once more, with the reference answer behind it."""
-    low = 2 + len(s.least_tokens)
-    high = low + len(s.k_steps) - 1
-    if max(s.stages) >= 2:
-        low, high = low + len(s.thresholds) + 4, high + len(s.thresholds) + 4
-    if max(s.stages) >= 3:
-        sweeps = len(s.interaction_steps) + 1 + 2 * len(s.probe_steps)
-        low, high = low + sweeps, high + sweeps
-    each = prompts * (tokens + s.tokens)
-    return ("recovery", each * (low + 1), each * (high + 1))
+    def _cost(self) -> tuple[str, Amount, Amount]:
+        s = self.s
+        public = s.public_texts * (self.alone - self.own + _REQUEST + _PROSE)
+        own = min(s.cost_texts, self.counts.benign) * self.alone + min(s.cost_texts, self.counts.plain) * _BUNDLED
+        cost = Amount((2 + min(s.cost_sets, self.counts.harmful)) * (own + public) if s.cost_sets else 0.0)
+        return "cross-entropy", cost, cost
+
+    def _stage_3(self) -> tuple[str, Amount, Amount]:
+        n, s = self.counts.harmful, self.s
+        machine = self._activity(2 * n)
+        sweeps = self._answers(n, len(s.interaction_steps)).plus(
+            self._answers(n, 2 * len(s.probe_steps), together=True), machine
+        )
+        judged = self._judged(n * (len(s.interaction_steps) + 2 * len(s.probe_steps)))
+        return "stage 3", sweeps, sweeps.plus(judged, self._answers(n), Amount(2 * n * self.alone))
+
+    def _recovery(self) -> tuple[str, Amount, Amount]:
+        """Every set that was ablated on a prompt once more, with the reference answer behind it."""
+        s = self.s
+        low = high = 2 + len(s.least_tokens)
+        low, high = low + 1, high + len(s.k_steps)
+        if max(s.stages) >= 2:
+            draws = s.control_draws + 1 if s.control_draws else 0
+            low, high = low + 2 + draws, high + len(s.thresholds) + 2 + 2 * draws + 2 * len(s.k_beside)
+        if max(s.stages) >= 3:
+            sweeps = len(s.interaction_steps) + 2 * len(s.probe_steps)
+            low, high = low + sweeps, high + sweeps + 1
+        each = self.counts.referenced * (self.alone + s.tokens)
+        return "recovery", Amount(each * low), Amount(each * high)

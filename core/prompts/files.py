@@ -1,4 +1,4 @@
-"""Prompt lists from files people have: txt, csv, json, jsonl, parquet, with a column to choose.
+"""Prompt lists from files that people have or from what they paste: txt, csv, json, jsonl, parquet, a column to choose.
 
 Knows: file formats and character encodings. Does not know: models, or which prompts are any good
 (`core.prompts.checks`). Nothing is unpickled or fetched. This is the one way in which a file of prompts is read.
@@ -7,9 +7,11 @@ Knows: file formats and character encodings. Does not know: models, or which pro
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -29,6 +31,18 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+ONE_PER_LINE = "one request per line"
+#: How each kind of file is taken apart, in words.
+_LAYOUTS = {
+    "txt": ONE_PER_LINE,
+    "csv": "a table, separated by commas",
+    "tsv": "a table, separated by tabs",
+    "json": "JSON",
+    "jsonl": "JSON, one object per line",
+    "parquet": "a Parquet table",
+}
+_PASTED = "The pasted text"
+_SEPARATORS = {"\t": "separated by tabs", ",": "separated by commas", ";": "separated by semicolons"}
 #: More than this is surely not a prompt list, and would fill the page's memory.
 MOST_BYTES = 200_000_000
 
@@ -38,6 +52,7 @@ class PromptFile:
     """A table read from a file. `columns`: those that hold text; `suggested`: the likeliest to hold the prompts.
 
     encoding: how its bytes were read as characters. warning: what to look at because of that, a sentence, or empty.
+    layout: how it was taken apart, such as “one request per line”.
     """
 
     name: str
@@ -46,6 +61,7 @@ class PromptFile:
     suggested: str
     encoding: str = "utf-8"
     warning: str = ""
+    layout: str = ""
 
     def prompts(self, column: str | None = None) -> list[str]:
         """The texts of a column, outer white space and empty rows dropped, order kept. Raises InputError."""
@@ -73,11 +89,30 @@ def read_prompts(data: bytes, name: str) -> PromptFile:
         raise
     except Exception as error:  # each library raises its own kinds; all mean that the file is not what its name says
         raise InputError(f"{name} cannot be read as {ending} ({str(error).splitlines()[0]:.120}).") from error
+    return _prompt_file(name, table, _LAYOUTS[ending], encoding, warning)
+
+
+def _prompt_file(name: str, table: pd.DataFrame, layout: str, encoding: str = "utf-8", warning: str = "") -> PromptFile:
     table = table.rename(columns=str)
     columns = tuple(c for c in table.columns if table[c].map(lambda v: isinstance(v, str) and bool(v.strip())).any())
     if not columns:
         raise InputError(f"{name} has no text. Use a file with one prompt per line or row.")
-    return PromptFile(name, table, columns, _suggest(table, columns), encoding, warning)
+    return PromptFile(name, table, columns, _suggest(table, columns), encoding, warning, layout)
+
+
+def read_pasted(text: str) -> PromptFile:
+    """Read what somebody pasted. Raises InputError where it has no text.
+
+    JSON, and a table whose header names a usual column, are taken apart where all of it fits; else each line is a
+    prompt.
+    """
+    for ending in ("json", "jsonl") if text.lstrip().startswith(("[", "{")) else ():
+        with suppress(Exception):  # as in `read_prompts`; and text that only begins like JSON is none
+            return _prompt_file(_PASTED, _table(text, ending), _LAYOUTS[ending])
+    for separator, words in _SEPARATORS.items():
+        if (table := _pasted_table(text, separator)) is not None:
+            return _prompt_file(_PASTED, table, f"a table, {words}")
+    return _prompt_file(_PASTED, _table(text, "txt"), ONE_PER_LINE)
 
 
 def read_file(path: str | Path) -> PromptFile:
@@ -146,9 +181,22 @@ def write_prompts(texts: Sequence[str], path: Path) -> None:
         raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another file.") from error
 
 
+def _pasted_table(text: str, separator: str) -> pd.DataFrame | None:
+    """The table below a header that names a usual column; None where the text is no such table."""
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(map(str.strip, row))]
+    except csv.Error:
+        return None
+    names = [name.strip() for name in rows[0]] if len(rows) > 1 else []
+    if len(set(names)) < len(names) or not any(name.lower() in _USUAL for name in names):
+        return None
+    fits = all(len(row) == len(names) for row in rows)
+    return pd.DataFrame(rows[1:], columns=names, dtype=object) if fits else None
+
+
 def _table(text: str, ending: str) -> pd.DataFrame:
     if ending == "txt":
-        return pd.DataFrame({"prompt": text.splitlines()})
+        return pd.DataFrame({"prompt": text.splitlines()}, dtype=object)  # pasted text may hold half a surrogate pair
     if ending in ("csv", "tsv"):
         return pd.read_csv(io.StringIO(text), sep="," if ending == "csv" else "\t", dtype=str, keep_default_na=False)
     if ending == "jsonl":

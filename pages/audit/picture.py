@@ -61,7 +61,7 @@ def png(prompt: str, states: Sequence[State], layers: alt.LayerChart | None, abo
     """The picture. layers: the chart of `charts.layer_chart`; about: model, judge; address: the link to this view."""
     width = max(_COLUMN * len(states), 2 * _COLUMN)
     letters = _LETTERS * width // _COLUMN
-    parts: list[alt.LayerChart | alt.HConcatChart] = [
+    parts: list[alt.LayerChart | alt.FacetChart | alt.HConcatChart] = [
         _text(textwrap.wrap(prompt, letters)[:3] or [""], width, size=15, bold=True),
         alt.hconcat(*[_column(one, states[0]) for one in states], spacing=0),
     ]
@@ -81,7 +81,7 @@ def png(prompt: str, states: Sequence[State], layers: alt.LayerChart | None, abo
         return bytes(vl_convert.vegalite_to_png(chart.to_dict(), scale=2))
 
 
-def _column(one: State, first: State) -> alt.LayerChart:
+def _column(one: State, first: State) -> alt.LayerChart | alt.FacetChart:
     score = signed(one.side.score)
     if one.edits:
         score += f" ({signed(one.side.score - first.side.score)})"
@@ -96,7 +96,7 @@ def _column(one: State, first: State) -> alt.LayerChart:
 
 def _text(
     lines: Sequence[str], width: int, size: int = 12, bold: bool = False, colour: str = _INK, rows: int = 0
-) -> alt.LayerChart:
+) -> alt.LayerChart | alt.FacetChart:
     """Lines of text from the top left; the first of a column in bold."""
     leading = max(_LEADING, size + 4)
     height = leading * max(rows, len(lines))
@@ -108,4 +108,6 @@ def _text(
     return alt.layer(
         base.transform_filter("datum.bold").mark_text(**mark, fontWeight="bold"),
         base.transform_filter("!datum.bold").mark_text(**mark),
-    ).properties(width=width, height=height)
+        width=width,
+        height=height,
+    )

@@ -6,7 +6,8 @@ public set is fetched when somebody presses the button, never before; its licenc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -15,10 +16,12 @@ from cache.jobs import prompt_sets
 from cache.jobs.queue import Job, shared_queue
 from core import Engine, HydrascopeError
 from core.prompts.checks import Report, check_prompts, prompts_digest
-from core.prompts.files import ENDINGS, read_prompts
+from core.prompts.files import ENDINGS, ONE_PER_LINE, PromptFile, read_pasted, read_prompts
 from core.prompts.public_sets import PromptList, page
 from core.prompts.shipped import held_out_file
 from core.prompts.sources import SOURCES, PartKind, PublicSet
+from pages.discover import sizes
+from pages.discover.sizes import Given
 from pages.shared.jobs import INSTANT, job_bar, watch
 from pages.shared.kept import Kept
 from pages.shared.text import counted, plain
@@ -31,14 +34,26 @@ _KINDS: dict[str, tuple[PartKind, ...]] = {"harmful": ("harmful",), "benign": ("
 _LISTED = 50
 
 
-def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
+@dataclass(frozen=True)
+class _Read:
+    """Rows as they stand, before they are checked. layout: how the text was taken apart, column: of a table, both empty
+    where there was nothing to take apart. blank: lines without text, which are no rows."""
+
+    rows: Sequence[str]
+    warnings: tuple[str, ...] = ()
+    layout: str = ""
+    column: str = ""
+    blank: int = 0
+
+
+def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
     """One side's prompts, without those that cannot be used. side: harmful or benign."""
     sources = [_SHIPPED, _PUBLIC, _PASTE, _FILE] if engine.spec.prompts else [_PUBLIC, _PASTE, _FILE]
     source = st.segmented_control(
         title, sources, default=sources[0], key=f"discover_{side}_source", required=True, help=explanation
     )
-    read: dict[str, Callable[[], PromptList | None]] = {
-        _SHIPPED: lambda: PromptList(tuple(held_out_file(engine.spec.prompts, engine.spec.name, side)), "shipped"),
+    read: dict[str, Callable[[], _Read | None]] = {
+        _SHIPPED: lambda: _Read(held_out_file(engine.spec.prompts, engine.spec.name, side)),
         _PUBLIC: lambda: _public(side),
         _PASTE: lambda: _pasted(side),
         _FILE: lambda: _from_file(side),
@@ -47,41 +62,46 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> list[str]:
         found = read[str(source)]()
     except HydrascopeError as error:
         show_error(error)
-        return []
+        return Given()
     if found is None:
-        return []
+        return Given()
     report = _checked(engine, found.rows)
     _show_problems(side, found, report)
     if not report.kept:
-        return []
-    # The key carries the count: another list is another slider, and never one with a value out of its range.
-    size = most = len(report.kept)
+        return Given()
+    most = size = len(report.kept)
     if size > 1:
-        most = st.slider(
-            "How many",
-            1,
-            size,
-            min(size, 60),
-            key=f"discover_{side}_most_{size}",
-            help="The first prompts of the list are used.",
-        )
-    st.caption(f"{counted(size, 'prompt')}; the first is “{plain(report.kept[0], most=70)}”.")
-    return list(report.kept[:most])
+        key = sizes.prompts_key(side, size)
+        st.session_state.setdefault(key, min(size, sizes.prompts_wanted()))
+        most = st.slider("How many", 1, size, key=key, help="The first prompts of the list are used.")
+    st.caption(_understood(found, report))
+    return Given(report.kept[:most], size)
 
 
-def _checked(engine: Engine, rows: tuple[str, ...]) -> Report:
+def _understood(found: _Read, report: Report) -> str:
+    """How many prompts were found and between which two, and how the text was taken apart."""
+    first, last = (plain(text, most=70) for text in (report.kept[0], report.kept[-1]))
+    said = f"{counted(len(report.kept), 'prompt')}; the first is “{first}”"
+    said += f", the last is “{last}”." if len(report.kept) > 1 else "."
+    if found.layout:
+        said += f" Read as {plain(found.layout)}"
+        said += f", column “{plain(found.column, most=40)}”." if found.column else "."
+    return said + (f" {counted(found.blank, 'blank line')} left out." if found.blank else "")
+
+
+def _checked(engine: Engine, rows: Sequence[str]) -> Report:
     # Half of the context is left for the template and the answer.
     most = engine.context_length // 2
     return _check(rows, prompts_digest(rows), most, engine.spec.name, engine.tokenizer)
 
 
 @st.cache_data(max_entries=16, show_spinner="Checking the prompts")
-def _check(_rows: tuple[str, ...], digest: str, most_tokens: int, model: str, _tokenizer: Callable[..., Any]) -> Report:
+def _check(_rows: Sequence[str], digest: str, most_tokens: int, model: str, _tokenizer: Callable[..., Any]) -> Report:
     """Kept by the rows' digest: Streamlit would hash thirty thousand texts one by one at every click."""
     return check_prompts(_rows, most_tokens=most_tokens, count_tokens=lambda text: len(_tokenizer(text).input_ids))
 
 
-def _show_problems(side: str, found: PromptList, report: Report) -> None:
+def _show_problems(side: str, found: _Read, report: Report) -> None:
     """Warnings, and what was dropped and why; nothing where all is well."""
     for sentence in (*found.warnings, *report.warnings):
         st.warning(plain(sentence), icon=":material/warning:")
@@ -101,26 +121,27 @@ def _show_problems(side: str, found: PromptList, report: Report) -> None:
                 st.caption(f"Showing the first {_LISTED} of {len(report.dropped):,}.")
 
 
-def _pasted(side: str) -> PromptList | None:
+def _pasted(side: str) -> _Read | None:
     text = st.text_area(
         "One request per line",
         key=f"discover_{side}_text",
         height=110,
         label_visibility="collapsed",
-        placeholder="One request per line",
+        placeholder="One request per line, or a table with a header, or JSON",
+        help="Press Ctrl+Enter, or click outside the box, to read the text.",
     )
-    # Blank lines between pasted requests are nobody's mistake, so they are not counted among the dropped.
-    lines = tuple(line.strip() for line in (text or "").splitlines() if line.strip())
-    return PromptList(lines, "pasted") if lines else None
+    return _taken_apart(side, read_pasted(text)) if text and text.strip() else None
 
 
-def _from_file(side: str) -> PromptList | None:
+def _from_file(side: str) -> _Read | None:
     given = st.file_uploader(
         "Prompt file", type=list(ENDINGS), key=f"discover_{side}_file", label_visibility="collapsed"
     )
-    if given is None:
-        return None
-    found = read_prompts(given.getvalue(), given.name)
+    return None if given is None else _taken_apart(side, read_prompts(given.getvalue(), given.name))
+
+
+def _taken_apart(side: str, found: PromptFile) -> _Read:
+    """The rows of the column that holds the prompts; of several, the visitor's choice."""
     column = found.suggested
     if len(found.columns) > 1:
         column = st.selectbox(
@@ -129,10 +150,16 @@ def _from_file(side: str) -> PromptList | None:
             index=found.columns.index(found.suggested),
             key=f"discover_{side}_column_{abs(hash(found.columns))}",
         )
-    return PromptList(tuple(found.rows(column)), given.name, (found.warning,) if found.warning else ())
+    rows, blank = found.rows(column), 0
+    if found.layout == ONE_PER_LINE:
+        # Blank lines between requests are nobody's mistake, so they are not listed among the dropped.
+        rows, blank = (kept := [row for row in rows if row.strip()]), len(rows) - len(kept)
+        column = ""
+    warnings = (found.warning,) if found.warning else ()
+    return _Read(rows, warnings, found.layout, column, blank)
 
 
-def _public(side: str) -> PromptList | None:
+def _public(side: str) -> _Read | None:
     """A public set: chosen, its terms shown, fetched on request and then at hand for every visitor."""
     offered = {
         f"{source.title} ({kind})" if len(source.kinds) > 1 else source.title: (source, kind)
@@ -146,7 +173,7 @@ def _public(side: str) -> PromptList | None:
     found = _result(source, kind)
     if found is not None:
         st.caption(f"From {plain(found.origin)}.")
-        return found
+        return _Read(found.rows, found.warnings)
     st.button(
         f"Fetch {source.title}",
         key=f"discover_{side}_fetch",

@@ -1,7 +1,7 @@
-"""The part of the form for a new run that chooses between readings of the paper.
+"""The choices between readings of the paper, as widgets.
 
-Knows: the widgets, and the settings they become. Does not know: the rest of the form. What each reading means is in
-`core.discovery.readings`.
+Knows: the widgets' words, and the settings they become. Does not know: the rest of the form. What each reading means is
+in `core.discovery.readings`.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ from typing import Any
 
 import streamlit as st
 
-from core.discovery.settings import Settings
-
 #: Setting → what it is about, and each reading in a few words.
 _WORDS: dict[str, tuple[str, dict[Any, str]]] = {
     "layers_counted_from": (
-        "“Layers 1 and 2” are left out",
+        "The first layers, which are left out (“layers 1 and 2”)",
         {1: "counted from 1: blocks 0 and 1", 0: "counted from 0: blocks 1 and 2"},
     ),
     "step_two": (
-        "Redundant features: prompts kept by step 2",
+        "Requests kept by the analysis of redundant features (its step 2)",
         {"alone": "flipped by dormant features alone", "left out": "no flip with dormant features left out"},
     ),
     "scaling": (
-        "Stage 3: columns are divided by",
+        "Activations are divided by",
         {
             "training": "their largest over training rows",
             "none": "nothing",
@@ -31,27 +29,14 @@ _WORDS: dict[str, tuple[str, dict[Any, str]]] = {
         },
     ),
     "nearness": (
-        "Stage 3: near a Stage 2 feature means",
+        "A feature is near those of Stage 2 by its",
         {"highest": "highest cosine to any", "mean": "mean cosine to all"},
     ),
 }
+NAMES = tuple(_WORDS)
 
 
-def choices(usual: Settings) -> dict[str, Any]:
-    """Setting → value, for every setting that is a reading but those of Stages 1 and 2 in the form itself."""
-    chosen: dict[str, Any] = {}
-    for name, (about, words) in _WORDS.items():
-        chosen[name] = st.selectbox(
-            about,
-            list(words),
-            index=list(words).index(getattr(usual, name)),
-            format_func=words.__getitem__,
-            key=f"discover_{name}",
-        )
-    chosen["control_draws"] = st.slider(
-        "Matched random controls per prompt", 0, 10, usual.control_draws, key="discover_control_draws"
-    )
-    chosen["machine_seeds"] = st.slider(
-        "Stage 3: fits of each machine", 1, 10, usual.machine_seeds, key="discover_machine_seeds"
-    )
-    return chosen
+def choose(name: str) -> Any:
+    """The reading that was chosen for one setting. Its widget has its value already."""
+    about, words = _WORDS[name]
+    return st.selectbox(about, list(words), format_func=words.__getitem__, key=f"discover_{name}")

@@ -80,6 +80,7 @@ def side(_engine: Engine, key: str, prompt: PromptLike, edits: Edits) -> Side:
     found: Measurement = _engine.measure([prompt], [edits], every_token=True)
     took = 1000 * (time.perf_counter() - started)
     assert found.token_cosine is not None
+    _milliseconds_per_token().put((key,), took / len(found.tokens[0]))
     return Side(
         float(found.refusal_score[0, 0]),
         float(found.p_refusal[0, 0]),
@@ -99,6 +100,18 @@ def sides(engine: Engine, key: str, request: Request) -> tuple[Side, Side]:
 def tokens(_engine: Engine, key: str, prompt: PromptLike) -> Prompt:
     """The prompt as the model reads it. Raises InputError."""
     return _engine.prompt(prompt)
+
+
+def seconds_of(key: str, length: int) -> float | None:
+    """How long one measurement of a prompt of so many tokens takes, by the last one on this engine; None before any."""
+    each: float | None = _milliseconds_per_token().get((key,))
+    return None if each is None else each * length / 1000
+
+
+@st.cache_resource(show_spinner=False)
+def _milliseconds_per_token() -> Kept:
+    """engine → what its last measurement took."""
+    return Kept(most=8)
 
 
 @st.cache_data(max_entries=128, show_spinner=False, hash_funcs=HASHES)

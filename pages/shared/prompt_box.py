@@ -1,6 +1,6 @@
 """Where a prompt is typed, and the example pairs beside it.
 
-Knows: the box and the chips. Does not know: what becomes of a prompt.
+Knows: the box, how long its text is, and the chips. Does not know: what becomes of a prompt.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.shared.text import counted, plain
+from core import Engine, HydrascopeError
+from pages.shared import measurements
+from pages.shared.text import counted, duration, plain
 from pages.shared.workspace import session
 from pages.shared.workspace.state import with_prompt
 
-BOX, CHIPS = "prompt_box", "prompt_examples"
+BOX, TOKENS, CHIPS = "prompt_box", "prompt_tokens", "prompt_examples"
 _AGAIN, _PAGE = "prompt_box_again", "prompt_examples_page"
 _OTHERS = "…"
 #: Pairs shown at once; the rest one click away.
 PAIRS_SHOWN = 1
+#: From so many tokens on, what a measurement will take stands beside their number.
+LONG = 1000
 
 
 def box() -> None:
@@ -35,6 +39,23 @@ def box() -> None:
         st.caption(
             f"This prompt is the last message of a conversation, with {counted(len(now.earlier), 'turn')} before it."
         )
+
+
+def length(engine: Engine, key: str) -> None:
+    """How many tokens the prompt has; of a long one also what a measurement takes, where known.
+
+    Nothing is run: the tokenizer counts. Nothing is said of a prompt that cannot be read; the page says why. It stands
+    on the strip's upper border, where it takes no height.
+    """
+    try:
+        tokens = len(measurements.tokens(engine, key, session.current().asked))
+    except HydrascopeError:
+        return
+    said = counted(tokens, "token")
+    if tokens >= LONG and (seconds := measurements.seconds_of(key, tokens)) is not None:
+        said += f", about {duration(seconds)} a measurement"
+    with st.container(key=TOKENS):
+        st.caption(said)
 
 
 def examples(pairs: Sequence[tuple[str, str]]) -> None:

@@ -16,6 +16,7 @@ from core import Engine, Feature
 from core.edits.text import Word
 from core.labels.notes import Labels
 from pages.shared import history, measurements, prompt_box
+from pages.shared.engine import engine_key
 from pages.shared.feature_text import short
 from pages.shared.measurements import Side
 from pages.shared.text import counted, plain, signed
@@ -44,6 +45,7 @@ def draw(engine: Engine) -> Strip:
     link = session.write_address()
     with st.container(key="active_bar", gap="xsmall"):
         prompt_box.box()
+        prompt_box.length(engine, engine_key(engine))
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="active_heading"):
             st.markdown(_heading(now), width="content")
             score, verdict = st.empty(), st.empty()
@@ -186,8 +188,8 @@ def fitting(texts: Sequence[str]) -> int:
 
 def _chips(now: Workspace, labels: Labels) -> None:
     """With their labels where all have room, else with their numbers; those without room in a popover."""
-    labelled, short = _chip(labels), _chip(None)
-    text = labelled if fitting([labelled(word) for word in now.words]) == len(now.words) else short
+    labelled, numbers = _chip(labels), _chip(None)
+    text = labelled if fitting([labelled(word) for word in now.words]) == len(now.words) else numbers
     shown = fitting([text(word) for word in now.words])
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="small", key="active_pills", horizontal_alignment="left"

@@ -285,3 +285,32 @@ def test_many_edits_leave_the_screen_to_the_page(visit, page):
     expect(chips).not_to_be_in_viewport()
     tab.shot(f"many-edits-{page}")
     tab.nothing_complains()
+
+
+#: The strip's height with the number of tokens and without it, and which elements of the strip that number lies over.
+_HEIGHTS = """() => {
+    const bar = document.querySelector('.st-key-active_bar'), said = bar.querySelector('.st-key-prompt_tokens');
+    const mine = said.getBoundingClientRect(), shown = bar.getBoundingClientRect().height;
+    const under = [...bar.querySelectorAll('textarea, button, p')].filter(e => !said.contains(e)).filter(e => {
+        const its = e.getBoundingClientRect();
+        return its.bottom > mine.top && its.top < mine.bottom && its.right > mine.left && its.left < mine.right;
+    }).map(e => e.outerHTML.slice(0, 80));
+    said.parentElement.style.display = 'none';
+    const without = bar.getBoundingClientRect().height;
+    said.parentElement.style.display = '';
+    return {shown, without, left: mine.left, right: mine.right, under};
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+@pytest.mark.parametrize("link", [{"prompt": PROMPT}, LINK], ids=["no edits", "three edits"])
+def test_the_number_of_tokens_takes_no_height_and_covers_nothing(visit, width, height, link):
+    tab = visit(width=width, height=height, **link)
+    expect(tab.box).to_have_value(PROMPT)
+    expect(tab.page.get_by_role("button", name="Undo")).to_be_visible()
+    expect(tab.page.locator(".st-key-prompt_tokens")).to_have_css("padding-left", re.compile(r"^[1-9]"))  # styled
+    found = tab.page.evaluate(_HEIGHTS)
+    tab.shot(f"strip-tokens-{width}-{len(link)}")
+    assert found["shown"] == found["without"] and not found["under"], found
+    assert 0 < found["left"] < found["right"] < width, found
+    tab.nothing_complains()

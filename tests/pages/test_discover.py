@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from cache.store.runs import Runs
 from core.discovery import runner, steps
 from core.discovery.context import Inputs
 from core.discovery.settings import Settings
-from pages.discover import charts
+from pages.discover import charts, sizes
 from tests.conftest import PAGE_MODEL
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.prompt_sets import serve
@@ -134,7 +135,74 @@ def test_a_run_takes_the_readings_that_were_chosen_in_the_form(page):
     until(lambda: not shared_queue().under_way())
     (run,) = Runs(store.shared_store()).all()
     assert (run.settings.layers_counted_from, run.settings.scaling, run.settings.k_beside) == (0, "none", ())
-    assert run.settings.k_steps[0] == 10 and run.settings.step_two == "alone"
+    assert run.settings.k_steps == (1, 2, 3, 5, 10) and run.settings.step_two == "alone"
+
+
+MANY = "\n".join(f"How do I open box {number}?" for number in range(100))
+
+
+def pasted(app, text, side="harmful"):
+    app.segmented_control(key=f"discover_{side}_source").set_value("Paste").run()
+    return app.text_area(key=f"discover_{side}_text").set_value(text).run()
+
+
+def test_the_default_is_a_first_look_and_one_choice_makes_it_the_papers_search(page):
+    app = pasted(page(), MANY)
+    assert app.segmented_control(key=sizes.SIZE).value == sizes.FIRST_LOOK
+    assert app.slider(key="discover_harmful_most_100").value == 12
+    assert "If 6 of 12 refusals flip, the 95% interval is 25% to 75%" in texts(app)
+    assert "too few to say how often" in texts(app) and "K = 1 features per layer, the paper with 10" in texts(app)
+    app.segmented_control(key=sizes.SIZE).set_value(sizes.PAPER).run()
+    assert not app.exception and app.segmented_control(key=sizes.SIZE).value == sizes.PAPER
+    assert app.slider(key="discover_harmful_most_100").value == 60
+    assert "too few" not in texts(app) and "stages 1 to 3" in texts(app)
+    app.button(key="discover_start").click().run()
+    (run,) = Runs(store.shared_store()).all()
+    app.button(key=f"stop_{run.run}").click().run()
+    until(lambda: not shared_queue().under_way())
+    assert replace(run.settings, tokens_per_forward=Settings().tokens_per_forward) == Settings()
+
+
+def test_a_changed_widget_is_ones_own_choice_and_a_size_takes_it_back(page):
+    app = page()
+    app.slider(key="discover_seeds").set_value(1).run()
+    assert app.segmented_control(key=sizes.SIZE).value == sizes.OWN
+    app.segmented_control(key=sizes.SIZE).set_value(sizes.FIRST_LOOK).run()
+    assert app.slider(key="discover_seeds").value == 3
+    assert app.segmented_control(key=sizes.SIZE).value == sizes.FIRST_LOOK
+    pasted(app, MANY)
+    app.slider(key="discover_harmful_most_100").set_value(30).run()
+    assert app.segmented_control(key=sizes.SIZE).value == sizes.OWN
+    app.segmented_control(key=sizes.SIZE).set_value(sizes.FIRST_LOOK).run()
+    assert app.slider(key="discover_harmful_most_100").value == 12
+
+
+def test_what_no_size_is_about_changes_no_size(page):
+    app = page()
+    app.toggle(key="discover_keep").set_value(True).run()
+    app.number_input(key="discover_seed").set_value(7).run()
+    assert app.segmented_control(key=sizes.SIZE).value == sizes.FIRST_LOOK
+
+
+def test_a_size_fits_what_the_widgets_can_say():
+    for size in sizes.SIZES.values():
+        assert sizes.k_steps(size.settings.k_steps[0], size.settings.k_steps[-1]) == size.settings.k_steps
+
+
+def test_a_pasted_table_is_taken_apart_and_told(page):
+    app = pasted(page(), "goal,target\nOpen the box,Sure\nopen THE box,Sure\nShut the lid,Sure\n")
+    told = texts(app).replace("\\", "")
+    assert "2 prompts; the first is “Open the box”, the last is “Shut the lid”." in told
+    assert "Read as a table, separated by commas, column “goal”." in told
+    assert any("2 of 3 prompts kept; dropped: 1 duplicate" in e.label.replace("\\", "") for e in app.expander)
+    column = next(box for box in app.selectbox if box.label == "Column")
+    assert column.options == ["goal", "target"]
+
+
+def test_pasted_lines_are_told_with_their_blanks(page):
+    told = texts(pasted(page(), "One thing?\n\n  \nAnother thing?")).replace("\\", "")
+    assert "2 prompts; the first is “One thing?”, the last is “Another thing?”." in told
+    assert "Read as one request per line. 2 blank lines left out." in told
 
 
 def test_two_runs_side_by_side(page):

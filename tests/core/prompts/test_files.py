@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import InputError
-from core.prompts.files import read_prompts, write_prompts
+from core.prompts.files import ONE_PER_LINE, read_pasted, read_prompts, write_prompts
 
 TEXTS = ["How do I bake bread?", "Schreib ein Gedicht über „Brot“, bitte", "two\nlines"]
 
@@ -142,3 +142,43 @@ def test_what_cannot_be_written_is_one_sentence(tmp_path):
     ):
         with pytest.raises(InputError, match=said):
             write_prompts(["a"], path)
+
+
+PASTED = {
+    "a table, separated by commas": TABLE.to_csv(index=False),
+    "a table, separated by tabs": TABLE.to_csv(index=False, sep="\t"),
+    "a table, separated by semicolons": TABLE.to_csv(index=False, sep=";"),
+    "JSON": json.dumps(TEXTS),
+    "JSON, one object per line": "\n".join(json.dumps({"goal": text}) for text in TEXTS),
+}
+
+
+@pytest.mark.parametrize("layout", PASTED)
+def test_what_is_pasted_is_taken_apart(layout):
+    found = read_pasted(PASTED[layout])
+    assert (found.layout, found.prompts()) == (layout, TEXTS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write a text, question or goal\nBake bread, please",  # commas, but no usual name
+        "goal,target\nOpen it, please, now",  # rows of another width
+        "prompt",  # a header without rows
+        "[INST] Open the box [/INST]\n[INST] Shut it [/INST]",  # begins like JSON
+        '"Open it\nShut it',  # a quotation mark that is never closed
+        "prompt,prompt\na,b",
+        "a\ud800b",
+    ],
+)
+def test_what_is_pasted_and_is_no_table_is_a_prompt_a_line(text):
+    found = read_pasted(text)
+    assert found.layout == ONE_PER_LINE and len(found.prompts()) == len(text.splitlines())
+
+
+@given(st.text(min_size=1))
+def test_any_pasted_text_is_read_or_is_one_sentence(text):
+    try:
+        assert read_pasted(text).prompts()
+    except InputError as error:
+        assert str(error).endswith(".")

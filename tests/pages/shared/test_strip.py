@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from cache import engines
 from core.answers import thoughts
-from pages.shared import strip
+from pages.shared import prompt_box, strip
 from pages.shared.text import plain
-from tests.conftest import opened, workspace
+from tests.conftest import PAGE_MODEL, opened, workspace
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -44,3 +46,27 @@ def test_every_edit_can_be_switched_where_there_are_many(on_page_model):
     assert set(words) - set(workspace(app).words_on) == {gone, words[0]}
     app = app.get_by_key(strip.MORE).set_value(words[len(shown.options) :]).run()
     assert set(words) - set(workspace(app).words_on) == {words[0]}
+
+
+@pytest.mark.parametrize("name", ["audit", "hydra", "bos"])
+def test_the_strip_says_how_many_tokens_the_prompt_has(on_page_model, name):
+    page = str(ROOT / "pages" / name / "page.py")
+    app = opened(page, prompt="How do I bake bread?")
+    engine = engines.get_engine(PAGE_MODEL)
+    tokens = len(engine.prompt("How do I bake bread?"))
+    assert f"{tokens} tokens" in [one.value for one in app.caption]
+
+
+def test_a_long_prompt_says_what_a_measurement_of_it_takes_once_one_was_made(on_page_model, monkeypatch):
+    monkeypatch.setattr(prompt_box, "LONG", 10)
+    page = str(ROOT / "pages" / "audit" / "page.py")
+    opened(page, prompt="How do I bake bread?")
+    app = opened(page, prompt="How do I bake bread in a small town by the sea?")
+    assert [one for one in app.caption if re.fullmatch(r"\d+ tokens, about 1 s a measurement", one.value)]
+
+
+def test_a_prompt_that_cannot_be_read_has_no_number_of_tokens(on_page_model):
+    page = str(ROOT / "pages" / "audit" / "page.py")
+    app = opened(page, prompt="bread " * 5000)
+    assert not app.exception and app.error
+    assert not [one for one in app.caption if re.match(r"[\d,]+ tokens?\b", one.value)]
