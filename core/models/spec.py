@@ -23,7 +23,8 @@ class ModelSpec:
     direction: file of the shipped refusal direction. prompts: csv of bundled prompts (kind, split, text).
     references: reference answers to some of them (`core.prompts.references`). labels: what is known of each feature
     without a network, a file or a folder of files made here. tour: stored results of the guided tour
-    (`core.hydra.tour_file`). neuronpedia: layer → “model/source” of its SAE's pages there, for layers that have any.
+    (`core.hydra.tour_file`). example_run: a finished run of the search, for its page to open at once.
+    neuronpedia: layer → “model/source” of its SAE's pages there, for layers that have any.
     steering_layer: where the paper adds and removes the direction, None for models it did not use. caveat: what to bear
     in mind with this model. system: the system prompt; None as the chat template writes it, "" without the block that
     some templates always write.
@@ -40,6 +41,7 @@ class ModelSpec:
     references: Path | None = None
     labels: Path | None = None
     tour: Path | None = None
+    example_run: Path | None = None
     neuronpedia: Mapping[int, str] = field(default_factory=dict, hash=False)
     revision: str | None = None
     steering_layer: int | None = None

@@ -11,7 +11,7 @@ import streamlit as st
 from cache.store.database import shared_store
 from cache.store.runs import Run, Runs
 from core import Engine
-from pages.discover import new_run, progress, results, stability, state
+from pages.discover import example, new_run, progress, results, stability, state
 from pages.shared.engine import engine_or_stop
 from pages.shared.jobs import watch
 from pages.shared.runs import run_name
@@ -48,6 +48,7 @@ def _page(engine: Engine) -> None:
             "Your runs appear here and are kept. A run continues when you leave the page. You can pause it, stop "
             "it, and resume it later."
         )
+        example.button(engine)
         return
     chosen = _choose(known)
     view = results.views()

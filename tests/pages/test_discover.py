@@ -12,11 +12,13 @@ from cache import engines
 from cache.jobs import search
 from cache.jobs.queue import shared_queue
 from cache.store import database as store
+from cache.store.database import Store
+from cache.store.run_file import write_run
 from cache.store.runs import Runs
 from core.discovery import runner, steps
 from core.discovery.context import Inputs
 from core.discovery.settings import Settings
-from pages.discover import charts, sizes
+from pages.discover import charts, sizes, state
 from tests.conftest import PAGE_MODEL
 from tests.loopback_hub.environment import go_offline
 from tests.loopback_hub.prompt_sets import serve
@@ -328,3 +330,19 @@ def test_a_set_that_cannot_be_had_is_one_sentence_and_the_button_stays(serve, pa
     fetched(app)
     assert not app.exception and said in app.error[0].value.replace("\\", "")
     assert app.button(key="discover_harmful_fetch").label == "Fetch AdvBench"
+
+
+def test_an_example_run_that_is_shipped_opens_at_once(page, monkeypatch, tmp_path):
+    page()
+    engine, elsewhere = engines.get_engine(PAGE_MODEL), Runs(Store(tmp_path / "elsewhere.duckdb"))
+    run = elsewhere.create(engine, INPUTS, SETTINGS, "an example")
+    elsewhere.set_state(run, "finished")
+    write_run(elsewhere.store, run, tmp_path / "example_run.json")
+    monkeypatch.setitem(vars(engine.spec), "example_run", tmp_path / "example_run.json")
+    app = page()
+    app.button(key="discover_example").click().run()
+    assert not app.exception and app.selectbox(key=state.RUN).value == run
+    (tmp_path / "example_run.json").write_text("{")
+    monkeypatch.setattr("cache.store.runs.Runs.all", lambda self: [])
+    broken = page().button(key="discover_example").click().run()
+    assert not broken.exception and "cannot be read" in texts(broken)
