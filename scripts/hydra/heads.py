@@ -30,6 +30,7 @@ ROUNDS = 6
 RULES: tuple[Literal["aligned", "all"], ...] = ("aligned", "all")
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 NAMES = {"woken": "nearest the direction", "random": "as many random active ones"}
+ENDS = {"complied": "answered", "degenerate": "degenerate", "refused": "still refused"}
 #: Tokens of an answer that is judged.
 TOKENS = 24
 
@@ -89,7 +90,14 @@ def heads(setup: Setup, prompt: str, rule: Literal["aligned", "all"]) -> list[Ro
     scores = engine.measure(prompt, [Edits.ablate(ranked[:n]) for n in range(1, len(ranked) + 1)]).refusal_score[0]
     few = max((n for n, score in enumerate(scores, start=1) if score > setup.least), default=1)
     begun = cut_the_heads(
-        engine, prompt, Edits.ablate(ranked[:few]), rule=rule, benign=setup.benign, rounds=ROUNDS, tokens=TOKENS
+        engine,
+        prompt,
+        Edits.ablate(ranked[:few]),
+        rule=rule,
+        benign=setup.benign,
+        rounds=ROUNDS,
+        tokens=TOKENS,
+        judge=setup.judge,
     )
     return list(begun)
 
@@ -128,9 +136,8 @@ def share(found: list[Row], name: str, wanted: str) -> str:
 
 def report(settings: Row, found: list[Row]) -> None:
     """What the prompts have in common."""
-    n = len(found)
     print(
-        f"\n{settings['model']}, {settings['dtype']}: {n} prompts refused unedited, answers of {TOKENS} tokens judged by "
+        f"\n{settings['model']}, {settings['dtype']}: {len(found)} prompts refused unedited, answers of {TOKENS} tokens judged by "
         f"`{settings['judge']}`; the {settings['k']} features a layer nearest the direction ablated.\n"
     )
     print("### What wakes")
@@ -159,6 +166,8 @@ def report(settings: Row, found: list[Row]) -> None:
         rows,
     )
     print(f"\nWoken by both: {mean([one['both_wake'] for one in found])} features a prompt.")
+    more = mean([one["woken"]["n"] - one["random"]["n"] for one in found])
+    print(f"More woken than by the random ones, paired: {more}.")
     print("\n### Do the woken features matter?")
     frame = pd.DataFrame([row | {"prompt": i} for i, one in enumerate(found) for row in one["matters"]])
     frame["by_chance"] = frame["control"] - frame["score"]
@@ -180,46 +189,7 @@ def report(settings: Row, found: list[Row]) -> None:
     table(
         ["also ablated", "prompts", "features", "change of the refusal score", "the same, random", "difference"], rows
     )
-    print("\n### Cut the heads")
-    rows, tests = [], []
-    for rule in RULES:
-        last = [one["heads"][rule][-1] for one in found]
-        own, control = ([one[key] == "complied" for one in last] for key in ("verdict", "control_verdict"))
-        tests.append(paired(np.array(own), np.array(control)).p)
-        rows.append(
-            (
-                rule,
-                mean([one["heads"][rule][0]["features"] for one in found]),
-                mean([one["features"] for one in last]),
-                mean([one["number"] for one in last]),
-                rate(sum(own), n),
-                rate(sum(one["verdict"] == "degenerate" for one in last), n),
-                rate(sum(one["verdict"] == "refused" for one in last), n),
-                rate(sum(control), n),
-                rate(sum(one["control_verdict"] == "degenerate" for one in last), n),
-                mean([one["kl"] for one in last], 2),
-                mean([one["control_kl"] for one in last], 2),
-            )
-        )
-    table(
-        [
-            "added",
-            "features at first",
-            "at the end",
-            "rounds",
-            "answered",
-            "degenerate",
-            "still refused",
-            "control answered",
-            "control degenerate",
-            "benign KL, nats",
-            "control",
-            "paired p (answered)",
-            "p, Holm",
-        ],
-        [(*row, f"{p:.2g}", f"{corrected:.2g}") for row, p, corrected in zip(rows, tests, holm(tests), strict=True)],
-    )
-    print(f"\np is corrected by Holm within the family “{HEADS.name}”: {HEADS.tests}.")
+    cutting(found)
     print("\n### Dose")
     frame = pd.DataFrame([row for one in found for row in one["dose"]])
     rows = [
@@ -228,6 +198,49 @@ def report(settings: Row, found: list[Row]) -> None:
     ]
     table(["strength", "refusal score", "score above 0", "woken"], rows)
     recovery(found)
+
+
+def cutting(found: list[Row]) -> None:
+    """Over the prompts that the first, small set leaves refused: on the others there is nothing to cut."""
+    print("\n### Cut the heads")
+    rows, tests = [], []
+    for rule in RULES:
+        played = [one["heads"][rule] for one in found if one["heads"][rule][0]["verdict"] == "refused"]
+        last, n = [one[-1] for one in played], len(played)
+        own, control = ([one[key] == "complied" for one in last] for key in ("verdict", "control_verdict"))
+        tests.append(paired(np.array(own), np.array(control)).p)
+        rows.append(
+            (
+                f"{rule} ({n} of {len(found)})",
+                mean([one[0]["features"] for one in played]),
+                mean([one["features"] for one in last]),
+                mean([one["number"] for one in last]),
+                mean([one[-1]["score"] - one[0]["score"] for one in played], 2),
+                mean([one[-1]["control_score"] - one[0]["control_score"] for one in played], 2),
+                *(rate(sum(one["verdict"] == kind for one in last), n) for kind in ENDS),
+                *(rate(sum(one["control_verdict"] == kind for one in last), n) for kind in ENDS),
+                mean([one["kl"] for one in last], 2),
+                mean([one["control_kl"] for one in last], 2),
+            )
+        )
+    table(
+        [
+            "added (still refused with the first set)",
+            "features at first",
+            "at the end",
+            "rounds",
+            "change of the score",
+            "the same, random",
+            *ENDS.values(),
+            *(f"random: {title}" for title in ENDS.values()),
+            "benign KL, nats",
+            "random: KL",
+            "paired p (answered)",
+            "p, Holm",
+        ],
+        [(*row, f"{p:.2g}", f"{corrected:.2g}") for row, p, corrected in zip(rows, tests, holm(tests), strict=True)],
+    )
+    print(f"\np is corrected by Holm within the family “{HEADS.name}”: {HEADS.tests}.")
 
 
 def recovery(found: list[Row]) -> None:
