@@ -142,7 +142,13 @@ def _run(engine: Engine) -> Sequence[Feature]:
             "No redundant feature woke in this run, or the run has not finished Stage 2.", icon=":material/lightbulb:"
         )
         return ()
-    only = st.toggle("Only those that woke at BOS", key="bos_run_only", disabled=not found["at_bos"].any())
+    none = not found["at_bos"].any()
+    only = st.toggle(
+        "Only those that woke at BOS",
+        key="bos_run_only",
+        disabled=none,
+        help="None of them woke at BOS in this run." if none else None,
+    )
     kept = found[found["at_bos"] > 0] if only else found
     return [Feature.parse(name) for name in kept["feature"]]
 

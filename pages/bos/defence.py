@@ -164,6 +164,7 @@ def _button(engine: Engine, slots: Slots) -> None:
             type="primary",
             icon=":material/shield:",
             disabled=_under_way(),
+            help="Another evaluation is under way. It has to end first." if _under_way() else None,
             on_click=_start,
             args=(engine, slots.asked, slots.judge),
         )

@@ -77,7 +77,9 @@ def _choose(known: dict[str, Run]) -> list[str]:
             key=state.OTHER,
             disabled=len(others) == 1,
             format_func=lambda r: "nothing" if r == _NONE else run_name(known[r]),
-            help="Another run, shown side by side with the first.",
+            help="There is no other run yet."
+            if len(others) == 1
+            else "Another run, shown side by side with the first.",
         )
     return [str(run)] if other in (None, _NONE) else [str(run), str(other)]
 

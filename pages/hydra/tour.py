@@ -84,6 +84,7 @@ def _way(at: int, example: Example, live: bool | None) -> None:
                 disabled=at == 0,
                 on_click=_go,
                 args=(at - 1,),
+                help=None if at else "This is the first step.",
             )
             if at + 1 < len(STEPS):
                 st.button(

@@ -68,6 +68,7 @@ def choose_judges(answers: Answers, kept: Judgements) -> None:
             disabled=under_way or not names or not all(ready),
             on_click=_start,
             args=(answers, list(names), kept),
+            help=_waits(under_way, bool(names), all(ready)),
         )
         st.toggle(
             "Keep the answers' text",
@@ -149,3 +150,12 @@ def make_judge(name: str, progress: Progress, cancelled: Callable[[], bool]) -> 
     """A judge by its name, with whatever it loads."""
     engine = get_engine(chosen_name(), progress, cancelled) if name in NEED_ENGINE else None
     return find_judge(name, progress=progress, cancelled=cancelled, engine=engine)
+
+
+def _waits(under_way: bool, chosen: bool, ready: bool) -> str | None:
+    """What the button waits for."""
+    if under_way:
+        return "These answers are being judged now."
+    if not chosen:
+        return "Choose at least one judge first."
+    return None if ready else "Fetch the judges chosen above first."

@@ -186,6 +186,7 @@ def _load(spec: ModelSpec, now: str, found: Footprint | None) -> None:
             disabled=same or loading or found is None or found.needs_token,
             on_click=model_loading.start,
             args=(spec,),
+            help=_waits(same, loading, found is not None, found is not None and found.needs_token),
         )
         st.button(
             "Check again",
@@ -208,3 +209,14 @@ def _progress(spec: ModelSpec) -> None:
 def _select(name: str) -> None:
     """Show a model that was chosen elsewhere on the page, with its progress."""
     st.session_state[MODEL] = name
+
+
+def _waits(same: bool, loading: bool, known: bool, needs_token: bool) -> str | None:
+    """What the button waits for."""
+    if same:
+        return "Every page uses this model already."
+    if loading:
+        return "Another model is being loaded. Stop that first, or wait for it."
+    if needs_token:
+        return "The hub wants a token for this model. See above."
+    return None if known else "The model's files could not be found. See above."

@@ -109,7 +109,10 @@ def _settings() -> TrainingSettings:
 
 
 def _buttons(base: str, settings: TrainingSettings | None) -> None:
-    off = settings is None or bool(_under_way(base))
+    busy = bool(_under_way(base))
+    off, waits = settings is None or busy, "A training of this model is under way." if busy else None
+    if settings is None:
+        waits = "The settings above cannot be used. See there."
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Estimate",
@@ -118,7 +121,7 @@ def _buttons(base: str, settings: TrainingSettings | None) -> None:
             disabled=off,
             on_click=_estimate,
             args=(base, settings),
-            help="Loads the model if it is not loaded, and runs a little of each part.",
+            help=waits or "Loads the model if it is not loaded, and runs a little of each part.",
         )
         st.button(
             "Train",
@@ -128,7 +131,7 @@ def _buttons(base: str, settings: TrainingSettings | None) -> None:
             disabled=off,
             on_click=_start,
             args=(base, settings),
-            help="A training of the same settings that was stopped continues where it was.",
+            help=waits or "A training of the same settings that was stopped continues where it was.",
         )
 
 

@@ -249,6 +249,7 @@ def _clamp(edited: Sequence[Feature]) -> None:
             disabled=not edited,
             on_click=_put,
             args=(list(edited),),
+            help=None if edited else "Tick a feature in the table first.",
         )
 
 

@@ -26,6 +26,7 @@ from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import Workspace, split
 
+WITHOUT_EDITS = "Switch an edit on first: only edits that are on are saved."
 SET_NAME = "audit_set_name"
 #: Whether answers are kept too.
 KEEPS = "history_keeps_answers"
@@ -109,7 +110,12 @@ def saved_sets(engine: Engine, now: Workspace) -> None:
     ):
         none = not now.words_on
         st.text_input(
-            "Name for this set", key=SET_NAME, max_chars=60, disabled=none, placeholder="top 10 without layer 12"
+            "Name for this set",
+            key=SET_NAME,
+            max_chars=60,
+            disabled=none,
+            placeholder="top 10 without layer 12",
+            help=WITHOUT_EDITS if none else None,
         )
         st.button(
             "Save the edits that are on",
@@ -119,6 +125,7 @@ def saved_sets(engine: Engine, now: Workspace) -> None:
             on_click=_save,
             args=(store, engine.spec.name, ",".join(now.words_on)),
             width="stretch",
+            help=WITHOUT_EDITS if none else None,
         )
         for place, (name, text) in enumerate(found.items()):
             st.button(

@@ -147,6 +147,7 @@ def _pinned(now: Workspace) -> None:
                     disabled=pin == now.edits,
                     on_click=_change,
                     args=(with_pinned_edits, number),
+                    help="These are the edits now." if pin == now.edits else None,
                 )
                 st.button(
                     "Remove",

@@ -1,5 +1,6 @@
 """Other people's text is shown as text."""
 
+import ast
 import html
 import re
 
@@ -45,6 +46,14 @@ def test_numbers_have_a_true_minus_and_zero_no_sign():
 
 def test_counts_agree_with_their_noun():
     assert counted(1, "feature") == "1 feature" and counted(1200, "edit") == "1,200 edits"
+
+
+@pytest.mark.parametrize("file", sorted((PROGRAM_FOLDER / "pages").glob("*/*.py")), ids=lambda path: path.name)
+def test_what_can_be_grey_says_why(file):
+    """Every widget that can be disabled has a tooltip, in which a person reads what it waits for."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = {word.arg for word in node.keywords} if isinstance(node, ast.Call) else set()
+        assert "disabled" not in names or "help" in names, f"{file.name}:{getattr(node, 'lineno', 0)}"
 
 
 @pytest.mark.parametrize("folder", ["audit", "bos", "discover", "hydra", "judges", "models", "shared"])
