@@ -78,11 +78,15 @@ def prompts_key(side: str, of: int) -> str:
 
 
 def fill_in() -> None:
-    """Give every widget its value before it is drawn, on the first visit and after one was on another page."""
+    """Give every widget its value before it is drawn, on the first visit and after one was on another page.
+
+    The value is sent with every run: the browser makes the widgets of a popover when it is opened, and would otherwise
+    start each from its least value.
+    """
     if SIZE not in st.session_state:
         st.session_state.pop(_WANTED, None)
     for key, value in _values(SIZES.get(st.session_state.get(SIZE, FIRST_LOOK), SIZES[FIRST_LOOK]).settings).items():
-        st.session_state.setdefault(key, value)
+        st.session_state[key] = st.session_state.get(key, value)
 
 
 def control(settings: Settings, harmful: Given, benign: Given) -> None:

@@ -90,6 +90,7 @@ def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, judged_add
     tab.shot("discover-first-visit")
     tab.paste("harmful", TEXTS[:12])
     tab.choose("discover_benign_source", "Paste")
+    tab.choose("discover_run_size", "The paper's search (hours)").still()
     tab.choose("discover_stages", "1–2").still().quickly()
     expect(tab.page.get_by_text("12 prompts;")).to_be_visible(timeout=PATIENCE)
     tab.click("discover_start")
@@ -114,6 +115,26 @@ def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, judged_add
     tab.settled()
     assert tab.score("after") != tab.score("before")
     tab.shot("discover-opened-on-audit")
+    tab.nothing_complains()
+
+
+def test_settings_that_are_opened_late_say_what_the_size_set(tabs, tiny_address):
+    tab = tabs(DiscoverPage, tiny_address)
+    tab.paste("harmful", TEXTS[:12])
+    for size, tokens, seeds, thresholds in (
+        ("First look (minutes)", "24", "3", "three"),
+        ("The paper's search (hours)", "24", "3", "eight"),
+    ):
+        tab.choose("discover_run_size", size).still()
+        tab.click("discover_settings")
+        for key, value in (("discover_tokens", tokens), ("discover_seeds", seeds)):
+            slider = tab.page.locator(f".st-key-{key}").get_by_role("slider")
+            expect(slider).to_have_value(value)
+        chosen = tab.page.locator(".st-key-discover_thresholds button[data-selected]")
+        expect(chosen).to_contain_text(thresholds)
+        tab.page.keyboard.press("Escape")
+        tab.paste("harmful", TEXTS[: 12 if size.startswith("The") else 11])  # another run, after they were made
+        expect(tab.page.locator(".st-key-discover_run_size button[data-selected]")).to_contain_text(size)
     tab.nothing_complains()
 
 
