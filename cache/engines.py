@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from core import Engine, load
+from core.forward.device_lock import DEVICE_LOCK
 from core.models.footprint import footprint
 from core.models.registry import find_spec
 from core.progress import NEVER, QUIET, Progress
@@ -24,6 +25,20 @@ from core.settings import MODELS
 # libraries then report leaks.
 gc.freeze()
 atexit.register(gc.unfreeze)
+
+
+#: Seconds that the end of the process waits for a forward at most.
+LAST_FORWARD = 30.0
+
+
+@atexit.register
+def hold_the_device() -> None:
+    """At the end of the process: wait for the forward under way, and let none begin.
+
+    A thread that is torn out of torch's C++ when the interpreter ends aborts the process (“terminate called …”).
+    """
+    DEVICE_LOCK.acquire(timeout=LAST_FORWARD)
+
 
 # Protects `_engines`: without it two first visitors would each load the model.
 _lock = threading.Lock()

@@ -1,8 +1,6 @@
 """`python -m core …` is `hydrascope …`. Knows nothing: `core.commands` does everything."""
 
-import sys
-
-from core.commands.command_line import main
+from core.commands.command_line import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -134,13 +134,15 @@ def test_the_installed_pages_answer_on_this_machine_only_from_an_empty_folder(in
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
     environment |= {"PYTHONPATH": str(installed), "HYDRASCOPE_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, str(installed / "bin" / "hydrascope"), "run", "--server.port", str(port)]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
         try:
             answer = until_it_answers(f"http://127.0.0.1:{port}/_stcore/health", server)
         finally:
             server.send_signal(signal.SIGINT)
             printed, _ = server.communicate(timeout=60)
-    assert answer == "ok"
+    assert answer == "ok" and server.returncode == 0 and "leaked" not in printed and "terminate" not in printed
     assert f"http://127.0.0.1:{port}" in printed and "Network URL" not in printed and "External URL" not in printed
 
 

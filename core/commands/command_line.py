@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from types import ModuleType
+from typing import NoReturn
 
 import core
 from core.commands import audit, discover, judge, labels, models, prepare, prompts, run, saes
@@ -63,6 +64,14 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `hydrascope models | head`: the reader has enough, so the last flush must not complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
+
+
+def program() -> NoReturn:
+    """The command of this process, and its end."""
+    code = main()
+    if sys.argv[1:2] == ["run"]:
+        run.end_server(code)
+    sys.exit(code)
 
 
 def _endings() -> str:

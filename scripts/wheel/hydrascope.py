@@ -13,8 +13,8 @@ if _HERE not in sys.path:
     sys.path.append(_HERE)
 
 
-def main() -> int:
+def main() -> None:
     """The command `hydrascope`."""
-    from core.commands.command_line import main as command_line
+    from core.commands.command_line import program
 
-    return command_line()
+    program()

@@ -1,8 +1,11 @@
 """The one loaded engine: kept while it is asked for, unloaded whole when another takes its place."""
 
 import gc
+import subprocess
+import sys
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +14,8 @@ from cache import engines
 from core import AssetError, Edits, InputError, UnknownModelError
 from core.errors import Cancelled
 from core.models import registry
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -188,3 +193,20 @@ def test_a_stop_while_an_sae_is_packed_is_heard(registered, tmp_path, monkeypatc
     with pytest.raises(Cancelled):
         engines.get_engine("one", cancelled=lambda: True)
     assert not engines.loaded_names()
+
+
+def test_the_end_of_the_process_waits_for_the_forward_under_way():
+    """As when Ctrl+C ends the server while a page is written."""
+    script = (
+        "import threading, time\n"
+        "from cache import engines\n"
+        "from core.forward.device_lock import DEVICE_LOCK\n"
+        "begun = threading.Event()\n"
+        "def forward():\n"
+        "    with DEVICE_LOCK:\n"
+        "        begun.set(); time.sleep(0.5); print('whole', flush=True)\n"
+        "threading.Thread(target=forward, daemon=True).start()\n"
+        "begun.wait()\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (found.returncode, found.stdout) == (0, "whole\n"), found.stderr
