@@ -25,7 +25,6 @@ from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
 NEAREST, WAKES, ACTIVE, RUN, HAND = "Nearest", "Woken", "Edits", "Run", "Typed"
-SOURCES = (NEAREST, WAKES, ACTIVE, RUN, HAND)
 SOURCE, RANK, MOST, TYPED, RUN_CHOSEN = "bos_source", "bos_rank", "bos_most", "bos_typed", "bos_run"
 STRONGEST, ALIGNED = "strongest", "most aligned"
 #: Features taken at first.
@@ -37,11 +36,11 @@ LABELLED_UP_TO = 6
 def section(engine: Engine, key: str, request: Request) -> tuple[Feature, ...]:
     """The whole choice; returns the features chosen. Raises InputError."""
     st.subheader("Features to clamp", anchor="features")
-    sources = SOURCES if engine.has_direction else SOURCES[1:]
+    sources = [NEAREST] * engine.has_direction + [WAKES] * work.has_bos(engine) + [ACTIVE, RUN, HAND]
     source = st.segmented_control(
         "Where from",
         sources,
-        default=WAKES if request.edits else sources[0],
+        default=WAKES if request.edits and WAKES in sources else sources[0],
         key=SOURCE,
         required=True,
         label_visibility="collapsed",

@@ -20,7 +20,7 @@ from pages.shared.workspace.state import words_of
 def section(engine: Engine, key: str, features: tuple[Feature, ...], natural: Natural) -> tuple[Clamp, float] | None:
     """The clamp and its value; None, with the reason shown, where this model cannot hold features so."""
     st.subheader("Clamp value", anchor="clamp")
-    st.session_state.setdefault(state.POSITIONS, "bos")
+    st.session_state.setdefault(state.POSITIONS, "bos" if work.has_bos(engine) else "template")
     state.usual(state.VALUE, natural.usual)
     st.session_state[state.SLIDER] = min(max(st.session_state[state.VALUE] or 0.0, 0.0), natural.end)
     st.slider(
@@ -48,7 +48,7 @@ def section(engine: Engine, key: str, features: tuple[Feature, ...], natural: Na
     with right:
         where = st.selectbox(
             "Where",
-            list(POSITIONS),
+            [name for name in POSITIONS if name != "bos" or work.has_bos(engine)],
             key=state.POSITIONS,
             format_func=_where,
             persist_state="session",
@@ -72,7 +72,7 @@ def _slid() -> None:
 
 
 def _compared(natural: Natural) -> str:
-    where = "at BOS" if natural.at_bos else "after BOS; they are silent at BOS"
+    where = "at BOS" if natural.at_bos else "on ordinary prompts, after BOS"
     return (
         f"By themselves these features reach {natural.highest:g} {where}. The slider goes to {REACH} times that. The "
         "paper uses 2 to 10, on models with smaller activations."

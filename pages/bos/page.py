@@ -44,6 +44,11 @@ def bos(engine: Engine) -> None:
         show_error(error)
         return
     strip.show_score(top, engine, key, request, before, after)
+    if not work.has_bos(engine):
+        st.info(
+            "This model’s prompts do not begin with a BOS token. The clamp acts at the end of the instruction instead.",
+            icon=":material/info:",
+        )
     with st.container(key="workbench"):
         change, effect = st.columns(COLUMNS, gap="medium")
     with change:

@@ -73,9 +73,14 @@ def wakes_at_bos(engine: Engine, key: str, edits: Edits) -> pd.DataFrame:
     return measurements.at_bos(engine, key, edits).woken[["layer", "index", "activation", "cosine"]]
 
 
+def has_bos(engine: Engine) -> bool:
+    """Whether this model's prompts begin with a BOS token."""
+    return "bos" in engine.prompt("Hello").spans
+
+
 def woken_activations(engine: Engine, key: str, edits: Edits, features: Sequence[Feature]) -> list[float]:
     """How strongly these features are active at BOS under the edits, those that wake there. Raises InputError."""
-    if not edits:
+    if not edits or not has_bos(engine):
         return []
     woken = wakes_at_bos(engine, key, edits)
     return [float(a) for a, feature in zip(woken["activation"], features_of(woken), strict=True) if feature in features]

@@ -159,10 +159,25 @@ def main() -> None:
     engine = load(options.model)
     asked = prompts_of(engine, options)
     off = Edits.ablate(top_per_layer(engine.alignment(), options.per_layer))
+    defences = Defences(Store(options.out))
+    if "bos" in engine.prompt("Hello").spans:
+        at_bos(engine, asked, off, defences, options)
+    else:
+        print(
+            "This model's prompts do not begin with a BOS token, so nothing can be held there. Attacks without a clamp:"
+        )
+        for one in evaluations([], (None,), off, options.per_layer, asked):
+            show(engine, defences, one, options.judge)
+    for one in comparison(engine, asked, options.first):
+        print(f"\n{conclusion(one.values, show(engine, defences, one, options.judge), one.positions)}", flush=True)
+
+
+def at_bos(engine: Engine, asked: Asked, off: Edits, defences: Defences, options: argparse.Namespace) -> None:
+    """The features that wake at BOS, held there, under every attack."""
     features, usual = redundant(engine, off, options.k)
     plain, scaled = ([float(v) for v in text.split(",") if v] for text in (options.values, options.scaled))
     values = (None, *sorted({*plain, *(round(times * usual, 1) for times in scaled)}))
-    defences, cost = Defences(Store(options.out)), {}
+    cost: dict = {}
     ranges = natural_ranges(engine, features, [*asked.harmful[:12], *asked.benign[:12]])
     print("\nNatural ranges over the first 12 harmful and 12 benign prompts, unedited:\n")
     print(f"at BOS up to {ranges['bos'].max():.2f}, elsewhere up to {ranges['highest'].max():.2f}.")
@@ -172,8 +187,6 @@ def main() -> None:
             cost = found
         else:
             print(f"\n{conclusion(values, {**cost, **found})}", flush=True)
-    for one in comparison(engine, asked, options.first):
-        print(f"\n{conclusion(one.values, show(engine, defences, one, options.judge), one.positions)}", flush=True)
 
 
 def show(engine: Engine, defences: Defences, asked: Evaluation, judge: str) -> dict:

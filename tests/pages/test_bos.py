@@ -274,3 +274,13 @@ def test_charts_are_drawn_and_said_in_words():
         assert chart.to_dict()["$schema"]
     assert "+0.5 without a clamp" in charts.scores_summary(frame)
     assert charts.rates_summary(long, "degenerate").endswith("attacked, 2: 50% of 2")
+
+
+def test_a_model_without_bos_is_clamped_where_the_answer_begins(page, monkeypatch):
+    monkeypatch.setattr(work, "has_bos", lambda engine: False)
+    app = page(edits=EDITS)
+    assert "do not begin with a BOS token" in texts(app) and "Clamped at" in texts(app)
+    assert app.selectbox(key=state.POSITIONS).value == "template"
+    assert choose.WAKES not in app.segmented_control(key=choose.SOURCE).options
+    checked(app.button(key="bos_to_active").click().run())
+    assert all(word.endswith("@template") for word in workspace(app).words[48:])
