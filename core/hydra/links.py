@@ -41,9 +41,11 @@ def leave_one_out(
     watched: Sequence[Feature],
     by: Literal["feature", "layer"] = "feature",
     most: int = 200,
+    with_bos: bool = True,
 ) -> Links:
     """The whole set and the set without each feature, or without each layer's, in one batch.
 
+    with_bos: whether what a watched feature does at position 0 counts; it is the same for every prompt there.
     Raises InputError when there are more than `most` to leave out, or when the set names no feature.
     """
     if by not in ("feature", "layer"):
@@ -64,6 +66,8 @@ def leave_one_out(
     sets = [edits, *(edits.without(features) for _, features in parts.values())]
     found = engine.measure(prompt, sets, watched)
     filled = np.nan_to_num(found.activations[0], nan=0.0)  # NaN only where nothing is watched at a position
+    if not with_bos:
+        filled[..., 0] = 0.0
     highest, at = filled.max(-1, initial=0.0), filled[0].argmax(-1) if filled.size else np.zeros(0, dtype=np.int64)
     rows = [
         (out, str(feature), layer, feature.layer, float(highest[0, column] - highest[row, column]), int(at[column]))

@@ -86,7 +86,7 @@ def table(states: Sequence[State]) -> str:
     )
     return (
         "<div class='hs-scroll' tabindex='0' role='region' aria-label='The pinned edits beside the present ones'>"
-        f"<table class='hs-grid hs-compared' style='min-width: {7 + 11 * len(states)}rem'>"
+        f"<table class='hs-grid hs-compared' style='min-width: {5 + 8.5 * len(states)}rem'>"
         f"<thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -255,4 +255,4 @@ def ranges(engine: Engine, frame: pd.DataFrame, features: Sequence[Feature]) -> 
 
 
 def _span(highest: float) -> str:
-    return "none fires on these prompts" if pd.isna(highest) else f"up to {highest:.1f} on ordinary prompts"
+    return "none fires on these prompts" if pd.isna(highest) else f"up to {highest:.1f} after BOS"

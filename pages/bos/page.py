@@ -57,6 +57,10 @@ def bos(engine: Engine) -> None:
         held = _clamp(engine, key, request, features) if features else None
     with effect:
         st.subheader("What the clamp does", anchor="answers")
+        if request.edits:
+            st.caption(
+                "The clamp alone: the edits in the strip do not act here. “Add to the edits” puts it among them."
+            )
         grid = answers.draw(engine, key, request.prompt, *held) if held else None
         if not held:
             st.info("Choose features to clamp, and their effect is measured here.", icon=":material/lightbulb:")

@@ -39,7 +39,10 @@ def overview_summary(frame: pd.DataFrame) -> str:
 def sweep(frame: pd.DataFrame, column: str, series: str | None = None) -> alt.LayerChart:
     """Rate over a swept setting, a band for the interval. series: the column that tells lines apart, where several."""
     log = frame[column].max() > 20 * frame[column].min() > 0
-    x = alt.X(f"{column}:Q", title=column, scale=alt.Scale(type="log" if log else "linear", zero=False, nice=False))
+    scale = alt.Scale(type="log" if log else "linear", zero=False, nice=False)
+    # Ticks at what was tried and nowhere else.
+    axis = alt.Axis(values=sorted(float(value) for value in frame[column].unique()))
+    x = alt.X(f"{column}:Q", title=column, scale=scale, axis=axis)
     colour = alt.Color(f"{series}:N", title=None, legend=alt.Legend(orient="top")) if series else _ONE
     base = alt.Chart(frame if series else frame.assign(series=_FLIPPED)).encode(x=x, color=colour)
     tooltip = [alt.Tooltip(f"{column}:Q", title=column), *_TOOLTIP]

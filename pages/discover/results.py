@@ -99,8 +99,8 @@ def _table(run: str, table: Table, ledger: Ledger, facts: Mapping[str, str]) -> 
         alt=f"{table.title}: {counted(len(table.frame), 'row')}",
     )
     paper = f"Paper: “{plain(table.section)}”. " if table.section else ""
-    judged = f" Judged by {facts[JUDGE]}; {facts[AGREEMENT]}." if "rate" in table.frame else ""
-    st.caption(f"{paper}{plain(table.note)}{plain(judged)}")
+    judged = f"Judged by {facts[JUDGE]}; {facts[AGREEMENT]}." if "rate" in table.frame else ""
+    st.caption(f"{paper}{plain(table.note)} {plain(judged)}")
 
 
 def _formats(frame: pd.DataFrame) -> dict[str, Any]:

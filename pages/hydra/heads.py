@@ -165,19 +165,14 @@ def _round(one: Round) -> None:
 
 
 def _charts(frame: pd.DataFrame, at: int) -> None:
-    for column, (name, title) in zip(
-        st.columns(3, gap="medium"),
-        (("score", "refusal score"), ("features", "features ablated"), ("kl", "KL, benign (nats)")),
-        strict=True,
-    ):
-        with column:
-            if frame[name].notna().any():
-                mine = frame.loc[frame["series"] == charts.WOKEN, name]
-                st.altair_chart(
-                    charts.rounds(frame, name, title, at),
-                    key=f"hydra_round_{name}_{len(frame)}",
-                    alt=f"{title} over {len(mine)} rounds: " + ", ".join(f"{value:.2f}" for value in mine),
-                )
+    for name, title in (("score", "refusal score"), ("features", "features ablated"), ("kl", "KL, benign (nats)")):
+        if frame[name].notna().any():
+            mine = frame.loc[frame["series"] == charts.WOKEN, name]
+            st.altair_chart(
+                charts.rounds(frame, name, title, at),
+                key=f"hydra_round_{name}_{len(frame)}",
+                alt=f"{title} over {len(mine)} rounds: " + ", ".join(f"{value:.2f}" for value in mine),
+            )
 
 
 def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:

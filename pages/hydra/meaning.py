@@ -70,17 +70,19 @@ def one(engine: Engine, key: str, request: Request, feature: Feature) -> None:
     """Whether one woken feature matters, in a sentence. Raises InputError."""
     with st.spinner(f"Ablating {feature} as well", show_time=True):
         row = work.mattering_one(engine, key, request.prompt, request.edits, feature)
-    within = row["control_low"] <= row["difference"] <= row["control_high"]
+    # The controls are scores; what they move it by is told.
+    control, low, high = (row[name] - row["score"] for name in ("control", "control_low", "control_high"))
+    within = low <= row["difference"] <= high
     st.markdown(
         f"**{feature}**: ablating it as well moves the refusal score from {signed(row['score'])} to "
         f"{signed(row['with_group'])} (**{signed(row['difference'])}**). A random active feature in its place moves it "
-        f"by {signed(row['control'])} on average, {signed(row['control_low'])} to {signed(row['control_high'])} over "
+        f"by {signed(control)} on average, {signed(low)} to {signed(high)} over "
         f"{DRAWS} draws. "
         + (
             "So it woke, and **does not matter more than any other**."
             if within
             else "That is **more than any draw**: it helps to keep the refusal up."
-            if row["difference"] < row["control_low"]
+            if row["difference"] < low
             else "That is above every draw: it does not keep the refusal up."
         )
     )
@@ -101,16 +103,12 @@ def dose(engine: Engine, key: str, request: Request) -> None:
         "The same edits at different strengths. 0 is no edit, and 1 is plain ablation (dotted line). Above 1, "
         "features are pushed below zero."
     )
-    columns = st.columns(3, gap="medium")
-    for column, (name, title) in zip(
-        columns, (("score", "refusal score"), ("woken", "features woken"), ("kl", "KL, benign (nats)")), strict=True
-    ):
-        with column:
-            if frame[name].notna().any():
-                first, last = frame[name].iloc[0], frame[name].iloc[-1]
-                st.altair_chart(
-                    charts.dose(frame, name, title),
-                    key=f"hydra_dose_{name}",
-                    alt=f"{title} from {first:.2f} at strength 0 to {last:.2f} at {frame['strength'].iloc[-1]:g}",
-                )
+    for name, title in (("score", "refusal score"), ("woken", "features woken"), ("kl", "KL, benign (nats)")):
+        if frame[name].notna().any():
+            first, last = frame[name].iloc[0], frame[name].iloc[-1]
+            st.altair_chart(
+                charts.dose(frame, name, title),
+                key=f"hydra_dose_{name}",
+                alt=f"{title} from {first:.2f} at strength 0 to {last:.2f} at {frame['strength'].iloc[-1]:g}",
+            )
     download(frame, "dose")

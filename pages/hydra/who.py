@@ -56,6 +56,10 @@ def section(engine: Engine, key: str, request: Request) -> None:
             f"edge runs from the ablated {by} to a feature that it held down. A thicker edge means more activation "
             "held down."
         )
+        st.caption(
+            f"Of what woke, the {work.WATCHED} strongest are watched, and of these the features above an ablated one. "
+            "The direction is never left on."
+        )
         st.altair_chart(
             charts.holds_down(found),
             key="hydra_links",

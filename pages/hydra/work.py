@@ -78,7 +78,7 @@ def held_down(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, by: s
     watched = strongest_woken(wakening(_engine, key, prompt, edits), with_bos)
     if not watched:
         return None
-    return leave_one_out(_engine, prompt, edits, watched, by="layer" if by == "layer" else "feature")
+    return leave_one_out(_engine, prompt, edits, watched, by="layer" if by == "layer" else "feature", with_bos=with_bos)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)

@@ -198,7 +198,7 @@ def _table(shown: pd.DataFrame, of: int, labelled: bool, measured: bool, identit
     )
     text = f"{len(shown):,} of {counted(of, 'feature')} active on this prompt"
     st.caption(
-        f"{text}. Tick a row to switch the feature off; click a cell to read about it."
+        f"{text}. Tick a row to switch the feature off. Click a cell, and what is known of the feature opens below."
         if len(shown)
         else f"{text}. Change the filters to see more."
     )

@@ -54,6 +54,10 @@ def draw(engine: Engine) -> Strip:
                 _buttons(engine, now, link)
         if now.edits:
             _chips(now, measurements.labels(engine, engine.spec.name))
+        else:
+            # As high as a row of chips, so that the first edit does not move the page under the pointer.
+            with st.container(key="no_pills"):
+                st.caption("Edits appear here: click one to switch it off or on.")
     note = st.empty()
     if link.too_long:
         st.info(link.too_long, icon=":material/link_off:")

@@ -208,6 +208,12 @@ def test_a_click_on_a_woken_feature_says_whether_it_matters(page):
     prompt, edits = workspace(app).prompt, Edits.from_text(EDITS)
     (row,) = matters(engine, prompt, edits, {name: [Feature.parse(name)]}).itertuples()
     (said,) = (markdown.value for markdown in app.markdown if "ablating it as well" in markdown.value)
-    assert said.startswith(f"**{name}**") and signed(row.with_group) in said and signed(row.control_low) in said
+    assert (
+        said.startswith(f"**{name}**")
+        and signed(row.with_group) in said
+        and signed(row.control_low - row.score) in said
+    )
+    within = row.control_low - row.score <= row.difference <= row.control_high - row.score
+    assert ("does not matter more than any other" in said) == within
     checked(app.button(key="hydra_one_add").click().run())
     assert workspace(app).words[-1] == name

@@ -45,6 +45,17 @@ def test_the_batch_is_one_at_a_time(tiny, watched, by):
     assert count == len(found.frame) > 0 and found.frame["effect"].abs().max() > 0.1
 
 
+def test_without_bos_only_what_happens_after_it_counts(tiny, watched):
+    found = leave_one_out(tiny, PROMPTS[1], SET, watched, with_bos=False).frame
+    assert (found["position"] > 0).all() and len(found)
+    whole = tiny.measure(PROMPTS[1], SET, watched).activations[0, 0, :, 1:].max(-1)
+    for row in found.head(5).itertuples():
+        left_on = SET.without([Feature.parse(row.left_out)])
+        without = tiny.measure(PROMPTS[1], left_on, watched).activations[0, 0, :, 1:].max(-1)
+        column = watched.index(Feature.parse(row.woken))
+        assert row.effect == pytest.approx(whole[column] - without[column], abs=2e-4)
+
+
 def test_the_strongest_stand_first(tiny, watched):
     frame = leave_one_out(tiny, PROMPTS[1], SET, watched).frame
     assert list(frame) == ["left_out", "woken", "layer_out", "layer", "effect", "position"]
