@@ -41,10 +41,12 @@ _WATCH = """([outcomes, patience]) => {
     for (const name of ['pointerdown', 'keydown']) window.addEventListener(name, begin, {capture: true});
     const one = async ([selector, words], number) => {
         const since = performance.now();
+        let other = false;  // it may say the same in the end, after “Answering”
         while (performance.now() - since < patience) {
             await new Promise(requestAnimationFrame);
             const now = text(selector);
-            if (started !== null && now !== before[number] && new RegExp(words).test(now)) return performance.now() - started;
+            other ||= now !== before[number];
+            if (started !== null && other && new RegExp(words).test(now)) return performance.now() - started;
         }
         return null;
     };
@@ -52,7 +54,8 @@ _WATCH = """([outcomes, patience]) => {
 }"""
 _SEEN = """selector => [...document.querySelectorAll(selector)].some(one => {
     const box = one.getBoundingClientRect();
-    return box.height > 0 && box.top >= 0 && box.bottom <= innerHeight && box.right <= innerWidth;
+    // Of a long answer its first lines.
+    return box.height > 0 && box.top >= 0 && Math.min(box.bottom, box.top + 60) <= innerHeight;
 })"""
 SCORE = (".st-key-active_heading", "refusal score")
 ANSWER = (".st-key-card_before .hs-answer", r"\S")

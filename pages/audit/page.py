@@ -67,14 +67,14 @@ def _results(
             compared = comparison.draw(engine, key, request.prompt)
     # Where a forward takes seconds, what is looked up on many prompts takes minutes: the answers do not wait for it.
     slow = after.milliseconds > cards.SLOW
-    finished = cards.finish(engine, key, first, second, stop_slot, cost_first=False) if slow else None
-    edited = after if request.edits else None
+    finished = cards.finish(engine, key, first, second, stop_slot) if slow else None
+    edited, finish_table = (after if request.edits else None), None
     with change:
         quick_sets.row(engine, key, request.prompt)
     with chart, shown_as_sentences("the layer chart"):
         _layers(engine, key, before, edited, comparison.lines(compared.states) if compared else {})
     with change, shown_as_sentences("the feature table"):
-        feature_table.section(engine, key, request.prompt, before.milliseconds)
+        finish_table = feature_table.section(engine, key, request.prompt, before.milliseconds)
     with effect, shown_as_sentences("the token map"):
         _tokens(engine, key, request, before, edited)
     with effect, shown_as_sentences("the reference answer"):
@@ -86,6 +86,9 @@ def _results(
         history.trouble()
     if finished is None:
         finished = cards.finish(engine, key, first, second, stop_slot)
+    with shown_as_sentences("the features’ effects"):
+        if finish_table is not None:
+            finish_table()
     if compared:
         with shown_as_sentences("the pinned sets"):
             states = comparison.finish(engine, key, request.prompt, compared)

@@ -59,9 +59,13 @@ def hydra(engine: Engine) -> None:
         stop_slot = cards.controls(engine, after.milliseconds)
     with views:
         _view(engine, key, request, str(view))
+    finish_table = None
     with change, shown_as_sentences("the feature table"):
-        feature_table.section(engine, key, request.prompt, before.milliseconds)
+        finish_table = feature_table.section(engine, key, request.prompt, before.milliseconds)
     finished = cards.finish(engine, key, first, second, stop_slot)
+    with shown_as_sentences("the features’ effects"):
+        if finish_table is not None:
+            finish_table()
     with shown_as_sentences("keeping the history"):
         history.keep(engine, key, request, before, after, finished)
 

@@ -151,11 +151,10 @@ def controls(engine: Engine, took: float) -> Any:
     return slot
 
 
-def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any, *, cost_first: bool = True) -> Finished:
-    """The cost, then the answers, or the other way round."""
+def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any) -> Finished:
+    """The answers, and then the cost, which is measured on many prompts."""
     length, kept = _length(), measurements.answers()
     sides = [first] if not second.request.edits else [first, second]
-    cost = _cost(engine, key, second) if cost_first else None
     todo = [card for card in sides if kept.get((key, card.request, length)) is None]
     stopped = st.session_state.get(_STOPPED) == (second.request, length)
     if todo and stopped:
@@ -166,8 +165,7 @@ def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any, 
         stop_slot.button("Stop", key=HALT, icon=":material/stop:", on_click=_stop, args=((second.request, length),))
         _write(engine, key, todo, length)
         stop_slot.empty()
-    if not cost_first:
-        cost = _cost(engine, key, second)
+    cost = _cost(engine, key, second)
     found = [kept.get((key, card.request, length)) for card in sides]
     if len(found) == 1:
         found *= 2  # without edits, after is before

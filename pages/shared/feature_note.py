@@ -15,12 +15,12 @@ from pages.shared.text import escaped, plain
 from pages.shared.trouble import show_error
 
 
-def show(engine: Engine, feature: Feature, labels: Labels, alone: bool) -> None:
-    """The expander. alone: whether it is the only one, and so open from the first."""
+def show(engine: Engine, feature: Feature, labels: Labels) -> None:
+    """The expander, open."""
     note = labels.note(feature)
     label = plain(note.label, most=70) if note and note.label else ""
     title = f"{feature} · {label}" if label else str(feature)
-    with st.expander(title, icon=":material/info:", expanded=alone):
+    with st.expander(title, icon=":material/info:", expanded=True):
         if note is None or not note.label:
             st.caption("This feature has no label.")
         if note is not None:

@@ -26,6 +26,8 @@ from pages.shared.workspace.state import with_clamps, with_ticks
 
 SEARCH, LAYERS, ALIGNED, WITH_BOS = "audit_search", "audit_layers", "audit_aligned", "audit_with_bos"
 VALUE, POSITION, MEASURE = "audit_clamp_value", "audit_clamp_position", "audit_measure_effects"
+#: Prompts whose effects were measured in this session, the last `MOST_KNOWN` of them.
+KNOWN, MOST_KNOWN = "audit_effects_known", 30
 #: Features whose effect is measured, those with the largest cosine × activation.
 MEASURED = 64
 #: Milliseconds of one forward from which on effects are measured on request only.
@@ -82,8 +84,12 @@ def filtered(rows: pd.DataFrame, search: str, layers: Sequence[int], least_cosin
     return kept.reset_index(drop=True)
 
 
-def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -> None:
-    """Filters, table, buttons, and what is known of the feature looked at. milliseconds: what one forward takes."""
+def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -> Callable[[], None]:
+    """Filters, table, buttons, and what is known of the feature looked at. milliseconds: what one forward takes.
+
+    Returns what measures the effects and draws the table with them, where they are still to be measured: to be called
+    when what a person waits for more is there.
+    """
     labels = measurements.labels(engine, engine.spec.name)
     st.subheader("Features on this prompt", anchor="features")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="feature_filters"):
@@ -97,15 +103,33 @@ def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -
         )
         chosen, least, with_bos = _filters(engine)
     rows = _rows(engine, key, prompt, with_bos, labels.version)
-    effects = _effects(engine, key, prompt, rows, milliseconds)
-    shown = ordered(filtered(rows, search or "", chosen, least), effects)
-    identity = _identity(key, prompt, search, chosen, least, with_bos, bool(effects))
-    shown["label"] = [short(labels, feature) for feature in features_of(shown)]
-    looked_at = _table(shown, len(rows), bool(rows["label"].astype(bool).any()), bool(effects), identity)
-    _clamp([feature for feature in session.current().features if str(feature) in set(shown["feature"])])
+    kept = filtered(rows, search or "", chosen, least)
+    asked, known = (key, prompt), st.session_state.setdefault(KNOWN, [])
+    waits = milliseconds > SLOW and st.session_state.get(MEASURE) != asked and asked not in known
+    if waits:
+        _ask(asked, len(rows))
+    place = st.empty()
+
+    def draw(measured: bool) -> Feature | None:
+        effects = measurements.effects(engine, key, prompt, tuple(foremost(rows))) if measured else {}
+        shown = ordered(kept, effects)
+        shown["label"] = [short(labels, feature) for feature in features_of(shown)]
+        identity = _identity(key, prompt, search, chosen, least, with_bos, measured)
+        with place.container():
+            return _table(shown, len(rows), bool(rows["label"].astype(bool).any()), measured, identity)
+
+    looked_at = draw(asked in known)
+    _clamp([feature for feature in session.current().features if str(feature) in set(kept["feature"])])
     if looked_at is not None:
-        feature_note.show(engine, looked_at, labels, alone=True)
+        feature_note.show(engine, looked_at, labels)
     sae_cards.caption(engine.spec)
+
+    def finish() -> None:
+        if not waits and asked not in known:
+            draw(True)
+            known[:] = [*known[-MOST_KNOWN:], asked]
+
+    return finish
 
 
 def _filters(engine: Engine) -> tuple[list[int], float | None, bool]:
@@ -138,22 +162,15 @@ def _rows(_engine: Engine, key: str, prompt: PromptLike, with_bos: bool, labels:
     )
 
 
-def _effects(
-    engine: Engine, key: str, prompt: PromptLike, rows: pd.DataFrame, milliseconds: float
-) -> Mapping[Feature, float]:
-    """The measured effects; where a forward takes long, none until somebody asks for them."""
-    if milliseconds > SLOW:
-        asked = (key, prompt)
-        if st.session_state.get(MEASURE) != asked:
-            st.button(
-                f"Measure what each of {min(MEASURED, len(rows))} features does",
-                key="audit_measure",
-                icon=":material/science:",
-                on_click=lambda: st.session_state.update({MEASURE: asked}),
-                help="Ablates each feature alone, in one batch, and shows how far the refusal score moves.",
-            )
-            return {}
-    return measurements.effects(engine, key, prompt, tuple(foremost(rows)))
+def _ask(asked: tuple[str, PromptLike], rows: int) -> None:
+    """Where a forward takes long, effects are measured when somebody asks for them."""
+    st.button(
+        f"Measure what each of {min(MEASURED, rows)} features does",
+        key="audit_measure",
+        icon=":material/science:",
+        on_click=lambda: st.session_state.update({MEASURE: asked}),
+        help="Ablates each feature alone, in one batch, and shows how far the refusal score moves.",
+    )
 
 
 def _table(shown: pd.DataFrame, of: int, labelled: bool, measured: bool, identity: str) -> Feature | None:

@@ -25,7 +25,7 @@ def script():
 
     engine = get_engine(PAGE_MODEL)
     for layer in (2, 3):
-        feature_note.show(engine, Feature(layer, 5), measurements.labels(engine, PAGE_MODEL), alone=True)
+        feature_note.show(engine, Feature(layer, 5), measurements.labels(engine, PAGE_MODEL))
 
 
 @pytest.fixture
