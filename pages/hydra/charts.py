@@ -101,10 +101,10 @@ def woken_map(
     )
     parts: list[alt.Chart] = [marks]
     if 0 in order:
-        free = pd.DataFrame([(order[0], layer, kind, CONTROL) for layer in layers for kind in (ABLATED, WOKEN)])
-        free.columns = pd.Index(["place", "layer", "kind", "ink"])
-        ink = alt.Color("ink:N", scale=_COLOUR, legend=None)
-        parts.insert(0, alt.Chart(free).mark_rect(opacity=0.12).encode(x=x, y=y, yOffset=lane, color=ink))
+        free = pd.DataFrame([(order[0], layer, lane, CONTROL) for layer in layers for lane in (ABLATED, WOKEN)])
+        free.columns = pd.Index(["place", "layer", "lane", "kind"])
+        both = alt.YOffset("lane:N", scale=alt.Scale(domain=[ABLATED, WOKEN]))
+        parts.insert(0, alt.Chart(free).mark_rect(opacity=0.12).encode(x=x, y=y, yOffset=both, color=colour))
     return layered(*parts).properties(height=90 + 2 * _LANE * len(layers))
 
 

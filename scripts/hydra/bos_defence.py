@@ -13,7 +13,7 @@ command goes on where it was stopped. Prints Markdown.
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from cache.store.database import Store
 from cache.store.defences import Defences
 from core import Edits, Engine, Feature, load
 from core.defence import ATTACKS, Evaluation, conclusion, natural_ranges, table
-from core.edits.feature_sets import features_of, top_per_layer
+from core.edits.feature_sets import features_of, random_active, top_per_layer
 from core.edits.items import Sensor
 from core.hydra import bos_view
 from core.judges.names import USUAL
@@ -122,6 +122,18 @@ def comparison(engine: Engine, asked: Asked, first: int) -> Iterator[Evaluation]
         )
 
 
+def random_comparison(engine: Engine, asked: Asked, first: int) -> Evaluation:
+    """The control of `comparison`, always on: random features of the same layers that are active at the end of the
+    first attacked instruction.
+    """
+    features, usual = features_for_comparison(engine, first)
+    active, start = engine.features(asked.harmful[0]), engine.prompt(asked.harmful[0]).spans["template"][0]
+    drawn = tuple(random_active(active[active["position"] >= start], features, seed=0))
+    print(f"\n## Control: random features held at the end-of-instruction tokens: {', '.join(map(str, drawn))}")
+    name = "role-play: novel, random features, always on"
+    return Evaluation(name, drawn, (None, usual), *asked, wrapping="novel", positions="template")
+
+
 def prompts_of(engine: Engine, options: argparse.Namespace) -> Asked:
     """The first of each file, or of the model's own held-out prompts."""
     files = {"harmful": options.prompts, "benign": options.benign, "lookalike": options.lookalikes}
@@ -170,6 +182,7 @@ def main() -> None:
             show(engine, defences, one, options.judge)
     for one in comparison(engine, asked, options.first):
         print(f"\n{conclusion(one.values, show(engine, defences, one, options.judge), one.positions)}", flush=True)
+    show(engine, defences, random_comparison(engine, asked, options.first), options.judge)
 
 
 def at_bos(engine: Engine, asked: Asked, off: Edits, defences: Defences, options: argparse.Namespace) -> None:
@@ -187,6 +200,18 @@ def at_bos(engine: Engine, asked: Asked, off: Edits, defences: Defences, options
             cost = found
         else:
             print(f"\n{conclusion(values, {**cost, **found})}", flush=True)
+    held = random_control(engine, off, features, 0)
+    print(f"\n## Control: as many random features that wake at BOS, held there: {', '.join(map(str, held))}")
+    some = (None, *(value for value in values if value not in (None, *plain)))
+    show(engine, defences, Evaluation(COST, held, some, (), asked.benign, asked.look_alikes), options.judge)
+    ablated = Evaluation("refusal direction ablated", held, some, asked.harmful, base="direction")
+    show(engine, defences, ablated, options.judge)
+
+
+def random_control(engine: Engine, off: Edits, features: Sequence[Feature], seed: int) -> tuple[Feature, ...]:
+    """As many others of those that wake at BOS, layer by layer where there are enough."""
+    woken = bos_view(engine, off).woken.assign(position=1)  # `random_active` draws after BOS
+    return tuple(random_active(woken, features, seed))
 
 
 def show(engine: Engine, defences: Defences, asked: Evaluation, judge: str) -> dict:

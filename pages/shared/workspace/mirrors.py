@@ -16,9 +16,10 @@ import streamlit as st
 
 #: What a click does, given the members it switched on and those it switched off.
 Change = Callable[[frozenset, frozenset], None]
-_SHOWN, _UNSURE = "mirrors_shown", "mirrors_unsure"
-#: Seconds after which the browser shows what the page has set. An older state is then a click back to it.
-HEARD = 1.0
+_SHOWN, _UNSURE, _ENDED = "mirrors_shown", "mirrors_unsure", "mirrors_ended"
+#: Seconds after which the browser shows what the page has set, while the run that set it goes on, and after its end. An
+#: older state is then a click back to it.
+HEARD, AFTER_THE_END = 1.0, 0.1
 
 
 class Shown(NamedTuple):
@@ -47,6 +48,7 @@ def show(key: str, state: Iterable[Hashable] | None, now: Iterable[Hashable]) ->
     if said != wanted:
         sets = (*(each for each in before if each not in (said, wanted)), said, wanted)
         shown[key] = Shown(sets, time.monotonic())
+        st.session_state.pop(_ENDED, None)
     else:
         shown[key] = Shown((wanted,), time.monotonic())
     return state is None or said != wanted
@@ -69,8 +71,17 @@ def settle(other_click: bool) -> None:
     without another click, long after the page had set a newer one, is a click after all.
     """
     unsure: Unsure | None = st.session_state.pop(_UNSURE, None)
-    if unsure and not other_click and time.monotonic() - _all_shown()[unsure.key].since >= HEARD:
+    if unsure is None or other_click:
+        return
+    now, ended = time.monotonic(), st.session_state.get(_ENDED)
+    over = ended is not None and now - ended >= AFTER_THE_END
+    if over or now - _all_shown()[unsure.key].since >= HEARD:
         unsure.change(unsure.added, unsure.removed)
+
+
+def run_ended() -> None:
+    """Call at the end of a run: the browser has what it set in a moment."""
+    st.session_state[_ENDED] = time.monotonic()
 
 
 def difference(state: frozenset, sets: Sequence[frozenset]) -> tuple[frozenset, frozenset]:

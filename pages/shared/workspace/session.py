@@ -196,6 +196,7 @@ def write_address() -> Link:
 def run_ended() -> None:
     """Call at the end of a run: the browser knows the address now, and an older one is a step back in its history."""
     st.session_state.pop(_BEFORE, None)
+    mirrors.run_ended()
 
 
 def parameters() -> Parameters:
