@@ -93,7 +93,9 @@ def test_a_model_from_the_list_through_every_failure_to_the_audit_page(served, t
 
     tab.still().click("models_load")
     tab.says("In use: *gemma-2-2b-it")
-    expect(tab.page.locator(".st-key-models_load button:visible").filter(has_text="In use")).to_be_visible(timeout=PATIENCE)
+    expect(tab.page.locator(".st-key-models_load button:visible").filter(has_text="In use")).to_be_visible(
+        timeout=PATIENCE
+    )
     tab.still().shot("models-loaded", whole=True)
     tab.nothing_complains()
 
