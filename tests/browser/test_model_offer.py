@@ -51,7 +51,7 @@ def offered(tab: Workbench) -> None:
     offer = tab.page.locator(".st-key-model_offer")
     expect(offer).to_be_visible()
     expect(offer.get_by_role("button", name="Use it")).to_be_visible()
-    expect(tab.page.get_by_text("Model demo on")).to_be_visible()
+    expect(tab.page.get_by_text("Model demo").first).to_be_visible()
 
 
 def test_the_other_model_is_taken_stopped_come_back_to_and_taken_again(served, tabs):
@@ -71,7 +71,7 @@ def test_the_other_model_is_taken_stopped_come_back_to_and_taken_again(served, t
     arrived = re.compile(rf"Downloading {re.escape(HUB.name)} \([1-9].* of {re.escape(size_text(served.size))}\)")
     expect(bar).to_contain_text(arrived)
     expect(bar).to_contain_text("You can go on meanwhile.")
-    expect(tab.page.get_by_text("Model demo on")).to_be_visible()
+    expect(tab.page.get_by_text("Model demo").first).to_be_visible()
     tab.shot("offer-progress")
     tab.reload("Audit")
     expect(bar).to_contain_text(arrived)
