@@ -21,8 +21,6 @@ from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
-#: Width of what one changes to width of what it does.
-COLUMNS = (5, 8)
 #: Pixels of the layer chart with its heading.
 CHART = 255
 VIEW, ALL_TOKENS = "audit_view", "audit_all_tokens"
@@ -33,8 +31,7 @@ def audit(engine: Engine) -> None:
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
     key, top = engine_key(engine), strip.draw(engine)
-    with st.container(key="workbench"):
-        change, effect = st.columns(COLUMNS, gap="medium")
+    change, effect = strip.columns()
     with change:
         prompt_box.examples(pairs)
     try:

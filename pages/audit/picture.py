@@ -13,7 +13,6 @@ from typing import Any
 import altair as alt
 import pandas as pd
 import streamlit as st
-import vl_convert
 from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, __version__
@@ -59,6 +58,8 @@ def button(place: DeltaGenerator, engine: Engine, key: str, states: Sequence[Sta
 
 def png(prompt: str, states: Sequence[State], layers: alt.LayerChart | None, about: str, address: str) -> bytes:
     """The picture. layers: the chart of `charts.layer_chart`; about: model, judge; address: the link to this view."""
+    import vl_convert  # 33 MB of a renderer, which only a click on the button needs
+
     width = max(_COLUMN * len(states), 2 * _COLUMN)
     letters = _LETTERS * width // _COLUMN
     parts: list[alt.LayerChart | alt.FacetChart | alt.HConcatChart] = [

@@ -21,9 +21,6 @@ from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
-#: Width of what one chooses to width of what it does.
-COLUMNS = (5, 8)
-
 
 def bos(engine: Engine) -> None:
     """The whole page, from the strip down."""
@@ -49,8 +46,7 @@ def bos(engine: Engine) -> None:
             "This model’s prompts do not begin with a BOS token. The clamp acts at the end of the instruction instead.",
             icon=":material/info:",
         )
-    with st.container(key="workbench"):
-        change, effect = st.columns(COLUMNS, gap="medium")
+    change, effect = strip.columns()
     with change:
         quick_sets.row(engine, key, request.prompt)
         features = choose.section(engine, key, request)

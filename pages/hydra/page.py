@@ -17,9 +17,6 @@ from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
-#: Width of what one changes to width of what it does.
-COLUMNS = (5, 8)
-
 
 def hydra(engine: Engine) -> None:
     """The whole page, from the strip down; or the tour in its place."""
@@ -49,8 +46,7 @@ def hydra(engine: Engine) -> None:
         )
         st.space("stretch")
         tour.button(engine, pairs)
-    with st.container(key="workbench"):
-        change, effect = st.columns(COLUMNS, gap="medium")
+    change, effect = strip.columns()
     with change, quick_sets.row(engine, key, request.prompt):
         runs.source(engine)
     with effect:

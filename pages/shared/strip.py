@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, Feature
 from core.edits.text import Word
@@ -25,6 +26,8 @@ from pages.shared.workspace.address import Link
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import Workspace, with_pin, with_pinned_edits, with_switched, with_words, without_pin
 
+#: Width of what one changes to width of what it does.
+COLUMNS = (5, 8)
 CHIPS, MORE = "edit_chips", "edit_chips_more"
 #: Rows of chips; the others are a click away. Pixels of a row and of a chip, on a usual screen.
 _ROWS, _ROW, _CHIP, _LETTER = 2, 800, 36, 6.4
@@ -64,6 +67,12 @@ def draw(engine: Engine) -> Strip:
     if notice := session.take_notice():
         st.info(plain(notice), icon=":material/info:")
     return Strip(score, verdict, note)
+
+
+def columns() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """The two columns under the strip: what one changes, and what it does."""
+    with st.container(key="workbench"):
+        return st.columns(COLUMNS, gap="medium")
 
 
 def show_score(strip: Strip, engine: Engine, key: str, request: Request, before: Side, after: Side) -> None:
