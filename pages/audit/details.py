@@ -16,6 +16,7 @@ from core.prompts.conversation import PromptLike
 from core.statistics import rate
 from pages.audit import charts
 from pages.shared import measurements, sae_cards
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
 from pages.shared.workspace import session
@@ -116,8 +117,9 @@ def _scores(record: Any) -> None:
         "flips over the refused harmful prompts “tried”, scores and KL over “harmful” and “harmless”. A direction made "
         "by an earlier version has intervals for its flips only."
     )
+    frame = candidates(rows).set_index("layer")
     st.dataframe(
-        candidates(rows).set_index("layer"),
+        with_true_minus(frame, {name: ".4g" for name in frame.select_dtypes("float")}),
         height=210,
         key="candidates",
         column_config={"_index": st.column_config.NumberColumn("layer")},

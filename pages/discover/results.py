@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -25,6 +24,7 @@ from core.discovery.tables.report import tables
 from core.discovery.tables.search import curves, minimal_sets
 from core.discovery.tables.table import Table
 from pages.discover import charts, state
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import counted, plain
 
 SEARCH, ANALYSES, SETS, ABOUT = "Search", "Analyses", "Feature sets", "About this run"
@@ -92,9 +92,8 @@ def _table(run: str, table: Table, ledger: Ledger, facts: Mapping[str, str]) -> 
     if chart is not None:
         chart(run, table, ledger)
     st.dataframe(
-        table.frame,
+        with_true_minus(table.frame, _formats(table.frame)),
         hide_index=True,
-        column_config=_formats(table.frame),
         key=f"table_{run}_{table.name}",
         alt=f"{table.title}: {counted(len(table.frame), 'row')}",
     )
@@ -103,15 +102,10 @@ def _table(run: str, table: Table, ledger: Ledger, facts: Mapping[str, str]) -> 
     st.caption(f"{paper}{plain(table.note)} {plain(judged)}")
 
 
-def _formats(frame: pd.DataFrame) -> dict[str, Any]:
+def _formats(frame: pd.DataFrame) -> dict[str, str]:
     """Shares as percentages, other fractions with four digits."""
-    found: dict[str, Any] = {}
-    for column in frame.columns:
-        if is_share(str(column)):
-            found[column] = st.column_config.NumberColumn(format="percent")
-        elif pd.api.types.is_float_dtype(frame[column]):
-            found[column] = st.column_config.NumberColumn(format="%.4g")
-    return found
+    numbers = [str(column) for column in frame.columns if pd.api.types.is_float_dtype(frame[column])]
+    return {column: ".1%" if is_share(column) else ".4g" for column in numbers}
 
 
 def _overview(run: str, table: Table, ledger: Ledger) -> None:

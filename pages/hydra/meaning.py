@@ -11,11 +11,20 @@ from core import Engine, Feature
 from core.hydra.groups import DRAWS
 from pages.hydra import charts, work
 from pages.shared.downloads import download
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import signed
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
 BY = "hydra_matter_by"
+_NUMBERS = {
+    "with_group": "score with the group ablated too",
+    "difference": "difference",
+    "control": "difference, random features, mean",
+    "control_low": "lowest draw",
+    "control_high": "highest draw",
+    "group_alone": "score, only the group ablated",
+}
 
 
 def matters(engine: Engine, key: str, request: Request) -> None:
@@ -46,22 +55,11 @@ def matters(engine: Engine, key: str, request: Request) -> None:
         alt="; ".join(f"{row.group}: {signed(row.difference)}" for row in frame.head(6).itertuples()),
     )
     st.dataframe(
-        frame,
+        with_true_minus(frame, dict.fromkeys(_NUMBERS, "+.2f")),
         hide_index=True,
         key="hydra_matters_table",
         alt=f"{len(frame)} groups",
-        column_config={"control_features": None, "score": None}
-        | {
-            name: st.column_config.NumberColumn(title, format="%+.2f")
-            for name, title in (
-                ("with_group", "score with the group ablated too"),
-                ("difference", "difference"),
-                ("control", "difference, random features, mean"),
-                ("control_low", "lowest draw"),
-                ("control_high", "highest draw"),
-                ("group_alone", "score, only the group ablated"),
-            )
-        },
+        column_config={"control_features": None, "score": None, **_NUMBERS},
     )
     download(frame, "do-they-matter")
 

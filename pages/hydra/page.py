@@ -16,6 +16,7 @@ from pages.shared.style import use_style
 from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
+from pages.shared.workspace.state import with_settings
 
 
 def hydra(engine: Engine) -> None:
@@ -38,11 +39,10 @@ def hydra(engine: Engine) -> None:
         view = st.segmented_control(
             "View",
             state.VIEWS,
-            default=state.REPAIR,
-            key=state.VIEW,
+            key=session.show_in(state.VIEW, state.view_named(session.current().settings.view)),
+            on_change=session.on_change(state.VIEW, lambda now, view: with_settings(now, view=state.name_of(view))),
             required=True,
             label_visibility="collapsed",
-            persist_state="session",
         )
         st.space("stretch")
         tour.button(engine, pairs)

@@ -20,6 +20,7 @@ from core.labels.notes import Labels
 from core.prompts.conversation import PromptLike
 from pages.shared import feature_note, measurements, sae_cards
 from pages.shared.feature_text import short
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import counted, visible
 from pages.shared.workspace import mirrors, session
 from pages.shared.workspace.state import with_clamps, with_ticks
@@ -184,7 +185,7 @@ def _table(shown: pd.DataFrame, of: int, labelled: bool, measured: bool, identit
     _show_ticks(key, [place for place, feature in enumerate(features) if feature in on])
     hidden = {name for name, there in (("label", labelled), ("effect", measured)) if not there}
     selection = st.dataframe(
-        shown,
+        with_true_minus(shown, {"effect": "+.2f", "cosine": "+.3f"}),
         key=key,
         height=330,
         hide_index=True,
@@ -196,15 +197,12 @@ def _table(shown: pd.DataFrame, of: int, labelled: bool, measured: bool, identit
             "feature": st.column_config.TextColumn("Feature", help="layer-index", width=72, pinned=True),
             "effect": number(
                 "Effect",
-                format="%+.2f",
                 width=62,
                 help="How far the refusal score moves when this feature alone is ablated, with no other edit. Measured "
                 f"for the {MEASURED} features with the largest cosine × activation.",
             ),
             "layer": number("Layer", width=60),
-            "cosine": number(
-                "Cosine", format="%+.3f", width=76, help="Cosine of the decoder row with the refusal direction"
-            ),
+            "cosine": number("Cosine", width=76, help="Cosine of the decoder row with the refusal direction"),
             "strongest": number("Strongest", format="%.2f", width=84, help="Highest activation on this prompt"),
             "token": st.column_config.TextColumn("at token", width=110, help="The token where it is strongest"),
             "tokens": number("Tokens", width=66, help="The number of tokens on which it is active"),

@@ -56,6 +56,11 @@ def change(to: Workspace) -> None:
     _keep(history().change(to))
 
 
+def settle(to: Workspace) -> None:
+    """Look at another workspace from within a run, before the address is written: no click of the visitor's."""
+    st.session_state[_HISTORY] = history().change(to)
+
+
 def undo() -> None:
     """Take back the last change."""
     _keep(history().undo())

@@ -35,10 +35,11 @@ EditSet = tuple[Edit, ...]
 
 
 class Settings(NamedTuple):
-    """What the quick sets are made with, and how long an answer may be.
+    """What the quick sets are made with, how long an answer may be, and what a page of its own is set to.
 
     adds: whether a set is added to the edits there are, or replaces them. answer_tokens: one of `ANSWER_TOKENS`.
-    thinking: whether a model that can think before it answers does; None as the program is set.
+    thinking: whether a model that can think before it answers does; None as the program is set. view: the Hydra page's,
+    by its name; empty for the first. clamp: the BOS page's, as edits are written; empty for what that page suggests.
     """
 
     features_per_layer: int = 5
@@ -47,6 +48,8 @@ class Settings(NamedTuple):
     adds: bool = False
     answer_tokens: int = ANSWER_TOKENS[0]
     thinking: bool | None = None
+    view: str = ""
+    clamp: str = ""
 
     def within_limits(self) -> Settings:
         """The nearest settings that the widgets can show."""
@@ -57,6 +60,8 @@ class Settings(NamedTuple):
             self.adds,
             self.answer_tokens if self.answer_tokens in ANSWER_TOKENS else ANSWER_TOKENS[0],
             self.thinking,
+            self.view,
+            self.clamp,
         )
 
 
