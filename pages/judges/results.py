@@ -14,17 +14,24 @@ import pandas as pd
 import streamlit as st
 
 from cache.store.judgements import Judgements, Pair, Stored
+from core.answers.judge import Judgement
+from core.answers.labelled import READER
 from core.judges.summary import label_of, rates, rows
 from pages.judges import agreement, charts
 from pages.judges.source import Answers
 from pages.shared.text import counted, plain
 from pages.shared.verdicts import agreement as with_people
 
+#: Where the labels come from, beside their rates.
+LABELLED_BY = "Read in two passes by a developer of this program."
+
 
 def show_results(answers: Answers, kept: Judgements) -> None:
     """Rates, agreement and downloads."""
     st.subheader("Results", anchor="results")
     found = [one for one in kept.stored(answers.pairs) if one.known]
+    if answers.labels:
+        found.insert(0, Stored(READER, LABELLED_BY, tuple(Judgement(label) for label in answers.labels)))
     if not found:
         st.caption("None of these answers has been judged yet. Press “Judge” to see the rates here.")
         return
@@ -40,7 +47,7 @@ def _rates(found: Sequence[Stored], of: int) -> None:
     for one in found:
         words = "; ".join(f"**{name}** {plain(str(rate))}" for name, rate in rates(one.known).items())
         part = "" if len(one.known) == of else f" :gray[{len(one.known):,} of {of:,} judged so far]"
-        st.markdown(f"{plain(one.judge)}: {words}{part}  \n:gray[{plain(with_people(one.judge, one.revision))}]")
+        st.markdown(f"{plain(one.judge)}: {words}{part}  \n:gray[{plain(_about(one))}]")
     frame = charts.rates_frame({one.judge: rates(one.known) for one in found})
     st.altair_chart(charts.rates(frame), key="judges_rates", alt=charts.rates_summary(frame))
     st.caption(
@@ -50,6 +57,10 @@ def _rates(found: Sequence[Stored], of: int) -> None:
     )
     with st.expander("Where these numbers come from", icon=":material/fingerprint:"):
         st.markdown("  \n".join(f"**{plain(one.judge)}** {plain(one.revision)}" for one in found))
+
+
+def _about(one: Stored) -> str:
+    return LABELLED_BY if one.judge == READER else with_people(one.judge, one.revision)
 
 
 def _compared(first: Stored, second: Stored, answers: Answers) -> agreement.Compared:

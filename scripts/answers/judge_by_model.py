@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fit import middle, read_rows, show
+from fit import middle, show
 from reading import kappa
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
 
+from core.answers.labelled import labelled_answers  # noqa: E402
 from core.judges.language_model import LanguageModelJudge, language_model_judge  # noqa: E402
 from core.judges.names import LANGUAGE_MODEL  # noqa: E402
 from core.judges.rubric import FITTED, INTRODUCTION, QUESTIONS, Limits, Numbers, verdict_of  # noqa: E402
@@ -100,7 +101,7 @@ def main() -> None:
     parser.add_argument("--test", action="store_true", help="judge the test half too, by the thresholds in the code")
     options = parser.parse_args()
     judge = language_model_judge(LANGUAGE_MODEL + options.model)
-    fit = read_rows("fit")
+    fit = labelled_answers("fit")
     known = measured(judge, fit, options.out)
     replied = np.array([known[row["id"]].replied for row in fit])
     print(f"on a reply: median {np.median(replied):.3f}, least {replied.min():.3f}")
@@ -108,7 +109,7 @@ def main() -> None:
     show("fit, as fitted", fit, lambda row: verdict_of(row["answer"], known[row["id"]], row["ended"], limits))
     show("fit, in the code", fit, lambda row: verdict_of(row["answer"], known[row["id"]], row["ended"]))
     if options.test:
-        test = read_rows("test")
+        test = labelled_answers("test")
         known |= measured(judge, test, options.out)
         show("test, in the code", test, lambda row: verdict_of(row["answer"], known[row["id"]], row["ended"]))
         show("test, `ended` unknown", test, lambda row: verdict_of(row["answer"], known[row["id"]]))

@@ -217,7 +217,12 @@ def test_a_link_restores_the_clamp_and_what_is_suggested_is_no_part_of_it(page):
 
 @pytest.mark.parametrize(
     ("clamp", "says"),
-    [("2-5=4@bos,3-7=5@bos", "one value"), ("direction", "one value"), ("2-5=x", "is not an edit"), ("nonsense", "nonsense")],
+    [
+        ("2-5=4@bos,3-7=5@bos", "one value"),
+        ("direction", "one value"),
+        ("2-5=x", "is not an edit"),
+        ("nonsense", "nonsense"),
+    ],
 )
 def test_a_link_with_a_clamp_that_this_page_cannot_show_says_so(page, clamp, says):
     app = page(clamp=clamp)

@@ -15,6 +15,9 @@ from cache.jobs.queue import shared_queue
 from cache.store.database import shared_store
 from cache.store.judgements import Judgements, Pair
 from cache.store.runs import Runs
+from core.answers.fitted import with_people
+from core.answers.labelled import labelled_answers
+from core.answers.names import WORDINGS
 from core.discovery.ledger import Row
 from core.judges import classifier, place
 from core.judges.agreement import compare
@@ -94,10 +97,17 @@ def run_with_answers(model: str = PAGE_MODEL) -> str:
     return identifier
 
 
-def test_the_first_visit_says_what_to_do_and_loads_nothing(visit):
+def test_the_first_visit_shows_the_labelled_answers_and_loads_nothing(visit):
     app = visit()
-    assert not app.exception and not app.error
-    assert "No run has stored its answers" in texts(app) and not engines.loaded_names()
+    assert not app.exception and not app.error and not engines.loaded_names()
+    labels = [row["label"] for row in labelled_answers("test")]
+    for verdict in ("refused", "complied", "off-topic"):
+        assert f"({labels.count(verdict)} of {len(labels)}" in texts(app)
+    judged(app)
+    found = with_people(WORDINGS)
+    assert f"{found.kappa:.2f}" in texts(app), "beside the labels, a judge has the κ that is shown everywhere"
+    app.segmented_control(key=source.SOURCE).set_value(source.A_RUN).run()
+    assert "No run has stored its answers" in texts(app)
     assert not [button for button in app.button if button.key == "judges_start"]
 
 
