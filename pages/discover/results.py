@@ -20,6 +20,7 @@ from core.discovery.ledger import Ledger
 from core.discovery.settings import Settings
 from core.discovery.tables import cosines, readings
 from core.discovery.tables.export import is_share, write
+from core.discovery.tables.headline import headline
 from core.discovery.tables.report import tables
 from core.discovery.tables.search import curves, minimal_sets
 from core.discovery.tables.table import Table
@@ -78,6 +79,9 @@ def show(view: str, run: Run, ledger: Ledger, inputs: Inputs, facts: Mapping[str
         _about(run, ledger, facts)
     else:
         found = {table.name: table for table in tables(ledger)}
+        with st.container():
+            if said := headline(ledger):
+                st.markdown(f"**What was found:** {plain(said)}")
         for name in _SHOWN[view]:
             with st.container():  # a place each, or a table that arrives would shift the others into each other's
                 if name in found:

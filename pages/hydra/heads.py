@@ -17,6 +17,7 @@ from pages.shared import references
 from pages.shared.downloads import download
 from pages.shared.judge_choice import choose_judge
 from pages.shared.number_table import with_true_minus
+from pages.shared.progress_bar import progress_bar
 from pages.shared.text import counted, plain
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
@@ -91,12 +92,13 @@ def _play(engine: Engine, what: tuple, played: tuple[Round, ...], slot: Any) -> 
     """Round after round, shown as they come. Each round shown is a place where a click ends the run."""
     _, request, rule, judge, _ = what
     found: list[Round] = []
-    with st.spinner("Cutting", show_time=True):
+    with progress_bar(f"Cutting: round 1 of at most {work.ROUNDS}") as progress:
         for one in work.play(engine, request.prompt, request.edits, rule, judge):
             found.append(one)
             if len(found) > len(played):
                 work.rounds().put(what, tuple(found))
                 _show(slot, tuple(found), live=not one.ended)
+            progress(f"Cutting: round {len(found) + 1} of at most {work.ROUNDS}", len(found) / work.ROUNDS)
 
 
 def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:

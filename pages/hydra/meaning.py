@@ -12,6 +12,7 @@ from core.hydra.groups import DRAWS
 from pages.hydra import charts, work
 from pages.shared.downloads import download
 from pages.shared.number_table import with_true_minus
+from pages.shared.progress_bar import progress_bar
 from pages.shared.text import signed
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
@@ -95,8 +96,8 @@ def one(engine: Engine, key: str, request: Request, feature: Feature) -> None:
 
 def dose(engine: Engine, key: str, request: Request) -> None:
     """The view “Dose”. Raises InputError."""
-    with st.spinner("Measuring at every strength", show_time=True):
-        frame = work.doses(engine, key, request.prompt, request.edits)
+    with progress_bar("Measuring at every strength") as progress:
+        frame = work.doses(engine, key, request.prompt, request.edits, progress)
     st.markdown(
         "The same edits at different strengths. 0 is no edit, and 1 is plain ablation (dotted line). Above 1, "
         "features are pushed below zero."
