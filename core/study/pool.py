@@ -1,0 +1,175 @@
+"""The features of a study: some that the search found, by number of categories, some random ones, shuffled and blind.
+
+Knows: the paper's pool (appendix, “Human Study”): features of the pipeline that fire on one to five categories, random
+features that fire on some, and random features that fire on none. Does not know: how anybody found out on which
+categories a feature fires, or what annotators are shown. The paper draws ten for each number and keeps 40 of 50; with
+8 for each number, 23 and 7, the pool has its 70 features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from core.edits.edits import Feature
+from core.errors import InputError
+from core.study.answers import Choice, truth_of
+
+Group = Literal["pipeline", "random active", "random silent", "given"]
+Part = Literal["training", "main"]
+#: The paper's numbers of categories.
+NUMBERS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class PoolSizes:
+    """How many features a pool wants. each: features of the pipeline for every number of categories, 1 to as many as
+    there are. active, silent: random features that fire on some category, on none. training: features with known
+    answers to begin with."""
+
+    each: int = 8
+    active: int = 23
+    silent: int = 7
+    training: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.each, self.active, self.silent, self.training) < 0:
+            raise InputError("A study cannot have a negative number of features. Give counts of 0 or more.")
+        if not self.each + self.active + self.silent:
+            raise InputError("The study would have no feature. Give at least one count above 0.")
+
+    def total(self, categories: int) -> int:
+        """Features of a whole pool, without the training."""
+        return self.each * categories + self.active + self.silent
+
+
+class PoolItem(NamedTuple):
+    """One feature to be shown. truth: the categories it fires on, or “None”. Annotators see neither group nor truth."""
+
+    feature: Feature
+    part: Part
+    group: Group
+    truth: Choice
+
+
+class Pool(NamedTuple):
+    """The training first, then the rest, shuffled. notes: what could not be had as wanted, a sentence each."""
+
+    items: tuple[PoolItem, ...]
+    notes: tuple[str, ...]
+
+
+def draw_pool(
+    pipeline: Collection[Feature],
+    categories: Mapping[Feature, Collection[str]],
+    sizes: PoolSizes = PoolSizes(),
+    seed: int = 0,
+    numbers: Sequence[int] = NUMBERS,
+) -> Pool:
+    """Draw a pool. The same arguments give the same pool.
+
+    pipeline: what the search found. categories: feature → the categories it fires on, of every feature that may be
+    drawn; a feature of the pipeline that is not in it is left out. Where a number of categories has too few features
+    of the pipeline, features with other numbers stand in, and a note says so; a group that has too few is taken whole,
+    and a note says so. Raises InputError where nothing can be drawn.
+    """
+    generator, notes = np.random.default_rng(seed), list[str]()
+    found = [feature for feature in sorted(set(pipeline)) if feature in categories]
+    others = sorted(set(categories) - set(pipeline))
+    active = [feature for feature in others if categories[feature]]
+    silent = [feature for feature in others if not categories[feature]]
+    chosen: list[tuple[Feature, Group]] = [
+        (feature, "pipeline") for feature in _by_number(found, categories, sizes.each, numbers, generator, notes)
+    ]
+    wanted: list[tuple[Group, list[Feature], int]] = [
+        ("random active", active, sizes.active),
+        ("random silent", silent, sizes.silent),
+    ]
+    for group, candidates, count in wanted:
+        drawn = _draw(candidates, count, generator)
+        if len(drawn) < count:
+            notes.append(f"The pool wants {count} {group} features, but there are only {len(drawn)}.")
+        chosen += [(feature, group) for feature in drawn]
+    if not chosen:
+        raise InputError(
+            "No feature can be drawn for this study: neither the search's features nor others have measured "
+            "categories. Choose another source of features, or measure on more prompts."
+        )
+    used = {feature for feature, _ in chosen}
+    training = _training([f for f in active if f not in used], [f for f in silent if f not in used], sizes, generator)
+    if len(training) < sizes.training:
+        notes.append(f"The training wants {sizes.training} features, but there are only {len(training)}.")
+    order = generator.permutation(len(chosen))
+    items = [PoolItem(f, "training", _group(f, categories), truth_of(categories[f])) for f in training]
+    items += [PoolItem(chosen[i][0], "main", chosen[i][1], truth_of(categories[chosen[i][0]])) for i in order]
+    return Pool(tuple(items), tuple(notes))
+
+
+def given_pool(features: Sequence[Feature], categories: Mapping[Feature, Collection[str]], seed: int = 0) -> Pool:
+    """Every one of these features, shuffled; those without measured categories are left out, and a note says so.
+
+    Raises InputError where none is left.
+    """
+    wanted = sorted(set(features))
+    known = [feature for feature in wanted if feature in categories]
+    if not known:
+        raise InputError(
+            "None of these features can be shown: they have no label with examples. Choose other features."
+        )
+    left = len(wanted) - len(known)
+    notes = (f"{left} of {len(wanted)} features have no label with examples and were left out.",) if left else ()
+    order = np.random.default_rng(seed).permutation(len(known))
+    items = tuple(PoolItem(known[i], "main", "given", truth_of(categories[known[i]])) for i in order)
+    return Pool(items, notes)
+
+
+def _by_number(
+    found: Sequence[Feature],
+    categories: Mapping[Feature, Collection[str]],
+    each: int,
+    numbers: Sequence[int],
+    generator: np.random.Generator,
+    notes: list[str],
+) -> list[Feature]:
+    """`each` features of the pipeline for every number of categories, others where a number has too few."""
+    drawn: list[Feature] = []
+    short: list[str] = []
+    for number in numbers:
+        part = _draw([f for f in found if len(set(categories[f])) == number], each, generator)
+        if len(part) < each:
+            short.append(f"{len(part)} with {number}")
+        drawn += part
+    missing = each * len(numbers) - len(drawn)
+    used = set(drawn)
+    stand_in = _draw([f for f in found if categories[f] and f not in used], missing, generator)
+    if short:
+        rest = missing - len(stand_in)
+        instead = f"{len(stand_in)} with other numbers stand in" if stand_in else "no others stand in"
+        fewer = f", and {rest} fewer are shown" if rest else ""
+        notes.append(
+            f"The pool wants {each} features of the search for each number of categories, but there are only "
+            f"{', '.join(short)}; {instead}{fewer}."
+        )
+    return drawn + stand_in
+
+
+def _training(
+    active: Sequence[Feature], silent: Sequence[Feature], sizes: PoolSizes, generator: np.random.Generator
+) -> list[Feature]:
+    """Known answers to begin with: one feature that fires on nothing where there is one, the others on something."""
+    quiet = _draw(silent, min(1, sizes.training), generator)
+    loud = _draw(active, sizes.training - len(quiet), generator)
+    return [*loud, *quiet]
+
+
+def _draw(candidates: Sequence[Feature], count: int, generator: np.random.Generator) -> list[Feature]:
+    """So many at random, or all there are."""
+    order = generator.permutation(len(candidates))[:count]
+    return [candidates[i] for i in order]
+
+
+def _group(feature: Feature, categories: Mapping[Feature, Collection[str]]) -> Group:
+    return "random active" if categories[feature] else "random silent"
