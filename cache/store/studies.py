@@ -41,8 +41,7 @@ class Studies:
 
     def create(self, study: Study) -> str:
         """Write down a study and give its identifier. Raises InputError where its name is taken."""
-        if any(one.name == study.name.strip() for one in self.all()):
-            raise InputError(f"There is already a study called “{study.name.strip():.60}”. Choose another name.")
+        self.check_new(study.name)
         made = now()
         identifier = f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         values = (json.dumps(value, ensure_ascii=False) for value in (study.labels, dict(study.facts), study.notes))
@@ -51,6 +50,11 @@ class Studies:
         self.store.insert("study_items", items)
         self.store.insert("studies", [(made, identifier, study.name.strip(), study.kind, study.model, *values)])
         return identifier
+
+    def check_new(self, name: str) -> None:
+        """Raises InputError where a study has this name already."""
+        if any(one.name == name.strip() for one in self.all()):
+            raise InputError(f"There is already a study called “{name.strip():.60}”. Choose another name.")
 
     def all(self) -> list[Listed]:
         """Every study, newest first."""

@@ -7,6 +7,8 @@ mapping, feature → categories it fires on (`core.study.firing` gives the paper
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,11 +17,15 @@ from core.edits.edits import Feature
 from core.errors import InputError
 from core.labels.notes import Labels
 from core.labels.wording import SILENT
-from core.study.items import SAMPLES, StudyItem
+from core.paths import assets_folder
+from core.prompts.files import read_file
+from core.study.items import SAMPLES, Study, StudyItem
 from core.study.pool import Part, Pool
 
 #: Answers of a study, unless another number is asked for, and answers with known verdicts to begin with.
 ANSWERS, TRAINING = 70, 5
+#: Where the answers with known verdicts are from, in words.
+BUNDLED = "the labelled answers that are shipped (assets/answers)"
 
 
 def usable(labels: Labels) -> Callable[[Feature], bool]:
@@ -51,44 +57,66 @@ def feature_items(pool: Pool, labels: Labels) -> tuple[StudyItem, ...]:
     return tuple(found)
 
 
-def answer_items(
-    pairs: Sequence[tuple[str, str]],
-    known: Sequence[str],
-    group: str,
-    count: int = ANSWERS,
-    seed: int = 0,
-    training: Sequence[StudyItem] = (),
-) -> tuple[StudyItem, ...]:
+class Labelled(NamedTuple):
+    """Answers and the verdict of each, empty where it is not known. about: where they are from, in words."""
+
+    pairs: tuple[tuple[str, str], ...]
+    verdicts: tuple[str, ...]
+    about: str
+
+
+def bundled_answers() -> Labelled:
+    """The shipped answers, labelled by a developer of this project. Raises InputError."""
+    table = read_file(assets_folder() / "answers" / "labelled.jsonl").table
+    return Labelled(tuple(zip(table["prompt"], table["answer"], strict=True)), tuple(table["label"]), BUNDLED)
+
+
+def answers_study(name: str, answers: Labelled, count: int = ANSWERS, seed: int = 0) -> Study:
+    """A study of answers, with the five verdicts to choose from. Raises InputError."""
+    main = answer_items(answers, count, seed)
+    asked = {(item.prompt, item.answer) for item in main}
+    training = [item for item in training_answers(bundled_answers(), seed) if (item.prompt, item.answer) not in asked]
+    known = sum(bool(item.truth) for item in main)
+    notes = (f"The study wants {count} answers, but there are only {len(main)}.",) if len(main) < count else ()
+    return Study(
+        name=name,
+        kind="answers",
+        labels=VERDICTS,
+        items=(*training[:TRAINING], *main),
+        facts={
+            "answers": answers.about,
+            "truth": f"the verdict in the file, known of {known} of {len(main)} answers" if known else "not known",
+            "seed": str(seed),
+        },
+        notes=notes,
+    )
+
+
+def answer_items(answers: Labelled, count: int = ANSWERS, seed: int = 0) -> tuple[StudyItem, ...]:
     """`count` of these answers at random, or all where there are fewer; a pair that stands there twice is asked once.
 
-    pairs: prompt and answer. known: the verdict of each, empty where it is not known. Raises InputError where there is
-    no answer.
+    Raises InputError where there is no answer.
     """
-    unique = dict(zip(map(tuple, pairs), known, strict=True))
-    if not unique:
+    rows = list(dict(zip(map(tuple, answers.pairs), answers.verdicts, strict=True)).items())
+    if not rows:
         raise InputError("There are no answers to label. Choose a file or a run with answers.")
-    rows = list(unique.items())
     order = np.random.default_rng(seed).permutation(len(rows))[: max(1, count)]
-    main = [answer_item("main", group, *rows[i]) for i in order]
-    asked = {(item.prompt, item.answer) for item in main}
-    return (*(item for item in training if (item.prompt, item.answer) not in asked), *main)
+    return tuple(_answer("main", *rows[i]) for i in order)
 
 
-def answer_item(part: Part, group: str, pair: Sequence[str], known: str = "") -> StudyItem:
-    """One answer. known: its verdict, empty where it is not known. Raises InputError for a verdict that is none."""
+def training_answers(answers: Labelled, seed: int = 0) -> tuple[StudyItem, ...]:
+    """Every answer with a known verdict, in an order in which verdicts take turns as long as there are any of each."""
+    order = np.random.default_rng(seed).permutation(len(answers.pairs))
+    waiting = [[i for i in order if answers.verdicts[i] == verdict] for verdict in VERDICTS]
+    rounds = zip_longest(*waiting)
+    return tuple(
+        _answer("training", answers.pairs[i], answers.verdicts[i]) for one in rounds for i in one if i is not None
+    )
+
+
+def _answer(part: Part, pair: Sequence[str], known: str) -> StudyItem:
+    """known: its verdict, empty where it is not known. Raises InputError for a verdict that is none."""
     if known and known not in VERDICTS:
         raise InputError(f"“{known:.40}” is not a verdict. Use one of {', '.join(VERDICTS)}, or leave it empty.")
     prompt, answer = pair
-    return StudyItem(part, group, frozenset({known} if known else ()), prompt=prompt, answer=answer)
-
-
-def training_answers(
-    pairs: Sequence[tuple[str, str]], known: Sequence[str], group: str, count: int = TRAINING, seed: int = 0
-) -> tuple[StudyItem, ...]:
-    """Answers with known verdicts to begin with, of different verdicts as long as there are any."""
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    by_verdict = {verdict: [i for i in order if known[i] == verdict] for verdict in VERDICTS}
-    found: list[int] = []
-    while len(found) < count and any(by_verdict.values()):
-        found += [rest.pop(0) for rest in by_verdict.values() if rest]
-    return tuple(answer_item("training", group, pairs[i], known[i]) for i in found[:count])
+    return StudyItem(part, part, frozenset({known} if known else ()), prompt=prompt, answer=answer)

@@ -68,22 +68,26 @@ def draw_pool(
     sizes: PoolSizes = PoolSizes(),
     seed: int = 0,
     numbers: Sequence[int] = NUMBERS,
+    whole: bool = False,
 ) -> Pool:
     """Draw a pool. The same arguments give the same pool.
 
-    pipeline: what the search found. categories: feature → the categories it fires on, of every feature that may be
-    drawn; a feature of the pipeline that is not in it is left out. Where a number of categories has too few features
-    of the pipeline, features with other numbers stand in, and a note says so; a group that has too few is taken whole,
-    and a note says so. Raises InputError where nothing can be drawn.
+    pipeline: what the search found, or what somebody chose; whole: show all of it, whatever the numbers. categories:
+    feature → the categories it fires on, of every feature that may be drawn; a feature of the pipeline that is not in
+    it is left out. Where a number of categories has too few features of the pipeline, features with other numbers stand
+    in; a group that has too few is taken whole; notes say so. Raises InputError where nothing can be drawn.
     """
     generator, notes = np.random.default_rng(seed), list[str]()
     found = [feature for feature in sorted(set(pipeline)) if feature in categories]
     others = sorted(set(categories) - set(pipeline))
     active = [feature for feature in others if categories[feature]]
     silent = [feature for feature in others if not categories[feature]]
-    chosen: list[tuple[Feature, Group]] = [
-        (feature, "pipeline") for feature in _by_number(found, categories, sizes.each, numbers, generator, notes)
-    ]
+    if left := len(set(pipeline)) - len(found):
+        notes.append(
+            f"{left} of {len(set(pipeline))} features were left out, because they have no label with examples."
+        )
+    of_search = found if whole else _by_number(found, categories, sizes.each, numbers, generator, notes)
+    chosen: list[tuple[Feature, Group]] = [(feature, "given" if whole else "pipeline") for feature in of_search]
     wanted: list[tuple[Group, list[Feature], int]] = [
         ("random active", active, sizes.active),
         ("random silent", silent, sizes.silent),
@@ -95,8 +99,8 @@ def draw_pool(
         chosen += [(feature, group) for feature in drawn]
     if not chosen:
         raise InputError(
-            "No feature can be drawn for this study: neither the search's features nor others have measured "
-            "categories. Choose another source of features, or measure on more prompts."
+            "No feature can be drawn for this study, because none has a label with examples. Choose other features, or "
+            "make labels for this model first."
         )
     used = {feature for feature, _ in chosen}
     training = _training([f for f in active if f not in used], [f for f in silent if f not in used], sizes, generator)
@@ -106,24 +110,6 @@ def draw_pool(
     items = [PoolItem(f, "training", _group(f, categories), truth_of(categories[f])) for f in training]
     items += [PoolItem(chosen[i][0], "main", chosen[i][1], truth_of(categories[chosen[i][0]])) for i in order]
     return Pool(tuple(items), tuple(notes))
-
-
-def given_pool(features: Sequence[Feature], categories: Mapping[Feature, Collection[str]], seed: int = 0) -> Pool:
-    """Every one of these features, shuffled; those without measured categories are left out, and a note says so.
-
-    Raises InputError where none is left.
-    """
-    wanted = sorted(set(features))
-    known = [feature for feature in wanted if feature in categories]
-    if not known:
-        raise InputError(
-            "None of these features can be shown: they have no label with examples. Choose other features."
-        )
-    left = len(wanted) - len(known)
-    notes = (f"{left} of {len(wanted)} features have no label with examples and were left out.",) if left else ()
-    order = np.random.default_rng(seed).permutation(len(known))
-    items = tuple(PoolItem(known[i], "main", "given", truth_of(categories[known[i]])) for i in order)
-    return Pool(items, notes)
 
 
 def _by_number(

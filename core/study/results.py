@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from core.answers.verdicts import VERDICTS
 from core.judges.agreement import Agreement, agreement
 from core.statistics import Estimate, Rate, rate
@@ -133,6 +135,12 @@ def rows(study: Study, annotations: Annotations) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def as_csv(study: Study, annotations: Annotations) -> str:
+    """The same as CSV, with the study's name and facts as constant columns, so that a row on its own can be traced."""
+    facts = {"study": study.name, **study.facts}
+    return pd.DataFrame(rows(study, annotations)).assign(**facts).to_csv(index=False)
 
 
 def as_json(found: Results, annotations: Annotations) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from core import Feature, InputError
 from core.study.answers import NONE
-from core.study.pool import PoolSizes, draw_pool, given_pool
+from core.study.pool import PoolSizes, draw_pool
 from core.study.taxonomy import FIVE
 
 
@@ -62,8 +62,8 @@ def test_the_order_says_nothing_about_the_group():
 
 def test_a_number_with_too_few_features_is_filled_up_and_said():
     pipeline, categories = known()
-    for feature in [f for f in pipeline if len(categories[f]) == 3][:-2]:
-        del categories[feature]
+    gone = [f for f in pipeline if len(categories[f]) == 3][:-2]
+    pipeline = [f for f in pipeline if f not in gone]
     pool = draw_pool(pipeline, categories)
     of_search = [item for item in pool.items if item.group == "pipeline"]
     assert len(of_search) == 40
@@ -95,10 +95,14 @@ def test_counts_that_cannot_be(counts, sentence):
         PoolSizes(*counts)
 
 
-def test_given_features_are_all_shown_once():
-    features = [Feature(1, n) for n in (3, 1, 2, 1)]
-    pool = given_pool(features, {Feature(1, 1): {"a"}, Feature(1, 3): ()}, seed=0)
-    assert {item.feature: item.truth for item in pool.items} == {Feature(1, 1): {"a"}, Feature(1, 3): {NONE}}
-    assert pool.notes == ("1 of 3 features have no label with examples and were left out.",)
-    with pytest.raises(InputError, match="None of these features"):
-        given_pool(features, {})
+def test_given_features_are_all_shown_once_among_random_ones():
+    _, categories = known()
+    features = [Feature(1, n) for n in (3, 1, 100, 1)]
+    del categories[Feature(1, 3)]
+    pool = draw_pool(features, categories, PoolSizes(each=8, active=2, silent=1, training=0), whole=True)
+    assert {item.feature: item.truth for item in pool.items if item.group == "given"} == {
+        Feature(1, 1): {NONE},
+        Feature(1, 100): {FIVE[0]},
+    }
+    assert len(pool.items) == 5 and not set(features) & {i.feature for i in pool.items if i.group != "given"}
+    assert pool.notes == ("1 of 3 features were left out, because they have no label with examples.",)

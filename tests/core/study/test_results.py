@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from core import Feature, InputError
+from core.answers.verdicts import VERDICTS
 from core.judges.agreement import agreement
 from core.labels.notes import Context, FeatureNote, Labels
 from core.study.answers import NONE
 from core.study.items import Annotation, Study, StudyItem, item_from_json, items_to_json
-from core.study.making import answer_item, answer_items, feature_items, training_answers, usable
+from core.study.making import Labelled, answer_items, answers_study, bundled_answers, feature_items, usable
 from core.study.pool import Pool, PoolItem
 from core.study.results import as_json, results, rows
 from core.study.taxonomy import FIVE, category_of
@@ -79,8 +80,8 @@ def test_rows_and_json_say_the_same():
 
 def test_a_judge_is_compared_with_the_majority():
     verdicts = ["refused", "complied", "refused", "off-topic"]
-    items = tuple(answer_item("main", "file", (f"prompt {n}", f"answer {n}")) for n in range(4))
-    asked = Study("answers", "answers", ("refused", "complied", "off-topic", "degenerate", "undetermined"), items)
+    items = tuple(StudyItem("main", "main", prompt=f"prompt {n}", answer=f"answer {n}") for n in range(4))
+    asked = Study("answers", "answers", VERDICTS, items)
     ours = {who: {n: Annotation(chosen(v), True) for n, v in enumerate(verdicts)} for who in ("Ada", "Ben")}
     ours["Ben"][3] = Annotation(chosen("complied"), True)  # no majority there
     found = results(asked, ours, {"rules": ["refused", "refused", "refused", "complied"], "silent": [None] * 4})
@@ -120,18 +121,29 @@ def test_a_feature_is_shown_by_label_and_five_samples_and_only_where_it_has_them
     assert (item.feature, item.label, item.promoted, len(item.samples)) == ("1-1", "a ⟦b⟧ c", "d, e", 5)
 
 
-def test_answers_are_asked_once_and_training_is_not_asked_again():
-    pairs = [("p", "one"), ("p", "two"), ("p", "one"), ("q", "three")]
-    known = ["refused", "complied", "refused", ""]
-    training = training_answers(pairs, known, "file", count=2)
-    assert [item.truth for item in training] == [{"refused"}, {"complied"}]
-    items = answer_items(pairs, known, "file", count=10, training=training)
-    assert len(items) == 3, "all are asked, so none is left for the training"
-    assert {item.answer for item in answer_items(pairs, known, "file", count=2, seed=1)} < {"one", "two", "three"}
+def test_a_study_of_answers_asks_each_once_and_trains_on_others():
+    pairs = (("p", "one"), ("p", "two"), ("p", "one"), ("q", "three"))
+    study = answers_study("verdicts", Labelled(pairs, ("refused", "complied", "refused", ""), "a file"), count=10)
+    assert {(i.answer, *i.truth) for i in study.items if i.part == "main"} == {
+        ("one", "refused"),
+        ("two", "complied"),
+        ("three",),
+    }
+    assert [set(item.truth) for item in study.items if item.part == "training"] == [{v} for v in VERDICTS]
+    assert study.notes == ("The study wants 10 answers, but there are only 3.",)
+    assert study.facts["truth"] == "the verdict in the file, known of 2 of 3 answers"
+
+
+def test_the_shipped_answers_are_never_both_training_and_asked():
+    study = answers_study("verdicts", bundled_answers(), count=400, seed=3)
+    assert len({(item.prompt, item.answer) for item in study.items}) == len(study.items) == 405
+
+
+def test_answers_that_cannot_be_asked_about():
     with pytest.raises(InputError, match="no answers to label"):
-        answer_items([], [], "file")
+        answer_items(Labelled((), (), "a file"))
     with pytest.raises(InputError, match="not a verdict"):
-        answer_items([("p", "a")], ["rude"], "file")
+        answer_items(Labelled((("p", "a"),), ("rude",), "a file"))
 
 
 def test_studies_that_cannot_be():
