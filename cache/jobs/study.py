@@ -56,10 +56,13 @@ def create(
     return studies.create(make_study(engine, labels, asked, facts, progress, cancelled))
 
 
-def source_of_run(runs: Runs, run: str) -> FeatureSource:
-    """The features of a run's minimal sets. Raises InputError where it has none yet."""
+def source_of_run(runs: Runs, run: str, model: str) -> FeatureSource:
+    """The features of a run's minimal sets. Raises InputError where it has none yet, or is of another model."""
+    about = runs.get(run)
+    if about.model != model:
+        raise InputError(f"Run {run} is of “{about.model}” and not of “{model}”. Choose a run of that model.")
     found = minimal_sets(runs.ledger(run))
     names = sorted({name for names in found["features"] for name in names})
     if not names:
         raise InputError(f"Run {run} has no minimal sets yet. Stage 2 of the search finds them.")
-    return FeatureSource(tuple(sorted(features(names))), f"the minimal sets of run {run}, “{runs.get(run).name}”")
+    return FeatureSource(tuple(sorted(features(names))), f"the minimal sets of run {run}, “{about.name}”")

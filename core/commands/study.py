@@ -121,7 +121,7 @@ def _source(store: Store, options: argparse.Namespace) -> FeatureSource:
         raise InputError("--run and --features cannot be used together. Leave out one of them.")
     if options.features:
         return FeatureSource(parse_features(options.features), "features named by hand", whole=True)
-    return source_of_run(Runs(store), options.run) if options.run else FeatureSource()
+    return source_of_run(Runs(store), options.run, options.model) if options.run else FeatureSource()
 
 
 def _answers(store: Store, options: argparse.Namespace) -> int:

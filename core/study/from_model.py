@@ -60,7 +60,7 @@ def make_study(
 
     Raises InputError, and Cancelled.
     """
-    prompts = bundled_prompts(read_shipped(engine.spec.prompts or prompts_file()))
+    prompts = bundled_prompts(read_shipped(prompts_file()))
     found = measure(engine, prompts, progress, cancelled)
     if found is None:
         raise Cancelled("Making the study was stopped. Nothing was kept.")

@@ -27,7 +27,8 @@ class Results:
     """annotators: name → main items done, those who have done any. items: main items; rated: those that somebody did.
 
     decided: items on which some label has a majority. chosen: label → on how many rated items it has one. kappa:
-    Fleiss' κ of whole choices; alpha: Krippendorff's α of the same; alpha_masi: α that counts choices with labels in
+    Fleiss' κ of whole choices, of the annotators who did every item, where there are two or more of them; else of the
+    items that everybody did. alpha: Krippendorff's α of the same; alpha_masi: α that counts choices with labels in
     common as nearer. by_label: label → (κ, α) of the question whether it was chosen. scores: of the majority on rated
     items with a known truth; guess: what the same choices score by chance. by_person: the same scores of each annotator
     alone. by_number: number of true categories → scores, 0 for “None”; by_group: the same by where items came from.
@@ -75,8 +76,12 @@ def results(
         where = [i for i in scored if who in rated[i]]
         return scores([rated[i][who] for i in where], [truths[i] for i in where])
 
-    people = {who: sum(who in one for one in rated) for who in annotations}
-    people = {who: count for who, count in people.items() if count}
+    counted = {who: sum(who in one for one in rated) for who in annotations}
+    people = {who: count for who, count in counted.items() if count}
+    complete = {who for who, count in people.items() if count == len(rated)}
+    for_kappa = rated
+    if len(complete) > 1:
+        for_kappa = [{who: choice for who, choice in one.items() if who in complete} for one in rated]
     return Results(
         study=study,
         annotators=people,
@@ -84,13 +89,12 @@ def results(
         rated=len(places),
         decided=rate(sum(bool(majorities[i]) for i in places), len(places)),
         chosen={label: rate(sum(label in majorities[i] for i in places), len(places)) for label in labels},
-        kappa=fleiss_kappa(rated),
+        kappa=fleiss_kappa(for_kappa),
         alpha=krippendorff_alpha(rated),
         alpha_masi=krippendorff_alpha(rated, masi),
         by_label={
-            label: (fleiss_kappa(asked), krippendorff_alpha(asked))
+            label: (fleiss_kappa(about_label(for_kappa, label)), krippendorff_alpha(about_label(rated, label)))
             for label in labels
-            for asked in [about_label(rated, label)]
         },
         scores=part(scored),
         guess=guessing([majorities[i] for i in scored], [truths[i] for i in scored]),
@@ -139,7 +143,7 @@ def rows(study: Study, annotations: Annotations) -> list[dict[str, Any]]:
 
 def as_csv(study: Study, annotations: Annotations) -> str:
     """The same as CSV, with the study's name and facts as constant columns, so that a row on its own can be traced."""
-    facts = {"study": study.name, **study.facts}
+    facts = {"study": study.name, **{f"study's {title}": text for title, text in study.facts.items()}}
     return pd.DataFrame(rows(study, annotations)).assign(**facts).to_csv(index=False)
 
 

@@ -30,6 +30,7 @@ def annotate(studies: Studies, identifier: str, study: Study, name: str) -> None
     if number is None:
         number = _next_open(study, mine, 0)
         state.set_item(number)
+    state.set_drawn(number)
     _progress(study, mine, number)
     if number >= len(study.items):
         _end(study, name)
@@ -92,6 +93,8 @@ def _choices(
 
 def _press(studies: Studies, identifier: str, study: Study, name: str, number: int, label: str) -> None:
     """A click on a label, stored before the page is drawn again."""
+    if not state.is_drawn(number):
+        return
     before = studies.mine(identifier, name).get(number, Annotation(NOTHING, False))
     choice = study.question.pressed(before.choice, label)
     _store(studies, identifier, name, number, Annotation(choice, before.done and bool(choice)))
@@ -99,6 +102,8 @@ def _press(studies: Studies, identifier: str, study: Study, name: str, number: i
 
 def _on(studies: Studies, identifier: str, study: Study, name: str, number: int) -> None:
     """Enter: what is chosen counts from now on, and the next item is shown, or the known answer in the training."""
+    if not state.is_drawn(number):
+        return
     mine = studies.mine(identifier, name)
     found = mine.get(number, Annotation(NOTHING, False))
     if not found.choice:
@@ -124,6 +129,7 @@ def _store(studies: Studies, identifier: str, name: str, number: int, found: Ann
     if last not in (state.visit(), state.seen()):
         return False
     studies.annotate(identifier, name, number, found.choice, found.done, state.visit())
+    state.set_seen(state.visit())  # from now on, whatever another tab chooses is news
     return True
 
 
@@ -154,8 +160,15 @@ def _taken_over(studies: Studies, identifier: str, name: str) -> bool:
     )
     with st.container(horizontal=True, gap="small"):
         st.button("Continue here", key="study_here", on_click=_continue_here, args=(last,))
-        st.button("Choose another name", key="study_other_name", on_click=state.leave)
+        if st.button("Choose another name", key="study_other_name"):
+            _leave()
     return True
+
+
+def _leave() -> None:
+    """Back to the list: the whole page is drawn again, and not this part alone."""
+    state.leave()
+    st.rerun()
 
 
 def _continue_here(last: str) -> None:
@@ -210,4 +223,5 @@ def _end(study: Study, name: str) -> None:
             on_click=_go,
             args=(len(study.items) - 1,),
         )
-        st.button("Finish", key="study_finish", type="primary", shortcut="Enter", on_click=state.leave)
+        if st.button("Finish", key="study_finish", type="primary", shortcut="Enter"):
+            _leave()

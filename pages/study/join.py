@@ -76,10 +76,15 @@ def join(studies: Studies, chosen: Listed) -> None:
             f"Continue as {plain(asked[1])}",
             key="study_continue",
             icon=":material/play_arrow:",
-            on_click=state.open_study,
+            on_click=_continue,
             args=asked,
         )
     with st.expander("Invite somebody by link", icon=":material/link:", key="study_invite"):
         here = (st.context.url or "").partition("?")[0]
         st.code(f"{here}?study={chosen.study}&name=NAME", language=None, wrap_lines=True)
         st.caption("Put their name at the end. They can stop at any time; the same link continues.")
+
+
+def _continue(study: str, name: str) -> None:
+    st.session_state.pop(_ASKED, None)
+    state.open_study(study, name)

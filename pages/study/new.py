@@ -127,12 +127,12 @@ def _source(kind: str, runs: Runs) -> FeatureSource | None:
                 icon=":material/lightbulb:",
             )
             return None
-        return FeatureSource(tuple(parse_features(",".join(map(str, features)))), "the active set", whole=True)
+        return FeatureSource(features, "the active set", whole=True)
     if kind == NAMED:
         typed = st.text_area("Features, such as 12-40, 14-7", key="study_named", persist_state="session")
         return FeatureSource(parse_features(typed), "features named by hand", whole=True) if typed.strip() else None
     run = _run([run for run in runs.all() if run.model == chosen_name()], "study_run")
-    return making.source_of_run(runs, run) if run else None
+    return making.source_of_run(runs, run, chosen_name()) if run else None
 
 
 def _answers(store: Store, runs: Runs, every: Sequence[Listed]) -> None:

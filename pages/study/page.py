@@ -65,8 +65,14 @@ def _overview(store: Store, studies: Studies, asked: str) -> None:
         with shown_as_sentences("choosing a study"):
             chosen = join.choose(every, asked)
             join.join(studies, chosen)
-            with st.expander("Results", icon=":material/bar_chart:", key="study_results"):
-                results.show(store, studies, chosen.study, studies.get(chosen.study))
+            if st.toggle(
+                "Show results",
+                key="study_results",
+                persist_state="session",
+                help="Label first, then look: the results name the measured categories.",
+            ):
+                with shown_as_sentences("the results"), st.container(border=True, key="study_results_shown"):
+                    results.show(store, studies, chosen.study, studies.get(chosen.study))
     st.subheader("Make a study", anchor="make")
     with shown_as_sentences("making a study"):
         new.form(store, every)

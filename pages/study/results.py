@@ -22,17 +22,14 @@ from core.study.score import PAPER_SCORE, Scores
 from pages.shared.rate_lines import rate_lines
 from pages.shared.text import counted, plain
 
-_COLOUR = alt.Color("series:N", scale=alt.Scale(domain=["score", "·grey"]), legend=None)
+#: The palette's places: its first for scores, its last, grey, for names.
+_COLOUR = alt.Color("series:N", scale=alt.Scale(domain=["score", *"23456", "·grey"]), legend=None)
 
 
 def show(store: Store, studies: Studies, identifier: str, study: Study) -> None:
     """Everything of one study."""
     annotations = studies.annotations(identifier)
     found = results(study, annotations, verdicts_of_judges(store, study))
-    for title, text in study.facts.items():
-        st.caption(f"**{plain(title.capitalize())}** {plain(text)}")
-    for sentence in study.notes:
-        st.caption(plain(sentence))
     if not found.rated:
         st.info("Nobody has labelled an item of this study yet.", icon=":material/hourglass_empty:")
         return
@@ -63,6 +60,8 @@ def show(store: Store, studies: Studies, identifier: str, study: Study) -> None:
             on_click="ignore",
             help="JSON: results, items and choices",
         )
+    facts = [f"**{plain(title[0].upper() + title[1:])}** {plain(text)}" for title, text in study.facts.items()]
+    st.caption("  \n".join([*facts, *map(plain, study.notes)]))
 
 
 def _agreement(found: Results) -> None:
@@ -92,8 +91,9 @@ def _agreement(found: Results) -> None:
         | {name: st.column_config.NumberColumn(format="%.2f") for name in frame.columns[3:]},
     )
     st.caption(
-        "κ counts the items that every annotator labelled; α also those that only some did. Intervals: bootstrap over "
-        "items. In the table, κ and α are those of the question whether the label was chosen."
+        "κ is of the annotators who labelled every item, or, while there are fewer than two of them, of the items that "
+        "everybody labelled; α is of all choices. Intervals: bootstrap over items. In the table, κ and α are those of "
+        "the question whether the label was chosen."
     )
 
 
@@ -111,14 +111,15 @@ def _scores(found: Results) -> None:
     )
     st.markdown(plain(guess_text(found)))
     st.caption(
-        "The paper's score is the share of a feature's categories that the majority chose, so choosing all of them "
-        f"always scores 100%. The paper's three annotators scored {PAPER_SCORE:.2%} on its 70 features. An item "
-        "without a majority scores 0."
+        "The paper's score is the share of a feature's categories that the majority chose, so choosing every category "
+        "scores 100% on each feature that fires. An item without a majority scores 0. The paper's three annotators "
+        f"scored {PAPER_SCORE:.2%} on its 70 features."
     )
     frame = score_frame(
+        found,
         {number_text(number): one for number, one in found.by_number.items()}
         | {f"from: {group}": one for group, one in found.by_group.items()}
-        | {f"{who} alone": one for who, one in found.by_person.items()}
+        | {f"{who} alone": one for who, one in found.by_person.items()},
     )
     tooltip = [
         "name:N",
@@ -134,13 +135,16 @@ def _scores(found: Results) -> None:
     )
 
 
-def score_frame(found: Mapping[str, Scores]) -> pd.DataFrame:
-    """name, rate, low, high, n, series: a line each, with how many items it is over; empty ones are left out."""
-    rows = [
+def score_frame(found: Results, parts: Mapping[str, Scores]) -> pd.DataFrame:
+    """name, rate, low, high, n, series: the majority, guessing, then a line for each part, with how many items it is
+    over; empty parts are left out."""
+    guess = found.guess
+    rows: list[tuple[str, float, float, float, int, str]] = [
         (f"{name} (n = {one.credit.n})", one.credit.value, *_interval(one.credit), one.credit.n, "score")
-        for name, one in found.items()
+        for name, one in {"the majority": found.scores, **parts}.items()
         if one.credit.n
     ]
+    rows.insert(1, ("random guessing, 95% of draws", guess.mean, guess.low, guess.high, guess.n, "·grey"))
     return pd.DataFrame(rows, columns=["name", "rate", "low", "high", "n", "series"])
 
 
@@ -156,7 +160,7 @@ def _judges(found: Results) -> None:
         )
         return
     for name, one in found.judges.items():
-        st.markdown(f"**{plain(name)}** {plain(str(one))}  \n{plain(one.reading())}")
+        st.markdown(f"**{plain(name)}** {plain(str(one))}")
     st.caption("The people's verdict is their majority. Answers without a majority are left out.")
 
 

@@ -35,8 +35,8 @@ def samples(found: tuple[Context, ...]) -> str:
     if not found:
         return "<p class='hs-context'>No example in the sample.</p>"
     rows = "".join(
-        f"<tr><td><div class='hs-context'>{escaped(one.before)}<mark>{escaped(_marked(one.token))}</mark>{escaped(one.after)}"
-        f"</div></td><td><code>{escaped(visible(one.token))}</code></td><td>{one.activation:.2f}</td></tr>"
+        f"<tr><td><div class='hs-context'>{escaped(one.before)}<mark>{escaped(_marked(one.token))}</mark>"
+        f"{escaped(one.after)}</div></td><td><code>{escaped(visible(one.token))}</code></td><td>{one.activation:.2f}</td></tr>"
         for one in found
     )
     return (

@@ -11,7 +11,8 @@ import secrets
 import streamlit as st
 
 STUDY, NAME = "study", "name"
-_OPEN, _VISIT, _ITEM, _SEEN = "study_open", "study_visit", "study_item", "study_seen"
+_OPEN, _VISIT, _SEEN = "study_open", "study_visit", "study_seen"
+_ITEM, _DRAWN = "study_item", "study_drawn"
 _MADE, _NEWS = "study_made", "study_news"
 
 
@@ -64,6 +65,16 @@ def item() -> int | None:
 def set_item(number: int) -> None:
     """Show this item from the next time the page is drawn."""
     st.session_state[_ITEM] = number
+
+
+def set_drawn(number: int) -> None:
+    """The item that the page draws in this run."""
+    st.session_state[_DRAWN] = number
+
+
+def is_drawn(number: int) -> bool:
+    """Whether a click on this item's buttons is meant for it: the browser may still hold buttons of the one before."""
+    return bool(st.session_state.get(_DRAWN) == number)
 
 
 def look_for_item() -> None:

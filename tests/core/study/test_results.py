@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 
+import pandas as pd
 import pytest
 
 from core import Feature, InputError
@@ -15,7 +17,7 @@ from core.study.answers import NONE
 from core.study.items import Annotation, Study, StudyItem, item_from_json, items_to_json
 from core.study.making import Labelled, answer_items, answers_study, bundled_answers, feature_items, usable
 from core.study.pool import Pool, PoolItem
-from core.study.results import as_json, results, rows
+from core.study.results import as_csv, as_json, results, rows
 from core.study.taxonomy import FIVE, category_of
 
 
@@ -62,6 +64,22 @@ def test_what_is_not_done_and_the_training_do_not_count():
     for one in ({}, open_ones, training):
         found = results(study(), one)
         assert found.rated == 0 and not found.annotators and found.scores.credit.n == 0
+
+
+def test_kappa_is_of_those_who_did_everything_where_there_are_two():
+    done = {"Eve": said(*[chosen(FIVE[0])] * 4), "Fay": said(*[chosen(FIVE[0])] * 3, chosen(NONE))}
+    alone, together = results(study(), done), results(study(), ANNOTATIONS | done)
+    assert together.kappa.n == 4 and alone.kappa.n == 4
+    people = {**done, "Ben": ANNOTATIONS["Ben"]}
+    assert together.kappa == results(study(), people).kappa != alone.kappa, "Ben did everything too, Ada did not"
+    assert together.alpha != results(study(), people).alpha, "α counts Ada's choices"
+
+
+def test_csv_has_every_row_with_where_it_is_from():
+    text = as_csv(replace(study(), facts={"truth": "from firing"}), ANNOTATIONS)
+    table = pd.read_csv(StringIO(text), keep_default_na=False)
+    assert list(table["truth"]) == [FIVE[0], f"{FIVE[0]}, {FIVE[1]}", NONE, FIVE[3]]
+    assert set(table["study's truth"]) == {"from firing"} and set(table["study"]) == {"small"}
 
 
 def test_rows_and_json_say_the_same():
