@@ -13,7 +13,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
 from core.commands.terminal import note, progress_bar, stop_on_interrupt, table
 from core.errors import Cancelled, InputError
-from core.study.pool import PoolSizes
+from core.study.sizes import PoolSizes
 
 if TYPE_CHECKING:
     from cache.store.database import Store
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from core.study.items import Annotations, Study
     from core.study.making import Labelled
 
-SUMMARY = "make a study with people about features or answers, and compute its results"
+SUMMARY = "ask people what features are about or what answers are, and compute the results"
 EXAMPLE = "hydrascope study results pilot --out pilot.json"
 #: Field of the pool's sizes → help.
 _SIZES = {
@@ -35,7 +35,7 @@ _SIZES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
     features = actions.add_parser(
-        "features", help="make a study of features; without further options, 70 of the demo with the bundled prompts"
+        "features", help="set up a study of features; without further options, of 70 of the demo's features"
     )
     features.add_argument("name", help="what the study is to be called")
     add_model(features)
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the share of a category's prompts on which a feature must fire to have the category (0: one prompt, as "
         "in the paper)",
     )
-    answers = actions.add_parser("answers", help="make a study of answers, with the five verdicts to choose from")
+    answers = actions.add_parser("answers", help="set up a study of answers, with the five verdicts to choose from")
     answers.add_argument("name", help="what the study is to be called")
     answers.add_argument("--file", help="a csv, tsv, json, jsonl or parquet file with prompts and answers")
     answers.add_argument("--prompt-column", help="the column with the prompts in --file, if its name does not show it")

@@ -19,7 +19,8 @@ from core.study.answers import Question
 from core.study.firing import LEAST, bundled_prompts, measure
 from core.study.items import Study
 from core.study.making import feature_items, usable
-from core.study.pool import PoolSizes, draw_pool
+from core.study.pool import draw_pool
+from core.study.sizes import PoolSizes
 
 #: Features of each layer that stand for the search where no run is named, nearest the refusal direction first.
 NEAREST = 20

@@ -9,7 +9,6 @@ categories a feature fires, or what annotators are shown. The paper draws ten fo
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,33 +16,12 @@ import numpy as np
 from core.edits.edits import Feature
 from core.errors import InputError
 from core.study.answers import Choice, truth_of
+from core.study.sizes import PAPER_SIZES, PoolSizes
 
 Group = Literal["pipeline", "random active", "random silent", "given"]
 Part = Literal["training", "main"]
 #: The paper's numbers of categories.
 NUMBERS = (1, 2, 3, 4, 5)
-
-
-@dataclass(frozen=True)
-class PoolSizes:
-    """How many features a pool wants. each: features of the pipeline for every number of categories, 1 to as many as
-    there are. active, silent: random features that fire on some category, on none. training: features with known
-    answers to begin with."""
-
-    each: int = 8
-    active: int = 23
-    silent: int = 7
-    training: int = 3
-
-    def __post_init__(self) -> None:
-        if min(self.each, self.active, self.silent, self.training) < 0:
-            raise InputError("A study cannot have a negative number of features. Give counts of 0 or more.")
-        if not self.each + self.active + self.silent:
-            raise InputError("The study would have no feature. Give at least one count above 0.")
-
-    def total(self, categories: int) -> int:
-        """Features of a whole pool, without the training."""
-        return self.each * categories + self.active + self.silent
 
 
 class PoolItem(NamedTuple):
@@ -65,7 +43,7 @@ class Pool(NamedTuple):
 def draw_pool(
     pipeline: Collection[Feature],
     categories: Mapping[Feature, Collection[str]],
-    sizes: PoolSizes = PoolSizes(),
+    sizes: PoolSizes = PAPER_SIZES,
     seed: int = 0,
     numbers: Sequence[int] = NUMBERS,
     whole: bool = False,

@@ -90,4 +90,4 @@ def agreement_text(one: Estimate) -> str:
         return "not known, because no item was labelled by two annotators or more"
     if math.isnan(one.value):
         return f"undefined, because every choice is the same (n = {one.n})"
-    return one.text(".3f")
+    return one.text(".3f").replace("-", "−")

@@ -66,6 +66,7 @@ def _choices(
                 icon=":material/check_box:" if label in choice else ":material/check_box_outline_blank:",
                 shortcut=str(key),
                 disabled=told,
+                help="The known answer is shown, so this choice is made. Press Next." if told else None,
                 width="stretch",
                 on_click=_press,
                 args=(*arguments, label),
@@ -77,6 +78,7 @@ def _choices(
             icon=":material/arrow_back:",
             shortcut="Backspace",
             disabled=number == 0,
+            help="This is the first item." if number == 0 else None,
             on_click=_go,
             args=(number - 1,),
         )

@@ -20,7 +20,7 @@ from core.models.registry import chosen_name
 from core.prompts.files import read_prompts
 from core.study.from_model import NEAREST, FeatureSource, FeatureStudy, parse_features
 from core.study.making import ANSWERS, Labelled, answers_study, bundled_answers
-from core.study.pool import PoolSizes
+from core.study.sizes import PoolSizes
 from core.study.taxonomy import FIVE
 from pages.shared.jobs import INSTANT, job_bar
 from pages.shared.runs import run_name

@@ -15,7 +15,7 @@ from core import Feature, InputError
 from core.discovery.ledger import Row
 from core.errors import Cancelled
 from core.study.from_model import FeatureSource, FeatureStudy
-from core.study.pool import PoolSizes
+from core.study.sizes import PoolSizes
 from core.study.taxonomy import FIVE
 from tests.conftest import PAGE_MODEL
 from tests.small_search import INPUTS, SETTINGS

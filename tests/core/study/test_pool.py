@@ -9,7 +9,8 @@ import pytest
 
 from core import Feature, InputError
 from core.study.answers import NONE
-from core.study.pool import PoolSizes, draw_pool
+from core.study.pool import draw_pool
+from core.study.sizes import PoolSizes
 from core.study.taxonomy import FIVE
 
 
