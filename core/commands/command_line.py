@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import core
-from core.commands import audit, discover, judge, labels, models, prepare, prompts, run, saes
+from core.commands import audit, discover, judge, labels, models, prepare, prompts, run, saes, study
 from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note
 from core.errors import HydrascopeError
@@ -23,6 +23,7 @@ SUBCOMMANDS: dict[str, ModuleType] = {
     "audit": audit,
     "discover": discover,
     "judge": judge,
+    "study": study,
     "labels": labels,
     "models": models,
     "saes": saes,

@@ -16,6 +16,7 @@ from core.commands.exit_codes import ExitCode
 _ACTIONS = (
     *(("models", action) for action in ("add", "needs", "remove")),
     *(("saes", action) for action in ("train", "cards", "shrink")),
+    *(("study", action) for action in ("features", "answers", "list", "results")),
 )
 _WIDTH = "100"
 
