@@ -168,7 +168,7 @@ def test_every_command_and_option_the_documents_name_exists(capsys, monkeypatch)
     for name in sorted({name for _, name, _ in named} & known):
         texts = [help_of(capsys, monkeypatch, name)]
         for action in (
-            re.findall(r"^ {4}(\w+) {2,}", texts[0], flags=re.MULTILINE) if name in ("models", "saes") else ()
+            re.findall(r"^ {4}(\w+) {2,}", texts[0], flags=re.MULTILINE) if name in ("card", "models", "saes") else ()
         ):
             texts.append(help_of(capsys, monkeypatch, name, action))
         options = {option for _, command, given in named if command == name for option in given}
