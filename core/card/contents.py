@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from core.hydra.as_json import to_json
+from core.hydra.as_json import from_json, to_json
 from core.prompts.conversation import Conversation, PromptLike, Turn
 
 FORMAT, VERSION = "hydrascope audit card", 1
@@ -222,6 +222,12 @@ def card_json(card: Card) -> dict[str, Any]:
     """The card as plain JSON values, with format, version and digest."""
     held = to_json(card)
     return {"format": FORMAT, "version": VERSION, "digest": digest_of(held), "card": held}
+
+
+def rounded(card: Card) -> Card:
+    """The card with the digits that it is kept with, so that what is shown is what is read back."""
+    kept: Card = from_json(Card, to_json(card))
+    return kept
 
 
 def digest_of(held: Mapping[str, Any]) -> str:

@@ -15,7 +15,19 @@ import numpy as np
 
 from core.answers.answer import Answer
 from core.answers.judge import ended_of
-from core.card.contents import UNEDITED, Card, Case, Control, Cost, Draw, Judgement, State, text_digest, turns_of
+from core.card.contents import (
+    UNEDITED,
+    Card,
+    Case,
+    Control,
+    Cost,
+    Draw,
+    Judgement,
+    State,
+    rounded,
+    text_digest,
+    turns_of,
+)
 from core.card.controls import Drawn, controls_for
 from core.card.features import About, edited_facts, finite, woken_facts
 from core.card.source import source_of
@@ -61,16 +73,8 @@ def make_card(
     what wakes, and what later blocks put back. Raises InputError, AssetError.
     """
     cases = make_cases(engine, asked, about=about, seed=seed, agreed=agreed, waking=waking, progress=progress)
-    return Card(
-        page=page,
-        made=now(),
-        command=command_for(engine, asked, agreed, seed, waking),
-        seed=seed,
-        agreed=agreed,
-        source=source_of(engine),
-        cases=tuple(cases),
-        run=None,
-    )
+    command, source = command_for(engine, asked, agreed, seed, waking), source_of(engine)
+    return rounded(Card(page, now(), command, seed, agreed, source, tuple(cases), None))
 
 
 def make_cases(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 
 from core.answers.judge import Judge
-from core.card.contents import Card, RunFacts, RunTable, Source
+from core.card.contents import Card, RunFacts, RunTable, Source, rounded
 from core.card.features import About
 from core.card.make import Asked, make_cases, now
 from core.card.source import direction_of, source_of
@@ -35,16 +35,9 @@ def run_card(
     """asked: the prompts with their minimal sets; scores and cosines alone are measured, because answers, controls and
     costs stand in the run's tables. Raises InputError, AssetError.
     """
-    return Card(
-        page="Discover",
-        made=now(),
-        command="hydrascope discover --repeat CARD",
-        seed=seed,
-        agreed=False,
-        source=source_of(engine, judge),
-        cases=tuple(make_cases(engine, asked, about=about, seed=seed, lean=True, progress=progress)),
-        run=facts,
-    )
+    cases = make_cases(engine, asked, about=about, seed=seed, lean=True, progress=progress) if asked else []
+    command = "hydrascope discover --repeat CARD"
+    return rounded(Card("Discover", now(), command, seed, False, source_of(engine, judge), tuple(cases), facts))
 
 
 def run_tables(tables: Sequence[Table]) -> tuple[RunTable, ...]:
