@@ -79,10 +79,16 @@ def test_answers_that_are_written_already_are_not_written_again(tiny):
 
 def test_labels_and_meanings_are_taken_as_given(tiny, page_spec):
     asked = [Asked(PROMPT, (("Edited", OFF),), 0, {})]
-    about = About(read_labels(page_spec.labels), lambda f: Meaning("harm detector", {"drugs": 0.5}) if f[0] == 2 else None)
+    about = About(
+        read_labels(page_spec.labels), lambda f: Meaning("harm detector", {"drugs": 0.5}) if f[0] == 2 else None
+    )
     (case,) = make_card(tiny, asked, page="a test", agreed=False, about=about).cases
     facts = {one.feature: one for one in case.features}
-    assert (facts["2-3"].label, facts["2-3"].role, facts["2-3"].categories) == ("label 2.3", "harm detector", {"drugs": 0.5})
+    assert (facts["2-3"].label, facts["2-3"].role, facts["2-3"].categories) == (
+        "label 2.3",
+        "harm detector",
+        {"drugs": 0.5},
+    )
     assert (facts["3-4"].label, facts["3-4"].role, facts["3-4"].categories) == ("label 3.4", None, None)
     assert case.states[0].judgement is None
 
