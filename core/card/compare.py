@@ -32,7 +32,7 @@ def tolerance_for(card: Source, here: Source) -> Tolerance:
     """By device and number format of the card and of this machine."""
     where = f"{card.dtype} on {card.device} in the card, {here.dtype} on {here.device} here"
     if card.dtype != here.dtype:
-        return Tolerance(1.0, 0.05, 0.25, False, f"another number format: {where}")
+        return Tolerance(0.5, 0.02, 0.15, False, f"another number format: {where}")
     exact, same = card.dtype == "float32", card.device == here.device
     if not same:
         score, cosine, share = (0.05, 0.002, 0.02) if exact else (0.5, 0.02, 0.15)

@@ -38,10 +38,10 @@ def control_vector(card: Card) -> bytes:
 def _amount(card: Card, direction: Direction) -> float:
     for case in card.cases:
         for state in case.states:
-            items = Edits.from_text(state.edits, direction).items
-            (one,) = items if len(items) == 1 else (None,)
-            if one is not None and getattr(one, "add", None) is not None and one.positions == "all":
-                return float(one.add) * one.strength  # type: ignore[union-attr]
+            items = Edits.from_text(state.edits, direction).directions
+            alone = len(items) == 1 == len(Edits.from_text(state.edits, direction))
+            if alone and items[0].add is not None and items[0].positions == "all":
+                return items[0].add * items[0].strength
     return direction.norm
 
 

@@ -133,22 +133,24 @@ def _pictures(case: Case) -> str:
 
 
 def _controls(case: Case) -> str:
+    if not case.controls:
+        return ""
     start, scores = case.states[0].refusal_score, {s.name: s.refusal_score for s in case.states}
     rows = [_control(one, start, scores[one.state]) for one in case.controls]
-    heads = ["state", "change of score", "controls, mean", "lowest to highest", "put back there", "what was drawn"]
+    heads = ["state", "change of score", "controls, mean", "lowest to highest", "put back there"]
     if all(not cells[4] for cells in rows):  # nothing of it was asked for
-        heads, rows = [*heads[:4], heads[5]], [[*cells[:4], cells[5]] for cells in rows]
-    return f"<h3>Controls</h3>{table(heads, rows, range(1, len(heads) - 1), [len(heads) - 1])}" if rows else ""
+        heads, rows = heads[:4], [cells[:4] for cells in rows]
+    drawn = "".join(f"<p class='note'><b>{escaped(c.state)}</b>: {escaped(c.about)}</p>" for c in case.controls)
+    return f"<h3>Controls</h3>{table(heads, rows, range(1, len(heads)))}{drawn}"
 
 
 def _control(one: Control, start: float, score: float) -> list[str]:
     changes = [draw.refusal_score - start for draw in one.draws]
-    middle = mean(changes)
+    middle = signed(mean(changes).value) if changes else "–"
     spread = f"{signed(min(changes))} to {signed(max(changes))}" if changes else "–"
-    at = signed(middle.value) if changes else "–"
     back = [draw.put_back for draw in one.draws if draw.put_back is not None]
     share = f"{min(back):.0%} to {max(back):.0%}" if back else ""
-    return [f"<b>{escaped(one.state)}</b>", signed(score - start), at, spread, share, escaped(one.about)]
+    return [f"<b>{escaped(one.state)}</b>", signed(score - start), middle, spread, share]
 
 
 def _features(case: Case) -> str:
@@ -156,14 +158,14 @@ def _features(case: Case) -> str:
         return ""
     roles = any(one.role for one in case.features)
     categories = any(one.categories for one in case.features)
-    heads = ["feature", "label", "activation", "cosine", "alone", *["role"] * roles, *["categories"] * categories]
+    heads = ["feature", "activation", "cosine", "alone", "label", *["role"] * roles, *["categories"] * categories]
     rows = [
         [
             f"<code>{escaped(one.feature)}</code>{' <small>woken</small>' * (one.how == 'woken')}",
-            escaped(one.label) or "<span class='none'>no label</span>",
             number(one.activation, ".2f"),
             number(one.cosine, "+.3f"),
             "–" if one.effect is None else signed(one.effect),
+            escaped(one.label) or "<span class='none'>no label</span>",
             *[escaped(one.role or "")] * roles,
             *[_categories(one)] * categories,
         ]
@@ -173,7 +175,7 @@ def _features(case: Case) -> str:
     origins = ", ".join(sorted({one.origin for one in case.features if one.origin}))
     told = f" Labels: {escaped(origins)}." if origins else ""
     return (
-        f"<h3>Features</h3>{table(heads, rows, [2, 3, 4], [1])}<p class='note'>Activation: the largest on this prompt, "
+        f"<h3>Features</h3>{table(heads, rows, [1, 2, 3], [4])}<p class='note'>Activation: the largest on this prompt, "
         "unedited. Cosine: of the decoder row with the refusal direction. Alone: change of the refusal score when this "
         f"feature alone is ablated.{told}{more}</p>"
     )

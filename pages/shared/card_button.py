@@ -6,6 +6,7 @@ Knows: the popover, and which edits of the workspace go into a card. Does not kn
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -70,9 +71,9 @@ def of_prompts(
         )
 
     about = (
-        "It keeps the answers’ texts, because you chose to keep answers (sidebar)."
+        "The answers’ texts are in it, because “Keep answers” is on in the sidebar."
         if agreed
-        else "The answers’ texts are left out. To have them in it, switch on keeping answers in the sidebar."
+        else "The answers’ texts are left out. To have them in it, switch on “Keep answers” in the sidebar."
     )
     draw(place, (key, page, tuple(asked), tokens, agreed, seed, waking), "hydrascope-card", make, about)
 
@@ -92,7 +93,9 @@ def draw(place: Any, what: tuple, name: str, make: Callable[[Progress], Card], a
             return
         st.caption(f"An audit card is one file that anybody can check with `hydrascope card verify`. {about}")
         card: Card | None = _kept().get(what)
-        if card is None and st.button("Make the card", key=f"{key}_make", icon=":material/play_arrow:"):
+        slot = st.empty()
+        if card is None and slot.button("Make the card", key=f"{key}_make", icon=":material/play_arrow:"):
+            slot.empty()
             card = _made(what, make)
         if card is not None:
             _downloads(card, name, key)
@@ -124,7 +127,7 @@ def _downloads(card: Card, name: str, key: str) -> None:
             if there.get(ending, True):
                 st.download_button(
                     label,
-                    lambda form=ending: card_bytes(card, form),
+                    partial(card_bytes, card, ending),
                     f"{name}{ending}",
                     kind,
                     key=f"{key}{ending}",
