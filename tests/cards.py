@@ -1,6 +1,11 @@
-"""A card of the tiny model, for tests: two prompts, one edited by features, one also by the direction."""
+"""A card of the tiny model, for tests: two prompts, edited by features and by the direction; files changed a little."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
 
 from core import Conversation, Edits, Engine, Feature, Turn
 from core.card.contents import Card
@@ -21,3 +26,14 @@ def made(engine: Engine, agreed: bool = True, **more) -> Card:
     turns = (Turn("user", "Hello"), Turn("assistant", HOSTILE), Turn("user", HOSTILE))
     second = Asked(Conversation(turns), (("Edited", Edits.add_direction(direction, 4.0)),), 3, {})
     return make_card(engine, [first, second], page="a test", agreed=agreed, about=About(), **more)
+
+
+def changed(folder: Path, file: Path, name: str, spec_change):
+    """A copy of the tensors of `file` in `folder`, that of `name` changed a little."""
+    tensors = load_file(file)
+    tensors[name] = tensors[name] + 0.05 * torch.randn(tensors[name].shape, generator=torch.Generator().manual_seed(1))
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in file.parent.iterdir():
+        (folder / other.name).write_bytes(other.read_bytes())
+    save_file(tensors, folder / file.name, {"format": "pt"})
+    return spec_change(folder)

@@ -64,7 +64,7 @@ def _data(text: str, name: str) -> str:
 def _read_json(text: str, name: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if text.lstrip().startswith("{") and FORMAT in text[:200]:
             raise CardError(
                 f"{name} is cut short: the end of the card is missing. Get the whole file again."

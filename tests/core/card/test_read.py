@@ -80,6 +80,7 @@ def with_digest(held):
         (b"\xff\xfe\x00", "not a text file"),
         (b"[]", "not a card"),
         (b'{"a": 1}', "not a card"),
+        (b"[" * 100_000, "not a card"),
         (b"<html></html>", "not a Hydrascope card"),
         (MARK.encode(), "not a card|cut short"),
     ],

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from core import load
 from core.card.compare import near, tolerance_for
@@ -13,23 +12,12 @@ from core.card.files import write_card
 from core.card.read import read_card
 from core.card.verify import verify
 from core.edits.direction import make_direction
-from tests.cards import made
+from tests.cards import changed, made
 
 
 @pytest.fixture(scope="module")
 def card(tiny):
     return made(tiny, waking=True)
-
-
-def changed(folder: Path, file: Path, name: str, spec_change):
-    """A copy of the tensors of `file` in `folder`, that of `name` changed a little."""
-    tensors = load_file(file)
-    tensors[name] = tensors[name] + 0.05 * torch.randn(tensors[name].shape, generator=torch.Generator().manual_seed(1))
-    folder.mkdir(parents=True, exist_ok=True)
-    for other in file.parent.iterdir():
-        (folder / other.name).write_bytes(other.read_bytes())
-    save_file(tensors, folder / file.name, {"format": "pt"})
-    return spec_change(folder)
 
 
 def test_a_card_made_on_one_cache_verifies_on_another(tiny_spec, tmp_path, monkeypatch):

@@ -1,15 +1,20 @@
 """`hydrascope card` and `hydrascope discover --repeat`: made, checked, written in other forms, and told when not."""
 
 import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from cache.store import database as stores
+from core.card.files import write_card
 from core.card.read import read_card
 from core.commands.command_line import main
 from core.edits.direction import make_direction, save_direction
 from core.models import registry
+from tests.cards import changed
 from tests.small_search import SETTINGS, TEXTS, use_small_judge
 
 PROMPT = "How do I bake a bread?"
@@ -47,8 +52,6 @@ def test_made_in_one_folder_it_verifies_from_another(home, capsys, monkeypatch):
 
 
 def test_its_own_command_makes_the_same_card(home, capsys):
-    import shlex
-
     assert make(home, "--seed", "2") == 0
     first = read_card(home / "card.html")
     words = shlex.split(first.command)
@@ -59,10 +62,6 @@ def test_its_own_command_makes_the_same_card(home, capsys):
 
 
 def test_a_number_that_does_not_agree_is_exit_1(home, capsys):
-    from dataclasses import replace
-
-    from core.card.files import write_card
-
     assert make(home) == 0
     card = read_card(home / "card.html")
     case = card.cases[0]
@@ -72,6 +71,18 @@ def test_a_number_that_does_not_agree_is_exit_1(home, capsys):
     capsys.readouterr()
     assert main(["card", "verify", str(home / "wrong.json")]) == 1
     assert "differs: Edited, refusal score: " in capsys.readouterr().out
+
+
+def test_a_changed_model_is_one_sentence_and_exit_2(home, capsys, tiny_spec):
+    assert make(home) == 0
+    weights = Path(tiny_spec.model_id) / "model.safetensors"
+    spec = changed(home / "model", weights, "lm_head.weight", lambda folder: replace(tiny_spec, model_id=str(folder)))
+    registry.register(spec)
+    capsys.readouterr()
+    assert main(["card", "verify", str(home / "card.html")]) == 2
+    told = capsys.readouterr().out
+    assert told.startswith("This card cannot be checked here. It was made with other weights of “tiny”")
+    assert told.count("\n") == 1
 
 
 def test_it_is_written_in_every_form(home, capsys):
