@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import core
-from core.commands import audit, discover, judge, labels, models, prepare, prompts, run, saes, study
+from core.commands import audit, card, discover, judge, labels, models, prepare, prompts, run, saes, study
 from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note
 from core.errors import HydrascopeError
@@ -21,6 +21,7 @@ from core.errors import HydrascopeError
 SUBCOMMANDS: dict[str, ModuleType] = {
     "run": run,
     "audit": audit,
+    "card": card,
     "discover": discover,
     "judge": judge,
     "study": study,

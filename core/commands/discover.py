@@ -18,6 +18,7 @@ from core.errors import InputError
 
 if TYPE_CHECKING:
     from cache.store.runs import Runs
+    from core.card.run import Repeat
     from core.engine import Engine
 
 SUMMARY = "run the paper's three-stage search over many prompts"
@@ -44,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_thinking(parser)
     parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
     parser.add_argument(
+        "--repeat",
+        metavar="CARD",
+        help="repeat the run of a card: its model, prompts, settings and judge; with --resume, one that was stopped",
+    )
+    parser.add_argument(
         "--stability",
         metavar="RUN",
         nargs="+",
@@ -62,15 +68,24 @@ def run(options: argparse.Namespace) -> int:
 
     if options.stability:
         return _compare(options.stability, options.out)
+    repeat = _repeat(options) if options.repeat else None
     with progress_bar() as progress:
-        engine = load(options.model, progress=progress)
+        engine = load(repeat.source.model if repeat else options.model, progress=progress)
+    if repeat:
+        engine, notes = repeat.prepared(engine)
+        for sentence in notes:
+            note(sentence)
     engine = engine.with_thinking(True) if options.thinking else engine
     store = shared_store()
     if store.trouble:
         note(f"{store.trouble} The run was not started, because its results could not be kept.")
         return ExitCode.STORE_TAKEN
     runs = Runs(store)
-    identifier = options.resume or _begin(runs, engine, options)
+    identifier = options.resume or (
+        runs.create(engine, repeat.inputs, repeat.settings, options.name or repeat.name, repeat.judge)
+        if repeat
+        else _begin(runs, engine, options)
+    )
     note(f"Run {identifier}")
     try:
         failed = _carry_out(runs, engine, identifier, options.out)
@@ -79,6 +94,17 @@ def run(options: argparse.Namespace) -> int:
         return ExitCode.INTERRUPTED
     print(f"Run {identifier} is finished" + (f"; {failed} rows failed. See the table of failures." if failed else "."))
     return ExitCode.PARTLY if failed else ExitCode.DONE
+
+
+def _repeat(options: argparse.Namespace) -> Repeat:
+    """What the card asks for. Raises InputError for a card of something else, and for options that it decides."""
+    from core.card.read import read_card
+    from core.card.run import Repeat
+
+    for name in ("harmful", "benign", "plain", "reference", "set", "judge", "thinking"):
+        if getattr(options, name):
+            raise InputError(f"--repeat takes everything from the card. Leave out --{name}.")
+    return Repeat(read_card(options.repeat))
 
 
 def _compare(chosen: list[str], out: Path | None) -> int:

@@ -174,6 +174,19 @@ def check_records(identity: Mapping[str, Any]) -> int:
     return read
 
 
+def records_digest(path: Path) -> str:
+    """16 hex digits of what the records at `path` hold: their shape, output bias and every block's checksum. The same
+    on every machine, wherever the source lies. Raises AssetError.
+    """
+    try:
+        header = json.loads(path.with_suffix(".json").read_text())
+        names = ("version", "d_model", "d_sae", "dtype", "output_bias", "subtracts_bias", "sums")
+        held = json.dumps([header[name] for name in names])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AssetError(f"The records in {path.name} cannot be read ({error}). Load the model again.") from error
+    return hashlib.sha256(held.encode()).hexdigest()[:16]
+
+
 def _blocks(path: Path, header: dict[str, Any]) -> Iterator[bytes]:
     size, left = PACKED_AT_ONCE * _record_size(header), header["d_sae"] * _record_size(header)
     with path.open("rb") as file:

@@ -13,7 +13,7 @@ from core import Engine, Feature, HydrascopeError
 from pages.bos import answers, choose, clamp, defence, link, work
 from pages.bos.state import Clamp
 from pages.bos.work import Natural
-from pages.shared import measurements, quick_sets, strip
+from pages.shared import card_button, measurements, quick_sets, strip
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.text import plain
@@ -71,6 +71,8 @@ def bos(engine: Engine) -> None:
             answers.finish(engine, key, grid, after.milliseconds)
         with curves, shown_as_sentences("the score curves"):
             answers.curves(engine, key, grid)
+        with effect, shown_as_sentences("the audit card"):
+            card_button.of_prompts(st, engine, key, answers.for_card(grid), grid.tokens, "BOS")
     defence.finish(engine, slots)
 
 

@@ -14,7 +14,9 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import streamlit as st
 
-from cache.store.runs import AGREEMENT, JUDGE, Run
+from cache.jobs.run_card import card_of_run
+from cache.store.runs import AGREEMENT, JUDGE, Run, Runs
+from core import Engine
 from core.discovery.context import Inputs
 from core.discovery.ledger import Ledger
 from core.discovery.settings import Settings
@@ -25,6 +27,8 @@ from core.discovery.tables.report import tables
 from core.discovery.tables.search import curves, minimal_sets
 from core.discovery.tables.table import Table
 from pages.discover import charts, state
+from pages.shared import card_button
+from pages.shared.engine import engine_key
 from pages.shared.number_table import with_true_minus
 from pages.shared.text import counted, plain
 
@@ -71,12 +75,13 @@ def views() -> str:
     return str(chosen)
 
 
-def show(view: str, run: Run, ledger: Ledger, inputs: Inputs, facts: Mapping[str, str]) -> None:
-    """One run's part of the page."""
+def show(view: str, engine: Engine, runs: Runs, run: Run) -> None:
+    """One run's part of the page. Raises InputError."""
+    ledger, inputs, facts = runs.ledger(run.run), runs.inputs(run.run), runs.facts(run.run)
     if view == SETS:
         _sets(run.run, ledger, inputs)
     elif view == ABOUT:
-        _about(run, ledger, facts)
+        _about(engine, runs, run, ledger, facts)
     else:
         found = {table.name: table for table in tables(ledger)}
         with st.container():
@@ -208,7 +213,7 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
     )
 
 
-def _about(run: Run, ledger: Ledger, facts: Mapping[str, str]) -> None:
+def _about(engine: Engine, runs: Runs, run: Run, ledger: Ledger, facts: Mapping[str, str]) -> None:
     """Everything a number here depends on, and the whole report as files."""
     frame = pd.DataFrame({"what": list(facts), "value": list(facts.values())})
     st.dataframe(frame, hide_index=True, key=f"facts_{run.run}", alt="Where this run's numbers come from")
@@ -223,6 +228,15 @@ def _about(run: Run, ledger: Ledger, facts: Mapping[str, str]) -> None:
         on_click="ignore",
         help="Download every table as CSV, Parquet, JSON and Markdown.",
     )
+    if run.state == "finished":
+        card_button.draw(
+            st,
+            (engine_key(engine), run.run),
+            f"hydrascope-{run.run}",
+            lambda progress: card_of_run(runs, run.run, engine, progress),
+            "It has no answers in it, and `hydrascope discover --repeat CARD` repeats the run from it.",
+            key=f"card_{run.run}",
+        )
     st.caption(
         f"On the command line, `python -m core discover --resume {run.run} --out DIR` resumes this run and writes its "
         "tables."

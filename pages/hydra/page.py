@@ -10,7 +10,7 @@ import streamlit as st
 
 from core import Engine, HydrascopeError
 from pages.hydra import heads, meaning, repair, runs, state, tour, who, woken
-from pages.shared import cards, feature_table, history, measurements, quick_sets, strip
+from pages.shared import card_button, cards, feature_table, history, measurements, quick_sets, strip
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.trouble import show_error, shown_as_sentences
@@ -52,7 +52,7 @@ def hydra(engine: Engine) -> None:
     with effect:
         views = st.container()
         first, second = cards.draw(engine, key, request, before, after, top.verdict)
-        stop_slot = cards.controls(engine, after.milliseconds)
+        stop_slot, card_slot = cards.controls(engine, after.milliseconds)
     with views:
         _view(engine, key, request, str(view))
     finish_table = None
@@ -62,6 +62,8 @@ def hydra(engine: Engine) -> None:
     with shown_as_sentences("the features’ effects"):
         if finish_table is not None:
             finish_table()
+    with shown_as_sentences("the audit card"):
+        card_button.of_request(card_slot, engine, key, request, "Hydra", waking=True)
     with shown_as_sentences("keeping the history"):
         history.keep(engine, key, request, before, after, finished)
 

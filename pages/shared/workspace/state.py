@@ -22,6 +22,8 @@ MOST_EDITS = 2000
 ANSWER_TOKENS = (32, 64, 128, 256)
 #: More pinned sets would not fit beside each other.
 MOST_PINS = 4
+#: Pinned sets, as they are named wherever they stand beside each other.
+PINNED = ("A", "B", "C", "D")
 
 
 class Edit(NamedTuple):
