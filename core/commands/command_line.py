@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import core
-from core.commands import audit, discover, judge, labels, models, prepare, prompts, run, saes
+from core.commands import audit, discover, features, judge, labels, models, prepare, prompts, run, saes
 from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note
 from core.errors import HydrascopeError
@@ -24,6 +24,7 @@ SUBCOMMANDS: dict[str, ModuleType] = {
     "discover": discover,
     "judge": judge,
     "labels": labels,
+    "features": features,
     "models": models,
     "saes": saes,
     "prompts": prompts,
