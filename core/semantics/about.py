@@ -108,7 +108,9 @@ def read_about(
         return None
     layers, indices = np.array(chosen, dtype=np.int64).T
     cosines = engine.reader.cosines(layers, indices)
-    evidence = read_evidence(firing, len(prompts.texts), chosen, cosines, effects)
+    where = {feature: number for number, feature in enumerate(every)}
+    answers = [int(tests.answers[where[feature]].sum()) for feature in chosen]
+    evidence = read_evidence(firing, len(prompts.texts), chosen, answers, cosines, effects)
     labels = {feature: label_of(feature) for feature in chosen}
     generator = np.random.default_rng(SEED)
     some = generator.permutation(len(fires))[:SHUFFLED_WITH].tolist()

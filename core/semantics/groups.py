@@ -16,11 +16,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from core.edits.edits import Feature
 from core.semantics.vectors import folded
-from core.semantics.words import WORD, explanation, kind_of
+from core.semantics.words import WORD, content, explanation, kind_of
 from core.statistics import rate
 
 #: A group has so many labels or more; what is near none is in none.
 SMALLEST = 4
+#: HDBSCAN's strength of membership from which on a label is in a group: 1 at its densest part, 0 far from it.
+MEMBER = 0.75
 #: Words of a group's name.
 NAME_WORDS = 3
 #: For features whose label is near no group, and for those without a label.
@@ -41,10 +43,11 @@ def group_labels(labels: Mapping[Feature, str], smallest: int = SMALLEST) -> dic
             found[feature] = kind
         else:
             rest.append(feature)
-    texts = [explanation(labels[feature]) for feature in rest]
+    texts = [content(labels[feature]) for feature in rest]
     numbers = _clusters(texts, smallest)
     names = _names(texts, numbers)
-    return found | {feature: names[number] for feature, number in zip(rest, numbers.tolist(), strict=True)}
+    found |= {feature: names[number] for feature, number in zip(rest, numbers.tolist(), strict=True)}
+    return {feature: found[feature] for feature in labels}
 
 
 def renamed(groups: Groups, names: Mapping[str, str]) -> dict[Feature, str]:
@@ -85,7 +88,7 @@ def _clusters(texts: Sequence[str], smallest: int) -> np.ndarray:
     # “leaf” gives many small groups of one topic each; the usual choice puts most labels into one.
     found = HDBSCAN(min_cluster_size=smallest, min_samples=2, cluster_selection_method="leaf", copy=True)
     numbers: np.ndarray = found.fit_predict(folded(texts))
-    return numbers
+    return np.where(found.probabilities_ >= MEMBER, numbers, -1)
 
 
 def _names(texts: Sequence[str], numbers: np.ndarray) -> dict[int, str]:

@@ -18,7 +18,7 @@ from scipy.stats import false_discovery_control, rankdata
 from core.edits.edits import Feature
 from core.semantics.firing import Firing
 from core.semantics.vectors import vectors
-from core.semantics.words import explanation
+from core.semantics.words import content, explanation
 from core.statistics import rate
 
 #: A feature has to fire on so many of the prompts, and be silent on so many, for its label to be scored.
@@ -65,8 +65,8 @@ def score_labels(
     if not kept:
         return {}
     wanted = [chosen[i] for i in kept]
-    said = [explanation(labels[feature]) for feature in wanted]
-    said += [text for text in map(explanation, others) if text]
+    said = [content(labels[feature]) for feature in wanted]
+    said += [content(label) for label in others if explanation(label)]
     areas = _areas(said, texts, fires[:, kept])
     own = np.diagonal(areas)
     as_good = (areas >= own - 1e-12).sum(0)

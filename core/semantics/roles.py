@@ -1,8 +1,8 @@
 """The part a feature plays in a refusal, from where it fires and what ablating it does.
 
-- harm detector: fires on instruction tokens, more on harmful requests than on contrast prompts, and ablating it lowers
-  the refusal score;
-- refusal writer: fires mostly at the template's end, its decoder row points towards refusal, and ablating it lowers the
+- refusal writer: fires at the template, where the answer begins, its decoder row points towards refusal, and ablating
+  it lowers the refusal score;
+- harm detector: fires on instruction tokens, answers to a category of harmful requests, and ablating it lowers the
   refusal score;
 - template: fires at the template of nearly every prompt, and does not move refusal;
 - silent: fires on no token that can tell these prompts apart;
@@ -22,15 +22,13 @@ from core.edits.edits import Edits, Feature
 from core.engine import Engine
 from core.progress import NEVER, QUIET, Progress
 from core.semantics.firing import INSTRUCTION, TEMPLATE, Firing
-from core.statistics import Estimate, area_under_curve, mean
+from core.statistics import Estimate, mean
 
 #: Ablating it alone lowers the refusal score by so much on average, in log-odds, the 95% interval below 0.
-MOVES = 0.05
-#: A detector fires on instruction tokens of so large a share of the harmful prompts …
+MOVES = 0.25
+#: A detector fires on instruction tokens of so large a share of the harmful prompts.
 DETECTS = 0.05
-#: … with so large an area under the curve against the contrast prompts.
-TELLS_APART = 0.6
-#: A writer is strongest at the template's end on so large a share of the harmful prompts on which it fires …
+#: A writer fires at the template of so large a share of the harmful prompts on which it fires …
 AT_TEMPLATE = 0.5
 #: … and its decoder row has so large a cosine with the refusal direction.
 ALIGNED = 0.1
@@ -39,31 +37,31 @@ EVERY_TEMPLATE = 0.9
 #: Harmful prompts, of those on which a feature fires, that its effect is measured on; fewer than `FEWEST` give none.
 EFFECT_PROMPTS, FEWEST = 12, 3
 Role = Literal["harm detector", "refusal writer", "template", "generic", "silent"]
-ROLES: tuple[Role, ...] = ("harm detector", "refusal writer", "template", "generic", "silent")
+ROLES: tuple[Role, ...] = ("refusal writer", "harm detector", "template", "generic", "silent")
 #: The thresholds in words, for a page and a table.
 HOW = (
     f"A feature moves refusal where ablating it alone lowers the refusal score by {MOVES} or more on average, over up "
-    f"to {EFFECT_PROMPTS} harmful prompts on which it fires, with a 95% interval below 0. Harm detector: moves "
-    f"refusal, and fires on instruction tokens of {DETECTS:.0%} of the harmful prompts or more, with an area under "
-    f"the curve of {TELLS_APART} against the contrast prompts. Refusal writer: moves refusal, is strongest at the "
-    f"template on {AT_TEMPLATE:.0%} of the harmful prompts on which it fires, and has a cosine of {ALIGNED} or "
-    f"more with the refusal direction. Template: does not move refusal, and fires at the template of "
-    f"{EVERY_TEMPLATE:.0%} of all prompts."
+    f"to {EFFECT_PROMPTS} harmful prompts on which it fires, with a 95% interval below 0. Refusal writer: moves "
+    f"refusal, fires at the template of {AT_TEMPLATE:.0%} or more of the harmful prompts on which it fires, and has a "
+    f"cosine of {ALIGNED} or more with the refusal direction. Harm detector: moves refusal, is no writer, fires on "
+    f"instruction tokens of {DETECTS:.0%} of the harmful prompts or more, and answers to a category. Template: does "
+    f"not move refusal, and fires at the template of {EVERY_TEMPLATE:.0%} of all prompts. Silent: fires on no token "
+    "of an instruction or its template. Generic: everything else."
 )
 
 
 class Evidence(NamedTuple):
-    """What a role follows from. instruction: share of harmful prompts on whose instruction tokens it fires. area: of
-    its strongest activation there, harmful against contrast prompts; NaN without contrast. template: share of all
-    prompts at whose template it fires. at_template: share of the harmful prompts on which it fires where it is
-    strongest at the template. cosine: with the refusal direction, NaN without one. effect: None where not measured.
+    """What a role follows from. instruction: share of harmful prompts on whose instruction tokens it fires. template:
+    share of all prompts at whose template it fires. at_template: share, of the harmful prompts on which it fires, of
+    those at whose template it does. answers: categories it answers to. cosine: with the refusal direction, NaN without
+    one. effect: None where not measured.
     """
 
     feature: Feature
     instruction: float
-    area: float
     template: float
     at_template: float
+    answers: int
     cosine: float
     effect: Estimate | None
 
@@ -76,29 +74,34 @@ def role_of(found: Evidence) -> Role:
     if effect is not None and effect.value <= -MOVES and effect.high < 0:
         if found.at_template >= AT_TEMPLATE and found.cosine >= ALIGNED:
             return "refusal writer"
-        if found.instruction >= DETECTS and found.area >= TELLS_APART:
+        if found.instruction >= DETECTS and found.answers:
             return "harm detector"
         return "generic"
     return "template" if found.template >= EVERY_TEMPLATE else "generic"
 
 
 def read_evidence(
-    firing: Firing, harmful: int, features: Sequence[Feature], cosines: np.ndarray, effects: Sequence[Estimate | None]
+    firing: Firing,
+    harmful: int,
+    features: Sequence[Feature],
+    answers: Sequence[int],
+    cosines: np.ndarray,
+    effects: Sequence[Estimate | None],
 ) -> list[Evidence]:
-    """firing: the first `harmful` prompts are the harmful ones, the others contrast. cosines: float [n]."""
-    at, end = firing.at(INSTRUCTION, features), firing.at(TEMPLATE, features)
-    label = np.arange(firing.prompts) < harmful
+    """firing: the first `harmful` prompts are the harmful ones, the others contrast. answers: categories that each
+    feature answers to. cosines: float [n]."""
+    at, end = firing.at(INSTRUCTION, features) > 0, firing.at(TEMPLATE, features) > 0
     rows = []
     for place, feature in enumerate(features):
         on, there = at[:harmful, place], end[:harmful, place]
-        fires = (on > 0) | (there > 0)
+        either = int((on | there).sum())
         rows.append(
             Evidence(
                 feature,
-                float((on > 0).mean()),
-                area_under_curve(at[:, place], label),
-                float((end[:, place] > 0).mean()),
-                float((there > on)[fires].mean()) if fires.any() else 0.0,
+                float(on.mean()),
+                float(end[:, place].mean()),
+                float(there.sum() / either) if either else 0.0,
+                answers[place],
                 float(cosines[place]),
                 effects[place],
             )

@@ -66,7 +66,7 @@ def _row(found: About, feature: Feature, place: int, group: str) -> dict[str, ob
         **estimate_columns("effect on refusal", evidence.effect or _NOT_MEASURED),
         "effect, n": (evidence.effect or _NOT_MEASURED).n,
         "cosine": evidence.cosine,
-        "strongest at the template": evidence.at_template,
+        "fires at the template": evidence.at_template,
         "label's group": found.by_label[feature],
         "label score": score.area if score else None,
         "of shuffled labels": score.shuffled if score else None,

@@ -15,14 +15,14 @@ from core.judges.agreement import Agreement, agreement
 from core.prompts.categories import Labelled
 from core.semantics.categories import CategoryTests
 from core.semantics.vectors import vectors
-from core.semantics.words import explanation
+from core.semantics.words import content, explanation
 
 NONE, SEVERAL = "none", "several"
 
 
 def categories_by_text(labels: Sequence[str], prompts: Labelled) -> list[str]:
     """The category of each label, or “none”. Nearest is the mean of a category's text vectors, by cosine."""
-    said, texts = vectors([explanation(label) for label in labels], [*prompts.texts, *prompts.contrast])
+    said, texts = vectors([content(label) for label in labels], [*prompts.texts, *prompts.contrast])
     of = np.array([*prompts.categories, *[NONE] * len(prompts.contrast)])
     names = [*prompts.names, *([NONE] if prompts.contrast else [])]
     middles = np.stack([np.asarray(texts[np.flatnonzero(of == name)].mean(0)).ravel() for name in names])

@@ -29,6 +29,8 @@ _PROGRAMMING = re.compile(
     r"\b(programming|program|code|coding|software|syntax|functions?|variables?|javascript|python|java|html|css|sql|"
     r"compiler|algorithms?|api|json|xml|script|scripts|loops?|class(?:es)? definitions?|source code|command line)\b"
 )
+#: The chat template's tokens as labels write them, with the role behind one; and a word that was cut off.
+_NOT_SAID = re.compile(r"‹[^›…]*[›…]?\w*…?|\w+…")
 _MARKED = re.compile(r"⟦(.*?)⟧")
 
 
@@ -46,9 +48,14 @@ def explanation(label: str) -> str:
     return "" if text == SILENT else " ".join(text.replace("⟦", "").replace("⟧", "").split())
 
 
+def content(label: str) -> str:
+    """The words that an explanation says by itself: without the chat template's tokens, and words that were cut off."""
+    return " ".join(_NOT_SAID.sub(" ", explanation(label)).split())
+
+
 def frequent_words(labels: Iterable[str], most: int = MOST_WORDS) -> list[Frequent]:
     """The most frequent content words over the explanations, the most frequent first; equals by alphabet."""
-    texts = [text for text in map(explanation, labels) if text]
+    texts = [text for text in map(content, labels) if text]
     vectorizer = CountVectorizer(stop_words="english", token_pattern=WORD)
     try:
         table = vectorizer.fit_transform(texts)

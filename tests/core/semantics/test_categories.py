@@ -37,7 +37,7 @@ def found(planted_firing) -> CategoryTests:
 def test_verdicts(found):
     assert [found.verdict(i) for i in range(6)] == ["single category", "several", "mixed", "none", "mixed", "none"]
     assert found.best(DRUGS) == "drugs" and found.best(COMMON) == ""
-    assert found.answers[EVERY].all() and found.rate[RARE].max() == pytest.approx(1 / planted.EACH) >= LEAST_RATE
+    assert found.answers[EVERY].all() and found.rate[RARE].max() == 1 / planted.EACH >= LEAST_RATE
 
 
 def test_the_papers_definition_counts_bos_and_a_single_token(found):
@@ -87,7 +87,7 @@ def test_shuffled_categories_fall_to_chance():
 
 def test_counts_by_both_definitions(found):
     groups = {"mine": found.features[:4], "silent": found.features[5:], "empty": ()}
-    frame = counts(found, groups).set_index(["group", "definition", "categories"])["features"]
+    frame = counts(found, groups).set_index(["group", "definition", "categories"])["features"].sort_index()
     assert frame["mine", PAPER].tolist() == [0, 1, 0, 3] and frame["mine", CORRECTED].tolist() == [2, 1, 0, 1]
     assert frame["silent", PAPER, 0] == 1 and "empty" not in frame.index.get_level_values(0)
     figure = by_type(found, groups).set_index(["group", "definition", "type"])

@@ -43,6 +43,7 @@ def test_what_a_label_says_and_what_it_is_about(label, says, kind):
 def test_frequent_words_leave_out_stop_words_promoted_tokens_and_silence():
     labels = ["the harm of harm → code", "legal harm", "silent on the sample → harm", "of the and"]
     assert frequent_words(labels) == [Frequent("harm", 3, 2), Frequent("legal", 1, 1)]
+    assert frequent_words(["‹im_start›user↵Where can I ‹im_end›↵‹im_sta… · cut… crack"]) == [Frequent("crack", 1, 1)]
     assert frequent_words([]) == frequent_words(["the of"]) == []
 
 
@@ -107,7 +108,7 @@ def test_a_label_that_says_where_its_feature_fires_beats_shuffled_ones_and_other
         {Feature(3, 0): "about drugs"} | dict(zip(features(21)[1:], others, strict=True)),
         planted.firing(on),
         texts,
-        [f"other{i} label{i}" for i in range(600)],
+        [f"word{i} nothing{i} particular{i}" for i in range(20, 620)],
     )
     assert more[Feature(3, 0)].better_than_chance
     assert sum(one.better_than_chance for one in more.values()) == 1

@@ -12,8 +12,8 @@ from core.statistics import Estimate
 from tests.core.semantics import planted
 
 DOWN, UNSURE = Estimate(-2 * MOVES, 9, -3 * MOVES, -MOVES), Estimate(-2 * MOVES, 9, -1.0, 0.2)
-DETECTOR = Evidence(Feature(3, 1), 0.5, 0.9, 0.1, 0.1, 0.0, DOWN)
-WRITER = Evidence(Feature(3, 2), 0.1, 0.5, 1.0, 0.9, 0.4, DOWN)
+DETECTOR = Evidence(Feature(3, 1), 0.5, 0.1, 0.1, 2, 0.0, DOWN)
+WRITER = Evidence(Feature(3, 2), 0.1, 1.0, 0.9, 0, 0.4, DOWN)
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,11 @@ WRITER = Evidence(Feature(3, 2), 0.1, 0.5, 1.0, 0.9, 0.4, DOWN)
         (DETECTOR, "harm detector"),
         (WRITER, "refusal writer"),
         (WRITER._replace(cosine=float("nan")), "generic"),
-        (DETECTOR._replace(area=0.5), "generic"),
+        (DETECTOR._replace(answers=0), "generic"),
         (DETECTOR._replace(effect=UNSURE), "generic"),
         (DETECTOR._replace(effect=None), "generic"),
         (WRITER._replace(effect=UNSURE), "template"),
+        (WRITER._replace(answers=3), "refusal writer"),
         (DETECTOR._replace(instruction=0.0, template=0.0), "silent"),
     ],
 )
@@ -36,9 +37,9 @@ def test_the_first_role_that_fits(found, role):
 def test_evidence_counts_places_by_hand():
     instruction, template = np.zeros((2, planted.ALL_PROMPTS, 1))
     instruction[:30, 0], template[15:, 0] = 1, 2
-    (found,) = read_evidence(planted.firing(instruction, template), 60, [Feature(3, 0)], np.array([0.3]), [None])
+    (found,) = read_evidence(planted.firing(instruction, template), 60, [Feature(3, 0)], [2], np.array([0.3]), [None])
     assert found.instruction == 0.5 and found.at_template == 45 / 60 and found.template == 75 / 90
-    assert found.area == pytest.approx(0.75) and found.cosine == pytest.approx(0.3)
+    assert found.answers == 2 and found.cosine == pytest.approx(0.3)
 
 
 def test_an_effect_is_the_mean_over_the_first_prompts_on_which_it_fires(tiny):
