@@ -2,5 +2,5 @@
 
 Knows: the page's own parts. Does not know: how anything is tested (`core.semantics`), other pages.
 Public: `page` runs it; `source` (which features), `prompts` (which labelled list), `reading` (the job and its result),
-`rows` (one row a feature, and the filters), `table`, `cards`, `maps`, `charts`, `lists`.
+`rows` (one row a feature, and the filters), `views`, `table`, `cards`, `maps`, `charts`, `lists`.
 """

@@ -12,7 +12,7 @@ import streamlit as st
 from cache.store.database import shared_store
 from core import Engine, Feature
 from core.edits.feature_sets import features_of
-from pages.features import cards, lists, maps, prompts, reading, rows, source, table
+from pages.features import cards, lists, maps, prompts, reading, rows, source, table, views
 from pages.features.source import Chosen
 from pages.shared import measurements
 from pages.shared.engine import engine_key, engine_or_stop
@@ -20,9 +20,6 @@ from pages.shared.style import use_style
 from pages.shared.text import plain
 from pages.shared.trouble import shown_as_sentences
 from pages.shared.workspace import session
-
-VIEW = "features_view"
-TABLE, CARDS, MAP, GROUPS, PAPER = "Table", "Cards", "Map", "Groups", "Paper's tables"
 
 
 def features(engine: Engine) -> None:
@@ -52,27 +49,22 @@ def features(engine: Engine) -> None:
         return
     groups = rows.groups_of(chosen, labels, st.session_state.get(rows.NAMES, {}).get(chosen.name, {}))
     frame = rows.rows(chosen, labels, _cosines(engine, chosen), groups, found)
-    views = [TABLE, CARDS, MAP, GROUPS, *([PAPER] if found is not None else [])]
-    if st.session_state.get(VIEW) not in views:
-        st.session_state[VIEW] = TABLE
-    view = st.segmented_control(
-        "View", views, key=VIEW, required=True, label_visibility="collapsed", persist_state="session"
-    )
-    kept = frame if view == PAPER else rows.filtered(frame, rows.filters(frame, found))
+    view = views.choose(found is not None)
+    kept = frame if view == views.PAPER else rows.filtered(frame, rows.filters(frame, found))
     shown = features_of(kept) if len(kept) else []
     with lists_place:
         lists.popover(engine, labels, shown)
-    if view == TABLE:
+    if view == views.TABLE:
         looked_at = table.draw(kept, len(frame), labels)
         if looked_at is not None:
             cards.card(engine, labels, looked_at, found, "table")
-    elif view == CARDS:
+    elif view == views.CARDS:
         cards.several(engine, labels, shown, found)
-    elif view == MAP and len(kept):
+    elif view == views.MAP and len(kept):
         maps.draw(kept, found)
-    elif view == GROUPS and len(kept):
+    elif view == views.GROUPS and len(kept):
         maps.groups(kept, chosen.name)
-    elif found is not None and view == PAPER:
+    elif found is not None and view == views.PAPER:
         maps.tables(found)
     cards.how()
 

@@ -39,7 +39,10 @@ def choose(engine: Engine) -> Labelled | None:
         try:
             found = _shipped(engine) if source == SHIPPED else _from_files()
         except InputError as error:
-            show_error(error)
+            if source == SHIPPED:  # nobody's mistake
+                st.caption(plain(str(error)))
+            else:
+                show_error(error)
             return None
         if found is None:
             return None
