@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from core.edits.edits import Feature
 from core.errors import InputError
@@ -20,6 +21,8 @@ from core.models.spec import ModelSpec
 
 #: More than this is no list that somebody made by hand.
 MOST = 5_000
+#: Letters of an address that servers take.
+LONGEST_ADDRESS = 8_000
 _LAYER = re.compile(r"\d+")
 
 
@@ -35,19 +38,19 @@ class FeatureList:
 
 def write_list(found: FeatureList, spec: ModelSpec) -> str:
     """As JSON text that `read_list` reads back."""
-    rows = []
-    for feature in found.features:
-        model, slash, source = spec.neuronpedia.get(feature.layer, "").partition("/")
-        rows.append(
-            {
-                "modelId": model if slash else spec.name,
-                "layer": source if slash else str(feature.layer),
-                "index": str(feature.index),
-                "description": found.notes.get(feature, ""),
-            }
-        )
+    rows = [_row(feature, spec) | {"description": found.notes.get(feature, "")} for feature in found.features]
     value = {"name": found.name, "description": found.description, "features": rows}
     return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
+def quick_list(found: FeatureList, spec: ModelSpec, site: str) -> str:
+    """The address at which Neuronpedia shows this list; empty where a feature has no page there, and for more features
+    than an address has room for. site: Neuronpedia's own address."""
+    if not found.features or any(feature.layer not in spec.neuronpedia for feature in found.features):
+        return ""
+    rows = json.dumps([_row(feature, spec) for feature in found.features])
+    address = f"{site}/quick-list/?{urlencode({'name': found.name, 'features': rows}, quote_via=quote)}"
+    return address if len(address) <= LONGEST_ADDRESS else ""
 
 
 def read_list(text: str, spec: ModelSpec, name: str = "The list") -> FeatureList:
@@ -71,6 +74,15 @@ def read_list(text: str, spec: ModelSpec, name: str = "The list") -> FeatureList
         _check_model(feature, row, spec, name)
     notes = {feature: str(row["description"]) for feature, row in pairs if row.get("description")}
     return FeatureList(title, tuple(dict.fromkeys(feature for feature, _ in pairs)), about, notes)
+
+
+def _row(feature: Feature, spec: ModelSpec) -> dict[str, str]:
+    model, slash, source = spec.neuronpedia.get(feature.layer, "").partition("/")
+    return {
+        "modelId": model if slash else spec.name,
+        "layer": source if slash else str(feature.layer),
+        "index": str(feature.index),
+    }
 
 
 def _feature(row: Mapping[str, Any]) -> Feature:

@@ -12,9 +12,10 @@ from cache.store.audits import Audits
 from cache.store.database import shared_store
 from core import Engine, Feature, InputError
 from core.labels.notes import Labels
-from core.semantics.lists import FeatureList, read_list, write_list
+from core.semantics.lists import FeatureList, quick_list, read_list, write_list
 from core.semantics.words import explanation
 from pages.features import source
+from pages.shared import measurements
 from pages.shared.text import counted
 from pages.shared.workspace import session
 from pages.shared.workspace.state import words_for
@@ -52,6 +53,11 @@ def popover(engine: Engine, labels: Labels, features: list[Feature]) -> None:
             width="stretch",
             help="In the format of Neuronpedia's lists",
         )
+        there = measurements.neuronpedia(engine, engine.spec.name)
+        if address := quick_list(
+            FeatureList((name or "").strip() or "Hydrascope", tuple(features)), engine.spec, there.site
+        ):
+            st.link_button("Open as a list on Neuronpedia", address, icon=":material/open_in_new:", width="stretch")
         st.file_uploader(
             "Import a list (JSON)", type=["json"], key=UPLOAD, on_change=_import, args=(engine,), max_upload_size=10
         )

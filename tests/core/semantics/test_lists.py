@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 
 from core import Feature, InputError
-from core.semantics.lists import FeatureList, read_list, write_list
+from core.semantics.lists import FeatureList, quick_list, read_list, write_list
 
 MINE = FeatureList("Weapons", (Feature(1, 4), Feature(2, 7)), "two of them", {Feature(1, 4): "⟦gun⟧ & <b>"})
 
@@ -32,6 +34,29 @@ def test_it_is_written_with_neuronpedias_names(with_pages):
 def test_a_bare_list_of_features_is_read_and_each_counts_once(with_pages):
     row = {"modelId": "tiny-base", "layer": "1-res", "index": 4}
     assert read_list(json.dumps([row, row]), with_pages).features == (Feature(1, 4),)
+
+
+def test_its_address_on_neuronpedia_is_the_one_that_saelens_makes(tiny_spec, with_pages, monkeypatch):
+    import webbrowser
+
+    from sae_lens.analysis.neuronpedia_integration import get_neuronpedia_quick_list
+
+    monkeypatch.setattr(webbrowser, "open", lambda url: None)
+    sae = SimpleNamespace(
+        cfg=SimpleNamespace(metadata=SimpleNamespace(model_name="tiny-base", neuronpedia_id="tiny-base/1-res"))
+    )
+    one_layer = FeatureList("My list", (Feature(1, 4), Feature(1, 9)))
+    theirs = get_neuronpedia_quick_list(sae, [4, 9], name="My list")
+    assert parse_qs(urlparse(quick_list(one_layer, with_pages, "https://there")).query) == parse_qs(
+        urlparse(theirs).query
+    )
+    assert (
+        quick_list(MINE, tiny_spec, "https://there")
+        == ""
+        == quick_list(FeatureList("", ()), with_pages, "https://there")
+    )
+    many = FeatureList("many", tuple(Feature(1, i) for i in range(500)))
+    assert quick_list(many, with_pages, "https://there") == ""
 
 
 @pytest.mark.parametrize(
