@@ -21,6 +21,7 @@ from pages.shared.workspace import session
 from pages.shared.workspace.state import words_for
 
 NAME, UPLOAD = "features_list_name", "features_list_file"
+WITHOUT = "No features are shown. Choose some first."
 
 
 def popover(engine: Engine, labels: Labels, features: list[Feature]) -> None:
@@ -29,7 +30,12 @@ def popover(engine: Engine, labels: Labels, features: list[Feature]) -> None:
         st.caption(f"{counted(len(features), 'feature')} shown now.")
         none = not features
         name = st.text_input(
-            "Name of the list", key=NAME, max_chars=60, disabled=none, placeholder="writers of layer 15"
+            "Name of the list",
+            key=NAME,
+            max_chars=60,
+            disabled=none,
+            placeholder="writers of layer 15",
+            help=WITHOUT if none else None,
         )
         st.button(
             "Save the features shown",
@@ -39,7 +45,9 @@ def popover(engine: Engine, labels: Labels, features: list[Feature]) -> None:
             on_click=_save,
             args=(engine, features),
             width="stretch",
-            help="It appears under “Saved list” here and under “Saved sets” in the strip of other pages.",
+            help=WITHOUT
+            if none
+            else "It appears under “Saved list” here and under “Saved sets” in the strip of other pages.",
         )
         st.download_button(
             "Export as JSON",
@@ -51,7 +59,7 @@ def popover(engine: Engine, labels: Labels, features: list[Feature]) -> None:
             disabled=none,
             on_click="ignore",
             width="stretch",
-            help="In the format of Neuronpedia's lists",
+            help=WITHOUT if none else "In the format of Neuronpedia's lists",
         )
         there = measurements.neuronpedia(engine, engine.spec.name)
         if address := quick_list(

@@ -53,8 +53,12 @@ def groups(frame: pd.DataFrame, key: str) -> None:
         table,
         key=f"features_groups_{key}_{len(names)}",
         hide_index=True,
-        disabled=["group", "features", "labels"],
-        column_config={"name": st.column_config.TextColumn("Name (click to change)"), "group": None},
+        column_config={
+            "group": None,
+            "name": st.column_config.TextColumn("Name (click to change)"),
+            "features": st.column_config.NumberColumn("Features", disabled=True, help="How many are in it"),
+            "labels": st.column_config.TextColumn("Some labels", disabled=True, help="The first three of the group"),
+        },
         alt="Groups of labels",
     )
     changed = {

@@ -41,8 +41,10 @@ def features(engine: Engine) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="features_bar"):
         asked = prompts.choose(engine)
         lists_place = st.container(width="content")
-    found = reading.result(key, asked, chosen)
-    reading.section(engine, key, labels, asked, chosen, found is not None)
+        found = reading.result(key, asked, chosen)
+        if found is None:
+            reading.button(engine, key, labels, asked, chosen)
+    reading.progress(key, asked, chosen)
     if not chosen.features:
         with lists_place:
             lists.popover(engine, labels, [])

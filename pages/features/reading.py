@@ -34,25 +34,30 @@ def result(key: str, prompts: Labelled | None, chosen: Chosen) -> About | None:
     return found
 
 
-def section(engine: Engine, key: str, labels: Labels, prompts: Labelled | None, chosen: Chosen, known: bool) -> None:
-    """The button, or how far the reading is. known: the result is there."""
+def button(engine: Engine, key: str, labels: Labels, prompts: Labelled | None, chosen: Chosen) -> None:
+    """The button that begins the reading, where there is none under way."""
+    if prompts is None or not chosen.features or _under_way(key, prompts, chosen):
+        return
+    many, count = len(chosen.features) > MOST, len(prompts.texts) + len(prompts.contrast)
+    st.button(
+        f"Read what {'it is' if len(chosen.features) == 1 else f'these {len(chosen.features):,} are'} about",
+        key="features_read",
+        icon=":material/science:",
+        type="primary",
+        disabled=many,
+        on_click=_start,
+        args=(engine, key, labels, prompts, chosen),
+        help=f"Choose at most {MOST} features."
+        if many
+        else f"Reads {counted(count, 'prompt')}, and ablates each feature and as many random ones by itself. It takes "
+        "some minutes on a processor.",
+    )
+
+
+def progress(key: str, prompts: Labelled | None, chosen: Chosen) -> None:
+    """How far a reading is, or why it ended without a result."""
     if prompts is None or not chosen.features:
         return
-    if not known:
-        many = len(chosen.features) > MOST
-        count = len(prompts.texts) + len(prompts.contrast)
-        st.button(
-            f"Read what these {counted(len(chosen.features), 'feature')} are about",
-            key="features_read",
-            icon=":material/science:",
-            type="primary",
-            disabled=many or _under_way(key, prompts, chosen),
-            on_click=_start,
-            args=(engine, key, labels, prompts, chosen),
-            help=f"Choose at most {MOST} features."
-            if many
-            else f"Reads {counted(count, 'prompt')}, and ablates each feature and as many random ones by itself.",
-        )
     watch(
         lambda: _under_way(key, prompts, chosen), lambda: _progress(key, prompts, chosen), "features_reading", every=1.0
     )
