@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.edits.edits import Feature
     from core.engine import Engine
     from core.prompts.categories import Labelled
+    from core.prompts.sources import PartKind
     from core.semantics.about import About
 
 SUMMARY = "say what features are about: categories, roles, groups, and what their labels are worth"
@@ -137,7 +138,7 @@ def _prompts(engine: Engine, options: argparse.Namespace) -> Labelled:
             if options.contrast:
                 public = options.contrast.strip().lower() in set_names()
                 look_alike = public and "look-alike" in find_set(options.contrast).kinds
-                kind = "look-alike" if look_alike else None
+                kind: PartKind | None = "look-alike" if look_alike else None
                 contrast = load_set(options.contrast, kind, options.contrast_column, progress)
         for warning in (*harmful.warnings, *(contrast.warnings if contrast else ())):
             note(warning)

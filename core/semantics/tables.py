@@ -115,7 +115,7 @@ def _roles(found: About) -> Table:
 def _words(found: About) -> Table:
     first = next(iter(found.groups.values()))
     frame = pd.DataFrame(
-        frequent_words([found.labels[feature] for feature in first]), columns=["word", "count", "labels"]
+        frequent_words([found.labels[feature] for feature in first]), columns=["word", "times", "labels"]
     )
     said = sum(bool(explanation(found.labels[feature])) for feature in first)
     note = f"Content words over {said:,} labels of the first set, without the tokens that features promote."

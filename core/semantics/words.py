@@ -38,7 +38,7 @@ class Frequent(NamedTuple):
     """A content word, how often it stands in the labels, and in how many of them."""
 
     word: str
-    count: int
+    times: int
     labels: int
 
 

@@ -16,6 +16,8 @@ from core.semantics.about import About
 from core.semantics.categories import LEAST_AREA
 from pages.shared.layered import layered
 
+#: Pixels of a category's bar; and of a chart's axis, title and legend, which are part of its height in the browser.
+_BAR, _AXIS = 20, 90
 #: Bars of a histogram.
 BINS = 20
 #: Pixels of a category's lane on the map, and of its largest mark's area.
@@ -40,7 +42,10 @@ def category_bars(found: About, feature: Feature) -> alt.LayerChart:
         }
     )
     y = alt.Y(
-        "category:N", sort=list(tests.names), title=None, axis=alt.Axis(labelLimit=190, ticks=False, domain=False)
+        "category:N",
+        sort=list(tests.names),
+        title=None,
+        axis=alt.Axis(labelLimit=190, labelOverlap=False, ticks=False, domain=False),
     )
     x = alt.X("area:Q", title="area under the curve", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5))
     bars = (
@@ -62,7 +67,7 @@ def category_bars(found: About, feature: Feature) -> alt.LayerChart:
     )
     least = pd.DataFrame({"area": [LEAST_AREA]})
     mark = alt.Chart(least).mark_rule(strokeDash=[3, 3], color="#8a949e").encode(x="area:Q")
-    return layered(bars, mark).properties(height=18 * len(frame) + 30)
+    return layered(bars, mark).properties(height=_BAR * len(frame) + _AXIS)
 
 
 def category_words(found: About, feature: Feature) -> str:
@@ -99,7 +104,7 @@ def histogram(found: About, feature: Feature) -> alt.Chart:
             ),
             tooltip=["kind:N", alt.Tooltip("low:Q", format=".2f"), alt.Tooltip("prompts:Q")],
         )
-        .properties(height=120)
+        .properties(height=_AXIS + 110)
     )
 
 
