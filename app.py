@@ -56,6 +56,13 @@ pages = [
         help="Judge by rules or a classifier whether answers refuse, and measure how far two judges agree.",
     ),
     st.Page(
+        "pages/features/page.py",
+        title="Features",
+        icon=":material/category:",
+        url_path="features",
+        help="See what features are about: categories, roles, label scores; keep lists of them.",
+    ),
+    st.Page(
         "pages/study/page.py",
         title="Study",
         icon=":material/group:",

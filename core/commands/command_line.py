@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import core
-from core.commands import audit, card, discover, judge, labels, models, prepare, prompts, run, saes, study
+from core.commands import audit, card, discover, features, judge, labels, models, prepare, prompts, run, saes, study
 from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note
 from core.errors import HydrascopeError
@@ -26,6 +26,7 @@ SUBCOMMANDS: dict[str, ModuleType] = {
     "judge": judge,
     "study": study,
     "labels": labels,
+    "features": features,
     "models": models,
     "saes": saes,
     "prompts": prompts,

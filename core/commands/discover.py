@@ -128,34 +128,39 @@ def _compare(chosen: list[str], out: Path | None) -> int:
     return ExitCode.DONE
 
 
-def prompts_in(path: str, column: str | None = None) -> list[str]:
-    """The prompts in a file; a guess at its encoding is noted. Raises InputError."""
+def prompts_in(path: str, column: str | None = None) -> tuple[list[str], dict[str, str]]:
+    """The prompts in a file, and prompt → category where it has categories; a guess at its encoding is noted. Raises
+    InputError."""
     from core.prompts.public_sets import read_local
 
     found = read_local(path, column)
     for warning in found.warnings:
         note(warning)
-    return [text for text in map(str.strip, found.rows) if text]
+    return [text for text in map(str.strip, found.rows) if text], found.category_of()
 
 
 def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
     """A new run's identifier. Raises InputError for settings or prompts that make no sense."""
     from core.discovery.context import Inputs
     from core.discovery.settings import Settings
+    from core.prompts.categories import categories_of, shipped_category_of
     from core.prompts.references import read_reference_file, references_for, shipped_references
     from core.prompts.shipped import held_out_file, plain_texts
 
-    harmful, benign = (
-        prompts_in(file, column) if file else held_out_file(engine.spec.prompts, engine.spec.name, kind)
-        for kind, file, column in (
-            ("harmful", options.harmful, options.column),
-            ("benign", options.benign, options.benign_column),
+    def given_or_shipped(kind: str, file: str | None, column: str | None) -> tuple[list[str], dict[str, str]]:
+        path = engine.spec.prompts
+        return (
+            prompts_in(file, column)
+            if file
+            else (held_out_file(path, engine.spec.name, kind), shipped_category_of(path))
         )
-    )
-    plain = prompts_in(options.plain) if options.plain else plain_texts()
+
+    harmful, category_of = given_or_shipped("harmful", options.harmful, options.column)
+    benign, _ = given_or_shipped("benign", options.benign, options.benign_column)
+    plain = prompts_in(options.plain)[0] if options.plain else plain_texts()
     given = read_reference_file(options.reference) if options.reference else []
     references = references_for(harmful, given, shipped_references(engine.spec.references))
-    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references)
+    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references, categories_of(harmful, category_of))
     return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name, options.judge)
 
 

@@ -31,6 +31,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+#: Columns that say what kind of request a prompt is, the finest division first.
+_CATEGORIES = ("subcategory", "category", "semanticcategory", "harm_category", "type")
 ONE_PER_LINE = "one request per line"
 #: How each kind of file is taken apart, in words.
 _LAYOUTS = {
@@ -73,6 +75,18 @@ class PromptFile:
         if chosen not in self.columns:
             raise InputError(f"{self.name} has no text column “{chosen}”. Choose one of {', '.join(self.columns)}.")
         return [text if isinstance(text, str) else "" for text in self.table[chosen]]
+
+    @property
+    def category_column(self) -> str | None:
+        """The column that divides the prompts into categories, by its name; None where no column has such a name."""
+        names = {name.strip().lower(): name for name in reversed(self.columns)}
+        return next((names[usual] for usual in _CATEGORIES if usual in names), None)
+
+    def categories(self, column: str | None = None) -> list[str]:
+        """The category of every row, in the order of `rows`, empty where a row has none. column: the usual one when
+        None; without any such column there are no categories at all, an empty list. Raises InputError."""
+        chosen = self.category_column if column is None else column
+        return [] if chosen is None else [text.strip() for text in self.rows(chosen)]
 
 
 def read_prompts(data: bytes, name: str) -> PromptFile:
@@ -158,9 +172,11 @@ def decode(data: bytes, name: str) -> tuple[str, str, str]:
     raise AssertionError("latin-1 reads every byte")
 
 
-def write_prompts(texts: Sequence[str], path: Path) -> None:
-    """Write a list that `read_prompts` reads back as it is, in the format its ending says. Raises InputError."""
-    ending, table = path.suffix.lower().removeprefix("."), pd.DataFrame({"prompt": list(texts)}, dtype=str)
+def write_prompts(texts: Sequence[str], path: Path, categories: Sequence[str] = ()) -> None:
+    """Write a list that `read_prompts` reads back as it is, in the format its ending says. categories: of each text,
+    or none; a txt file has no place for them. Raises InputError."""
+    columns = {"prompt": list(texts)} | ({"category": list(categories)} if categories else {})
+    ending, table = path.suffix.lower().removeprefix("."), pd.DataFrame(columns, dtype=str)
     if ending not in ENDINGS:
         raise InputError(f"{path.name} ends in “.{ending}”, which cannot be written. Use one of {', '.join(ENDINGS)}.")
     if ending == "txt" and any(len(text.splitlines()) > 1 for text in texts):
@@ -173,9 +189,10 @@ def write_prompts(texts: Sequence[str], path: Path) -> None:
         elif ending == "txt":
             path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="\n")
         elif ending == "json":
-            path.write_text(json.dumps(list(texts), ensure_ascii=False, indent=0), encoding="utf-8")
+            found = table.to_dict("records") if categories else list(texts)
+            path.write_text(json.dumps(found, ensure_ascii=False, indent=0), encoding="utf-8")
         else:
-            lines = (json.dumps({"prompt": text}, ensure_ascii=False) + "\n" for text in texts)
+            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_dict("records"))
             path.write_text("".join(lines), encoding="utf-8", newline="\n")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another file.") from error

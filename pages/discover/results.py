@@ -44,6 +44,7 @@ _SHOWN: dict[str, tuple[str, ...]] = {
         "machines",
         "machine_seeds",
         "prompts",
+        "by_category",
         "lengths",
         "failures",
     ),

@@ -6,7 +6,8 @@ forgets it as soon as another page is opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
@@ -36,13 +37,14 @@ _PREVIEW = 5
 class Answers:
     """The answers to judge. key: digest of the answers themselves, whatever they are called. not_first_token: why the
     judge “first-token” cannot judge these, a sentence; empty where it can. labels: what a reader called each answer;
-    empty where nobody has read them."""
+    empty where nobody has read them. category_of: prompt → category, if any."""
 
     title: str
     pairs: tuple[Pair, ...]
     key: str
     not_first_token: str = ""
     labels: tuple[Verdict, ...] = ()
+    category_of: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose_answers(runs: Runs) -> Answers | None:
@@ -141,7 +143,9 @@ def _run(runs: Runs) -> Answers | None:
             f"first-token measures the current model, but these answers are from {known[run].model}. Choose that "
             "model on the Models page, or remove this judge."
         )
-    return _answers(f"{known[run].name}: {part}", parts[part], reason)
+    inputs = runs.inputs(run)
+    category_of = dict(zip(inputs.harmful, inputs.categories, strict=True)) if inputs.categories else {}
+    return _answers(f"{known[run].name}: {part}", parts[part], reason, category_of)
 
 
 def _file() -> Answers | None:
@@ -195,11 +199,16 @@ def _file() -> Answers | None:
             icon=":material/lightbulb:",
         )
         return None
-    return _answers(file.name, file_answers(file, str(prompts), str(answers)))
+    pairs = file_answers(file, str(prompts), str(answers))
+    categories = file.categories() or [""] * len(pairs)
+    category_of = {pair.prompt: name for pair, name in zip(pairs, categories, strict=True) if name}
+    return _answers(file.name, pairs, category_of=category_of)
 
 
-def _answers(title: str, pairs: list[Pair], not_first_token: str = "") -> Answers:
-    return Answers(title, tuple(pairs), digest_of(pairs), not_first_token)
+def _answers(
+    title: str, pairs: list[Pair], not_first_token: str = "", category_of: Mapping[str, str] | None = None
+) -> Answers:
+    return Answers(title, tuple(pairs), digest_of(pairs), not_first_token, category_of or {})
 
 
 def _take() -> None:

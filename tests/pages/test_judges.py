@@ -123,6 +123,14 @@ def test_a_file_is_judged_by_phrases_at_once_and_every_rate_has_its_interval(vis
     assert "refused** 11.1% (1 of 9" in texts(app) and "degenerate** 11.1% (1 of 9" in texts(app)
 
 
+def test_a_category_column_divides_the_rates(visit):
+    lines = [{"prompt": p, "answer": a, "category": ("drugs", "fraud")[i % 2]} for i, (p, a) in enumerate(PAIRS)]
+    app = judged(given(visit(), "".join(json.dumps(line) + "\n" for line in lines).encode()))
+    frame = shown(app, "category")
+    counted = frame.groupby("category")["hits"].sum().to_dict()
+    assert not app.exception and counted == {"drugs": len(PAIRS[::2]), "fraud": len(PAIRS[1::2])}
+
+
 def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_differ_on(visit):
     app = judged(asked(given(visit()), "substrings", "first-token"))
     assert not app.exception and not app.error, texts(app)

@@ -18,16 +18,16 @@ from core.discovery.tables.table import Table
 Facts = Mapping[str, str]
 
 
-def write(tables: Sequence[Table], facts: Facts, folder: Path) -> list[Path]:
+#: What a report is headed with where it is of a run.
+TITLE = "Discovery report"
+
+
+def write(tables: Sequence[Table], facts: Facts, folder: Path, title: str = TITLE) -> list[Path]:
     """Write `report.md`, `report.json` and every table as CSV and Parquet. Files of an earlier report are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "report.md", folder / "report.json"]
-    written[0].write_text(markdown(tables, facts), encoding="utf-8")
-    everything = {
-        "facts": dict(facts),
-        "tables": {t.name: json.loads(t.frame.to_json(orient="records")) for t in tables},
-    }
-    written[1].write_text(json.dumps(everything, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    written[0].write_text(markdown(tables, facts, title), encoding="utf-8")
+    written[1].write_text(as_json(tables, facts) + "\n", encoding="utf-8")
     for table in tables:
         frame = with_facts(table, facts)
         written += [folder / f"{table.name}.csv", folder / f"{table.name}.parquet"]
@@ -36,15 +36,24 @@ def write(tables: Sequence[Table], facts: Facts, folder: Path) -> list[Path]:
     return written
 
 
+def as_json(tables: Sequence[Table], facts: Facts) -> str:
+    """Facts and every table, one record a row, as one JSON object."""
+    everything = {
+        "facts": dict(facts),
+        "tables": {t.name: json.loads(t.frame.to_json(orient="records")) for t in tables},
+    }
+    return json.dumps(everything, ensure_ascii=False, indent=1)
+
+
 def with_facts(table: Table, facts: Facts) -> pd.DataFrame:
     """The table with its facts as constant columns behind the others, so that a row on its own can be traced."""
     return table.frame.assign(**dict(facts))
 
 
-def markdown(tables: Sequence[Table], facts: Facts) -> str:
+def markdown(tables: Sequence[Table], facts: Facts, title: str = TITLE) -> str:
     """The whole report as one Markdown text."""
     line = "; ".join(f"{name} {value}" for name, value in facts.items() if name != "settings")
-    lines = ["# Discovery report", "", *(f"- **{name}**: {value}" for name, value in facts.items()), ""]
+    lines = [f"# {title}", "", *(f"- **{name}**: {value}" for name, value in facts.items()), ""]
     for table in tables:
         lines += [f"## {table.title}", "", markdown_table(table.frame), ""]
         paper = f"Paper: “{table.section}”. " if table.section else ""

@@ -24,8 +24,8 @@ _HISTORY, _NOTICE = "workspace", "workspace_notice"
 _WRITTEN, _BEFORE, _CHANGED = "workspace_address", "workspace_address_before", "workspace_changed"
 _CHECKED, _FIRST, _DRAWN = "workspace_checked", "workspace_first", "workspace_drawn"
 _NEVER = object()
-#: The file of the Audit page, as `app.py` names it.
-AUDIT_PAGE = "pages/audit/page.py"
+#: The files of pages that others lead to, as `app.py` names them.
+AUDIT_PAGE, HYDRA_PAGE, BOS_PAGE = "pages/audit/page.py", "pages/hydra/page.py", "pages/bos/page.py"
 #: Seconds for which the old address may still come in while the run that wrote a new one is not over: the browser had
 #: not heard of it when it was clicked.
 _LATE = 1.0
