@@ -103,12 +103,12 @@ def _compare(chosen: list[str], out: Path | None) -> int:
 
 
 def prompts_in(path: str, column: str | None = None) -> list[str]:
-    """The prompts in a file; a guess at its encoding is noted. Raises InputError."""
+    """The prompts in a file; how it was read is noted. Raises InputError."""
     from core.prompts.public_sets import read_local
 
     found = read_local(path, column)
-    for warning in found.warnings:
-        note(warning)
+    for sentence in (*found.how, *found.warnings):
+        note(sentence)
     return [text for text in map(str.strip, found.rows) if text]
 
 

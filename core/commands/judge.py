@@ -95,7 +95,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
-    from cache.store.answers import all_of, file_answers, run_answers
+    from cache.store.answers import all_of, file_answers, prompt_column, run_answers
     from cache.store.runs import Runs
     from core.prompts.files import read_file
 
@@ -104,7 +104,9 @@ def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
     file = read_file(options.file)
     if file.warning:
         note(file.warning)
-    return file_answers(file, options.prompt_column, options.answer_column)
+    pairs = file_answers(file, options.prompt_column, options.answer_column)
+    print(file.sentence(options.prompt_column or prompt_column(file, options.answer_column)))
+    return pairs
 
 
 def _judged(

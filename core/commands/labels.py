@@ -106,7 +106,7 @@ def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Se
     report = check_prompts(
         found.rows, most_tokens=most // 2, count_tokens=lambda text: len(engine.tokenizer(text).input_ids)
     )
-    print("\n".join((report.sentence(), *found.warnings, *report.warnings)))
+    print("\n".join((*found.how, report.sentence(), *found.warnings, *report.warnings)))
     return report.kept
 
 

@@ -20,11 +20,15 @@ from core.prompts.sources import SOURCES, Part, PartKind, PublicSet
 
 @dataclass(frozen=True)
 class PromptList:
-    """Prompts as they stand in their files, row by row. origin: where they are from, in words; warnings: sentences."""
+    """Prompts as they stand in their files, row by row. origin: where they are from, in words; warnings: sentences.
+
+    how: how each file was read, sentences.
+    """
 
     rows: tuple[str, ...]
     origin: str
     warnings: tuple[str, ...] = ()
+    how: tuple[str, ...] = ()
 
 
 def set_names() -> tuple[str, ...]:
@@ -73,13 +77,18 @@ def fetch_set(
     if not any(map(str.strip, rows)):
         raise InputError(f"{source.title} no longer has {part.kind} prompts. See {page(source)}.")
     origin = f"{source.title} ({part.kind}), {source.repo} at {folder.name[:12]}"
-    return PromptList(rows, origin, tuple(file.warning for file in read if file.warning))
+    read_as = column or part.column
+    # Rows that need a second column are what `where` leaves out.
+    told = ((file.warning,) if part.where else file.warnings(read_as) for file in read)
+    warnings = tuple(warning for warnings in told for warning in warnings if warning)
+    how = tuple(dict.fromkeys(file.sentence(read_as) for file in read))
+    return PromptList(rows, origin, warnings, how)
 
 
 def read_local(path: str | Path, column: str | None = None) -> PromptList:
     """The prompts in a file. Raises InputError."""
     file = read_file(path)
-    return PromptList(tuple(file.rows(column)), file.name, (file.warning,) if file.warning else ())
+    return PromptList(tuple(file.rows(column)), file.name, file.warnings(column), (file.sentence(column),))
 
 
 def load_set(

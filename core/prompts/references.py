@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import AssetError, InputError
-from core.prompts.files import MOST_BYTES, decode
+from core.prompts.decoding import MOST_BYTES, decode, lines_of, too_large, unzipped
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,10 @@ class Reference:
 def read_references(data: bytes, name: str) -> list[Reference]:
     """From a JSONL file's bytes, in file order. Raises InputError with the line and what is wrong there."""
     if len(data) > MOST_BYTES:
-        raise InputError(f"{name} is larger than {MOST_BYTES // 10**6} MB. Use a file with only prompts and answers.")
+        raise too_large(name)
+    data, name = unzipped(data, name)
     found: dict[str, tuple[int, Reference]] = {}
-    for number, line in enumerate(decode(data, name)[0].split("\n"), start=1):
+    for number, line in enumerate(lines_of(decode(data, name).text), start=1):
         if not line.strip():
             continue
         where = f"{name}, line {number}"

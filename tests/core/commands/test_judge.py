@@ -113,7 +113,7 @@ def test_first_token_measures_the_model_named(home, file, tiny, capsys):
 def test_two_judges_are_compared_on_a_file_and_on_what_is_stored(home, file, tiny, capsys):
     out = home / "agreement.json"
     assert main(["judge", "--agreement", "substrings", "first-token", "--model", "tiny", *file, "--out", str(out)]) == 0
-    of_file = capsys.readouterr().out.splitlines()[4:]
+    of_file = capsys.readouterr().out.splitlines()[5:]
     assert main(["judge", "--agreement", "substrings", "first-token"]) == 0
     assert capsys.readouterr().out.splitlines() == of_file
     found = json.loads(out.read_text())
