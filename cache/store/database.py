@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from cache.store.migrations import MIGRATIONS, TABLES
+from core.kept_files import put_aside
 
 FILE = "hydrascope.duckdb"
 #: Seconds between two tries to open a file that another process holds.
@@ -115,8 +116,7 @@ class Store:
             unreadable = self._unreadable(error)
             if unreadable is None:
                 raise
-            aside = unreadable.with_name(f"{unreadable.name}.aside-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
-            unreadable.rename(aside)
+            aside = put_aside(unreadable)
             _log.warning("%s could not be read and was put aside as %s: %s", unreadable.name, aside.name, error)
             what = "The most recent part of the history" if unreadable.suffix == ".wal" else "The history"
             self.notice = f"{what} could not be read. The file was put aside as {aside.name}; nothing was deleted."

@@ -23,6 +23,7 @@ from core.answers.verdicts import VERDICTS, Verdict
 from core.defence import Evaluation
 from core.defence.grid import Cell, Group
 from core.measures.recovery import Gap
+from core.text.json_text import json_text
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Defences:
 
     def _cells(self, asked: Evaluation, engine: Engine, defence: str, judge: Judge) -> Iterator[Cell]:
         for cell in asked.cells(engine, self.found(defence), judge):
-            found = (",".join(cell.verdicts), json.dumps(cell.gaps))
+            found = (",".join(cell.verdicts), json_text(cell.gaps))
             row = (now(), defence, cell.clamp, cell.group, cell.edits.to_text(), *found)
             self.store.insert("defence_cells", [row])
             yield cell

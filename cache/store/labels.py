@@ -22,6 +22,7 @@ from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNot
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
 from core.progress import NEVER, QUIET, Progress
+from core.text.json_text import json_text
 
 #: A feature without a page or an explanation is not asked for again for so long.
 ASK_AGAIN_AFTER = timedelta(days=7)
@@ -265,7 +266,7 @@ def _listed(tokens: tuple[str, ...]) -> str:
 
 def _page_json(explained: Explained) -> str:
     """Everything that has no column in the table."""
-    return json.dumps({k: v for k, v in asdict(explained).items() if k not in ("source", "index", "label")})
+    return json_text({k: v for k, v in asdict(explained).items() if k not in ("source", "index", "label")})
 
 
 def _explained(source: str, index: int, label: str, page: str) -> Explained:

@@ -13,6 +13,8 @@ from typing import Any
 
 from cache.store.database import Store
 from core.errors import AssetError
+from core.shipped_files import check_shipped
+from core.text.json_text import json_text
 
 #: Changes when the file's layout does.
 FORMAT = 1
@@ -22,11 +24,12 @@ _RUN, _ROWS, _STATE = "runs", "run_rows", "latest_run_states"
 def write_run(store: Store, run: str, path: Path) -> None:
     """Everything the store has of a run, into one file."""
     tables = {table: _read(store, table, run) for table in (_RUN, _ROWS, _STATE)}
-    path.write_text(json.dumps({"format": FORMAT, **tables}, ensure_ascii=False, separators=(",", ":")) + "\n")
+    path.write_text(json_text({"format": FORMAT, **tables}, ascii_only=False, separators=(",", ":")) + "\n")
 
 
 def add_run(store: Store, path: Path) -> str:
     """Take the run of a file into the store, where it is not there yet. Returns its identifier. Raises AssetError."""
+    check_shipped(path)
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:

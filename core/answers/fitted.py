@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from core.answers.rule import Thresholds
 from core.errors import AssetError
 from core.paths import assets_folder
+from core.shipped_files import check_shipped
 
 
 class WithPeople(NamedTuple):
@@ -31,6 +32,7 @@ class WithPeople(NamedTuple):
 @cache
 def _file() -> dict[str, Any]:
     path = assets_folder() / "answers" / "rules.json"
+    check_shipped(path)
     try:
         read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return read

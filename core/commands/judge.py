@@ -7,7 +7,6 @@ judges. One judge's model is unloaded before the next is loaded.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +18,7 @@ from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.judges.names import FIRST_TOKEN, NEED_ENGINE, names_text
 from core.progress import Progress
+from core.text.json_text import json_text
 
 if TYPE_CHECKING:
     from cache.store.database import Store
@@ -171,7 +171,7 @@ def _compared(options: argparse.Namespace, found: Agreement, revisions: tuple[st
             "low": found.low,
             "high": found.high,
         }
-        options.out.write_text(json.dumps({k: None if v != v else v for k, v in value.items()}, indent=1) + "\n")
+        options.out.write_text(json_text(value, indent=1) + "\n")
 
 
 def _write(
@@ -183,4 +183,4 @@ def _write(
     with options.out.open("w", encoding="utf-8") as file:
         for name, (revision, judgements) in found.items():
             for value in rows(pairs, name, revision, judgements, options.keep_answers):
-                file.write(json.dumps(value, ensure_ascii=False) + "\n")
+                file.write(json_text(value, ascii_only=False) + "\n")

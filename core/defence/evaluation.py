@@ -20,6 +20,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.prompts.conversation import PromptLike
 from core.prompts.references import Reference
+from core.text.json_text import json_text
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Evaluation:
         found["features"] = [str(feature) for feature in self.features]
         found["when"] = None if self.when is None else [str(self.when.feature), self.when.threshold]
         found["references"] = [astuple(one) for one in self.references]
-        return json.dumps(found, ensure_ascii=False, sort_keys=True)
+        return json_text(found, ascii_only=False, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Evaluation:

@@ -26,6 +26,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.prompts.checks import prompts_digest
 from core.prompts.references import Reference
+from core.text.json_text import json_text
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Inputs:
 
     def to_json(self) -> str:
         """One line; `from_json` reads it back."""
-        return json.dumps([self.harmful, self.benign, self.plain, [astuple(one) for one in self.references]])
+        return json_text([self.harmful, self.benign, self.plain, [astuple(one) for one in self.references]])
 
     @classmethod
     def from_json(cls, text: str) -> Inputs:

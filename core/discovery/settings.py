@@ -15,6 +15,7 @@ from typing import Any
 from core.discovery.stage2_pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLDS, Interpretation
 from core.edits.feature_sets import SKIPPED_LAYERS
 from core.errors import InputError
+from core.text.json_text import json_text
 
 #: Settings that choose between readings of the paper, and the readings there are; Algorithm 1's are in `READINGS`.
 CHOICES: dict[str, tuple[object, ...]] = {
@@ -163,7 +164,7 @@ class Settings:
 
     def to_json(self) -> str:
         """One line; `from_json` reads it back."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json_text(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Settings:

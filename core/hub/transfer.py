@@ -29,6 +29,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers, hf_raise_for_s
 from core.errors import Cancelled, DownloadError, OfflineError
 from core.hub.errors import KEPT, trouble
 from core.hub.listing import TIMEOUT, ListedFile, Wanted, endpoint, partial_file, pause_after, repo_folder
+from core.kept_files import put_in_place
 from core.text.sizes import size_text
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def download(wanted: Wanted, commit: str, file: ListedFile, transfer: Transfer) 
     with _locked(lock, transfer, file):
         if not (blob.is_file() and blob.stat().st_size == file.bytes):  # another may have brought it meanwhile
             _fill(wanted, commit, file, partial_file(blob), transfer)
-            os.replace(partial_file(blob), blob)
+            put_in_place(partial_file(blob), blob)
     transfer.of_this = 0  # first: a reader in between sees too little, which is never shown, rather than too much
     transfer.finished += file.bytes
 

@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 
 from core.edits.edits import Feature
 from core.errors import AssetError
+from core.shipped_files import check_shipped
+from core.text.json_text import json_text
 
 COLUMNS = ("layer", "index", "label", "density", "max_activation", "contexts", "promoted")
 #: Shipped with the model, from Neuronpedia, or made on this machine (`core.labels.making`).
@@ -188,6 +190,7 @@ class MadeNotes:
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turns whatever a labels file raises while it is read into an AssetError that names it."""
+    check_shipped(path)
     try:
         yield
     except Exception as error:
@@ -222,7 +225,7 @@ def read_labels(path: Path | None) -> Labels:
 
 def contexts_to_json(contexts: Iterable[Context]) -> str:
     """One line, as labels files and the store keep them."""
-    return json.dumps([vars(context) for context in contexts], ensure_ascii=False)
+    return json_text([vars(context) for context in contexts], ascii_only=False)
 
 
 def contexts_from_json(text: object) -> tuple[Context, ...]:

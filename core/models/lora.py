@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from core.errors import AssetError
+from core.shipped_files import check_shipped
 
 #: PEFT options that change what the weights mean.
 _UNSUPPORTED = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "lora_bias")
@@ -21,6 +22,7 @@ _UNSUPPORTED = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "fan_
 @torch.no_grad()
 def merge_adapter(model: nn.Module, folder: Path) -> None:
     """Add the adapter in `folder` to the weights of `model`, in float32 on the CPU, in place. Raises AssetError."""
+    check_shipped(folder / "adapter_config.json", folder / "adapter_model.safetensors")
     try:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         scale = config["lora_alpha"] / config["r"]

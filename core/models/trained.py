@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from core.kept_files import write_whole
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
+from core.text.json_text import json_text
 
 #: What the name of such a suite ends with.
 TRAINED = "trained"
@@ -76,9 +78,7 @@ def finish_suite(name: str, key: str, layers: tuple[int, ...]) -> TrainedSuite:
     kept = before.layers if before is not None and before.folder == suite_folder(name, key) else ()
     suite = TrainedSuite(suite_folder(name, key), tuple(sorted({*kept, *layers})))
     path = training_folder(name) / _FINISHED
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"key": key, "layers": suite.layers}) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json_text({"key": key, "layers": suite.layers}) + "\n")
     return suite
 
 

@@ -8,7 +8,6 @@ whoever reads one can say how: `PromptFile.sentence`.
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from core.prompts.columns import USUAL, choose_column, left_out, named, text_col
 from core.prompts.decoding import MOST_BYTES, Decoded, decode, lines_of, too_large, unzipped
 from core.prompts.json_lists import messages_read, read_json
 from core.prompts.tables import Table, looks_separated, read_separated
+from core.text.json_text import json_text
 from core.text.pointers import is_pointer, pointer_sentence
 
 #: File endings that can be read, also packed by gzip (csv.gz).
@@ -161,9 +161,9 @@ def write_prompts(texts: Sequence[str], path: Path) -> None:
         elif ending == "txt":
             path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="\n")
         elif ending == "json":
-            path.write_text(json.dumps(list(texts), ensure_ascii=False, indent=0), encoding="utf-8")
+            path.write_text(json_text(list(texts), ascii_only=False, indent=0), encoding="utf-8")
         else:
-            lines = (json.dumps({"prompt": text}, ensure_ascii=False) + "\n" for text in texts)
+            lines = (json_text({"prompt": text}, ascii_only=False) + "\n" for text in texts)
             path.write_text("".join(lines), encoding="utf-8", newline="\n")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another file.") from error

@@ -15,6 +15,8 @@ from typing import Any
 
 from core.errors import AssetError, InputError
 from core.prompts.decoding import MOST_BYTES, decode, lines_of, too_large, unzipped
+from core.shipped_files import check_shipped
+from core.text.json_text import json_text
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def shipped_references(path: Path | None) -> list[Reference]:
     """Those that come with a model; none where it has none. Raises AssetError."""
     if path is None:
         return []
+    check_shipped(path)
     try:
         return read_reference_file(path)
     except InputError as error:
@@ -77,7 +80,7 @@ def shipped_references(path: Path | None) -> list[Reference]:
 def write_references(references: Iterable[Reference], path: Path) -> None:
     """One line each, which `read_reference_file` reads back as it is; what is not known is left out."""
     rows = ({k: v for k, v in asdict(one).items() if v not in (None, "")} for one in references)
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = (json_text(row, ascii_only=False) + "\n" for row in rows)
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 

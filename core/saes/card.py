@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.shipped_files import check_shipped
+
 CARD = "card.json"
 #: Headings of `table_rows`, with what each figure means.
 COLUMNS = {
@@ -60,7 +62,10 @@ class SaeCard:
 
 
 def read_card(folder: Path) -> SaeCard | None:
-    """The card beside an SAE; None where there is none that can be read."""
+    """The card beside an SAE; None where there is none that can be read. Raises AssetError for a shipped one that was
+    changed."""
+    if (folder / CARD).is_file():
+        check_shipped(folder / CARD)
     try:
         found: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
         chance = found.get("random")

@@ -7,6 +7,7 @@ and padded on the left. The first answer to a prompt is greedy; further ones are
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 
 from core.errors import Cancelled
 from core.progress import NEVER, QUIET, Progress
+from core.text.json_text import json_text
 from core.training.chats import Pair, request_ids
 
 
@@ -64,8 +66,9 @@ def answer_prompts(
                 part, generate_batch(model, tokenizer, part, new_tokens, number, temperature), strict=True
             ):
                 known[text, number] = answer
-                file.write(json.dumps([text, number, answer]) + "\n")
+                file.write(json_text([text, number, answer]) + "\n")
             file.flush()
+            os.fsync(file.fileno())
     return [(text, known[text, number]) for text in prompts]
 
 

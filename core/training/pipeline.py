@@ -19,6 +19,7 @@ import torch
 from core.progress import NEVER, QUIET, Progress, part
 from core.saes.card import CARD
 from core.saes.formats.open import open_sae
+from core.text.json_text import json_text
 from core.training.answers import answer_prompts
 from core.training.card import Sae, make_card
 from core.training.chats import Chats, Pair, compose
@@ -177,7 +178,7 @@ def measure_layer(
     card = make_card(sae, recording.rows(layer), model, held, layer, sizes.tokens)
     told = json.loads((folder / "cfg.json").read_text()).get("metadata", {})
     card |= {"k": settings.k, "seed": settings.seed, "training_tokens": told.get("distinct_training_tokens")}
-    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
+    (folder / CARD).write_text(json_text(card, indent=1) + "\n")
     return card
 
 

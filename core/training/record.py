@@ -21,8 +21,10 @@ import numpy as np
 import torch
 
 from core.errors import AssetError, Cancelled
+from core.kept_files import write_whole
 from core.models.architecture import decoder_layers
 from core.progress import NEVER, QUIET, Progress
+from core.text.json_text import json_text
 from core.training.chats import Chats
 
 DONE = "done.json"
@@ -192,6 +194,4 @@ def _done(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
+    write_whole(path, json_text(content))

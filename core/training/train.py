@@ -19,9 +19,11 @@ from safetensors.torch import load_file, save_file
 
 from core.devices import fast_bfloat16
 from core.errors import Cancelled
+from core.kept_files import put_in_place
 from core.progress import NEVER, QUIET, Progress
 from core.saes.columns import Columns
 from core.saes.formats.int8 import save_int8
+from core.text.json_text import json_text
 from core.training.record import Recording
 from core.training.settings import TrainingSettings
 from core.training.turns import STEP
@@ -112,7 +114,7 @@ def train_layer(
     shutil.rmtree(partial, ignore_errors=True)
     save_int8(partial, *trained)
     shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    put_in_place(partial, folder)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trained
 
@@ -122,7 +124,7 @@ def identity_of(recording: Recording, layer: int, settings: TrainingSettings, de
     chosen = settings.identity() | {"layer": layer, "recording": recording.digest, "tokens": recording.tokens}
     if fast_bfloat16(device):
         chosen["products"] = "bfloat16"
-    found: dict[str, Any] = json.loads(json.dumps(chosen))
+    found: dict[str, Any] = json.loads(json_text(chosen))
     return found
 
 
@@ -195,10 +197,10 @@ def _checkpoint(trainer: Any, folder: Path, identity: dict[str, Any], position: 
     save_file({name: tensor.contiguous() for name, tensor in trainer.sae.state_dict().items()}, partial / _WEIGHTS)
     trainer.save_trainer_state(partial)
     state = {"identity": identity, "position": position, "steps": trainer.n_training_steps}
-    (partial / _STATE).write_text(json.dumps(state))
+    (partial / _STATE).write_text(json_text(state))
     if folder.exists():
         folder.rename(old)
-    partial.rename(folder)
+    put_in_place(partial, folder)
     shutil.rmtree(old, ignore_errors=True)
 
 

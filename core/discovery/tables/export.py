@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core.discovery.tables.table import Table
+from core.text.json_text import json_text
 
 #: What stands with every table, in this order: name → value.
 Facts = Mapping[str, str]
@@ -27,7 +28,7 @@ def write(tables: Sequence[Table], facts: Facts, folder: Path) -> list[Path]:
         "facts": dict(facts),
         "tables": {t.name: json.loads(t.frame.to_json(orient="records")) for t in tables},
     }
-    written[1].write_text(json.dumps(everything, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    written[1].write_text(json_text(everything, ascii_only=False, indent=1) + "\n", encoding="utf-8")
     for table in tables:
         frame = with_facts(table, facts)
         written += [folder / f"{table.name}.csv", folder / f"{table.name}.parquet"]

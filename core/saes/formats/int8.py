@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from core.errors import AssetError
 from core.saes.columns import Columns
 from core.saes.formats.normal_form import SaeFile, Tensors
+from core.text.json_text import json_text
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 #: The tensor whose presence tells this storage from SAELens's.
@@ -66,7 +67,7 @@ def save_int8(folder: Path, columns: Columns, output_bias: torch.Tensor, config:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = quantised_columns(columns) | {"b_dec": output_bias.float().contiguous()}
     save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(config | {"storage": "int8"}, indent=1) + "\n", encoding="utf-8")
+    (folder / CONFIG).write_text(json_text(config | {"storage": "int8"}, indent=1) + "\n", encoding="utf-8")
 
 
 def shrink(source: Path, target: Path) -> None:
@@ -92,7 +93,7 @@ def to_sae_lens(source: Path, target: Path) -> None:
         **{name: stored[name] for name in ("b_enc", "b_dec", "threshold")},
     }
     save_file(weights, target / WEIGHTS)
-    (target / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    (target / CONFIG).write_text(json_text(config, indent=1) + "\n", encoding="utf-8")
 
 
 def int8_file(file: Tensors, subtracts_bias: bool, hook: str) -> SaeFile:
