@@ -6,7 +6,6 @@ Knows: the tables of migration 5, when to ask again, which batches are still to 
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +21,7 @@ from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNot
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
 from core.progress import NEVER, QUIET, Progress
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 #: A feature without a page or an explanation is not asked for again for so long.
 ASK_AGAIN_AFTER = timedelta(days=7)
@@ -271,7 +270,7 @@ def _page_json(explained: Explained) -> str:
 
 def _explained(source: str, index: int, label: str, page: str) -> Explained:
     """The other way round."""
-    rest = json.loads(page)
+    rest = json_value(page)
     bare = Explained(source, index, label)
     return replace(
         bare,

@@ -5,7 +5,6 @@ Knows: the tables of a run, by the names of their columns. Does not know: what r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from cache.store.database import Store
 from core.errors import AssetError
 from core.shipped_files import check_shipped
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 #: Changes when the file's layout does.
 FORMAT = 1
@@ -31,7 +30,7 @@ def add_run(store: Store, path: Path) -> str:
     """Take the run of a file into the store, where it is not there yet. Returns its identifier. Raises AssetError."""
     check_shipped(path)
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json_value(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
             raise ValueError(f"its format is {found['format']}, and this version reads {FORMAT}")
         (about,) = found[_RUN]

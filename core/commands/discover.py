@@ -6,15 +6,16 @@ Knows: files of prompts, the store, how a run ends. Does not know: stages.
 from __future__ import annotations
 
 import argparse
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_judge, add_model, add_reference, add_thinking
+from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
+from core.text.json_text import json_value
 
 if TYPE_CHECKING:
     from cache.store.runs import Runs
@@ -56,7 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Begin or resume a run and carry it out. Raises InputError and what `load` raises."""
-    from cache.store.database import shared_store
     from cache.store.runs import Runs
     from core.engine import load
 
@@ -65,10 +65,9 @@ def run(options: argparse.Namespace) -> int:
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
     engine = engine.with_thinking(True) if options.thinking else engine
-    store = shared_store()
-    if store.trouble:
-        note(f"{store.trouble} The run was not started, because its results could not be kept.")
-        return ExitCode.STORE_TAKEN
+    store = store_or_ending("The run was not started, because its results could not be kept.")
+    if isinstance(store, ExitCode):
+        return store
     runs = Runs(store)
     identifier = options.resume or _begin(runs, engine, options)
     note(f"Run {identifier}")
@@ -83,16 +82,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _compare(chosen: list[str], out: Path | None) -> int:
     """How much of what these runs found is the same, printed and, where asked, written. Raises InputError."""
-    from cache.store.database import shared_store
     from cache.store.runs import Runs
     from cache.store.stability import compare_runs
     from core.discovery.tables.export import markdown_table, write
     from core.statistics import HOW
 
-    store = shared_store()
-    if store.trouble:
-        note(f"{store.trouble} The runs in it cannot be read.")
-        return ExitCode.STORE_TAKEN
+    store = store_or_ending("The runs in it cannot be read.")
+    if isinstance(store, ExitCode):
+        return store
     with progress_bar() as progress:
         found = compare_runs(Runs(store), chosen, progress)
     print(f"{markdown_table(found.frame)}\n\n{found.note}")
@@ -168,6 +165,6 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 
 def _json(value: str) -> Any:
     try:
-        return json.loads(value)
+        return json_value(value)
     except ValueError:
         return value.strip()

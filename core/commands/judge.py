@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
+from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.judges.names import FIRST_TOKEN, NEED_ENGINE, names_text
@@ -58,15 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge or compare. Raises InputError, AssetError, DownloadError."""
-    from cache.store.database import shared_store
     from cache.store.judgements import Judgements
     from core.judges.agreement import compare
 
     _check(options)
-    store = shared_store()
-    if store.trouble:
-        note(f"{store.trouble} Nothing was judged, because the judgements could not be kept.")
-        return ExitCode.STORE_TAKEN
+    store = store_or_ending("Nothing was judged, because the judgements could not be kept.")
+    if isinstance(store, ExitCode):
+        return store
     kept = Judgements(store)
     if options.agreement and not (options.file or options.run):
         both = kept.both(*options.agreement)

@@ -6,7 +6,6 @@ Knows: the engine's calls, items, the ledger. Does not know: stages, or where ro
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
@@ -26,7 +25,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.prompts.checks import prompts_digest
 from core.prompts.references import Reference
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Inputs:
 
     @classmethod
     def from_json(cls, text: str) -> Inputs:
-        harmful, benign, plain, *rest = json.loads(text)  # older runs have no reference answers
+        harmful, benign, plain, *rest = json_value(text)  # older runs have no reference answers
         references = tuple(Reference(*one) for one in (rest[0] if rest else ()))
         return cls(tuple(harmful), tuple(benign), tuple(plain), references)
 

@@ -7,12 +7,11 @@ uninterrupted one saw.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from core.edits.edits import Feature
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 
 class Row(NamedTuple):
@@ -43,7 +42,7 @@ def to_json(value: Mapping[str, Any]) -> str:
 
 def from_json(text: str) -> dict[str, Any]:
     """The other way round."""
-    return json.loads(text)
+    return json_value(text)
 
 
 def feature_names(features: Iterable[Feature]) -> list[str]:

@@ -7,7 +7,6 @@ how it is computed (`direction_search.py`) or applied (`hooks.py`).
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from safetensors.torch import save_file
 from core.errors import AssetError
 from core.kept_files import write_whole
 from core.shipped_files import check_shipped
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +78,7 @@ def load_direction(path: Path) -> Direction:
     check_shipped(path)
     try:
         with safe_open(path, "pt") as file:
-            meta = json.loads(file.metadata()["direction"])
+            meta = json_value(file.metadata()["direction"])
             found = Direction(
                 meta["layer"], meta["position"], file.get_tensor("vector"), meta["norm"], meta["provenance"]
             )

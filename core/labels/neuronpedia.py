@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import re
 import threading
 import time
@@ -27,6 +26,7 @@ from urllib3.util.retry import Retry
 from core.errors import DownloadError, InputError, OfflineError
 from core.labels.notes import Context
 from core.settings import NEURONPEDIA, NEURONPEDIA_BULK, NEURONPEDIA_KEY
+from core.text.json_text import json_value
 
 #: The site allows 25,000 requests an hour; some room is left for the visitor's own browser.
 PER_HOUR = 20_000
@@ -138,7 +138,7 @@ class Neuronpedia:
         if answer is None:
             return None
         try:
-            found = json.loads(answer)
+            found = json_value(answer)
             return None if found is None else _feature(found, source, index)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise GarbledAnswerError(
@@ -288,4 +288,4 @@ def _rows(data: bytes) -> Iterator[dict[str, Any]]:
         if read > _MOST_BYTES:
             raise ValueError("it is far larger unpacked than any bulk file")
         if line.strip():
-            yield json.loads(line)
+            yield json_value(line)

@@ -6,7 +6,6 @@ stores, pages. A missing file is no trouble: no labels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from core.edits.edits import Feature
 from core.errors import AssetError
 from core.shipped_files import check_shipped
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 COLUMNS = ("layer", "index", "label", "density", "max_activation", "contexts", "promoted")
 #: Shipped with the model, from Neuronpedia, or made on this machine (`core.labels.making`).
@@ -231,7 +230,7 @@ def contexts_to_json(contexts: Iterable[Context]) -> str:
 def contexts_from_json(text: object) -> tuple[Context, ...]:
     """Contexts out of their JSON; what does not read as one is left out, because a label is a help and not a result."""
     try:
-        rows = json.loads(str(text))
+        rows = json_value(str(text))
     except ValueError:
         return ()
     if not isinstance(rows, list):

@@ -9,7 +9,6 @@ for those of another model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from core.errors import AssetError, InputError, UnknownModelError
 from core.kept_files import put_aside, write_whole
 from core.paths import cache_folder
 from core.saes.published import SaeRef
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 #: Of the file; increased when older versions can no longer read it.
 FORMAT = 1
@@ -161,10 +160,10 @@ def _read(locked: bool = False) -> dict[str, AddedModel]:
             f"The list of models you added, {path}, cannot be read ({error.strerror or error}). Make it readable."
         ) from error
     try:
-        found = json.loads(text.decode("utf-8"))
+        found = json_value(text.decode("utf-8"))
         written_by_newer = isinstance(found["format"], int) and found["format"] > FORMAT
         models = {} if written_by_newer else {name: _model(name, one) for name, one in found["models"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         _put_aside(path, text, locked)
         return {}
     if written_by_newer:

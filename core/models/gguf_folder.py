@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import importlib.metadata
-import json
 import logging
 import shutil
 import tempfile
@@ -30,7 +29,7 @@ from core.models.gguf_file import checked_file, handed_over
 from core.models.gguf_source import GgufSource
 from core.paths import cache_folder
 from core.progress import NEVER, POLL_SECONDS, QUIET, Progress, part
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 Convert = Callable[[Path, Path], None]  # (the GGUF file, an empty folder to fill)
 MARKER = "hydrascope-base.json"
@@ -102,7 +101,7 @@ def prepare(
 def is_ready(target: Path, source: GgufSource, made_with: str) -> bool:
     """Whether the marker, written last, says this folder came from this source and its files are all there still."""
     try:
-        marker = json.loads((target / MARKER).read_text(encoding="utf-8"))
+        marker = json_value((target / MARKER).read_text(encoding="utf-8"))
         return (
             marker["gguf_sha256"] == source.sha256
             and marker["made_with"] == made_with
@@ -118,7 +117,7 @@ def _damaged(target: Path) -> str:
     Each file is read once in a process as long as it does not change.
     """
     try:
-        hashes = json.loads((target / MARKER).read_text(encoding="utf-8")).get("sha256", {})
+        hashes = json_value((target / MARKER).read_text(encoding="utf-8")).get("sha256", {})
         for name, expected in hashes.items():
             path = target / name
             now = path.stat()

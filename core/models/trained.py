@@ -10,7 +10,6 @@ Knows: where a training's files lie, and which of its SAEs are finished. Does no
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from urllib.parse import quote, unquote
 from core.kept_files import write_whole
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 #: What the name of such a suite ends with.
 TRAINED = "trained"
@@ -64,7 +63,7 @@ def suite_folder(name: str, key: str) -> Path:
 def trained_suite(name: str) -> TrainedSuite | None:
     """The finished suite of this model; None where nothing was trained, or its files are gone."""
     try:
-        found = json.loads((training_folder(name) / _FINISHED).read_text(encoding="utf-8"))
+        found = json_value((training_folder(name) / _FINISHED).read_text(encoding="utf-8"))
         suite = TrainedSuite(suite_folder(name, found["key"]), tuple(sorted(map(int, found["layers"]))))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -6,7 +6,6 @@ with them is in `core.measures.recovery`.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from typing import Any
 from core.errors import AssetError, InputError
 from core.prompts.decoding import MOST_BYTES, decode, lines_of, too_large, unzipped
 from core.shipped_files import check_shipped
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def references_for(prompts: Sequence[str], *lists: Iterable[Reference]) -> tuple
 
 def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(line)
+        found = json_value(line)
     except ValueError as error:
         raise InputError(
             f'{where} is not JSON ({error}). Write one object a line: {{"prompt": "…", "answer": "…"}}.'

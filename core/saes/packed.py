@@ -9,7 +9,6 @@ files are needed only where the records are damaged. Beside the records lie a he
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +28,7 @@ from core.progress import NEVER
 from core.saes import integrity
 from core.saes.dictionary import Dictionary
 from core.saes.formats.normal_form import SaeFile
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 #: Features packed at a time: what is in memory, what is lost when packing is broken off, what one checksum covers.
 PACKED_AT_ONCE = 4096
@@ -53,7 +52,7 @@ def header_of(identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     path = records_path(identity)
     try:
-        header: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        header: dict[str, Any] = json_value(path.with_suffix(".json").read_text())
         fresh = header["source"] == dict(identity) and header["version"] == VERSION
         whole = path.stat().st_size == header["d_sae"] * _record_size(header)
         return header if fresh and whole and header.get("digest") in (None, _digest(header)) else None
@@ -221,7 +220,7 @@ def _digest(header: Mapping[str, Any]) -> str:
 def _done(partial: Path, sums: Path, header: dict[str, Any]) -> list[int]:
     """The checksums of the blocks that an earlier try wrote whole; a block that is not what it was ends them."""
     try:
-        kept = json.loads(sums.read_text())
+        kept = json_value(sums.read_text())
         if kept["header"] != header:
             return []
         pairs = zip(kept["sums"], _blocks(partial, header), strict=False)

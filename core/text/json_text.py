@@ -1,4 +1,4 @@
-"""Values as JSON: the one way in which this program writes it.
+"""Values as JSON: the one way in which this program writes it, and reads what lies in files.
 
 Knows: what JSON has no words for. Does not know: what is written, or where.
 """
@@ -37,6 +37,14 @@ def json_text(
     if ascii_only or text.isascii():
         return text
     return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def json_value(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError for anything that is none, or is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _finite(value: Any) -> Any:

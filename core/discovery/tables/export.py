@@ -5,7 +5,6 @@ Knows: tables and the facts that go with them. Does not know: stores, models or 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,20 +12,34 @@ import numpy as np
 import pandas as pd
 
 from core.discovery.tables.table import Table
-from core.text.json_text import json_text
+from core.errors import InputError
+from core.text.json_text import json_text, json_value
 
 #: What stands with every table, in this order: name → value.
 Facts = Mapping[str, str]
 
 
 def write(tables: Sequence[Table], facts: Facts, folder: Path) -> list[Path]:
-    """Write `report.md`, `report.json` and every table as CSV and Parquet. Files of an earlier report are replaced."""
+    """Write `report.md`, `report.json` and every table as CSV and Parquet. Files of an earlier report are replaced.
+
+    Raises InputError where they cannot be written.
+    """
+    try:
+        return _written(tables, facts, folder)
+    except OSError as error:
+        raise InputError(
+            f"The tables cannot be written to {folder} ({error.strerror or error}). Free some space, or choose another "
+            "folder."
+        ) from error
+
+
+def _written(tables: Sequence[Table], facts: Facts, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "report.md", folder / "report.json"]
     written[0].write_text(markdown(tables, facts), encoding="utf-8")
     everything = {
         "facts": dict(facts),
-        "tables": {t.name: json.loads(t.frame.to_json(orient="records")) for t in tables},
+        "tables": {t.name: json_value(t.frame.to_json(orient="records")) for t in tables},
     }
     written[1].write_text(json_text(everything, ascii_only=False, indent=1) + "\n", encoding="utf-8")
     for table in tables:

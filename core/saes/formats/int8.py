@@ -12,7 +12,6 @@ The file has SAELens's name beside its cfg.json, but other names inside: SAELens
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from core.errors import AssetError
 from core.saes.columns import Columns
 from core.saes.formats.normal_form import SaeFile, Tensors
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 #: The tensor whose presence tells this storage from SAELens's.
@@ -76,13 +75,13 @@ def shrink(source: Path, target: Path) -> None:
     from core.saes.formats.open import open_sae
 
     found = open_sae("sae_lens", source)
-    config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
+    config = json_value((source / CONFIG).read_text(encoding="utf-8"))
     save_int8(target, found.block(0, found.d_sae), found.output_bias, config)
 
 
 def to_sae_lens(source: Path, target: Path) -> None:
     """Write an int8 SAE as SAELens saves one, in float32, with the same weights. Raises AssetError."""
-    config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
+    config = json_value((source / CONFIG).read_text(encoding="utf-8"))
     if config.pop("storage", None) != "int8":
         raise AssetError(f"The SAE in {source} is not stored as int8. Open it with SAELens.")
     stored = load_file(source / WEIGHTS)

@@ -7,7 +7,6 @@ models. A block is read by itself, so a dictionary of gigabytes is never whole i
 from __future__ import annotations
 
 import ast
-import json
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,6 +23,7 @@ from core.saes.formats.config import check_editable, read_config, unreadable
 from core.saes.formats.int8 import SIGN, int8_file
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.zip_members import data_offset
+from core.text.json_text import json_value
 
 Layout = Literal[
     "sae_lens",
@@ -159,7 +159,7 @@ def _gemma_3(folder: Path, scale: float | None) -> SaeFile:
 
 
 def _llama_scope(folder: Path, scale: float | None) -> SaeFile:
-    config = json.loads((folder / "hyperparams.json").read_text(encoding="utf-8"))
+    config = json_value((folder / "hyperparams.json").read_text(encoding="utf-8"))
     width = config["d_model"]
     in_file = width**0.5 / config["dataset_average_activation_norm"]["in"]
     # One threshold for all, in the units of the inputs as they come; SAELens folds the scale into weights alike.
@@ -181,7 +181,7 @@ def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
             f"The SAE in {folder} needs scaled inputs, but only SAELens's directory has the scale. Open it by its "
             "names there (SaeRef)."
         )
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = json_value((folder / "config.json").read_text(encoding="utf-8"))
     file = _Safetensors(folder / "sae_weights.safetensors")
     found = sae_file(
         folder,

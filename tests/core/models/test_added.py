@@ -120,6 +120,9 @@ def test_what_cannot_be_a_name(name):
         b"\xff\xfe",
         b"[]",
         b"{}",
+        b"[" * 100_000,
+        b'{"format": 1, "models": {"mine": {"model": "a", "revision": null, "refusal_tokens": [Infinity], "saes": {}, '
+        b'"neuronpedia": {}, "removed": false}}}',
         b'{"format": 1, "models": []}',
         b'{"format": "1", "models": 3}',
         b'{"format": 1, "models": {"mine": {"model": "a/b"}}}',
