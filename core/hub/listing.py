@@ -195,7 +195,7 @@ def pause_after(error: Exception, wait: float) -> float:
     if not isinstance(error, HfHubHTTPError):
         return wait
     asked = error.response.headers.get("Retry-After", "")
-    pause = max(wait, float(asked) if asked.isdigit() else 0.0)
+    pause = max(wait, float(asked) if asked.isascii() and asked.isdigit() else 0.0)
     return pause if error.response.status_code in BUSY and pause <= LONGEST_WAIT else 0.0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
@@ -112,7 +112,7 @@ def _fitting(text: str, separator: str) -> _Fit | _Misfit:
     return _Fit(quoted, False)
 
 
-def _rows(text: str, separator: str, quoting: int) -> list[_Row] | _Misfit:
+def _rows(text: str, separator: str, quoting: Literal[0, 3]) -> list[_Row] | _Misfit:
     """All rows with a field that is not blank. A _Misfit where quotation marks do not open and close as they must."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, doublequote=True, strict=True

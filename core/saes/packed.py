@@ -263,7 +263,7 @@ def _good_blocks(path: Path, header: Mapping[str, Any], name: str) -> Iterator[t
         yield number, found
 
 
-def _blocks(path: Path, header: dict[str, Any]) -> Iterator[bytes]:
+def _blocks(path: Path, header: Mapping[str, Any]) -> Iterator[bytes]:
     size, left = PACKED_AT_ONCE * _record_size(header), header["d_sae"] * _record_size(header)
     with path.open("rb") as file:
         while left > 0 and (data := file.read(min(size, left))):

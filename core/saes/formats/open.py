@@ -6,7 +6,6 @@ models. A block is read by itself, so a dictionary of gigabytes is never whole i
 
 from __future__ import annotations
 
-import ast
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,7 +21,7 @@ from core.saes.formats import torch_suites
 from core.saes.formats.config import check_editable, read_config, unreadable
 from core.saes.formats.int8 import SIGN, int8_file
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
-from core.saes.formats.zip_members import data_offset
+from core.saes.formats.zip_members import array_header, data_offset, unpacked_array
 from core.text.json_text import json_value
 
 Layout = Literal[
@@ -84,8 +83,7 @@ class _Npz:
                 if member.compress_type == zipfile.ZIP_STORED:
                     self._arrays[name] = _mapped(path, file, data_offset(file, member))
                 else:
-                    with archive.open(member) as inside:
-                        self._arrays[name] = np.lib.format.read_array(inside)
+                    self._arrays[name] = unpacked_array(archive, member)
 
     def __contains__(self, name: object) -> bool:
         return name in self._arrays
@@ -103,14 +101,9 @@ class _Npz:
 def _mapped(path: Path, file: BinaryIO, offset: int) -> np.ndarray:
     """The .npy that lies as it is from `offset` on."""
     file.seek(offset)
-    version = np.lib.format.read_magic(file)
-    length = int.from_bytes(file.read(2 if version[0] == 1 else 4), "little")
-    header = ast.literal_eval(file.read(length).decode("utf-8"))
-    kind = np.dtype(header["descr"])
-    if kind.hasobject:
-        raise ValueError("it contains Python objects")
-    order: Literal["F", "C"] = "F" if header["fortran_order"] else "C"
-    return np.memmap(path, kind, "r", file.tell(), header["shape"], order)
+    kind, shape, fortran = array_header(file)
+    order: Literal["F", "C"] = "F" if fortran else "C"
+    return np.memmap(path, kind, "r", file.tell(), shape, order)
 
 
 def open_sae(kind: Layout, folder: Path, scale: float | None = None) -> SaeFile:
