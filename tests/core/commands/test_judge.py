@@ -187,5 +187,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments,
 
 def test_a_store_that_another_process_keeps_is_exit_3(home, file, capsys, monkeypatch):
     monkeypatch.setattr(shared_store(), "trouble", "Another Hydrascope process is keeping the history.")
+    assert main(["judge", "--judge", "substrings", *file]) == 2, "3 is for a store that is taken, and for nothing else"
+    monkeypatch.setattr(shared_store(), "taken", True)
     assert main(["judge", "--judge", "substrings", *file]) == 3
     assert "Nothing was judged" in capsys.readouterr().err
