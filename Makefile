@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-real check bench bench-gpu demo docs clean base
+.PHONY: help run test test-fast test-real check bench bench-gpu demo manifest docs clean base
 # A recipe that fails half-way leaves no stamp that says it is done.
 .DELETE_ON_ERROR:
 
@@ -43,6 +43,9 @@ bench-gpu: base ## the same on CUDA, and whether its numbers are the CPU's
 
 demo: base ## make the demo model's adapter, SAEs and labels again, from nothing (about two and a half hours)
 	@$(PY) scripts/demo/make.py $(ARGS)
+
+manifest: $(VENV)/.installed ## write assets/SHA256SUMS again, after a change of the shipped files
+	@$(PY) -m core.shipped_files > assets/SHA256SUMS.new && mv assets/SHA256SUMS.new assets/SHA256SUMS
 
 docs: $(VENV)/.installed ## write docs/configuration.md and docs/cli.md again, from the code
 	@$(PY) -m core.settings > docs/configuration.md

@@ -21,6 +21,10 @@ class AssetError(HydrascopeError):
     """A local file the program ships or made itself is missing, corrupt, or does not fit the model."""
 
 
+class StoreError(HydrascopeError):
+    """What was found cannot be kept: the disk is full, the folder is gone, the file is damaged."""
+
+
 class DownloadError(HydrascopeError):
     """Something cannot be downloaded: not there, broken off, damaged on its way, no room, a server in trouble."""
 

@@ -24,6 +24,15 @@ def answer_column(file: PromptFile) -> str | None:
     return next((names[usual] for usual in USUAL if usual in names), None)
 
 
+def prompt_column(file: PromptFile, answer: str | None) -> str:
+    """The column that holds the prompts, where its name says so or it is the only text beside the answers; else an
+    empty name."""
+    others = [name for name in file.columns if name != (answer or answer_column(file))]
+    if file.sure and file.suggested in others:
+        return file.suggested
+    return others[0] if len(others) == 1 else ""
+
+
 def file_answers(file: PromptFile, prompts: str | None = None, answers: str | None = None) -> list[Pair]:
     """Prompts and answers of a file, in order; an answer may be empty. prompts, answers: columns, where they have no
     usual name. Raises InputError."""
@@ -35,7 +44,7 @@ def file_answers(file: PromptFile, prompts: str | None = None, answers: str | No
             f"{file.name} has no column {wanted}. Choose the column with the answers (--answer-column on the "
             f"command line). The columns are {columns}."
         )
-    prompt = prompts or file.suggested
+    prompt = prompts or prompt_column(file, answer)
     if prompt not in file.columns or prompt == answer:
         raise InputError(
             f"{file.name} has no text column “{prompt}” for the prompts next to “{answer}” for the answers. Choose "
@@ -45,6 +54,8 @@ def file_answers(file: PromptFile, prompts: str | None = None, answers: str | No
     for number, pair in enumerate(pairs, 1):
         if not all(isinstance(text, str) for text in pair):
             raise InputError(f"Row {number} of {file.name} has no prompt or no answer. Write “” for an empty answer.")
+        if any("\ud800" <= character <= "\udfff" for text in pair for character in text):
+            raise InputError(f"Row {number} of {file.name} has half a surrogate pair. Remove or correct the row.")
     return pairs
 
 

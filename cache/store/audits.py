@@ -68,12 +68,16 @@ class Audits:
 
     def recent(self, model: str, limit: int = 8) -> list[Audit]:
         """The last audits of `model`, newest first, one for each prompt and edit set."""
-        query = f"select {_COLUMNS} from latest_audits where model = ? order by made_at desc limit ?"
+        query = f"""
+            select {_COLUMNS} from audits where model = ?
+            qualify row_number() over (partition by prompt, edits order by rowid desc) = 1
+            order by rowid desc limit ?
+        """
         return [Audit(*row) for row in self.store.rows(query, [model, limit])]
 
     def all(self, model: str) -> list[Audit]:
         """Every audit of `model` that was ever appended, newest first."""
-        query = f"select {_COLUMNS} from audits where model = ? order by made_at desc, rowid desc"
+        query = f"select {_COLUMNS} from audits where model = ? order by rowid desc"
         return [Audit(*row) for row in self.store.rows(query, [model])]
 
     def count(self) -> int:
@@ -86,5 +90,9 @@ class Audits:
 
     def saved_sets(self, model: str) -> dict[str, str]:
         """Name → edits, newest first."""
-        query = "select name, edits from latest_sets where model = ? order by made_at desc"
+        query = """
+            select name, edits from saved_sets where model = ?
+            qualify row_number() over (partition by name order by rowid desc) = 1
+            order by rowid desc
+        """
         return {str(name): str(edits) for name, edits in self.store.rows(query, [model])}

@@ -3,39 +3,34 @@
 Knows: rows, migrations, what can go wrong with a file. Does not know: what any table means (one module a group of
 tables does), models, pages. DuckDB lets one process write at a time. Another process, or a file that cannot be opened,
 gets a store in memory and one sentence in `trouble` to show; a page never crashes over it. Nothing is ever deleted: a
-write-ahead log or a file that cannot be read is renamed and left beside the new one.
+write-ahead log or a file that cannot be read is renamed and left beside the new one, and said in `notice`. What was
+acknowledged is on disk: where that cannot be, `insert` raises StoreError.
 """
 
 from __future__ import annotations
 
 import atexit
-import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from cache.store.migrations import MIGRATIONS, TABLES
+from cache.store.damage import Acknowledged, is_damage, log_of, put_store_aside
+from cache.store.opening import number_of, open_store
+from cache.store.whole_tables import Held, all_rows, append_all, append_rows
+from core.errors import StoreError
 
 FILE = "hydrascope.duckdb"
 #: Seconds between two tries to open a file that another process holds.
 RETRY_AFTER = 15.0
-#: Rows of one statement.
-STATEMENT = 100
-# DuckDB would otherwise fetch extensions over the network, and take every core.
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "threads": 1,
-}
-_log = logging.getLogger("hydrascope.store")
 
 
 def now() -> datetime:
-    """The time a row is stamped with."""
+    """The time a row is stamped with, for people to read. Rows are ordered by their places: clocks are set back."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
@@ -46,34 +41,59 @@ class Store:
         self.path = path
         #: Why nothing is being kept on disk, as a sentence to show; None when all is well.
         self.trouble: str | None = None
-        #: Which unreadable file was renamed while opening, as a sentence to show; None when none was.
+        #: Whether that is because another process has the file.
+        self.taken = False
+        #: What was put aside or is missing, sentences to show; None when nothing is.
         self.notice: str | None = None
-        # Protects `_connection` while it changes from memory to the file; a cursor's own work needs no lock.
-        self._lock = threading.Lock()
+        # Protects `_connection` while it changes, and what is known of its file; a cursor's own work needs no lock.
+        self._lock = threading.RLock()
         self._tried = time.monotonic()
+        self._acknowledged, self._rows = Acknowledged(path), 0
+        #: Device and number of the file that is open; None for a store in memory.
+        self._file: tuple[int, int] | None = None
         self._connection = self._open()
 
     def insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
-        """Append whole rows, in one transaction: all of them are on disk afterwards, or none."""
+        """Append whole rows, in one transaction: all of them are on disk afterwards, or none. Raises StoreError."""
         if not rows:
             return
         cursor = self._cursor()
-        cursor.begin()
         try:
-            _append(cursor, table, rows)
+            cursor.begin()
+            append_rows(cursor, table, rows)
             cursor.commit()
-        except BaseException:
-            cursor.rollback()
+        except BaseException as error:
+            with suppress(duckdb.Error):  # what failed may have ended the transaction already
+                cursor.rollback()
+            if isinstance(error, duckdb.Error | OSError) and _is_trouble(error):
+                self._after_failure()
+                raise StoreError(_not_kept(error, self.path)) from error
             raise
+        with self._lock:
+            self._rows += len(rows)
+            self._stay_in_place()
+            if self._file is not None:
+                self._acknowledged.write(self._rows)
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple]:
-        """The rows a query finds."""
-        return self._cursor().execute(query, list(parameters)).fetchall()
+        """The rows a query finds. Raises StoreError where the file can no longer be read."""
+        try:
+            return self._cursor().execute(query, list(parameters)).fetchall()
+        except duckdb.Error as error:
+            if is_damage(error):
+                raise StoreError(
+                    f"The history file {self.path.name} can no longer be read ({_first_line(error)}). Start Hydrascope "
+                    "again: it puts the file aside and takes over what can be read."
+                ) from error
+            raise
 
     def close(self) -> None:
         """Write everything out and let the file go."""
         with self._lock:
-            self._connection.close()
+            with suppress(StoreError):
+                self._stay_in_place()
+            with suppress(duckdb.Error):  # a full disk: the log keeps what the file has no room for
+                self._connection.close()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
@@ -89,96 +109,80 @@ class Store:
         if self.trouble:
             found.close()
             return
-        for table in TABLES:
-            rows = memory.execute(f"select * from {table}").fetchall()
-            _append(found, table, rows)
+        self._take_over(found, all_rows(memory))
         self._connection = found
 
+    def _stay_in_place(self) -> None:
+        """Where the file was deleted or replaced while it is open, write all of it there again. Raises StoreError.
+
+        A deleted file goes on taking rows until it is closed, and then they are gone. Called with the lock held.
+        """
+        if self._file is None:
+            return
+        if self._file == number_of(self.path):
+            if not log_of(self.path).exists():
+                with suppress(duckdb.Error):  # nothing to do, unless the log alone was deleted
+                    self._connection.cursor().execute("checkpoint")
+            return
+        held = all_rows(self._connection)
+        self._connection.close()  # first: DuckDB would give the open file again
+        aside = put_store_aside(self.path) if self.path.is_file() else None
+        self._acknowledged.write(0)
+        self._connection = self._open()
+        self._take_over(self._connection, held)
+        if self.trouble:
+            raise StoreError(f"The history file {self.path.name} was deleted while it was in use. {self.trouble}")
+        was = f"replaced by another, which was put aside as {aside.name}" if aside else "deleted"
+        self._say(f"The history file was {was} while it was in use. All of it was written again.")
+
+    def _after_failure(self) -> None:
+        """Open the file again where a failure made DuckDB give it up; what was acknowledged is in it or in its log."""
+        with self._lock:
+            try:
+                self._connection.cursor().execute("select 1 from migrations limit 1").fetchall()
+            except duckdb.Error:
+                with suppress(duckdb.Error):
+                    self._connection.close()
+                self._connection = self._open()
+
+    def _take_over(self, connection: duckdb.DuckDBPyConnection, held: Held) -> None:
+        self._rows += append_all(connection, held)
+        if self._file is not None:
+            self._acknowledged.write(self._rows)
+
     def _open(self) -> duckdb.DuckDBPyConnection:
-        """The file, with every migration applied; or a store in memory, with the reason in `trouble`."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = self._connect()
-            _migrate(connection)
-            return connection
-        except (duckdb.Error, OSError, _NewerFileError) as error:
-            self.trouble = _reason(error, self.path)
-            _log.warning("History is kept in memory only: %s", error)
-            connection = duckdb.connect(":memory:", config=_CONFIG)
-            _migrate(connection)
-            return connection
+        opened = open_store(self.path)
+        self._rows, self._file = opened.rows, opened.file
+        self.trouble, self.taken = opened.trouble, opened.taken
+        if opened.notice:
+            self._say(opened.notice)
+        return opened.connection
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        try:
-            return duckdb.connect(str(self.path), config=_CONFIG)
-        except duckdb.Error as error:
-            unreadable = self._unreadable(error)
-            if unreadable is None:
-                raise
-            aside = unreadable.with_name(f"{unreadable.name}.aside-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
-            unreadable.rename(aside)
-            _log.warning("%s could not be read and was put aside as %s: %s", unreadable.name, aside.name, error)
-            what = "The most recent part of the history" if unreadable.suffix == ".wal" else "The history"
-            self.notice = f"{what} could not be read. The file was put aside as {aside.name}; nothing was deleted."
-            return self._connect()
-
-    def _unreadable(self, error: duckdb.Error) -> Path | None:
-        """The file to put aside: the write-ahead log, the store itself, or none where another process holds it."""
-        text, log = str(error), self.path.with_name(self.path.name + ".wal")
-        if "WAL" in text and "lock" not in text and log.is_file():
-            return log
-        if "not a valid DuckDB database" in text and self.path.is_file():
-            return self.path
-        return None
+    def _say(self, sentence: str) -> None:
+        self.notice = f"{self.notice} {sentence}" if self.notice else sentence
 
 
-class _NewerFileError(Exception):
-    """The file was written by a later version of this program."""
+def _is_trouble(error: Exception) -> bool:
+    """Whether a failed write is the disk's or the file's trouble, and not a mistake in what was to be written."""
+    kinds = (OSError, duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.TransactionException)
+    return isinstance(error, kinds) or type(error) is duckdb.Error
 
 
-def _append(cursor: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:
-    """Many rows a statement: DuckDB takes as long for a statement of one row as for one of a hundred."""
-    for start in range(0, len(rows), STATEMENT):
-        part = rows[start : start + STATEMENT]
-        one = f"({', '.join('?' for _ in part[0])})"
-        values = [value for row in part for value in row]
-        cursor.execute(f"insert into {table} values {', '.join([one] * len(part))}", values)
-
-
-def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Apply the steps this file has not had yet, each whole or not at all."""
-    connection.execute("create table if not exists migrations (number integer not null, made_at timestamp not null)")
-    row = connection.execute("select coalesce(max(number), 0) from migrations").fetchone()
-    done = int(row[0]) if row else 0
-    if done > len(MIGRATIONS):
-        connection.close()
-        raise _NewerFileError(f"the file is at step {done}, this program knows {len(MIGRATIONS)}")
-    for number in range(done + 1, len(MIGRATIONS) + 1):
-        connection.execute("begin transaction")
-        try:
-            connection.execute(MIGRATIONS[number - 1])
-            connection.execute("insert into migrations values (?, ?)", [number, now()])
-            connection.execute("commit")
-        except BaseException:
-            connection.execute("rollback")
-            raise
-
-
-def _reason(error: Exception, path: Path) -> str:
-    if isinstance(error, _NewerFileError):
+def _not_kept(error: Exception, path: Path) -> str:
+    text = str(error)
+    if "No space left" in text or "Disk quota" in text:
         return (
-            f"{path.name} was written by a newer version of Hydrascope, so this version keeps its history in memory "
-            "only. Update Hydrascope, or choose another folder with HYDRASCOPE_CACHE."
-        )
-    if "Could not set lock" in str(error):
-        return (
-            "Another Hydrascope process is writing the history, so this process keeps its history in memory only. "
-            "Close the other process, and this one will write to the file."
+            f"The disk is full, so the results could not be kept in {path.name}. What was kept before is safe. Free "
+            "some space and go on."
         )
     return (
-        f"The history file {path.name} cannot be opened, so history is kept in memory only. Check that its folder "
-        "can be read and written."
+        f"The results could not be kept in {path.name} ({_first_line(error)}). What was kept before is safe. Check the "
+        "disk and its folder, and go on."
     )
+
+
+def _first_line(error: Exception) -> str:
+    return f"{(str(error).splitlines() or [type(error).__name__])[0]:.160}"
 
 
 # Protects `_stores`: without it two first visitors would each open the file.

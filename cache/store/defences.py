@@ -6,7 +6,6 @@ before the next begins, so an evaluation that was stopped, or died with its proc
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -23,6 +22,7 @@ from core.answers.verdicts import VERDICTS, Verdict
 from core.defence import Evaluation
 from core.defence.grid import Cell, Group
 from core.measures.recovery import Gap
+from core.text.json_text import json_text, json_value
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Defences:
 
     def all(self, model: str) -> list[Defence]:
         """Every evaluation of a model, newest first."""
-        query = f"{_QUERY} where model = ? order by made_at desc, defence desc"
+        query = f"{_QUERY} where model = ? order by rowid desc"
         return [_defence(row) for row in self.store.rows(query, [model])]
 
     def get(self, defence: str) -> Defence:
@@ -80,7 +80,7 @@ class Defences:
         query = "select clamp, prompts, gaps from defence_cells where defence = ? and gaps not in ('', '[]')"
         groups = {name: name for name in get_args(Group)}
         rows = self.store.rows(query, [defence])
-        return {(int(n), groups[group]): tuple(Gap(*one) for one in json.loads(text)) for n, group, text in rows}
+        return {(int(n), groups[group]): tuple(Gap(*one) for one in json_value(text)) for n, group, text in rows}
 
     def carry_out(self, engine: Engine, defence: str) -> Iterator[Cell]:
         """Do what is left of it; each cell is kept before it is given. Raises InputError for another model."""
@@ -91,7 +91,7 @@ class Defences:
 
     def _cells(self, asked: Evaluation, engine: Engine, defence: str, judge: Judge) -> Iterator[Cell]:
         for cell in asked.cells(engine, self.found(defence), judge):
-            found = (",".join(cell.verdicts), json.dumps(cell.gaps))
+            found = (",".join(cell.verdicts), json_text(cell.gaps))
             row = (now(), defence, cell.clamp, cell.group, cell.edits.to_text(), *found)
             self.store.insert("defence_cells", [row])
             yield cell

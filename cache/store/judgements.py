@@ -126,7 +126,7 @@ class Judgements:
         asked, and no hub; judges in order of name."""
         query = f"""
             select judge, revision, prompt_hash, answer_hash, {_COLUMNS} from judgements
-            where answer_hash in (select unnest(?::varchar[])) order by made_at, rowid
+            where answer_hash in (select unnest(?::varchar[])) order by rowid
         """
         keys = [pair.key for pair in pairs]
         wanted, found = set(keys), dict[str, dict[str, dict[tuple[str, str], Judgement]]]()
@@ -166,7 +166,7 @@ class Judgements:
         return Both(sides[0], sides[1], revisions, tuple(row[-2] for row in rows), tuple(row[-1] for row in rows))
 
     def _last_revision(self, judge: str) -> str:
-        query = "select revision from judgements where judge = ? order by made_at desc, rowid desc limit 1"
+        query = "select revision from judgements where judge = ? order by rowid desc limit 1"
         rows = self.store.rows(query, [judge])
         if not rows:
             known = ", ".join(self.judges()) or "no judge yet"

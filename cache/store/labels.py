@@ -6,7 +6,6 @@ Knows: the tables of migration 5, when to ask again, which batches are still to 
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -17,11 +16,13 @@ from urllib.parse import quote
 
 from cache.store.database import Store, now
 from core.edits.edits import Feature
-from core.labels.neuronpedia import BATCH_ROWS, Explained, GarbledAnswerError, Neuronpedia
+from core.labels.explained import Explained
+from core.labels.neuronpedia import BATCH_ROWS, GarbledAnswerError, Neuronpedia
 from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
 from core.progress import NEVER, QUIET, Progress
+from core.text.json_text import json_text, json_value
 
 #: A feature without a page or an explanation is not asked for again for so long.
 ASK_AGAIN_AFTER = timedelta(days=7)
@@ -270,12 +271,12 @@ def _listed(tokens: tuple[str, ...]) -> str:
 
 def _page_json(explained: Explained) -> str:
     """Everything that has no column in the table."""
-    return json.dumps({k: v for k, v in asdict(explained).items() if k not in ("source", "index", "label")})
+    return json_text({k: v for k, v in asdict(explained).items() if k not in ("source", "index", "label")})
 
 
 def _explained(source: str, index: int, label: str, page: str) -> Explained:
     """The other way round."""
-    rest = json.loads(page)
+    rest = json_value(page)
     bare = Explained(source, index, label)
     return replace(
         bare,

@@ -260,6 +260,33 @@ MIGRATIONS: tuple[str, ...] = (
     );
     create view latest_study_annotations as
         select * from study_annotations
-        qualify row_number() over (partition by study, annotator, item order by made_at desc, rowid desc) = 1;
+        qualify row_number() over (partition by study, annotator, item order by rowid desc) = 1;
+    """,
+    # 12: what was appended last holds, whatever the clock said: a clock that is set back made older rows the latest.
+    """
+    drop view latest_audits;
+    create view latest_audits as
+        select * from audits
+        qualify row_number() over (partition by model, prompt, edits order by rowid desc) = 1;
+    drop view latest_sets;
+    create view latest_sets as
+        select * from saved_sets
+        qualify row_number() over (partition by model, name order by rowid desc) = 1;
+    drop view latest_run_states;
+    create view latest_run_states as
+        select * from run_states
+        qualify row_number() over (partition by run order by rowid desc) = 1;
+    drop view latest_judgements;
+    create view latest_judgements as
+        select * from judgements
+        qualify row_number() over (partition by judge, revision, prompt_hash, answer_hash order by rowid desc) = 1;
+    drop view latest_neuronpedia_pages;
+    create view latest_neuronpedia_pages as
+        select * from neuronpedia_pages
+        qualify row_number() over (partition by source, feature order by rowid desc) = 1;
+    drop view latest_neuronpedia_batches;
+    create view latest_neuronpedia_batches as
+        select * from neuronpedia_batches
+        qualify row_number() over (partition by source, batch order by rowid desc) = 1;
     """,
 )

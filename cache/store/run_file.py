@@ -5,7 +5,6 @@ Knows: the tables of a run, by the names of their columns. Does not know: what r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 
 from cache.store.database import Store
 from core.errors import AssetError
+from core.shipped_files import check_shipped
+from core.text.json_text import json_text, json_value
 
 #: Changes when the file's layout does.
 FORMAT = 1
@@ -22,13 +23,14 @@ _RUN, _ROWS, _STATE = "runs", "run_rows", "latest_run_states"
 def write_run(store: Store, run: str, path: Path) -> None:
     """Everything the store has of a run, into one file."""
     tables = {table: _read(store, table, run) for table in (_RUN, _ROWS, _STATE)}
-    path.write_text(json.dumps({"format": FORMAT, **tables}, ensure_ascii=False, separators=(",", ":")) + "\n")
+    path.write_text(json_text({"format": FORMAT, **tables}, ascii_only=False, separators=(",", ":")) + "\n")
 
 
 def add_run(store: Store, path: Path) -> str:
     """Take the run of a file into the store, where it is not there yet. Returns its identifier. Raises AssetError."""
+    check_shipped(path)
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json_value(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
             raise ValueError(f"its format is {found['format']}, and this version reads {FORMAT}")
         (about,) = found[_RUN]

@@ -77,7 +77,7 @@ class Runs:
 
     def all(self) -> list[Run]:
         """Every run, newest first."""
-        return [_run(row) for row in self.store.rows(f"{_QUERY} order by r.made_at desc, r.run desc")]
+        return [_run(row) for row in self.store.rows(f"{_QUERY} order by r.rowid desc")]
 
     def get(self, run: str) -> Run:
         """One run. Raises InputError."""

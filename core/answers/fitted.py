@@ -5,13 +5,14 @@ Knows: `assets/answers/rules.json`, which `scripts/answers/fit.py` writes. Does 
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import Any, NamedTuple
 
 from core.answers.rule import Thresholds
 from core.errors import AssetError
 from core.paths import assets_folder
+from core.shipped_files import check_shipped
+from core.text.json_text import json_value
 
 
 class WithPeople(NamedTuple):
@@ -31,8 +32,9 @@ class WithPeople(NamedTuple):
 @cache
 def _file() -> dict[str, Any]:
     path = assets_folder() / "answers" / "rules.json"
+    check_shipped(path)
     try:
-        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        read: dict[str, Any] = json_value(path.read_text(encoding="utf-8"))
         return read
     except (OSError, ValueError) as error:
         raise AssetError(f"{path} cannot be read ({error}). Install Hydrascope again.") from error

@@ -139,7 +139,7 @@ def answer_rows(
     runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
 ) -> Iterator[AnswerRow]:
     """Every row after each of its tokens; the last time, and once only, it is done."""
-    start = shared_prefix(prompts) if len(prompts) > 1 else 0
+    start = shared_prefix(prompts) if len(prompts) > 1 and not runtime.alone else 0
     most = max(1, tokens_per_forward() // max(1, start))  # edit sets whose prefixes are held at a time
     for first in range(0, len(edits), most):
         some = edits[first : first + most]
@@ -149,7 +149,9 @@ def answer_rows(
         while rows:
             longest = len(prompts[rows[-1][0]])
             size = max(1, min(64, tokens_per_forward() // (longest + max_new_tokens)))
-            if runtime.window is not None and longest + max_new_tokens > runtime.window:
+            if runtime.alone:
+                size = 1
+            elif runtime.window is not None and longest + max_new_tokens > runtime.window:
                 # A sliding window counts the holes that padding leaves, so such rows are never padded.
                 size = min(size, sum(len(prompts[p]) == longest for p, _ in rows))
             chunk, rows = rows[-size:], rows[:-size]

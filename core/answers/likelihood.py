@@ -73,7 +73,8 @@ class Reference:
         runtime, plan = self.runtime, self.runtime.plan([Edits()])
         found = [np.zeros(0, np.float32)] * len(answers)
         whole = [Prompt("", (*p.ids, *ids), (), {}) for p, ids in zip(prompts, answers, strict=True)]
-        for part in _parts([len(one) - start if ids else 0 for one, ids in zip(whole, answers, strict=True)]):
+        lengths = [len(one) - start if ids else 0 for one, ids in zip(whole, answers, strict=True)]
+        for part in _parts(lengths, 1 if runtime.alone else None):
             chosen = [whole[n] for n in part]
             width = max(map(len, chosen)) - start
             rows = torch.zeros(len(part), dtype=torch.int64, device=runtime.device)
@@ -89,15 +90,21 @@ class Reference:
         return found
 
     def _after(self, prefix: Prompt, past: Any, answers: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        if past is None:
+            return self.log_probabilities([prefix] * len(answers), answers)
         return self.log_probabilities([prefix] * len(answers), answers, past, len(prefix) - 1)
 
     def _made_prefixes(self) -> list[tuple[Prompt, Any]]:
-        """Each other prompt, with the keys and values of all its tokens but the last."""
+        """Each other prompt, with the keys and values of all its tokens but the last; None where rows cannot have these
+        in common."""
         with self._lock:
             if self._prefixes is None:
                 plan = self.runtime.plan([Edits()])
                 made = [self._prompt(text) for text in self._others]
-                self._prefixes = [(p, prefix_pass(self.runtime, plan, p, [0], len(p) - 1)[1]) for p in made]
+                alone = bool(self.runtime.alone)
+                self._prefixes = [
+                    (p, None if alone else prefix_pass(self.runtime, plan, p, [0], len(p) - 1)[1]) for p in made
+                ]
             return self._prefixes
 
     def _prompt(self, prompt: PromptLike) -> Prompt:
@@ -115,11 +122,11 @@ class Reference:
         return max(len(prefix) for prefix, _ in self._made_prefixes())
 
 
-def _parts(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places in batches within the token budget, longest first; those of length 0 are left out."""
+def _parts(lengths: Sequence[int], most: int | None = None) -> Iterator[list[int]]:
+    """Places in batches within the token budget, longest first; those of length 0 are left out. most: in a batch."""
     order = sorted((n for n, length in enumerate(lengths) if length), key=lengths.__getitem__)
     while order:
-        size = max(1, min(_MOST_TOKENS, tokens_per_forward()) // lengths[order[-1]])
+        size = most or max(1, min(_MOST_TOKENS, tokens_per_forward()) // lengths[order[-1]])
         part, order = order[-size:], order[:-size]
         yield part
 

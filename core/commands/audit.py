@@ -6,7 +6,6 @@ Knows: what is printed of a measurement. Does not know: how anything is measured
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, add_reference, add_thinking
 from core.commands.terminal import progress_bar
 from core.errors import InputError
+from core.text.json_text import json_text
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         engine = load(options.model, progress=progress)
     engine = engine.with_thinking(True) if options.thinking else engine
     found = _audit(engine, options.prompt, options.ablate, options.tokens, given)
-    print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else _text(found))
+    print(json_text(found, ascii_only=False, indent=1) if options.json else _text(found))
     return ExitCode.DONE
 
 

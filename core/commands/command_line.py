@@ -8,14 +8,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import redirect_stdout
 from types import ModuleType
-from typing import NoReturn
+from typing import NoReturn, TextIO, cast
 
 import core
 from core.commands import audit, card, discover, features, judge, labels, models, prepare, prompts, run, saes, study
 from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note
 from core.errors import HydrascopeError
+from core.text.safe import SafeStream
 
 #: In the order of the help: what people do first stands first.
 SUBCOMMANDS: dict[str, ModuleType] = {
@@ -56,7 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
-        code = int(SUBCOMMANDS[options.command].run(options))
+        # Results hold names, labels and answers from anywhere; JSON stays the same JSON. A server has its own colours.
+        safe = sys.stdout if options.command == "run" else cast(TextIO, SafeStream(sys.stdout))
+        with redirect_stdout(safe):
+            code = int(SUBCOMMANDS[options.command].run(options))
         sys.stdout.flush()
         return code
     except HydrascopeError as error:

@@ -6,15 +6,16 @@ Knows: files of prompts, the store, how a run ends. Does not know: stages.
 from __future__ import annotations
 
 import argparse
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_judge, add_model, add_reference, add_thinking
+from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
+from core.text.json_text import json_value
 
 if TYPE_CHECKING:
     from cache.store.runs import Runs
@@ -62,7 +63,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Begin or resume a run and carry it out. Raises InputError and what `load` raises."""
-    from cache.store.database import shared_store
     from cache.store.runs import Runs
     from core.engine import load
 
@@ -76,10 +76,9 @@ def run(options: argparse.Namespace) -> int:
         for sentence in notes:
             note(sentence)
     engine = engine.with_thinking(True) if options.thinking else engine
-    store = shared_store()
-    if store.trouble:
-        note(f"{store.trouble} The run was not started, because its results could not be kept.")
-        return ExitCode.STORE_TAKEN
+    store = store_or_ending("The run was not started, because its results could not be kept.")
+    if isinstance(store, ExitCode):
+        return store
     runs = Runs(store)
     identifier = options.resume or (
         runs.create(engine, repeat.inputs, repeat.settings, options.name or repeat.name, repeat.judge)
@@ -109,16 +108,14 @@ def _repeat(options: argparse.Namespace) -> Repeat:
 
 def _compare(chosen: list[str], out: Path | None) -> int:
     """How much of what these runs found is the same, printed and, where asked, written. Raises InputError."""
-    from cache.store.database import shared_store
     from cache.store.runs import Runs
     from cache.store.stability import compare_runs
     from core.discovery.tables.export import markdown_table, write
     from core.statistics import HOW
 
-    store = shared_store()
-    if store.trouble:
-        note(f"{store.trouble} The runs in it cannot be read.")
-        return ExitCode.STORE_TAKEN
+    store = store_or_ending("The runs in it cannot be read.")
+    if isinstance(store, ExitCode):
+        return store
     with progress_bar() as progress:
         found = compare_runs(Runs(store), chosen, progress)
     print(f"{markdown_table(found.frame)}\n\n{found.note}")
@@ -129,13 +126,13 @@ def _compare(chosen: list[str], out: Path | None) -> int:
 
 
 def prompts_in(path: str, column: str | None = None) -> tuple[list[str], dict[str, str]]:
-    """The prompts in a file, and prompt → category where it has categories; a guess at its encoding is noted. Raises
+    """The prompts in a file, and prompt → category where it has categories; how it was read is noted. Raises
     InputError."""
     from core.prompts.public_sets import read_local
 
     found = read_local(path, column)
-    for warning in found.warnings:
-        note(warning)
+    for sentence in (*found.how, *found.warnings):
+        note(sentence)
     return [text for text in map(str.strip, found.rows) if text], found.category_of()
 
 
@@ -199,6 +196,6 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 
 def _json(value: str) -> Any:
     try:
-        return json.loads(value)
+        return json_value(value)
     except ValueError:
         return value.strip()

@@ -7,7 +7,6 @@ judges. One judge's model is unloaded before the next is loaded.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,10 +14,12 @@ from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
+from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.judges.names import FIRST_TOKEN, NEED_ENGINE, names_text
 from core.progress import Progress
+from core.text.json_text import json_text
 
 if TYPE_CHECKING:
     from cache.store.database import Store
@@ -58,15 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge or compare. Raises InputError, AssetError, DownloadError."""
-    from cache.store.database import shared_store
     from cache.store.judgements import Judgements
     from core.judges.agreement import compare
 
     _check(options)
-    store = shared_store()
-    if store.trouble:
-        note(f"{store.trouble} Nothing was judged, because the judgements could not be kept.")
-        return ExitCode.STORE_TAKEN
+    store = store_or_ending("Nothing was judged, because the judgements could not be kept.")
+    if isinstance(store, ExitCode):
+        return store
     kept = Judgements(store)
     if options.agreement and not (options.file or options.run):
         both = kept.both(*options.agreement)
@@ -95,7 +94,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
-    from cache.store.answers import all_of, file_answers, run_answers
+    from cache.store.answers import all_of, file_answers, prompt_column, run_answers
     from cache.store.runs import Runs
     from core.prompts.files import read_file
 
@@ -104,7 +103,9 @@ def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
     file = read_file(options.file)
     if file.warning:
         note(file.warning)
-    return file_answers(file, options.prompt_column, options.answer_column)
+    pairs = file_answers(file, options.prompt_column, options.answer_column)
+    print(file.sentence(options.prompt_column or prompt_column(file, options.answer_column)))
+    return pairs
 
 
 def _judged(
@@ -169,7 +170,7 @@ def _compared(options: argparse.Namespace, found: Agreement, revisions: tuple[st
             "low": found.low,
             "high": found.high,
         }
-        options.out.write_text(json.dumps({k: None if v != v else v for k, v in value.items()}, indent=1) + "\n")
+        options.out.write_text(json_text(value, indent=1) + "\n")
 
 
 def _write(
@@ -181,4 +182,4 @@ def _write(
     with options.out.open("w", encoding="utf-8") as file:
         for name, (revision, judgements) in found.items():
             for value in rows(pairs, name, revision, judgements, options.keep_answers):
-                file.write(json.dumps(value, ensure_ascii=False) + "\n")
+                file.write(json_text(value, ascii_only=False) + "\n")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
+from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.layers import parse_layers
@@ -38,14 +39,14 @@ def run(options: argparse.Namespace) -> int:
 
     Interrupted, it keeps what is whole: layers, and bulk files; the same command goes on from there.
     """
-    from cache.store.database import shared_store
     from core.engine import load
 
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
-    if options.neuronpedia and (trouble := shared_store().trouble):
-        note(f"{trouble} No labels were fetched, because they could not be kept.")
-        return ExitCode.STORE_TAKEN
+    if options.neuronpedia:
+        store = store_or_ending("No labels were fetched, because they could not be kept.")
+        if isinstance(store, ExitCode):
+            return store
     try:
         return ExitCode.DONE if _label(engine, options) else ExitCode.PARTLY
     except KeyboardInterrupt:
@@ -106,7 +107,7 @@ def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Se
     report = check_prompts(
         found.rows, most_tokens=most // 2, count_tokens=lambda text: len(engine.tokenizer(text).input_ids)
     )
-    print("\n".join((report.sentence(), *found.warnings, *report.warnings)))
+    print("\n".join((*found.how, report.sentence(), *found.warnings, *report.warnings)))
     return report.kept
 
 

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if options.prompts.strip().lower() in set_names():
         source = find_set(options.prompts)
         print(f"{source.note}\nLicence: {source.licence}\nCite: {source.citation}\nFrom: {page(source)}")
-    print(report.sentence())
+    print("\n".join((*found.how, report.sentence())))
     for line in (*found.warnings, *report.warnings, *_dropped(report)):
         print(f"  {line}")
     print(f"Digest of the kept prompts: {prompts_digest(report.kept)}")

@@ -125,8 +125,8 @@ def _prompts(name_or_file: str | None) -> Sequence[str]:
         return ()
     with progress_bar() as progress:
         found = load_set(name_or_file, progress=progress)
-    for warning in found.warnings:
-        note(warning)
+    for sentence in (*found.how, *found.warnings):
+        note(sentence)
     return tuple(text.strip() for text in found.rows if text.strip())
 
 

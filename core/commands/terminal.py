@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from core.progress import Progress
+from core.text.safe import safe_text
 
 if TYPE_CHECKING:
     from core.discovery.runner import RunProgress
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def note(sentence: str) -> None:
     """A sentence beside the result."""
-    print(sentence, file=sys.stderr, flush=True)
+    print(safe_text(sentence), file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
@@ -40,7 +41,7 @@ def progress_bar() -> Iterator[Progress]:
     with tqdm(total=100, disable=not sys.stderr.isatty(), bar_format=layout) as bar:
 
         def show(message: str, share: float) -> None:
-            bar.set_description_str(message, refresh=False)
+            bar.set_description_str(safe_text(message), refresh=False)
             bar.update(100 * min(share, 1.0) - bar.n)
 
         yield show

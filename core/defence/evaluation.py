@@ -5,7 +5,6 @@ Knows: features, values, an attack, prompts, and `grid`. Does not know: where ev
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.prompts.conversation import PromptLike
 from core.prompts.references import Reference
+from core.text.json_text import json_text, json_value
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ class Evaluation:
         found["features"] = [str(feature) for feature in self.features]
         found["when"] = None if self.when is None else [str(self.when.feature), self.when.threshold]
         found["references"] = [astuple(one) for one in self.references]
-        return json.dumps(found, ensure_ascii=False, sort_keys=True)
+        return json_text(found, ascii_only=False, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Evaluation:
         """The other way round."""
-        read: dict[str, Any] = json.loads(text)
+        read: dict[str, Any] = json_value(text)
         found: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in read.items()}
         found["features"] = tuple(map(Feature.parse, found["features"]))
         found["references"] = tuple(Reference(*one) for one in found.get("references", ()))  # none in older ones

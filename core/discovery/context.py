@@ -6,7 +6,6 @@ Knows: the engine's calls, items, the ledger. Does not know: stages, or where ro
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
@@ -26,6 +25,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.prompts.checks import prompts_digest
 from core.prompts.references import Reference
+from core.text.json_text import json_text, json_value
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Inputs:
     def to_json(self) -> str:
         """One line; `from_json` reads it back."""
         references = [astuple(one) for one in self.references]
-        return json.dumps([self.harmful, self.benign, self.plain, references, self.categories])
+        return json_text([self.harmful, self.benign, self.plain, references, self.categories])
 
     @classmethod
     def from_json(cls, text: str) -> Inputs:
-        harmful, benign, plain, *rest = json.loads(text)  # older runs have no reference answers, or no categories
+        harmful, benign, plain, *rest = json_value(text)  # older runs have no reference answers, or no categories
         references = tuple(Reference(*one) for one in (rest[0] if rest else ()))
         return cls(tuple(harmful), tuple(benign), tuple(plain), references, tuple(rest[1] if len(rest) > 1 else ()))
 

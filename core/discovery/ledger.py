@@ -7,12 +7,11 @@ uninterrupted one saw.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from core.edits.edits import Feature
+from core.text.json_text import json_text, json_value
 
 
 class Row(NamedTuple):
@@ -38,12 +37,12 @@ class Ledger(Protocol):
 
 def to_json(value: Mapping[str, Any]) -> str:
     """One line. Floats keep every bit; NaN and infinity become null, because JSON has neither."""
-    return json.dumps(_finite(value), ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return json_text(value, ascii_only=False, sort_keys=True)
 
 
 def from_json(text: str) -> dict[str, Any]:
     """The other way round."""
-    return json.loads(text)
+    return json_value(text)
 
 
 def feature_names(features: Iterable[Feature]) -> list[str]:
@@ -54,13 +53,3 @@ def feature_names(features: Iterable[Feature]) -> list[str]:
 def features(texts: Iterable[str]) -> list[Feature]:
     """The other way round."""
     return [Feature.parse(text) for text in texts]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -18,7 +18,7 @@ import torch
 from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, fixed_steps, recovery_step, steps
 from core.discovery.context import Work
 from core.discovery.ledger import Row
-from core.errors import HydrascopeError
+from core.errors import AssetError, HydrascopeError, StoreError
 from core.forward.token_budget import at_most
 
 #: Below so many tokens a forward pass, less memory is not the answer.
@@ -137,7 +137,8 @@ def run_steps(
 ) -> None:
     """Do everything that has no row yet; called again on the same rows, it resumes the run.
 
-    A prompt that fails becomes a row with its error, and the run goes on. Raises whatever `checkpoint` raises.
+    A prompt that fails becomes a row with its error, and the run goes on. Raises whatever `checkpoint` raises,
+    StoreError where rows cannot be kept, and AssetError where files of the model are gone or damaged.
     """
     of_run = steps_of(work)
     for number, step in enumerate(of_run):
@@ -160,6 +161,8 @@ def _group(work: Work, step: Step, group: Sequence[str]) -> list[Row]:
     try:
         values = _with_less_memory(work, step, group)
         return [Row(step.name, item, value) for item, value in zip(group, values, strict=True)]
+    except (StoreError, AssetError):  # no prompt's fault: the disk is full, or files are gone or damaged
+        raise
     except Exception as error:
         if len(group) > 1:
             return [row for item in group for row in _group(work, step, [item])]

@@ -6,7 +6,6 @@ resumed run goes on with its own and two runs can be told apart.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
@@ -15,6 +14,7 @@ from typing import Any
 from core.discovery.stage2_pruning import BLOCK_SIZE, READINGS, SEEDS, THRESHOLDS, Interpretation
 from core.edits.feature_sets import SKIPPED_LAYERS
 from core.errors import InputError
+from core.text.json_text import json_text, json_value
 
 #: Settings that choose between readings of the paper, and the readings there are; Algorithm 1's are in `READINGS`.
 CHOICES: dict[str, tuple[object, ...]] = {
@@ -163,13 +163,13 @@ class Settings:
 
     def to_json(self) -> str:
         """One line; `from_json` reads it back."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json_text(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
         """Raises InputError for anything that is not settings."""
         try:
-            values = json.loads(text)
+            values = json_value(text)
         except ValueError as error:
             raise InputError("The settings are not valid JSON. Copy the settings from a run's report.") from error
         return cls.from_values(values)

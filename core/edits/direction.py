@@ -7,7 +7,6 @@ how it is computed (`direction_search.py`) or applied (`hooks.py`).
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from core.errors import AssetError
+from core.kept_files import write_whole
+from core.shipped_files import check_shipped
+from core.text.json_text import json_text, json_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +68,34 @@ def save_direction(direction: Direction, path: Path) -> None:
         "provenance": direction.provenance,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({"vector": direction.vector.contiguous()}, partial, {"direction": json.dumps(meta, sort_keys=True)})
-    partial.replace(path)
+    tensors, said = {"vector": direction.vector.contiguous()}, {"direction": json_text(meta, sort_keys=True)}
+    write_whole(path, lambda beside: save_file(tensors, beside, said))
 
 
 def load_direction(path: Path) -> Direction:
-    """Read what `save_direction` wrote. Raises AssetError."""
+    """Read what `save_direction` wrote. Raises AssetError, also for a vector that is not of finite numbers or not of
+    length 1."""
+    check_shipped(path)
     try:
         with safe_open(path, "pt") as file:
-            meta = json.loads(file.metadata()["direction"])
-            return Direction(
+            meta = json_value(file.metadata()["direction"])
+            found = Direction(
                 meta["layer"], meta["position"], file.get_tensor("vector"), meta["norm"], meta["provenance"]
             )
+        _check(found)
     except Exception as error:
         raise AssetError(
             f"The refusal direction in {path.name} cannot be read ({error}). Compute it again, or restore the file."
         ) from error
+    return found
+
+
+def _check(found: Direction) -> None:
+    """Raises ValueError for what is no direction."""
+    vector = found.vector
+    if vector.ndim != 1 or not vector.is_floating_point() or not vector.isfinite().all():
+        raise ValueError("its vector is not a list of finite numbers")
+    if abs(float(vector.double().norm()) - 1.0) > 0.01:
+        raise ValueError(f"its vector has length {float(vector.double().norm()):.3g} instead of 1")
+    if not isinstance(found.layer, int) or not isinstance(found.position, int):
+        raise ValueError("its layer or position is no whole number")

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from core import devices
+from core.errors import Cancelled
 from core.forward import half_precision
+from core.forward.consistency import why_alone
 from core.forward.hooks import install_hooks
 from core.forward.loaded import remember
 from core.forward.runtime import Runtime
@@ -68,8 +70,12 @@ def load_runtime(
         context_length=config.max_position_embeddings,
         stop_ids=_stop_ids(model, tokenizer),
     )
+    if cancelled():
+        raise Cancelled("Loading the model was stopped.")
+    runtime = replace(runtime, alone=why_alone(runtime))
     progress("Ready", 1.0)
-    return remember(runtime), placement.reason
+    reason = f"{placement.reason.rstrip('.')}. {runtime.alone}" if runtime.alone else placement.reason
+    return remember(runtime), reason
 
 
 def with_saes(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,12 @@ def run(
     most_rows = tokens_per_forward() if heads is None else max(1, MOST_LOGITS // widest)
     if len(prompts) == 1:
         yield from _one_prompt(runtime, plan, prompts, request, heads, most_rows)
+        return
+    if runtime.alone:
+        for index in range(len(prompts)):
+            spans = None if heads is None else [heads[index]]
+            for batch in _one_prompt(runtime, plan, [prompts[index]], request, spans, most_rows):
+                yield replace(batch, prompts=[index] * len(batch.prompts))
         return
     start = shared_prefix(prompts)
     if heads is not None and start > min(first for first, _ in heads):
@@ -219,6 +225,11 @@ class Growing:
 
     def step(self) -> list[int]:
         """Run what has been added last; the most likely next token of each row."""
+        found: list[int] = self.logits().argmax(-1).tolist()
+        return found
+
+    def logits(self) -> torch.Tensor:
+        """Run what has been added last: [rows, vocabulary], the logits of the next token, in the model's dtype."""
         out = self._runtime.forward(
             Pass(self._plan, self._rows, self._groups, self._last),
             self._ids,
@@ -228,7 +239,8 @@ class Growing:
             position_ids=self._positions,
         )
         self._past = out.past_key_values
-        return out.logits[:, -1].argmax(-1).tolist()
+        found: torch.Tensor = out.logits[:, -1]
+        return found
 
     def append(self, tokens: Sequence[int], keep: Sequence[int]) -> None:
         """Go on with the rows `keep`, places among the present ones, and append to each its token of `tokens`.

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from core.edits.edits import Edits
-from core.forward.batches import prefix_pass, select, shared_prefix
+from core.forward.batches import prefix_pass, run, select, shared_prefix
 from core.forward.passes import Pass
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
@@ -28,6 +28,11 @@ def unedited_branches(
     share runs once, what a family shares once per family, and the rest once per prompt.
     """
     plan, budget = runtime.plan([Edits()]), tokens_per_forward()
+    if runtime.alone:
+        for number, family in enumerate(families):
+            for batch in run(runtime, plan, family):
+                yield [number], batch.prompts[0], batch.logits
+        return
     stems = [shared_prefix(family) for family in families]
     every = [prompt for family in families for prompt in family]
     start = max(0, min(shared_prefix(every), min(stems) - 1)) if len(families) > 1 else 0

@@ -23,6 +23,17 @@ from core.saes.columns import Columns, Encoders
 from core.saes.device_cache import Residency
 from core.saes.dictionary import Dictionary
 
+#: What transformers' configurations call the reach of local attention: Mistral and many; GPT-Neo; Llama 4's chunks;
+#: ModernBERT's decoder; RecurrentGemma; others.
+_WINDOWS = (
+    "sliding_window",
+    "window_size",
+    "attention_chunk_size",
+    "local_attention",
+    "attention_window_size",
+    "sliding_window_size",
+)
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -30,6 +41,7 @@ class Runtime:
 
     device: where token ids go in and logits come out. devices: for each layer, where its hidden states are; they differ
     only where a model is spread over several devices.
+    alone: why prompts are run one by one, a sentence; empty where they are run together (`core.forward.consistency`).
     The lock protects the device: memory and compute of the model, of which there is one. It is held for one forward
     pass at a time, never while a caller holds a half-read generator, and background work gives way to people. Edits
     need no lock: they live in a ContextVar.
@@ -48,12 +60,16 @@ class Runtime:
     d_model: int
     context_length: int
     stop_ids: frozenset[int]
+    alone: str = ""
     lock: DeviceLock = field(default_factory=lambda: DEVICE_LOCK)
 
     @property
     def window(self) -> int | None:
-        """How many tokens back a sliding-window model's local layers look; None where all layers see everything."""
-        return getattr(self.model.config.get_text_config(), "sliding_window", None)
+        """How many tokens back a model's local layers look, the shortest where there are several; None where all layers
+        see everything."""
+        config = self.model.config.get_text_config()
+        named = (getattr(config, name, None) for name in _WINDOWS)
+        return min((size for size in named if isinstance(size, int) and size > 0), default=None)
 
     def room(self, prompt: Prompt) -> int:
         """How long an answer can be: the last token of it is never fed back, so there is always room for one."""

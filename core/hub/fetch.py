@@ -8,10 +8,8 @@ call. Nothing is ever unpickled, nor fetched that would have to be.
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -22,9 +20,12 @@ from typing import Any
 from huggingface_hub import ResolvedRevision, constants, snapshot_download
 from tqdm import tqdm
 
+from core.errors import DownloadError
 from core.hub import errors as hub_errors
 from core.hub.listing import ListedFile, Listing, Wanted, endpoint, look, repo_folder
 from core.hub.transfer import Transfer, download
+from core.hub.verify import put_damaged_aside
+from core.kept_files import write_whole
 from core.progress import NEVER, QUIET, Progress
 from core.text.sizes import size_text
 
@@ -84,6 +85,20 @@ def _run(wanted: Wanted, transfer: Transfer, result: Future[Path]) -> None:
 
 
 def _fetch(wanted: Wanted, transfer: Transfer) -> Path:
+    """Once more where a file that was here is damaged: it was put aside, so that it is missing then."""
+    folder = _fetched(wanted, transfer)
+    damaged = put_damaged_aside(folder, wanted, transfer.check)
+    if not damaged:
+        return folder
+    try:
+        return _fetched(wanted, transfer)
+    except DownloadError as error:
+        raise type(error)(
+            f"{damaged[0]} of {wanted.repo} was damaged on this machine and put aside. {error}"
+        ) from error
+
+
+def _fetched(wanted: Wanted, transfer: Transfer) -> Path:
     listing = look(wanted)
     if not listing.online:
         return listing.folder
@@ -141,6 +156,4 @@ def _remember_branch(wanted: Wanted, commit: str) -> None:
     if name == commit or (ref.is_file() and ref.read_text() == commit):
         return
     ref.parent.mkdir(parents=True, exist_ok=True)
-    beside = ref.with_name(f"{ref.name}.{uuid.uuid4().hex[:8]}.tmp")
-    beside.write_text(commit)
-    os.replace(beside, ref)
+    write_whole(ref, commit)

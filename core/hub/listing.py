@@ -6,7 +6,6 @@ a branch to a commit). Does not know: how a file is downloaded. Loads nothing.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -30,6 +29,7 @@ from huggingface_hub.utils import filter_repo_objects
 from core.errors import DownloadError, OfflineError
 from core.hub import errors as hub_errors
 from core.hub.errors import Place
+from core.text.json_text import json_value
 
 # Files that run code when they are opened as their makers meant; weights are read from safetensors and npz.
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill")
@@ -195,7 +195,7 @@ def pause_after(error: Exception, wait: float) -> float:
     if not isinstance(error, HfHubHTTPError):
         return wait
     asked = error.response.headers.get("Retry-After", "")
-    pause = max(wait, float(asked) if asked.isdigit() else 0.0)
+    pause = max(wait, float(asked) if asked.isascii() and asked.isdigit() else 0.0)
     return pause if error.response.status_code in BUSY and pause <= LONGEST_WAIT else 0.0
 
 
@@ -284,7 +284,7 @@ def _from_cache(wanted: Wanted) -> Listing | None:
 def _shards(index: Path, snapshot: Path) -> set[str]:
     folder = index.parent.relative_to(snapshot)
     try:
-        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        names = json_value(index.read_text(encoding="utf-8"))["weight_map"].values()
         return {(folder / name).as_posix() for name in names}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return set()  # not an index; whoever loads the model will say so

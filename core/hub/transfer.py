@@ -15,6 +15,7 @@ import hashlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers, hf_raise_for_s
 from core.errors import Cancelled, DownloadError, OfflineError
 from core.hub.errors import KEPT, trouble
 from core.hub.listing import TIMEOUT, ListedFile, Wanted, endpoint, partial_file, pause_after, repo_folder
+from core.kept_files import put_in_place
 from core.text.sizes import size_text
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each further try, while no try brings anything
 LOCK_POLL = 0.2  # seconds
+#: A server that sends fewer bytes than this in so many seconds would never come to an end.
+SLOW_SECONDS, SLOW_BYTES = 60.0, 16_384
 BLOCK = 2**22  # bytes hashed at a time
 
 
@@ -87,7 +91,7 @@ def download(wanted: Wanted, commit: str, file: ListedFile, transfer: Transfer) 
     with _locked(lock, transfer, file):
         if not (blob.is_file() and blob.stat().st_size == file.bytes):  # another may have brought it meanwhile
             _fill(wanted, commit, file, partial_file(blob), transfer)
-            os.replace(partial_file(blob), blob)
+            put_in_place(partial_file(blob), blob)
     transfer.of_this = 0  # first: a reader in between sees too little, which is never shown, rather than too much
     transfer.finished += file.bytes
 
@@ -175,8 +179,21 @@ def _stream(wanted: Wanted, commit: str, file: ListedFile, arrived: _Arrived, tr
         transfer.connection = stream.get_extra_info("socket") if stream else None
         try:
             transfer.check()
+            begun, before = time.monotonic(), transfer.of_this
             for piece in response.iter_raw():
                 transfer.check()
+                if transfer.of_this + len(piece) > file.bytes:
+                    raise DownloadError(
+                        f"The hub sends more of {file.name} from {wanted.repo} than the {size_text(file.bytes)} it "
+                        "lists. Nothing of it is used. Try again later, or check your proxy."
+                    )
+                if time.monotonic() - begun > SLOW_SECONDS:
+                    if transfer.of_this - before < SLOW_BYTES:
+                        raise DownloadError(
+                            f"{file.name} from {wanted.repo} arrives too slowly (fewer than {size_text(SLOW_BYTES)} in "
+                            f"{SLOW_SECONDS:.0f} seconds). Try again later; {KEPT}."
+                        )
+                    begun, before = time.monotonic(), transfer.of_this
                 arrived.target.write(piece)
                 arrived.digest.update(piece)
                 transfer.of_this += len(piece)

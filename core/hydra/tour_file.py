@@ -5,7 +5,6 @@ Knows: the file, and whether it belongs to a loaded model. Does not know: how an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,8 @@ from core.hydra.self_repair import COLUMNS
 from core.hydra.tour import Example, Measured
 from core.judges.classifier import files_digest
 from core.models.spec import ModelSpec
+from core.shipped_files import check_shipped
+from core.text.json_text import json_text, json_value
 
 #: Changes when the file's layout does.
 FORMAT = 1
@@ -90,14 +91,15 @@ def write_tour(path: Path, tour: StoredTour) -> None:
         "example": to_json(tour.example),
         "measured": to_json(tour.measured) | {"woken": woken},
     }
-    lines = json.dumps(made, ensure_ascii=False, separators=(",", ":")).replace('},"', '},\n"')
+    lines = json_text(made, ascii_only=False, separators=(",", ":")).replace('},"', '},\n"')
     path.write_text(lines + "\n", encoding="utf-8")
 
 
 def read_tour(path: Path) -> StoredTour:
     """Read it again. Raises AssetError: no such file, damaged, a name or a number missing, of another layout."""
+    check_shipped(path)
     try:
-        made = json.loads(path.read_text(encoding="utf-8"))
+        made = json_value(path.read_text(encoding="utf-8"))
         if not isinstance(made, dict) or made.get("format") != FORMAT:
             raise ValueError(f"its layout is not number {FORMAT}")
         made["measured"]["woken"]["margins"] = {}

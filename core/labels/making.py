@@ -9,7 +9,6 @@ time, and a layer's file appears when it is whole: a run that was stopped goes o
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
@@ -27,9 +26,11 @@ import torch
 from core.engine import Engine
 from core.errors import AssetError, InputError
 from core.forward.batches import shared_prefix
+from core.kept_files import put_in_place
 from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
 from core.labels.wording import label_text, word
 from core.progress import NEVER, QUIET, Progress
+from core.text.json_text import json_text
 
 #: Places looked at, contexts shown, and distinct words of a label; tokens shown before and after a place.
 PLACES, CONTEXTS, WORDS, BEFORE, AFTER = 40, 4, 10, 6, 3
@@ -56,7 +57,7 @@ class Sample:
     @property
     def digest(self) -> str:
         """Which tokens these are: 16 hex digits of their sha256."""
-        return hashlib.sha256(json.dumps([self.shared, self.sequences]).encode()).hexdigest()[:16]
+        return hashlib.sha256(json_text([self.shared, self.sequences]).encode()).hexdigest()[:16]
 
     # Position 0 is left out everywhere: it is the same for every prompt, and many times larger than the rest.
     @cached_property
@@ -231,7 +232,7 @@ class _Pieces:
 def _key(engine: Engine, sample: Sample, layer: int) -> str:
     """Everything the labels of a layer depend on but device and number format, which change only last digits."""
     spec = engine.spec
-    return json.dumps([spec.name, spec.revision, engine.reader.sae_names[layer], engine.widths[layer], sample.digest])
+    return json_text([spec.name, spec.revision, engine.reader.sae_names[layer], engine.widths[layer], sample.digest])
 
 
 def _made_from(path: Path) -> str | None:
@@ -256,7 +257,7 @@ def _write(
                 seen += len(frame)
                 if stop_asked(seen):
                     return False
-        partial.replace(path)
+        put_in_place(partial, path)
         return True
     except OSError as error:
         raise AssetError(

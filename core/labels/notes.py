@@ -6,7 +6,6 @@ stores, pages. A missing file is no trouble: no labels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ import pyarrow.parquet as pq
 
 from core.edits.edits import Feature
 from core.errors import AssetError
+from core.shipped_files import check_shipped
+from core.text.json_text import json_text, json_value
 
 COLUMNS = ("layer", "index", "label", "density", "max_activation", "contexts", "promoted")
 #: Shipped with the model, from Neuronpedia, or made on this machine (`core.labels.making`).
@@ -188,6 +189,7 @@ class MadeNotes:
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turns whatever a labels file raises while it is read into an AssetError that names it."""
+    check_shipped(path)
     try:
         yield
     except Exception as error:
@@ -222,13 +224,13 @@ def read_labels(path: Path | None) -> Labels:
 
 def contexts_to_json(contexts: Iterable[Context]) -> str:
     """One line, as labels files and the store keep them."""
-    return json.dumps([vars(context) for context in contexts], ensure_ascii=False)
+    return json_text([vars(context) for context in contexts], ascii_only=False)
 
 
 def contexts_from_json(text: object) -> tuple[Context, ...]:
     """Contexts out of their JSON; what does not read as one is left out, because a label is a help and not a result."""
     try:
-        rows = json.loads(str(text))
+        rows = json_value(str(text))
     except ValueError:
         return ()
     if not isinstance(rows, list):

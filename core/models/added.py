@@ -9,9 +9,6 @@ for those of another model.
 
 from __future__ import annotations
 
-import json
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,8 +17,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.errors import AssetError, InputError, UnknownModelError
+from core.kept_files import put_aside, write_whole
 from core.paths import cache_folder
 from core.saes.published import SaeRef
+from core.text.json_text import json_text, json_value
 
 #: Of the file; increased when older versions can no longer read it.
 FORMAT = 1
@@ -68,7 +67,7 @@ def list_trouble() -> str:
         _read()
     except AssetError as error:
         return str(error)
-    aside = sorted(_file().parent.glob(f"{_file().stem}.damaged-*.json"))
+    aside = sorted(_file().parent.glob(f"{_file().name}.aside-*"))
     if not aside:
         return ""
     return (
@@ -128,17 +127,12 @@ def _change(change: Callable[[dict[str, AddedModel]], None]) -> None:
         with _locked():
             models = _read(locked=True)
             change(models)
-            beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-            text = json.dumps(
+            text = json_text(
                 {"format": FORMAT, "models": {name: _written(model) for name, model in models.items()}},
                 indent=1,
-                ensure_ascii=False,
+                ascii_only=False,
             )
-            try:
-                beside.write_text(text + "\n", encoding="utf-8")
-                os.replace(beside, path)
-            finally:
-                beside.unlink(missing_ok=True)
+            write_whole(path, text + "\n")
     except Timeout as error:
         raise AssetError(
             f"The list of models you added, {path}, is locked by another process. Wait for it to end, and try again."
@@ -166,10 +160,10 @@ def _read(locked: bool = False) -> dict[str, AddedModel]:
             f"The list of models you added, {path}, cannot be read ({error.strerror or error}). Make it readable."
         ) from error
     try:
-        found = json.loads(text.decode("utf-8"))
+        found = json_value(text.decode("utf-8"))
         written_by_newer = isinstance(found["format"], int) and found["format"] > FORMAT
         models = {} if written_by_newer else {name: _model(name, one) for name, one in found["models"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         _put_aside(path, text, locked)
         return {}
     if written_by_newer:
@@ -187,7 +181,7 @@ def _put_aside(path: Path, text: bytes, locked: bool) -> None:
                 _put_aside(path, text, True)
             return
         if path.read_bytes() == text:
-            path.rename(path.with_name(f"{path.stem}.damaged-{uuid.uuid4().hex[:8]}.json"))
+            put_aside(path)
     except (OSError, Timeout) as error:
         if isinstance(error, FileNotFoundError):
             return

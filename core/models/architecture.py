@@ -6,7 +6,6 @@ tokenizers, SAEs. No code from a model's folder is ever run.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -16,6 +15,7 @@ import transformers
 from torch import nn
 
 from core.errors import AssetError
+from core.text.json_text import json_value
 
 _Kind = TypeVar("_Kind", bound=nn.Module)
 #: Where transformers' architectures keep them.
@@ -91,7 +91,7 @@ def empty_model(name: str, model_id: str, folder: Path) -> Any:
         return AssetError(f"The model “{name}” cannot be loaded from {model_id}: {why}")
 
     try:
-        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        raw = json_value((folder / "config.json").read_text(encoding="utf-8"))
         kind, own_code = raw.get("model_type"), raw.get("auto_map")
     except (OSError, ValueError, AttributeError) as error:
         raise cannot(

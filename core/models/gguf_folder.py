@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import errno
 import importlib.metadata
-import json
-import os
+import logging
 import shutil
 import tempfile
 import time
@@ -23,14 +22,20 @@ import psutil
 from filelock import FileLock, Timeout
 
 from core.errors import Cancelled, DownloadError
+from core.hashes import sha256_of
+from core.kept_files import put_aside, put_in_place
 from core.models.between_tensors import asked_between_tensors
 from core.models.gguf_file import checked_file, handed_over
 from core.models.gguf_source import GgufSource
 from core.paths import cache_folder
 from core.progress import NEVER, POLL_SECONDS, QUIET, Progress, part
+from core.text.json_text import json_text, json_value
 
 Convert = Callable[[Path, Path], None]  # (the GGUF file, an empty folder to fill)
 MARKER = "hydrascope-base.json"
+#: Files that were compared with their hashes in this process: path → size and time of last change then.
+_good: dict[Path, tuple[int, int]] = {}
+_log = logging.getLogger("hydrascope.models")
 #: Shares of the work: the download, then the check, then the conversion.
 _HERE, _CHECKED = 0.5, 0.6
 
@@ -70,12 +75,17 @@ def prepare(
     cancelled: Callable[[], bool] = NEVER,
 ) -> Path:
     """`target`, made from `source` unless it is already there and whole. Safe to call from many processes at once."""
-    if is_ready(target, source, made_with):  # without a lock: a cache that cannot be written will do
+    # Without a lock: a cache that cannot be written will do.
+    if is_ready(target, source, made_with) and not _damaged(target):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(target.with_name(f"{target.name}.lock"), source.title, progress, cancelled):
-            if not is_ready(target, source, made_with):  # another process may have made it while this one waited
+            # Another process may have made it while this one waited.
+            if (damaged := _damaged(target)) and is_ready(target, source, made_with):
+                aside = put_aside(target)
+                _log.warning("%s in %s is damaged. The folder was put aside as %s.", damaged, target, aside.name)
+            if not is_ready(target, source, made_with):
                 _make(source, target, convert, made_with, given(), progress, cancelled)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -91,7 +101,7 @@ def prepare(
 def is_ready(target: Path, source: GgufSource, made_with: str) -> bool:
     """Whether the marker, written last, says this folder came from this source and its files are all there still."""
     try:
-        marker = json.loads((target / MARKER).read_text(encoding="utf-8"))
+        marker = json_value((target / MARKER).read_text(encoding="utf-8"))
         return (
             marker["gguf_sha256"] == source.sha256
             and marker["made_with"] == made_with
@@ -99,6 +109,27 @@ def is_ready(target: Path, source: GgufSource, made_with: str) -> bool:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing, or not a marker: make it again
         return False
+
+
+def _damaged(target: Path) -> str:
+    """The first file that is no longer what was converted; empty where all are, or nothing says what they were.
+
+    Each file is read once in a process as long as it does not change.
+    """
+    try:
+        hashes = json_value((target / MARKER).read_text(encoding="utf-8")).get("sha256", {})
+        for name, expected in hashes.items():
+            path = target / name
+            now = path.stat()
+            state = (now.st_size, now.st_mtime_ns)
+            if _good.get(path) == state:
+                continue
+            if sha256_of(path) != expected:
+                return str(name)
+            _good[path] = state
+    except (OSError, ValueError, AttributeError):  # `is_ready` says the same of it
+        return ""
+    return ""
 
 
 def _make(
@@ -113,7 +144,8 @@ def _make(
     """Fetch, check, convert and put into place. The caller holds the lock."""
     # A process that was killed leaves its folder behind. Holding the lock means that nobody is using it.
     for leftover in target.parent.glob(f"{target.name}.*-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        if ".aside-" not in leftover.name:
+            shutil.rmtree(leftover, ignore_errors=True)
     growing = target.with_name(f"{target.name}.gguf")
     there = growing.stat().st_size if growing.exists() else 0
     if shutil.disk_usage(target.parent).free < source.disk_needed - there:
@@ -151,7 +183,7 @@ def _make(
         _mark(made, source, made_with)
         if target.exists():  # a folder is not replaced by a folder, so the old one steps aside first
             target.rename(work / "old")
-        made.replace(target)
+        put_in_place(made, target)
         growing.unlink(missing_ok=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -175,14 +207,12 @@ def dequantise(gguf: Path, folder: Path, dtype: str = "float32") -> None:
 
 
 def _mark(folder: Path, source: GgufSource, made_with: str) -> None:
-    """Write the marker last and settle all on the disk: not even a power cut leaves a folder that only looks whole."""
+    """Write the marker last; all is settled on the disk when the folder is put in its place."""
     files = sorted(folder.iterdir())
     sizes = {path.name: path.stat().st_size for path in files}
     marker = {"source": source.names, "gguf_sha256": source.sha256, "made_with": made_with, "files": sizes}
-    (folder / MARKER).write_text(json.dumps(marker, indent=2) + "\n", encoding="utf-8")
-    for path in [*files, folder / MARKER]:
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
+    marker["sha256"] = {path.name: sha256_of(path) for path in files}
+    (folder / MARKER).write_text(json_text(marker, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Knows: PEFT's file layout. Does not know training; users need no peft.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -13,6 +12,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from core.errors import AssetError
+from core.shipped_files import check_shipped
+from core.text.json_text import json_value
 
 #: PEFT options that change what the weights mean.
 _UNSUPPORTED = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "lora_bias")
@@ -21,8 +22,9 @@ _UNSUPPORTED = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "fan_
 @torch.no_grad()
 def merge_adapter(model: nn.Module, folder: Path) -> None:
     """Add the adapter in `folder` to the weights of `model`, in float32 on the CPU, in place. Raises AssetError."""
+    check_shipped(folder / "adapter_config.json", folder / "adapter_model.safetensors")
     try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        config = json_value((folder / "adapter_config.json").read_text(encoding="utf-8"))
         scale = config["lora_alpha"] / config["r"]
         tensors = load_file(folder / "adapter_model.safetensors")
     except Exception as error:

@@ -10,16 +10,17 @@ Knows: where a training's files lie, and which of its SAEs are finished. Does no
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from core.kept_files import write_whole
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
 from core.saes.published import SaeRef
+from core.text.json_text import json_text, json_value
 
 #: What the name of such a suite ends with.
 TRAINED = "trained"
@@ -63,7 +64,7 @@ def suite_folder(name: str, key: str) -> Path:
 def trained_suite(name: str) -> TrainedSuite | None:
     """The finished suite of this model; None where nothing was trained, or its files are gone."""
     try:
-        found = json.loads((training_folder(name) / _FINISHED).read_text(encoding="utf-8"))
+        found = json_value((training_folder(name) / _FINISHED).read_text(encoding="utf-8"))
         suite = TrainedSuite(suite_folder(name, found["key"]), tuple(sorted(map(int, found["layers"]))))
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -77,9 +78,7 @@ def finish_suite(name: str, key: str, layers: tuple[int, ...]) -> TrainedSuite:
     kept = before.layers if before is not None and before.folder == suite_folder(name, key) else ()
     suite = TrainedSuite(suite_folder(name, key), tuple(sorted({*kept, *layers})))
     path = training_folder(name) / _FINISHED
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"key": key, "layers": suite.layers}) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json_text({"key": key, "layers": suite.layers}) + "\n")
     return suite
 
 

@@ -55,12 +55,25 @@ def load_weights(spec: ModelSpec, folder: Path, device: devices.Device | None, d
     if spec.adapter is not None:
         merge_adapter(model, spec.adapter)
     model = model.eval().requires_grad_(False)
+    _check_finite(model, spec)
     if placement.spread is None:
         # Parameters only: transformers keeps rotary frequencies and the like in float32 whatever the weights are in.
         for parameter in model.parameters() if spec.adapter is not None else ():
             parameter.data = parameter.data.to(placement.dtype)
         model = model.to(placement.device)
     return Weights(model, tokenizer, placement)
+
+
+def _check_finite(model: Any, spec: ModelSpec) -> None:
+    """Raises AssetError for a weight that is NaN or infinite. One pass over each: the extremes tell of both."""
+    for name, parameter in model.named_parameters():
+        if parameter.device.type == "meta" or not parameter.is_floating_point() or not parameter.numel():
+            continue
+        if not torch.stack(torch.aminmax(parameter.detach())).isfinite().all():
+            raise AssetError(
+                f"The model “{spec.name}” has a weight that is not finite (NaN or infinity) in {name}. Its files are "
+                "damaged, or its training went wrong. Download it again, or use another model."
+            )
 
 
 def _spread(spec: ModelSpec, placement: devices.Placement) -> dict[str, Any]:

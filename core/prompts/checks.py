@@ -7,7 +7,6 @@ A report is a value: what is kept, what is dropped and why, what to look at.
 from __future__ import annotations
 
 import hashlib
-import json
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple, get_args
 
 from core.errors import InputError
+from core.text.json_text import json_text
 
 Reason = Literal["empty", "duplicate", "too long", "damaged"]
 #: Longer than this is no request, and mostly a sign that a file was read by the wrong column.
@@ -65,7 +65,7 @@ def same_text_key(text: str) -> str:
 
 def prompts_digest(*lists: Sequence[str]) -> str:
     """Which prompts these are: 16 hex digits of the sha256 of the lists as JSON. Runs of the search use the same."""
-    return hashlib.sha256(json.dumps([list(texts) for texts in lists]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json_text([list(texts) for texts in lists]).encode()).hexdigest()[:16]
 
 
 def check_prompts(

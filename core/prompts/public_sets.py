@@ -23,12 +23,14 @@ class PromptList:
     """Prompts as they stand in their files, row by row. origin: where they are from, in words; warnings: sentences.
 
     categories: of every row, the finest division that its file has, such as CoCoNot's subcategories; empty without any.
+    how: how each file was read, sentences.
     """
 
     rows: tuple[str, ...]
     origin: str
     warnings: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    how: tuple[str, ...] = ()
 
     def category_of(self) -> dict[str, str]:
         """Prompt, outer white space gone, → its category; the first where a prompt stands twice."""
@@ -85,15 +87,20 @@ def fetch_set(
     categories: tuple[str, ...] = ()
     if all(file.category_column for file in read):
         categories = tuple(name for file in read for name in _belonging(file, part, file.categories()))
-    return PromptList(rows, origin, tuple(file.warning for file in read if file.warning), categories)
+    read_as = column or part.column
+    # Rows that need a second column are what `where` leaves out.
+    told = ((file.warning,) if part.where else file.warnings(read_as) for file in read)
+    warnings = tuple(warning for warnings in told for warning in warnings if warning)
+    how = tuple(dict.fromkeys(file.sentence(read_as) for file in read))
+    return PromptList(rows, origin, warnings, categories, how)
 
 
 def read_local(path: str | Path, column: str | None = None, category_column: str | None = None) -> PromptList:
     """The prompts in a file, with their categories. category_column: where its name does not show it. Raises
     InputError."""
     file = read_file(path)
-    warnings = (file.warning,) if file.warning else ()
-    return PromptList(tuple(file.rows(column)), file.name, warnings, tuple(file.categories(category_column)))
+    categories = tuple(file.categories(category_column))
+    return PromptList(tuple(file.rows(column)), file.name, file.warnings(column), categories, (file.sentence(column),))
 
 
 def load_set(

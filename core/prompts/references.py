@@ -6,7 +6,6 @@ with them is in `core.measures.recovery`.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import AssetError, InputError
-from core.prompts.files import MOST_BYTES, decode
+from core.prompts.decoding import MOST_BYTES, decode, lines_of, too_large, unzipped
+from core.shipped_files import check_shipped
+from core.text.json_text import json_text, json_value
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ class Reference:
 def read_references(data: bytes, name: str) -> list[Reference]:
     """From a JSONL file's bytes, in file order. Raises InputError with the line and what is wrong there."""
     if len(data) > MOST_BYTES:
-        raise InputError(f"{name} is larger than {MOST_BYTES // 10**6} MB. Use a file with only prompts and answers.")
+        raise too_large(name)
+    data, name = unzipped(data, name)
     found: dict[str, tuple[int, Reference]] = {}
-    for number, line in enumerate(decode(data, name)[0].split("\n"), start=1):
+    for number, line in enumerate(lines_of(decode(data, name).text), start=1):
         if not line.strip():
             continue
         where = f"{name}, line {number}"
@@ -67,6 +69,7 @@ def shipped_references(path: Path | None) -> list[Reference]:
     """Those that come with a model; none where it has none. Raises AssetError."""
     if path is None:
         return []
+    check_shipped(path)
     try:
         return read_reference_file(path)
     except InputError as error:
@@ -76,7 +79,7 @@ def shipped_references(path: Path | None) -> list[Reference]:
 def write_references(references: Iterable[Reference], path: Path) -> None:
     """One line each, which `read_reference_file` reads back as it is; what is not known is left out."""
     rows = ({k: v for k, v in asdict(one).items() if v not in (None, "")} for one in references)
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = (json_text(row, ascii_only=False) + "\n" for row in rows)
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
@@ -91,7 +94,7 @@ def references_for(prompts: Sequence[str], *lists: Iterable[Reference]) -> tuple
 
 def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(line)
+        found = json_value(line)
     except ValueError as error:
         raise InputError(
             f'{where} is not JSON ({error}). Write one object a line: {{"prompt": "…", "answer": "…"}}.'

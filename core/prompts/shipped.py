@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from core.errors import AssetError, InputError
 from core.paths import assets_folder
+from core.shipped_files import check_shipped
 
 #: Benign prompts that the cost of an edit is measured on, at most.
 COST_PROMPTS = 32
@@ -34,6 +35,7 @@ def prompts_file() -> Path:
 
 def read_shipped(path: Path) -> list[ShippedPrompt]:
     """All rows of a file of shipped prompts. Raises AssetError."""
+    check_shipped(path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [
@@ -72,6 +74,7 @@ def held_out_file(path: Path | None, model: str, kind: str) -> list[str]:
 def plain_texts() -> list[str]:
     """Passages of ordinary prose in the public domain, for measuring what an edit costs. Raises AssetError."""
     path = assets_folder() / "plain_text.txt"
+    check_shipped(path)
     try:
         parts = path.read_text(encoding="utf-8").split("\n\n")
     except OSError as error:

@@ -6,11 +6,13 @@ Knows: `card.json` in an SAE's folder, and how a card reads in words. Does not k
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from core.shipped_files import check_shipped
+from core.text.json_text import json_value
 
 CARD = "card.json"
 #: Headings of `table_rows`, with what each figure means.
@@ -60,9 +62,12 @@ class SaeCard:
 
 
 def read_card(folder: Path) -> SaeCard | None:
-    """The card beside an SAE; None where there is none that can be read."""
+    """The card beside an SAE; None where there is none that can be read. Raises AssetError for a shipped one that was
+    changed."""
+    if (folder / CARD).is_file():
+        check_shipped(folder / CARD)
     try:
-        found: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        found: dict[str, Any] = json_value((folder / CARD).read_text(encoding="utf-8"))
         chance = found.get("random")
         return SaeCard(
             int(found["layer"]),

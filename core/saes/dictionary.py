@@ -7,14 +7,15 @@ an edit names are read through a memory map, and the whole dictionary never is.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from core.errors import InputError
+from core.errors import AssetError, InputError
 from core.saes.columns import Columns, Encoders
+from core.saes.integrity import READING, WRITING, Integrity
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,33 @@ class Dictionary:
     subtracts_bias: bool  # whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input)
     dtype: str = "float32"  # of the records on disk; what is read is always float32
     hook: str = ""  # where it reads, as SAELens names it; empty where its files do not say
+    integrity: Integrity | None = field(default=None, compare=False)  # what records must be when they are first read
 
     def records(self) -> np.memmap:
-        """All records, mapped: [d_sae, 2·d_model + 2] of `dtype`."""
-        # Copy on write: torch takes no read-only array, and nothing written there could reach the file.
-        return np.memmap(self.path, dtype=np.dtype(self.dtype), mode="c", shape=(self.d_sae, 2 * self.d_model + 2))
+        """All records, mapped: [d_sae, 2·d_model + 2] of `dtype`. Not compared with anything. Raises AssetError."""
+        try:
+            # Copy on write: torch takes no read-only array, and nothing written there could reach the file.
+            return np.memmap(self.path, dtype=np.dtype(self.dtype), mode="c", shape=(self.d_sae, 2 * self.d_model + 2))
+        except (OSError, ValueError) as error:
+            raise AssetError(
+                f"The records of the SAE of layer {self.layer} ({self.path.name}) can no longer be read ({error}). "
+                "Load the model again."
+            ) from error
+
+    def _read(self, where: np.ndarray | slice, *halves: int) -> np.ndarray:
+        """The records `where`, as they were packed. halves: the halves that will be used. Raises AssetError."""
+        records = self.records()
+        if self.integrity is not None and (bad := self.integrity.first_bad(records, where, halves)) is not None:
+            self.integrity.mend(bad)
+            self.integrity.forget()
+            records = self.records()
+            if (bad := self.integrity.first_bad(records, where, halves)) is not None:
+                raise AssetError(
+                    f"The records of the SAE of layer {self.layer} are damaged at feature {bad} again right after they "
+                    "were packed anew. Check the disk, or set HYDRASCOPE_CACHE to a folder on another one."
+                )
+        found: np.ndarray = records[where]
+        return found
 
     def columns(self, indices: list[int] | np.ndarray) -> Columns:
         """Read the records of `indices` only. Raises InputError for an index outside the dictionary."""
@@ -46,18 +69,18 @@ class Dictionary:
                 f"(0 to {self.d_sae - 1})."
             )
         self._ask_for(wanted)
-        return self._split(np.asarray(self.records()[wanted]))  # indexing by a list copies out of the map
+        return self._split(np.asarray(self._read(wanted, READING, WRITING)))  # indexing by a list copies out of the map
 
     def encoders(self, start: int, stop: int) -> Encoders:
         """The reading half of the features from `start` to before `stop`, or to the last."""
-        some, d = self.records()[start:stop], self.d_model
+        some, d = self._read(slice(start, stop), READING), self.d_model
         return Encoders(*map(_float32, (some[:, :d], some[:, 2 * d], some[:, 2 * d + 1])))
 
     def decoders(self, indices: np.ndarray | slice) -> torch.Tensor:
         """float32 [n, d_model]: the decoder rows of `indices` alone, which must be inside the dictionary."""
         if isinstance(indices, np.ndarray):
             self._ask_for(indices)
-        return _float32(self.records()[indices, self.d_model : 2 * self.d_model])
+        return _float32(self._read(indices, WRITING)[:, self.d_model : 2 * self.d_model])
 
     def _ask_for(self, indices: np.ndarray) -> None:
         """Have the system fetch these records, all at a time: a map would fetch one after the other, each when it is

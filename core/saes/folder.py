@@ -6,7 +6,6 @@ Knows: such folders. Does not know: published suites (`core.saes.published`), mo
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,10 @@ import numpy as np
 from core.errors import AssetError
 from core.progress import NEVER
 from core.saes.dictionary import Dictionary
+from core.saes.formats.normal_form import SaeFile
 from core.saes.formats.open import open_sae
 from core.saes.packed import header_of, read_records
+from core.shipped_files import check_shipped
 
 
 def open_dictionary(
@@ -29,7 +30,11 @@ def open_dictionary(
 
     share: called with the share of the packing that is done. Raises AssetError, Cancelled.
     """
-    source = partial(open_sae, "sae_lens", folder)
+
+    def source() -> SaeFile:
+        check_shipped(folder / "cfg.json", folder / "sae_weights.safetensors")
+        return open_sae("sae_lens", folder)
+
     return read_records(_identity(folder), layer, folder.name, source, share, cancelled)
 
 

@@ -3,16 +3,17 @@
 Knows: the record layout, packing in resumable, checksummed blocks. Does not know: how SAEs are published, nor what
 records are read for. A record is [encoder column d_model | decoder row d_model | encoder bias | threshold],
 float32, or float16 where the source is float16 throughout: casting up on reading is exact. Once packed, the source
-files are needed no longer.
+files are needed only where the records are damaged. Beside the records lie a header and two checksums a record.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from core.errors import AssetError, Cancelled
+from core.errors import AssetError, Cancelled, HydrascopeError
+from core.kept_files import put_aside, put_in_place, write_whole
 from core.paths import cache_folder
 from core.progress import NEVER
+from core.saes import integrity
 from core.saes.dictionary import Dictionary
 from core.saes.formats.normal_form import SaeFile
+from core.text.json_text import json_text, json_value
 
 #: Features packed at a time: what is in memory, what is lost when packing is broken off, what one checksum covers.
 PACKED_AT_ONCE = 4096
@@ -32,6 +36,7 @@ PACKED_AT_ONCE = 4096
 VERSION = 2
 
 Share = Callable[[float], object]
+_log = logging.getLogger("hydrascope.saes")
 
 
 def records_path(identity: Mapping[str, Any]) -> Path:
@@ -41,12 +46,16 @@ def records_path(identity: Mapping[str, Any]) -> Path:
 
 
 def header_of(identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The header of whole and current records of this source; None where they have to be packed."""
+    """The header of whole and current records of this source; None where they have to be packed.
+
+    Their bytes are compared with the checksums when they are read (`core.saes.integrity`).
+    """
     path = records_path(identity)
     try:
-        header = json.loads(path.with_suffix(".json").read_text())
+        header: dict[str, Any] = json_value(path.with_suffix(".json").read_text())
         fresh = header["source"] == dict(identity) and header["version"] == VERSION
-        return header if fresh and path.stat().st_size == header["d_sae"] * _record_size(header) else None
+        whole = path.stat().st_size == header["d_sae"] * _record_size(header)
+        return header if fresh and whole and header.get("digest") in (None, _digest(header)) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -85,8 +94,14 @@ def read_records(
 ) -> Dictionary:
     """The dictionary of a source, from its records, packed first where there are none. Raises AssetError, Cancelled."""
     header = header_of(identity) or pack(open_source, identity, share, cancelled)
+    sums = _record_sums(identity, header)
+    if sums is None:  # damaged before there were checksums of records; they were put aside
+        header = pack(open_source, identity, share, cancelled)
+        sums = _record_sums(identity, header)
+    if sums is None:
+        raise AssetError(f"The records of {identity['name']} change while they are read. Check the disk.")
     bias = torch.tensor(header["output_bias"], dtype=torch.float32)
-    return Dictionary(
+    dictionary = Dictionary(
         layer,
         header["d_model"],
         header["d_sae"],
@@ -97,6 +112,47 @@ def read_records(
         header["dtype"],
         header["hook"],
     )
+
+    def mend(number: int) -> None:
+        _pack_again(dictionary, sums[number], number, open_source, identity)
+
+    return replace(dictionary, integrity=integrity.Integrity(sums, mend))
+
+
+def _record_sums(identity: Mapping[str, Any], header: dict[str, Any]) -> np.ndarray | None:
+    """uint32 [d_sae, 2]: what the records were when they were packed; None where they are damaged and were put aside.
+
+    Records of earlier versions have only checksums of blocks. They are compared with these once, and get their own.
+    """
+    path = records_path(identity)
+    try:
+        data = path.with_suffix(".sums").read_bytes()
+        if zlib.crc32(data) == header.get("record_sums") and len(data) == 8 * header["d_sae"]:
+            return np.frombuffer(data, integrity.DTYPE).reshape(-1, 2)
+    except OSError:
+        pass
+    try:
+        return _write_header(path, header)
+    except (AssetError, ValueError):  # a block, or their number, is not what the header says
+        put_aside(path)
+        return None
+
+
+def _pack_again(
+    dictionary: Dictionary, expected: np.ndarray, number: int, open_source: Callable[[], SaeFile], identity: Any
+) -> None:
+    """Put damaged records aside and pack them anew from their source. Raises AssetError where that is not possible."""
+    path = records_path(identity)
+    damaged = f"The records of {identity['name']} are damaged at feature {number}"
+    try:
+        with _turn(path, NEVER):
+            found = integrity.record_sums(dictionary.records()[number : number + 1])
+            if not np.array_equal(found[0], expected):  # no other process has packed them meanwhile
+                aside = put_aside(path)
+                _log.warning("%s. They were put aside as %s and are packed again.", damaged, aside.name)
+        pack(open_source, identity)
+    except (HydrascopeError, OSError) as error:
+        raise AssetError(f"{damaged} and were put aside, but cannot be packed again. {error}") from error
 
 
 def _packed(
@@ -124,23 +180,47 @@ def _packed(
             share(start / source.d_sae)
             encoder, decoder, bias, threshold = source.block(start, start + PACKED_AT_ONCE)
             rows = torch.cat([encoder, decoder, bias[:, None], threshold[:, None]], dim=1)
+            integrity.check_finite(rows, start, str(identity["name"]))
             data = rows.numpy().astype(source.dtype).tobytes()
             file.write(data)
             file.flush()
             done.append(zlib.crc32(data))
-            sums.write_text(json.dumps({"header": header, "sums": done}))
+            sums.write_text(json_text({"header": header, "sums": done}))
     header["sums"] = done
-    partial.replace(path)
-    sums.write_text(json.dumps(header))
-    sums.replace(path.with_suffix(".json"))
+    put_in_place(partial, path)
+    _write_header(path, header)
+    sums.unlink(missing_ok=True)
     share(1.0)
     return header
+
+
+def _write_header(path: Path, header: dict[str, Any]) -> np.ndarray:
+    """Compare every block with its checksum, then write the checksums of records, and the header last.
+
+    Returns the checksums, and notes in `header` what they are known by. Raises AssetError for a block that is not what
+    was written.
+    """
+    shape = (-1, 2 * header["d_model"] + 2)
+    blocks = (data for _, data in _good_blocks(path, header, str(header["source"]["name"])))
+    found = [integrity.record_sums(np.frombuffer(data, header["dtype"]).reshape(shape)) for data in blocks]
+    sums = np.concatenate(found)
+    header["record_sums"] = zlib.crc32(sums.tobytes())
+    header["digest"] = _digest(header)
+    write_whole(path.with_suffix(".sums"), sums.tobytes())
+    write_whole(path.with_suffix(".json"), json_text(header))
+    return sums
+
+
+def _digest(header: Mapping[str, Any]) -> str:
+    """Of all that a header says, so that a changed one is noticed."""
+    said = {name: value for name, value in header.items() if name != "digest"}
+    return hashlib.sha256(json_text(said, sort_keys=True).encode()).hexdigest()
 
 
 def _done(partial: Path, sums: Path, header: dict[str, Any]) -> list[int]:
     """The checksums of the blocks that an earlier try wrote whole; a block that is not what it was ends them."""
     try:
-        kept = json.loads(sums.read_text())
+        kept = json_value(sums.read_text())
         if kept["header"] != header:
             return []
         pairs = zip(kept["sums"], _blocks(partial, header), strict=False)
@@ -157,20 +237,18 @@ def _done(partial: Path, sums: Path, header: dict[str, Any]) -> list[int]:
 def check_records(identity: Mapping[str, Any]) -> int:
     """Read all records of a source and compare every block with its checksum; how many bytes were read.
 
-    Raises AssetError when one is not what was written; the records are then set aside, so that they are packed again.
+    Raises AssetError when one is not what was written; the records are then put aside, so that they are packed again.
     """
     header, path = header_of(identity), records_path(identity)
     if header is None:
         raise AssetError("These records are not packed yet. Load the model once.")
     read = 0
-    for number, (expected, found) in enumerate(zip(header["sums"], _blocks(path, header), strict=True)):
-        if expected != zlib.crc32(found):
-            path.replace(path.with_suffix(".damaged"))
-            raise AssetError(
-                f"The records of {identity['name']} are damaged from feature {number * PACKED_AT_ONCE} on and were "
-                "set aside. Load the model to pack them again."
-            )
-        read += len(found)
+    try:
+        for _, found in _good_blocks(path, header, str(identity["name"])):
+            read += len(found)
+    except AssetError:
+        put_aside(path)
+        raise
     return read
 
 
@@ -179,15 +257,26 @@ def records_digest(path: Path) -> str:
     on every machine, wherever the source lies. Raises AssetError.
     """
     try:
-        header = json.loads(path.with_suffix(".json").read_text())
+        header = json_value(path.with_suffix(".json").read_text())
         names = ("version", "d_model", "d_sae", "dtype", "output_bias", "subtracts_bias", "sums")
-        held = json.dumps([header[name] for name in names])
+        held = json_text([header[name] for name in names])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AssetError(f"The records in {path.name} cannot be read ({error}). Load the model again.") from error
     return hashlib.sha256(held.encode()).hexdigest()[:16]
 
 
-def _blocks(path: Path, header: dict[str, Any]) -> Iterator[bytes]:
+def _good_blocks(path: Path, header: Mapping[str, Any], name: str) -> Iterator[tuple[int, bytes]]:
+    """Every block with its number. Raises AssetError at the first that is not what was written."""
+    for number, (expected, found) in enumerate(zip(header["sums"], _blocks(path, header), strict=True)):
+        if expected != zlib.crc32(found):
+            raise AssetError(
+                f"The records of {name} are damaged from feature {number * PACKED_AT_ONCE} on and were put aside. "
+                "Load the model to pack them again."
+            )
+        yield number, found
+
+
+def _blocks(path: Path, header: Mapping[str, Any]) -> Iterator[bytes]:
     size, left = PACKED_AT_ONCE * _record_size(header), header["d_sae"] * _record_size(header)
     with path.open("rb") as file:
         while left > 0 and (data := file.read(min(size, left))):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple, cast, get_args
 
 from core.errors import InputError
@@ -19,6 +19,7 @@ from core.hub.fetch import Listing, Wanted, fetch, look
 from core.progress import NEVER, QUIET, Progress, part
 from core.saes.dictionary import Dictionary
 from core.saes.formats.config import residual_layer
+from core.saes.formats.normal_form import SaeFile
 from core.saes.formats.open import SAE_FILES, TORCH, Layout, open_sae
 from core.saes.packed import header_of, read_records
 
@@ -101,17 +102,15 @@ def open_published(
     Raises InputError, DownloadError, AssetError, Cancelled.
     """
     known = published(ref)
-    folder = Path()
-    if not known.is_packed:
+
+    def source() -> SaeFile:
         snapshot = fetch(known.wanted, part(progress, 0.0, _DOWNLOAD), cancelled)
-        folder = snapshot / known.folder
+        return open_sae(known.kind, snapshot / known.folder, known.scale)
 
     def share(done: float) -> None:
         progress(f"Packing the SAE of layer {layer}", _DOWNLOAD + (1 - _DOWNLOAD) * done)
 
-    return read_records(
-        known.identity, layer, str(ref), lambda: open_sae(known.kind, folder, known.scale), share, cancelled
-    )
+    return read_records(known.identity, layer, str(ref), source, share, cancelled)
 
 
 def residual_saes(release: str) -> dict[int, tuple[SaeRef, ...]]:

@@ -6,7 +6,7 @@ and padded on the left. The first answer to a prompt is greedy; further ones are
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 
 from core.errors import Cancelled
 from core.progress import NEVER, QUIET, Progress
+from core.text.json_text import json_text, json_value
 from core.training.chats import Pair, request_ids
 
 
@@ -25,7 +26,7 @@ def read_answers(path: Path) -> dict[tuple[str, int], str]:
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
-                text, number, answer = json.loads(line)
+                text, number, answer = json_value(line)
             except ValueError:
                 continue
             found[text, number] = answer
@@ -64,8 +65,9 @@ def answer_prompts(
                 part, generate_batch(model, tokenizer, part, new_tokens, number, temperature), strict=True
             ):
                 known[text, number] = answer
-                file.write(json.dumps([text, number, answer]) + "\n")
+                file.write(json_text([text, number, answer]) + "\n")
             file.flush()
+            os.fsync(file.fileno())
     return [(text, known[text, number]) for text in prompts]
 
 

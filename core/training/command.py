@@ -7,7 +7,6 @@ arguments as people type them, terminals, pages, queues.
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from core.models.registry import base_spec
 from core.models.trained import TrainedSuite, finish_suite, suite_folder, suite_name, training_folder, with_trained
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.shipped import prompts_file, read_shipped
+from core.text.json_text import json_text
 from core.training.estimate import Plan, plan_of
 from core.training.labelling import label_suite
 from core.training.pipeline import Texts, batch_sizes_for, train_saes
@@ -133,5 +133,5 @@ def train_for(
 
 def suite_key(settings: TrainingSettings, texts: Texts) -> str:
     """What SAEs of these settings and prompts are known by: the same training is continued, another lies beside it."""
-    chosen = json.dumps([settings.identity(), *map(list, texts)], sort_keys=True)
+    chosen = json_text([settings.identity(), *map(list, texts)], sort_keys=True)
     return hashlib.sha256(chosen.encode()).hexdigest()[:12]

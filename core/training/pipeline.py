@@ -9,7 +9,6 @@ Knows: the steps and where their files lie. Does not know: the registry, the com
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ import torch
 from core.progress import NEVER, QUIET, Progress, part
 from core.saes.card import CARD
 from core.saes.formats.open import open_sae
+from core.text.json_text import json_text, json_value
 from core.training.answers import answer_prompts
 from core.training.card import Sae, make_card
 from core.training.chats import Chats, Pair, compose
@@ -143,7 +143,7 @@ def finish_layer(
     """Train one layer into `folder` and measure its card on the weights as they were stored. Raises Cancelled."""
     ready = is_trained(folder, recordings[0], layer, settings, model.device)
     if ready and (folder / CARD).is_file():
-        found: dict[str, Any] = json.loads((folder / CARD).read_text())
+        found: dict[str, Any] = json_value((folder / CARD).read_text())
         return found
     if not ready:
         train_layer(
@@ -175,9 +175,9 @@ def measure_layer(
     stored = open_sae("sae_lens", folder)
     sae = Sae(stored.block(0, stored.d_sae), stored.output_bias, stored.subtracts_bias).to(model.device)
     card = make_card(sae, recording.rows(layer), model, held, layer, sizes.tokens)
-    told = json.loads((folder / "cfg.json").read_text()).get("metadata", {})
+    told = json_value((folder / "cfg.json").read_text()).get("metadata", {})
     card |= {"k": settings.k, "seed": settings.seed, "training_tokens": told.get("distinct_training_tokens")}
-    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
+    (folder / CARD).write_text(json_text(card, indent=1) + "\n")
     return card
 
 

@@ -9,7 +9,6 @@ on from there.
 from __future__ import annotations
 
 import copy
-import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,8 +20,10 @@ import numpy as np
 import torch
 
 from core.errors import AssetError, Cancelled
+from core.kept_files import write_whole
 from core.models.architecture import decoder_layers
 from core.progress import NEVER, QUIET, Progress
+from core.text.json_text import json_text, json_value
 from core.training.chats import Chats
 
 DONE = "done.json"
@@ -171,7 +172,7 @@ def record(
 def finished(folder: Path) -> Recording:
     """The complete recording in a folder. Raises AssetError for an incomplete one."""
     try:
-        found = json.loads((folder / DONE).read_text())
+        found = json_value((folder / DONE).read_text())
         whole = found["batches"] == found["of"]
         recording = Recording(folder, tuple(found["layers"]), found["d_model"], found["tokens"], found["digest"])
     except (OSError, ValueError, KeyError) as error:
@@ -184,7 +185,7 @@ def finished(folder: Path) -> Recording:
 def _done(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     """How far an earlier run of the same recording came; the start for any other."""
     try:
-        found: dict[str, Any] = json.loads((folder / DONE).read_text())
+        found: dict[str, Any] = json_value((folder / DONE).read_text())
     except (OSError, ValueError):
         found = {}
     same = all(found.get(name) == value for name, value in wanted.items())
@@ -192,6 +193,4 @@ def _done(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
+    write_whole(path, json_text(content))

@@ -7,7 +7,6 @@ on the seed and the pass alone, so it is not stored but counted.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,9 +18,11 @@ from safetensors.torch import load_file, save_file
 
 from core.devices import fast_bfloat16
 from core.errors import Cancelled
+from core.kept_files import put_in_place
 from core.progress import NEVER, QUIET, Progress
 from core.saes.columns import Columns
 from core.saes.formats.int8 import save_int8
+from core.text.json_text import json_text, json_value
 from core.training.record import Recording
 from core.training.settings import TrainingSettings
 from core.training.turns import STEP
@@ -112,7 +113,7 @@ def train_layer(
     shutil.rmtree(partial, ignore_errors=True)
     save_int8(partial, *trained)
     shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    put_in_place(partial, folder)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trained
 
@@ -122,7 +123,7 @@ def identity_of(recording: Recording, layer: int, settings: TrainingSettings, de
     chosen = settings.identity() | {"layer": layer, "recording": recording.digest, "tokens": recording.tokens}
     if fast_bfloat16(device):
         chosen["products"] = "bfloat16"
-    found: dict[str, Any] = json.loads(json.dumps(chosen))
+    found: dict[str, Any] = json_value(json_text(chosen))
     return found
 
 
@@ -131,7 +132,7 @@ def is_trained(
 ) -> bool:
     """Whether the finished SAE of just this training lies there; it is put in place whole."""
     try:
-        found = json.loads((folder / "cfg.json").read_text())["metadata"]["training"]
+        found = json_value((folder / "cfg.json").read_text())["metadata"]["training"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return bool(found == identity_of(recording, layer, settings, device))
@@ -195,10 +196,10 @@ def _checkpoint(trainer: Any, folder: Path, identity: dict[str, Any], position: 
     save_file({name: tensor.contiguous() for name, tensor in trainer.sae.state_dict().items()}, partial / _WEIGHTS)
     trainer.save_trainer_state(partial)
     state = {"identity": identity, "position": position, "steps": trainer.n_training_steps}
-    (partial / _STATE).write_text(json.dumps(state))
+    (partial / _STATE).write_text(json_text(state))
     if folder.exists():
         folder.rename(old)
-    partial.rename(folder)
+    put_in_place(partial, folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -208,7 +209,7 @@ def _resume(trainer: Any, folder: Path, identity: dict[str, Any], position: int)
     if old.exists() and not folder.exists():  # killed between the two renames
         old.rename(folder)
     try:
-        state = json.loads((folder / _STATE).read_text())
+        state = json_value((folder / _STATE).read_text())
     except (OSError, ValueError):
         return position
     if state["identity"] != identity:

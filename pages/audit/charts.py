@@ -8,13 +8,13 @@ prompt (green), last the unedited one (slate).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
+from core.text.json_text import json_text
 from pages.shared.layered import layered
 from pages.shared.text import signed, visible
 from pages.shared.workspace.state import PINNED
@@ -134,7 +134,7 @@ def token_map(
             "value": cosine[:, shown].reshape(-1).astype(float),
         }
     )
-    names = json.dumps([_short(visible(pieces[p])) for p in shown])
+    names = json_text([_short(visible(pieces[p])) for p in shown])
     return (
         alt.Chart(frame)
         .mark_rect()

@@ -149,23 +149,25 @@ def _from_file(side: str) -> _Read | None:
     return None if given is None else _taken_apart(side, read_prompts(given.getvalue(), given.name))
 
 
-def _taken_apart(side: str, found: PromptFile) -> _Read:
-    """The rows of the column that holds the prompts; of several, the visitor's choice."""
-    column = found.suggested
+def _taken_apart(side: str, found: PromptFile) -> _Read | None:
+    """The rows of the column that holds the prompts; of several, the visitor's choice. None before they chose."""
+    column: str | None = found.suggested
     if len(found.columns) > 1:
         column = st.selectbox(
             "Column",
             found.columns,
-            index=found.columns.index(found.suggested),
+            index=found.columns.index(found.suggested) if found.sure else None,
+            placeholder="Choose the column with the prompts",
             key=f"discover_{side}_column_{abs(hash(found.columns))}",
         )
+    if column is None:
+        return None
     rows, blank, categories = found.rows(column), 0, found.categories()
     if found.layout == ONE_PER_LINE:
         # Blank lines between requests are nobody's mistake, so they are not listed among the dropped.
         rows, blank = (kept := [row for row in rows if row.strip()]), len(rows) - len(kept)
         column = ""
-    warnings = (found.warning,) if found.warning else ()
-    return _Read(rows, warnings, found.layout, column, blank, categories)
+    return _Read(rows, found.warnings(column or None), found.read_as, column, blank, categories)
 
 
 def _public(side: str) -> _Read | None:

@@ -6,13 +6,13 @@ theme's palette, so light and dark recolour them in the browser; ablated, woken 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
+from core.text.json_text import json_text
 from pages.shared.layered import layered
 from pages.shared.text import visible
 
@@ -56,7 +56,7 @@ def woken_map(
     order = {position: place for place, position in enumerate(places)}
     shown = frame[frame["position"].isin(order)]
     shown = shown.assign(place=shown["position"].map(order), token=[visible(pieces[int(p)]) for p in shown["position"]])
-    names = json.dumps([_short(visible(pieces[p])) if p else "BOS" for p in places])
+    names = json_text([_short(visible(pieces[p])) if p else "BOS" for p in places])
     x = alt.X(
         "place:O",
         title=None,

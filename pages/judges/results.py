@@ -6,7 +6,6 @@ results are there as soon as the answers are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -17,6 +16,7 @@ from cache.store.judgements import Judgements, Pair, Stored
 from core.answers.judge import Judgement
 from core.answers.labelled import READER
 from core.judges.summary import by_category, label_of, rates, rows
+from core.text.json_text import json_text
 from pages.judges import agreement, charts
 from pages.judges.source import Answers
 from pages.shared.text import counted, plain
@@ -116,7 +116,7 @@ def labels(pairs: Sequence[Pair], found: Sequence[Stored]) -> pd.DataFrame:
 def lines(pairs: Sequence[Pair], found: Sequence[Stored]) -> str:
     """JSONL: every judgement in full, one line for each answer and judge."""
     every = (row for one in found for row in rows(pairs, one.judge, one.revision, one.judgements, with_answers=True))
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in every)
+    return "".join(json_text(row, ascii_only=False) + "\n" for row in every)
 
 
 def _downloads(answers: Answers, found: Sequence[Stored]) -> None:

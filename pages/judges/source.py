@@ -171,6 +171,7 @@ def _file() -> Answers | None:
             st.button("Remove", key="judges_remove", icon=":material/close:", type="tertiary", on_click=_forget)
     names = [str(name) for name in file.table.columns]
     usual = answer_column(file)
+    st.caption(f"Read as {plain(file.read_as)}, {counted(len(file.table), 'row')}.")
     if len(names) < 2:
         file_answers(file)  # raises with what is missing
     first = file.suggested if file.suggested != usual else next(name for name in file.columns if name != usual)
@@ -208,7 +209,7 @@ def _file() -> Answers | None:
 def _answers(
     title: str, pairs: list[Pair], not_first_token: str = "", category_of: Mapping[str, str] | None = None
 ) -> Answers:
-    return Answers(title, tuple(pairs), digest_of(pairs), not_first_token, category_of or {})
+    return Answers(title, tuple(pairs), digest_of(pairs), not_first_token, category_of=category_of or {})
 
 
 def _take() -> None:

@@ -23,6 +23,7 @@ from core import load  # noqa: E402
 from core.edits.direction import save_direction  # noqa: E402
 from core.models.trained import TrainedSuite, suite_name, trained_suite  # noqa: E402
 from core.paths import assets_folder  # noqa: E402
+from core.shipped_files import MANIFEST, manifest_text  # noqa: E402
 
 
 def ship_saes(suite: TrainedSuite, layers: list[int], folder: Path) -> None:
@@ -54,6 +55,7 @@ def main() -> None:
         save_direction(found, folder / "direction.safetensors")
         for candidate in found.provenance["candidates"]:
             print(candidate)
+    (assets_folder() / MANIFEST).write_text(manifest_text(assets_folder()), encoding="utf-8")
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder.name}: layers {layers}, {total / 2**20:.1f} MiB")
 

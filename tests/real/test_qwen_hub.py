@@ -16,7 +16,8 @@ import pytest
 
 from core.commands.command_line import main
 from core.errors import DownloadError
-from core.models.gguf_file import checked_file, handed_over, sha256_of
+from core.hashes import sha256_of
+from core.models.gguf_file import checked_file, handed_over
 from core.models.gguf_folder import MARKER, is_here
 from core.models.gguf_models import QWEN_CODER_1_5B
 from core.paths import cache_folder

@@ -5,7 +5,6 @@ Knows: tables and the facts that go with them. Does not know: stores, models or 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from core.discovery.tables.table import Table
+from core.errors import InputError
+from core.text.json_text import json_text, json_value
 
 #: What stands with every table, in this order: name → value.
 Facts = Mapping[str, str]
@@ -23,7 +24,20 @@ TITLE = "Discovery report"
 
 
 def write(tables: Sequence[Table], facts: Facts, folder: Path, title: str = TITLE) -> list[Path]:
-    """Write `report.md`, `report.json` and every table as CSV and Parquet. Files of an earlier report are replaced."""
+    """Write `report.md`, `report.json` and every table as CSV and Parquet. Files of an earlier report are replaced.
+
+    Raises InputError where they cannot be written.
+    """
+    try:
+        return _written(tables, facts, folder, title)
+    except OSError as error:
+        raise InputError(
+            f"The tables cannot be written to {folder} ({error.strerror or error}). Free some space, or choose another "
+            "folder."
+        ) from error
+
+
+def _written(tables: Sequence[Table], facts: Facts, folder: Path, title: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "report.md", folder / "report.json"]
     written[0].write_text(markdown(tables, facts, title), encoding="utf-8")
@@ -40,9 +54,9 @@ def as_json(tables: Sequence[Table], facts: Facts) -> str:
     """Facts and every table, one record a row, as one JSON object."""
     everything = {
         "facts": dict(facts),
-        "tables": {t.name: json.loads(t.frame.to_json(orient="records")) for t in tables},
+        "tables": {t.name: json_value(t.frame.to_json(orient="records")) for t in tables},
     }
-    return json.dumps(everything, ensure_ascii=False, indent=1)
+    return json_text(everything, ascii_only=False, indent=1)
 
 
 def with_facts(table: Table, facts: Facts) -> pd.DataFrame:

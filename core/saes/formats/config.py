@@ -5,7 +5,6 @@ Knows: which layouts have such a file, and what stands in it. Does not know: wei
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from core.errors import AssetError
 from core.saes.formats.torch_suites import check_class
+from core.text.json_text import json_value
 
 #: Layout → its small file; layouts that are not named have none.
 CONFIG_FILES: Mapping[str, str] = {
@@ -121,7 +121,7 @@ def _dictionary_learning(folder: Path) -> SaeConfig:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json_value(path.read_text(encoding="utf-8"))
     return found
 
 

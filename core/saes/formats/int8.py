@@ -12,7 +12,6 @@ The file has SAELens's name beside its cfg.json, but other names inside: SAELens
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from core.errors import AssetError
 from core.saes.columns import Columns
 from core.saes.formats.normal_form import SaeFile, Tensors
+from core.text.json_text import json_text, json_value
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 #: The tensor whose presence tells this storage from SAELens's.
@@ -66,7 +66,7 @@ def save_int8(folder: Path, columns: Columns, output_bias: torch.Tensor, config:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = quantised_columns(columns) | {"b_dec": output_bias.float().contiguous()}
     save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(config | {"storage": "int8"}, indent=1) + "\n", encoding="utf-8")
+    (folder / CONFIG).write_text(json_text(config | {"storage": "int8"}, indent=1) + "\n", encoding="utf-8")
 
 
 def shrink(source: Path, target: Path) -> None:
@@ -75,13 +75,13 @@ def shrink(source: Path, target: Path) -> None:
     from core.saes.formats.open import open_sae
 
     found = open_sae("sae_lens", source)
-    config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
+    config = json_value((source / CONFIG).read_text(encoding="utf-8"))
     save_int8(target, found.block(0, found.d_sae), found.output_bias, config)
 
 
 def to_sae_lens(source: Path, target: Path) -> None:
     """Write an int8 SAE as SAELens saves one, in float32, with the same weights. Raises AssetError."""
-    config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
+    config = json_value((source / CONFIG).read_text(encoding="utf-8"))
     if config.pop("storage", None) != "int8":
         raise AssetError(f"The SAE in {source} is not stored as int8. Open it with SAELens.")
     stored = load_file(source / WEIGHTS)
@@ -92,7 +92,7 @@ def to_sae_lens(source: Path, target: Path) -> None:
         **{name: stored[name] for name in ("b_enc", "b_dec", "threshold")},
     }
     save_file(weights, target / WEIGHTS)
-    (target / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    (target / CONFIG).write_text(json_text(config, indent=1) + "\n", encoding="utf-8")
 
 
 def int8_file(file: Tensors, subtracts_bias: bool, hook: str) -> SaeFile:

@@ -6,8 +6,6 @@ models. A block is read by itself, so a dictionary of gigabytes is never whole i
 
 from __future__ import annotations
 
-import ast
-import json
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,7 +21,8 @@ from core.saes.formats import torch_suites
 from core.saes.formats.config import check_editable, read_config, unreadable
 from core.saes.formats.int8 import SIGN, int8_file
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
-from core.saes.formats.zip_members import data_offset
+from core.saes.formats.zip_members import array_header, data_offset, unpacked_array
+from core.text.json_text import json_value
 
 Layout = Literal[
     "sae_lens",
@@ -84,8 +83,7 @@ class _Npz:
                 if member.compress_type == zipfile.ZIP_STORED:
                     self._arrays[name] = _mapped(path, file, data_offset(file, member))
                 else:
-                    with archive.open(member) as inside:
-                        self._arrays[name] = np.lib.format.read_array(inside)
+                    self._arrays[name] = unpacked_array(archive, member)
 
     def __contains__(self, name: object) -> bool:
         return name in self._arrays
@@ -103,14 +101,9 @@ class _Npz:
 def _mapped(path: Path, file: BinaryIO, offset: int) -> np.ndarray:
     """The .npy that lies as it is from `offset` on."""
     file.seek(offset)
-    version = np.lib.format.read_magic(file)
-    length = int.from_bytes(file.read(2 if version[0] == 1 else 4), "little")
-    header = ast.literal_eval(file.read(length).decode("utf-8"))
-    kind = np.dtype(header["descr"])
-    if kind.hasobject:
-        raise ValueError("it contains Python objects")
-    order: Literal["F", "C"] = "F" if header["fortran_order"] else "C"
-    return np.memmap(path, kind, "r", file.tell(), header["shape"], order)
+    kind, shape, fortran = array_header(file)
+    order: Literal["F", "C"] = "F" if fortran else "C"
+    return np.memmap(path, kind, "r", file.tell(), shape, order)
 
 
 def open_sae(kind: Layout, folder: Path, scale: float | None = None) -> SaeFile:
@@ -159,7 +152,7 @@ def _gemma_3(folder: Path, scale: float | None) -> SaeFile:
 
 
 def _llama_scope(folder: Path, scale: float | None) -> SaeFile:
-    config = json.loads((folder / "hyperparams.json").read_text(encoding="utf-8"))
+    config = json_value((folder / "hyperparams.json").read_text(encoding="utf-8"))
     width = config["d_model"]
     in_file = width**0.5 / config["dataset_average_activation_norm"]["in"]
     # One threshold for all, in the units of the inputs as they come; SAELens folds the scale into weights alike.
@@ -181,7 +174,7 @@ def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
             f"The SAE in {folder} needs scaled inputs, but only SAELens's directory has the scale. Open it by its "
             "names there (SaeRef)."
         )
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = json_value((folder / "config.json").read_text(encoding="utf-8"))
     file = _Safetensors(folder / "sae_weights.safetensors")
     found = sae_file(
         folder,

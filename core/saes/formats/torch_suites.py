@@ -7,7 +7,6 @@ Knows: the key names of dictionary_learning's, Goodfire's and qresearch's files,
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from core.errors import AssetError
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.torch_zip import TorchFile
+from core.text.json_text import json_value
 
 #: dictionary_learning's classes whose features fire by themselves: whether a threshold is asked for, and whether the
 #: decoder bias is subtracted from the input. A BatchTopK's k binds in training only; its threshold is what remains.
@@ -30,7 +30,7 @@ _CLASSES = {
 
 def dictionary_learning(folder: Path) -> SaeFile:
     """config.json and ae.pt, as the library dictionary_learning writes them. Raises as `sae_file`."""
-    trainer = json.loads((folder / "config.json").read_text(encoding="utf-8"))["trainer"]
+    trainer = json_value((folder / "config.json").read_text(encoding="utf-8"))["trainer"]
     kind = trainer["dict_class"]
     check_class(kind, folder)
     jumps, subtracts_bias = _CLASSES[kind]

@@ -42,7 +42,7 @@ def test_the_latest_of_a_prompt_and_edit_set_is_shown_and_all_are_kept(path):
     for second in range(3):
         audits.append(replace(audit("a", seconds=second), score_after=float(second)))
     audits.append(audit("a", "12-40", seconds=1))
-    assert [(row.edits, row.score_after) for row in audits.recent("tiny")] == [("", 2.0), ("12-40", -2.0)]
+    assert [(row.edits, row.score_after) for row in audits.recent("tiny")] == [("12-40", -2.0), ("", 2.0)]
     assert audits.count() == 4
 
 

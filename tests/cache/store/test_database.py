@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from cache.store import database as stores
+from cache.store import opening
 from cache.store.audits import Audits
 from cache.store.database import Store, shared_store
 from cache.store.migrations import MIGRATIONS
@@ -49,7 +50,7 @@ def test_many_threads_append_at_once(path):
 
 def test_migrations_are_applied_once_and_in_order(path, monkeypatch):
     Store(path).close()
-    monkeypatch.setattr(stores, "MIGRATIONS", (*MIGRATIONS, "alter table audits add column note varchar"))
+    monkeypatch.setattr(opening, "MIGRATIONS", (*MIGRATIONS, "alter table audits add column note varchar"))
     store = Store(path)
     assert store.trouble is None
     numbers = store.rows("select number from migrations order by number")
@@ -61,7 +62,7 @@ def test_a_failing_migration_leaves_the_file_as_it_was(path, monkeypatch):
     Audits(first).append(audit())
     first.close()
     monkeypatch.setattr(
-        stores, "MIGRATIONS", (*MIGRATIONS, "create table half (i int); select error('no') from audits")
+        opening, "MIGRATIONS", (*MIGRATIONS, "create table half (i int); select error('no') from audits")
     )
     assert Store(path).trouble
     monkeypatch.undo()

@@ -113,7 +113,7 @@ def test_first_token_measures_the_model_named(home, file, tiny, capsys):
 def test_two_judges_are_compared_on_a_file_and_on_what_is_stored(home, file, tiny, capsys):
     out = home / "agreement.json"
     assert main(["judge", "--agreement", "substrings", "first-token", "--model", "tiny", *file, "--out", str(out)]) == 0
-    of_file = capsys.readouterr().out.splitlines()[4:]
+    of_file = capsys.readouterr().out.splitlines()[5:]
     assert main(["judge", "--agreement", "substrings", "first-token"]) == 0
     assert capsys.readouterr().out.splitlines() == of_file
     found = json.loads(out.read_text())
@@ -187,5 +187,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments,
 
 def test_a_store_that_another_process_keeps_is_exit_3(home, file, capsys, monkeypatch):
     monkeypatch.setattr(shared_store(), "trouble", "Another Hydrascope process is keeping the history.")
+    assert main(["judge", "--judge", "substrings", *file]) == 2, "3 is for a store that is taken, and for nothing else"
+    monkeypatch.setattr(shared_store(), "taken", True)
     assert main(["judge", "--judge", "substrings", *file]) == 3
     assert "Nothing was judged" in capsys.readouterr().err

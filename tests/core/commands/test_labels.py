@@ -111,5 +111,6 @@ def test_without_bundled_prompts_a_file_is_asked_for(engine, tiny, monkeypatch, 
 
 def test_another_process_keeping_the_store_is_said(engine, server, monkeypatch, capsys):
     monkeypatch.setattr(store.shared_store(), "trouble", "Another process keeps it.")
+    monkeypatch.setattr(store.shared_store(), "taken", True)
     assert run("--neuronpedia") == 3 and server.asked == []
     assert "No labels were fetched, because they could not be kept" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from huggingface_hub import constants, hf_hub_download, snapshot_download, try_to_load_from_cache
 
-from core.errors import Cancelled
+from core.errors import Cancelled, OfflineError
 from core.hub import listing as hub_listing
 from core.hub import transfer as hub_transfer
 from core.hub.fetch import Wanted, fetch, look
@@ -286,3 +286,22 @@ def test_offline_a_repository_that_transformers_downloaded_is_used(hub, made, mo
     hf_hub_download(REPO, "config.json")
     go_offline(monkeypatch)
     assert str(fetch(FILES)) == folder
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json"])
+def test_a_file_that_changed_on_this_machine_is_put_aside_and_fetched_again(hub, made, name):
+    folder = fetch(FILES)
+    good, where = content(folder, name), blob(name=name)
+    damaged = bytearray(good)
+    damaged[-2] ^= 1
+    where.write_bytes(damaged)
+    assert content(fetch(FILES), name) == good
+    assert [aside.read_bytes() for aside in where.parent.glob("*.aside-*")] == [bytes(damaged)]
+
+
+def test_a_changed_file_is_told_where_it_cannot_be_fetched_again(hub, made, monkeypatch):
+    fetch(FILES)
+    blob().write_bytes(bytes(BYTES))
+    go_offline(monkeypatch)
+    with pytest.raises(OfflineError, match="was damaged on this machine and put aside"):
+        fetch(FILES)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from core import AssetError, InputError, UnknownModelError
+from core import AssetError, InputError, UnknownModelError, kept_files
 from core.models import added, registry
 from core.models.added import AddedModel
 from core.paths import PROGRAM_FOLDER, assets_folder, cache_folder
@@ -120,6 +120,9 @@ def test_what_cannot_be_a_name(name):
         b"\xff\xfe",
         b"[]",
         b"{}",
+        b"[" * 100_000,
+        b'{"format": 1, "models": {"mine": {"model": "a", "revision": null, "refusal_tokens": [Infinity], "saes": {}, '
+        b'"neuronpedia": {}, "removed": false}}}',
         b'{"format": 1, "models": []}',
         b'{"format": "1", "models": 3}',
         b'{"format": 1, "models": {"mine": {"model": "a/b"}}}',
@@ -130,7 +133,7 @@ def test_what_cannot_be_a_name(name):
 def test_a_damaged_list_is_put_aside_and_told(home, damage):
     (home / "own_models.json").write_bytes(damage)
     assert added.added_models() == {} and registry.find_spec("demo").name == "demo"
-    (aside,) = home.glob("own_models.damaged-*.json")
+    (aside,) = home.glob("own_models.json.aside-*")
     assert aside.read_bytes() == damage and not (home / "own_models.json").exists()
     assert str(aside) in added.list_trouble() and "Repair it" in added.list_trouble()
     with pytest.raises(UnknownModelError, match=r"was damaged and was renamed to"):
@@ -146,7 +149,7 @@ def test_a_mended_list_is_read_again(home):
     whole = (home / "own_models.json").read_text()
     (home / "own_models.json").write_text(whole[:-5])
     assert added.added_models() == {}
-    (aside,) = home.glob("own_models.damaged-*.json")
+    (aside,) = home.glob("own_models.json.aside-*")
     aside.write_text(whole)
     aside.rename(home / "own_models.json")
     assert added.added_models() == {"mine": MINE} and added.list_trouble() == ""
@@ -180,7 +183,7 @@ def test_a_write_that_fails_leaves_the_old_list(home, monkeypatch):
     def full(*paths):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(added.os, "replace", full)
+    monkeypatch.setattr(kept_files.os, "replace", full)
     with pytest.raises(AssetError, match="No space left"):
         added.keep(other(name="second"))
     assert list(added.added_models()) == ["mine"] and not list(home.glob("*.tmp"))

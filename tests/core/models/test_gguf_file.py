@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import Cancelled, DownloadError
-from core.models.gguf_file import checked_file, handed_over, sha256_of
+from core.hashes import sha256_of
+from core.models.gguf_file import checked_file, handed_over
 from core.models.gguf_source import HubFile
 from tests.core.models.wheel_index import PART_WHEELS, PARTS, WEIGHTS, Index, point_pip_at, serving, tiny_wheel
 

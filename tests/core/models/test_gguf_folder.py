@@ -231,6 +231,18 @@ def test_only_a_whole_folder_from_this_source_is_trusted(target: Path, wheel_fil
     assert left_behind(target) == ["tiny"], "the damaged folder is gone"
 
 
+@pytest.mark.parametrize("zeroed", [False, True])
+def test_converted_weights_that_changed_are_put_aside_and_made_again(
+    target: Path, wheel_file: Path, zeroed: bool
+) -> None:
+    prepare(SOURCE, target, copy, MADE_WITH, given=lambda: wheel_file)
+    weights = target / "model.safetensors"
+    good = weights.read_bytes()
+    weights.write_bytes(bytes(len(good)) if zeroed else bytes([good[0] ^ 1]) + good[1:])
+    assert prepare(SOURCE, target, copy, MADE_WITH, given=lambda: wheel_file) == target
+    assert weights.read_bytes() == good and list(target.parent.glob(f"{target.name}.aside-*"))
+
+
 def test_many_at_once_convert_once(target: Path, wheel_file: Path) -> None:
     conversions: list[Path] = []
     started = threading.Barrier(4)

@@ -42,9 +42,11 @@ def test_every_format_gives_the_texts(name):
     assert found.prompts() == expected and found.suggested in ("goal", "prompt")
 
 
-def test_a_column_can_be_chosen_and_the_longest_text_is_taken_where_no_name_tells():
+def test_a_column_can_be_chosen_and_must_be_where_no_name_tells():
     found = read_prompts(b"a,b\nx,a longer text\ny,another one\n", "x.csv")
     assert found.suggested == "b" and found.prompts("a") == ["x", "y"] and found.columns == ("a", "b")
+    with pytest.raises(InputError, match=r"no column's name says .* Choose one of a, b \(--column"):
+        found.rows()
     with pytest.raises(InputError, match=r"no text column “c”\. Choose one of a, b"):
         found.prompts("c")
 

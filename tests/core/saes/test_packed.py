@@ -43,6 +43,7 @@ def test_records_are_the_features_one_after_the_other():
         ".json",
         ".lock",
         ".records",
+        ".sums",
     ]
 
 
@@ -126,9 +127,9 @@ def test_damaged_records_are_found_and_packed_anew():
     data = bytearray(path.read_bytes())
     data[700] ^= 1
     path.write_bytes(data)
-    with pytest.raises(AssetError, match="damaged from feature 16 on and were set aside"):
+    with pytest.raises(AssetError, match="damaged from feature 16 on and were put aside"):
         packed.check_records(IDENTITY)
-    assert path.with_suffix(".damaged").is_file()
+    assert [aside.read_bytes() for aside in path.parent.glob("*.records.aside-*")] == [bytes(data)]
     again = Source()
     packed.pack(again, IDENTITY)
     assert again.read[0] == 0 and packed.check_records(IDENTITY) == len(again.bytes)

@@ -1,0 +1,80 @@
+"""Whether records are still what was packed: every record is compared with its checksums when it is first read.
+
+Knows: two checksums a record, one of its reading half (encoder, bias, threshold) and one of its writing half (decoder).
+Does not know: how records are packed, or what they are read for. Bits flip and blocks are zeroed on disks without a
+change of size, and a number computed from such a record would look like any other.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from core.errors import AssetError
+
+READING, WRITING = 0, 1
+#: How the checksums lie in their file: little-endian, [d_sae, 2].
+DTYPE = np.dtype("<u4")
+
+
+def record_sums(records: np.ndarray) -> np.ndarray:
+    """uint32 [n, 2]: the checksums of whole records [n, 2·d_model + 2]."""
+    return np.array([[_sum(one, half) for half in (READING, WRITING)] for one in records], dtype=DTYPE).reshape(-1, 2)
+
+
+class Integrity:
+    """The checksums of one file of records, and which of them have been compared in this process.
+
+    mend: called with the number of the first damaged record; it puts good records in the file's place, or raises.
+    """
+
+    def __init__(self, sums: np.ndarray, mend: Callable[[int], None]) -> None:
+        self.mend = mend
+        self._sums = sums
+        # Protects `_unchecked`: threads may read the same records at once.
+        self._lock = threading.Lock()
+        self._unchecked = np.ones(sums.shape, dtype=bool)
+
+    def first_bad(self, records: np.ndarray, where: np.ndarray | slice, halves: tuple[int, ...]) -> int | None:
+        """The first of the records `where` whose halves are not what was packed; None where all are."""
+        indices = np.arange(len(self._sums))[where]
+        for half in halves:
+            with self._lock:
+                wanted = indices[self._unchecked[indices, half]]
+            for index in wanted.tolist():
+                if _sum(records[index], half) != self._sums[index, half]:
+                    return int(index)
+            with self._lock:
+                self._unchecked[wanted, half] = False
+        return None
+
+    def forget(self) -> None:
+        """Compare everything again: another file lies in the place."""
+        with self._lock:
+            self._unchecked[:] = True
+
+
+def check_finite(rows: torch.Tensor, start: int, name: str) -> None:
+    """Raises AssetError for a number in records [n, 2·d_model + 2] that no feature can have.
+
+    A threshold may be infinite: such a feature is never active.
+    """
+    good = rows[:, :-1].isfinite().all(dim=1) & ~rows[:, -1].isnan()
+    if not good.all():
+        bad = start + int((~good).nonzero()[0])
+        raise AssetError(
+            f"The SAE {name} has a number that is not finite (NaN or infinity) in feature {bad}. Its file "
+            "is damaged, or its training went wrong. Get it again, or use another SAE."
+        )
+
+
+def _sum(record: np.ndarray, half: int) -> int:
+    """record: [2·d_model + 2], contiguous: encoder, decoder, bias, threshold."""
+    d = (len(record) - 2) // 2
+    if half == WRITING:
+        return zlib.crc32(record[d : 2 * d].data)
+    return zlib.crc32(record[2 * d :].data, zlib.crc32(record[:d].data))

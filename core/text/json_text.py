@@ -1,0 +1,57 @@
+"""Values as JSON: the one way in which this program writes it, and reads what lies in files.
+
+Knows: what JSON has no words for. Does not know: what is written, or where.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def json_text(
+    value: Any,
+    *,
+    indent: int | None = None,
+    ascii_only: bool = True,
+    sort_keys: bool = False,
+    separators: tuple[str, str] | None = None,
+) -> str:
+    """A value as JSON. Floats keep every bit; NaN and infinity become null, because JSON has neither.
+
+    ascii_only: whether other characters are escaped. Half a surrogate pair is escaped always, since no encoding has it.
+    """
+    text = json.dumps(
+        _finite(value),
+        indent=indent,
+        ensure_ascii=ascii_only,
+        sort_keys=sort_keys,
+        separators=separators,
+        allow_nan=False,
+    )
+    if ascii_only or text.isascii():
+        return text
+    return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def json_value(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError for anything that is none, or is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,56 @@
+"""One writer of JSON: whatever it is given, every reader of JSON takes what it writes."""
+
+import ast
+import json
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.text import json_text as module
+from core.text.json_text import json_text
+
+ROOT = Path(module.__file__).parents[2]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(alphabet=st.characters(exclude_categories=()))
+    | st.sampled_from(["\ud83d", "a\udc00"]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)  # fmt: skip
+
+
+def refuse(name):
+    raise AssertionError(f"{name} is no JSON")
+
+
+def expected(value):
+    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
+        return None
+    if isinstance(value, list):
+        return [expected(one) for one in value]
+    return {key: expected(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+@given(VALUES, st.booleans(), st.sampled_from([None, 1]))
+def test_what_is_written_is_json_and_reads_back(value, ascii_only, indent):
+    text = json_text(value, ascii_only=ascii_only, indent=indent)
+    text.encode("utf-8")
+    assert json.loads(text, parse_constant=refuse) == expected(value)
+
+
+def test_what_it_writes_of_plain_values_is_what_json_writes():
+    value = {"b": [1, 2.5, None, True, "é"], "a": {"1": -0.0}}
+    assert json_text(value) == json.dumps(value)
+    assert json_text(value, ascii_only=False, sort_keys=True, separators=(",", ":")) == json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":")
+    )
+
+
+def test_nothing_writes_json_in_another_way():
+    others = set()
+    for folder in ("core", "cache", "pages"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.dumps", "json.dump"):
+                    others.add(path.relative_to(ROOT).as_posix())
+    assert others == {"core/text/json_text.py"}
