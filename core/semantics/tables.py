@@ -18,6 +18,8 @@ from core.semantics.groups import group_table, kinds_table
 from core.semantics.words import explanation, frequent_words
 from core.statistics import Estimate, rate
 
+#: Categories that are named where they had too few prompts.
+_LISTED = 4
 _NOT_MEASURED = Estimate(float("nan"), 0, float("nan"), float("nan"))
 _CORRECTED = (
     f"Corrected: on the prompt's own tokens the feature fires on {categories.LEAST_RATE:.0%} of the category's prompts "
@@ -172,7 +174,9 @@ def _routes(found: About) -> Table:
 
 
 def _how(found: About) -> str:
-    left = "; ".join(f"{name} ({n})" for name, n in found.prompts.left_out)
+    few_of = found.prompts.left_out
+    left = "; ".join(f"{name} ({n})" for name, n in few_of[:_LISTED])
+    left += f" and {len(few_of) - _LISTED} more" if len(few_of) > _LISTED else ""
     sizes = ", ".join(f"{name} {n}" for name, n in zip(found.tests.names, found.tests.sizes, strict=True))
     few = f" Left out, too few prompts: {left}." if left else ""
     against = f" against {found.tests.n_against} contrast prompts" if found.tests.n_against else ""

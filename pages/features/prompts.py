@@ -60,7 +60,7 @@ def choose(engine: Engine) -> Labelled | None:
         st.caption(plain(f"{counts}; {counted(len(found.contrast), 'contrast prompt')}."))
         if found.left_out:
             left = ", ".join(name for name, _ in found.left_out)
-            st.caption(plain(f"Left out, with too few prompts: {left}."))
+            st.caption(plain(f"Left out, with too few prompts: {left}.", most=400))
     return found
 
 

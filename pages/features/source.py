@@ -161,7 +161,7 @@ def _searched(engine: Engine, labels: Labels) -> Chosen:
         st.caption("No label has all of these words.")
     elif len(found) == MOST_FOUND:
         st.caption(f"The first {MOST_FOUND} are shown. Type more words to see others.")
-    return Chosen(f"“{' '.join(words)}”", found)
+    return Chosen("found by words", found)
 
 
 @st.cache_data(max_entries=32, show_spinner="Searching the labels")

@@ -44,7 +44,7 @@ def test_a_card_opens_a_page_with_its_feature_in_the_active_set(visit, page):
     tab.page.locator(".st-key-features_words input").fill("2-7")
     tab.done()
     tab.view("Cards")
-    tab.page.locator(f".st-key-features_open_{page}_list_2-7 button").click()
+    tab.page.locator(f".st-key-features_open_{page}_list_2-7 button").filter(visible=True).first.click()
     expect(tab.page.get_by_role("heading", name=HEADINGS[page])).to_be_visible(timeout=PATIENCE)
     expect(tab.page.get_by_text("2 edits on")).to_be_visible(timeout=PATIENCE)
     assert "2-7" in tab.page.url and "1-3" in tab.page.url
