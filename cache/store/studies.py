@@ -6,7 +6,6 @@ click is on disk before the page is drawn again, so a reload, a restart or a clo
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,6 +15,7 @@ from cache.store.database import Store, now
 from core.errors import InputError
 from core.study.answers import Choice
 from core.study.items import KINDS, Annotation, Kind, Study, item_from_json, items_to_json
+from core.text.json_text import json_text, json_value
 
 #: Letters of an annotator's name, at most.
 LONGEST_NAME = 40
@@ -44,7 +44,7 @@ class Studies:
         self.check_new(study.name)
         made = now()
         identifier = f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        values = (json.dumps(value, ensure_ascii=False) for value in (study.labels, dict(study.facts), study.notes))
+        values = (json_text(value, ascii_only=False) for value in (study.labels, dict(study.facts), study.notes))
         items = [(made, identifier, number, text) for number, text in enumerate(items_to_json(study.items))]
         # The study itself last: what is only half there is in no list.
         self.store.insert("study_items", items)
@@ -91,16 +91,16 @@ class Studies:
         return Study(
             name=name,
             kind=_kind(kind),
-            labels=tuple(json.loads(labels)),
+            labels=tuple(json_value(labels)),
             items=tuple(item_from_json(text) for (text,) in items),
             model=model,
-            facts=json.loads(facts),
-            notes=tuple(json.loads(notes)),
+            facts=json_value(facts),
+            notes=tuple(json_value(notes)),
         )
 
     def annotate(self, identifier: str, annotator: str, item: int, choice: Choice, done: bool, visit: str) -> None:
         """Keep what an annotator has chosen on an item now. visit: which browser tab says so."""
-        labels = json.dumps(sorted(choice), ensure_ascii=False)
+        labels = json_text(sorted(choice), ascii_only=False)
         self.store.insert("study_annotations", [(now(), identifier, annotator, item, labels, done, visit)])
 
     def annotations(self, identifier: str) -> dict[str, dict[int, Annotation]]:
@@ -112,14 +112,14 @@ class Studies:
         """
         found: dict[str, dict[int, Annotation]] = {}
         for who, item, choice, done in self.store.rows(query, [identifier]):
-            found.setdefault(who, {})[int(item)] = Annotation(frozenset(json.loads(choice)), bool(done))
+            found.setdefault(who, {})[int(item)] = Annotation(frozenset(json_value(choice)), bool(done))
         return found
 
     def mine(self, identifier: str, annotator: str) -> dict[int, Annotation]:
         """What one annotator chose last: item → choice."""
         query = "select item, choice, done from latest_study_annotations where study = ? and annotator = ?"
         return {
-            int(item): Annotation(frozenset(json.loads(choice)), bool(done))
+            int(item): Annotation(frozenset(json_value(choice)), bool(done))
             for item, choice, done in self.store.rows(query, [identifier, annotator])
         }
 

@@ -5,10 +5,10 @@ Knows: assets/answers/labelled.jsonl, whose README says who labelled them and ho
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from core.paths import assets_folder
+from core.text.json_text import json_value
 
 #: Under this name the labels stand beside judges.
 READER = "the reader’s labels"
@@ -20,5 +20,5 @@ def labelled_answers(split: Literal["fit", "test"]) -> list[dict[str, Any]]:
     fit: the half that thresholds were chosen on; test: the half that agreement is stated on.
     """
     text = (assets_folder() / "answers" / "labelled.jsonl").read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in text.split("\n") if line]
+    rows = [json_value(line) for line in text.split("\n") if line]
     return [row for row in rows if row["split"] == split]

@@ -7,13 +7,13 @@ Changes of these names are a new `VERSION`.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from core.hydra.as_json import from_json, to_json
 from core.prompts.conversation import Conversation, PromptLike, Turn
+from core.text.json_text import json_text
 
 FORMAT, VERSION = "hydrascope audit card", 1
 #: What the first state of every case is called: no edit.
@@ -232,7 +232,7 @@ def rounded(card: Card) -> Card:
 
 def digest_of(held: Mapping[str, Any]) -> str:
     """16 hex digits over every value, whatever the order of names and the white space of a file."""
-    text = json.dumps(held, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json_text(held, sort_keys=True, separators=(",", ":"), ascii_only=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -5,12 +5,12 @@ Knows: endings. Does not know: how a form is made.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from core.card.contents import Card, card_json
 from core.errors import InputError
+from core.text.json_text import json_text
 
 
 def _page(card: Card) -> bytes:
@@ -20,13 +20,13 @@ def _page(card: Card) -> bytes:
 
 
 def _data(card: Card) -> bytes:
-    return (json.dumps(card_json(card), ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode("utf-8")
+    return (json_text(card_json(card), ascii_only=False, indent=1) + "\n").encode("utf-8")
 
 
 def _notebook(card: Card) -> bytes:
     from core.card.notebook import notebook
 
-    return (json.dumps(notebook(card), ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+    return (json_text(notebook(card), ascii_only=False, indent=1) + "\n").encode("utf-8")
 
 
 def _vector(card: Card) -> bytes:

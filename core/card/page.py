@@ -8,11 +8,12 @@ can end the block. A content security policy forbids every script and every requ
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from core.text.json_text import json_text
 
 #: What every card's page has near its beginning, so that one cut short is still recognised.
 MARK = '<meta name="generator" content="hydrascope card">'
@@ -42,7 +43,7 @@ def whole_page(title: str, body: str, held: Mapping[str, Any]) -> str:
         f"<title>{title}</title>\n<style>\n{_STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n{body}\n"
     )
     after = "\n</body>\n</html>\n"
-    data = json.dumps(held, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    data = json_text(held, ascii_only=False, separators=(",", ":")).replace("<", "\\u003c")
     block = '<script type="application/json" id="hydrascope-card" data-page="{}">{}</script>'
     return before + block.format(_digest(before + after), data) + after
 

@@ -6,7 +6,6 @@ A digest tells what was changed by accident or by hand; who forges a card can co
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from core.card.contents import FORMAT, VERSION, Card, digest_of
 from core.card.page import MARK, page_parts
 from core.errors import HydrascopeError, InputError
 from core.hydra.as_json import from_json
+from core.text.json_text import json_text, json_value
 
 _CUT = "is cut short: the end of the card is missing. Get the whole file again."
 #: Larger files are no cards.
@@ -63,8 +63,8 @@ def _data(text: str, name: str) -> str:
 
 def _read_json(text: str, name: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        found = json_value(text)
+    except ValueError as error:
         if text.lstrip().startswith("{") and FORMAT in text[:200]:
             raise CardError(
                 f"{name} is cut short: the end of the card is missing. Get the whole file again."
@@ -84,11 +84,8 @@ def _card(found: dict[str, Any], name: str) -> Card:
             f"{name} was made by a newer Hydrascope (card version {version}; this one reads up to {VERSION}). Update "
             "Hydrascope to read it."
         )
-    try:
-        same = digest_of(held) == found.get("digest")
-    except ValueError:  # NaN and infinity, which no card has
-        same = False
-    if not same:
+    # NaN and infinity, which no card has, would count as null in the digest.
+    if json_value(json_text(held)) != held or digest_of(held) != found.get("digest"):
         raise CardError(
             f"A number or a text in {name} was changed after it was made: the contents do not fit their digest. Get "
             "the card again from whoever made it."

@@ -5,7 +5,6 @@ Knows: which part of a card is the run's own. Does not know: stores, or how a ru
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from core.answers.judge import Judge
@@ -20,6 +19,7 @@ from core.discovery.tables.table import Table
 from core.engine import Engine
 from core.errors import InputError
 from core.progress import QUIET, Progress
+from core.text.json_text import json_value
 from core.text.layers import layers_text
 
 
@@ -43,7 +43,7 @@ def run_card(
 def run_tables(tables: Sequence[Table]) -> tuple[RunTable, ...]:
     """A run's tables as a card keeps them."""
     return tuple(
-        RunTable(one.name, one.title, one.section, one.note, tuple(json.loads(one.frame.to_json(orient="records"))))
+        RunTable(one.name, one.title, one.section, one.note, tuple(json_value(one.frame.to_json(orient="records"))))
         for one in tables
     )
 

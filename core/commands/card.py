@@ -6,7 +6,6 @@ Knows: options as people type them, what is printed. Does not know: what is in a
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, add_thinking
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
+from core.text.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +154,7 @@ def _verify(options: argparse.Namespace) -> int:
     with progress_bar() as progress:
         found = verify(card, engine, progress)
     if options.json:
-        print(json.dumps(_plain(found), ensure_ascii=False, indent=1))
+        print(json_text(_plain(found), ascii_only=False, indent=1))
     else:
         print(_markdown(found) if options.markdown else _lines(found))
     return ExitCode.REFUSED if found.foreign else ExitCode.DONE if found.whole else ExitCode.PARTLY

@@ -6,7 +6,6 @@ Knows: where features, prompts and labels are read from, what is printed. Does n
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
+from core.text.json_text import json_text
 
 if TYPE_CHECKING:
     from core.edits.edits import Feature
@@ -164,7 +164,7 @@ def _facts(engine: Engine, found: About) -> dict[str, str]:
     return {
         "model": f"{spec.name} ({spec.revision})" if spec.revision else spec.name,
         "number format": engine.placement,
-        "SAEs": json.dumps(engine.reader.sae_names),
+        "SAEs": json_text(engine.reader.sae_names),
         "direction": engine.direction().key if engine.has_direction else "none",
         "prompts": f"{found.prompts.origin} ({found.prompts.digest})",
     }

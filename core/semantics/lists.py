@@ -8,7 +8,6 @@ alone, and “modelId” the name it has here. Knows: that format. Does not know
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from urllib.parse import quote, urlencode
 from core.edits.edits import Feature
 from core.errors import InputError
 from core.models.spec import ModelSpec
+from core.text.json_text import json_text, json_value
 
 #: More than this is no list that somebody made by hand.
 MOST = 5_000
@@ -40,7 +40,7 @@ def write_list(found: FeatureList, spec: ModelSpec) -> str:
     """As JSON text that `read_list` reads back."""
     rows = [_row(feature, spec) | {"description": found.notes.get(feature, "")} for feature in found.features]
     value = {"name": found.name, "description": found.description, "features": rows}
-    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    return json_text(value, ascii_only=False, indent=1) + "\n"
 
 
 def quick_list(found: FeatureList, spec: ModelSpec, site: str) -> str:
@@ -48,7 +48,7 @@ def quick_list(found: FeatureList, spec: ModelSpec, site: str) -> str:
     than an address has room for. site: Neuronpedia's own address."""
     if not found.features or any(feature.layer not in spec.neuronpedia for feature in found.features):
         return ""
-    rows = json.dumps([_row(feature, spec) for feature in found.features])
+    rows = json_text([_row(feature, spec) for feature in found.features])
     address = f"{site}/quick-list/?{urlencode({'name': found.name, 'features': rows}, quote_via=quote)}"
     return address if len(address) <= LONGEST_ADDRESS else ""
 
@@ -56,7 +56,7 @@ def quick_list(found: FeatureList, spec: ModelSpec, site: str) -> str:
 def read_list(text: str, spec: ModelSpec, name: str = "The list") -> FeatureList:
     """name: what the file is called, for errors. Raises InputError for what is no list, or is of another model."""
     try:
-        value = json.loads(text)
+        value = json_value(text)
         rows = value["features"] if isinstance(value, dict) else value
         title = str(value.get("name", "")) if isinstance(value, dict) else ""
         about = str(value.get("description") or "") if isinstance(value, dict) else ""

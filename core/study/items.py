@@ -7,7 +7,6 @@ and truth are kept beside that and not shown.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -17,6 +16,7 @@ from core.labels.notes import Context, contexts_from_json, contexts_to_json
 from core.study.agreement import Ratings
 from core.study.answers import VERDICT_QUESTION, Choice, Question
 from core.study.pool import Part
+from core.text.json_text import json_text, json_value
 
 Kind = Literal["features", "answers"]
 KINDS: tuple[Kind, ...] = ("features", "answers")
@@ -111,8 +111,8 @@ def ratings(study: Study, annotations: Annotations) -> Ratings:
 def items_to_json(items: Sequence[StudyItem]) -> list[str]:
     """One line an item."""
     return [
-        json.dumps(
-            asdict(item) | {"truth": sorted(item.truth), "samples": contexts_to_json(item.samples)}, ensure_ascii=False
+        json_text(
+            asdict(item) | {"truth": sorted(item.truth), "samples": contexts_to_json(item.samples)}, ascii_only=False
         )
         for item in items
     ]
@@ -120,5 +120,5 @@ def items_to_json(items: Sequence[StudyItem]) -> list[str]:
 
 def item_from_json(text: str) -> StudyItem:
     """The other way round."""
-    row: dict[str, Any] = json.loads(text)
+    row: dict[str, Any] = json_value(text)
     return StudyItem(**row | {"truth": frozenset(row["truth"]), "samples": contexts_from_json(row["samples"])})

@@ -5,8 +5,6 @@ Knows: a study and its annotations. Does not know: stores, pages, terminals.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +18,7 @@ from core.study.agreement import about_label, fleiss_kappa, krippendorff_alpha, 
 from core.study.answers import NONE, Choice
 from core.study.items import Annotations, Study, ratings
 from core.study.score import PAPER_SCORE, Guessing, Scores, guessing, scores
+from core.text.json_text import json_text
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ def as_json(found: Results, annotations: Annotations) -> str:
         "judges": {name: _agreement(one) for name, one in found.judges.items()},
         "rows": rows(study, annotations),
     }
-    return json.dumps(_finite(value), ensure_ascii=False, indent=1) + "\n"
+    return json_text(value, ascii_only=False, indent=1) + "\n"
 
 
 def _scores(one: Scores) -> dict[str, Any]:
@@ -195,11 +194,3 @@ def _agreement(one: Agreement) -> dict[str, Any]:
         "low": one.low,
         "high": one.high,
     }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

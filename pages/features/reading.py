@@ -14,6 +14,7 @@ from core.labels.notes import Labels
 from core.prompts.categories import Labelled
 from core.semantics.about import About
 from pages.features.source import Chosen
+from pages.shared import meanings
 from pages.shared.jobs import INSTANT, job_bar, watch
 from pages.shared.kept import Kept
 from pages.shared.text import counted, plain
@@ -30,6 +31,7 @@ def result(key: str, prompts: Labelled | None, chosen: Chosen) -> About | None:
     if there is not None and isinstance(there.result, About):
         _kept().put(("about", name), there.result)  # jobs are forgotten sooner
         _kept().put(("firing", key, prompts.digest), there.result.firing)
+        meanings.remember(key, there.result)
     found: About | None = _kept().get(("about", name))
     return found
 

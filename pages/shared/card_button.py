@@ -20,7 +20,8 @@ from core.progress import Progress
 from core.prompts.conversation import PromptLike
 from pages.shared import history, measurements
 from pages.shared.kept import Kept
-from pages.shared.text import plain
+from pages.shared.meanings import meaning_of
+from pages.shared.progress_bar import progress_bar
 from pages.shared.trouble import show_error
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
@@ -64,7 +65,7 @@ def of_prompts(
             [Asked(prompt, states, tokens, _written(key, prompt, states, tokens)) for prompt, states in asked],
             page=page,
             agreed=agreed,
-            about=About(measurements.labels(engine, engine.spec.name)),
+            about=About(measurements.labels(engine, engine.spec.name), meaning_of(key)),
             seed=seed,
             waking=waking,
             progress=progress,
@@ -103,20 +104,14 @@ def draw(place: Any, what: tuple, name: str, make: Callable[[Progress], Card], a
 
 def _made(what: tuple, make: Callable[[Progress], Card]) -> Card | None:
     """Measured now; None where that cannot be done, which is said."""
-    bar = st.progress(0.0, "Measuring the controls and what the edits cost")
     try:
-        card = make(lambda message, share: _show(bar, message, share))
+        with progress_bar("Measuring the controls and what the edits cost") as progress:
+            card = make(progress)
     except HydrascopeError as error:
-        bar.empty()
         show_error(error)
         return None
-    bar.empty()
     _kept().put(what, card)
     return card
-
-
-def _show(bar: Any, message: str, share: float) -> None:
-    bar.progress(min(max(share, 0.0), 1.0), plain(message))
 
 
 def _downloads(card: Card, name: str, key: str) -> None:

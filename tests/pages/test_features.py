@@ -21,6 +21,8 @@ from core.prompts.categories import labelled
 from core.semantics.about import read_about
 from pages.features import charts, lists, prompts, rows, source, views
 from pages.features.rows import Filters, filtered
+from pages.shared import meanings
+from pages.shared.engine import engine_key
 from pages.shared.text import plain
 from tests.conftest import PAGE_MODEL, opened, workspace
 from tests.small_search import INPUTS, SETTINGS
@@ -140,6 +142,12 @@ def test_a_reading_gives_what_core_finds_and_can_be_filtered(visit):
         assert row["verdict"] == found.tests.verdict(found.place[feature])
         assert row["area"] == pytest.approx(float(found.tests.area[found.place[feature]].max()))
     assert not [button for button in app.button if button.key == "features_read"], "it is read"
+    kept = meanings.meaning_of(engine_key(engine))
+    for feature, place in ((one, found.place[one]) for one in features):
+        known, answers = kept(feature), found.tests.answers[place]
+        assert known is not None and known.role == found.role(feature), "audit cards say what was read"
+        assert list(known.categories.values()) == found.tests.rate[place][answers].tolist()
+    assert kept(Feature(1, 63)) is None
     some = frame["role"].iloc[0]
     checked(app.multiselect(key=rows.ROLE).set_value([some]).run())
     assert set(shown(app)["role"]) == {some}
