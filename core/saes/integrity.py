@@ -76,5 +76,5 @@ def _sum(record: np.ndarray, half: int) -> int:
     """record: [2·d_model + 2], contiguous: encoder, decoder, bias, threshold."""
     d = (len(record) - 2) // 2
     if half == WRITING:
-        return zlib.crc32(memoryview(record[d : 2 * d]))
-    return zlib.crc32(memoryview(record[2 * d :]), zlib.crc32(memoryview(record[:d])))
+        return zlib.crc32(record[d : 2 * d].data)
+    return zlib.crc32(record[2 * d :].data, zlib.crc32(record[:d].data))
