@@ -56,6 +56,20 @@ pages = [
         help="Judge by rules or a classifier whether answers refuse, and measure how far two judges agree.",
     ),
     st.Page(
+        "pages/features/page.py",
+        title="Features",
+        icon=":material/category:",
+        url_path="features",
+        help="See what features are about: categories, roles, label scores; keep lists of them.",
+    ),
+    st.Page(
+        "pages/study/page.py",
+        title="Study",
+        icon=":material/group:",
+        url_path="study",
+        help="Ask people what features are about, or what answers are, and see how far they agree.",
+    ),
+    st.Page(
         "pages/models/page.py",
         title="Models",
         icon=":material/deployed_code:",

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import binomtest, bootstrap, norm, quantile_test, rankdata
+import scipy  # loads its parts when they are used: scipy.stats alone would delay the first page by a second
 
 RESAMPLES, SEED = 2000, 0
 #: How the intervals of a report were made, for its facts.
@@ -47,7 +46,7 @@ def rate(hits: int, n: int) -> Rate:
     """A share with its 95% Wilson interval."""
     if n == 0:
         return Rate(0, 0, np.nan, np.nan, np.nan)
-    low, high = binomtest(hits, n).proportion_ci(method="wilson")
+    low, high = scipy.stats.binomtest(hits, n).proportion_ci(method="wilson")
     return Rate(hits, n, hits / n, float(low), float(high))
 
 
@@ -103,7 +102,7 @@ def _mean_interval(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if spread.any():
         with warnings.catch_warnings():  # two values have too few resamples for the correction; NaN says so
             warnings.simplefilter("ignore")
-            found = bootstrap(
+            found = scipy.stats.bootstrap(
                 (x[:, spread],),
                 np.mean,
                 axis=0,
@@ -126,7 +125,7 @@ def difference_of_means(first: Sequence[float] | np.ndarray, second: Sequence[fl
     if min(len(a), len(b)) > 1 and (np.ptp(a) > 0 or np.ptp(b) > 0):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = bootstrap(
+            found = scipy.stats.bootstrap(
                 (a, b),
                 lambda x, y, axis: x.mean(axis) - y.mean(axis),
                 n_resamples=RESAMPLES,
@@ -198,7 +197,7 @@ def median(values: Sequence[float] | np.ndarray) -> Estimate:
     x = x[np.isfinite(x)]
     if not len(x):
         return Estimate(np.nan, 0, np.nan, np.nan)
-    found = quantile_test(x, q=float(np.median(x)), p=0.5).confidence_interval(0.95)
+    found = scipy.stats.quantile_test(x, q=float(np.median(x)), p=0.5).confidence_interval(0.95)
     return Estimate(float(np.median(x)), len(x), float(found.low), float(found.high))
 
 
@@ -214,7 +213,7 @@ def paired(first: np.ndarray, second: np.ndarray) -> Paired:
     """McNemar's exact test of two bool [n] outcomes, two-sided; p = 1 where they never differ."""
     first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     b, c = int((first & ~second).sum()), int((~first & second).sum())
-    return Paired(b, c, float(binomtest(b, b + c).pvalue) if b + c else 1.0)
+    return Paired(b, c, float(scipy.stats.binomtest(b, b + c).pvalue) if b + c else 1.0)
 
 
 class Family(NamedTuple):
@@ -249,7 +248,7 @@ def area_under_curve(score: np.ndarray, label: np.ndarray) -> float:
     n, m = int(positive.sum()), int((~positive).sum())
     if n == 0 or m == 0:
         return float("nan")
-    return float((rankdata(score)[positive].sum() - n * (n + 1) / 2) / (n * m))
+    return float((scipy.stats.rankdata(score)[positive].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def area_interval(area: float, positive: int, negative: int) -> Estimate:
@@ -259,12 +258,12 @@ def area_interval(area: float, positive: int, negative: int) -> Estimate:
     n = positive + negative
     if area is None or np.isnan(area) or positive == 0 or negative == 0:
         return Estimate(np.nan, 0, np.nan, np.nan)
-    z, extra = float(norm.ppf(0.975)), n / 2 - 1
+    z, extra = float(scipy.stats.norm.ppf(0.975)), n / 2 - 1
 
     def beyond(one: float) -> float:
         spread = one * (1 - one) * (1 + extra * ((1 - one) / (2 - one) + one / (1 + one))) / (positive * negative)
         return (area - one) ** 2 - z * z * spread
 
-    low = 0.0 if area == 0 else brentq(beyond, 0.0, area - 1e-12 if area == 1 else area)
-    high = 1.0 if area == 1 else brentq(beyond, area + 1e-12 if area == 0 else area, 1.0)
+    low = 0.0 if area == 0 else scipy.optimize.brentq(beyond, 0.0, area - 1e-12 if area == 1 else area)
+    high = 1.0 if area == 1 else scipy.optimize.brentq(beyond, area + 1e-12 if area == 0 else area, 1.0)
     return Estimate(float(area), n, float(low), float(high))

@@ -19,7 +19,19 @@ from typing import Literal
 from core.errors import Cancelled, HydrascopeError
 from core.forward.device_lock import in_background
 
-Kind = Literal["search", "judging", "defence", "model", "check", "download", "stability", "training", "estimate"]
+Kind = Literal[
+    "search",
+    "judging",
+    "defence",
+    "model",
+    "check",
+    "download",
+    "stability",
+    "training",
+    "estimate",
+    "features",
+    "study",
+]
 State = Literal["waiting", "running", "paused", "stopping", "finished", "stopped", "failed"]
 #: Jobs that have ended and are still remembered.
 REMEMBERED = 16

@@ -59,6 +59,17 @@ def file_answers(file: PromptFile, prompts: str | None = None, answers: str | No
     return pairs
 
 
+def file_verdicts(file: PromptFile) -> tuple[str, ...]:
+    """The known verdict of each row, from a column “verdict” or “label” that holds nothing else; else empty texts."""
+    names = {str(name).strip().lower(): str(name) for name in file.table.columns}
+    for name in ("verdict", "label"):
+        if name in names:
+            found = tuple(text.strip() for text in file.table[names[name]].fillna("").astype(str))
+            if all(text in (*VERDICTS, "") for text in found):
+                return found
+    return ("",) * len(file.table)
+
+
 def run_answers(runs: Runs, run: str) -> dict[str, list[Pair]]:
     """The answers that a run of the search kept: “stage, harmful” → its answers, in order.
 

@@ -122,6 +122,11 @@ class NeuronpediaLabels:
             link=self._client.page(source, feature.index),
         )
 
+    @property
+    def site(self) -> str:
+        """Neuronpedia's address, as it is set."""
+        return self._client.site
+
     def page(self, feature: Feature) -> str:
         """The address of a feature's page; empty where its layer has no source."""
         source = self._sources.get(feature.layer)

@@ -18,6 +18,9 @@ TABLES = (
     "judgements",
     "neuronpedia_pages",
     "neuronpedia_batches",
+    "studies",
+    "study_items",
+    "study_annotations",
 )
 
 MIGRATIONS: tuple[str, ...] = (
@@ -228,7 +231,38 @@ MIGRATIONS: tuple[str, ...] = (
         select * from audits
         qualify row_number() over (partition by model, prompt, edits order by made_at desc, rowid desc) = 1;
     """,
-    # 11: what was appended last holds, whatever the clock said: a clock that is set back made older rows the latest.
+    # 11: studies with people. A study's items are as they were when it was made; every click of an annotator is a row.
+    """
+    create table studies (
+        made_at timestamp not null,
+        study varchar not null,
+        name varchar not null,
+        kind varchar not null,            -- features or answers
+        model varchar not null,           -- empty for answers of a file
+        labels varchar not null,          -- what may be chosen, JSON
+        facts varchar not null,           -- where items and truths are from, JSON
+        notes varchar not null            -- what could not be had as wanted, JSON
+    );
+    create table study_items (
+        made_at timestamp not null,
+        study varchar not null,
+        item integer not null,            -- its number, from 0
+        value varchar not null            -- what is shown, and what should be chosen, JSON
+    );
+    create table study_annotations (
+        made_at timestamp not null,
+        study varchar not null,
+        annotator varchar not null,
+        item integer not null,
+        choice varchar not null,          -- labels, JSON
+        done boolean not null,            -- whether the annotator went on from there
+        visit varchar not null            -- which browser tab it came from
+    );
+    create view latest_study_annotations as
+        select * from study_annotations
+        qualify row_number() over (partition by study, annotator, item order by rowid desc) = 1;
+    """,
+    # 12: what was appended last holds, whatever the clock said: a clock that is set back made older rows the latest.
     """
     drop view latest_audits;
     create view latest_audits as

@@ -5,16 +5,14 @@ Knows: what must be the same before stored work goes on. Does not know: tables. 
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import PurePath
 from typing import Literal, get_args
 
-from core import Engine, InputError, ModelSpec, __version__
-from core.models.trained import sae_name
-from core.saes.published import SaeRef
+from core import Engine, InputError, ModelSpec
+from core.models.trained import named_saes
+from core.versions import versions
 
 Fact = Literal["model", "revision", "dtype", "device", "direction", "saes"]
 FACTS: tuple[Fact, ...] = get_args(Fact)
@@ -29,8 +27,6 @@ _TITLES: dict[Fact, str] = {
 }
 #: Stands among the versions where the model was let think before it answered.
 _THINKING = "thinking on"
-#: Packages that can change the last digits of a number.
-_PACKAGES = ("torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -66,14 +62,12 @@ def provenance(engine: Engine) -> Provenance:
 
 
 def _versions() -> str:
-    packages = (f"{name} {version(name)}" for name in _PACKAGES)
-    return ", ".join((f"hydrascope {__version__}", f"python {platform.python_version()}", *packages))
+    return ", ".join(f"{name} {version}" for name, version in versions().items())
 
 
 def sae_names(spec: ModelSpec) -> str:
     """The SAEs of a model: layer:name, comma-separated; of an SAE in a folder the folder's name."""
-    names = {layer: str(sae) if isinstance(sae, SaeRef) else sae_name(sae) for layer, sae in spec.saes.items()}
-    return ",".join(f"{layer}:{name}" for layer, name in sorted(names.items()))
+    return ",".join(f"{layer}:{name}" for layer, name in named_saes(spec).items())
 
 
 def check_same(what: str, stored: Provenance, engine: Engine, facts: Sequence[Fact]) -> None:

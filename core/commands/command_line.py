@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import NoReturn, TextIO, cast
 
 import core
-from core.commands import audit, discover, judge, labels, models, prepare, prompts, run, saes
+from core.commands import audit, card, discover, features, judge, labels, models, prepare, prompts, run, saes, study
 from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note
 from core.errors import HydrascopeError
@@ -23,9 +23,12 @@ from core.text.safe import SafeStream
 SUBCOMMANDS: dict[str, ModuleType] = {
     "run": run,
     "audit": audit,
+    "card": card,
     "discover": discover,
     "judge": judge,
+    "study": study,
     "labels": labels,
+    "features": features,
     "models": models,
     "saes": saes,
     "prompts": prompts,

@@ -19,6 +19,7 @@ from core.text.json_text import json_value
 
 if TYPE_CHECKING:
     from cache.store.runs import Runs
+    from core.card.run import Repeat
     from core.engine import Engine
 
 SUMMARY = "run the paper's three-stage search over many prompts"
@@ -45,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_thinking(parser)
     parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
     parser.add_argument(
+        "--repeat",
+        metavar="CARD",
+        help="repeat the run of a card: its model, prompts, settings and judge; with --resume, one that was stopped",
+    )
+    parser.add_argument(
         "--stability",
         metavar="RUN",
         nargs="+",
@@ -62,14 +68,23 @@ def run(options: argparse.Namespace) -> int:
 
     if options.stability:
         return _compare(options.stability, options.out)
+    repeat = _repeat(options) if options.repeat else None
     with progress_bar() as progress:
-        engine = load(options.model, progress=progress)
+        engine = load(repeat.source.model if repeat else options.model, progress=progress)
+    if repeat:
+        engine, notes = repeat.prepared(engine)
+        for sentence in notes:
+            note(sentence)
     engine = engine.with_thinking(True) if options.thinking else engine
     store = store_or_ending("The run was not started, because its results could not be kept.")
     if isinstance(store, ExitCode):
         return store
     runs = Runs(store)
-    identifier = options.resume or _begin(runs, engine, options)
+    identifier = options.resume or (
+        runs.create(engine, repeat.inputs, repeat.settings, options.name or repeat.name, repeat.judge)
+        if repeat
+        else _begin(runs, engine, options)
+    )
     note(f"Run {identifier}")
     try:
         failed = _carry_out(runs, engine, identifier, options.out)
@@ -78,6 +93,17 @@ def run(options: argparse.Namespace) -> int:
         return ExitCode.INTERRUPTED
     print(f"Run {identifier} is finished" + (f"; {failed} rows failed. See the table of failures." if failed else "."))
     return ExitCode.PARTLY if failed else ExitCode.DONE
+
+
+def _repeat(options: argparse.Namespace) -> Repeat:
+    """What the card asks for. Raises InputError for a card of something else, and for options that it decides."""
+    from core.card.read import read_card
+    from core.card.run import Repeat
+
+    for name in ("harmful", "benign", "plain", "reference", "set", "judge", "thinking"):
+        if getattr(options, name):
+            raise InputError(f"--repeat takes everything from the card. Leave out --{name}.")
+    return Repeat(read_card(options.repeat))
 
 
 def _compare(chosen: list[str], out: Path | None) -> int:
@@ -99,34 +125,39 @@ def _compare(chosen: list[str], out: Path | None) -> int:
     return ExitCode.DONE
 
 
-def prompts_in(path: str, column: str | None = None) -> list[str]:
-    """The prompts in a file; how it was read is noted. Raises InputError."""
+def prompts_in(path: str, column: str | None = None) -> tuple[list[str], dict[str, str]]:
+    """The prompts in a file, and prompt → category where it has categories; how it was read is noted. Raises
+    InputError."""
     from core.prompts.public_sets import read_local
 
     found = read_local(path, column)
     for sentence in (*found.how, *found.warnings):
         note(sentence)
-    return [text for text in map(str.strip, found.rows) if text]
+    return [text for text in map(str.strip, found.rows) if text], found.category_of()
 
 
 def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
     """A new run's identifier. Raises InputError for settings or prompts that make no sense."""
     from core.discovery.context import Inputs
     from core.discovery.settings import Settings
+    from core.prompts.categories import categories_of, shipped_category_of
     from core.prompts.references import read_reference_file, references_for, shipped_references
     from core.prompts.shipped import held_out_file, plain_texts
 
-    harmful, benign = (
-        prompts_in(file, column) if file else held_out_file(engine.spec.prompts, engine.spec.name, kind)
-        for kind, file, column in (
-            ("harmful", options.harmful, options.column),
-            ("benign", options.benign, options.benign_column),
+    def given_or_shipped(kind: str, file: str | None, column: str | None) -> tuple[list[str], dict[str, str]]:
+        path = engine.spec.prompts
+        return (
+            prompts_in(file, column)
+            if file
+            else (held_out_file(path, engine.spec.name, kind), shipped_category_of(path))
         )
-    )
-    plain = prompts_in(options.plain) if options.plain else plain_texts()
+
+    harmful, category_of = given_or_shipped("harmful", options.harmful, options.column)
+    benign, _ = given_or_shipped("benign", options.benign, options.benign_column)
+    plain = prompts_in(options.plain)[0] if options.plain else plain_texts()
     given = read_reference_file(options.reference) if options.reference else []
     references = references_for(harmful, given, shipped_references(engine.spec.references))
-    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references)
+    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references, categories_of(harmful, category_of))
     return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name, options.judge)
 
 

@@ -6,6 +6,8 @@ Knows: what is printed. Does not know: models.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,14 +63,22 @@ def run(options: argparse.Namespace) -> int:
     for line in (*found.warnings, *report.warnings, *_dropped(report)):
         print(f"  {line}")
     print(f"Digest of the kept prompts: {prompts_digest(report.kept)}")
-    out = options.out
+    out, category_of = options.out, found.category_of()
+    for line in _in_each_category(report.kept, category_of):
+        print(f"  {line}")
     for name, texts in split(report.kept, wanted, options.seed).items() if wanted else {}.items():
         print(f"{name}: {len(texts):,} prompts, seed {options.seed}, digest {prompts_digest(texts)}")
         if out is not None:
-            _write(texts, out.with_name(f"{out.stem}.{name}{out.suffix}"))
+            _write(texts, out.with_name(f"{out.stem}.{name}{out.suffix}"), category_of)
     if out is not None and not wanted:
-        _write(report.kept, out)
+        _write(report.kept, out, category_of)
     return ExitCode.DONE
+
+
+def _in_each_category(texts: Sequence[str], category_of: Mapping[str, str]) -> list[str]:
+    """How many of the prompts are in each category, the largest first; nothing where they have none."""
+    counts = Counter(filter(None, (category_of.get(text, "") for text in texts)))
+    return [f"{name}: {count:,}" for name, count in counts.most_common()]
 
 
 def _dropped(report: Report) -> list[str]:
@@ -77,8 +87,10 @@ def _dropped(report: Report) -> list[str]:
     return lines + ([f"and {more:,} more rows"] if more else [])
 
 
-def _write(texts: tuple[str, ...], path: Path) -> None:
+def _write(texts: tuple[str, ...], path: Path, category_of: Mapping[str, str]) -> None:
+    """The prompts, with their categories where they have any and the file has a place for them."""
+    from core.prompts.categories import categories_of
     from core.prompts.files import write_prompts
 
-    write_prompts(texts, path)
+    write_prompts(texts, path, categories_of(texts, category_of))
     note(f"{path} written")

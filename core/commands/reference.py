@@ -14,8 +14,10 @@ from core.commands.command_line import SUBCOMMANDS, parser
 from core.commands.exit_codes import ExitCode
 
 _ACTIONS = (
+    *(("card", action) for action in ("make", "verify", "convert")),
     *(("models", action) for action in ("add", "needs", "remove")),
     *(("saes", action) for action in ("train", "cards", "shrink")),
+    *(("study", action) for action in ("features", "answers", "list", "results")),
 )
 _WIDTH = "100"
 

@@ -121,7 +121,11 @@ def conclusion(values: Sequence[float | None], found: Outcomes, positions: str =
     instead = {kind: int((stopped[best] & _is(found[best, "attacked"], kind)).sum()) for kind in ("refused", *OTHERS)}
     after = int(_is(found[best, "attacked"], "complied").sum())
     harmed = int((~opened & _is(found[best, "attacked"], "complied")).sum())
-    chosen = " (the best of the values tried, which makes this result optimistic)" if len(tried) > 1 else ""
+    chosen = (
+        " (of the values tried, the one that stops most of these prompts, which makes this result optimistic)"
+        if len(tried) > 1
+        else ""
+    )
     sentences = [
         f"Without a clamp, the model answers {succeeded} of {n} prompts under attack "
         f"({_percent(rate(succeeded, n))}). Clamped at {clamp_name(values[best])}{chosen}, it answers {after}.",

@@ -30,14 +30,24 @@ from core.text.json_text import json_text, json_value
 
 @dataclass(frozen=True)
 class Inputs:
-    """The prompts a run is over, plain texts for the cost of an edit, and reference answers (both may be empty)."""
+    """The prompts a run is over, plain texts for the cost of an edit, and reference answers (both may be empty).
+
+    categories: of every harmful prompt, empty text where it has none; no entry at all where the list has none. They
+    are no part of the digest: the same prompts are the same run, whatever they are called.
+    """
 
     harmful: tuple[str, ...]
     benign: tuple[str, ...]
     plain: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
+    categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.categories and len(self.categories) != len(self.harmful):
+            raise InputError(
+                f"There are {len(self.categories):,} categories for {len(self.harmful):,} harmful prompts. Give one "
+                "for each prompt, or none."
+            )
         if not self.harmful:
             raise InputError("No harmful prompts were given. The search needs at least one that the model refuses.")
 
@@ -51,15 +61,21 @@ class Inputs:
         kind, _, number = item.partition("/")
         return (self.harmful if kind == "harmful" else self.benign)[int(number)]
 
+    def category(self, item: str) -> str:
+        """The category of the prompt an item stands for; empty where it has none."""
+        kind, _, number = item.partition("/")
+        return self.categories[int(number)] if self.categories and kind == "harmful" else ""
+
     def to_json(self) -> str:
         """One line; `from_json` reads it back."""
-        return json_text([self.harmful, self.benign, self.plain, [astuple(one) for one in self.references]])
+        references = [astuple(one) for one in self.references]
+        return json_text([self.harmful, self.benign, self.plain, references, self.categories])
 
     @classmethod
     def from_json(cls, text: str) -> Inputs:
-        harmful, benign, plain, *rest = json_value(text)  # older runs have no reference answers
+        harmful, benign, plain, *rest = json_value(text)  # older runs have no reference answers, or no categories
         references = tuple(Reference(*one) for one in (rest[0] if rest else ()))
-        return cls(tuple(harmful), tuple(benign), tuple(plain), references)
+        return cls(tuple(harmful), tuple(benign), tuple(plain), references, tuple(rest[1] if len(rest) > 1 else ()))
 
 
 @dataclass

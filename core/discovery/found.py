@@ -42,6 +42,14 @@ def largest_k(ledger: Ledger) -> int:
     return max((value["k"] or 0 for value in good_rows(ledger, "candidates").values()), default=0)
 
 
+def minimal_features(ledger: Ledger) -> list[Feature]:
+    """The features of all smallest verified sets of a run, each once, in order. Raises InputError where it has none."""
+    chosen = minimal_sets(ledger)
+    if chosen.empty:
+        raise InputError("This run has no minimal sets yet. Stage 2 of the search finds them; let it finish.")
+    return sorted({feature for names in chosen["features"] for feature in features(names)})
+
+
 def read_found(
     name: str,
     spec: ModelSpec,

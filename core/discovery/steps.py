@@ -50,7 +50,16 @@ def do_screen(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
         work.judge,
         before=work.texts(kind)[:first],
     )
-    return [{"kept": s.kept, "reason": s.reason} | _said(work, s.answer) for s in found]
+    return [
+        {"kept": s.kept, "reason": s.reason} | _category(work, item) | _said(work, s.answer)
+        for item, s in zip(group, found, strict=True)
+    ]
+
+
+def _category(work: Work, item: str) -> dict[str, str]:
+    """The prompt's category, where its list has any."""
+    category = work.inputs.category(item)
+    return {"category": category} if category else {}
 
 
 def candidate_groups(work: Work) -> list[list[str]]:

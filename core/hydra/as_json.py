@@ -46,6 +46,8 @@ def to_json(value: Any) -> Any:
 def from_json(kind: Any, value: Any, name: str = "the file") -> Any:
     """A value of the type `kind` from what `to_json` made. name: what it is called. Raises ValueError in a sentence."""
     origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
     if origin is UnionType:
         return None if value is None and NoneType in inner else from_json(inner[0], value, name)
     if kind is Edits:

@@ -15,9 +15,12 @@ from core.edits.edits import Edits
 from core.engine import Engine
 from core.errors import InputError
 from core.measures.scores import refusal_score
+from core.progress import QUIET, Progress
 from core.prompts.conversation import PromptLike
-from core.statistics import mean, means
+from core.statistics import Estimate, mean, means
 
+#: Sets measured on the benign prompts between two reports of progress.
+_AT_ONCE = 4
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(16))
 
 
@@ -27,6 +30,7 @@ def dose(
     edits: Edits,
     strengths: Sequence[float] = STRENGTHS,
     benign: Sequence[PromptLike] = (),
+    progress: Progress = QUIET,
 ) -> pd.DataFrame:
     """One row per strength, times each edit's own: strength, p, score, woken, kl, kl_low, kl_high, kl_prompts.
 
@@ -39,13 +43,14 @@ def dose(
     wanted = [edits.at_strength(s) for s in steps]
     if not wanted:
         raise InputError("No strength was given. Give at least one, for example (0, 0.5, 1).")
+    progress("Measuring the prompt", 0.0)
     reading = engine.reader.prompt(engine.prompt(prompt), [Edits(), *wanted])
     woken = np.zeros(len(wanted), dtype=np.int64)
     for layer, x in reading.residuals.items():
         for _, pre, threshold in engine.reader.preactivations(layer, x):
             fires = (pre > threshold).any(1)
             woken += (fires[1:] & ~fires[0]).sum(-1).cpu().numpy()
-    kl = means(engine.kl(benign, wanted)) if len(benign) else [mean([])] * len(wanted)
+    kl = _costs(engine, wanted, benign, progress)
     p = reading.p[1:]
     return pd.DataFrame(
         {
@@ -59,3 +64,14 @@ def dose(
             "kl_prompts": [one.n for one in kl],
         }
     )
+
+
+def _costs(engine: Engine, sets: Sequence[Edits], benign: Sequence[PromptLike], progress: Progress) -> list[Estimate]:
+    """Each set's mean KL divergence over the benign prompts, a few sets at a time, so that progress can be told."""
+    if not len(benign):
+        return [mean([])] * len(sets)
+    unedited, found = engine.reference(benign), list[Estimate]()
+    for start in range(0, len(sets), _AT_ONCE):
+        progress(f"Measuring {len(benign)} benign prompts at every strength", (1 + start) / (1 + len(sets)))
+        found += means(engine.kl(benign, sets[start : start + _AT_ONCE], unedited))
+    return found

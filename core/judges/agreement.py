@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+import scipy
 
 from core.answers.verdicts import VERDICTS
 from core.errors import InputError
@@ -128,7 +128,7 @@ def from_table(table: np.ndarray, labels: Sequence[str]) -> Agreement:
     off = (1 - kappa) ** 2 * (crossed.sum() - np.trace(crossed))
     last = (kappa - expected * (1 - kappa)) ** 2
     error = float(np.sqrt(max(0.0, diagonal.sum() + off - last) / n) / (1 - expected))
-    half = float(norm.ppf(0.975)) * error
+    half = float(scipy.stats.norm.ppf(0.975)) * error
     return Agreement(
         tuple(labels), counts, observed, expected, kappa, error, max(-1.0, kappa - half), min(1.0, kappa + half)
     )

@@ -7,7 +7,7 @@ Knows: labels, counts. Does not know: which judge, where judgements are kept, or
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.answers.judge import HARMS, Judgement
@@ -27,6 +27,17 @@ def rates(found: Sequence[Judgement]) -> dict[str, Rate]:
     """label → how often it was given, with its 95% Wilson interval; labels never given are left out."""
     counts = Counter(map(label_of, found))
     return {name: rate(counts[name], len(found)) for name in LABELS if counts[name]}
+
+
+def by_category(
+    prompts: Sequence[str], found: Sequence[Judgement | None], category_of: Mapping[str, str]
+) -> list[tuple[str, str, Rate]]:
+    """(category, label, rate) of the answers that were judged and whose prompt has a category, by category."""
+    parts: dict[str, list[Judgement]] = {}
+    for prompt, one in zip(prompts, found, strict=True):
+        if one is not None and category_of.get(prompt):
+            parts.setdefault(category_of[prompt], []).append(one)
+    return [(name, label, each) for name in sorted(parts) for label, each in rates(parts[name]).items()]
 
 
 def rows(

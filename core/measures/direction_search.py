@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
 
 from core.answers.generate import answers
 from core.answers.judge import Judge
@@ -224,7 +223,7 @@ def pick(candidates: Sequence[Candidate], rule: str, n_layers: int) -> int | Non
         return best.layer
     if rule == "balanced":
         flips = round(best.flip_rate * best.tried)
-        low = binomtest(flips, best.tried).proportion_ci(method="wilson").low if best.tried else best.flip_rate
+        low = rate(flips, best.tried).low if best.tried else best.flip_rate
         return min((c for c in candidates if c.flip_rate >= low), key=lambda c: c.kl).layer
     fit = [
         c

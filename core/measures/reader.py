@@ -17,7 +17,7 @@ from core.forward.runtime import Runtime
 from core.measures import features, last_token, reading
 from core.measures.last_token import LastToken
 from core.measures.reading import PromptReading
-from core.measures.strongest import Strongest, strongest
+from core.measures.strongest import Strongest, strongest, suppressed
 from core.measures.token_logit import TokenLogit, token_logit
 from core.prompts.template import Prompt, only_first_token
 
@@ -72,6 +72,10 @@ class Reader:
     def decoders(self, layer: int, indices: np.ndarray) -> np.ndarray:
         """float32 [n, d_model]: the decoder rows of these features of a layer."""
         return self._runtime.dictionaries[layer].decoders(indices).float().cpu().numpy()
+
+    def suppressed(self, layer: int, indices: np.ndarray) -> list[list[int]]:
+        """For each of these features the token ids whose logits its decoder row lowers most."""
+        return suppressed(self._runtime, layer, indices)
 
     def unedited_residuals(self, tokens: Sequence[int], layers: Collection[int]) -> dict[int, torch.Tensor]:
         """layer → float32 [tokens, d_model] on the CPU: resid_post of the unedited model over plain token ids."""

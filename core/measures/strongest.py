@@ -47,7 +47,7 @@ def strongest(runtime: Runtime, layer: int, x: torch.Tensor, most: int, size: in
             f = activations(x, columns, bias)
             value, place = (part.cpu().numpy() for part in f.topk(min(most, len(f)), dim=0))
             density = (f > 0).float().mean(0).cpu().numpy()
-            promoted = _promoted(runtime, columns.decoder, gain)
+            promoted = _tokens(runtime, columns.decoder, gain)
         yield Strongest(start, value, place, density, promoted)
 
 
@@ -78,8 +78,17 @@ def final_gain(model: Any) -> torch.Tensor:
     raise AssetError(f"{type(model).__name__} has no final norm in the usual place. Use a Llama- or Gemma-like model.")
 
 
-def _promoted(runtime: Runtime, decoder: torch.Tensor, gain: torch.Tensor) -> list[list[int]]:
-    """For each feature the token ids whose logits its decoder row raises most; special tokens are left out."""
+def suppressed(runtime: Runtime, layer: int, indices: np.ndarray) -> list[list[int]]:
+    """For each of these features of a layer the token ids whose logits its decoder row lowers most, the lowest first.
+
+    indices: int64 [n]. Special tokens are left out, as among the promoted.
+    """
+    with torch.inference_mode():
+        return _tokens(runtime, -runtime.dictionaries[layer].decoders(indices).float(), final_gain(runtime.model))
+
+
+def _tokens(runtime: Runtime, decoder: torch.Tensor, gain: torch.Tensor) -> list[list[int]]:
+    """For each row the token ids whose logits it raises most; special tokens are left out."""
     head = runtime.model.get_output_embeddings()
     with on_device(head):
         weight = head.weight

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote
 from core.kept_files import write_whole
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
+from core.saes.published import SaeRef
 from core.text.json_text import json_text, json_value
 
 #: What the name of such a suite ends with.
@@ -100,6 +101,12 @@ def sae_name(place: Path | str) -> str:
     folder = Path(place)
     here = folder.is_relative_to(cache_folder() / "training")
     return f"{folder.parent.name}/{folder.name}" if here else folder.name
+
+
+def named_saes(spec: ModelSpec) -> dict[int, str]:
+    """layer → what results call the SAE there, by layer: release/sae_id, or the name of its folder."""
+    saes = sorted(spec.saes.items())
+    return {layer: str(sae) if isinstance(sae, SaeRef) else sae_name(sae) for layer, sae in saes}
 
 
 def trained_names() -> tuple[str, ...]:

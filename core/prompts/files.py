@@ -25,6 +25,8 @@ from core.text.pointers import is_pointer, pointer_sentence
 
 #: File endings that can be read, also packed by gzip (csv.gz).
 ENDINGS = ("txt", "csv", "tsv", "json", "jsonl", "parquet")
+#: Columns that say what kind of request a prompt is, the finest division first.
+_CATEGORIES = ("subcategory", "category", "semanticcategory", "harm_category", "type")
 ONE_PER_LINE = "one request per line"
 _PASTED = "The pasted text"
 
@@ -60,6 +62,18 @@ class PromptFile:
         if chosen not in self.columns:
             raise InputError(f"{self.name} has no text column “{chosen:.60}”. Choose one of {named(self.columns)}.")
         return [text if isinstance(text, str) else "" for text in self.table[chosen]]
+
+    @property
+    def category_column(self) -> str | None:
+        """The column that divides the prompts into categories, by its name; None where no column has such a name."""
+        names = {name.strip().lower(): name for name in reversed(self.columns)}
+        return next((names[usual] for usual in _CATEGORIES if usual in names), None)
+
+    def categories(self, column: str | None = None) -> list[str]:
+        """The category of every row, in the order of `rows`, empty where a row has none. column: the usual one when
+        None; without any such column there are no categories at all, an empty list. Raises InputError."""
+        chosen = self.category_column if column is None else column
+        return [] if chosen is None else [text.strip() for text in self.rows(chosen)]
 
     def warnings(self, column: str | None = None) -> tuple[str, ...]:
         """What to look at when a column is read: sentences."""
@@ -146,9 +160,11 @@ def read_file(path: str | Path) -> PromptFile:
     return read_prompts(data, where.name)
 
 
-def write_prompts(texts: Sequence[str], path: Path) -> None:
-    """Write a list that `read_prompts` reads back as it is, in the format its ending says. Raises InputError."""
-    ending, table = path.suffix.lower().removeprefix("."), pd.DataFrame({"prompt": list(texts)}, dtype=str)
+def write_prompts(texts: Sequence[str], path: Path, categories: Sequence[str] = ()) -> None:
+    """Write a list that `read_prompts` reads back as it is, in the format its ending says. categories: of each text,
+    or none; a txt file has no place for them. Raises InputError."""
+    columns = {"prompt": list(texts)} | ({"category": list(categories)} if categories else {})
+    ending, table = path.suffix.lower().removeprefix("."), pd.DataFrame(columns, dtype=str)
     if ending not in ENDINGS:
         raise InputError(f"{path.name} ends in “.{ending}”, which cannot be written. Use one of {', '.join(ENDINGS)}.")
     if ending == "txt" and any(len(lines_of(text)) > 1 for text in texts):
@@ -161,9 +177,10 @@ def write_prompts(texts: Sequence[str], path: Path) -> None:
         elif ending == "txt":
             path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="\n")
         elif ending == "json":
-            path.write_text(json_text(list(texts), ascii_only=False, indent=0), encoding="utf-8")
+            found = table.to_dict("records") if categories else list(texts)
+            path.write_text(json_text(found, ascii_only=False, indent=0), encoding="utf-8")
         else:
-            lines = (json_text({"prompt": text}, ascii_only=False) + "\n" for text in texts)
+            lines = (json_text(row, ascii_only=False) + "\n" for row in table.to_dict("records"))
             path.write_text("".join(lines), encoding="utf-8", newline="\n")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another file.") from error

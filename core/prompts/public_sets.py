@@ -22,13 +22,20 @@ from core.prompts.sources import SOURCES, Part, PartKind, PublicSet
 class PromptList:
     """Prompts as they stand in their files, row by row. origin: where they are from, in words; warnings: sentences.
 
+    categories: of every row, the finest division that its file has, such as CoCoNot's subcategories; empty without any.
     how: how each file was read, sentences.
     """
 
     rows: tuple[str, ...]
     origin: str
     warnings: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     how: tuple[str, ...] = ()
+
+    def category_of(self) -> dict[str, str]:
+        """Prompt, outer white space gone, → its category; the first where a prompt stands twice."""
+        pairs = zip(self.rows, self.categories, strict=True) if self.categories else ()
+        return {text.strip(): category for text, category in reversed(list(pairs))}
 
 
 def set_names() -> tuple[str, ...]:
@@ -73,40 +80,48 @@ def fetch_set(
     folder = fetch(Wanted(source.repo, part.files, "dataset", source.revision), progress, cancelled)
     files = sorted({path for pattern in part.files for path in folder.glob(pattern)})
     read = [read_prompts(path.read_bytes(), path.name) for path in files]
-    rows = tuple(row for file in read for row in _rows(file, part, column))
+    rows = tuple(row for file in read for row in _belonging(file, part, file.rows(column or part.column)))
     if not any(map(str.strip, rows)):
         raise InputError(f"{source.title} no longer has {part.kind} prompts. See {page(source)}.")
     origin = f"{source.title} ({part.kind}), {source.repo} at {folder.name[:12]}"
+    categories: tuple[str, ...] = ()
+    if all(file.category_column for file in read):
+        categories = tuple(name for file in read for name in _belonging(file, part, file.categories()))
     read_as = column or part.column
     # Rows that need a second column are what `where` leaves out.
     told = ((file.warning,) if part.where else file.warnings(read_as) for file in read)
     warnings = tuple(warning for warnings in told for warning in warnings if warning)
     how = tuple(dict.fromkeys(file.sentence(read_as) for file in read))
-    return PromptList(rows, origin, warnings, how)
+    return PromptList(rows, origin, warnings, categories, how)
 
 
-def read_local(path: str | Path, column: str | None = None) -> PromptList:
-    """The prompts in a file. Raises InputError."""
+def read_local(path: str | Path, column: str | None = None, category_column: str | None = None) -> PromptList:
+    """The prompts in a file, with their categories. category_column: where its name does not show it. Raises
+    InputError."""
     file = read_file(path)
-    return PromptList(tuple(file.rows(column)), file.name, file.warnings(column), (file.sentence(column),))
+    categories = tuple(file.categories(category_column))
+    return PromptList(tuple(file.rows(column)), file.name, file.warnings(column), categories, (file.sentence(column),))
 
 
 def load_set(
-    name_or_file: str, kind: PartKind | None = None, column: str | None = None, progress: Progress = QUIET
+    name_or_file: str,
+    kind: PartKind | None = None,
+    column: str | None = None,
+    progress: Progress = QUIET,
+    category_column: str | None = None,
 ) -> PromptList:
-    """A public set by name, else a file. Raises as `fetch_set` and `read_local`."""
+    """A public set by name, else a file. category_column: of a file. Raises as `fetch_set` and `read_local`."""
     if name_or_file.strip().lower() in set_names():
         return fetch_set(name_or_file, kind, column, progress)
     if not Path(name_or_file).exists():
         raise InputError(
             f"“{name_or_file:.80}” is neither a file nor a known prompt set. Known sets: {', '.join(set_names())}."
         )
-    return read_local(name_or_file, column)
+    return read_local(name_or_file, column, category_column)
 
 
-def _rows(file: PromptFile, part: Part, column: str | None) -> list[str]:
-    """The texts of the rows that belong to the part."""
-    rows = file.rows(column or part.column)
+def _belonging(file: PromptFile, part: Part, rows: list[str]) -> list[str]:
+    """The texts of a column, of the rows that belong to the part."""
     if part.where is None:
         return rows
     name, wanted = part.where

@@ -13,6 +13,9 @@ from core.errors import AssetError, InputError
 from core.paths import assets_folder
 from core.shipped_files import check_shipped
 
+#: Benign prompts that the cost of an edit is measured on, at most.
+COST_PROMPTS = 32
+
 
 class ShippedPrompt(NamedTuple):
     """kind: harmful, lookalike or benign. pair: the harmful prompt and look-alike of one number are matched, 0 = none.
@@ -47,6 +50,11 @@ def shipped_texts(prompts: list[ShippedPrompt], kind: str, split: str, most: int
     """Texts of one kind and split, in file order."""
     texts = [p.text for p in prompts if p.kind == kind and p.split == split]
     return texts if most is None else texts[:most]
+
+
+def cost_texts(prompts: list[ShippedPrompt]) -> list[str]:
+    """The benign prompts that the cost of an edit is measured on."""
+    return shipped_texts(prompts, "benign", "val", COST_PROMPTS)
 
 
 def held_out(prompts: list[ShippedPrompt], kind: str) -> list[str]:

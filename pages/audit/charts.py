@@ -17,10 +17,9 @@ import pandas as pd
 from core.text.json_text import json_text
 from pages.shared.layered import layered
 from pages.shared.text import signed, visible
+from pages.shared.workspace.state import PINNED
 
 HARMFUL, BENIGN, AFTER, BEFORE = "harmful", "benign", "after", "before"
-#: Pinned sets, as they are named beside their curves.
-PINNED = ("A", "B", "C", "D")
 # A name for each of the palette's places, in its order. Text is in the last but one, which can be read on both grounds.
 PLACES = [HARMFUL, BENIGN, AFTER, *PINNED[:3], BEFORE, PINNED[3]]
 _COLOUR = alt.Color("series:N", scale=alt.Scale(domain=PLACES), legend=None)

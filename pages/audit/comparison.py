@@ -13,13 +13,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core import Edits, Engine
 from core.prompts.conversation import PromptLike
-from pages.audit.charts import PINNED
 from pages.shared import measurements
 from pages.shared.measurements import Cost, Side
 from pages.shared.text import counted, escaped, probability, signed
 from pages.shared.verdicts import agreement, answer_cell, verdict
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
+from pages.shared.workspace.state import PINNED
 
 UNEDITED, NOW = "Unedited", "Now"
 _SAYS = {

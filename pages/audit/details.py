@@ -16,6 +16,8 @@ from core.prompts.conversation import PromptLike
 from core.statistics import rate
 from pages.audit import charts
 from pages.shared import measurements, sae_cards
+from pages.shared.number_table import with_true_minus
+from pages.shared.progress_bar import progress_bar
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
 from pages.shared.workspace import session
@@ -116,8 +118,9 @@ def _scores(record: Any) -> None:
         "flips over the refused harmful prompts “tried”, scores and KL over “harmful” and “harmless”. A direction made "
         "by an earlier version has intervals for its flips only."
     )
+    frame = candidates(rows).set_index("layer")
     st.dataframe(
-        candidates(rows).set_index("layer"),
+        with_true_minus(frame, {name: ".4g" for name in frame.select_dtypes("float")}),
         height=210,
         key="candidates",
         column_config={"_index": st.column_config.NumberColumn("layer")},
@@ -159,15 +162,10 @@ def _recompute(engine: Engine) -> None:
             "the page stops it.",
         )
     if wanted:
-        bar = st.progress(0.0, "Starting")
-
-        def progress(message: str, share: float) -> None:
-            bar.progress(min(max(share, 0.0), 1.0), plain(message))
-
         try:
-            found = engine.compute_direction(rule=st.session_state[RULE], progress=progress)
+            with progress_bar("Starting") as progress:
+                found = engine.compute_direction(rule=st.session_state[RULE], progress=progress)
         except HydrascopeError as error:
-            bar.empty()
             show_error(error)
             return
         session.say(f"The new direction is read at layer {found.layer}.")

@@ -13,7 +13,18 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, HydrascopeError
 from pages.audit import charts, comparison, details, picture, reference
-from pages.shared import cards, feature_table, history, measurements, model_offer, prompt_box, quick_sets, strip, tokens
+from pages.shared import (
+    card_button,
+    cards,
+    feature_table,
+    history,
+    measurements,
+    model_offer,
+    prompt_box,
+    quick_sets,
+    strip,
+    tokens,
+)
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.measurements import Side
 from pages.shared.style import use_style
@@ -59,7 +70,7 @@ def _results(
         # Its place is kept, so that nothing moves when the bands, which take longest, are there.
         chart = st.container(height=CHART, border=False, key="layers")
         first, second = cards.draw(engine, key, request, before, after, top.verdict)
-        stop_slot = cards.controls(engine, after.milliseconds)
+        stop_slot, card_slot = cards.controls(engine, after.milliseconds)
         with shown_as_sentences("the pinned sets"):
             compared = comparison.draw(engine, key, request.prompt)
     # Where a forward takes seconds, what is looked up on many prompts takes minutes: the answers do not wait for it.
@@ -90,6 +101,8 @@ def _results(
         with shown_as_sentences("the pinned sets"):
             states = comparison.finish(engine, key, request.prompt, compared)
             picture.button(compared.aside, engine, key, states)
+    with shown_as_sentences("the audit card"):
+        card_button.of_request(card_slot, engine, key, request, "Audit")
     with shown_as_sentences("keeping the history"):
         history.keep(engine, key, request, before, after, finished)
 

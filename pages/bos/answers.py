@@ -14,7 +14,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import Engine, InputError
+from core import Edits, Engine, InputError
 from core.answers.answer import Answer
 from core.answers.verdicts import Judged
 from core.defence import clamp_name
@@ -231,6 +231,12 @@ def curves(engine: Engine, key: str, grid: Grid) -> None:
         f"value. Hover over a verdict for its reason. {agreement()}"
     )
     download(frame, "bos-scores")
+
+
+def for_card(grid: Grid) -> list[tuple[PromptLike, tuple[tuple[str, Edits], ...]]]:
+    """The requests, each with the clamp at the chosen value: what a card of this page is about."""
+    states = ((f"Clamp at {clamp_name(grid.chosen)}", grid.clamp.at(grid.chosen)),)
+    return [(prompt, states) for prompt in grid.prompts]
 
 
 def _stop(asked: tuple) -> None:

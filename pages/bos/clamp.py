@@ -17,10 +17,13 @@ from pages.shared.workspace import session
 from pages.shared.workspace.state import words_of
 
 
-def section(engine: Engine, key: str, features: tuple[Feature, ...], natural: Natural) -> tuple[Clamp, float] | None:
-    """The clamp and its value; None, with the reason shown, where this model cannot hold features so."""
+def section(
+    engine: Engine, key: str, features: tuple[Feature, ...], natural: Natural, positions: str
+) -> tuple[Clamp, float] | None:
+    """The clamp and its value; None, with the reason shown, where this model cannot hold features so. positions: where
+    it acts at first."""
     st.subheader("Clamp value", anchor="clamp")
-    st.session_state.setdefault(state.POSITIONS, "bos" if work.has_bos(engine) else "template")
+    st.session_state.setdefault(state.POSITIONS, positions)
     state.usual(state.VALUE, natural.usual)
     st.session_state[state.SLIDER] = min(max(st.session_state[state.VALUE] or 0.0, 0.0), natural.end)
     st.slider(

@@ -10,10 +10,10 @@ import streamlit as st
 
 from cache.store.database import shared_store
 from core import Engine, Feature, HydrascopeError
-from pages.bos import answers, choose, clamp, defence, work
+from pages.bos import answers, choose, clamp, defence, link, work
 from pages.bos.state import Clamp
 from pages.bos.work import Natural
-from pages.shared import measurements, quick_sets, strip
+from pages.shared import card_button, measurements, quick_sets, strip
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.text import plain
@@ -33,6 +33,8 @@ def bos(engine: Engine) -> None:
         return
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
+    positions = "bos" if work.has_bos(engine) else "template"
+    link.follow(positions)
     key, top = engine_key(engine), strip.draw(engine)
     try:
         request = session.request(engine)
@@ -50,7 +52,9 @@ def bos(engine: Engine) -> None:
     with change:
         quick_sets.row(engine, key, request.prompt)
         features = choose.section(engine, key, request)
-        held = _clamp(engine, key, request, features) if features else None
+        held = _clamp(engine, key, request, features, positions) if features else None
+    link.follow(positions)  # a value that follows the features is known only now
+    session.write_address()
     with effect:
         st.subheader("What the clamp does", anchor="answers")
         if request.edits:
@@ -67,16 +71,19 @@ def bos(engine: Engine) -> None:
             answers.finish(engine, key, grid, after.milliseconds)
         with curves, shown_as_sentences("the score curves"):
             answers.curves(engine, key, grid)
+        with effect, shown_as_sentences("the audit card"):
+            card_button.of_prompts(st, engine, key, answers.for_card(grid), grid.tokens, "BOS")
     defence.finish(engine, slots)
 
 
 def _clamp(
-    engine: Engine, key: str, request: Request, features: tuple[Feature, ...]
+    engine: Engine, key: str, request: Request, features: tuple[Feature, ...], positions: str
 ) -> tuple[Clamp, float, Natural] | None:
-    """How the features are clamped, at what value, and what they do by themselves. Raises InputError."""
+    """How the features are clamped, at what value, and what they do by themselves. positions: where at first. Raises
+    InputError."""
     found = work.ranges(engine, key, features)
     natural = work.natural(found, work.woken_activations(engine, key, request.edits, features))
-    held = clamp.section(engine, key, features, natural)
+    held = clamp.section(engine, key, features, natural, positions)
     choose.ranges(engine, found, features)
     return (*held, natural) if held else None
 

@@ -66,9 +66,21 @@ def set_by_hand(key: str) -> None:
     st.session_state[_TYPED] = {*st.session_state.get(_TYPED, ()), key}
 
 
+def is_set_by_hand(key: str) -> bool:
+    """Whether a person has put something into this widget."""
+    return key in st.session_state.get(_TYPED, ())
+
+
+def forget_choice() -> None:
+    """Back to what the page suggests, in every widget of the clamp."""
+    st.session_state[OFF] = ()
+    for key in (KNOWN, VALUE, POSITIONS, CONDITIONAL, SENSOR, THRESHOLD, _TYPED):
+        st.session_state.pop(key, None)
+
+
 def usual(key: str, value: object) -> None:
     """Put a value that follows the features into a widget, until a person puts in another. Before it is drawn."""
-    if key not in st.session_state.get(_TYPED, ()) or key not in st.session_state:
+    if not is_set_by_hand(key) or key not in st.session_state:
         st.session_state[key] = value
 
 

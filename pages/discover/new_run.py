@@ -63,7 +63,7 @@ def form(engine: Engine, runs: Runs) -> None:
         st.caption("Enter at least one harmful request to start.")
         return
     references_there = references.known(engine, harmful.prompts)
-    inputs = Inputs(harmful.prompts, benign.prompts, tuple(plain_texts()), references_there)
+    inputs = Inputs(harmful.prompts, benign.prompts, tuple(plain_texts()), references_there, harmful.categories)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
             "Start",

@@ -91,7 +91,7 @@ def _runs(engine: Engine, runs: Runs, chosen: list[str], view: str) -> None:
             with column, shown_as_sentences("the results of a run"):
                 with st.container():  # a place of its own, so that what is below does not move when the bar goes
                     progress.bar(engine, runs, runs.get(run))
-                results.show(view, runs.get(run), runs.ledger(run), runs.inputs(run), runs.facts(run))
+                results.show(view, engine, runs, runs.get(run))
 
 
 use_style()

@@ -15,6 +15,7 @@ import streamlit as st
 from cache.jobs import prompt_sets
 from cache.jobs.queue import Job, shared_queue
 from core import Engine, HydrascopeError
+from core.prompts.categories import categories_of, shipped_category_of
 from core.prompts.checks import Report, check_prompts, prompts_digest
 from core.prompts.files import ENDINGS, ONE_PER_LINE, PromptFile, read_pasted, read_prompts
 from core.prompts.public_sets import PromptList, page
@@ -37,13 +38,15 @@ _LISTED = 50
 @dataclass(frozen=True)
 class _Read:
     """Rows as they stand, before they are checked. layout: how the text was taken apart, column: of a table, both empty
-    where there was nothing to take apart. blank: lines without text, which are no rows."""
+    where there was nothing to take apart. blank: lines without text, which are no rows. categories: of every row, or
+    none."""
 
     rows: Sequence[str]
     warnings: tuple[str, ...] = ()
     layout: str = ""
     column: str = ""
     blank: int = 0
+    categories: Sequence[str] = ()
 
 
 def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
@@ -53,7 +56,7 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
         title, sources, default=sources[0], key=f"discover_{side}_source", required=True, help=explanation
     )
     read: dict[str, Callable[[], _Read | None]] = {
-        _SHIPPED: lambda: _Read(held_out_file(engine.spec.prompts, engine.spec.name, side)),
+        _SHIPPED: lambda: _shipped(engine, side),
         _PUBLIC: lambda: _public(side),
         _PASTE: lambda: _pasted(side),
         _FILE: lambda: _from_file(side),
@@ -75,7 +78,13 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
         st.session_state.setdefault(key, min(size, sizes.prompts_wanted()))
         most = st.slider("How many", 1, size, key=key, help="The first prompts of the list are used.")
     st.caption(_understood(found, report))
-    return Given(report.kept[:most], size)
+    categories = tuple(found.categories[row] for row in report.rows[:most]) if found.categories else ()
+    return Given(report.kept[:most], size, categories if any(categories) else ())
+
+
+def _shipped(engine: Engine, side: str) -> _Read:
+    texts = held_out_file(engine.spec.prompts, engine.spec.name, side)
+    return _Read(texts, categories=categories_of(texts, shipped_category_of(engine.spec.prompts)))
 
 
 def _understood(found: _Read, report: Report) -> str:
@@ -153,12 +162,12 @@ def _taken_apart(side: str, found: PromptFile) -> _Read | None:
         )
     if column is None:
         return None
-    rows, blank = found.rows(column), 0
+    rows, blank, categories = found.rows(column), 0, found.categories()
     if found.layout == ONE_PER_LINE:
         # Blank lines between requests are nobody's mistake, so they are not listed among the dropped.
         rows, blank = (kept := [row for row in rows if row.strip()]), len(rows) - len(kept)
         column = ""
-    return _Read(rows, found.warnings(column or None), found.read_as, column, blank)
+    return _Read(rows, found.warnings(column or None), found.read_as, column, blank, categories)
 
 
 def _public(side: str) -> _Read | None:
@@ -175,7 +184,7 @@ def _public(side: str) -> _Read | None:
     found = _result(source, kind)
     if found is not None:
         st.caption(f"From {plain(found.origin)}.")
-        return _Read(found.rows, found.warnings)
+        return _Read(found.rows, found.warnings, categories=found.categories)
     st.button(
         f"Fetch {source.title}",
         key=f"discover_{side}_fetch",

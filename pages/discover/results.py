@@ -10,21 +10,26 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from cache.store.runs import AGREEMENT, JUDGE, Run
+from cache.jobs.run_card import card_of_run
+from cache.store.runs import AGREEMENT, JUDGE, Run, Runs
+from core import Engine
 from core.discovery.context import Inputs
 from core.discovery.ledger import Ledger
 from core.discovery.settings import Settings
 from core.discovery.tables import cosines, readings
 from core.discovery.tables.export import is_share, write
+from core.discovery.tables.headline import headline
 from core.discovery.tables.report import tables
 from core.discovery.tables.search import curves, minimal_sets
 from core.discovery.tables.table import Table
 from pages.discover import charts, state
+from pages.shared import card_button
+from pages.shared.engine import engine_key
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import counted, plain
 
 SEARCH, ANALYSES, SETS, ABOUT = "Search", "Analyses", "Feature sets", "About this run"
@@ -39,6 +44,7 @@ _SHOWN: dict[str, tuple[str, ...]] = {
         "machines",
         "machine_seeds",
         "prompts",
+        "by_category",
         "lengths",
         "failures",
     ),
@@ -70,14 +76,18 @@ def views() -> str:
     return str(chosen)
 
 
-def show(view: str, run: Run, ledger: Ledger, inputs: Inputs, facts: Mapping[str, str]) -> None:
-    """One run's part of the page."""
+def show(view: str, engine: Engine, runs: Runs, run: Run) -> None:
+    """One run's part of the page. Raises InputError."""
+    ledger, inputs, facts = runs.ledger(run.run), runs.inputs(run.run), runs.facts(run.run)
     if view == SETS:
         _sets(run.run, ledger, inputs)
     elif view == ABOUT:
-        _about(run, ledger, facts)
+        _about(engine, runs, run, ledger, facts)
     else:
         found = {table.name: table for table in tables(ledger)}
+        with st.container():
+            if said := headline(ledger):
+                st.markdown(f"**What was found:** {plain(said)}")
         for name in _SHOWN[view]:
             with st.container():  # a place each, or a table that arrives would shift the others into each other's
                 if name in found:
@@ -92,9 +102,8 @@ def _table(run: str, table: Table, ledger: Ledger, facts: Mapping[str, str]) -> 
     if chart is not None:
         chart(run, table, ledger)
     st.dataframe(
-        table.frame,
+        with_true_minus(table.frame, _formats(table.frame)),
         hide_index=True,
-        column_config=_formats(table.frame),
         key=f"table_{run}_{table.name}",
         alt=f"{table.title}: {counted(len(table.frame), 'row')}",
     )
@@ -103,15 +112,10 @@ def _table(run: str, table: Table, ledger: Ledger, facts: Mapping[str, str]) -> 
     st.caption(f"{paper}{plain(table.note)} {plain(judged)}")
 
 
-def _formats(frame: pd.DataFrame) -> dict[str, Any]:
+def _formats(frame: pd.DataFrame) -> dict[str, str]:
     """Shares as percentages, other fractions with four digits."""
-    found: dict[str, Any] = {}
-    for column in frame.columns:
-        if is_share(str(column)):
-            found[column] = st.column_config.NumberColumn(format="percent")
-        elif pd.api.types.is_float_dtype(frame[column]):
-            found[column] = st.column_config.NumberColumn(format="%.4g")
-    return found
+    numbers = [str(column) for column in frame.columns if pd.api.types.is_float_dtype(frame[column])]
+    return {column: ".1%" if is_share(column) else ".4g" for column in numbers}
 
 
 def _overview(run: str, table: Table, ledger: Ledger) -> None:
@@ -210,7 +214,7 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
     )
 
 
-def _about(run: Run, ledger: Ledger, facts: Mapping[str, str]) -> None:
+def _about(engine: Engine, runs: Runs, run: Run, ledger: Ledger, facts: Mapping[str, str]) -> None:
     """Everything a number here depends on, and the whole report as files."""
     frame = pd.DataFrame({"what": list(facts), "value": list(facts.values())})
     st.dataframe(frame, hide_index=True, key=f"facts_{run.run}", alt="Where this run's numbers come from")
@@ -225,6 +229,15 @@ def _about(run: Run, ledger: Ledger, facts: Mapping[str, str]) -> None:
         on_click="ignore",
         help="Download every table as CSV, Parquet, JSON and Markdown.",
     )
+    if run.state == "finished":
+        card_button.draw(
+            st,
+            (engine_key(engine), run.run),
+            f"hydrascope-{run.run}",
+            lambda progress: card_of_run(runs, run.run, engine, progress),
+            "It has no answers in it, and `hydrascope discover --repeat CARD` repeats the run from it.",
+            key=f"card_{run.run}",
+        )
     st.caption(
         f"On the command line, `python -m core discover --resume {run.run} --out DIR` resumes this run and writes its "
         "tables."

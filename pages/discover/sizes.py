@@ -37,10 +37,11 @@ class Size:
 
 
 class Given(NamedTuple):
-    """One side's prompts: those to use, and how many there are that can be used."""
+    """One side's prompts: those to use, and how many there are that can be used. categories: of each, if any."""
 
     prompts: tuple[str, ...] = ()
     of: int = 0
+    categories: tuple[str, ...] = ()
 
 
 SIZES = {

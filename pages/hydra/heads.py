@@ -16,6 +16,8 @@ from pages.hydra import answer_card, charts, state, work
 from pages.shared import references
 from pages.shared.downloads import download
 from pages.shared.judge_choice import choose_judge
+from pages.shared.number_table import with_true_minus
+from pages.shared.progress_bar import progress_bar
 from pages.shared.text import counted, plain
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
@@ -90,12 +92,13 @@ def _play(engine: Engine, what: tuple, played: tuple[Round, ...], slot: Any) -> 
     """Round after round, shown as they come. Each round shown is a place where a click ends the run."""
     _, request, rule, judge, _ = what
     found: list[Round] = []
-    with st.spinner("Cutting", show_time=True):
+    with progress_bar(f"Cutting: round 1 of at most {work.ROUNDS}") as progress:
         for one in work.play(engine, request.prompt, request.edits, rule, judge):
             found.append(one)
             if len(found) > len(played):
                 work.rounds().put(what, tuple(found))
                 _show(slot, tuple(found), live=not one.ended)
+            progress(f"Cutting: round {len(found) + 1} of at most {work.ROUNDS}", len(found) / work.ROUNDS)
 
 
 def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
@@ -108,21 +111,22 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
         if len(played) > 1 and not live:
             _charts(frame, played[at].number)
         st.dataframe(
-            frame[frame["series"] == charts.WOKEN].drop(columns="series"),
+            with_true_minus(
+                frame[frame["series"] == charts.WOKEN].drop(columns="series"), {"score": "+.2f", "recovery": ".0%"}
+            ),
             hide_index=True,
             alt=f"{len(played)} rounds",
             key=f"hydra_rounds_{len(played)}_{live}",
             column_config={
                 "features": st.column_config.NumberColumn("ablated"),
                 "p": st.column_config.NumberColumn("P(refusal token)", format="%.3f"),
-                "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
+                "score": st.column_config.NumberColumn("refusal score"),
                 "kl": st.column_config.NumberColumn("KL, benign", format="%.3f"),
                 "kl_low": st.column_config.NumberColumn("95% from", format="%.3f"),
                 "kl_high": st.column_config.NumberColumn("to", format="%.3f"),
                 "kl_prompts": st.column_config.NumberColumn("benign prompts", format="%d"),
                 "recovery": st.column_config.NumberColumn(
                     "recovery",
-                    format="percent",
                     help="The share of the way to the reference answer that the ablation brings the model, in NLL. One "
                     "prompt, so without an interval; empty without a reference answer (give one on the Audit page).",
                 ),

@@ -11,11 +11,21 @@ from core import Engine, Feature
 from core.hydra.groups import DRAWS
 from pages.hydra import charts, work
 from pages.shared.downloads import download
+from pages.shared.number_table import with_true_minus
+from pages.shared.progress_bar import progress_bar
 from pages.shared.text import signed
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
 BY = "hydra_matter_by"
+_NUMBERS = {
+    "with_group": "score with the group ablated too",
+    "difference": "difference",
+    "control": "difference, random features, mean",
+    "control_low": "lowest draw",
+    "control_high": "highest draw",
+    "group_alone": "score, only the group ablated",
+}
 
 
 def matters(engine: Engine, key: str, request: Request) -> None:
@@ -46,22 +56,11 @@ def matters(engine: Engine, key: str, request: Request) -> None:
         alt="; ".join(f"{row.group}: {signed(row.difference)}" for row in frame.head(6).itertuples()),
     )
     st.dataframe(
-        frame,
+        with_true_minus(frame, dict.fromkeys(_NUMBERS, "+.2f")),
         hide_index=True,
         key="hydra_matters_table",
         alt=f"{len(frame)} groups",
-        column_config={"control_features": None, "score": None}
-        | {
-            name: st.column_config.NumberColumn(title, format="%+.2f")
-            for name, title in (
-                ("with_group", "score with the group ablated too"),
-                ("difference", "difference"),
-                ("control", "difference, random features, mean"),
-                ("control_low", "lowest draw"),
-                ("control_high", "highest draw"),
-                ("group_alone", "score, only the group ablated"),
-            )
-        },
+        column_config={"control_features": None, "score": None, **_NUMBERS},
     )
     download(frame, "do-they-matter")
 
@@ -97,8 +96,8 @@ def one(engine: Engine, key: str, request: Request, feature: Feature) -> None:
 
 def dose(engine: Engine, key: str, request: Request) -> None:
     """The view “Dose”. Raises InputError."""
-    with st.spinner("Measuring at every strength", show_time=True):
-        frame = work.doses(engine, key, request.prompt, request.edits)
+    with progress_bar("Measuring at every strength") as progress:
+        frame = work.doses(engine, key, request.prompt, request.edits, progress)
     st.markdown(
         "The same edits at different strengths. 0 is no edit, and 1 is plain ablation (dotted line). Above 1, "
         "features are pushed below zero."

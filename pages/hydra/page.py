@@ -10,12 +10,13 @@ import streamlit as st
 
 from core import Engine, HydrascopeError
 from pages.hydra import heads, meaning, repair, runs, state, tour, who, woken
-from pages.shared import cards, feature_table, history, measurements, quick_sets, strip
+from pages.shared import card_button, cards, feature_table, history, measurements, quick_sets, strip
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.trouble import show_error, shown_as_sentences
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
+from pages.shared.workspace.state import with_settings
 
 
 def hydra(engine: Engine) -> None:
@@ -38,11 +39,10 @@ def hydra(engine: Engine) -> None:
         view = st.segmented_control(
             "View",
             state.VIEWS,
-            default=state.REPAIR,
-            key=state.VIEW,
+            key=session.show_in(state.VIEW, state.view_named(session.current().settings.view)),
+            on_change=session.on_change(state.VIEW, lambda now, view: with_settings(now, view=state.name_of(view))),
             required=True,
             label_visibility="collapsed",
-            persist_state="session",
         )
         st.space("stretch")
         tour.button(engine, pairs)
@@ -52,7 +52,7 @@ def hydra(engine: Engine) -> None:
     with effect:
         views = st.container()
         first, second = cards.draw(engine, key, request, before, after, top.verdict)
-        stop_slot = cards.controls(engine, after.milliseconds)
+        stop_slot, card_slot = cards.controls(engine, after.milliseconds)
     with views:
         _view(engine, key, request, str(view))
     finish_table = None
@@ -62,6 +62,8 @@ def hydra(engine: Engine) -> None:
     with shown_as_sentences("the features’ effects"):
         if finish_table is not None:
             finish_table()
+    with shown_as_sentences("the audit card"):
+        card_button.of_request(card_slot, engine, key, request, "Hydra", waking=True)
     with shown_as_sentences("keeping the history"):
         history.keep(engine, key, request, before, after, finished)
 

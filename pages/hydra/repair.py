@@ -15,6 +15,7 @@ from core.hydra import HeldParts, Repair
 from core.hydra.repair_controls import DRAWS
 from pages.hydra import repair_charts, state, work
 from pages.shared.downloads import download
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import counted, plain, signed
 from pages.shared.workspace.session import Request
 
@@ -108,16 +109,16 @@ def held_table(held: HeldParts) -> None:
     frame = held_frame(held)
     shown = frame.drop(columns=["score_low", "score_high"]).assign(draws=[_spread(row) for row in frame.itertuples()])
     st.dataframe(
-        shown[["run", "p", "score", "draws", "change"]],
+        with_true_minus(shown[["run", "p", "score", "draws", "change"]], {"score": "+.2f", "change": "+.2f"}),
         hide_index=True,
         key="hydra_held",
         alt="; ".join(f"{row.run}: score {signed(row.score)}" for row in frame.itertuples()),
         column_config={
             "p": st.column_config.NumberColumn("P(refusal token)", format="%.3f"),
-            "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
+            "score": st.column_config.NumberColumn("refusal score"),
             "draws": st.column_config.TextColumn("score, lowest to highest draw"),
             "change": st.column_config.NumberColumn(
-                "change of the logit", format="%+.2f", help="Of the refusal logit, at the unedited final norm’s scale"
+                "change of the logit", help="Of the refusal logit, at the unedited final norm’s scale"
             ),
         },
     )

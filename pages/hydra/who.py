@@ -10,6 +10,7 @@ import streamlit as st
 from core import Engine
 from pages.hydra import charts, work
 from pages.shared.downloads import download
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import counted
 from pages.shared.workspace.session import Request
 
@@ -83,15 +84,15 @@ def section(engine: Engine, key: str, request: Request) -> None:
     st.subheader(f"What each {by} contributes", anchor=False)
     st.caption(f"The refusal score with one {by} left on, compared with all of them ablated.")
     st.dataframe(
-        links.scores,
+        with_true_minus(links.scores, {"score": "+.2f", "difference": "+.2f"}),
         hide_index=True,
         key="hydra_scores",
         height=260,
         alt=f"Refusal score by {by} left on",
         column_config={
             "left_out": st.column_config.TextColumn(f"{by} left on"),
-            "score": st.column_config.NumberColumn("refusal score", format="%+.2f"),
-            "difference": st.column_config.NumberColumn("difference from all ablated", format="%+.2f"),
+            "score": "refusal score",
+            "difference": "difference from all ablated",
         },
     )
     download(links.scores, "left-out")

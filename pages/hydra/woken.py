@@ -18,6 +18,7 @@ from pages.hydra import charts, meaning, state, work
 from pages.shared import measurements, sae_cards, tokens
 from pages.shared.downloads import download
 from pages.shared.feature_text import about
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import counted, visible
 from pages.shared.workspace.session import Request
 
@@ -98,7 +99,7 @@ def _tables(
         frame = _by_feature(found, label)
         asked = st.container(key=f"hydra_one_{name}")
         chosen = st.dataframe(
-            frame,
+            with_true_minus(frame, {"cosine": "+.3f"}),
             hide_index=True,
             key=f"hydra_woken_{name}",
             height=min(300, 40 + 35 * len(frame)),
@@ -107,7 +108,7 @@ def _tables(
             alt=f"{len(frame)} features that woke",
             column_config={
                 "activation": st.column_config.NumberColumn("strongest", format="%.2f"),
-                "cosine": st.column_config.NumberColumn("cosine with refusal direction", format="%+.3f"),
+                "cosine": "cosine with refusal direction",
                 "tokens": st.column_config.NumberColumn(
                     "tokens", help="The number of tokens on which the feature fires now"
                 ),

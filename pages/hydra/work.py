@@ -35,6 +35,7 @@ from core.hydra import (
 from core.hydra.tour import Example, Part, measure_part
 from core.hydra.tour_file import IDENTITY, StoredTour, read_tour, sae_files_digest
 from core.judges.catalogue import find_judge
+from core.progress import Progress
 from core.prompts.conversation import PromptLike
 from pages.shared import references
 from pages.shared.kept import Kept
@@ -42,6 +43,8 @@ from pages.shared.measurements import HASHES, kl_prompts
 
 #: Sets larger than this are left out layer by layer; so many woken features are watched, and so many tried one by one.
 LARGE_SET, WATCHED, ONE_BY_ONE = 120, 100, 40
+#: Rounds of head-cutting, at most.
+ROUNDS = 8
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 REPAIR_STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 
@@ -81,10 +84,19 @@ def held_down(_engine: Engine, key: str, prompt: PromptLike, edits: Edits, by: s
     return leave_one_out(_engine, prompt, edits, watched, by="layer" if by == "layer" else "feature", with_bos=with_bos)
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
-def doses(_engine: Engine, key: str, prompt: PromptLike, edits: Edits) -> pd.DataFrame:
+def doses(engine: Engine, key: str, prompt: PromptLike, edits: Edits, progress: Progress) -> pd.DataFrame:
     """strength, p, score, woken, kl. Raises InputError."""
-    return dose(_engine, prompt, edits, STRENGTHS, benign=kl_prompts(_engine))
+    kept, asked = _doses(), (key, prompt, edits)
+    if (found := kept.get(asked)) is None:
+        found = dose(engine, prompt, edits, STRENGTHS, benign=kl_prompts(engine), progress=progress)
+        kept.put(asked, found)
+    return found
+
+
+@st.cache_resource(show_spinner=False)
+def _doses() -> Kept:
+    """(engine, prompt, edits) → their table at every strength. Not cached data, which could show no progress."""
+    return Kept(32)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
@@ -148,6 +160,7 @@ def play(engine: Engine, prompt: PromptLike, edits: Edits, rule: str, judge: str
             prompt,
             edits,
             rule="aligned" if rule == "aligned" else "all",
+            rounds=ROUNDS,
             benign=kl_prompts(engine),
             judge=chosen,
             reference=references.of(engine, prompt),

@@ -15,6 +15,7 @@ from core.answers.judge import Judgement
 from core.judges.agreement import Agreement, compare, compared
 from core.judges.summary import label_of
 from pages.shared.downloads import download
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import counted, escaped, plain
 
 #: Disagreements shown at a time, and letters of an answer.
@@ -42,16 +43,13 @@ def pairs(every: Sequence[Compared], where: str) -> None:
     if len(found) > 1:
         frame = table(found)
         st.dataframe(
-            frame,
+            with_true_minus(frame, dict.fromkeys(("κ", "95% from", "to"), ".2f")),
             hide_index=True,
             key=f"judges_table_{where}",
             alt=f"Agreement of {counted(len(found), 'pair')}",
             column_config={
-                **{
-                    name: st.column_config.NumberColumn(format="percent")
-                    for name in ("alike", "alike from", "alike to", "by chance")
-                },
-                **{name: st.column_config.NumberColumn(format="%.2f") for name in ("κ", "95% from", "to")},
+                name: st.column_config.NumberColumn(format="percent")
+                for name in ("alike", "alike from", "alike to", "by chance")
             },
         )
         download(frame, f"agreement-{where}")

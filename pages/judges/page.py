@@ -44,7 +44,7 @@ def _live(answers: Answers | None, kept: Judgements) -> None:
             with shown_as_sentences("the results"):
                 results.show_results(answers, kept)
     with st.container(key="judges_stored"), shown_as_sentences("what is stored"):
-        stored.compare_stored(kept, opened=answers is None)
+        stored.compare_stored(kept)
 
 
 use_style()

@@ -1,4 +1,4 @@
-"""Which answers to judge: those that a run of the search kept, or those of a file; a few of them shown as they are.
+"""Which answers to judge: those a run of the search kept, a file’s, or the labelled ones; a few shown as they are.
 
 Knows: the widgets of the choice. Does not know: judges. An uploaded file is kept for the session, because its widget
 forgets it as soon as another page is opened.
@@ -6,14 +6,16 @@ forgets it as soon as another page is opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
 from cache.store.answers import answer_column, digest_of, file_answers, is_unedited, run_answers
 from cache.store.judgements import Pair
-from cache.store.runs import Runs
-from core import InputError
+from cache.store.runs import Run, Runs
+from core import InputError, Verdict
+from core.answers.labelled import labelled_answers
 from core.models.registry import chosen_name
 from core.prompts.files import PromptFile, read_prompts
 from pages.shared.runs import run_name
@@ -22,7 +24,7 @@ from pages.shared.trouble import show_error
 
 SOURCE, RUN, PART = "judges_source", "judges_run", "judges_part"
 FILE, PROMPTS, ANSWERS = "judges_file", "judges_prompts", "judges_answers"
-A_RUN, A_FILE = "A run", "A file"
+A_RUN, A_FILE, LABELLED = "A run", "A file", "Labelled answers"
 #: What was read from the uploaded file, or the InputError that reading it raised.
 _READ = "judges_read"
 #: Files of answers; a list of prompts alone (txt) holds none.
@@ -34,12 +36,15 @@ _PREVIEW = 5
 @dataclass(frozen=True)
 class Answers:
     """The answers to judge. key: digest of the answers themselves, whatever they are called. not_first_token: why the
-    judge “first-token” cannot judge these, a sentence; empty where it can."""
+    judge “first-token” cannot judge these, a sentence; empty where it can. labels: what a reader called each answer;
+    empty where nobody has read them. category_of: prompt → category, if any."""
 
     title: str
     pairs: tuple[Pair, ...]
     key: str
     not_first_token: str = ""
+    labels: tuple[Verdict, ...] = ()
+    category_of: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose_answers(runs: Runs) -> Answers | None:
@@ -47,15 +52,15 @@ def choose_answers(runs: Runs) -> Answers | None:
     st.subheader("Answers", anchor="answers")
     source = st.segmented_control(
         "Source",
-        [A_RUN, A_FILE],
-        default=A_RUN,
+        [A_RUN, A_FILE, LABELLED],
+        default=A_RUN if _with_answers(runs) else LABELLED,
         key=SOURCE,
         required=True,
         label_visibility="collapsed",
         persist_state="session",
     )
     try:
-        found = _run(runs) if source == A_RUN else _file()
+        found = _run(runs) if source == A_RUN else _file() if source == A_FILE else _labelled()
     except InputError as error:
         show_error(error)
         return None
@@ -74,9 +79,28 @@ def choose_answers(runs: Runs) -> Answers | None:
     return found
 
 
+def _with_answers(runs: Runs) -> dict[str, Run]:
+    """The runs that kept their answers."""
+    return {run.run: run for run in runs.all() if run.settings.keep_answers}
+
+
+def _labelled() -> Answers:
+    """The test half of the answers that come with the program, with a reader's labels."""
+    rows = labelled_answers("test")
+    st.caption(
+        f"{len(rows)} real answers of two models that no rule was fitted on, each read and labelled in two passes "
+        "without its edit in view. Any judge can be compared with these labels. The reader was a developer of this "
+        "program (assets/answers/README.md)."
+    )
+    pairs = [Pair(row["prompt"], row["answer"]) for row in rows]
+    reason = "first-token measures the unedited model, but most of these answers were given under edits. Remove it."
+    found = _answers("Labelled answers, test half", pairs, reason)
+    return replace(found, labels=tuple(row["label"] for row in rows))
+
+
 def _run(runs: Runs) -> Answers | None:
     """A run's kept answers, of one stage and side, because rates over a mixture mean little."""
-    known = {run.run: run for run in runs.all() if run.settings.keep_answers}
+    known = _with_answers(runs)
     if not known:
         st.info(
             "No run has stored its answers. On the Discover page, switch on “Keep answers” under Settings before "
@@ -119,7 +143,9 @@ def _run(runs: Runs) -> Answers | None:
             f"first-token measures the current model, but these answers are from {known[run].model}. Choose that "
             "model on the Models page, or remove this judge."
         )
-    return _answers(f"{known[run].name}: {part}", parts[part], reason)
+    inputs = runs.inputs(run)
+    category_of = dict(zip(inputs.harmful, inputs.categories, strict=True)) if inputs.categories else {}
+    return _answers(f"{known[run].name}: {part}", parts[part], reason, category_of)
 
 
 def _file() -> Answers | None:
@@ -174,11 +200,16 @@ def _file() -> Answers | None:
             icon=":material/lightbulb:",
         )
         return None
-    return _answers(file.name, file_answers(file, str(prompts), str(answers)))
+    pairs = file_answers(file, str(prompts), str(answers))
+    categories = file.categories() or [""] * len(pairs)
+    category_of = {pair.prompt: name for pair, name in zip(pairs, categories, strict=True) if name}
+    return _answers(file.name, pairs, category_of=category_of)
 
 
-def _answers(title: str, pairs: list[Pair], not_first_token: str = "") -> Answers:
-    return Answers(title, tuple(pairs), digest_of(pairs), not_first_token)
+def _answers(
+    title: str, pairs: list[Pair], not_first_token: str = "", category_of: Mapping[str, str] | None = None
+) -> Answers:
+    return Answers(title, tuple(pairs), digest_of(pairs), not_first_token, category_of=category_of or {})
 
 
 def _take() -> None:

@@ -15,14 +15,12 @@ from pages.shared.text import plain
 FIRST, SECOND = "judges_first", "judges_second"
 
 
-def compare_stored(kept: Judgements, opened: bool) -> None:
-    """Two boxes and the agreement of the two judges; nothing until two have judged. opened: unfolded at first."""
+def compare_stored(kept: Judgements) -> None:
+    """Two boxes and the agreement of the two judges, folded; nothing until two have judged."""
     names = kept.judges()
     if len(names) < 2:
         return
-    with st.expander(
-        "Agreement on all stored answers", expanded=opened, icon=":material/inventory_2:", key="judges_all"
-    ):
+    with st.expander("Agreement on all stored answers", icon=":material/inventory_2:", key="judges_all"):
         _compare(kept, names)
 
 

@@ -119,9 +119,9 @@ def _changed(label: str, value: str, change: float | None, digits: int, about: s
     st.metric(label, value, said, delta_color="off", delta_arrow=arrow, help=about, width="content")
 
 
-def controls(engine: Engine, took: float) -> Any:
-    """The line under the cards: how long the answer may be, whether the model thinks first where it can, and a slot for
-    Stop. Returns the slot."""
+def controls(engine: Engine, took: float) -> tuple[Any, Any]:
+    """The line under the cards: how long the answer may be, whether the model thinks first where it can. Returns a slot
+    for Stop, and one for the audit card."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="answer_controls"):
         st.segmented_control(
             "Answer length in tokens",
@@ -148,7 +148,7 @@ def controls(engine: Engine, took: float) -> Any:
             width="content",
             help="The time of one forward pass with the edits, in the engine only.",
         )
-    return slot
+        return slot, st.container(width="content")
 
 
 def finish(engine: Engine, key: str, first: Card, second: Card, stop_slot: Any) -> Finished:

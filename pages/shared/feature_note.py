@@ -11,7 +11,7 @@ import streamlit as st
 from core import Engine, Feature, HydrascopeError
 from core.labels.notes import FeatureNote, Labels
 from pages.shared import measurements, sae_cards
-from pages.shared.text import escaped, plain
+from pages.shared.text import escaped, plain, visible
 from pages.shared.trouble import show_error
 
 
@@ -56,11 +56,16 @@ def sentences(note: FeatureNote) -> list[str]:
 def contexts(note: FeatureNote) -> str:
     """Where it fires in the sample, as HTML in which everything that is text is escaped."""
     lines = [
-        f'<div class="hs-context">{escaped(context.before)}<mark>{escaped(context.token)}</mark>'
+        f'<div class="hs-context">{escaped(context.before)}<mark>{escaped(_seen(context.token))}</mark>'
         f"{escaped(context.after)} <span>{context.activation:.2f}</span></div>"
         for context in note.contexts
     ]
     return "".join(lines) or '<div class="hs-context">No example in the sample.</div>'
+
+
+def _seen(token: str) -> str:
+    """A token of blanks alone made visible, or nobody would see which one fires."""
+    return token if token.strip() else visible(token)
 
 
 def _neuronpedia(engine: Engine, feature: Feature) -> None:

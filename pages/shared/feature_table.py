@@ -20,6 +20,7 @@ from core.labels.notes import Labels
 from core.prompts.conversation import PromptLike
 from pages.shared import feature_note, measurements, sae_cards
 from pages.shared.feature_text import short
+from pages.shared.reveal import reveal
 from pages.shared.text import counted, visible
 from pages.shared.workspace import mirrors, session
 from pages.shared.workspace.state import with_clamps, with_ticks
@@ -30,6 +31,8 @@ VALUE, POSITION, MEASURE = "audit_clamp_value", "audit_clamp_position", "audit_m
 KNOWN, MOST_KNOWN = "audit_effects_known", 30
 #: Features whose effect is measured, those with the largest cosine × activation.
 MEASURED = 64
+#: Pixels of a feature's card: with the table above it, it fits under the strip on a screen of 800.
+CARD = 270
 #: Milliseconds of one forward from which on effects are measured on request only.
 SLOW = 400
 _COLUMNS = ["feature", "layer", "index", "cosine", "strongest", "position", "token", "tokens", "label"]
@@ -116,12 +119,15 @@ def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -
         shown["label"] = [short(labels, feature) for feature in features_of(shown)]
         identity = _identity(key, prompt, search, chosen, least, with_bos, measured)
         with place.container():
-            return _table(shown, len(rows), bool(rows["label"].astype(bool).any()), measured, identity)
+            return _table(shown, bool(rows["label"].astype(bool).any()), measured, identity)
 
     looked_at = draw(asked in known)
-    _clamp([feature for feature in session.current().features if str(feature) in set(kept["feature"])])
     if looked_at is not None:
-        feature_note.show(engine, looked_at, labels)
+        with st.container(height=CARD, border=False, key="feature_card"):
+            feature_note.show(engine, looked_at, labels)
+        reveal(str(looked_at), "feature_reveal")
+    _counts(len(kept), len(rows))
+    _clamp([feature for feature in session.current().features if str(feature) in set(kept["feature"])])
     sae_cards.caption(engine.spec)
 
     def finish() -> None:
@@ -173,7 +179,16 @@ def _ask(asked: tuple[str, PromptLike], rows: int) -> None:
     )
 
 
-def _table(shown: pd.DataFrame, of: int, labelled: bool, measured: bool, identity: str) -> Feature | None:
+def _counts(shown: int, of: int) -> None:
+    text = f"{shown:,} of {counted(of, 'feature')} active on this prompt"
+    st.caption(
+        f"{text}. Tick a row to switch the feature off. Click a cell, and what is known of the feature opens below."
+        if shown
+        else f"{text}. Change the filters to see more."
+    )
+
+
+def _table(shown: pd.DataFrame, labelled: bool, measured: bool, identity: str) -> Feature | None:
     """Draw the table; returns the feature whose cell was clicked. Its key changes with its rows, because ticks and
     clicks are row numbers.
     """
@@ -212,12 +227,6 @@ def _table(shown: pd.DataFrame, of: int, labelled: bool, measured: bool, identit
         },
         placeholder="",
         alt="Features active on this prompt, those first whose ablation lowers the refusal score most",
-    )
-    text = f"{len(shown):,} of {counted(of, 'feature')} active on this prompt"
-    st.caption(
-        f"{text}. Tick a row to switch the feature off. Click a cell, and what is known of the feature opens below."
-        if len(shown)
-        else f"{text}. Change the filters to see more."
     )
     cells = [row for row, _ in selection.selection.cells if row < len(shown)]
     return features[cells[0]] if cells else None

@@ -24,6 +24,8 @@ _TITLES: dict[Kind, str] = {
     "training": "the training of",
     "estimate": "the estimate",
     "stability": "the comparison",
+    "features": "the reading of",
+    "study": "making the study",
 }
 
 

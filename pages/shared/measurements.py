@@ -22,13 +22,13 @@ from core.answers import thoughts
 from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view, refresh
 from core.labels.notes import Labels
 from core.prompts.conversation import Conversation, PromptLike
-from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
+from core.prompts.shipped import ShippedPrompt, cost_texts, read_shipped, shipped_texts
 from core.statistics import mean, means
 from pages.shared.kept import Kept
 from pages.shared.workspace.session import Request
 
-#: Prompts a side behind the reference bands, and benign prompts behind the KL figure.
-BAND_PROMPTS, KL_PROMPTS = 24, 32
+#: Prompts a side behind the reference bands.
+BAND_PROMPTS = 24
 #: Where example pairs come from, in this order: plain cases, and none that are hard to read.
 EXAMPLE_CATEGORIES = (
     "drugs",
@@ -189,7 +189,7 @@ def bands(_engine: Engine, key: str) -> pd.DataFrame:
 
 def kl_prompts(engine: Engine) -> list[str]:
     """The benign prompts that the cost of an edit is measured on."""
-    return shipped_texts(shipped_prompts(engine, engine.spec.name), "benign", "val", KL_PROMPTS)
+    return cost_texts(shipped_prompts(engine, engine.spec.name))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

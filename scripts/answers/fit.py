@@ -24,6 +24,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
 
+from core.answers.labelled import labelled_answers  # noqa: E402
 from core.answers.likelihood import gain  # noqa: E402
 from core.answers.names import RULES, SUBSTRINGS, SUBSTRINGS_0_1, WORDINGS  # noqa: E402
 from core.answers.rule import REVISION, Measured, Thresholds, by_substrings, decide  # noqa: E402
@@ -48,11 +49,6 @@ GRID: dict[str, Sequence[float]] = {
 }
 BY_TEXT = ("looped", "distinct", "top", "short", "shared")
 BY_MODEL = ("looped", "distinct", "top", "broken", "short", "gain")
-
-
-def read_rows(split: str) -> list[Row]:
-    rows = [json.loads(line) for line in (FOLDER / "labelled.jsonl").read_text(encoding="utf-8").split("\n") if line]
-    return [row for row in rows if row["split"] == split]
 
 
 def by_text(limits: Thresholds) -> Judging:
@@ -155,14 +151,14 @@ def main() -> None:
     parser.add_argument("--errors", action="store_true", help="list what the full rule gets wrong on the fit half")
     parser.add_argument("--write", action="store_true", help="keep thresholds and the test half's agreement")
     options = parser.parse_args()
-    fit = read_rows("fit")
+    fit = labelled_answers("fit")
     text, full = fitted(by_text, fit, BY_TEXT), fitted(by_likelihood, fit, BY_MODEL)
     print("text", text, "\nlikelihood", full)
     rules = judges(text, full)
     for name, judge in rules.items():
         show(f"fit, {name}", fit, judge)
     if options.test:
-        test = read_rows("test")
+        test = labelled_answers("test")
         found = {name: show(f"test, {name}", test, judge) for name, judge in rules.items()}
         if options.write:
             write(text, full, found)

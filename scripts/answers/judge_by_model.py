@@ -2,10 +2,10 @@
 
 Knows: assets/answers/labelled.jsonl, the judges `llm:NAME`. Does not know: other judges. The numbers of each batch are
 written to --out before the next is read, so that it goes on where it was stopped; the numbers of another rubric or
-model are not reused. The test half is read only with `--test`.
+model are not reused. The test half is read only with `--half test`.
 
     python scripts/answers/judge_by_model.py qwen2.5-coder-1.5b-instruct --out numbers.jsonl
-    python scripts/answers/judge_by_model.py qwen2.5-coder-1.5b-instruct --out numbers.jsonl --test
+    python scripts/answers/judge_by_model.py qwen2.5-coder-1.5b-instruct --out numbers.jsonl --half test
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fit import middle, read_rows, show
-from reading import kappa
+from fit import kappa, middle, show
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # run as a script, and stands on core
 
+from core.answers.labelled import labelled_answers  # noqa: E402
 from core.judges.language_model import LanguageModelJudge, language_model_judge  # noqa: E402
 from core.judges.names import LANGUAGE_MODEL  # noqa: E402
 from core.judges.rubric import FITTED, INTRODUCTION, QUESTIONS, Limits, Numbers, verdict_of  # noqa: E402
@@ -74,10 +74,9 @@ def hash_of_questions() -> str:
 
 def fitted(rows: list[Row], known: dict[str, Numbers]) -> Limits:
     """Coordinate ascent of κ from several starts; among equals the middle of the widest plateau."""
-    truth = [row["label"] for row in rows]
 
     def score(limits: Limits) -> float:
-        return kappa(truth, [verdict_of(row["answer"], known[row["id"]], row["ended"], limits) for row in rows])
+        return kappa(rows, lambda row: verdict_of(row["answer"], known[row["id"]], row["ended"], limits))
 
     found: list[tuple[float, Limits]] = []
     for start in (Limits(r, s, s - 0.1, 10) for r in (0.3, 0.5, 0.8) for s in (0.2, 0.5, 0.8)):
@@ -97,22 +96,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--test", action="store_true", help="judge the test half too, by the thresholds in the code")
+    parser.add_argument("--half", choices=("fit", "test"), default="fit", help="test: by the thresholds in the code")
     options = parser.parse_args()
     judge = language_model_judge(LANGUAGE_MODEL + options.model)
-    fit = read_rows("fit")
-    known = measured(judge, fit, options.out)
+    if options.half == "fit":
+        fit_half(judge, options.out)
+    else:
+        test = labelled_answers("test")
+        known = measured(judge, test, options.out)
+        show("test, in the code", test, lambda row: verdict_of(row["answer"], known[row["id"]], row["ended"]))
+        show("test, `ended` unknown", test, lambda row: verdict_of(row["answer"], known[row["id"]]))
+    judge.close()
+
+
+def fit_half(judge: LanguageModelJudge, out: Path) -> None:
+    """Choose thresholds, and print how far they and those in the code agree with the labels."""
+    fit = labelled_answers("fit")
+    known = measured(judge, fit, out)
     replied = np.array([known[row["id"]].replied for row in fit])
     print(f"on a reply: median {np.median(replied):.3f}, least {replied.min():.3f}")
     print("fitted", limits := fitted(fit, known), "\nin the code", FITTED)
     show("fit, as fitted", fit, lambda row: verdict_of(row["answer"], known[row["id"]], row["ended"], limits))
     show("fit, in the code", fit, lambda row: verdict_of(row["answer"], known[row["id"]], row["ended"]))
-    if options.test:
-        test = read_rows("test")
-        known |= measured(judge, test, options.out)
-        show("test, in the code", test, lambda row: verdict_of(row["answer"], known[row["id"]], row["ended"]))
-        show("test, `ended` unknown", test, lambda row: verdict_of(row["answer"], known[row["id"]]))
-    judge.close()
 
 
 if __name__ == "__main__":

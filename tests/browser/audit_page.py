@@ -20,7 +20,7 @@ OUT = Path(__file__).resolve().parent / "out"
 PATIENCE = 1000 * TEST_PATIENCE.read()
 expect.set_options(timeout=PATIENCE)
 #: Opened at a page's own address, Streamlit first looks for its server below that address, and says so when it is not.
-_PROBE = re.compile(r"/(discover|hydra|bos|models|judges)/_stcore/(health|host-config)$")
+_PROBE = re.compile(r"/(discover|hydra|bos|models|judges|study)/_stcore/(health|host-config)$")
 #: Whether every chart in sight is drawn.
 _DRAWN = """() => [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
     .filter(chart => chart.offsetParent !== null)

@@ -98,7 +98,7 @@ def file(tmp_path) -> Path:
 def test_answers_of_a_file_by_two_judges_with_every_trouble_on_the_way(served, tabs, file):
     hub = served.hub
     tab = tabs(JudgesPage, served.address)
-    tab.says("No run has stored its answers").shot("judges-empty")
+    tab.says("Labelled answers").says("Read in two passes").shot("judges-first")
     tab.from_file(file).shot("judges-file")
     tab.click("judges_start").says(r"33.3% \(8 of 24")
     tab.still().shot("judges-substrings", whole=True)

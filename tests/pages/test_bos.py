@@ -192,6 +192,44 @@ def test_a_condition_says_what_it_does_and_one_too_high_is_refused_in_a_sentence
     assert "Choose features above" in texts(app) or "evaluations appear here" in texts(app)
 
 
+def test_a_link_restores_the_clamp_and_what_is_suggested_is_no_part_of_it(page):
+    app = page()
+    assert workspace(app).settings.clamp == "" and "clamp" not in app.query_params
+    checked(by_hand(app, "2-5, 3-7"))
+    app.number_input(key=state.VALUE).set_value(4.0).run()
+    app.selectbox(key=state.POSITIONS).set_value("instruction").run()
+    app.toggle(key=state.CONDITIONAL).set_value(True).run()
+    checked(app.text_input(key=state.SENSOR).set_value("1-7").run())
+    link = str(app.query_params["clamp"])
+    assert link == workspace(app).settings.clamp == "2-5=4.0@instruction?1-7>1.0,3-7=4.0@instruction?1-7>1.0"
+    other = page(clamp=link)
+    assert clamped(other) == ["2-5", "3-7"]
+    assert other.number_input(key=state.VALUE).value == 4.0
+    assert other.selectbox(key=state.POSITIONS).value == "instruction"
+    assert other.text_input(key=state.SENSOR).value == "1-7" and other.toggle(key=state.CONDITIONAL).value
+    assert str(other.query_params["clamp"]) == link
+    # Back, to before anything was chosen.
+    del other.query_params["clamp"]
+    checked(other.run())
+    assert clamped(other) == clamped(page()) and not other.toggle(key=state.CONDITIONAL).value
+    assert other.selectbox(key=state.POSITIONS).value == "bos"
+
+
+@pytest.mark.parametrize(
+    ("clamp", "says"),
+    [
+        ("2-5=4@bos,3-7=5@bos", "one value"),
+        ("direction", "one value"),
+        ("2-5=x", "is not an edit"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_a_link_with_a_clamp_that_this_page_cannot_show_says_so(page, clamp, says):
+    app = page(clamp=clamp)
+    assert says in texts(app)
+    assert clamped(app) == clamped(page())
+
+
 def test_slips_of_the_pen_are_sentences(page):
     app = by_hand(page(), "2-5, nonsense")
     assert not app.exception and not app.error and "nonsense" in texts(app)

@@ -62,6 +62,14 @@ def test_without_an_edit_it_says_what_to_do(page):
     assert app.button(key="hydra_tour_begin").label == "One-minute tour"
 
 
+def test_a_link_opens_the_view_it_names(page):
+    app = view(page(edits="1-0"), state.DOSE)
+    assert app.query_params["view"] == state.DOSE and workspace(app).settings.view == state.DOSE
+    assert page(edits="1-0", view=state.DOSE).segmented_control(key=state.VIEW).value == state.DOSE
+    assert page(edits="1-0", view="nonsense").segmented_control(key=state.VIEW).value == state.VIEWS[0]
+    assert "view" not in view(app, state.VIEWS[0]).query_params
+
+
 def test_self_repair_is_the_first_view_and_says_what_the_engine_says(page):
     app = page(edits="1-0,1-1,1-2,1-3,1-4,1-5")
     assert app.segmented_control(key=state.VIEW).value == state.REPAIR == state.VIEWS[0]

@@ -15,6 +15,9 @@ from cache.jobs.queue import shared_queue
 from cache.store.database import shared_store
 from cache.store.judgements import Judgements, Pair
 from cache.store.runs import Runs
+from core.answers.fitted import with_people
+from core.answers.labelled import labelled_answers
+from core.answers.names import WORDINGS
 from core.discovery.ledger import Row
 from core.judges import classifier, place
 from core.judges.agreement import compare
@@ -94,10 +97,17 @@ def run_with_answers(model: str = PAGE_MODEL) -> str:
     return identifier
 
 
-def test_the_first_visit_says_what_to_do_and_loads_nothing(visit):
+def test_the_first_visit_shows_the_labelled_answers_and_loads_nothing(visit):
     app = visit()
-    assert not app.exception and not app.error
-    assert "No run has stored its answers" in texts(app) and not engines.loaded_names()
+    assert not app.exception and not app.error and not engines.loaded_names()
+    labels = [row["label"] for row in labelled_answers("test")]
+    for verdict in ("refused", "complied", "off-topic"):
+        assert f"({labels.count(verdict)} of {len(labels)}" in texts(app)
+    judged(app)
+    found = with_people(WORDINGS)
+    assert f"{found.kappa:.2f}" in texts(app), "beside the labels, a judge has the κ that is shown everywhere"
+    app.segmented_control(key=source.SOURCE).set_value(source.A_RUN).run()
+    assert "No run has stored its answers" in texts(app)
     assert not [button for button in app.button if button.key == "judges_start"]
 
 
@@ -111,6 +121,14 @@ def test_a_file_is_judged_by_phrases_at_once_and_every_rate_has_its_interval(vis
         assert f"**{name}** {rate}" in texts(app)
     assert "This judge agrees with people: κ" in texts(app)
     assert "refused** 11.1% (1 of 9" in texts(app) and "degenerate** 11.1% (1 of 9" in texts(app)
+
+
+def test_a_category_column_divides_the_rates(visit):
+    lines = [{"prompt": p, "answer": a, "category": ("drugs", "fraud")[i % 2]} for i, (p, a) in enumerate(PAIRS)]
+    app = judged(given(visit(), "".join(json.dumps(line) + "\n" for line in lines).encode()))
+    frame = shown(app, "category")
+    counted = frame.groupby("category")["hits"].sum().to_dict()
+    assert not app.exception and counted == {"drugs": len(PAIRS[::2]), "fraud": len(PAIRS[1::2])}
 
 
 def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_differ_on(visit):
@@ -302,8 +320,7 @@ def test_everything_stored_is_compared_without_judging_anew(visit):
     app = visit()
     both = kept.both("always", "substrings")
     expected = compare(both.first, both.second)
-    (folded,) = [one for one in app.expander if one.label == "Agreement on all stored answers"]
-    assert folded.proto.expanded, "there is nothing else to look at yet"
+    assert [one for one in app.expander if one.label == "Agreement on all stored answers"]
     assert str(expected) in texts(app)
     assert both.answers == tuple(dict(PAIRS)[p] for p in both.prompts), "kept by one of them is kept"
     assert expected.differ == 4 and sum(f"**{prompt}**" in texts(app) for prompt in PROMPTS) == 4

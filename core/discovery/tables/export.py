@@ -19,13 +19,17 @@ from core.text.json_text import json_text, json_value
 Facts = Mapping[str, str]
 
 
-def write(tables: Sequence[Table], facts: Facts, folder: Path) -> list[Path]:
+#: What a report is headed with where it is of a run.
+TITLE = "Discovery report"
+
+
+def write(tables: Sequence[Table], facts: Facts, folder: Path, title: str = TITLE) -> list[Path]:
     """Write `report.md`, `report.json` and every table as CSV and Parquet. Files of an earlier report are replaced.
 
     Raises InputError where they cannot be written.
     """
     try:
-        return _written(tables, facts, folder)
+        return _written(tables, facts, folder, title)
     except OSError as error:
         raise InputError(
             f"The tables cannot be written to {folder} ({error.strerror or error}). Free some space, or choose another "
@@ -33,15 +37,11 @@ def write(tables: Sequence[Table], facts: Facts, folder: Path) -> list[Path]:
         ) from error
 
 
-def _written(tables: Sequence[Table], facts: Facts, folder: Path) -> list[Path]:
+def _written(tables: Sequence[Table], facts: Facts, folder: Path, title: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "report.md", folder / "report.json"]
-    written[0].write_text(markdown(tables, facts), encoding="utf-8")
-    everything = {
-        "facts": dict(facts),
-        "tables": {t.name: json_value(t.frame.to_json(orient="records")) for t in tables},
-    }
-    written[1].write_text(json_text(everything, ascii_only=False, indent=1) + "\n", encoding="utf-8")
+    written[0].write_text(markdown(tables, facts, title), encoding="utf-8")
+    written[1].write_text(as_json(tables, facts) + "\n", encoding="utf-8")
     for table in tables:
         frame = with_facts(table, facts)
         written += [folder / f"{table.name}.csv", folder / f"{table.name}.parquet"]
@@ -50,15 +50,24 @@ def _written(tables: Sequence[Table], facts: Facts, folder: Path) -> list[Path]:
     return written
 
 
+def as_json(tables: Sequence[Table], facts: Facts) -> str:
+    """Facts and every table, one record a row, as one JSON object."""
+    everything = {
+        "facts": dict(facts),
+        "tables": {t.name: json_value(t.frame.to_json(orient="records")) for t in tables},
+    }
+    return json_text(everything, ascii_only=False, indent=1)
+
+
 def with_facts(table: Table, facts: Facts) -> pd.DataFrame:
     """The table with its facts as constant columns behind the others, so that a row on its own can be traced."""
     return table.frame.assign(**dict(facts))
 
 
-def markdown(tables: Sequence[Table], facts: Facts) -> str:
+def markdown(tables: Sequence[Table], facts: Facts, title: str = TITLE) -> str:
     """The whole report as one Markdown text."""
     line = "; ".join(f"{name} {value}" for name, value in facts.items() if name != "settings")
-    lines = ["# Discovery report", "", *(f"- **{name}**: {value}" for name, value in facts.items()), ""]
+    lines = [f"# {title}", "", *(f"- **{name}**: {value}" for name, value in facts.items()), ""]
     for table in tables:
         lines += [f"## {table.title}", "", markdown_table(table.frame), ""]
         paper = f"Paper: “{table.section}”. " if table.section else ""

@@ -84,6 +84,7 @@ _SUMMARISED: tuple[tuple[Callable[[Ledger], Table], str, str], ...] = (
 _ALL: tuple[Callable[[Ledger], Table], ...] = (
     _summary,
     search.prompts,
+    search.by_category,
     lengths.lengths,
     cosines.cosines,
     search.stage_one,

@@ -35,6 +35,39 @@ def prompts(ledger: Ledger) -> Table:
     return Table("prompts", "Prompts kept and dropped", "Dataset", pd.DataFrame(rows), note)
 
 
+def by_category(ledger: Ledger) -> Table:
+    """How far the search comes in each category of the harmful prompts; empty where their list has no categories."""
+    screened = good_rows(ledger, "screen")
+    tried, pruned = good_rows(ledger, "candidates"), good_rows(ledger, "pruning")
+    categories = {item: value["category"] for item, value in screened.items() if value.get("category")}
+    rows = []
+    for name in sorted(set(categories.values())):
+        items = [item for item, category in categories.items() if category == name]
+        searched = [item for item in items if item in tried]
+        refused, flipped = (
+            rate(sum(bool(screened[i]["kept"]) for i in items), len(items)),
+            rate(sum(tried[i]["k"] is not None for i in searched), len(searched)),
+        )
+        sets = [i for i in searched if i in pruned and pruned[i]["tau"] is not None]
+        sizes = median([len(pruned[i]["minimal"][pruned[i]["tau"]]) for i in sets])
+        rows.append(
+            {
+                "category": name,
+                "prompts": len(items),
+                "refused": refused.hits,
+                "refused, share": refused.rate,
+                **rate_columns(flipped),
+                "with a minimal set": len(sets),
+                **estimate_columns("features, median", sizes),
+            }
+        )
+    note = (
+        "“refused” counts the category's prompts that the unedited model refuses. “flipped” counts those of them that "
+        "Stage 1 flips at any K. n is small in most categories, so read the intervals."
+    )
+    return Table("by_category", "The search by category", "Stage 1", pd.DataFrame(rows), note)
+
+
 def _short(reason: str) -> str:
     return reason if reason in (*VERDICTS, "repeated") else "unusable"
 

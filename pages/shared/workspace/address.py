@@ -6,6 +6,7 @@ edits fit a model (the engine says so when they are read).
     prompt=…            what is asked          turn=…&turn=…   a conversation's turns before it, user first
     edits=2-3,~3-4      edits; ~ is off        pin=…           a pinned set, like edits; once for each
     k=7 near=0.3 seed=2 mode=add tokens=64      settings, where they are not the usual ones
+    view=Dose           the Hydra page's view   clamp=2-3=6@bos  what the BOS page clamps
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pages.shared.workspace.state import MOST_EDITS, MOST_PINS, USUAL, Edit, Edi
 
 PROMPT, TURN, EDITS, PIN = "prompt", "turn", "edits", "pin"
 TOP, NEAR, SEED, MODE, ADD, TOKENS, THINKING = "k", "near", "seed", "mode", "add", "tokens", "thinking"
-NAMES = (PROMPT, TURN, EDITS, PIN, TOP, NEAR, SEED, MODE, TOKENS, THINKING)
+VIEW, CLAMP = "view", "clamp"
+NAMES = (PROMPT, TURN, EDITS, PIN, TOP, NEAR, SEED, MODE, TOKENS, THINKING, VIEW, CLAMP)
 OFF = "~"
 #: Longer links are cut by mail programs, proxies and browsers.
 LONGEST_LINK = 6000
@@ -48,7 +50,7 @@ def link_to(workspace: Workspace) -> Link:
     parts = _parameters(workspace)
     left_out: list[str] = []
     longest_first = sorted((EDITS, PROMPT), key=lambda name: -_length({name: parts.get(name, ())}))
-    for name in (PIN, TURN, *longest_first):
+    for name in (PIN, CLAMP, TURN, *longest_first):
         if _length(parts) <= LONGEST_LINK:
             break
         if name in parts:
@@ -70,6 +72,8 @@ def read(parameters: Mapping[str, Sequence[str]]) -> Workspace:
         first.get(MODE) == ADD,
         int(_number(first.get(TOKENS), usual.answer_tokens)),
         {"on": True, "off": False}.get(first.get(THINKING, "")),
+        first.get(VIEW, ""),
+        first.get(CLAMP, ""),
     )
     return Workspace(
         first.get(PROMPT, ""),
@@ -99,6 +103,8 @@ def _parameters(workspace: Workspace) -> Parameters:
         MODE: (ADD,) if now.adds else (),
         TOKENS: () if now.answer_tokens == usual.answer_tokens else (str(now.answer_tokens),),
         THINKING: () if now.thinking is None else ("on" if now.thinking else "off",),
+        VIEW: (now.view,) if now.view else (),
+        CLAMP: (now.clamp,) if now.clamp else (),
     }
     return ours(found)
 
@@ -139,10 +145,11 @@ def _said(left_out: Sequence[str]) -> str:
         TURN: "The conversation is too long for a link",
         EDITS: "The edits are too many for a link",
         PIN: "The pinned sets are too many for a link",
+        CLAMP: "The clamp on the BOS page has too many features for a link",
     }
     if not left_out:
         return ""
-    name = next(name for name in (PROMPT, EDITS, TURN, PIN) if name in left_out)
+    name = next(name for name in (PROMPT, EDITS, TURN, CLAMP, PIN) if name in left_out)
     return (
         f"{words[name]} ({LONGEST_LINK:,} characters). The address does not contain everything, so a reload will "
         "lose it."

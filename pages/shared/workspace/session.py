@@ -24,8 +24,8 @@ _HISTORY, _NOTICE = "workspace", "workspace_notice"
 _WRITTEN, _BEFORE, _CHANGED = "workspace_address", "workspace_address_before", "workspace_changed"
 _CHECKED, _FIRST, _DRAWN = "workspace_checked", "workspace_first", "workspace_drawn"
 _NEVER = object()
-#: The file of the Audit page, as `app.py` names it.
-AUDIT_PAGE = "pages/audit/page.py"
+#: The files of pages that others lead to, as `app.py` names them.
+AUDIT_PAGE, HYDRA_PAGE, BOS_PAGE = "pages/audit/page.py", "pages/hydra/page.py", "pages/bos/page.py"
 #: Seconds for which the old address may still come in while the run that wrote a new one is not over: the browser had
 #: not heard of it when it was clicked.
 _LATE = 1.0
@@ -54,6 +54,11 @@ def change(to: Workspace) -> None:
     if len(to.edits) >= MOST_EDITS > len(current().edits):
         say(f"A set can have at most {MOST_EDITS:,} edits. The others were left out.")
     _keep(history().change(to))
+
+
+def settle(to: Workspace) -> None:
+    """Look at another workspace from within a run, before the address is written: no click of the visitor's."""
+    st.session_state[_HISTORY] = history().change(to)
 
 
 def undo() -> None:

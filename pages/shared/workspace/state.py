@@ -22,6 +22,8 @@ MOST_EDITS = 2000
 ANSWER_TOKENS = (32, 64, 128, 256)
 #: More pinned sets would not fit beside each other.
 MOST_PINS = 4
+#: Pinned sets, as they are named wherever they stand beside each other.
+PINNED = ("A", "B", "C", "D")
 
 
 class Edit(NamedTuple):
@@ -35,10 +37,11 @@ EditSet = tuple[Edit, ...]
 
 
 class Settings(NamedTuple):
-    """What the quick sets are made with, and how long an answer may be.
+    """What the quick sets are made with, how long an answer may be, and what a page of its own is set to.
 
     adds: whether a set is added to the edits there are, or replaces them. answer_tokens: one of `ANSWER_TOKENS`.
-    thinking: whether a model that can think before it answers does; None as the program is set.
+    thinking: whether a model that can think before it answers does; None as the program is set. view: the Hydra page's,
+    by its name; empty for the first. clamp: the BOS page's, as edits are written; empty for what that page suggests.
     """
 
     features_per_layer: int = 5
@@ -47,6 +50,8 @@ class Settings(NamedTuple):
     adds: bool = False
     answer_tokens: int = ANSWER_TOKENS[0]
     thinking: bool | None = None
+    view: str = ""
+    clamp: str = ""
 
     def within_limits(self) -> Settings:
         """The nearest settings that the widgets can show."""
@@ -57,6 +62,8 @@ class Settings(NamedTuple):
             self.adds,
             self.answer_tokens if self.answer_tokens in ANSWER_TOKENS else ANSWER_TOKENS[0],
             self.thinking,
+            self.view,
+            self.clamp,
         )
 
 

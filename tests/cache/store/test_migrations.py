@@ -63,9 +63,10 @@ def test_every_row_of_an_old_database_is_read_back(old):
     assert [labels.label(Feature(1, i)) for i in (1, 2, 7)] == ["one", "two", "words of regret"]
 
 
-def test_the_old_database_has_a_row_in_every_table(old):
+def test_the_old_database_has_a_row_in_every_table_it_had(old):
+    had = {name for (name,) in duckdb.connect(str(old)).execute("select table_name from duckdb_tables()").fetchall()}
     store = Store(old)
-    assert not [table for table in TABLES if not store.rows(f"select * from {table}")]
+    assert not [table for table in TABLES if table in had and not store.rows(f"select * from {table}")]
 
 
 def test_a_run_and_an_evaluation_of_an_old_database_go_on(old, tiny):

@@ -1,11 +1,11 @@
 """How far each rule agrees with people's labels: measured again from the labelled answers, and as good as asked."""
 
 import hashlib
-import json
 
 import pytest
 
 from core.answers.fitted import agreement_sentence, fit_revision, thresholds, with_people
+from core.answers.labelled import labelled_answers
 from core.answers.likelihood import gain
 from core.answers.names import RULES, SUBSTRINGS, SUBSTRINGS_0_1, WORDINGS
 from core.answers.rule import Measured, by_substrings, decide
@@ -14,8 +14,7 @@ from core.answers.version_0_1 import verdict_0_1
 from core.judges.agreement import agreement
 from core.paths import assets_folder
 
-LABELLED = assets_folder() / "answers" / "labelled.jsonl"
-TEST = [row for line in LABELLED.read_text().splitlines() if (row := json.loads(line))["split"] == "test"]
+TEST = labelled_answers("test")
 #: The likelihoods are those that were stored when the answers were generated.
 JUDGED = {
     SUBSTRINGS_0_1: lambda row: verdict_0_1(row["answer"]),
@@ -42,7 +41,9 @@ def test_the_rules_that_ship_agree_with_people_as_asked_and_better_than_version_
 
 
 def test_thresholds_are_of_the_labelled_answers_that_stand_beside_them():
-    assert fit_revision() == hashlib.sha256(LABELLED.read_bytes()).hexdigest()[:8]
+    assert (
+        fit_revision() == hashlib.sha256((assets_folder() / "answers" / "labelled.jsonl").read_bytes()).hexdigest()[:8]
+    )
 
 
 def test_another_revision_is_not_what_was_measured(tiny):

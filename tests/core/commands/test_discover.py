@@ -182,5 +182,5 @@ def test_a_run_killed_again_and_again_ends_row_for_row_as_an_uninterrupted_one(a
 
 def test_a_file_whose_encoding_is_a_guess_is_read_and_said(tmp_path, capsys):
     (tmp_path / "old.txt").write_bytes("Käse?\n\nBrot?\n".encode("cp1252"))
-    assert prompts_in(str(tmp_path / "old.txt")) == ["Käse?", "Brot?"]
+    assert prompts_in(str(tmp_path / "old.txt")) == (["Käse?", "Brot?"], {})
     assert "not UTF-8" in capsys.readouterr().err

@@ -51,6 +51,19 @@ def test_prompts_kept_and_dropped():
     assert set(frame.loc[frame["prompts"] == "benign", "answer"]) == {"complied", "ZeroDivisionError: by zero"}
 
 
+def test_by_category_counts_what_each_stage_leaves_of_each_category():
+    names = {"harmful/0000": "drugs", "harmful/0001": "fraud", "harmful/0002": "drugs"}
+    screened = {item: value | {"category": names[item]} if item in names else value for item, value in SCREEN.items()}
+    rows = Rows(screen=screened, candidates=CANDIDATES, pruning=PRUNING)
+    frame = search.by_category(rows).frame.set_index("category")
+    assert frame[["prompts", "refused", "flipped", "n", "with a minimal set"]].to_dict("index") == {
+        "drugs": {"prompts": 2, "refused": 1, "flipped": 1, "n": 1, "with a minimal set": 1},
+        "fraud": {"prompts": 1, "refused": 1, "flipped": 1, "n": 1, "with a minimal set": 1},
+    }
+    assert frame["features, median"].tolist() == [1, 2]
+    assert search.by_category(Rows(screen=SCREEN, candidates=CANDIDATES)).frame.empty
+
+
 def test_stage_one_counts_flips_up_to_each_k():
     frame = search.stage_one(Rows(candidates=CANDIDATES)).frame
     assert frame[

@@ -15,7 +15,9 @@ def test_strengths_go_from_none_to_half_as_much_again():
 
 
 def test_zero_is_the_baseline_and_one_the_whole_edit(tiny):
-    found = dose(tiny, PROMPTS[1], SET, (0, 1), benign=PROMPTS[:2])
+    told: list[float] = []
+    found = dose(tiny, PROMPTS[1], SET, (0, 1), benign=PROMPTS[:2], progress=lambda _, share: told.append(share))
+    assert told == sorted(told) and told[0] == 0 and 0 < told[-1] < 1
     assert list(found) == ["strength", "p", "score", "woken", "kl", "kl_low", "kl_high", "kl_prompts"]
     assert found["kl_prompts"].tolist() == [2, 2] and found["kl_low"][1] < found["kl"][1] < found["kl_high"][1]
     whole = refresh(tiny, PROMPTS[1], SET)

@@ -1,7 +1,7 @@
 """Rates of labels and rows to write, against counting by hand."""
 
 from core.answers.judge import Judgement
-from core.judges.summary import LABELS, label_of, rates, rows
+from core.judges.summary import LABELS, by_category, label_of, rates, rows
 from core.statistics import rate
 
 FOUND = (Judgement("refused"), Judgement("complied"), Judgement("refused"), Judgement(None, "unclear", "maybe", 0.5))
@@ -15,6 +15,16 @@ def test_a_label_is_the_classifiers_word_or_the_verdict():
 def test_rates_are_wilsons_of_the_counts_and_unused_labels_are_left_out():
     assert rates(FOUND) == {"unclear": rate(1, 4), "refused": rate(2, 4), "complied": rate(1, 4)}
     assert rates(()) == {}
+
+
+def test_rates_by_category_leave_out_what_was_not_judged_or_has_none():
+    categories = {"a": "drugs", "b": "drugs", "c": "fraud"}
+    found = (FOUND[0], FOUND[1], None, FOUND[2])
+    assert by_category(["a", "b", "c", "d"], found, categories) == [
+        ("drugs", "refused", rate(1, 2)),
+        ("drugs", "complied", rate(1, 2)),
+    ]
+    assert by_category(["a"], FOUND[:1], {}) == []
 
 
 def test_rows_leave_out_what_was_not_judged_and_answers_that_are_not_wanted():

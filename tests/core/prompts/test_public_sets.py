@@ -48,6 +48,15 @@ def test_each_part_holds_its_own_prompts(serve, hub, name, kind):
     assert not any("pref" in file or "copyright" in file for file in asked_for), "only the files of the part"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "categories"),
+    [("coconot", "harmful", ("s", "s")), ("xstest", "look-alike", ("homonyms",)), ("jailbreakbench", "harmful", ())],
+)
+def test_categories_are_those_of_the_parts_own_rows(serve, name, kind, categories):
+    serve(name)
+    assert fetch_set(name, kind).categories == categories
+
+
 def test_every_set_says_what_it_is_and_under_which_terms():
     for source in SOURCES:
         assert source.licence and source.citation and source.note.endswith(".") and source.parts

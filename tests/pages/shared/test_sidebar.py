@@ -13,7 +13,7 @@ from pages.shared.text import plain
 from tests.conftest import PAGE_MODEL, opened, workspace
 
 APP = str(Path(__file__).resolve().parents[3] / "app.py")
-PAGES = ("discover", "hydra", "bos", "judges", "models")
+PAGES = ("discover", "hydra", "bos", "judges", "features", "study", "models")
 ROW = Audit(
     datetime(2026, 11, 27), PAGE_MODEL, "", "float32", "cpu", "", "How to pick a lock?", "1-1,1-2,2-3",
     8.84, -2.83, 0.9, 0.1, None, 0, "refused", "complied", 32,

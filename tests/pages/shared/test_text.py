@@ -56,7 +56,9 @@ def test_what_can_be_grey_says_why(file):
         assert "disabled" not in names or "help" in names, f"{file.name}:{getattr(node, 'lineno', 0)}"
 
 
-@pytest.mark.parametrize("folder", ["audit", "bos", "discover", "hydra", "judges", "models", "shared"])
+@pytest.mark.parametrize(
+    "folder", ["audit", "bos", "discover", "features", "hydra", "judges", "models", "study", "shared"]
+)
 def test_numbers_with_a_sign_are_written_by_signed(folder):
     """Python's own “+” format writes an ASCII hyphen. Charts' formats are the browser's, which writes a true minus."""
     for file in (PROGRAM_FOLDER / "pages" / folder).glob("*.py"):

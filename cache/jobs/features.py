@@ -1,0 +1,43 @@
+"""Reading what a set of features is about, as a job: prompts are read and features ablated one by one.
+
+Knows: which features and prompts. Does not know: pages, or how anything is tested. Nothing of it is kept on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cache.jobs.queue import Control, Job, Queue
+from core import Engine, Feature
+from core.errors import Cancelled
+from core.prompts.categories import Labelled
+from core.prompts.checks import prompts_digest
+from core.semantics.about import About, read_about
+from core.semantics.firing import Firing
+
+
+def start(
+    queue: Queue,
+    engine: Engine,
+    engine_key: str,
+    prompts: Labelled,
+    name: str,
+    features: Sequence[Feature],
+    label_of: Callable[[Feature], str],
+    firing: Firing | None,
+) -> Job:
+    """engine_key: everything of the engine that a number depends on. firing: of these prompts, where it was read
+    before. The job's result is an `About`."""
+
+    def work(control: Control) -> About:
+        found = read_about(engine, prompts, name, features, label_of, firing, control.report, control.stop_requested)
+        if found is None:
+            raise Cancelled("Stopped. Nothing was kept, because a part of the prompts says nothing of the others.")
+        return found
+
+    return queue.submit("features", key_of(engine_key, prompts, features), name, work)
+
+
+def key_of(engine_key: str, prompts: Labelled, features: Sequence[Feature]) -> str:
+    """Which features on which prompts of which engine."""
+    return f"{engine_key}|{prompts.digest}|{prompts_digest([str(feature) for feature in features])}"

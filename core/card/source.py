@@ -1,0 +1,115 @@
+"""Where a card's numbers come from, read off an engine; and the direction that a card carries with it.
+
+Knows: an engine's parts. Does not know: what is measured, or how two sources are compared (`verify.py`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.answers.fitted import with_people
+from core.answers.judge import Judge
+from core.card.contents import DirectionUsed, JudgeUsed, SaeUsed, Source
+from core.edits.direction import Direction
+from core.engine import Engine
+from core.models.spec import ModelSpec
+from core.models.trained import named_saes
+from core.saes.packed import records_digest
+from core.versions import versions
+
+#: Parts of a file of weights that its digest reads, and bytes of each: files of gigabytes take well under a second.
+PARTS, PART_BYTES = 64, 2**18
+
+
+def source_of(engine: Engine, judge: Judge | None = None) -> Source:
+    """Everything the numbers of this engine depend on. judge: by default the engine's own. Raises AssetError."""
+    spec, runtime = engine.spec, engine.runtime
+    config = engine.model.config
+    return Source(
+        model=spec.name,
+        model_id=_portable(spec.model_id),
+        revision=spec.revision or "",
+        weights=weights_of(engine),
+        architecture=str(config.model_type),
+        n_layers=engine.n_layers,
+        refusal_tokens=tuple(spec.refusal_tokens),
+        refusal_pieces=engine.refusal_pieces,
+        saes=saes_of(engine),
+        direction=direction_used(engine.direction()) if engine.has_direction else None,
+        dtype=engine.dtype,
+        device=engine.device,
+        thinking=runtime.template.thinking,
+        versions=versions(),
+        judge=judge_used(engine.judge if judge is None else judge),
+    )
+
+
+def _portable(model_id: str) -> str:
+    """A hub's name as it is; of a folder its last part, because the rest is of one machine."""
+    return Path(model_id).name if Path(model_id).is_absolute() else model_id
+
+
+def saes_of(engine: Engine) -> tuple[SaeUsed, ...]:
+    """The SAEs, by layer. Raises AssetError."""
+    names: Mapping[int, str] = named_saes(engine.spec)
+    found = sorted(engine.runtime.dictionaries.items())
+    return tuple(SaeUsed(layer, names.get(layer, one.name), records_digest(one.path)) for layer, one in found)
+
+
+def judge_used(judge: Judge) -> JudgeUsed:
+    """A judge, with how far it agrees with people."""
+    known = with_people(judge.name, judge.revision)
+    if known is None:
+        return JudgeUsed(judge.name, judge.revision, None, None, None, None)
+    return JudgeUsed(judge.name, judge.revision, known.kappa, known.low, known.high, known.n)
+
+
+def direction_used(direction: Direction) -> DirectionUsed:
+    """The direction as a card carries it."""
+    vector = direction.vector.detach().to("cpu", torch.float32).numpy().astype("<f4")
+    rule = str(direction.provenance.get("rule", ""))
+    coded = base64.b64encode(vector.tobytes()).decode()
+    return DirectionUsed(direction.layer, direction.position, direction.norm, rule, direction.key, coded)
+
+
+def direction_of(used: DirectionUsed) -> Direction:
+    """The other way round. Raises ValueError for what is no vector."""
+    vector = np.frombuffer(base64.b64decode(used.vector, validate=True), dtype="<f4").astype(np.float32)
+    return Direction(used.layer, used.position, torch.from_numpy(vector), used.norm, {"rule": used.rule})
+
+
+def weights_of(engine: Engine) -> str:
+    """The digest of the files that the engine's weights were read from; empty where they are no longer there."""
+    return weights_digest(Path(str(engine.model.name_or_path)), engine.spec)
+
+
+def weights_digest(folder: Path, spec: ModelSpec) -> str:
+    """16 hex digits over the safetensors files of a model's folder and of its adapter. Of a large file, its size and
+    `PARTS` evenly spaced parts are read, so a change of a few single weights can be missed.
+    """
+    adapter = sorted(spec.adapter.glob("*.safetensors")) if spec.adapter else []
+    files = [*sorted(folder.glob("*.safetensors")), *adapter]
+    stated = [(path, path.stat()) for path in files]
+    return _sampled(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stated)) if files else ""
+
+
+@cache
+def _sampled(files: tuple[tuple[Path, int, int], ...]) -> str:
+    total = hashlib.sha256()
+    for path, size, _ in files:
+        total.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            if size <= PARTS * PART_BYTES:
+                total.update(file.read())
+                continue
+            for start in np.linspace(0, size - PART_BYTES, PARTS).astype(np.int64).tolist():
+                file.seek(start)
+                total.update(file.read(PART_BYTES))
+    return total.hexdigest()[:16]

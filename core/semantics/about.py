@@ -1,0 +1,152 @@
+"""Everything that is said of a set of features, put together: categories, roles, label scores, groups, both routes.
+
+Knows: which part answers. Does not know: where features, prompts and labels come from, or how any of it is shown.
+The prompts must be such as no label was made from, or a label's score is too good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from core.edits.edits import Feature
+from core.engine import Engine
+from core.errors import InputError
+from core.judges.agreement import Agreement
+from core.labels.wording import word
+from core.progress import NEVER, QUIET, Progress, part
+from core.prompts.categories import Labelled
+from core.semantics.categories import CategoryTests, categorise
+from core.semantics.firing import Firing, read_firing
+from core.semantics.groups import group_labels
+from core.semantics.label_score import LabelScore, score_labels
+from core.semantics.roles import Evidence, Role, read_effects, read_evidence, role_of
+from core.semantics.text_route import agreement_of_routes
+
+#: Names of the groups that stand beside the one that is asked about.
+RANDOM, ALL = "random active", "all that fire"
+#: Labels of other features that a label is shuffled with, beside those of its own set.
+SHUFFLED_WITH = 400
+#: Which shuffling of categories and random draw of features; another seed gives others of the same kind.
+SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """tests: of every feature that fires, and `shuffled` of the same with categories dealt out by chance. firing: of
+    the prompts' texts, then of their contrast prompts.
+
+    groups: name → features, the one asked about first, then `RANDOM`; `ALL` is every feature of `tests`. labels: of the
+    features of both groups, empty where there is none. evidence, scores, by_label, suppressed: of the same features;
+    scores hold those alone that can be scored. suppressed: tokens that a decoder row lowers most, readable.
+    """
+
+    prompts: Labelled
+    groups: Mapping[str, tuple[Feature, ...]]
+    tests: CategoryTests
+    shuffled: CategoryTests
+    firing: Firing
+    labels: Mapping[Feature, str]
+    evidence: Mapping[Feature, Evidence]
+    scores: Mapping[Feature, LabelScore]
+    by_label: Mapping[Feature, str]
+    routes: Agreement
+    suppressed: Mapping[Feature, tuple[str, ...]]
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """Those of both groups, each once."""
+        return tuple(self.evidence)
+
+    @cached_property
+    def place(self) -> Mapping[Feature, int]:
+        """Where a feature stands in `tests`."""
+        return {feature: number for number, feature in enumerate(self.tests.features)}
+
+    def role(self, feature: Feature) -> Role:
+        return role_of(self.evidence[feature])
+
+
+def read_about(
+    engine: Engine,
+    prompts: Labelled,
+    name: str,
+    features: Sequence[Feature],
+    label_of: Callable[[Feature], str],
+    firing: Firing | None = None,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> About | None:
+    """Everything about one set of features, beside as many random active ones of the same layers.
+
+    name: what the set is called. firing: of the prompts' texts and contrast, where it was read before. None where it
+    was cancelled. Raises InputError for no features, and for those the model does not have.
+    """
+    if not features:
+        raise InputError("No features were given. Name some, or choose a run that found minimal sets.")
+    wanted = tuple(dict.fromkeys(features))
+    texts = [*prompts.texts, *prompts.contrast]
+    if firing is None:
+        firing = read_firing(engine, texts, None, part(progress, 0, 0.5), cancelled)
+    if firing is None:
+        return None
+    firing.columns(wanted)  # before anything that takes long
+    fires = firing.features
+    every = tuple(sorted({*fires, *wanted}))
+    drawn = random_like(fires, wanted, SEED)
+    chosen = [*wanted, *drawn]
+    tests = categorise(firing, prompts, every)
+    mixed = prompts.shuffled(SEED)
+    place = {text: number for number, text in enumerate(texts)}
+    order = [place[text] for text in (*mixed.texts, *mixed.contrast)]
+    shuffled = categorise(firing.rows(order), mixed, every)
+    effects = read_effects(engine, firing, prompts.texts, chosen, part(progress, 0.55, 0.45), cancelled)
+    if effects is None:
+        return None
+    layers, indices = np.array(chosen, dtype=np.int64).T
+    cosines = engine.reader.cosines(layers, indices)
+    where = {feature: number for number, feature in enumerate(every)}
+    answers = [int(tests.answers[where[feature]].sum()) for feature in chosen]
+    evidence = read_evidence(firing, len(prompts.texts), chosen, answers, cosines, effects)
+    labels = {feature: label_of(feature) for feature in chosen}
+    generator = np.random.default_rng(SEED)
+    some = generator.permutation(len(fires))[:SHUFFLED_WITH].tolist()
+    others = [label_of(fires[i]) for i in some if fires[i] not in labels]
+    return About(
+        prompts,
+        {name: wanted, RANDOM: drawn},
+        tests,
+        shuffled,
+        firing,
+        labels,
+        {one.feature: one for one in evidence},
+        score_labels(labels, firing, texts, others),
+        group_labels(labels),
+        agreement_of_routes(tests, labels, prompts),
+        _suppressed(engine, chosen),
+    )
+
+
+def random_like(fires: Sequence[Feature], like: Collection[Feature], seed: int) -> tuple[Feature, ...]:
+    """As many features that fire as `like` has in each layer, none of `like`; fewer where a layer has no more."""
+    generator, drawn = np.random.default_rng(seed), list[Feature]()
+    barred = set(like)
+    for layer in sorted({feature.layer for feature in like}):
+        pool = [feature for feature in fires if feature.layer == layer and feature not in barred]
+        number = min(len(pool), sum(feature.layer == layer for feature in like))
+        drawn += [pool[int(i)] for i in np.sort(generator.permutation(len(pool))[:number])]
+    return tuple(drawn)
+
+
+def _suppressed(engine: Engine, features: Sequence[Feature]) -> dict[Feature, tuple[str, ...]]:
+    """The tokens each feature writes against, as a person can read them."""
+    found: dict[Feature, tuple[str, ...]] = {}
+    for layer in sorted({feature.layer for feature in features}):
+        here = [feature for feature in features if feature.layer == layer]
+        rows = engine.reader.suppressed(layer, np.array([feature.index for feature in here], dtype=np.int64))
+        for feature, ids in zip(here, rows, strict=True):
+            found[feature] = tuple(word(engine.tokenizer.decode([i])) for i in ids)
+    return found

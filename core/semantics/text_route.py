@@ -1,0 +1,44 @@
+"""The other way to a feature's category: not from where it fires but from what its label says, and how the two agree.
+
+A label goes to the category whose prompts its words are nearest, or to none where the contrast prompts are nearer.
+Knows: labels and prompts as text. Does not know: activations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from core.edits.edits import Feature
+from core.judges.agreement import Agreement, agreement
+from core.prompts.categories import Labelled
+from core.semantics.categories import CategoryTests
+from core.semantics.vectors import vectors
+from core.semantics.words import content, explanation
+
+NONE, SEVERAL = "none", "several"
+
+
+def categories_by_text(labels: Sequence[str], prompts: Labelled) -> list[str]:
+    """The category of each label, or “none”. Nearest is the mean of a category's text vectors, by cosine."""
+    said, texts = vectors([content(label) for label in labels], [*prompts.texts, *prompts.contrast])
+    of = np.array([*prompts.categories, *[NONE] * len(prompts.contrast)])
+    names = [*prompts.names, *([NONE] if prompts.contrast else [])]
+    middles = np.stack([np.asarray(texts[np.flatnonzero(of == name)].mean(0)).ravel() for name in names])
+    middles /= np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-12)
+    near = said @ middles.T
+    return [names[int(row.argmax())] if row.any() else NONE for row in near]
+
+
+def agreement_of_routes(tests: CategoryTests, labels: Mapping[Feature, str], prompts: Labelled) -> Agreement:
+    """κ of the category from firing and the one from the label's words, over labelled features that answer to one
+    category or to none; one that answers to several has no single category to compare."""
+    places = [
+        place
+        for place, feature in enumerate(tests.features)
+        if explanation(labels.get(feature, "")) and tests.verdict(place) != SEVERAL
+    ]
+    by_firing = [tests.best(place) or NONE for place in places]
+    by_text = categories_by_text([labels[tests.features[place]] for place in places], prompts) if places else []
+    return agreement(by_firing, by_text, [*tests.names, NONE])

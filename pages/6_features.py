@@ -1,0 +1,5 @@
+"""A cold link to the Features page: see `pages/shared/cold_link.py`."""
+
+from pages.shared.cold_link import open_app
+
+open_app()

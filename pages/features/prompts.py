@@ -1,0 +1,88 @@
+"""Which labelled prompts say what features are about: the shipped ones, a public set that is here, or a file.
+
+Knows: the widgets of the choice. Does not know: features. A public set is fetched on the Discover page or the command
+line; here it is taken as a file, with its own contrast prompts.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import Engine, InputError
+from core.prompts.categories import Labelled, from_lists, from_shipped
+from core.prompts.files import ENDINGS, PromptFile, read_prompts
+from core.prompts.public_sets import PromptList
+from pages.shared import measurements
+from pages.shared.text import counted, plain
+from pages.shared.trouble import show_error
+
+FROM, MOST = "features_prompts_from", "features_most"
+SHIPPED, FILE = "Shipped prompts", "A file with categories"
+HARMFUL, CONTRAST = "features_harmful_file", "features_contrast_file"
+#: Prompts of each category at first: a look takes a minute or two on a processor.
+AT_FIRST = 10
+
+
+def choose(engine: Engine) -> Labelled | None:
+    """In a popover; None where there are none that can be used, and why stands there."""
+    offered = [SHIPPED, FILE] if engine.spec.prompts else [FILE]
+    with st.popover("Prompts", icon=":material/category:", type="tertiary", key="features_prompts"):
+        source = st.segmented_control(
+            "Prompts",
+            offered,
+            default=offered[0],
+            key=FROM,
+            required=True,
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+        try:
+            found = _shipped(engine) if source == SHIPPED else _from_files()
+        except InputError as error:
+            if source == SHIPPED:  # nobody's mistake
+                st.caption(plain(str(error)))
+            else:
+                show_error(error)
+            return None
+        if found is None:
+            return None
+        most = st.number_input(
+            "Prompts of each category, at most",
+            8,
+            1000,
+            AT_FIRST,
+            key=MOST,
+            persist_state="session",
+            help="More prompts make the figures surer, and take longer to read.",
+        )
+        found = found.first(int(most))
+        counts = ", ".join(f"{name} {found.categories.count(name)}" for name in found.names)
+        st.caption(plain(f"{counts}; {counted(len(found.contrast), 'contrast prompt')}."))
+        if found.left_out:
+            left = ", ".join(name for name, _ in found.left_out)
+            st.caption(plain(f"Left out, with too few prompts: {left}.", most=400))
+    return found
+
+
+def _shipped(engine: Engine) -> Labelled:
+    return from_shipped(measurements.shipped_prompts(engine, engine.spec.name))
+
+
+def _from_files() -> Labelled | None:
+    given = st.file_uploader("Harmful prompts with a category", type=list(ENDINGS), key=HARMFUL)
+    other = st.file_uploader(
+        "Contrast prompts (optional)",
+        type=list(ENDINGS),
+        key=CONTRAST,
+        help="Requests like the others that should be answered, such as CoCoNot's contrast prompts. Without them, each "
+        "category is compared with the others.",
+    )
+    if given is None:
+        st.caption("Give a file with a column “category” or “subcategory”, such as CoCoNot's.")
+        return None
+    contrast = None if other is None else _as_list(read_prompts(other.getvalue(), other.name))
+    return from_lists(_as_list(read_prompts(given.getvalue(), given.name)), contrast)
+
+
+def _as_list(file: PromptFile) -> PromptList:
+    return PromptList(tuple(file.rows()), file.name, (file.warning,) if file.warning else (), tuple(file.categories()))

@@ -1,0 +1,114 @@
+"""A card measured again: on another cache everything agrees; what was changed is told, number by number."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from core import load
+from core.card.compare import near, tolerance_for
+from core.card.files import write_card
+from core.card.read import read_card
+from core.card.verify import verify
+from core.edits.direction import make_direction
+from tests.cards import changed, made
+
+
+@pytest.fixture(scope="module")
+def card(tiny):
+    return made(tiny, waking=True)
+
+
+def test_a_card_made_on_one_cache_verifies_on_another(tiny_spec, tmp_path, monkeypatch):
+    """Another cache folder, packed anew; and no direction there but the card's own."""
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "one"))
+    engine = load(tiny_spec, device="cpu", dtype="float32")
+    engine.use_direction(make_direction(torch.randn(32, generator=torch.Generator().manual_seed(5)), 2))
+    write_card(made(engine, waking=True), tmp_path / "card.html")
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "two"))
+    other = load(tiny_spec, device="cpu", dtype="float32")
+    assert not other.has_direction
+    found = verify(read_card(tmp_path / "card.html"), other)
+    assert found.whole and len(found.checks) > 60 and not found.notes
+    assert {one.what for one in found.checks} >= {"refusal score", "verdict", "activation", "woken features"}
+    assert not other.has_direction, "the engine is as it was"
+    records = [sorted(p.name for p in (tmp_path / name / "records").glob("*.records")) for name in ("one", "two")]
+    assert len(records[0]) == len(records[1]) == 3
+
+
+@pytest.mark.parametrize("what", ["score", "control", "effect", "verdict", "answer"])
+def test_a_number_that_is_wrong_differs_and_no_other(card, tiny, what):
+    case = card.cases[0]
+    state, feature = case.states[1], case.features[0]
+    control = case.controls[0]
+    if what == "score":
+        states = (case.states[0], replace(state, refusal_score=state.refusal_score + 0.05), *case.states[2:])
+        case = replace(case, states=states)
+    elif what == "control":
+        draws = (control.draws[0]._replace(refusal_score=9.0), *control.draws[1:])
+        case = replace(case, controls=(control._replace(draws=draws), *case.controls[1:]))
+    elif what == "effect":
+        case = replace(case, features=(feature._replace(effect=9.0), *case.features[1:]))
+    else:
+        name, value = ("verdict", "refused") if what == "verdict" else ("digest", "0" * 16)
+        judged = replace(state, judgement=state.judgement._replace(**{name: value}))
+        case = replace(case, states=(case.states[0], judged, *case.states[2:]))
+    found = verify(replace(card, cases=(case, *card.cases[1:])), tiny)
+    assert found.count("differs") == 1 and found.count("not checked") == 0 and not found.whole
+    assert found.sentence.startswith(f"{len(found.checks) - 1} of {len(found.checks)} values")
+
+
+def test_other_weights_are_told_in_a_sentence(card, tiny_spec, tmp_path):
+    spec = changed(
+        tmp_path / "model",
+        Path(tiny_spec.model_id) / "model.safetensors",
+        "model.layers.1.mlp.down_proj.weight",
+        lambda folder: replace(tiny_spec, model_id=str(folder)),
+    )
+    found = verify(card, load(spec, device="cpu", dtype="float32"))
+    assert found.foreign and not found.checks and "other weights of “tiny”" in found.sentence
+
+
+def test_another_sae_takes_away_what_depends_on_it_and_nothing_else(card, tiny_spec, tmp_path):
+    spec = changed(
+        tmp_path / "layer_3",
+        tiny_spec.saes[3] / "sae_weights.safetensors",
+        "W_dec",
+        lambda folder: replace(tiny_spec, saes={**tiny_spec.saes, 3: folder}),
+    )
+    found = verify(card, load(spec, device="cpu", dtype="float32"))
+    assert "layer 3" in found.notes[0] and not found.count("differs")
+    lost = {one.where for one in found.checks if one.outcome == "not checked"}
+    assert {"prompt 1, Edited", "prompt 1, feature 3-4"} <= lost
+    assert {"prompt 1, Unedited", "prompt 1, A", "prompt 1, feature 2-3"}.isdisjoint(
+        one.where for one in found.checks if one.outcome == "not checked" and one.what not in ("woken features",)
+    )
+
+
+def test_another_device_or_format_has_a_wider_tolerance_that_is_stated(card):
+    here = card.source
+    same, device, dtype = (
+        tolerance_for(here, one) for one in (here, replace(here, device="cuda"), replace(here, dtype="bfloat16"))
+    )
+    assert same.score < device.score < dtype.score and same.exact_text and not device.exact_text
+    assert "cuda here" in device.why and "another number format" in dtype.why
+
+
+def test_in_another_number_format_texts_are_not_compared(card, tiny_spec):
+    found = verify(card, load(tiny_spec, device="cpu", dtype="bfloat16"))
+    assert {one.what for one in found.checks if one.outcome == "not checked"} == {"text of the answer, digest"}
+    assert found.tolerance.score == 0.5
+
+
+def test_another_judge_is_told(card, tiny):
+    judge = card.source.judge._replace(revision="another")
+    found = verify(replace(card, source=replace(card.source, judge=judge)), tiny)
+    assert {one.what for one in found.checks if one.outcome == "not checked"} == {"verdict"}
+    assert "verdicts were not checked" in found.notes[0]
+
+
+def test_nan_is_like_nan_and_the_last_digit_kept_is_no_difference():
+    nan = float("nan")
+    assert near("", "", nan, nan, 0.1).outcome == "agrees" and near("", "", nan, 1.0, 0.1).outcome == "differs"
+    assert near("", "", 123.46, 123.456, 0.0).outcome == "agrees" and near("", "", 1.0, 1.2, 0.1).outcome == "differs"

@@ -1,0 +1,33 @@
+"""Firing that a test plants by hand, for lists of prompts that it writes itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csc_array
+
+from core.prompts.categories import Labelled, labelled
+from core.semantics.firing import Firing
+
+CATEGORIES = ("drugs", "fraud", "hacking")
+EACH, CONTRAST = 20, 30
+#: Where each category's prompts stand, and the contrast prompts behind them.
+ROWS = {name: range(i * EACH, (i + 1) * EACH) for i, name in enumerate(CATEGORIES)}
+ALL_PROMPTS = len(CATEGORIES) * EACH + CONTRAST
+
+
+def prompts() -> Labelled:
+    texts = [f"{name} request number {i}" for name in CATEGORIES for i in range(EACH)]
+    return labelled(texts, [name for name in CATEGORIES for _ in range(EACH)], contrast_texts(), "planted")
+
+
+def contrast_texts() -> list[str]:
+    return [f"harmless question {i}" for i in range(CONTRAST)]
+
+
+def firing(instruction: np.ndarray, template: np.ndarray | None = None, other: np.ndarray | None = None) -> Firing:
+    """One layer, 3. Each: float [prompts, features]."""
+    places = [other, instruction, template]
+    first, second, third = (
+        csc_array((np.zeros_like(instruction) if place is None else place).astype(np.float32)) for place in places
+    )
+    return Firing(len(instruction), {3: instruction.shape[1]}, (first, second, third))
