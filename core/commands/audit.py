@@ -60,6 +60,7 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
     from core.answers.judge import ended_of
     from core.answers.thoughts import score_note
     from core.edits.edits import Edits
+    from core.edits.typed import from_neuronpedia
     from core.prompts.references import references_for, shipped_references
 
     known = references_for([prompt], given, shipped_references(engine.spec.references))
@@ -67,7 +68,7 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
         raise InputError("The file of --reference has no line for this prompt. Add one, or leave the option out.")
     judge = engine.judge
     direction = engine.direction() if engine.has_direction else None
-    edits = Edits.from_text(ablate, direction)
+    edits = Edits.from_text(from_neuronpedia(ablate, engine.spec.neuronpedia), direction)
     sets = [Edits(), edits] if edits else [Edits()]
     found = engine.measure([prompt], sets, kl=True)
     gaps = engine.recovery(known, sets)[0] if known else None

@@ -100,10 +100,13 @@ def _of_prompts(engine: Engine, options: argparse.Namespace, pins: Sequence[tupl
     from core.card.features import About
     from core.card.make import EDITED, Asked, make_card
     from core.edits.edits import Edits
+    from core.edits.typed import from_neuronpedia
     from core.labels.notes import read_labels
 
     direction = engine.direction() if engine.has_direction else None
-    words = [(EDITED, options.ablate), *pins]
+    words = [
+        (name, from_neuronpedia(text, engine.spec.neuronpedia)) for name, text in ((EDITED, options.ablate), *pins)
+    ]
     states: tuple[tuple[str, Edits], ...] = tuple((name, Edits.from_text(text, direction)) for name, text in words)
     asked = [Asked(prompt, tuple(one for one in states if one[1]), options.tokens, {}) for prompt in options.prompts]
     with progress_bar() as progress:

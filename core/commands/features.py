@@ -86,10 +86,12 @@ def prompts_asked(options: argparse.Namespace) -> None:
 def _features(engine: Engine, options: argparse.Namespace) -> tuple[str, Sequence[Feature]]:
     """What the set is called, and its features."""
     from core.edits.edits import Edits
+    from core.edits.typed import from_neuronpedia
     from core.semantics.lists import read_list
 
     if options.features:
-        return "given", Edits.from_text(options.features, None).features
+        typed = from_neuronpedia(options.features, engine.spec.neuronpedia)
+        return "given", Edits.from_text(typed, None).features
     if options.list:
         try:
             text = options.list.read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from core.edits.direction import Direction
+from core.edits.typed import tidy
 from core.errors import InputError
 
 #: The places in a sequence an edit can act at. Each token belongs to several; one bit each.
@@ -17,6 +18,8 @@ POSITIONS: dict[str, int] = {"all": 1, "bos": 2, "instruction": 4, "template": 8
 
 #: Strengths beyond this would only be slips of the pen: at 2 an ablated feature already stands with its sign turned.
 STRONGEST = 10.0
+
+_FEATURE = re.compile(r"\s*(\d{1,9})-(\d{1,9})\s*")
 
 
 class Feature(NamedTuple):
@@ -30,8 +33,8 @@ class Feature(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Feature:
-        """Read `layer-index`. Raises InputError."""
-        match = re.fullmatch(r"\s*(\d{1,9})-(\d{1,9})\s*", text)
+        """Read `layer-index`, or what people write for it (`core.edits.typed`). Raises InputError."""
+        match = _FEATURE.fullmatch(text) or _FEATURE.fullmatch(tidy(text))
         if match is None:
             raise InputError(f"“{text[:40]}” is not a feature; write layer-index, for example 12-40.")
         return cls(int(match[1]), int(match[2]))

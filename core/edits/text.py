@@ -21,6 +21,7 @@ from core.edits.items import (
     checked_strength,
     finite,
 )
+from core.edits.typed import tidy
 from core.errors import InputError
 
 _WORD = re.compile(
@@ -87,7 +88,7 @@ def write_item(item: FeatureEdit | DirectionEdit) -> str:
 
 def read_items(text: str, direction: Direction | None) -> Iterator[FeatureEdit | DirectionEdit]:
     """The edits of a text, in order. Raises InputError on anything else, or `direction` where none is given."""
-    for written in filter(None, (w.strip() for w in text.split(","))):
+    for written in filter(None, (w.strip() for w in tidy(text).split(","))):
         word = Word.parse(written)
         check_positions(word.positions)
         value = None if word.value is None else finite(word.value, "value of an edit")

@@ -7,7 +7,7 @@ load.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from core.errors import AssetError, InputError
 from core.hub.fetch import Wanted, look
 from core.models.added import AddedModel
 from core.models.architecture import empty_model
-from core.models.compatibility import check_hook, check_refusal_tokens, check_width
+from core.models.compatibility import check_hook, check_not_quantised, check_refusal_tokens, check_width
 from core.models.files import MODEL_FILES, SMALL_FILES, model_folder
 from core.models.refusal_tokens import refusal_tokens
 from core.models.registry import check_new_name, from_added
@@ -25,6 +25,7 @@ from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
 from core.saes.published import SaeRef, published
+from core.text.json_text import json_value
 from core.text.layers import layers_text
 
 #: Shares of the work: the model's small files, then the SAEs'.
@@ -107,8 +108,10 @@ def check_draft(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[]
         draft.revision.strip() or None,
     )
     small = model_folder(from_added(found), part(progress, 0.0, _MODEL_HERE), cancelled, SMALL_FILES)
-    config = empty_model(name, place, small).config.get_text_config()
-    _check_weights(found)
+    whole = empty_model(name, place, small).config
+    check_not_quantised(place, getattr(whole, "quantization_config", None))
+    config = whole.get_text_config()
+    _check_weights(found, small)
     n_layers, d_model = config.num_hidden_layers, config.hidden_size
     for layer, source in saes.items():  # before the SAEs' files are asked for: a layer too high needs none of them
         check_width(str(source), layer, None, name, n_layers, d_model)
@@ -129,8 +132,9 @@ def check_draft(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[]
     )
 
 
-def _check_weights(model: AddedModel) -> None:
-    """Raises AssetError for a model without weights that are read here."""
+def _check_weights(model: AddedModel, small: Path) -> None:
+    """Raises AssetError for a model without weights that are read here, or with some missing. small: where its small
+    files lie."""
     if (folder := Path(model.model_id)).is_dir():
         names = [path.name for path in folder.glob("model*.safetensors")]
     else:
@@ -141,6 +145,21 @@ def _check_weights(model: AddedModel) -> None:
             f"{model.model_id} has no weights as safetensors (model*.safetensors), the only format that can be "
             "read. Convert it, or choose a repository that has them."
         )
+    if missing := missing_shards(small, names):
+        raise AssetError(
+            f"{model.model_id} lacks {len(missing)} of the files that its model.safetensors.index.json names, first "
+            f"{missing[0][:80]}. Get the missing files, or choose another copy."
+        )
+
+
+def missing_shards(folder: Path, names: Collection[str]) -> list[str]:
+    """The files that a weights index in `folder` names and that are not among `names`; none without a readable one."""
+    try:
+        index = json_value((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
+        wanted = {str(name) for name in index["weight_map"].values()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return []  # not sharded, or no index: the load says what is wrong with one
+    return sorted(wanted - set(names))
 
 
 def _tokenizer(name: str, place: str, folder: Path) -> Any:

@@ -5,6 +5,9 @@ Pure functions on numbers and names. Knows: what the sentences are. Does not kno
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from core.errors import AssetError, InputError
 from core.saes.formats.config import residual_layer
 
@@ -40,3 +43,17 @@ def check_refusal_tokens(tokens: tuple[int, ...], model: str, vocabulary: int) -
         raise InputError(
             f"The refusal tokens of “{model}” are {tokens}; give at least one id, each from 0 to {vocabulary - 1}."
         )
+
+
+def check_not_quantised(model: str, config: Any) -> None:
+    """Raises AssetError for weights in a quantised format, which no edit can be exact on. config: `quantization_config`
+    of the model's config.json, None where there is none.
+    """
+    if not config:
+        return
+    method = config.get("quant_method") if isinstance(config, Mapping) else getattr(config, "quant_method", None)
+    named = str(getattr(method, "value", method) or "by no named method")[:40]
+    raise AssetError(
+        f"{model} is stored quantised ({named}), a format that cannot be read here. Choose the model's unquantised "
+        "weights (safetensors in bfloat16, float16 or float32)."
+    )

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from core import devices
+from core.errors import AssetError
 from core.hub.fetch import Listing, Wanted, look
 from core.models.demo_base import SMOLLM2, base_is_here
 from core.models.files import MODEL_FILES
@@ -28,6 +29,7 @@ from core.saes.device_cache import budget_within
 from core.saes.folder import unpacked_bytes
 from core.saes.published import Published, SaeRef, published, sae_listing
 from core.settings import MEMORY
+from core.text.pointers import is_pointer, pointer_sentence
 from core.text.sizes import size_text
 
 #: What to do where the memory is short, for a model and for a judge.
@@ -221,8 +223,15 @@ def _converted(parameters: int, source: GgufSource, here: bool) -> _Model:
 
 
 def _parameters(path: Path) -> int:
-    with safe_open(path, "pt") as file:
-        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (not a dict)
+    """Raises AssetError for a file that holds no weights, such as a Git LFS pointer."""
+    try:
+        with path.open("rb") as beginning:
+            if is_pointer(beginning.read(64)):
+                raise AssetError(pointer_sentence(path.name))
+        with safe_open(path, "pt") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError) as error:
+        raise AssetError(f"The weights in {path.name} cannot be read ({error}). Download the file again.") from error
 
 
 def _growth(saes: list[Published]) -> int:

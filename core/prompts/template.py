@@ -248,9 +248,13 @@ def _apply(tokenizer: Any, messages: list[dict[str, str]], system: str | None, v
         return tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=True, date_string=DATE, **variables
         )
-    except Exception as error:
+    except Exception as error:  # jinja2's, and whatever a template raises by itself
         if not system:
-            raise
+            raise InputError(
+                f"This model's chat template cannot be used ({' '.join(str(error).split())[:200]}). If it wants a "
+                'system prompt, give one from Python: ModelSpec(..., system="…"). Else choose a model with a plain '
+                "template."
+            ) from error
         raise InputError(f"This model's chat template accepts no system prompt ({error}). Leave it out.") from error
 
 

@@ -5,11 +5,12 @@ Knows: an engine, its labels, the bundled prompts. Does not know: runs, stores, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from core.edits.edits import Feature
 from core.edits.feature_sets import top_per_layer
+from core.edits.typed import tidy
 from core.engine import Engine
 from core.errors import Cancelled
 from core.labels.notes import Labels
@@ -97,5 +98,4 @@ def _pipeline(engine: Engine, source: FeatureSource) -> Collection[Feature]:
 
 def parse_features(text: str) -> tuple[Feature, ...]:
     """Features as people type them: `12-40, 14-7`. Raises InputError."""
-    words: Sequence[str] = text.replace(",", " ").split()
-    return tuple(dict.fromkeys(Feature.parse(word) for word in words))
+    return tuple(dict.fromkeys(Feature.parse(word) for word in tidy(text).split(",") if word))

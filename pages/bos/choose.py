@@ -14,6 +14,7 @@ from cache.store.database import shared_store
 from cache.store.runs import Runs
 from core import Engine, Feature, InputError
 from core.edits.feature_sets import features_of, top_per_layer
+from core.edits.typed import from_neuronpedia, tidy
 from pages.bos import state, work
 from pages.shared import measurements
 from pages.shared.downloads import download
@@ -165,8 +166,8 @@ def _by_hand(engine: Engine) -> None:
 
 def _add_typed(engine: Engine) -> None:
     try:
-        words = (st.session_state.get(TYPED) or "").replace(";", ",").split(",")
-        features = [Feature.parse(word) for word in words if word.strip()]
+        typed = tidy(from_neuronpedia(st.session_state.get(TYPED) or "", engine.spec.neuronpedia))
+        features = [Feature.parse(word) for word in typed.split(",") if word]
         engine.check(state.Clamp(tuple(features)).at(1.0))
     except InputError as error:
         state.say(str(error))

@@ -1,11 +1,14 @@
 """Small inputs that once failed, each with what is right. The files are in `corpus/`."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from core import InputError
+from core import AssetError, InputError
 from core.commands.command_line import main
+from core.models.footprint import footprint
 from core.prompts.checks import check_prompts
 from core.prompts.files import read_file, read_prompts, write_prompts
 
@@ -66,3 +69,15 @@ def test_what_was_written_with_a_line_separator_in_it_is_read_back(ending, tmp_p
 def test_a_verdict_that_was_once_wrong(name, verdict, capsys):
     assert main(["judge", "--judge", "substrings", "--file", str(CORPUS / name)]) == 0
     assert f"1 answers: {verdict} 100.0% (1 of 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["a pointer", "cut off"])
+def test_weights_that_are_none_are_one_sentence_before_the_load(tiny_spec, tmp_path, damage):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_spec.model_id, folder)
+    weights = folder / "model.safetensors"
+    pointer = (CORPUS / "lfs_weights.txt").read_bytes()
+    weights.write_bytes(pointer if damage == "a pointer" else weights.read_bytes()[:100])
+    with pytest.raises(AssetError, match="git lfs pull" if damage == "a pointer" else "cannot be read") as caught:
+        footprint(replace(tiny_spec, model_id=str(folder)))
+    assert "\n" not in str(caught.value)

@@ -79,7 +79,8 @@ def residual_layer(hook: str) -> int | None:
     """
     if found := re.search(r"blocks\.(\d+)\.hook_resid_(pre|post)", hook):
         return int(found[1]) - (found[2] == "pre")
-    if found := re.search(r"(?:^|\.)layers\.(\d+)\.output$", hook):
+    # transformers' own names: model.layers.2, transformer.h.2; nnsight's with .output behind them.
+    if found := re.search(r"(?:^|\.)(?:layers|h)\.(\d+)(?:\.output)?$", hook):
         return int(found[1])
     return None
 

@@ -130,7 +130,7 @@ def test_text_is_short_and_readable():
         "1-2@mars",
         "1-2=3=4",
         "12-40=1_0",
-        "1-2;3-4",
+        "1-2|3-4",
         "<b>",
         "directions",
         "direction=x",

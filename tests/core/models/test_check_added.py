@@ -214,6 +214,48 @@ def test_an_architecture_that_cannot_be_used(served, tmp_path, changes, said):
     assert not ran.exists() and not weights_asked(served)
 
 
+@pytest.mark.parametrize("method", ["gptq", "bitsandbytes", "fp8", "awq", "compressed-tensors"])
+def test_a_quantised_model_is_refused_before_its_weights_are_asked_for(served, tmp_path, method):
+    with_config(served, tmp_path, quantization_config={"quant_method": method, "bits": 4})
+    with pytest.raises(AssetError, match=rf"stored quantised \({method}\).*unquantised weights"):
+        check_draft(HUB)
+    assert not weights_asked(served)
+
+
+def test_a_missing_shard_is_named(local):
+    folder = Path(local.model_id)
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    names = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": names}))
+    with pytest.raises(AssetError, match=r"lacks 1 of the files .* first model-00002-of-00002.safetensors"):
+        check_draft(local)
+    index.write_text(json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors"}}))
+    assert check_draft(local).n_layers == 4
+
+
+NEEDS_SYSTEM = "{% if messages[0]['role']!='system' %}{{ raise_exception('a system message is required') }}{% endif %}"
+NO_DEFAULT = [{"name": name, "template": "{{ messages }}"} for name in ("tool_use", "rag")]
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (NEEDS_SYSTEM, "system prompt"),
+        ("{{ messages[0]['content'] ", "cannot be used"),
+        (NO_DEFAULT, "cannot be used"),
+        ("{{ messages[0].nothing.there }}", "cannot be used"),
+    ],
+)
+def test_a_chat_template_that_raises_is_one_sentence(local, template, said):
+    path = Path(local.model_id) / "tokenizer_config.json"
+    (Path(local.model_id) / "chat_template.jinja").unlink(missing_ok=True)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": template}))
+    with pytest.raises(InputError, match=said) as raised:
+        check_draft(local)
+    assert "\n" not in str(raised.value)
+
+
 def test_code_in_a_repository_of_a_known_architecture_is_passed_over(served, tmp_path):
     with_config(served, tmp_path, auto_map={"AutoModelForCausalLM": "modeling_sly.Sly"})
     assert check_draft(HUB).n_layers == 6
