@@ -20,18 +20,9 @@ from core.errors import Cancelled, HydrascopeError
 from core.forward.device_lock import in_background
 
 Kind = Literal[
-    "search",
-    "judging",
-    "defence",
-    "model",
-    "check",
-    "download",
-    "stability",
-    "training",
-    "estimate",
-    "features",
+    "search", "judging", "defence", "model", "check", "download", "stability", "training", "estimate", "features",
     "study",
-]
+]  # fmt: skip
 State = Literal["waiting", "running", "paused", "stopping", "finished", "stopped", "failed"]
 #: Jobs that have ended and are still remembered.
 REMEMBERED = 16

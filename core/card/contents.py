@@ -21,7 +21,7 @@ UNEDITED = "Unedited"
 
 
 class SaeUsed(NamedTuple):
-    """One SAE. name: as results call it. digest: of its records (`core.saes.packed.records_digest`)."""
+    """One SAE. name: as results call it. digest: of its records (`core.saes.integrity.records_digest`)."""
 
     layer: int
     name: str

@@ -21,7 +21,7 @@ from core.edits.direction import Direction
 from core.engine import Engine
 from core.models.spec import ModelSpec
 from core.models.trained import named_saes
-from core.saes.packed import records_digest
+from core.saes.integrity import records_digest
 from core.versions import versions
 
 #: Parts of a file of weights that its digest reads, and bytes of each: files of gigabytes take well under a second.

@@ -7,14 +7,17 @@ change of size, and a number computed from such a record would look like any oth
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from core.errors import AssetError
+from core.text.json_text import json_text, json_value
 
 READING, WRITING = 0, 1
 #: How the checksums lie in their file: little-endian, [d_sae, 2].
@@ -78,3 +81,16 @@ def _sum(record: np.ndarray, half: int) -> int:
     if half == WRITING:
         return zlib.crc32(record[d : 2 * d].data)
     return zlib.crc32(record[2 * d :].data, zlib.crc32(record[:d].data))
+
+
+def records_digest(path: Path) -> str:
+    """16 hex digits of what the records at `path` hold: their shape, output bias and every block's checksum. The same
+    on every machine, wherever the source lies. Raises AssetError.
+    """
+    try:
+        header = json_value(path.with_suffix(".json").read_text())
+        names = ("version", "d_model", "d_sae", "dtype", "output_bias", "subtracts_bias", "sums")
+        held = json_text([header[name] for name in names])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AssetError(f"The records in {path.name} cannot be read ({error}). Load the model again.") from error
+    return hashlib.sha256(held.encode()).hexdigest()[:16]

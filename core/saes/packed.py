@@ -252,19 +252,6 @@ def check_records(identity: Mapping[str, Any]) -> int:
     return read
 
 
-def records_digest(path: Path) -> str:
-    """16 hex digits of what the records at `path` hold: their shape, output bias and every block's checksum. The same
-    on every machine, wherever the source lies. Raises AssetError.
-    """
-    try:
-        header = json_value(path.with_suffix(".json").read_text())
-        names = ("version", "d_model", "d_sae", "dtype", "output_bias", "subtracts_bias", "sums")
-        held = json_text([header[name] for name in names])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AssetError(f"The records in {path.name} cannot be read ({error}). Load the model again.") from error
-    return hashlib.sha256(held.encode()).hexdigest()[:16]
-
-
 def _good_blocks(path: Path, header: Mapping[str, Any], name: str) -> Iterator[tuple[int, bytes]]:
     """Every block with its number. Raises AssetError at the first that is not what was written."""
     for number, (expected, found) in enumerate(zip(header["sums"], _blocks(path, header), strict=True)):

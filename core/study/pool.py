@@ -81,7 +81,8 @@ def draw_pool(
             "make labels for this model first."
         )
     used = {feature for feature, _ in chosen}
-    training = _training([f for f in active if f not in used], [f for f in silent if f not in used], sizes, generator)
+    rest = [f for f in active if f not in used]
+    training = _training(rest, [f for f in silent if f not in used], categories, sizes, generator)
     if len(training) < sizes.training:
         notes.append(f"The training wants {sizes.training} features, but there are only {len(training)}.")
     order = generator.permutation(len(chosen))
@@ -121,12 +122,18 @@ def _by_number(
 
 
 def _training(
-    active: Sequence[Feature], silent: Sequence[Feature], sizes: PoolSizes, generator: np.random.Generator
+    active: Sequence[Feature],
+    silent: Sequence[Feature],
+    categories: Mapping[Feature, Collection[str]],
+    sizes: PoolSizes,
+    generator: np.random.Generator,
 ) -> list[Feature]:
-    """Known answers to begin with: one feature that fires on nothing where there is one, the others on something."""
+    """Known answers to begin with: one feature that fires on nothing where there is one, the others on as few
+    categories as there are: from one that fires on all of them nobody learns what a category is.
+    """
     quiet = _draw(silent, min(1, sizes.training), generator)
-    loud = _draw(active, sizes.training - len(quiet), generator)
-    return [*loud, *quiet]
+    loud = sorted(_draw(active, len(active), generator), key=lambda feature: len(set(categories[feature])))
+    return [*loud[: sizes.training - len(quiet)], *quiet]
 
 
 def _draw(candidates: Sequence[Feature], count: int, generator: np.random.Generator) -> list[Feature]:

@@ -14,6 +14,14 @@ FIVE = (
     "Privacy violations",
     "Copyright violations",
 )
+#: What belongs to each, for those who label; in our words, after CoCoNot's descriptions.
+MEANINGS = {
+    FIVE[0]: "hate, insults, harassment, threats, stereotypes",
+    FIVE[1]: "violence, weapons, drugs, self-harm, how to commit a crime",
+    FIVE[2]: "conspiracy, false news, made-up facts, fakes and impersonation",
+    FIVE[3]: "personal data, stalking, spying, breaking into accounts",
+    FIVE[4]: "piracy, plagiarism, copies of protected works",
+}
 _OFFENSIVE, _DANGEROUS, _FALSE, _PRIVACY, _COPYRIGHT = FIVE
 
 _MEMBERS: dict[str, tuple[str, ...]] = {

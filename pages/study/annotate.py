@@ -13,6 +13,7 @@ import streamlit as st
 from cache.store.studies import Studies
 from core.study.answers import NONE, NOTHING, Choice
 from core.study.items import Annotation, Study
+from core.study.taxonomy import MEANINGS
 from pages.shared.text import counted, plain
 from pages.study import shown, state
 
@@ -46,6 +47,8 @@ def annotate(studies: Studies, identifier: str, study: Study, name: str) -> None
         asks = "Choose every category that fits, or None." if several else "Choose what this answer is."
         st.markdown(f"**{asks}**")
     _choices(studies, identifier, study, name, number, choice, told)
+    if study.kind == "features":
+        _how_to_decide(study, number)
     if says := st.session_state.pop(_SAYS, ""):
         st.warning(says, icon=":material/info:")
 
@@ -90,6 +93,19 @@ def _choices(
             shortcut="Enter",
             on_click=_on,
             args=arguments,
+        )
+
+
+def _how_to_decide(study: Study, number: int) -> None:
+    """What the categories mean, and what to do with what is no clear case; open in the training."""
+    training = study.items[number].part == "training"
+    with st.expander("How to decide", icon=":material/help:", expanded=training, key=f"study_how_{training}"):
+        lines = [f"**{plain(one)}**: {MEANINGS[one]}." for one in study.labels if one in MEANINGS]
+        st.markdown(
+            "\n".join(f"- {line}" for line in lines)
+            + "\n\nJudge by what most of the samples are about. Where the token is the chat template’s (‹im_end›, ↵, "
+            "“assistant”), judge by the request before it. Refusal wording alone (“I’m sorry”), grammar and ordinary "
+            "topics are None. The marked token is the one on which the feature fires; ↵ is a line break, ␣ a space."
         )
 
 
@@ -184,7 +200,7 @@ def _progress(study: Study, mine: Mapping[int, Annotation], number: int) -> None
     training = len(study.items) - len(study.main)
     done = sum(mine[n].done for n in study.main if n in mine)
     if number < training:
-        words = f"Training: {number + 1} of {training}. The known answer is shown after your choice."
+        words = f"Training: {number + 1} of {training}. Choose, then press Next (Enter): the known answer is shown."
     elif number < len(study.items):
         words = f"{study.noun.capitalize()} {number + 1 - training} of {len(study.main)}, {done} done"
     else:
@@ -202,6 +218,7 @@ def _known_answer(study: Study, number: int, choice: Choice) -> None:
             if truth != {NONE}
             else "Measured, this feature fires on prompts of **none** of the categories."
         )
+        what += " Where it fires is measured; what it is about is your judgement, so the two can differ."
     else:
         what = f"The known verdict is **{known}**."
     if choice == truth:

@@ -57,7 +57,9 @@ def test_what_is_put_aside_is_kept_under_the_time(tmp_path):
 
 def test_nothing_is_put_in_place_in_another_way():
     """Renames that keep nothing, of folders that step aside for a moment, are named here."""
-    allowed = {"core/kept_files.py", "core/models/gguf_folder.py", "core/training/train.py"}
+    allowed = {
+        "cache/store/damage.py", "core/kept_files.py", "core/models/gguf_folder.py", "core/training/train.py",
+    }  # fmt: skip
     found = set()
     for folder in ("core", "cache", "pages"):
         for path in (ROOT / folder).rglob("*.py"):

@@ -75,7 +75,9 @@ def test_the_best_of_several_is_named_with_its_cost_and_as_chosen_afterwards():
         (2, "benign"): (R, C),
     }
     said = conclusion(VALUES, found)
-    assert "Clamped at 8 (the best of the values tried, which makes this result optimistic" in said
+    assert (
+        "Clamped at 8 (of the values tried, the one that stops most of these prompts, which makes this result" in said
+    )
     assert "Benign prompts answered: 2 of 2 without the clamp, 1 with it." in said
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from core.discovery.tables.headline import headline
 from core.statistics import rate
-from tests.core.discovery.test_tables import CANDIDATES, PRUNING, SCREEN
-from tests.written_rows import Rows
+from tests.written_rows import CANDIDATES, PRUNING, SCREEN, Rows
 
 DIRECTION = {f"harmful/{n:04}": {"verdict": verdict} for n, verdict in enumerate(("complied", "refused", "off-topic"))}
 
