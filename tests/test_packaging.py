@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -139,10 +140,15 @@ def test_the_installed_pages_answer_on_this_machine_only_from_an_empty_folder(in
     ) as server:
         try:
             answer = until_it_answers(f"http://127.0.0.1:{port}/_stcore/health", server)
+            page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+            other = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Host": "evil.example"})
+            with pytest.raises(urllib.error.HTTPError, match="421"):
+                urllib.request.urlopen(other, timeout=5)
         finally:
             server.send_signal(signal.SIGINT)
             printed, _ = server.communicate(timeout=60)
     assert answer == "ok" and server.returncode == 0 and "leaked" not in printed and "terminate" not in printed
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert f"http://127.0.0.1:{port}" in printed and "Network URL" not in printed and "External URL" not in printed
 
 
