@@ -57,7 +57,13 @@ def controls_for(engine: Engine, prompt: PromptLike, edits: Edits, seed: int) ->
     kept = [(one, number) for one, number in zip(parts, seeds, strict=True) if one]
     if not kept:
         return Drawn((), (), "No control could be drawn: no other feature of these layers fires on this prompt.")
-    sentence = f"{len(kept)} draws: {'; '.join(about)}."
+    different = len({str(one) for one, _ in kept})
+    alike = (
+        ""
+        if different == len(kept)
+        else f" Only {different} of them {'is' if different == 1 else 'are'} different, so n is {different}."
+    )
+    sentence = f"{len(kept)} draws: {'; '.join(about)}.{alike}"
     return Drawn(tuple(one for one, _ in kept), tuple(number for _, number in kept), sentence)
 
 

@@ -45,7 +45,9 @@ def edited_facts(engine: Engine, named: Sequence[Feature], found: Measurement, a
     """The edited features, most active on the prompt first."""
     if not named:
         return []
-    activation = np.nanmax(found.activations[0, 0], axis=-1)
+    # BOS is left out, as in the tables of the pages: it stands alike before every prompt, with the largest activations.
+    with_bos = "bos" in engine.prompt("Hello").spans
+    activation = np.nanmax(found.activations[0, 0][:, int(with_bos) :], axis=-1)
     facts = [
         _fact(engine, f, "edited", float(a), about, c)
         for f, a, c in zip(named, activation, cosines_of(engine, named), strict=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from core.card.checks import check
 from core.card.contents import FORMAT, VERSION, Card, digest_of
 from core.card.page import MARK, page_parts
 from core.errors import HydrascopeError, InputError
@@ -92,7 +93,8 @@ def _card(found: dict[str, Any], name: str) -> Card:
         )
     try:
         card: Card = from_json(Card, held, "the card")
-    except (ValueError, KeyError, TypeError, HydrascopeError) as error:
+        check(card)
+    except (ValueError, KeyError, TypeError, OverflowError, HydrascopeError) as error:
         raise CardError(f"{name} cannot be read as a card ({error}). Get it again from whoever made it.") from error
     if (not card.cases and card.run is None) or not all(case.turns and case.states for case in card.cases):
         raise CardError(f"{name} has a prompt without measurements, or none at all. Make the card again.")

@@ -94,7 +94,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
-    from cache.store.answers import all_of, file_answers, prompt_column, run_answers
+    from cache.store.answers import all_of, answer_column, file_answers, prompt_column, run_answers
     from cache.store.runs import Runs
     from core.prompts.files import read_file
 
@@ -104,7 +104,8 @@ def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
     if file.warning:
         note(file.warning)
     pairs = file_answers(file, options.prompt_column, options.answer_column)
-    print(file.sentence(options.prompt_column or prompt_column(file, options.answer_column)))
+    asked = options.prompt_column or prompt_column(file, options.answer_column)
+    print(file.sentence(asked, options.answer_column or answer_column(file) or ""))
     return pairs
 
 

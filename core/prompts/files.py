@@ -84,15 +84,16 @@ class PromptFile:
         """Its layout and, of a file, the encoding."""
         return f"{self.layout} ({self.encoding})" if self.encoding else self.layout
 
-    def sentence(self, column: str | None = None) -> str:
-        """How it was read: layout, encoding, rows, the column and the others."""
+    def sentence(self, column: str | None = None, *more: str) -> str:
+        """How it was read: layout, encoding, rows, the column, those read beside it (`more`), and the others."""
         rows = f"{len(self.table):,} row{'' if len(self.table) == 1 else 's'}"
         if self.layout == ONE_PER_LINE:
             return f"Read as {self.read_as}: {rows}."
         chosen = column or self.suggested
-        others = [str(name) for name in self.table.columns if name != chosen]
+        others = [str(name) for name in self.table.columns if name not in (chosen, *more)]
         beside = f"; not read: {named(others)}" if others else ""
-        return f"Read as {self.read_as}: {rows}, column “{chosen:.60}”{beside}."
+        read = " and ".join(f"“{name:.60}”" for name in (chosen, *more))
+        return f"Read as {self.read_as}: {rows}, column{'s' * bool(more)} {read}{beside}."
 
 
 def read_prompts(data: bytes, name: str) -> PromptFile:

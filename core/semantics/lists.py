@@ -61,7 +61,7 @@ def read_list(text: str, spec: ModelSpec, name: str = "The list") -> FeatureList
         title = str(value.get("name", "")) if isinstance(value, dict) else ""
         about = str(value.get("description") or "") if isinstance(value, dict) else ""
         pairs = [(_feature(row), row) for row in rows]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{name} is no list of features ({str(error).splitlines()[0]:.80}). Give a JSON file with “features”, each "
             "with modelId, layer and index, as Neuronpedia writes it."
@@ -89,6 +89,8 @@ def _feature(row: Mapping[str, Any]) -> Feature:
     layer = _LAYER.match(str(row["layer"]))
     if layer is None:
         raise ValueError(f"layer “{row['layer']}” begins with no number")
+    if int(row["index"]) != float(row["index"]):
+        raise ValueError(f"index {row['index']} is no whole number")
     return Feature(int(layer[0]), int(row["index"]))
 
 

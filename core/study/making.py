@@ -73,6 +73,8 @@ def bundled_answers() -> Labelled:
 
 def answers_study(name: str, answers: Labelled, count: int = ANSWERS, seed: int = 0) -> Study:
     """A study of answers, with the five verdicts to choose from. Raises InputError."""
+    if count < 1:
+        raise InputError(f"A study of {count} answers is none. Give at least 1.")
     main = answer_items(answers, count, seed)
     asked = {(item.prompt, item.answer) for item in main}
     training = [item for item in training_answers(bundled_answers(), seed) if (item.prompt, item.answer) not in asked]

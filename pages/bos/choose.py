@@ -26,7 +26,7 @@ from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
 NEAREST, WAKES, ACTIVE, RUN, HAND = "Nearest", "Woken", "Edits", "Run", "Typed"
-SOURCE, RANK, MOST, TYPED, RUN_CHOSEN = "bos_source", "bos_rank", "bos_most", "bos_typed", "bos_run"
+SOURCE, RANK, MOST, TYPED, RUN_CHOSEN = state.SOURCE, "bos_rank", "bos_most", "bos_typed", "bos_run"
 STRONGEST, ALIGNED = "strongest", "most aligned"
 #: Features taken at first.
 USUAL = 8

@@ -28,7 +28,7 @@ def sentence(
     text += f"**{signed(scores[0])}** to **{signed(scores[at])}**. "
     moved = max(abs(score - scores[0]) for score in scores)
     if moved < LITTLE:
-        text += f"No value up to {end:g} moves it by more than {moved:.2f}. "
+        text += f"No value tried, up to {end:g}, moves it by more than {moved:.2f}. "
     elif moved > abs(scores[at] - scores[0]) + LITTLE:
         furthest = max(range(len(scores)), key=lambda place: abs(scores[place] - scores[0]))
         text += f"It moves furthest at {values[furthest]:g}, to {signed(scores[furthest])}. "
@@ -52,7 +52,7 @@ def _answers(
                 f"**The clamp changes none of {counted(len(done), 'answer')}**, at any value up to {values[-1]:g}, the "
                 "largest tried."
             )
-        return f"At {chosen:g} no answer changes; the smallest value that changes one is {others[0]:g}."
+        return f"At {chosen:g} no answer changes; the smallest of the values tried that changes one is {others[0]:g}."
     verdicts = [(known[p, None][1], known[p, chosen][1]) for p in changed]
     kinds = (
         ("became a refusal", sum(was != "refused" and now == "refused" for was, now in verdicts)),

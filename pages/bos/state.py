@@ -15,6 +15,7 @@ from core import Edits, Feature, InputError
 #: The features chosen, those of them that are off, and those clamped while nothing is chosen: no widget's keys, because
 #: Streamlit forgets those with the page.
 KNOWN, OFF, SUGGESTED, CHIPS = "bos_known", "bos_off", "bos_suggested", "bos_chips"
+SOURCE = "bos_source"
 VALUE, SLIDER, POSITIONS = "bos_value", "bos_slider", "bos_positions"
 CONDITIONAL, SENSOR, THRESHOLD = "bos_conditional", "bos_sensor", "bos_threshold"
 SHOWN = "bos_shown"
@@ -74,7 +75,7 @@ def is_set_by_hand(key: str) -> bool:
 def forget_choice() -> None:
     """Back to what the page suggests, in every widget of the clamp."""
     st.session_state[OFF] = ()
-    for key in (KNOWN, VALUE, POSITIONS, CONDITIONAL, SENSOR, THRESHOLD, _TYPED):
+    for key in (SOURCE, KNOWN, VALUE, POSITIONS, CONDITIONAL, SENSOR, THRESHOLD, _TYPED):
         st.session_state.pop(key, None)
 
 

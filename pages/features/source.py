@@ -69,6 +69,7 @@ def _of_a_run(engine: Engine) -> Chosen:
     runs = Runs(shared_store())
     known = {run.run: run for run in runs.all() if run.model == engine.spec.name}
     if not known:
+        st.caption("There are no runs of this model yet. Start one on the Discover page, or search features by words.")
         path = engine.spec.example_run
         if path is not None and path.is_file():
             st.button(
@@ -79,8 +80,6 @@ def _of_a_run(engine: Engine) -> Chosen:
                 args=(engine,),
                 help="A small run on this model that was carried out before and is shipped with it.",
             )
-        else:
-            st.caption("There are no runs of this model yet. Start one on the Discover page.")
         return Chosen("run")
     if st.session_state.get(RUN) not in known:
         st.session_state[RUN] = next(iter(known))

@@ -11,6 +11,7 @@ from core import Feature
 from core.edits.feature_sets import features_of
 from core.labels.notes import Labels
 from pages.shared.feature_text import short
+from pages.shared.number_table import with_true_minus
 from pages.shared.text import counted
 
 _SHOWN = (
@@ -41,7 +42,7 @@ def draw(frame: pd.DataFrame, of: int, labels: Labels) -> Feature | None:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     key = f"features_{hashlib.sha256(repr([str(f) for f in features]).encode()).hexdigest()[:12]}"
     selection = st.dataframe(
-        shown,
+        with_true_minus(shown, {"effect": "+.2f", "cosine": "+.3f"}),
         key=key,
         height=min(420, 40 + 30 * max(3, len(shown))),
         hide_index=True,
@@ -58,7 +59,6 @@ def draw(frame: pd.DataFrame, of: int, labels: Labels) -> Feature | None:
             "role": text("Role"),
             "effect": number(
                 "Effect",
-                format="%+.2f",
                 width=62,
                 help="How far the refusal score moves when this feature alone is ablated, on harmful prompts on which "
                 "it fires",
@@ -68,7 +68,7 @@ def draw(frame: pd.DataFrame, of: int, labels: Labels) -> Feature | None:
             "better": text("Beats chance", width=84, help="Whether the label does better than other labels on it"),
             "group": text("Label’s group"),
             "prompts": number("Prompts", width=70, help="Prompts whose minimal set has it"),
-            "cosine": number("Cosine", format="%+.3f", width=76, help="Of the decoder row with the refusal direction"),
+            "cosine": number("Cosine", width=76, help="Of the decoder row with the refusal direction"),
             "source": text("Source of the label", width=84),
         },
         placeholder="",

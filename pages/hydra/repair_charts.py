@@ -138,7 +138,7 @@ def norm_sentence(found: SelfRepair) -> str:
     way = "lowers" if found.normalisation < 0 else "raises"
     return (
         f"The final norm then {way} the logit by {abs(found.normalisation):.2f}, as its scale is another one in the "
-        f"edited run: in all {signed(found.total)}."
+        f"edited run: **in all {signed(found.total)}**."
     )
 
 
@@ -152,10 +152,11 @@ def control_sentence(controls: Sequence[SelfRepair], matched: int) -> str:
     if len(defined):
         spread = f", {defined.min():.0%} to {defined.max():.0%}" if len(defined) > 1 else ""
         shares = f"put back is {np.median(defined):.0%} in the median of the {len(defined)} draws that lower it{spread}"
+    alike = " All draws are alike, so n is 1." if len(controls) > 1 and fall.min() == fall.max() else ""
     return (
         f"**Random control**: the lowest point is {signed(float(fall.mean()))} on average over {len(controls)} draws "
         f"({signed(float(fall.min()))} to {signed(float(fall.max()))}); {shares}. {matched} of {len(controls)} draws "
-        "remove as much of the residual stream as the edits, within 5% in every layer."
+        f"remove as much of the residual stream as the edits, within 5% in every layer.{alike}"
     )
 
 

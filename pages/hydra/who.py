@@ -37,7 +37,10 @@ def section(engine: Engine, key: str, request: Request) -> None:
             help="Include features that woke only at BOS. They are the same for every prompt.",
         )
     if not edits.features:
-        st.caption("Only features can be left on one at a time, and the edits contain no features.")
+        st.caption(
+            "Only features can be left on one at a time, and the edits contain no features. Press “Top” on the left, "
+            "or tick features in the table."
+        )
         return
     with st.spinner(f"Leaving out one {by} at a time", show_time=True):
         links = work.held_down(engine, key, request.prompt, request.edits, str(by), with_bos)

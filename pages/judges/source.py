@@ -90,7 +90,8 @@ def _labelled() -> Answers:
     st.caption(
         f"{len(rows)} real answers of two models that no rule was fitted on, each read and labelled in two passes "
         "without its edit in view. Any judge can be compared with these labels. The reader was a developer of this "
-        "program (assets/answers/README.md)."
+        "program (assets/answers/README.md). Whether an answer was cut off is not passed on here, so κ can differ a "
+        "little from the one stated for a judge."
     )
     pairs = [Pair(row["prompt"], row["answer"]) for row in rows]
     reason = "first-token measures the unedited model, but most of these answers were given under edits. Remove it."

@@ -36,7 +36,7 @@ CARD = 270
 #: Milliseconds of one forward from which on effects are measured on request only.
 SLOW = 400
 _COLUMNS = ["feature", "layer", "index", "cosine", "strongest", "position", "token", "tokens", "label"]
-_SHOWN = ["feature", "effect", "label", "token", "strongest", "cosine", "tokens", "layer"]
+_SHOWN = ["feature", "effect", "strongest", "label", "token", "cosine", "tokens", "layer"]
 
 
 def summary(active: pd.DataFrame, labels: Labels, with_bos: bool) -> pd.DataFrame:
@@ -126,7 +126,7 @@ def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -
         with st.container(height=CARD, border=False, key="feature_card"):
             feature_note.show(engine, looked_at, labels)
         reveal(str(looked_at), "feature_reveal")
-    _counts(len(kept), len(rows))
+    _counts(len(kept), len(rows), sum(engine.widths.values()))
     _clamp([feature for feature in session.current().features if str(feature) in set(kept["feature"])])
     sae_cards.caption(engine.spec)
 
@@ -179,8 +179,9 @@ def _ask(asked: tuple[str, PromptLike], rows: int) -> None:
     )
 
 
-def _counts(shown: int, of: int) -> None:
-    text = f"{shown:,} of {counted(of, 'feature')} active on this prompt"
+def _counts(shown: int, active: int, of: int) -> None:
+    text = f"{active:,} of {counted(of, 'feature')} are active on this prompt"
+    text += "" if shown == active else f", {shown:,} of them shown"
     st.caption(
         f"{text}. Tick a row to switch the feature off. Click a cell, and what is known of the feature opens below."
         if shown

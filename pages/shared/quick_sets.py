@@ -57,7 +57,7 @@ def _towards_refusal(engine: Engine, key: str, prompt: PromptLike) -> None:
     )
     layers = [layer for layer in engine.spec.layers if layer >= SKIPPED_LAYERS]
     st.button(
-        f"Top {k}",
+        f"Top {k} a layer",
         key="set_top",
         on_click=_use_top,
         args=(engine, key),

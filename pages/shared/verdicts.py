@@ -81,7 +81,8 @@ def badge(one: str, slot: Any = st) -> None:
 def change(slot: Any, *several: str) -> None:
     """One verdict after the other in a line, “Refused → Complied”, in the last one's colour."""
     colour = LOOKS[_label(several[-1])][2]
-    slot.markdown(f":{colour}[**{' → '.join(LOOKS[_label(one)][0] for one in several)}**]", width="content")
+    text = f":{colour}[**{' → '.join(LOOKS[_label(one)][0] for one in several)}**]"
+    slot.markdown(text, width="content", help=f"{sentence(several[-1])} {agreement()}")
 
 
 def title_of(one: str) -> str:
@@ -98,7 +99,11 @@ def answer_cell(text: str, one: str) -> str:
 def agreement(name: str = USUAL, revision: str = "") -> str:
     """How far a judge agrees with people, to stand beside what it judged."""
     found = with_people(name, revision)
-    return f"This judge agrees with people: {found}." if found else "This judge was not compared with people."
+    return (
+        f"This judge agrees with people: {found}, one reader’s labels."
+        if found
+        else "This judge was not compared with people."
+    )
 
 
 def judge_of(engine: Engine) -> RuleJudge:
