@@ -150,6 +150,7 @@ def test_reload_back_and_forward_restore_every_step(visit, page):
     tab = visit(page=page, **LINK)
     tab.toggle("2-4").shows(ONE_OFF)
     tab.set_k(1)
+    expect(tab.top_button).to_contain_text("Top 6")  # else the page is left before its address says so
     other = next(name for name in PAGES if name != page)
     tab.go(other).shows(ONE_OFF)
     tab.toggle("2-3").shows(ONE_OFF | {"2-3": False})
