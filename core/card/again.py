@@ -13,7 +13,7 @@ import numpy as np
 from core.card.compare import Check, Tolerance, equal, near, unchecked
 from core.card.contents import Card, Case, FeatureFacts, Source, State
 from core.card.controls import random_direction
-from core.card.features import cosines_of
+from core.card.features import cosines_of, largest
 from core.card.make import cost_of, judgements, measured
 from core.edits.direction import Direction
 from core.edits.edits import Edits, Feature
@@ -67,7 +67,8 @@ def case_checks(known: Known, case: Case, name: str) -> list[Check]:
         else:
             checks.append(near(where, "refusal score", draw.refusal_score, score[place[edits]], tolerance.score))
     cosine = cosines_of(known.engine, watch)
-    seen = {f: (float(np.nanmax(found.activations[0, 0, w])), float(cosine[w])) for w, f in enumerate(watch)}
+    activation = largest(known.engine, found)
+    seen = {f: (float(activation[w]), float(cosine[w])) for w, f in enumerate(watch)}
     for one, edits in alone:
         checks += _feature(known, name, one, edits, seen, score, place)
     good = [(state, edits) for state, edits in states if not _lost(known, edits)]

@@ -45,14 +45,21 @@ def edited_facts(engine: Engine, named: Sequence[Feature], found: Measurement, a
     """The edited features, most active on the prompt first."""
     if not named:
         return []
-    # BOS is left out, as in the tables of the pages: it stands alike before every prompt, with the largest activations.
-    with_bos = "bos" in engine.prompt("Hello").spans
-    activation = np.nanmax(found.activations[0, 0][:, int(with_bos) :], axis=-1)
+    activation = largest(engine, found)
     facts = [
         _fact(engine, f, "edited", float(a), about, c)
         for f, a, c in zip(named, activation, cosines_of(engine, named), strict=True)
     ]
     return sorted(facts, key=lambda one: -one.activation)
+
+
+def largest(engine: Engine, found: Measurement) -> np.ndarray:
+    """float [watched]: each watched feature's largest activation on the first prompt, unedited. BOS is left out, as in
+    the tables of the pages: it stands alike before every prompt, and has the largest activations.
+    """
+    first = int("bos" in engine.prompt("Hello").spans)
+    highest: np.ndarray = np.nanmax(found.activations[0, 0][:, first:], axis=-1)
+    return highest
 
 
 def woken_facts(engine: Engine, prompt: PromptLike, edits: Edits, about: About) -> list[FeatureFacts]:

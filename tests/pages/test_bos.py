@@ -90,7 +90,7 @@ def test_another_source_s_features_are_clamped_at_once_until_some_are_chosen(pag
 def test_what_no_clamp_changes_is_said_with_the_largest_value_tried():
     known = {("p", value): ("Hello", "complied") for value in (None, 0.0, 5.0, 30.0)}
     said = effect.sentence(["p"], [None, 0.0, 5.0, 30.0], 5.0, [1.0, 1.0, 1.1, 1.2], known)
-    assert "+1.00** to **+1.10" in said and "up to 30 moves it by more than 0.20" in said
+    assert "+1.00** to **+1.10" in said and "up to 30, moves it by more than 0.20" in said
     assert "changes none of 1 answer" in said and "30, the largest tried" in said
     known["p", 30.0] = ("No.", "complied")
     assert "smallest of the values tried that changes one is 30" in effect.sentence(
