@@ -145,8 +145,8 @@ class FeatureFacts(NamedTuple):
     """One feature named in an edit, or woken by one.
 
     how: “edited” or “woken”. origin: who gave the label. cosine: of its decoder row with the direction. activation: the
-    largest on this prompt after BOS, unedited. effect: change of the refusal score when it alone is ablated; None where not
-    measured. role and categories (name → firing rate): what is known of its meaning, None where nothing is.
+    largest on this prompt after BOS, unedited. effect: change of the refusal score when it alone is ablated; None where
+    not measured. role and categories (name → firing rate): what is known of its meaning, None where nothing is.
     """
 
     feature: str

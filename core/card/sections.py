@@ -175,9 +175,9 @@ def _features(case: Case) -> str:
     origins = ", ".join(sorted({one.origin for one in case.features if one.origin}))
     told = f" Labels: {escaped(origins)}." if origins else ""
     return (
-        f"<h3>Features</h3>{table(heads, rows, [1, 2, 3], [4])}<p class='note'>Activation: the largest on this prompt after BOS, "
-        "unedited. Cosine: of the decoder row with the refusal direction. Alone: change of the refusal score when this "
-        f"feature alone is ablated.{told}{more}</p>"
+        f"<h3>Features</h3>{table(heads, rows, [1, 2, 3], [4])}<p class='note'>Activation: the largest on this prompt "
+        "after BOS, unedited. Cosine: of the decoder row with the refusal direction. Alone: change of the refusal "
+        f"score when this feature alone is ablated.{told}{more}</p>"
     )
 
 
