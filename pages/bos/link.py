@@ -32,8 +32,8 @@ class Held:
 def follow(usual_positions: str) -> None:
     """Take over what a link or Back has put into the workspace, else put there what was changed on the page.
 
-    Call when the workspace is there and before it is drawn, and again when the page's widgets are. usual_positions:
-    where this model's clamps act at first.
+    Call when the workspace is there and before it is drawn. A value that follows newly chosen features is known only
+    after that, so it is in the address from the next click on. usual_positions: where this model's clamps act at first.
     """
     now = session.current()
     if now.settings.clamp != st.session_state.get(_KNOWN, ""):

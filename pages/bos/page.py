@@ -53,8 +53,6 @@ def bos(engine: Engine) -> None:
         quick_sets.row(engine, key, request.prompt)
         features = choose.section(engine, key, request)
         held = _clamp(engine, key, request, features, positions) if features else None
-    link.follow(positions)  # a value that follows the features is known only now
-    session.write_address()
     with effect:
         st.subheader("What the clamp does", anchor="answers")
         if request.edits:

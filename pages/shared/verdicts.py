@@ -81,8 +81,7 @@ def badge(one: str, slot: Any = st) -> None:
 def change(slot: Any, *several: str) -> None:
     """One verdict after the other in a line, “Refused → Complied”, in the last one's colour."""
     colour = LOOKS[_label(several[-1])][2]
-    text = f":{colour}[**{' → '.join(LOOKS[_label(one)][0] for one in several)}**]"
-    slot.markdown(text, width="content", help=f"{sentence(several[-1])} {agreement()}")
+    slot.markdown(f":{colour}[**{' → '.join(LOOKS[_label(one)][0] for one in several)}**]", width="content")
 
 
 def title_of(one: str) -> str:

@@ -81,7 +81,7 @@ def test_the_other_model_is_taken_stopped_come_back_to_and_taken_again(served, t
     offered(tab.done())
     tab.shot("offer-stopped")
     tab.page.get_by_role("link", name="Judges", exact=True).click()
-    expect(tab.page.get_by_role("heading", name="Judges")).to_be_visible()
+    expect(tab.page.get_by_role("heading", name="Judges", exact=True)).to_be_visible()
     tab.go("Audit")
     offered(tab)
     tab.nothing_complains()

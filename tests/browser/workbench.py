@@ -103,7 +103,7 @@ class Workbench(AuditPage):
     def set_k(self, steps: int) -> Workbench:
         """Move the slider “features per layer” so many steps up, or down."""
         self.click("quick_settings")
-        knob = self.page.get_by_role("slider").first
+        knob = self.page.locator(".st-key-quick_top_k").get_by_role("slider")  # BOS has a slider of its own before it
         for _ in range(abs(steps)):
             knob.press("ArrowRight" if steps > 0 else "ArrowLeft")
         self.done()

@@ -29,6 +29,7 @@ def spec(tiny_spec, page_spec, monkeypatch, tmp_path):
     prompts.write_text(held_out + "".join(f"benign,0,train,x,Tell me of bread {n}.\n" for n in range(6)))
     found = replace(tiny_spec, name=NAME, layers=(), saes={}, prompts=prompts)
     registry.register(found)
+    engines.unload_all()  # whatever tests of other jobs left loaded
     yield found
     engines.unload_all()
 
