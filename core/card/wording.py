@@ -6,26 +6,18 @@ import html
 import math
 from collections.abc import Iterable, Sequence
 
+from core.text.figures import counted as counted
+from core.text.figures import signed as signed
+
 
 def escaped(text: object) -> str:
     """For HTML, in text and in quoted attributes."""
     return html.escape(str(text), quote=True)
 
 
-def signed(number: float, digits: int = 2) -> str:
-    """+1.50 or −2.00, with a true minus sign."""
-    text = f"{number:+.{digits}f}"
-    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
-
-
 def number(value: float | None, form: str = ".3f") -> str:
     """A number, or a dash where there is none."""
     return "–" if value is None or math.isnan(value) else f"{value:{form}}".replace("-", "−")
-
-
-def counted(many: int, noun: str) -> str:
-    """“1 feature”, “2 features”."""
-    return f"{many:,} {noun}{'' if many == 1 else 's'}"
 
 
 def table(

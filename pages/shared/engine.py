@@ -13,6 +13,7 @@ from cache.engines import get_engine, is_loaded
 from cache.store.provenance import sae_names
 from core import Engine, HydrascopeError
 from core.models.registry import chosen_name
+from pages.shared.progress_bar import progress_bar
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
 from pages.shared.workspace import session
@@ -23,15 +24,13 @@ def engine_or_stop() -> Engine:
     name, place = chosen_name(), st.empty()
     if is_loaded(name):
         return _as_set(get_engine(name))
-    with place.container():
-        st.markdown(f"Loading **{plain(name)}**. The first start also prepares the model, which takes about a minute.")
-        bar = st.progress(0.0, "Starting")
-
-    def shown(message: str, share: float) -> None:
-        bar.progress(min(max(share, 0.0), 1.0), plain(message))
-
     try:
-        engine = get_engine(name, shown)
+        with place.container():
+            st.markdown(
+                f"Loading **{plain(name)}**. The first start also prepares the model, which takes about a minute."
+            )
+            with progress_bar("Starting") as shown:
+                engine = get_engine(name, shown)
     except HydrascopeError as error:
         place.empty()
         show_error(error)

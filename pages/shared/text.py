@@ -8,6 +8,9 @@ from __future__ import annotations
 import html
 import re
 
+from core.text.figures import counted as counted
+from core.text.figures import signed as signed
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!~|$<>:&=^@/\"'])")
 
 
@@ -32,24 +35,11 @@ def visible(piece: str) -> str:
     return piece.replace(" ", "␣").replace("\n", "↵").replace("\r", "↵").replace("\t", "⇥") or "∅"
 
 
-def signed(number: float, digits: int = 2) -> str:
-    """+1.50 or −2.00, with a true minus sign; a number that rounds to zero has no sign."""
-    text = f"{number:+.{digits}f}"
-    if float(text) == 0:
-        return f"{0:.{digits}f}"
-    return text.replace("-", "−")
-
-
 def probability(number: float) -> str:
     """Three digits, and no certainty that rounding made up."""
     if number > 0.9995:
         return "> 0.999"
     return "< 0.001" if number < 0.0005 else f"{number:.3f}"
-
-
-def counted(number: int, noun: str) -> str:
-    """“1 feature”, “2 features”."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

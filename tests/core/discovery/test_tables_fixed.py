@@ -7,13 +7,8 @@ from core.discovery.settings import Settings
 from core.discovery.tables import fixed, search, seeds
 from core.discovery.tables.draws import exchangeable
 from core.discovery.tables.report import tables
-from tests.written_rows import Rows
+from tests.written_rows import CANDIDATES, Rows
 
-CANDIDATES = {
-    "harmful/0000": {"k": 10, "features": 60, "tried": [[10, "complied"]]},
-    "harmful/0001": {"k": 20, "features": 120, "tried": [[10, "degenerate"], [20, "complied"]]},
-    "harmful/0004": {"k": None, "features": None, "tried": [[10, "refused"], [20, "refused"]]},
-}
 PRUNING = {
     "harmful/0000": {
         "pool": 60,
