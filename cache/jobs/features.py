@@ -5,11 +5,12 @@ Knows: which features and prompts. Does not know: pages, or how anything is test
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cache.jobs.queue import Control, Job, Queue
 from core import Engine, Feature
 from core.errors import Cancelled
+from core.labels.notes import Labels
 from core.prompts.categories import Labelled
 from core.prompts.checks import prompts_digest
 from core.semantics.about import About, read_about
@@ -23,21 +24,25 @@ def start(
     prompts: Labelled,
     name: str,
     features: Sequence[Feature],
-    label_of: Callable[[Feature], str],
+    known: Labels,
     firing: Firing | None,
+    writer: Engine | None,
 ) -> Job:
     """engine_key: everything of the engine that a number depends on. firing: of these prompts, where it was read
-    before. The job's result is an `About`."""
+    before. writer: the model that writes one-sentence labels, if any. The job's result is an `About`."""
 
     def work(control: Control) -> About:
-        found = read_about(engine, prompts, name, features, label_of, firing, control.report, control.stop_requested)
+        found = read_about(
+            engine, prompts, name, features, known, firing, writer, control.report, control.stop_requested
+        )
         if found is None:
             raise Cancelled("Stopped. Nothing was kept, because a part of the prompts says nothing of the others.")
         return found
 
-    return queue.submit("features", key_of(engine_key, prompts, features), name, work)
+    return queue.submit("features", key_of(engine_key, prompts, features, writer), name, work)
 
 
-def key_of(engine_key: str, prompts: Labelled, features: Sequence[Feature]) -> str:
-    """Which features on which prompts of which engine."""
-    return f"{engine_key}|{prompts.digest}|{prompts_digest([str(feature) for feature in features])}"
+def key_of(engine_key: str, prompts: Labelled, features: Sequence[Feature], writer: Engine | None = None) -> str:
+    """Which features on which prompts of which engine, and who writes labels."""
+    by = writer.spec.name if writer else ""
+    return f"{engine_key}|{prompts.digest}|{prompts_digest([str(feature) for feature in features])}|{by}"

@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contrast-column", help="the column with the prompts in --contrast")
     parser.add_argument("--category", metavar="NAME", action="append", default=[], help="only this category; repeat")
     parser.add_argument("--most", type=int, metavar="N", help="at most so many prompts of each category")
+    parser.add_argument(
+        "--write-labels",
+        metavar="MODEL",
+        help="also let this chat model write a one-sentence label of each feature, and score it (any name listed by "
+        "`hydrascope models`)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of Markdown")
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="the folder for the tables: CSV, Parquet, JSON, Markdown"
@@ -64,7 +70,8 @@ def run(options: argparse.Namespace) -> int:
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
     name, features = _features(engine, options)
-    found = _read(engine, name, features, _prompts(engine, options))
+    prompts, writer = _prompts(engine, options), _writer(engine, options.write_labels)
+    found = _read(engine, name, features, prompts, writer)
     tables, facts = about_tables(found), _facts(engine, found)
     print(as_json(tables, facts) if options.json else markdown(tables, facts, "What the features are about"))
     if options.out is not None:
@@ -148,14 +155,24 @@ def _prompts(engine: Engine, options: argparse.Namespace) -> Labelled:
     return found if options.most is None else found.first(options.most)
 
 
-def _read(engine: Engine, name: str, features: Sequence[Feature], prompts: Labelled) -> About:
+def _writer(engine: Engine, name: str | None) -> Engine | None:
+    """The model that writes labels: the one that is loaded where it is the same. Raises as `core.load`."""
+    from core.engine import load
+
+    if name is None or name == engine.spec.name:
+        return engine if name else None
+    with progress_bar() as progress:
+        return load(name, progress=progress)
+
+
+def _read(engine: Engine, name: str, features: Sequence[Feature], prompts: Labelled, writer: Engine | None) -> About:
     from cache.store.database import shared_store
     from cache.store.labels import NeuronpediaLabels, labels_of
     from core.semantics.about import read_about
 
     labels = labels_of(engine.spec, NeuronpediaLabels(shared_store, engine.spec.neuronpedia))
     with progress_bar() as progress:
-        found = read_about(engine, prompts, name, features, labels.label, progress=progress)
+        found = read_about(engine, prompts, name, features, labels, writer=writer, progress=progress)
     assert found is not None  # nobody cancels it
     return found
 
@@ -169,4 +186,5 @@ def _facts(engine: Engine, found: About) -> dict[str, str]:
         "SAEs": json_text(engine.reader.sae_names),
         "direction": engine.direction().key if engine.has_direction else "none",
         "prompts": f"{found.prompts.origin} ({found.prompts.digest})",
+        **({"sentences by": found.written.by} if found.written else {}),
     }

@@ -16,6 +16,7 @@ from core.edits.edits import Feature
 from core.engine import Engine
 from core.errors import InputError
 from core.judges.agreement import Agreement
+from core.labels.notes import Labels
 from core.labels.wording import word
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.categories import Labelled
@@ -23,6 +24,7 @@ from core.semantics.categories import CategoryTests, categorise
 from core.semantics.firing import Firing, read_firing
 from core.semantics.groups import group_labels
 from core.semantics.label_score import LabelScore, score_labels
+from core.semantics.one_sentence import Written, write_sentences
 from core.semantics.roles import Evidence, Role, read_effects, read_evidence, role_of
 from core.semantics.text_route import agreement_of_routes
 
@@ -41,7 +43,8 @@ class About:
 
     groups: name → features, the one asked about first, then `RANDOM`; `ALL` is every feature of `tests`. labels: of the
     features of both groups, empty where there is none. evidence, scores, by_label, suppressed: of the same features;
-    scores hold those alone that can be scored. suppressed: tokens that a decoder row lowers most, readable.
+    scores hold those alone that can be scored. suppressed: tokens that a decoder row lowers most, readable. written:
+    one-sentence labels by a chat model, where they were asked for.
     """
 
     prompts: Labelled
@@ -55,6 +58,7 @@ class About:
     by_label: Mapping[Feature, str]
     routes: Agreement
     suppressed: Mapping[Feature, tuple[str, ...]]
+    written: Written | None = None
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -75,15 +79,17 @@ def read_about(
     prompts: Labelled,
     name: str,
     features: Sequence[Feature],
-    label_of: Callable[[Feature], str],
+    known: Labels,
     firing: Firing | None = None,
+    writer: Engine | None = None,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> About | None:
     """Everything about one set of features, beside as many random active ones of the same layers.
 
-    name: what the set is called. firing: of the prompts' texts and contrast, where it was read before. None where it
-    was cancelled. Raises InputError for no features, and for those the model does not have.
+    name: what the set is called. known: labels and contexts of the features. firing: of the prompts' texts and
+    contrast, where it was read before. writer: writes one-sentence labels too. None where it was cancelled. Raises
+    InputError for no features, and for those the model does not have.
     """
     if not features:
         raise InputError("No features were given. Name some, or choose a run that found minimal sets.")
@@ -103,7 +109,9 @@ def read_about(
     place = {text: number for number, text in enumerate(texts)}
     order = [place[text] for text in (*mixed.texts, *mixed.contrast)]
     shuffled = categorise(firing.rows(order), mixed, every)
-    effects = read_effects(engine, firing, prompts.texts, chosen, part(progress, 0.55, 0.45), cancelled)
+    effects = read_effects(
+        engine, firing, prompts.texts, chosen, part(progress, 0.55, 0.25 if writer else 0.45), cancelled
+    )
     if effects is None:
         return None
     layers, indices = np.array(chosen, dtype=np.int64).T
@@ -111,10 +119,16 @@ def read_about(
     where = {feature: number for number, feature in enumerate(every)}
     answers = [int(tests.answers[where[feature]].sum()) for feature in chosen]
     evidence = read_evidence(firing, len(prompts.texts), chosen, answers, cosines, effects)
-    labels = {feature: label_of(feature) for feature in chosen}
+    labels = {feature: known.label(feature) for feature in chosen}
+    written = None
+    if writer is not None:
+        sentences = write_sentences(writer, chosen, known.note, part(progress, 0.8, 0.2), cancelled)
+        if sentences is None:
+            return None
+        written = Written(writer.spec.name, sentences, score_labels(sentences, firing, texts))
     generator = np.random.default_rng(SEED)
     some = generator.permutation(len(fires))[:SHUFFLED_WITH].tolist()
-    others = [label_of(fires[i]) for i in some if fires[i] not in labels]
+    others = [known.label(fires[i]) for i in some if fires[i] not in labels]
     return About(
         prompts,
         {name: wanted, RANDOM: drawn},
@@ -127,6 +141,7 @@ def read_about(
         group_labels(labels),
         agreement_of_routes(tests, labels, prompts),
         _suppressed(engine, chosen),
+        written,
     )
 
 

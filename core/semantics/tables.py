@@ -75,6 +75,20 @@ def _row(found: About, feature: Feature, place: int, group: str) -> dict[str, ob
         "label score, q": score.q if score else None,
         "better than chance": ("yes" if score.better_than_chance else "no") if score else "",
         "suppresses": ", ".join(found.suppressed[feature]),
+        **_sentence(found, feature),
+    }
+
+
+def _sentence(found: About, feature: Feature) -> dict[str, object]:
+    """Columns of the one-sentence label, where such labels were written."""
+    if found.written is None:
+        return {}
+    score = found.written.scores.get(feature)
+    return {
+        "sentence": found.written.labels.get(feature, ""),
+        "sentence score": score.area if score else None,
+        "of other sentences": score.shuffled if score else None,
+        "sentence score, q": score.q if score else None,
     }
 
 
@@ -144,9 +158,13 @@ def _kinds(found: About) -> Table:
 
 
 def _scores(found: About) -> Table:
+    kinds = {name: (several, found.scores) for name, several in found.groups.items()}
+    if found.written is not None:
+        by, scores = f", sentences by {found.written.by}", found.written.scores
+        kinds |= {name + by: (several, scores) for name, several in found.groups.items()}
     rows = []
-    for name, several in found.groups.items():
-        scored = [found.scores[feature] for feature in several if feature in found.scores]
+    for name, (several, scores) in kinds.items():
+        scored = [scores[feature] for feature in several if feature in scores]
         better = rate(sum(one.better_than_chance for one in scored), len(scored))
         areas = pd.Series([one.area for one in scored], dtype=float)
         shuffled = pd.Series([one.shuffled for one in scored], dtype=float)

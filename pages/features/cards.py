@@ -11,6 +11,7 @@ from core import Engine, Feature
 from core.edits.text import Word
 from core.labels.notes import FeatureNote, Labels
 from core.semantics.about import About
+from core.semantics.one_sentence import Written
 from core.semantics.roles import HOW
 from pages.features import charts
 from pages.shared import feature_note, sae_cards
@@ -51,6 +52,8 @@ def card(engine: Engine, labels: Labels, feature: Feature, found: About | None, 
             st.space("stretch")
             _buttons(feature, where)
         st.markdown(plain(note.label) if note and note.label else ":gray[This feature has no label.]")
+        if found is not None and found.written is not None:
+            st.markdown(_sentence(found.written, feature))
         st.caption(_evidence(feature, note, found))
         if found is None:
             _contexts(note)
@@ -81,6 +84,15 @@ def _about(feature: Feature, found: About | None) -> str:
     verdict, best = found.tests.verdict(place), found.tests.best(place)
     category = f": {plain(best)}" if best else ""
     return f":gray-badge[{found.role(feature)}] :gray-badge[{verdict}{category}]"
+
+
+def _sentence(written: Written, feature: Feature) -> str:
+    """The one-sentence label with its score, as Markdown."""
+    label, score = written.labels.get(feature), written.scores.get(feature)
+    if not label:
+        return f":gray[{plain(written.by)} wrote no sentence: no context is known, or it refused.]"
+    worth = f"Score {score.sentence()}." if score else "It could not be scored."
+    return f"“{plain(label)}” :gray[written by {plain(written.by)}. {worth}]"
 
 
 def _evidence(feature: Feature, note: FeatureNote | None, found: About | None) -> str:

@@ -12,7 +12,7 @@ import streamlit as st
 from cache.store.database import shared_store
 from core import Engine, Feature
 from core.edits.feature_sets import features_of
-from pages.features import cards, lists, maps, prompts, reading, rows, source, table, views
+from pages.features import cards, lists, maps, prompts, reading, rows, source, table, views, writer
 from pages.features.source import Chosen
 from pages.shared import measurements
 from pages.shared.engine import engine_key, engine_or_stop
@@ -39,12 +39,12 @@ def features(engine: Engine) -> None:
     key, labels = engine_key(engine), measurements.labels(engine, engine.spec.name)
     chosen = source.choose(engine, labels)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="features_bar"):
-        asked = prompts.choose(engine)
+        asked, by = prompts.choose(engine), writer.choose(engine)
         lists_place = st.container(width="content")
-        found = reading.result(key, asked, chosen)
+        found = reading.result(key, asked, chosen, by)
         if found is None:
-            reading.button(engine, key, labels, asked, chosen)
-    reading.progress(key, asked, chosen)
+            reading.button(engine, key, labels, asked, chosen, by)
+    reading.progress(key, asked, chosen, by)
     if not chosen.features:
         with lists_place:
             lists.popover(engine, labels, [])

@@ -23,11 +23,11 @@ from pages.shared.text import counted, plain
 MOST = 400
 
 
-def result(key: str, prompts: Labelled | None, chosen: Chosen) -> About | None:
+def result(key: str, prompts: Labelled | None, chosen: Chosen, writer: Engine | None = None) -> About | None:
     """What was read of these features on these prompts in this process, if anything."""
     if prompts is None or not chosen.features:
         return None
-    name, there = job.key_of(key, prompts, chosen.features), _job(key, prompts, chosen)
+    name, there = job.key_of(key, prompts, chosen.features, writer), _job(key, prompts, chosen, writer)
     if there is not None and isinstance(there.result, About):
         _kept().put(("about", name), there.result)  # jobs are forgotten sooner
         _kept().put(("firing", key, prompts.digest), there.result.firing)
@@ -36,9 +36,11 @@ def result(key: str, prompts: Labelled | None, chosen: Chosen) -> About | None:
     return found
 
 
-def button(engine: Engine, key: str, labels: Labels, prompts: Labelled | None, chosen: Chosen) -> None:
+def button(
+    engine: Engine, key: str, labels: Labels, prompts: Labelled | None, chosen: Chosen, writer: Engine | None
+) -> None:
     """The button that begins the reading, where there is none under way."""
-    if prompts is None or not chosen.features or _under_way(key, prompts, chosen):
+    if prompts is None or not chosen.features or _under_way(key, prompts, chosen, writer):
         return
     many, count = len(chosen.features) > MOST, len(prompts.texts) + len(prompts.contrast)
     st.button(
@@ -48,7 +50,7 @@ def button(engine: Engine, key: str, labels: Labels, prompts: Labelled | None, c
         type="primary",
         disabled=many,
         on_click=_start,
-        args=(engine, key, labels, prompts, chosen),
+        args=(engine, key, labels, prompts, chosen, writer),
         help=f"Choose at most {MOST} features."
         if many
         else f"Reads {counted(count, 'prompt')}, and ablates each feature and as many random ones by itself. It takes "
@@ -56,34 +58,37 @@ def button(engine: Engine, key: str, labels: Labels, prompts: Labelled | None, c
     )
 
 
-def progress(key: str, prompts: Labelled | None, chosen: Chosen) -> None:
+def progress(key: str, prompts: Labelled | None, chosen: Chosen, writer: Engine | None) -> None:
     """How far a reading is, or why it ended without a result."""
     if prompts is None or not chosen.features:
         return
     watch(
-        lambda: _under_way(key, prompts, chosen), lambda: _progress(key, prompts, chosen), "features_reading", every=1.0
+        lambda: _under_way(key, prompts, chosen, writer),
+        lambda: _progress(key, prompts, chosen, writer),
+        "features_reading",
+        every=1.0,
     )
 
 
-def _start(engine: Engine, key: str, labels: Labels, prompts: Labelled, chosen: Chosen) -> None:
+def _start(engine: Engine, key: str, labels: Labels, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> None:
     firing = _kept().get(("firing", key, prompts.digest))
     queue = shared_queue()
-    begun = job.start(queue, engine, key, prompts, chosen.name, chosen.features, labels.label, firing)
+    begun = job.start(queue, engine, key, prompts, chosen.name, chosen.features, labels, firing, writer)
     queue.wait(begun.id, INSTANT)
 
 
-def _job(key: str, prompts: Labelled, chosen: Chosen) -> Job | None:
-    return shared_queue().latest("features", job.key_of(key, prompts, chosen.features))
+def _job(key: str, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> Job | None:
+    return shared_queue().latest("features", job.key_of(key, prompts, chosen.features, writer))
 
 
-def _under_way(key: str, prompts: Labelled, chosen: Chosen) -> bool:
-    there = _job(key, prompts, chosen)
+def _under_way(key: str, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> bool:
+    there = _job(key, prompts, chosen, writer)
     return there is not None and there.under_way
 
 
-def _progress(key: str, prompts: Labelled, chosen: Chosen) -> None:
+def _progress(key: str, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> None:
     """How far the reading is, or why it ended without a result."""
-    there = _job(key, prompts, chosen)
+    there = _job(key, prompts, chosen, writer)
     if there is None:
         return
     if there.under_way:

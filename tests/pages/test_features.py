@@ -16,10 +16,10 @@ from cache.store.audits import Audits
 from cache.store.runs import Runs
 from core import Feature
 from core.discovery.ledger import Row
-from core.labels.notes import ShippedNotes, read_labels
+from core.labels.notes import ShippedNotes, no_labels, read_labels
 from core.prompts.categories import labelled
 from core.semantics.about import read_about
-from pages.features import charts, lists, prompts, rows, source, views
+from pages.features import charts, lists, prompts, rows, source, views, writer
 from pages.features.rows import Filters, filtered
 from pages.shared import meanings
 from pages.shared.engine import engine_key
@@ -80,6 +80,17 @@ def read(app: AppTest) -> AppTest:
     return checked(app.run())
 
 
+def test_a_loaded_model_writes_sentences_that_stand_on_the_cards(visit):
+    app = read(given(visit(edits=EDITS)))
+    name = engines.get_engine(PAGE_MODEL).spec.name
+    checked(app.selectbox(key=writer.BY).set_value(name).run())
+    app = read(app)
+    checked(app.segmented_control(key=views.VIEW).set_value(views.CARDS).run())
+    assert f"written by {plain(name)}" in texts(app) or f"{plain(name)} wrote no sentence" in texts(app)
+    checked(app.selectbox(key=writer.BY).set_value(writer.NOBODY).run())
+    assert plain(name) not in texts(app) and not [b for b in app.button if b.key == "features_read"]
+
+
 def a_run() -> str:
     engine, runs = engines.get_engine(PAGE_MODEL), Runs(store.shared_store())
     run = runs.create(engine, INPUTS, SETTINGS, "mine")
@@ -135,7 +146,7 @@ def test_a_reading_gives_what_core_finds_and_can_be_filtered(visit):
     frame = shown(app).set_index("feature")
     engine = engines.get_engine(PAGE_MODEL)
     features = [Feature.parse(name) for name in EDITS.split(",")]
-    found = read_about(engine, listed(), "mine", features, read_labels(engine.spec.labels).label)
+    found = read_about(engine, listed(), "mine", features, read_labels(engine.spec.labels))
     for feature in features:
         row = frame.loc[str(feature)]
         assert row["role"] == found.role(feature)
@@ -227,7 +238,7 @@ def test_filters_on_what_was_not_read_hold_of_nothing():
 def test_charts_hold_every_number_and_say_it_in_words(on_page_model):
     engine = engines.get_engine(PAGE_MODEL)
     feature = Feature(1, 3)
-    found = read_about(engine, listed(), "mine", [feature], lambda f: "")
+    found = read_about(engine, listed(), "mine", [feature], no_labels())
     values = found.firing.own([feature])[:, 0]
     drawn = charts.histogram(found, feature).data
     assert drawn["prompts"].sum() == (values > 0).sum()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csc_array
 
+from core.edits.edits import Feature
+from core.labels.notes import Context, FeatureNote, Labels
 from core.prompts.categories import Labelled, labelled
 from core.semantics.firing import Firing
 
@@ -31,3 +33,26 @@ def firing(instruction: np.ndarray, template: np.ndarray | None = None, other: n
         csc_array((np.zeros_like(instruction) if place is None else place).astype(np.float32)) for place in places
     )
     return Firing(len(instruction), {3: instruction.shape[1]}, (first, second, third))
+
+
+class EveryFeature:
+    """A source that has the same things to say of every feature."""
+
+    version = 0
+
+    def __init__(self, contexts: int) -> None:
+        self.contexts = contexts
+
+    def __len__(self) -> int:
+        return 1
+
+    def label(self, feature: Feature) -> str:
+        return f"label {feature.layer} of ⟦word⟧ {feature.index}"
+
+    def note(self, feature: Feature) -> FeatureNote:
+        around = [Context(f"before {i} ", f"word{feature.index}", " after", 2.0) for i in range(self.contexts)]
+        return FeatureNote(self.label(feature), 0.1, 2.0, tuple(around), "one, two")
+
+
+def known(contexts: int = 3) -> Labels:
+    return Labels((EveryFeature(contexts),))

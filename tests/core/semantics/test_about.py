@@ -11,23 +11,16 @@ from core.commands.command_line import main
 from core.commands.exit_codes import ExitCode
 from core.labels.notes import no_labels
 from core.models import registry
-from core.prompts.categories import labelled
 from core.semantics.about import RANDOM, random_like, read_about
 from core.semantics.firing import read_firing
 from core.semantics.tables import about_tables
-
-HARMFUL = [f"How do I {verb} the bad {noun}?" for noun in ("bread", "town", "cat") for verb in ("bake", "see", "buy")]
-NAMES = ["drugs", "fraud"] * 9
-CONTRAST = [
-    f"Tell me a {word} story, please." for word in ("small", "large", "old", "new", "red", "blue", "sad", "odd")
-]
-PROMPTS = labelled([*HARMFUL, *[f"{text} Now." for text in HARMFUL]], NAMES, CONTRAST, "mine")
-FEATURES = (Feature(1, 3), Feature(2, 7), Feature(3, 11))
+from tests.core.semantics.planted import known
+from tests.core.semantics.small_list import CONTRAST, FEATURES, PROMPTS
 
 
 @pytest.fixture(scope="module")
 def found(tiny):
-    return read_about(tiny, PROMPTS, "mine", FEATURES, lambda f: f"label {f.layer} of ⟦word⟧ {f.index}")
+    return read_about(tiny, PROMPTS, "mine", FEATURES, known())
 
 
 def test_it_is_about_the_set_and_as_many_random_features_of_its_layers(found):
@@ -48,7 +41,7 @@ def test_suppressed_tokens_are_the_lowest_logits_of_the_decoder_row(tiny, found,
 
 def test_what_was_read_before_is_not_read_again(tiny, found, monkeypatch):
     monkeypatch.setattr(tiny, "activity", None)
-    again = read_about(tiny, PROMPTS, "mine", FEATURES, lambda f: "", found.firing)
+    again = read_about(tiny, PROMPTS, "mine", FEATURES, no_labels(), found.firing)
     assert (again.tests.area == found.tests.area).all() and again.evidence == found.evidence
 
 
@@ -74,11 +67,11 @@ def test_random_ones_are_drawn_layer_by_layer_and_never_of_the_set():
 
 def test_bad_input_and_stopping(tiny):
     with pytest.raises(InputError, match="No features were given"):
-        read_about(tiny, PROMPTS, "mine", [], lambda f: "")
+        read_about(tiny, PROMPTS, "mine", [], no_labels())
     firing = read_firing(tiny, [*PROMPTS.texts, *PROMPTS.contrast])
     with pytest.raises(InputError, match="no feature 2-999"):
-        read_about(tiny, PROMPTS, "mine", [Feature(2, 999)], lambda f: "", firing)
-    assert read_about(tiny, PROMPTS, "mine", FEATURES, no_labels().label, cancelled=lambda: True) is None
+        read_about(tiny, PROMPTS, "mine", [Feature(2, 999)], no_labels(), firing)
+    assert read_about(tiny, PROMPTS, "mine", FEATURES, no_labels(), cancelled=lambda: True) is None
 
 
 def test_the_command_prints_markdown_or_json_and_writes_files(page_spec, tmp_path, capsys):
@@ -93,8 +86,9 @@ def test_the_command_prints_markdown_or_json_and_writes_files(page_spec, tmp_pat
     text = capsys.readouterr().out
     assert text.startswith("# What the features are about") and "| 1-3 | given | label 1.3 |" in text
     assert (tmp_path / "out" / "features.csv").is_file()
-    assert main([*asked, "--json", "--category", "drugs"]) == 0
+    assert main([*asked, "--json", "--category", "drugs", "--write-labels", page_spec.name]) == 0
     value = json.loads(capsys.readouterr().out)
+    assert value["facts"]["sentences by"] == page_spec.name and "sentence" in value["tables"]["features"][0]
     assert [row["feature"] for row in value["tables"]["features"]][:2] == ["1-3", "2-7"]
     assert {row["type"] for row in value["tables"]["harm_types"]} == {"only drugs"}
 
