@@ -6,7 +6,7 @@ Edits act on the prompt and on every generated token alike; generated tokens are
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from core.answers.answer import Answer
@@ -14,7 +14,7 @@ from core.edits.edits import Edits
 from core.forward.batches import Growing, prefix_pass, select, shared_prefix
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
-from core.forward.token_budget import tokens_per_forward
+from core.forward.token_budget import answers_together, tokens_per_forward
 from core.prompts.template import Prompt
 
 
@@ -88,6 +88,23 @@ def answers(
     return texts
 
 
+def answers_of(
+    runtime: Runtime,
+    prompts: Sequence[Prompt],
+    edits: Sequence[Edits],
+    pairs: Sequence[tuple[int, int]],
+    max_new_tokens: int,
+) -> list[Answer]:
+    """The greedy answer to each (prompt, edit set) of `pairs`, batched; equal to `answers`. A pair given twice is
+    written once."""
+    found = {
+        (row.prompt, row.edit): Answer(decode_answer(runtime, row.ids), row.ended)
+        for row in answer_rows(runtime, prompts, edits, max_new_tokens, pairs)
+        if row.done
+    }
+    return [found[pair] for pair in pairs]
+
+
 def answers_at(
     runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], lengths: Sequence[int]
 ) -> list[list[tuple[Answer, ...]]]:
@@ -136,19 +153,29 @@ class AnswerRow(NamedTuple):
 
 
 def answer_rows(
-    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
+    runtime: Runtime,
+    prompts: Sequence[Prompt],
+    edits: Sequence[Edits],
+    max_new_tokens: int,
+    pairs: Collection[tuple[int, int]] | None = None,
 ) -> Iterator[AnswerRow]:
-    """Every row after each of its tokens; the last time, and once only, it is done."""
-    start = shared_prefix(prompts) if len(prompts) > 1 and not runtime.alone else 0
+    """Every row after each of its tokens; the last time, and once only, it is done.
+
+    pairs: (prompt, edit set) of each row; None for every prompt under every set.
+    """
+    every = {(p, e) for p in range(len(prompts)) for e in range(len(edits))} if pairs is None else set(pairs)
+    # A prefix is run once per edit set, which saves something only where sets have several prompts.
+    start = shared_prefix(prompts) if len(every) > len(edits) and len(prompts) > 1 and not runtime.alone else 0
     most = max(1, tokens_per_forward() // max(1, start))  # edit sets whose prefixes are held at a time
     for first in range(0, len(edits), most):
         some = edits[first : first + most]
         plan = runtime.plan(some)
-        rows = [(p, e) for p in sorted(range(len(prompts)), key=lambda i: len(prompts[i])) for e in range(len(some))]
+        rows = sorted((p, e - first) for p, e in every if first <= e < first + most)
+        rows.sort(key=lambda row: len(prompts[row[0]]))
         past = prefix_pass(runtime, plan, prompts[0], list(range(len(some))), start)[1] if start else None
         while rows:
             longest = len(prompts[rows[-1][0]])
-            size = max(1, min(64, tokens_per_forward() // (longest + max_new_tokens)))
+            size = answers_together(longest + max_new_tokens)
             if runtime.alone:
                 size = 1
             elif runtime.window is not None and longest + max_new_tokens > runtime.window:

@@ -11,17 +11,16 @@ from typing import Any
 
 from core.answers.generate import answers_at
 from core.answers.rule_judges import verdicts_of
-from core.discovery.context import Work, chunks
+from core.discovery.context import WIDE_GROUP, Work, chunks
 from core.edits.edits import Edits
 
 #: What the answers are given under: refusals and the answers that come in their place are of different lengths.
 CONDITIONS = ("unedited", "refusal direction ablated")
-_TOGETHER = 8
 
 
 def length_groups(work: Work) -> list[list[str]]:
     """The first of the prompts that Stage 0 kept, as many as the settings say."""
-    return chunks(work.kept("harmful")[: work.settings.length_prompts], _TOGETHER)
+    return chunks(work.kept("harmful")[: work.settings.length_prompts], WIDE_GROUP)
 
 
 def do_lengths(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:

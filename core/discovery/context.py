@@ -27,6 +27,9 @@ from core.prompts.checks import prompts_digest
 from core.prompts.references import Reference
 from core.text.json_text import json_text, json_value
 
+#: Prompts that are answered together under several sets each, and under a set or two that they have in common.
+GROUP, WIDE_GROUP = 8, 32
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -114,13 +117,16 @@ class Work:
         rows = self.ledger.read("screen")
         return [item for item in self.items(kind) if item in rows and rows[item].value.get("kept")]
 
-    def judged(self, text: str, sets: Sequence[Edits]) -> list[tuple[Verdict, str]]:
-        """One prompt under many edit sets: verdict and answer of each; equal sets are generated once."""
-        distinct = list(dict.fromkeys(sets))
-        (replies,) = self.answers([text], distinct) if distinct else ([],)
-        verdicts = verdicts_of(self.judge, [text] * len(replies), replies)
+    def judged(self, asked: Sequence[tuple[str, Sequence[Edits]]]) -> list[list[tuple[Verdict, str]]]:
+        """Prompts, each under edit sets of its own: verdict and answer of each, all of them written together.
+
+        A step of writing takes nearly as long for one answer as for dozens. Equal pairs are written and judged once.
+        """
+        distinct = list(dict.fromkeys((text, edits) for text, sets in asked for edits in sets))
+        replies = self.engine.answers_of(distinct, self.settings.tokens) if distinct else []
+        verdicts = verdicts_of(self.judge, [text for text, _ in distinct], replies)
         known = dict(zip(distinct, zip(verdicts, replies, strict=True), strict=True))
-        return [known[edits] for edits in sets]
+        return [[known[text, edits] for edits in sets] for text, sets in asked]
 
     def answers(self, texts: Sequence[str], sets: Sequence[Edits]) -> list[list[Answer]]:
         """Greedy answers [prompt][edit set], as long as this run judges them."""

@@ -12,23 +12,31 @@ from typing import Any
 from core.answers.rule_judges import verdicts_of
 from core.answers.verdicts import Verdict
 from core.discovery.analyses import active_on_tokens, deactivation, fires, woken
-from core.discovery.context import Work, chunks
+from core.discovery.context import GROUP, WIDE_GROUP, Work, chunks
 from core.discovery.ledger import feature_names
 from core.discovery.steps import ranking
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import random_active
 
-_TOGETHER = 8
-
 
 def refused_groups(work: Work) -> list[list[str]]:
     """Every prompt that Stage 0 kept."""
-    return chunks(work.kept("harmful"), _TOGETHER)
+    return chunks(work.kept("harmful"), GROUP)
+
+
+def wide_refused_groups(work: Work) -> list[list[str]]:
+    """The same in wider groups, for steps that answer each once."""
+    return chunks(work.kept("harmful"), WIDE_GROUP)
 
 
 def critical_groups(work: Work) -> list[list[str]]:
     """Every prompt with a verified minimal set."""
-    return chunks(work.critical(), _TOGETHER)
+    return chunks(work.critical(), GROUP)
+
+
+def wide_critical_groups(work: Work) -> list[list[str]]:
+    """The same in wider groups, for steps that answer each once."""
+    return chunks(work.critical(), WIDE_GROUP)
 
 
 def do_direction(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
@@ -43,27 +51,26 @@ def do_least_tokens(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """Features active on at least k tokens of the prompt, ablated, over k (O'Brien et al. 2024, as adapted)."""
     s, texts = work.settings, [work.text(item) for item in group]
     seen = work.engine.activity(texts)
-    found = []
-    for number, text in enumerate(texts):
-        mine = seen[(seen["prompt"] == number) & work.searched(seen["layer"])]
-        sets = [active_on_tokens(mine, k) for k in s.least_tokens]
-        judged = work.judged(text, [Edits.ablate(features) for features in sets])
-        found.append(
-            {
-                "verdicts": {str(k): v for k, (v, _) in zip(s.least_tokens, judged, strict=True)},
-                "features": {str(k): len(features) for k, features in zip(s.least_tokens, sets, strict=True)},
-            }
-        )
-    return found
+    mine = [seen[(seen["prompt"] == number) & work.searched(seen["layer"])] for number in range(len(texts))]
+    sets = [[active_on_tokens(one, k) for k in s.least_tokens] for one in mine]
+    edits = [[Edits.ablate(features) for features in several] for several in sets]
+    judged = work.judged(list(zip(texts, edits, strict=True)))
+    return [
+        {
+            "verdicts": {str(k): v for k, (v, _) in zip(s.least_tokens, verdicts, strict=True)},
+            "features": {str(k): len(features) for k, features in zip(s.least_tokens, several, strict=True)},
+        }
+        for several, verdicts in zip(sets, judged, strict=True)
+    ]
 
 
 def do_inert(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """Critical features that do not fire (Stage 3's first paragraph), and which of them wake (“Redundant Features”)."""
-    return [dormant_part(work, work.text(item), work.minimal(item)) for item in group]
+    return dormant_parts(work, [(work.text(item), work.minimal(item)) for item in group])
 
 
-def dormant_part(work: Work, text: str, minimal: Sequence[Feature]) -> dict[str, Any]:
-    """The dormant features of a set that flips the prompt, and what they do.
+def dormant_parts(work: Work, pairs: Sequence[tuple[str, Sequence[Feature]]]) -> list[dict[str, Any]]:
+    """The dormant features of sets that each flip a prompt, and what they do. pairs: prompt and set.
 
     `active` and `dormant` part the set by whether they fire on the unedited prompt. Only where some are dormant could
     anything come out otherwise: `without_dormant` is the verdict with the active ones alone ablated, `dormant_alone`
@@ -72,29 +79,39 @@ def dormant_part(work: Work, text: str, minimal: Sequence[Feature]) -> dict[str,
     `woken`: dormant features that fire when the active ones are ablated: feature, position, token, the span it stands
     in, activation. `step_two`: the reading of the paper's filter that the run was asked for.
     """
+    values, asked = list[dict[str, Any]](), list[tuple[str, list[Edits]]]()
+    for text, minimal in pairs:
+        awake = fires(work.engine.measure([text], [Edits()], watch=minimal).activations[0, 0])
+        active = [f for f, on in zip(minimal, awake, strict=True) if on]
+        dormant = [f for f, on in zip(minimal, awake, strict=True) if not on]
+        value: dict[str, Any] = {
+            "active": feature_names(active),
+            "dormant": feature_names(dormant),
+            "without_dormant": None,
+            "dormant_alone": None,
+            "alone_changed": None,
+            "step_two": work.settings.step_two,
+            "woken": [],
+        }
+        if dormant:
+            value["woken"] = _woken(work, text, active, dormant)
+        values.append(value)
+        asked.append((text, [Edits.ablate(active), Edits.ablate(dormant), Edits()] if dormant else []))
+    for value, judged in zip(values, work.judged(asked), strict=True):
+        if judged:
+            (without, _), (alone, said), (_, unedited) = judged
+            value |= {"without_dormant": without, "dormant_alone": alone, "alone_changed": said != unedited}
+    return values
+
+
+def _woken(work: Work, text: str, active: Sequence[Feature], dormant: Sequence[Feature]) -> list[list[Any]]:
+    """Dormant features that fire once the active ones are ablated."""
     prompt = work.engine.prompt(text)
-    awake = fires(work.engine.measure([text], [Edits()], watch=minimal).activations[0, 0])
-    active = [f for f, on in zip(minimal, awake, strict=True) if on]
-    dormant = [f for f, on in zip(minimal, awake, strict=True) if not on]
-    value: dict[str, Any] = {
-        "active": feature_names(active),
-        "dormant": feature_names(dormant),
-        "without_dormant": None,
-        "dormant_alone": None,
-        "alone_changed": None,
-        "step_two": work.settings.step_two,
-        "woken": [],
-    }
-    if dormant:
-        edits = [Edits.ablate(active), Edits.ablate(dormant), Edits()]
-        (without, _), (alone, said), (_, unedited) = work.judged(text, edits)
-        value |= {"without_dormant": without, "dormant_alone": alone, "alone_changed": said != unedited}
-        after = work.engine.measure([text], edits[:1], watch=dormant).activations[0, 0]
-        value["woken"] = [
-            [str(w.feature), w.position, prompt.pieces[w.position], span_of(prompt.spans, w.position), w.value]
-            for w in woken(dormant, after)
-        ]
-    return value
+    after = work.engine.measure([text], [Edits.ablate(active)], watch=dormant).activations[0, 0]
+    return [
+        [str(w.feature), w.position, prompt.pieces[w.position], span_of(prompt.spans, w.position), w.value]
+        for w in woken(dormant, after)
+    ]
 
 
 def span_of(spans: dict[str, tuple[int, int]], position: int) -> str:
@@ -107,15 +124,17 @@ def span_of(spans: dict[str, tuple[int, int]], position: int) -> str:
 
 def do_random(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """As many random active features as the minimal set has, same prompt (“Comparison with random features”)."""
-    texts = [work.text(item) for item in group]
-    seen, found = work.engine.activity(texts), []
-    for number, (item, text) in enumerate(zip(group, texts, strict=True)):
-        minimal = work.minimal(item)
+    texts, sets = [work.text(item) for item in group], list[list[Feature]]()
+    seen = work.engine.activity(texts)
+    for number, item in enumerate(group):
         mine = seen[(seen["prompt"] == number) & work.searched(seen["layer"])]
-        drawn = random_active(mine, minimal, seed=work.settings.seed + int(item.partition("/")[2]))
-        ((judged, _),) = work.judged(text, [Edits.ablate(drawn)])
-        found.append({"features": len(minimal), "drawn": feature_names(drawn), "verdict": judged})
-    return found
+        seed = work.settings.seed + int(item.partition("/")[2])
+        sets.append(random_active(mine, work.minimal(item), seed=seed))
+    judged = work.judged([(text, [Edits.ablate(drawn)]) for text, drawn in zip(texts, sets, strict=True)])
+    return [
+        {"features": len(work.minimal(item)), "drawn": feature_names(drawn), "verdict": verdict}
+        for item, drawn, ((verdict, _),) in zip(group, sets, judged, strict=True)
+    ]
 
 
 def do_interactions(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
@@ -124,20 +143,21 @@ def do_interactions(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     `k`: the smallest that flips. At that K: `alone`, the verdict with the new features alone; `active`, `deactivated`
     and `drop`, what they do to the Stage 2 features that fire (“Causal Link between Stage2 and Stage3 features”).
     """
-    s, ranked, found = work.settings, ranking(work, f"size/{work.settings.embedding_size}"), []
-    steps = _steps(s.interaction_steps, len(ranked))
-    for item in group:
-        text, active = work.text(item), work.active(item)
-        judged = work.judged(text, [Edits.ablate([*active, *ranked[:k]]) for k in steps])
+    s, ranked = work.settings, ranking(work, f"size/{work.settings.embedding_size}")
+    steps, texts = _steps(s.interaction_steps, len(ranked)), [work.text(item) for item in group]
+    sets = [[Edits.ablate([*work.active(item), *ranked[:k]]) for k in steps] for item in group]
+    values, firsts = list[dict[str, Any]](), list[int | None]()
+    for judged in work.judged(list(zip(texts, sets, strict=True))):
         verdicts: dict[int, Verdict] = {k: v for k, (v, _) in zip(steps, judged, strict=True)}
-        first = next((k for k in steps if verdicts[k] == "complied"), None)
-        value: dict[str, Any] = {"verdicts": {str(k): v for k, v in verdicts.items()}, "k": first}
+        firsts.append(next((k for k in steps if verdicts[k] == "complied"), None))
+        values.append({"verdicts": {str(k): v for k, v in verdicts.items()}, "k": firsts[-1]})
+    new = [[] if first is None else [Edits.ablate(ranked[:first])] for first in firsts]
+    alone = work.judged(list(zip(texts, new, strict=True)))
+    for item, text, value, first, judged in zip(group, texts, values, firsts, alone, strict=True):
         if first is not None:
-            new = ranked[:first]
-            ((value["alone"], _),) = work.judged(text, [Edits.ablate(new)])
-            value |= _link(work, text, active, new)
-        found.append(value)
-    return found
+            ((value["alone"], _),) = judged
+            value |= _link(work, text, work.active(item), ranked[:first])
+    return values
 
 
 def _link(work: Work, text: str, active: Sequence[Feature], new: Sequence[Feature]) -> dict[str, Any]:

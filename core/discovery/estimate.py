@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from core.answers.likelihood import OTHERS
-from core.discovery.context import Inputs
+from core.discovery.context import GROUP, WIDE_GROUP, Inputs
 from core.discovery.settings import Settings
 from core.edits.edits import Edits
 from core.engine import Engine
 from core.forward.batches import shared_prefix
-from core.forward.token_budget import at_most
+from core.forward.token_budget import answers_together, at_most
 
 #: Prompts looked at for their length.
 _SAMPLE = 64
@@ -28,10 +28,8 @@ _SAMPLE = 64
 _REQUEST, _PROSE, _BUNDLED = 15, 130, 65
 #: Steps of writing that are timed.
 _TIMED = 4
-#: What a step for a single answer takes of a step for a full batch: 0.085 of 0.14 s for the demo on one thread.
-_ALONE = 0.6
-#: Answers written together at most, whatever the budget (`core.answers.generate`).
-_ROWS = 64
+#: What a step for a single answer takes of a step for a full batch: 0.13 of 0.54 s for the demo on one busy thread.
+_ALONE = 0.25
 
 
 class Amount(NamedTuple):
@@ -89,8 +87,8 @@ def speed(engine: Engine, texts: Sequence[str], tokens_per_forward: int) -> Spee
         reading = _seconds(lambda: engine.measure(texts, several))
         first = _seconds(lambda: engine.answers(texts, [Edits()], 1))
         more = _seconds(lambda: engine.answers(texts, [Edits()], 1 + _TIMED))
-    batches = -(-len(texts) // _batch(max(len(engine.prompt(text)) for text in texts), 1 + _TIMED, tokens_per_forward))
-    return Speed(tokens / max(reading, 1e-6), max(more - first, 1e-6) / (_TIMED * batches))
+    size = answers_together(max(len(engine.prompt(text)) for text in texts) + 1 + _TIMED, tokens_per_forward)
+    return Speed(tokens / max(reading, 1e-6), max(more - first, 1e-6) / (_TIMED * full_steps(len(texts), size)))
 
 
 def estimate(engine: Engine, inputs: Inputs, settings: Settings, *, asks_the_model: bool = True) -> Estimate:
@@ -117,9 +115,10 @@ class _Counts(NamedTuple):
     plain: int
 
 
-def _batch(longest: float, answer: int, tokens_per_forward: int) -> int:
-    """Answers written together (`core.answers.generate`)."""
-    return max(1, min(_ROWS, int(tokens_per_forward // (longest + answer))))
+def full_steps(rows: float, size: int) -> float:
+    """What a step of writing takes for so many answers, in steps of a full batch of `size`."""
+    batches, rest = divmod(rows, size)
+    return batches + (_ALONE + (1 - _ALONE) * rest / size if rest else 0.0)
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -143,15 +142,14 @@ class _Parts:
             found.append(self._stage_3())
         return [*found, self._recovery()]
 
-    def _answers(self, prompts: float, sets: float = 1, together: bool = False, length: int = 0) -> Amount:
-        """Answers to so many prompts under so many sets. together: prompts share batches and the template's prefix."""
+    def _answers(self, prompts: float, sets: float = 1, together: int = GROUP, length: int = 0) -> Amount:
+        """Answers to so many prompts under so many sets each. together: prompts whose answers are written together;
+        those of a wide group have the same sets, and share the template's prefix."""
         length = length or self.s.tokens
-        size = _batch(self.alone, length, self.s.tokens_per_forward)
-        rows = prompts * sets
-        batches, rest = divmod(rows if together else sets, size)
-        full = (batches + (_ALONE + (1 - _ALONE) * rest / size if rest else 0.0)) * (1 if together else prompts)
+        size = answers_together(int(self.alone + length), self.s.tokens_per_forward)
+        full = full_steps(min(prompts, together) * sets, size) * max(1.0, prompts / together)
         # The first token of an answer comes with the reading of its prompt.
-        return Amount(rows * (self.own if together else self.alone), full * (length - 1))
+        return Amount(prompts * sets * (self.own if together == WIDE_GROUP else self.alone), full * (length - 1))
 
     def _judged(self, answers: float, length: int = 0) -> Amount:
         """The model reads each answer after its own prompt and after others."""
@@ -167,15 +165,17 @@ class _Parts:
 
     def _screening(self) -> tuple[str, Amount, Amount]:
         n, benign = self.counts.harmful, self.counts.benign
-        both = self._answers(n, together=True).plus(self._answers(benign, together=True), self._judged(benign))
+        both = self._answers(n, together=WIDE_GROUP).plus(
+            self._answers(benign, together=WIDE_GROUP), self._judged(benign)
+        )
         return "screening", both, both
 
     def _stage_1(self) -> list[tuple[str, Amount, Amount]]:
         n, s = self.counts.harmful, self.s
-        once = self._answers(n, together=True)
+        once = self._answers(n, together=WIDE_GROUP)
         again = once.plus(self._judged(n))
         looked_at, longest = min(n, s.length_prompts), max(s.lengths)
-        lengths = self._answers(looked_at, 2, together=True, length=longest)
+        lengths = self._answers(looked_at, 2, together=WIDE_GROUP, length=longest)
         judged = Amount().plus(*(self._judged(looked_at, length) for length in s.lengths))
         cosines = Amount((n + self.counts.benign) * self.own)
         least = self._activity(n).plus(self._answers(n, len(s.least_tokens)))
@@ -222,7 +222,7 @@ class _Parts:
         n, s = self.counts.harmful, self.s
         machine = self._activity(2 * n)
         sweeps = self._answers(n, len(s.interaction_steps)).plus(
-            self._answers(n, 2 * len(s.probe_steps), together=True), machine
+            self._answers(n, 2 * len(s.probe_steps), together=WIDE_GROUP), machine
         )
         judged = self._judged(n * (len(s.interaction_steps) + 2 * len(s.probe_steps)))
         return "stage 3", sweeps, sweeps.plus(judged, self._answers(n), Amount(2 * n * self.alone))

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.discovery.context import Work
 from core.discovery.control_sets import ActiveLayer, Control, active_layers, matched, strongest_unaligned
-from core.discovery.control_steps import dormant_part, refused_groups
+from core.discovery.control_steps import dormant_parts, refused_groups
 from core.discovery.ledger import feature_names, features
 from core.discovery.stage2_pruning import prune
 from core.discovery.steps import Asked
@@ -37,21 +37,30 @@ def fixed_k(work: Work) -> list[int]:
 def do_fixed(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     """For each K its pool, the set that Algorithm 1 leaves of it at the fixed τ, what both do, and the dormant part.
 
-    K → `pool`, `pool_verdict`, `minimal`, `verdict`; where the set flips also what `dormant_part` tells.
+    K → `pool`, `pool_verdict`, `minimal`, `verdict`; where the set flips also what `dormant_parts` tells.
     """
-    asked, found = {k: Asked(work, [work.text(item) for item in group]) for k in fixed_k(work)}, []
-    for row, item in enumerate(group):
-        text, sets = work.text(item), {}
-        minimal = {k: _stage_two(work, item, k) or _pruned(work, asked[k], row, k) for k in asked}
-        edits = [Edits.ablate(part) for k in asked for part in (work.pool(k), minimal[k])]
-        judged = iter(work.judged(text, edits))  # all of a prompt's sets together
-        for k, kept in minimal.items():
-            (of_pool, _), (verdict, _) = next(judged), next(judged)
-            value: dict[str, Any] = {"pool": len(work.pool(k)), "pool_verdict": of_pool}
-            value |= {"minimal": feature_names(kept), "verdict": verdict}
-            sets[str(k)] = value | (dormant_part(work, text, kept) if verdict == "complied" else {})
-        found.append({"k": work.settings.k_steps[0], "tau": work.settings.tau, "sets": sets})
-    return found
+    texts = [work.text(item) for item in group]
+    asked = {k: Asked(work, texts) for k in fixed_k(work)}
+    minimal = [
+        {k: _stage_two(work, item, k) or _pruned(work, asked[k], row, k) for k in asked}
+        for row, item in enumerate(group)
+    ]
+    edits = [[Edits.ablate(part) for k in asked for part in (work.pool(k), mine[k])] for mine in minimal]
+    judged = work.judged(list(zip(texts, edits, strict=True)))
+    values: list[dict[str, Any]] = []
+    flipped: list[tuple[int, int]] = []  # which prompt's set at which K
+    for row, mine in enumerate(minimal):
+        verdicts, sets = iter(judged[row]), dict[str, Any]()
+        for k, kept in mine.items():
+            (of_pool, _), (verdict, _) = next(verdicts), next(verdicts)
+            sets[str(k)] = {"pool": len(work.pool(k)), "pool_verdict": of_pool}
+            sets[str(k)] |= {"minimal": feature_names(kept), "verdict": verdict}
+            flipped += [(row, k)] if verdict == "complied" else []
+        values.append({"k": work.settings.k_steps[0], "tau": work.settings.tau, "sets": sets})
+    parts = dormant_parts(work, [(texts[row], minimal[row][k]) for row, k in flipped])
+    for (row, k), part in zip(flipped, parts, strict=True):
+        values[row]["sets"][str(k)] |= part
+    return values
 
 
 def _stage_two(work: Work, item: str, k: int) -> list[Feature] | None:
@@ -77,16 +86,17 @@ def do_controls(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
 
     Kind of set → `features`, `verdict` of the set, `draws` and `strongest`: verdict, removed, matched, short of each.
     """
-    texts = [work.text(item) for item in group]
-    found = []
-    for item, text in zip(group, texts, strict=True):
-        sets = _sets(work, item)
+    texts, found = [work.text(item) for item in group], []
+    every, controls = [_sets(work, item) for item in group], list[dict[str, list[Control]]]()
+    for item, text, sets in zip(group, texts, every, strict=True):
         layers = active_layers(work.engine, text, {f.layer for chosen, _ in sets.values() for f in chosen})
-        made = {kind: _controls(work, item, layers, chosen) for kind, (chosen, _) in sets.items()}
-        judged = iter(work.judged(text, [Edits.ablate(c.features) for several in made.values() for c in several]))
+        controls.append({kind: _controls(work, item, layers, chosen) for kind, (chosen, _) in sets.items()})
+    edits = [[Edits.ablate(c.features) for several in made.values() for c in several] for made in controls]
+    judged = work.judged(list(zip(texts, edits, strict=True)))
+    for sets, made, verdicts in zip(every, controls, map(iter, judged), strict=True):
         value: dict[str, Any] = {}
         for kind, (chosen, verdict) in sets.items():
-            *draws, strongest = [_said(control, next(judged)[0]) for control in made[kind]]
+            *draws, strongest = [_said(control, next(verdicts)[0]) for control in made[kind]]
             value[kind] = {"features": len(chosen), "verdict": verdict, "draws": draws, "strongest": strongest}
         found.append(value)
     return found

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.discovery.consensus import mean_rank
-from core.discovery.context import Work, chunks
+from core.discovery.context import GROUP, WIDE_GROUP, Work, chunks
 from core.discovery.ledger import feature_names, features
 from core.discovery.stage0_screening import PromptKind, screen
 from core.discovery.stage1_candidates import first_flips
@@ -23,8 +23,6 @@ from core.edits.edits import Edits, Feature
 from core.errors import InputError
 from core.statistics import area_under_curve, rate
 
-#: Prompts answered together, and prompts pruned together.
-_TOGETHER, _PRUNED_TOGETHER = 16, 8
 #: Fewer prompts a side than this, and 80/10/10 leaves nothing to test on.
 _FEWEST = 10
 
@@ -35,7 +33,7 @@ def _said(work: Work, answer: str) -> dict[str, str]:
 
 
 def screen_groups(work: Work) -> list[list[str]]:
-    return chunks(work.items("harmful"), _TOGETHER) + chunks(work.items("benign"), _TOGETHER)
+    return chunks(work.items("harmful"), WIDE_GROUP) + chunks(work.items("benign"), WIDE_GROUP)
 
 
 def do_screen(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
@@ -63,7 +61,7 @@ def _category(work: Work, item: str) -> dict[str, str]:
 
 
 def candidate_groups(work: Work) -> list[list[str]]:
-    return chunks(work.kept("harmful"), _TOGETHER)
+    return chunks(work.kept("harmful"), WIDE_GROUP)
 
 
 def do_candidates(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
@@ -80,9 +78,7 @@ def pruning_groups(work: Work) -> list[list[str]]:
     """Prompts with the same K share their pool, and with it every ablation set."""
     rows, groups = work.ledger.read("candidates"), []
     for k in work.settings.k_steps:
-        groups += chunks(
-            [i for i in work.kept("harmful") if i in rows and rows[i].value.get("k") == k], _PRUNED_TOGETHER
-        )
+        groups += chunks([i for i in work.kept("harmful") if i in rows and rows[i].value.get("k") == k], GROUP)
     return groups
 
 
@@ -93,10 +89,11 @@ def do_pruning(work: Work, group: Sequence[str]) -> list[dict[str, Any]]:
     before = work.engine.measure(texts, [Edits(), Edits.ablate(pool)]).p_refusal
     asked = Asked(work, texts)
     found = []
-    for row, text in enumerate(texts):
-        pruned = prune(pool, asked.of(row), s.thresholds, s.seeds, s.block_size, s.reading)
-        sets = [Edits.ablate(pruned.minimal[t]) for t in s.thresholds]
-        judged = dict(zip(s.thresholds, work.judged(text, sets), strict=True))
+    every = [prune(pool, asked.of(row), s.thresholds, s.seeds, s.block_size, s.reading) for row in range(len(texts))]
+    sets = [[Edits.ablate(pruned.minimal[t]) for t in s.thresholds] for pruned in every]
+    verified = work.judged(list(zip(texts, sets, strict=True)))
+    for row, (pruned, answers) in enumerate(zip(every, verified, strict=True)):
+        judged = dict(zip(s.thresholds, answers, strict=True))
         flips = [t for t in s.thresholds if judged[t][0] == "complied"]
         found.append(
             {

@@ -154,6 +154,19 @@ def select(past: Any, rows: list[int]) -> Any:
     return cache
 
 
+def joined(parts: Sequence[Any]) -> Any:
+    """One key-value cache of the rows of several, each as many tokens long. The parts are used up, layer by layer, so
+    that at no time both are held whole."""
+    first, *others = parts
+    for number, layer in enumerate(first.layers):
+        more = [other.layers[number] for other in others]
+        for name in ("keys", "values"):
+            setattr(layer, name, torch.cat([getattr(one, name) for one in (layer, *more)]))
+            for one in more:
+                setattr(one, name, None)
+    return first
+
+
 def shared_prefix(prompts: Sequence[Prompt]) -> int:
     """How many leading tokens all prompts share, leaving each at least one of its own; 0 when too few."""
     shortest = min(map(len, prompts)) - 1
@@ -202,7 +215,7 @@ class Growing:
     """Rows that grow by one token at a step: prompts under edit sets, each followed by its answer so far.
 
     Prompts are right-padded; the holes that leaves in the cache are masked out of attention. One row from its first
-    token on has no holes and needs no mask.
+    token on has no holes and needs no mask. Prompts run in passes within the token budget, all rows' steps in one.
     """
 
     def __init__(
@@ -230,17 +243,34 @@ class Growing:
 
     def logits(self) -> torch.Tensor:
         """Run what has been added last: [rows, vocabulary], the logits of the next token, in the model's dtype."""
+        rows, width = self._ids.shape
+        most = max(1, tokens_per_forward() // width)
+        if rows <= most:
+            found, self._past = self._part(slice(0, rows), self._past)
+            return found
+        logits, caches = [], []
+        for first in range(0, rows, most):
+            part = slice(first, min(first + most, rows))
+            past = None if self._past is None else select(self._past, list(range(part.start, part.stop)))
+            some, cache = self._part(part, past)
+            logits.append(some)
+            caches.append(cache)
+        self._past = joined(caches)
+        return torch.cat(logits)
+
+    def _part(self, part: slice, past: Any) -> tuple[torch.Tensor, Any]:
+        """The next token's logits of some rows, and their cache. past: theirs alone, which grows."""
+        positions = self._positions if len(self._positions) == 1 else self._positions[part]
         out = self._runtime.forward(
-            Pass(self._plan, self._rows, self._groups, self._last),
-            self._ids,
-            self._past,
+            Pass(self._plan, self._rows[part], self._groups[part], self._last[part]),
+            self._ids[part],
+            past,
             True,
-            attention_mask=self._mask,
-            position_ids=self._positions,
+            attention_mask=None if self._mask is None else self._mask[part],
+            position_ids=positions,
         )
-        self._past = out.past_key_values
         found: torch.Tensor = out.logits[:, -1]
-        return found
+        return found, out.past_key_values
 
     def append(self, tokens: Sequence[int], keep: Sequence[int]) -> None:
         """Go on with the rows `keep`, places among the present ones, and append to each its token of `tokens`.

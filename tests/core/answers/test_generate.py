@@ -57,6 +57,36 @@ def test_answers_in_a_batch_are_those_one_by_one(tiny, first):
     assert tiny.answers(PROMPTS, several, TOKENS) == alone
 
 
+@pytest.mark.parametrize("budget", [1, 30, 90, 4096])
+def test_prompts_with_edit_sets_of_their_own_are_answered_as_one_by_one(tiny, budget):
+    """However many of their prompts fit into one pass: what each pass leaves behind is joined for the steps."""
+    several = [random_edits(seed, tiny.direction()) for seed in range(620, 626)]
+    asked = [(PROMPTS[n % len(PROMPTS)], several[n % 4]) for n in range(6)] + [(PROMPTS[1], several[5])] * 2
+    with at_most(budget):
+        found = tiny.answers_of(asked, TOKENS)
+        product = tiny.answers(PROMPTS[:3], several[:2], TOKENS)
+    assert found == ["".join(tiny.generate(text, edits, TOKENS)) for text, edits in asked]
+    assert product == [["".join(tiny.generate(p, e, TOKENS)) for e in several[:2]] for p in PROMPTS[:3]]
+    assert len({*found}) > 3
+
+
+def test_no_pass_over_prompts_is_above_the_budget_and_a_step_holds_all_rows(tiny, monkeypatch):
+    shapes, forward = [], type(tiny.runtime).forward
+
+    def counted(self, current, ids, *rest, **named):
+        shapes.append(tuple(ids.shape))
+        return forward(self, current, ids, *rest, **named)
+
+    monkeypatch.setattr(type(tiny.runtime), "forward", counted)
+    edits = [Edits.clamp(MANY, value) for value in (0.0, 1.0, 2.0, 3.0)]
+    longest = max(len(tiny.prompt(text)) for text in PROMPTS)
+    with at_most(2 * longest):
+        tiny.answers_of([(text, one) for text in PROMPTS for one in edits], 4)
+    prompts, steps = [s for s in shapes if s[1] > 1], [s for s in shapes if s[1] == 1]
+    assert all(rows * width <= 2 * longest for rows, width in prompts) and len(prompts) > 2
+    assert max(rows for rows, _ in steps) > max(rows for rows, _ in prompts)
+
+
 def test_rows_that_stop_early_leave_the_others_right(tiny, plain, tiny_saes):
     several = [Edits(), Edits.clamp(MANY, 5.0), Edits.clamp(MANY, 5.0, "bos")]
     answers = {(text, e): expected(tiny, plain, tiny_saes, text, e, stop=())[0] for text in PROMPTS for e in several}

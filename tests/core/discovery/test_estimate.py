@@ -10,9 +10,10 @@ import pytest
 from core.answers.likelihood import Reference
 from core.discovery import runner
 from core.discovery.context import Inputs, Work
-from core.discovery.estimate import Amount, Speed, estimate, speed
+from core.discovery.estimate import Amount, Speed, estimate, full_steps, speed
 from core.discovery.ledger import Row
 from core.discovery.settings import Settings
+from core.forward.token_budget import answers_together
 from tests.judges import judging
 from tests.small_search import INPUTS, SETTINGS, verdict_of
 
@@ -39,13 +40,18 @@ class Kept:
 
 
 def carried_out(engine, inputs, settings, judge):
-    """step → what it read and wrote. A pass is counted where it is widest: behind the last block, a row an edit set."""
+    """step → what it read and wrote. A pass is counted where it is widest: behind the last block, a row an edit set.
+
+    A step of writing counts as the estimate has it: in steps of a full batch of answers.
+    """
     found, now = Counter(), [""]
+    longest = max(len(engine.prompt(text)) for text in (*inputs.harmful, *inputs.benign))
+    size = answers_together(longest + settings.tokens, settings.tokens_per_forward)
 
     def count(block, arguments, output):
         hidden = output[0] if isinstance(output, tuple) else output
         rows, width = hidden.shape[:2]
-        found[now[0], "steps" if width == 1 else "tokens"] += 1 if width == 1 else rows * width
+        found[now[0], "steps" if width == 1 else "tokens"] += full_steps(rows, size) if width == 1 else rows * width
 
     handle = engine.model.model.layers[-1].register_forward_hook(count)
     try:
