@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.honest import Yardstick, make_resident, yardstick
 from benchmarks.peer import Peer
 from benchmarks.timing import interleaved, median, ratios, row, write
 from core import Edits, Engine, Feature, load
@@ -52,6 +53,7 @@ def compare(engine: Engine, peer: Peer, edits: list[Edits], runs: int, limit: fl
         return engine.model(ids.expand(sets, -1), logits_to_keep=keep, use_cache=False).logits
 
     part = max(1, sets // 8)
+    make_resident(engine.model)
     seconds = interleaved(
         {
             "ours": lambda: engine.measure([PROMPT], edits),
@@ -69,6 +71,7 @@ def compare(engine: Engine, peer: Peer, edits: list[Edits], runs: int, limit: fl
         "SAELens 8 rows": 8 / median(seconds["SAELens 8 rows"]),
         "SAELens 32 rows": 32 / median(seconds["SAELens 32 rows"]),
     }
+    measure = yardstick(engine.model, seconds["unhooked, last logits only"], ids.numel() * sets, sets)
     best = max(rate["SAELens 8 rows"], rate["SAELens 32 rows"], rate["SAELens one a forward"])
     return {
         "tokens": ids.shape[1],
@@ -79,12 +82,17 @@ def compare(engine: Engine, peer: Peer, edits: list[Edits], runs: int, limit: fl
         "against_unhooked": ratios(seconds["ours"], seconds["unhooked"]),
         "against_unhooked_last_logits": ratios(seconds["ours"], seconds["unhooked, last logits only"]),
         "worst_difference": worst,
+        "yardstick": tuple(measure),
     }
 
 
 def show(found: dict, speedup: str = "", batch: str = "") -> None:
     """The rows of the table. speedup, batch: what is asked of the two figures."""
     full, last = found["against_unhooked"], found["against_unhooked_last_logits"]
+    measure = Yardstick(*found["yardstick"])
+    row("the unhooked batch", measure.sentence())
+    if not measure.serves:
+        return
     row("edit sets a second", f"{found['sets_per_second']['ours']:.1f}")
     row("against SAELens, error term, one set a forward", f"{found['against_saelens']:.1f} x", speedup)
     row("against SAELens, error term, best batch of row masks", f"{found['against_saelens_best_batch']:.1f} x")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import demo_sets, geometry
+from benchmarks import demo_sets, geometry, rows
 from benchmarks.peer import Peer
 from benchmarks.timing import row, write
 from core import Edits, Engine, load
@@ -57,12 +57,14 @@ def demo(device: str, runs: int) -> dict:
     for name, value in unlike.items():
         row(f"largest difference from the CPU: {name.replace('_', ' ')}", f"{value:.1e}")
     row("greedy answers of 9 edit sets, 24 tokens", "the CPU's" if same else "not all the CPU's")
-    return found | {"from_the_cpu": unlike, "same_answers": same}
+    many = rows.compare(engine, rows.SETS, rows.FEATURES, rows.TOKENS, runs)
+    rows.show(many)
+    return found | {"from_the_cpu": unlike, "same_answers": same, "rows": many}
 
 
 def paper(device: str, runs: int, folder: Path) -> dict:
     """Gemma-2-2B's geometry in bfloat16: 64 sets of 200 columns in each of 15 layers, and the memory it takes."""
-    geometry.make_files(folder)
+    geometry.apart(geometry.files, str(folder))
     spec = geometry.spec_in(folder)
     _forget_peak(device)
     engine = load(spec, device=device, dtype="bfloat16")

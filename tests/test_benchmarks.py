@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import demo_sets, gpu, qwen
+from benchmarks import demo_sets, gpu, honest, qwen, rows, sizes
 from core import Edits, Engine
 
 
@@ -63,3 +63,57 @@ def test_a_real_model_that_is_not_here_is_not_timed(monkeypatch, tmp_path, capsy
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
     monkeypatch.setattr(qwen, "apart", None)
     assert qwen.main(1) == {} and f"prepare --model {qwen.NAME}" in capsys.readouterr().out
+
+
+def test_a_forward_that_something_slowed_down_is_no_yardstick(tiny):
+    fair = honest.yardstick(tiny.model, [1e-9], 64, 4, runs=1)
+    slowed = honest.yardstick(tiny.model, [60.0], 64, 4, runs=1)
+    assert fair.serves and not slowed.serves and "no ratio is printed" in slowed.sentence()
+    assert "no ratio" not in fair.sentence() and fair.gflops > 0
+
+
+def test_operations_are_those_of_every_product(tiny):
+    counted = 0
+
+    def count(module, arguments, output):
+        nonlocal counted
+        counted += 2 * output.numel() * module.in_features
+
+    layers = [one for one in tiny.model.modules() if isinstance(one, torch.nn.Linear)]
+    handles = [one.register_forward_hook(count) for one in layers]
+    ids = torch.tensor([tiny.prompt(demo_sets.PROMPT).ids])
+    with torch.inference_mode():
+        tiny.model(ids, logits_to_keep=1)
+    for handle in handles:
+        handle.remove()
+    assert honest.operations(tiny.model, ids.numel(), 1) == counted
+
+
+def test_nothing_is_shown_beside_a_forward_that_is_no_yardstick(capsys):
+    found = {
+        "against_unhooked": (1.0, 1.0, 1.0),
+        "against_unhooked_last_logits": (1.0, 1.0, 1.0),
+        "yardstick": (9.0, 1.0, 100.0),
+    }
+    demo_sets.show(found)
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_both_sides_write_rows_of_one_length(tiny):
+    found = rows.compare(tiny, 5, 6, 4, 1)
+    assert found["tokens_per_second"] > 0 and all(value > 0 for value in found["written_speed"])
+    ids = torch.tensor([tiny.prompt(demo_sets.PROMPT).ids])
+    plain = rows.written(tiny.model, ids, 3, 4)
+    endless = Engine(replace(tiny.runtime, stop_ids=frozenset()), "rows of one length")
+    (answer,) = endless.answers([demo_sets.PROMPT], [Edits()], 4)[0]
+    assert [tiny.tokenizer.decode(one, skip_special_tokens=True) for one in plain] == [answer] * 3
+
+
+def test_points_of_the_cost_over_size_are_as_they_say(tiny):
+    point = sizes.Point(prompts=1, sets=3, features=7, layers=2)
+    sets = sizes.edit_sets(tiny, point)
+    assert [len(one.features) for one in sets] == [7, 7, 7] and {f.layer for one in sets for f in one.features} == {
+        1,
+        2,
+    }
+    assert len({*sets}) == 3 and sizes.measured(tiny, point) > 0
