@@ -27,7 +27,7 @@ def whole(tiny, tmp_path_factory):
 
 def answer(work, text, chosen):
     """The verdict on the prompt with these features ablated, alone."""
-    ((verdict, _),) = work.judged(text, [Edits.ablate(chosen)])
+    (((verdict, _),),) = work.judged([(text, [Edits.ablate(chosen)])])
     return verdict
 
 
