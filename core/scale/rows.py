@@ -1,0 +1,27 @@
+"""Rows of a run as Arrow tables, for files and for messages between machines.
+
+Knows: Arrow. Does not know: what rows mean. Values are the JSON lines that the store keeps, so floats keep every bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from core.discovery.ledger import Row, from_json, to_json
+
+SCHEMA = pa.schema([(name, pa.string()) for name in ("stage", "item", "value", "error")])
+
+
+def to_table(rows: Iterable[Row]) -> pa.Table:
+    """One line a row: stage, item, value as JSON, error."""
+    lines = [(row.stage, row.item, to_json(row.value), row.error) for row in rows]
+    return pa.table([list(column) for column in zip(*lines, strict=True)] or [[]] * 4, schema=SCHEMA)
+
+
+def from_table(table: pa.Table) -> list[Row]:
+    """The other way round. Raises ValueError for a table of other columns or values."""
+    if table.schema.names != SCHEMA.names:
+        raise ValueError(f"its columns are {', '.join(table.schema.names)}")
+    return [Row(one["stage"], one["item"], from_json(one["value"]), one["error"]) for one in table.to_pylist()]
