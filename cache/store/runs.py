@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from cache.store.new_run import NewRun, new_run
 from cache.store.provenance import Provenance, check_same
 from core import Engine
 from core.discovery.context import Inputs, Work
-from core.discovery.ledger import Row, from_json, to_json
+from core.discovery.ledger import MemoryLedger, Row, from_json, to_json
 from core.discovery.settings import Settings
 from core.errors import InputError
 from core.statistics import HOW
@@ -56,10 +56,21 @@ class Runs:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def create(self, engine: Engine, inputs: Inputs, settings: Settings, name: str = "", judge: str = "") -> str:
+    def create(
+        self,
+        engine: Engine,
+        inputs: Inputs,
+        settings: Settings,
+        name: str = "",
+        judge: str = "",
+        computed_on: tuple[str, str] | None = None,
+    ) -> str:
         """Write down a new run and give its identifier; nothing is computed yet. judge: its name; by default the usual
-        one. Raises what `direction()` and `core.judges.catalogue.find_judge` raise."""
+        one. computed_on: number format and device of the workers, where `engine` itself computes nothing. Raises what
+        `direction()` and `core.judges.catalogue.find_judge` raise."""
         made = new_run(engine, inputs, usual_judge(engine, judge), name)
+        if computed_on:
+            made = made._replace(source=replace(made.source, dtype=computed_on[0], device=computed_on[1]))
         self.add(made, inputs, settings)
         self.set_state(made.run, "stopped", "not started yet")
         return made.run
@@ -125,6 +136,10 @@ class Runs:
         check_same(f"Run {run}", found, engine, ("model", "revision", "direction", "saes"))
         judge = same_judge(f"Run {run}", found.judge, engine)
         return Work(engine, self.inputs(run), found.settings, self.ledger(run), judge)
+
+    def draft(self, engine: Engine, inputs: Inputs, settings: Settings, judge: str = "") -> Work:
+        """A run that is not written down: what workers are told of it before they begin."""
+        return Work(engine, inputs, settings, MemoryLedger(), usual_judge(engine, judge))
 
     def ledger(self, run: str) -> StoreLedger:
         """What a run has found so far."""

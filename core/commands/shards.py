@@ -98,6 +98,7 @@ def _finish(runs: Runs, found: Merged, folder: Path) -> int:
     """Put the run into the store, where it is not there yet, and write its tables."""
     from cache.store.new_run import NewRun
     from core.discovery.context import Inputs
+    from core.discovery.ledger import fresh
     from core.discovery.tables.export import write
     from core.discovery.tables.report import failed, tables
 
@@ -107,7 +108,7 @@ def _finish(runs: Runs, found: Merged, folder: Path) -> int:
         raise AssetError(f"{folder / 'run.json'} cannot be read ({error}). Restore it.") from error
     ledger = runs.ledger(new.run)
     # The run itself last: what is only half there is not in the list of runs, and is not added twice.
-    ledger.append([row for row in found.rows.every() if row.item not in ledger.read(row.stage)])
+    ledger.append(fresh(ledger, found.rows.every()))
     if new.run not in {run.run for run in runs.all()}:
         runs.add(new, inputs, found.settings)
     runs.set_state(new.run, "finished")

@@ -57,6 +57,12 @@ class MemoryLedger:
             self._rows.setdefault(row.stage, {})[row.item] = kept
 
 
+def fresh(ledger: Ledger, rows: Sequence[Row]) -> list[Row]:
+    """Those of `rows` that the ledger does not have."""
+    known = {name: ledger.read(name) for name in {row.stage for row in rows}}
+    return [row for row in rows if row.item not in known[row.stage]]
+
+
 def to_json(value: Mapping[str, Any]) -> str:
     """One line. Floats keep every bit; NaN and infinity become null, because JSON has neither."""
     return json_text(value, ascii_only=False, sort_keys=True)

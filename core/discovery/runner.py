@@ -18,7 +18,7 @@ from typing import NamedTuple
 from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, fixed_steps, recovery_step, steps
 from core.discovery.context import Work
 from core.discovery.groups import Checkpoint, Crew, Group, Step, here
-from core.discovery.ledger import Row
+from core.discovery.ledger import fresh
 from core.discovery.settings import Settings
 
 #: What reads every step before it.
@@ -212,16 +212,11 @@ def run_steps(
                 for group in missing:
                     if group.step is step:
                         bar.tell()
-                        work.ledger.append(_fresh(work, next(found)))
+                        # A group may be half there already, from when its size was another.
+                        work.ledger.append(fresh(work.ledger, next(found)))
                         bar.count(len(group.items))
                 begun += 1
                 bar.end()
-
-
-def _fresh(work: Work, rows: Sequence[Row]) -> list[Row]:
-    """Those that are not there yet: a group may have been half done when its size was another."""
-    known = {name: work.ledger.read(name) for name in {row.stage for row in rows}}
-    return [row for row in rows if row.item not in known[row.stage]]
 
 
 def _is_done(work: Work, group: Group) -> bool:

@@ -24,7 +24,7 @@ from core.discovery.ledger import Row
 from core.errors import AssetError, InputError, StoreError
 from core.kept_files import write_whole
 from core.scale.identity import Identity
-from core.scale.rows import from_table, to_table
+from core.scale.rows import digest_of, from_table, to_table
 from core.text.json_text import json_text, json_value
 
 #: Changes when the layout of these files does.
@@ -135,13 +135,16 @@ class ShardFolder:
 def read_rows(path: Path) -> GroupFile:
     """One file of rows. Raises AssetError where it is none, or was cut off or changed on its way."""
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        table = pq.read_table(path)
         found = json_value((table.schema.metadata or {})[_KEY])
         if found["format"] != FORMAT:
             raise ValueError(f"its format is {found['format']}, and this version reads {FORMAT}")
         identity = Identity.from_values(found["identity"])
         rest = (str(found["step"]), int(found["number"]), str(found["shard"]), str(found["node"]))
-        return GroupFile(path, Header(identity, *rest), from_table(table))
+        rows = from_table(table)
+        if found["rows"] != digest_of(rows):
+            raise ValueError("its rows are not what was written")
+        return GroupFile(path, Header(identity, *rest), rows)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise AssetError(
             f"{path} cannot be read: it was cut off or damaged, or is no file of a shard. Delete it, and run its shard "
@@ -159,9 +162,9 @@ def check_identity(path: Path, found: Identity, wanted: Identity) -> None:
 
 
 def _write_rows(path: Path, header: Header, rows: Sequence[Row]) -> None:
-    said = {"format": FORMAT, **header._asdict(), "identity": asdict(header.identity)}
+    said = {"format": FORMAT, **header._asdict(), "identity": asdict(header.identity), "rows": digest_of(rows)}
     table = to_table(rows).replace_schema_metadata({_KEY: json_text(said, sort_keys=True).encode()})
-    _write(path, lambda beside: pq.write_table(table, beside, compression="zstd", write_page_checksum=True))
+    _write(path, lambda beside: pq.write_table(table, beside, compression="zstd"))
 
 
 def _write(path: Path, content: str | Callable[[Path], object]) -> None:

@@ -19,17 +19,17 @@ from core.text.json_text import json_text
 from core.versions import versions
 
 _TITLES = {
-    "prompts": "list of prompts",
-    "settings": "settings",
-    "judge": "judge",
-    "model": "model",
-    "weights": "model weights",
-    "saes": "SAEs",
-    "direction": "refusal direction",
-    "thinking": "thinking",
-    "number_format": "number format",
-    "device": "kind of device",
-    "versions": "versions",
+    "prompts": "another list of prompts",
+    "settings": "other settings",
+    "judge": "another judge",
+    "model": "another model",
+    "weights": "other model weights",
+    "saes": "other SAEs",
+    "direction": "another refusal direction",
+    "thinking": "another choice of thinking",
+    "number_format": "another number format",
+    "device": "another kind of device",
+    "versions": "other versions",
 }
 #: Facts whose values are short enough to stand in a sentence.
 _SHOWN = ("judge", "model", "direction", "thinking", "number_format", "device", "versions")
@@ -63,7 +63,7 @@ class Identity:
             mine, its = getattr(self, field.name), getattr(other, field.name)
             if mine != its:
                 shown = f" ({its or 'none'}, here {mine or 'none'})" if field.name in _SHOWN else ""
-                return f"another {_TITLES[field.name]}{shown}" if field.name != "versions" else f"other versions{shown}"
+                return _TITLES[field.name] + shown
         return ""
 
     @classmethod

@@ -5,6 +5,7 @@ Knows: Arrow. Does not know: what rows mean. Values are the JSON lines that the 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 import pyarrow as pa
@@ -25,3 +26,12 @@ def from_table(table: pa.Table) -> list[Row]:
     if table.schema.names != SCHEMA.names:
         raise ValueError(f"its columns are {', '.join(table.schema.names)}")
     return [Row(one["stage"], one["item"], from_json(one["value"]), one["error"]) for one in table.to_pylist()]
+
+
+def digest_of(rows: Iterable[Row]) -> str:
+    """16 hex digits of what the rows hold: a bit that flipped in a file is noticed."""
+    total = hashlib.sha256()
+    for row in rows:
+        for part in (row.stage, row.item, to_json(row.value), row.error):
+            total.update(part.encode("utf-8") + b"\0")
+    return total.hexdigest()[:16]
