@@ -24,8 +24,8 @@ from core.scale.worker import Asked, Ready, Worker
 
 #: Groups that a worker has at once: the next is there already when it has done one.
 _AT_ONCE = 2
-#: Seconds until a cluster that places no worker at all is said to have no room.
-_PLACING = 60.0
+#: Seconds until a cluster none of whose nodes is large enough is said to have no room. It may still be growing.
+PLACING = 60.0
 #: Workers that end before they are ready, one after another, before that is said.
 _STARTS = 3
 _log = logging.getLogger("hydrascope.scale")
@@ -97,10 +97,8 @@ class Pool:
         arrived, told = set(done), []
         for member in list(self.members):
             told += self._heard(member, arrived)
-        if any(one.node for one in self.members):
-            self._since = time.monotonic()
-        elif time.monotonic() - self._since > _PLACING:
-            raise ClusterError(self._no_room())
+        if not any(one.node for one in self.members) and time.monotonic() - self._since > PLACING:
+            self._check_room()
         return told
 
     def close(self) -> None:
@@ -176,15 +174,15 @@ class Pool:
         self.members[self.members.index(member)] = self._hire()
         return [Lost(key, place == 0, node, reason) for place, (key, _) in enumerate(member.given)]
 
-    def _no_room(self) -> str:
-        has, free = (
-            f"{of.get('CPU', 0):g} CPU and {of.get('GPU', 0):g} GPU"
-            for of in (ray.cluster_resources(), ray.available_resources())
-        )
-        return (
-            f"The cluster has no room for a worker. Each needs {self._size.threads} CPU and {self._gpus} GPU on one "
-            f"node; the cluster has {has} in all, of which {free} are free. Wait for others, or give fewer --threads."
-        )
+    def _check_room(self) -> None:
+        """Raises ClusterError where no node could ever hold a worker; one that is busy now is waited for."""
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        cpus, gpus = (max((node.get(name, 0) for node in nodes), default=0) for name in ("CPU", "GPU"))
+        if cpus < self._size.threads or gpus < self._gpus:
+            raise ClusterError(
+                f"The cluster has no room for a worker. Each needs {self._size.threads} CPU and {self._gpus} GPU on one "
+                f"node, and no node has more than {cpus:g} CPU and {gpus:g} GPU. Give fewer --threads, or add a node."
+            )
 
 
 def _first_line(error: BaseException) -> str:

@@ -25,6 +25,8 @@ def from_table(table: pa.Table) -> list[Row]:
     """The other way round. Raises ValueError for a table of other columns or values."""
     if table.schema.names != SCHEMA.names:
         raise ValueError(f"its columns are {', '.join(table.schema.names)}")
+    if any(column.null_count for column in table.columns):
+        raise ValueError("some of its values are missing")
     return [Row(one["stage"], one["item"], from_json(one["value"]), one["error"]) for one in table.to_pylist()]
 
 
