@@ -180,8 +180,9 @@ class Pool:
         cpus, gpus = (max((node.get(name, 0) for node in nodes), default=0) for name in ("CPU", "GPU"))
         if cpus < self._size.threads or gpus < self._gpus:
             raise ClusterError(
-                f"The cluster has no room for a worker. Each needs {self._size.threads} CPU and {self._gpus} GPU on one "
-                f"node, and no node has more than {cpus:g} CPU and {gpus:g} GPU. Give fewer --threads, or add a node."
+                f"The cluster has no room for a worker. Each needs {self._size.threads} CPU and {self._gpus} GPU on "
+                f"one node, and no node has more than {cpus:g} CPU and {gpus:g} GPU. Give fewer --threads, or add "
+                "a node."
             )
 
 

@@ -10,12 +10,14 @@ from dataclasses import replace
 
 import pytest
 
+from cache.jobs import search
+from cache.jobs.queue import Queue
 from cache.store.database import Store
 from cache.store.runs import Runs
 from core.discovery.context import Work
 from core.discovery.ledger import MemoryLedger
 from core.discovery.runner import run_steps
-from core.errors import Cancelled, ClusterError
+from core.errors import ClusterError
 from core.scale.cluster import LOCAL, Size
 from core.scale.crew import ray_crew
 from core.scale.identity import identity_of
@@ -157,17 +159,23 @@ def test_a_driver_that_is_killed_is_resumed_on_the_cluster(cluster, clean, tiny,
     assert [row for name in dict.fromkeys(row.stage for row in whole) for row in rows.read(name).values()] == whole
 
 
-def test_stop_ends_the_workers_and_keeps_the_rows(cluster, clean, tiny, whole):
-    work = draft(tiny)
-
-    def checkpoint():
-        if work.ledger.read("screen"):
-            raise Cancelled("enough")
-
-    with pytest.raises(Cancelled), ray_crew(work, LOCAL, Size(1, 1)) as crew:
-        run_steps(work, checkpoint, crew=crew)
-    kept = work.ledger.every()
-    assert 0 < len(kept) < len(whole) and kept == whole[: len(kept)]
+def test_as_a_job_it_is_stopped_and_resumed(cluster, clean, tiny, whole, tmp_path, monkeypatch):
+    """What the Discover page does: Stop while workers work, then Resume in this process."""
+    use_small_judge(monkeypatch)
+    runs, queue = Runs(Store(tmp_path / "runs.duckdb")), Queue()
+    identifier = runs.create(tiny, INPUTS, SETTINGS)
+    ledger = runs.ledger(identifier)
+    monkeypatch.setattr("cache.jobs.search.size_of", lambda workers: Size(workers, 1))
+    search.start(queue, runs, identifier, tiny, workers=1)
+    until(lambda: runs.ledger(identifier).read("screen"), 120)
+    search.stop(queue, runs, identifier)
+    until(lambda: search.job_of(queue, identifier) is None, 120)
+    assert runs.get(identifier).state == "stopped"
+    kept = len(runs.ledger(identifier).read("screen"))
+    assert 0 < kept <= sum(row.stage == "screen" for row in whole)
+    search.start(queue, runs, identifier, tiny)
+    until(lambda: search.job_of(queue, identifier) is None, 120)
+    assert [row for name in dict.fromkeys(row.stage for row in whole) for row in ledger.read(name).values()] == whole
 
 
 def test_a_group_that_always_ends_its_worker_is_one_sentence(cluster, clean, tiny):
