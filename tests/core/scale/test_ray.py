@@ -63,6 +63,11 @@ def clean(faults):
     return faults
 
 
+def ray_variables():
+    """What another process needs to reach the cluster."""
+    return {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+
+
 def draft(engine, settings=SETTINGS, inputs=INPUTS):
     return Work(engine, inputs, settings, MemoryLedger(), judge)
 
@@ -117,13 +122,13 @@ def test_a_node_that_is_lost_takes_nothing_with_it(cluster, clean, tiny, whole):
     work.ledger = Appended()
 
     def lose_it():
-        until(lambda: (clean / "wait.candidates.done").exists(), 120)
+        until(lambda: (clean / "wait.candidates.done").exists(), 240)
         cluster.remove_node(node, allow_graceful=False)
         gone.set()
 
     losing = threading.Thread(target=lose_it)
     with ray_crew(work, LOCAL, Size(3, 1)) as crew:
-        until(lambda: crew.pool.hear(0.1) == [] and len(crew.pool.ready()) == 3, 120)
+        until(lambda: crew.pool.hear(0.1) == [] and len(crew.pool.ready()) == 3, 240)
         losing.start()
         run_steps(work, crew=crew)
     losing.join()
@@ -143,7 +148,7 @@ def test_a_driver_that_is_killed_is_resumed_on_the_cluster(cluster, clean, tiny,
     store.close()
     command = ["discover", "--model", "tiny", "--resume", identifier, "--ray", cluster.address, "--threads", "1"]
     for kill in (True, False):
-        with running_command(tiny_spec, command, tmp_path) as running:
+        with running_command(tiny_spec, command, tmp_path, ray_variables()) as running:
             told = []
             for line in running.stderr:
                 told.append(line)
@@ -179,7 +184,7 @@ def test_as_a_job_it_is_stopped_and_resumed(cluster, clean, tiny, whole, tmp_pat
 
 
 def test_a_group_that_always_ends_its_worker_is_one_sentence(cluster, clean, tiny):
-    for number in range(3):
+    for number in range(6):  # enough for the first group three times; the worker has another beside it
         (clean / f"memory.screen.{number}").touch()
     work = draft(tiny)
     says = r"Group 0 of “Screening prompts” ended its worker 3 times, the last on node .*low on memory"
