@@ -25,6 +25,10 @@ class StoreError(HydrascopeError):
     """What was found cannot be kept: the disk is full, the folder is gone, the file is damaged."""
 
 
+class ClusterError(HydrascopeError):
+    """A cluster or one of its workers cannot do its part: no room, no files, another version, ended too often."""
+
+
 class DownloadError(HydrascopeError):
     """Something cannot be downloaded: not there, broken off, damaged on its way, no room, a server in trouble."""
 

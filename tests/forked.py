@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -49,10 +49,15 @@ class Command(NamedTuple):
 
 
 @contextmanager
-def running_command(spec: ModelSpec, arguments: list[str], cache: Path) -> Iterator[Command]:
-    """`hydrascope ARGUMENTS` over `spec` and with the cache folder `cache`, verdicts by `tests.small_search.judge`."""
+def running_command(
+    spec: ModelSpec, arguments: list[str], cache: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Command]:
+    """`hydrascope ARGUMENTS` over `spec` and with the cache folder `cache`, verdicts by `tests.small_search.judge`.
+
+    environment: variables that the process has besides.
+    """
     mine, theirs = _context.Pipe(duplex=False)
-    process = forked(_command, spec, arguments, str(cache), theirs)
+    process = forked(_command, spec, arguments, str(cache), theirs, dict(environment or {}))
     theirs.close()
     with open(mine.fileno(), closefd=False) as stderr:
         try:
@@ -63,7 +68,10 @@ def running_command(spec: ModelSpec, arguments: list[str], cache: Path) -> Itera
             mine.close()
 
 
-def _command(spec: ModelSpec, arguments: list[str], cache: str, stderr: Connection) -> None:
+def _command(
+    spec: ModelSpec, arguments: list[str], cache: str, stderr: Connection, environment: Mapping[str, str]
+) -> None:
+    os.environ.update(environment)
     from core.commands.command_line import main
     from core.models import registry
     from tests.small_search import use_small_judge

@@ -7,27 +7,35 @@ and can be resumed.
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from cache.jobs.queue import Control, Job, Queue, State, unforeseen
 from cache.store.runs import Run, Runs
 from core import Engine
+from core.discovery.context import Work
+from core.discovery.groups import Crew, here
 from core.discovery.runner import RunProgress, run_steps
 from core.errors import Cancelled, HydrascopeError
+from core.scale.cluster import LOCAL, size_of
+from core.scale.crew import ray_crew
 
 STOPPED = "Stopped. The results so far are kept, and you can resume the run."
 
 
-def start(queue: Queue, runs: Runs, identifier: str, engine: Engine) -> Job:
-    """Start a run, or go on with one, as soon as the device is free. A run that is under way is not started twice."""
+def start(queue: Queue, runs: Runs, identifier: str, engine: Engine, workers: int = 0) -> Job:
+    """Start a run, or go on with one, as soon as the device is free. A run that is under way is not started twice.
+
+    workers: processes on this machine that carry it out, with Ray; 0 is this process.
+    """
 
     def work(control: Control) -> None:
         try:
             control.checkpoint()
             runs.set_state(identifier, "running")
             asked = runs.work(identifier, engine)
-            with closing(asked.judge):
-                run_steps(asked, control.checkpoint, lambda where: _report(control, where))
+            with closing(asked.judge), _crew_of(asked, workers, control) as crew:
+                run_steps(asked, control.checkpoint, lambda where: _report(control, where), crew)
         except Cancelled:
             runs.set_state(identifier, "stopped")
             raise Cancelled(STOPPED) from None
@@ -40,6 +48,17 @@ def start(queue: Queue, runs: Runs, identifier: str, engine: Engine) -> Job:
         runs.set_state(identifier, "finished")
 
     return queue.submit("search", identifier, runs.get(identifier).name, work)
+
+
+@contextmanager
+def _crew_of(work: Work, workers: int, control: Control) -> Iterator[Crew]:
+    """This process, or workers that end with the run. Raises InputError, ClusterError."""
+    if not workers:
+        yield here
+        return
+    control.report(f"Starting {workers} worker processes", 0.0)
+    with ray_crew(work, LOCAL, size_of(workers)) as crew:
+        yield crew
 
 
 def pause(queue: Queue, runs: Runs, identifier: str) -> None:

@@ -6,19 +6,19 @@ A run belongs to nobody's session: any page and any later process can look at it
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 from cache.store.database import Store, now
-from cache.store.judged_by import COLUMNS, JudgedBy, judged_by, read, same_judge, usual_judge
-from cache.store.provenance import Provenance, check_same, provenance
+from cache.store.judged_by import COLUMNS, JudgedBy, read, same_judge, usual_judge
+from cache.store.new_run import NewRun, new_run
+from cache.store.provenance import Provenance, check_same
 from core import Engine
 from core.discovery.context import Inputs, Work
-from core.discovery.ledger import Row, from_json, to_json
+from core.discovery.ledger import MemoryLedger, Row, from_json, to_json
 from core.discovery.settings import Settings
 from core.errors import InputError
 from core.statistics import HOW
@@ -56,19 +56,31 @@ class Runs:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def create(self, engine: Engine, inputs: Inputs, settings: Settings, name: str = "", judge: str = "") -> str:
+    def create(
+        self,
+        engine: Engine,
+        inputs: Inputs,
+        settings: Settings,
+        name: str = "",
+        judge: str = "",
+        computed_on: tuple[str, str] | None = None,
+    ) -> str:
         """Write down a new run and give its identifier; nothing is computed yet. judge: its name; by default the usual
-        one. Raises what `direction()` and `core.judges.catalogue.find_judge` raise."""
-        engine.direction()  # the search is about it, so a run without one would fail at its first stage
-        by = judged_by(usual_judge(engine, judge))
-        made, source = now(), provenance(engine)
-        run = f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        title = name.strip() or f"{len(inputs.harmful)} harmful, {len(inputs.benign)} benign"
-        *facts, versions = astuple(source)
-        asked = (by.name, inputs.digest, inputs.to_json(), settings.to_json())
-        self.store.insert("runs", [(made, run, title, *facts, *asked, versions, *by[1:])])
-        self.set_state(run, "stopped", "not started yet")
-        return run
+        one. computed_on: number format and device of the workers, where `engine` itself computes nothing. Raises what
+        `direction()` and `core.judges.catalogue.find_judge` raise."""
+        made = new_run(engine, inputs, usual_judge(engine, judge), name)
+        if computed_on:
+            made = made._replace(source=replace(made.source, dtype=computed_on[0], device=computed_on[1]))
+        self.add(made, inputs, settings)
+        self.set_state(made.run, "stopped", "not started yet")
+        return made.run
+
+    def add(self, new: NewRun, inputs: Inputs, settings: Settings) -> None:
+        """Write down a run that was made elsewhere; its state is another call."""
+        *facts, versions = astuple(new.source)
+        asked = (new.judge.name, inputs.digest, inputs.to_json(), settings.to_json())
+        row = (new.made_at, new.run, new.name, *facts, *asked, versions, *new.judge[1:])
+        self.store.insert("runs", [row])
 
     def set_state(self, run: str, state: str, note: str = "") -> None:
         """Write down what a run is doing from now on. state: one of `STATES`."""
@@ -124,6 +136,10 @@ class Runs:
         check_same(f"Run {run}", found, engine, ("model", "revision", "direction", "saes"))
         judge = same_judge(f"Run {run}", found.judge, engine)
         return Work(engine, self.inputs(run), found.settings, self.ledger(run), judge)
+
+    def draft(self, engine: Engine, inputs: Inputs, settings: Settings, judge: str = "") -> Work:
+        """A run that is not written down: what workers are told of it before they begin."""
+        return Work(engine, inputs, settings, MemoryLedger(), usual_judge(engine, judge))
 
     def ledger(self, run: str) -> StoreLedger:
         """What a run has found so far."""

@@ -56,8 +56,9 @@ class DirectionUsed(NamedTuple):
 class Source:
     """What every number depends on besides prompt and edits.
 
-    weights: digest of the model's files (`core.card.source.weights_digest`), empty where they are not on this machine.
-    architecture: transformers' model_type. thinking: whether the model was let think, None for one that cannot.
+    weights: digest of the model's files (`core.models.digest.weights_digest`), empty where they are not on this
+    machine. architecture: transformers' model_type. thinking: whether the model was let think, None for one that
+    cannot.
     """
 
     model: str

@@ -6,9 +6,7 @@ Knows: an engine's parts. Does not know: what is measured, or how two sources ar
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +17,10 @@ from core.answers.judge import Judge
 from core.card.contents import DirectionUsed, JudgeUsed, SaeUsed, Source
 from core.edits.direction import Direction
 from core.engine import Engine
-from core.models.spec import ModelSpec
+from core.models.digest import weights_digest
 from core.models.trained import named_saes
 from core.saes.integrity import records_digest
 from core.versions import versions
-
-#: Parts of a file of weights that its digest reads, and bytes of each: files of gigabytes take well under a second.
-PARTS, PART_BYTES = 64, 2**18
 
 
 def source_of(engine: Engine, judge: Judge | None = None) -> Source:
@@ -88,28 +83,3 @@ def direction_of(used: DirectionUsed) -> Direction:
 def weights_of(engine: Engine) -> str:
     """The digest of the files that the engine's weights were read from; empty where they are no longer there."""
     return weights_digest(Path(str(engine.model.name_or_path)), engine.spec)
-
-
-def weights_digest(folder: Path, spec: ModelSpec) -> str:
-    """16 hex digits over the safetensors files of a model's folder and of its adapter. Of a large file, its size and
-    `PARTS` evenly spaced parts are read, so a change of a few single weights can be missed.
-    """
-    adapter = sorted(spec.adapter.glob("*.safetensors")) if spec.adapter else []
-    files = [*sorted(folder.glob("*.safetensors")), *adapter]
-    stated = [(path, path.stat()) for path in files]
-    return _sampled(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stated)) if files else ""
-
-
-@cache
-def _sampled(files: tuple[tuple[Path, int, int], ...]) -> str:
-    total = hashlib.sha256()
-    for path, size, _ in files:
-        total.update(f"{path.name} {size}\n".encode())
-        with path.open("rb") as file:
-            if size <= PARTS * PART_BYTES:
-                total.update(file.read())
-                continue
-            for start in np.linspace(0, size - PART_BYTES, PARTS).astype(np.int64).tolist():
-                file.seek(start)
-                total.update(file.read(PART_BYTES))
-    return total.hexdigest()[:16]

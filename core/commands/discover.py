@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.commands import shards, workers
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_judge, add_model, add_reference, add_thinking
 from core.commands.storage import store_or_ending
@@ -20,6 +21,9 @@ from core.text.json_text import json_value
 if TYPE_CHECKING:
     from cache.store.runs import Runs
     from core.card.run import Repeat
+    from core.discovery.context import Inputs, Work
+    from core.discovery.groups import Crew
+    from core.discovery.settings import Settings
     from core.engine import Engine
 
 SUMMARY = "run the paper's three-stage search over many prompts"
@@ -59,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="the folder for the tables: CSV, Parquet, JSON, Markdown"
     )
+    workers.add_arguments(parser)
+    shards.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,29 +72,42 @@ def run(options: argparse.Namespace) -> int:
     from cache.store.runs import Runs
     from core.engine import load
 
+    if options.action == "merge":
+        return shards.merge_shards(options.folder)
     if options.stability:
         return _compare(options.stability, options.out)
     repeat = _repeat(options) if options.repeat else None
+    # Where workers compute, this process needs the model for its tokenizer and facts alone, and leaves GPUs to them.
+    device = "cpu" if options.ray else None
     with progress_bar() as progress:
-        engine = load(repeat.source.model if repeat else options.model, progress=progress)
+        engine = load(repeat.source.model if repeat else options.model, device, progress=progress)
     if repeat:
         engine, notes = repeat.prepared(engine)
         for sentence in notes:
             note(sentence)
     engine = engine.with_thinking(True) if options.thinking else engine
+    if options.shard:
+        return shards.run_shard(engine, *_asked(engine, options), options)
     store = store_or_ending("The run was not started, because its results could not be kept.")
     if isinstance(store, ExitCode):
         return store
     runs = Runs(store)
-    identifier = options.resume or (
-        runs.create(engine, repeat.inputs, repeat.settings, options.name or repeat.name, repeat.judge)
-        if repeat
-        else _begin(runs, engine, options)
-    )
-    note(f"Run {identifier}")
+    identifier = options.resume
+    if not identifier:
+        asked = (repeat.inputs, repeat.settings) if repeat else _asked(engine, options)
+        name, judge = (options.name or repeat.name, repeat.judge) if repeat else (options.name, options.judge)
+
+    def work() -> Work:
+        return runs.work(identifier, engine) if identifier else runs.draft(engine, *asked, judge)
+
     try:
-        failed = _carry_out(runs, engine, identifier, options.out)
+        with workers.hands_for(options, work) as hands:
+            identifier = identifier or runs.create(engine, *asked, name, judge, hands.computed_on)
+            note(f"Run {identifier}")
+            failed = _carry_out(runs, engine, identifier, options.out, hands.crew)
     except KeyboardInterrupt:
+        if not identifier:
+            raise
         note(f"Stopped. All results so far are kept. Continue with --resume {identifier}")
         return ExitCode.INTERRUPTED
     print(f"Run {identifier} is finished" + (f"; {failed} rows failed. See the table of failures." if failed else "."))
@@ -136,8 +155,8 @@ def prompts_in(path: str, column: str | None = None) -> tuple[list[str], dict[st
     return [text for text in map(str.strip, found.rows) if text], found.category_of()
 
 
-def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
-    """A new run's identifier. Raises InputError for settings or prompts that make no sense."""
+def _asked(engine: Engine, options: argparse.Namespace) -> tuple[Inputs, Settings]:
+    """The prompts and settings that were given. Raises InputError where they make no sense."""
     from core.discovery.context import Inputs
     from core.discovery.settings import Settings
     from core.prompts.categories import categories_of, shipped_category_of
@@ -158,20 +177,20 @@ def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
     given = read_reference_file(options.reference) if options.reference else []
     references = references_for(harmful, given, shipped_references(engine.spec.references))
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references, categories_of(harmful, category_of))
-    return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name, options.judge)
+    return inputs, Settings.from_values(_settings(options))
 
 
-def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:
+def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None, crew: Crew) -> int:
     """Do what is left of a run and write its tables. Returns how many rows say that they failed."""
     from core.discovery.runner import run_steps
     from core.discovery.tables.export import write
-    from core.discovery.tables.report import tables
+    from core.discovery.tables.report import failed, tables
 
     work = runs.work(identifier, engine)
     runs.set_state(identifier, "running")
     try:
         with closing(work.judge), run_progress() as progress:
-            run_steps(work, progress=progress)
+            run_steps(work, progress=progress, crew=crew)
     except BaseException as error:
         runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
         raise
@@ -179,8 +198,7 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) ->
         if out is not None:
             write(tables(work.ledger, work.settings), runs.facts(identifier), out)
     runs.set_state(identifier, "finished")
-    failures = [table.frame for table in tables(work.ledger) if table.name == "failures"]
-    return int((failures[0]["stage"] != "memory").sum()) if failures else 0
+    return failed(work.ledger)
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:

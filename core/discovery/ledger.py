@@ -35,6 +35,34 @@ class Ledger(Protocol):
         ...
 
 
+class MemoryLedger:
+    """Rows in memory alone, as a worker or a shard has them; their values are as they would be read back."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows: dict[str, dict[str, Row]] = {}
+        self.append(list(rows))
+
+    def read(self, stage: str) -> dict[str, Row]:
+        """item → its row, in the order they were added."""
+        return dict(self._rows.get(stage, {}))
+
+    def every(self) -> list[Row]:
+        """All rows, stage by stage in the order in which the stages came."""
+        return [row for rows in self._rows.values() for row in rows.values()]
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add all of `rows`."""
+        for row in rows:
+            kept = row._replace(value=from_json(to_json(row.value)))
+            self._rows.setdefault(row.stage, {})[row.item] = kept
+
+
+def fresh(ledger: Ledger, rows: Sequence[Row]) -> list[Row]:
+    """Those of `rows` that the ledger does not have."""
+    known = {name: ledger.read(name) for name in {row.stage for row in rows}}
+    return [row for row in rows if row.item not in known[row.stage]]
+
+
 def to_json(value: Mapping[str, Any]) -> str:
     """One line. Floats keep every bit; NaN and infinity become null, because JSON has neither."""
     return json_text(value, ascii_only=False, sort_keys=True)

@@ -1,70 +1,90 @@
 """Going through a run step by step: missing steps are computed, stored, and never computed again.
 
-Start at `run_steps`: calling it again resumes a run. Knows: the order of the steps, and what to do when memory runs
-out, a prompt fails, or somebody asks to stop. Does not know: what a step computes, or where rows are kept. Prompts go
-in groups that depend on nothing but earlier steps. A group is done whole and written whole, so a run that was killed
-and resumed computes every group exactly as an uninterrupted one does.
+Start at `run_steps`: calling it again resumes a run. Knows: the order of the steps, which of them need which, and what
+has a row already. Does not know: what a step computes, who carries a group out (`groups.py`, `core.scale`), or where
+rows are kept. Steps that do not need one another are a phase. Between two phases everybody must meet: Stage 2 prunes
+together prompts whose pool is the same, so it needs every prompt's pool, and the factorization machine needs every
+prompt. Within a phase, groups depend on nothing but earlier phases. A group is done whole and written whole, in one
+order, so a run that was killed and resumed, or carried out by many, has the rows of an uninterrupted one.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
-
-import torch
+from contextlib import closing
+from typing import NamedTuple
 
 from core.discovery import answer_lengths, control_steps, cosine_steps, cost_steps, fixed_steps, recovery_step, steps
 from core.discovery.context import Work
-from core.discovery.ledger import Row
-from core.errors import AssetError, HydrascopeError, StoreError
-from core.forward.token_budget import at_most
+from core.discovery.groups import Checkpoint, Crew, Group, Step, here
+from core.discovery.ledger import fresh
+from core.discovery.settings import Settings
 
-#: Below so many tokens a forward pass, less memory is not the answer.
-_FEWEST_TOKENS = 32
-_log = logging.getLogger("hydrascope.discovery")
+#: What reads every step before it.
+_EVERYTHING = (
+    "screen",
+    "candidates",
+    "least_tokens",
+    "pruning",
+    "inert",
+    "random",
+    "fixed",
+    "controls",
+    "machine",
+    "interactions",
+    "probe",
+)
 
-
-class Step(NamedTuple):
-    """One kind of row. paper_stage: the paper's stage it belongs to, 0 for screening. section: its place in the
-    paper."""
-
-    name: str
-    title: str
-    section: str
-    paper_stage: int
-    groups: Callable[[Work], list[list[str]]]
-    do: Callable[[Work, Sequence[str]], list[dict[str, Any]]]
-
-
+#: In the order of a run, phase by phase.
 STEPS = (
-    Step("screen", "Screening prompts", "Dataset", 0, steps.screen_groups, steps.do_screen),
-    Step("candidates", "Stage 1: candidates", "Stage 1", 1, steps.candidate_groups, steps.do_candidates),
+    # which prompts are used
+    Step("screen", "Screening prompts", "Dataset", 0, (), steps.screen_groups, steps.do_screen),
+    # what is known of each prompt alone
+    Step("candidates", "Stage 1: candidates", "Stage 1", 1, ("screen",), steps.candidate_groups, steps.do_candidates),
     Step(
         "direction",
         "Refusal direction",
         "Deriving a Refusal Steering Vector",
         1,
+        ("screen",),
         control_steps.wide_refused_groups,
         control_steps.do_direction,
     ),
-    Step("lengths", "Answer length", "Dataset", 1, answer_lengths.length_groups, answer_lengths.do_lengths),
-    Step("cosines", "Cosine by layer", "Preliminary Analysis", 1, cosine_steps.cosine_groups, cosine_steps.do_cosines),
+    Step(
+        "lengths", "Answer length", "Dataset", 1, ("screen",), answer_lengths.length_groups, answer_lengths.do_lengths
+    ),
+    Step(
+        "cosines",
+        "Cosine by layer",
+        "Preliminary Analysis",
+        1,
+        ("screen",),
+        cosine_steps.cosine_groups,
+        cosine_steps.do_cosines,
+    ),
     Step(
         "least_tokens",
         "Features active on many tokens",
         "Causal feature finding using alternate methods",
         1,
+        ("screen",),
         control_steps.refused_groups,
         control_steps.do_least_tokens,
     ),
-    Step("pruning", "Stage 2: pruning", "Stage 2", 2, steps.pruning_groups, steps.do_pruning),
+    # Reads no row; it stands here so that a run begins with its prompts and not with a download.
+    Step(
+        "texts", "Public texts", "Downstream Performance", 2, ("screen",), cost_steps.texts_groups, cost_steps.do_texts
+    ),
+    # prompts with one pool together
+    Step("pruning", "Stage 2: pruning", "Stage 2", 2, ("screen", "candidates"), steps.pruning_groups, steps.do_pruning),
+    # what the minimal sets are, and the machines over all prompts
     Step(
         "inert",
         "Inert and redundant features",
         "Redundant Features",
         2,
+        ("pruning",),
         control_steps.critical_groups,
         control_steps.do_inert,
     ),
@@ -73,24 +93,53 @@ STEPS = (
         "Random active features",
         "Comparison with random features",
         2,
+        ("pruning",),
         control_steps.wide_critical_groups,
         control_steps.do_random,
     ),
-    Step("fixed", "Sets at a K and τ fixed beforehand", "Stage 2", 2, fixed_steps.fixed_groups, fixed_steps.do_fixed),
+    Step(
+        "fixed",
+        "Sets at a K and τ fixed beforehand",
+        "Stage 2",
+        2,
+        ("screen", "candidates", "pruning"),
+        fixed_steps.fixed_groups,
+        fixed_steps.do_fixed,
+    ),
+    Step(
+        "machine",
+        "Stage 3: factorization machines",
+        "Stage 3",
+        3,
+        ("screen", "pruning"),
+        steps.machine_groups,
+        steps.do_machine,
+    ),
+    Step(
+        "cost",
+        "Cross-entropy",
+        "Downstream Performance",
+        2,
+        ("screen", "pruning", "texts"),
+        cost_steps.cost_groups,
+        cost_steps.do_cost,
+    ),
+    # what needs those
     Step(
         "controls",
         "Controls matched by norm",
         "Comparison with random features",
         2,
+        ("screen", "pruning", "fixed"),
         fixed_steps.control_groups,
         fixed_steps.do_controls,
     ),
-    Step("machine", "Stage 3: factorization machines", "Stage 3", 3, steps.machine_groups, steps.do_machine),
     Step(
         "interactions",
         "Stage 3: interactions",
         "Stage 3",
         3,
+        ("screen", "inert", "machine"),
         control_steps.refused_groups,
         control_steps.do_interactions,
     ),
@@ -99,12 +148,12 @@ STEPS = (
         "Linear probe",
         "Factorization Machines vs. Linear Probe",
         3,
+        ("screen", "machine"),
         control_steps.wide_refused_groups,
         control_steps.do_probe,
     ),
-    Step("texts", "Public texts", "Downstream Performance", 2, cost_steps.texts_groups, cost_steps.do_texts),
-    Step("cost", "Cross-entropy", "Downstream Performance", 2, cost_steps.cost_groups, cost_steps.do_cost),
-    Step("recovery", "Recovery", "", 1, recovery_step.recovery_groups, recovery_step.do_recovery),
+    # what needs everything
+    Step("recovery", "Recovery", "", 1, _EVERYTHING, recovery_step.recovery_groups, recovery_step.do_recovery),
 )
 
 
@@ -121,79 +170,79 @@ class RunProgress(NamedTuple):
     left: float | None
 
 
-class Checkpoint(Protocol):
-    """Asked between groups: returns at once to go on, waits while paused, raises to stop."""
+def steps_of(settings: Settings) -> list[Step]:
+    """The steps these settings ask for, in order."""
+    return [step for step in STEPS if step.paper_stage <= max(settings.stages)]
 
-    def __call__(self) -> None: ...
+
+def phases_of(settings: Settings) -> list[list[Step]]:
+    """The same in phases: all groups of a phase can be carried out at once, when the phases before it are done."""
+    level: dict[str, int] = {}
+    for step in steps_of(settings):
+        level[step.name] = 1 + max((level[name] for name in step.needs if name in level), default=-1)
+    return [[step for step in steps_of(settings) if level[step.name] == n] for n in range(1 + max(level.values()))]
 
 
-def steps_of(work: Work) -> list[Step]:
-    """The steps this run's settings ask for, in order."""
-    return [step for step in STEPS if step.paper_stage <= max(work.settings.stages)]
+def groups_of(work: Work, phase: Sequence[Step]) -> list[Group]:
+    """Every group of a phase, in the order of its rows. The phases before it must be done."""
+    return [Group(step, n, tuple(items)) for step in phase for n, items in enumerate(step.groups(work))]
 
 
 def run_steps(
-    work: Work, checkpoint: Checkpoint = lambda: None, progress: Callable[[RunProgress], None] = lambda where: None
+    work: Work,
+    checkpoint: Checkpoint = lambda: None,
+    progress: Callable[[RunProgress], None] = lambda where: None,
+    crew: Crew = here,
 ) -> None:
     """Do everything that has no row yet; called again on the same rows, it resumes the run.
 
-    A prompt that fails becomes a row with its error, and the run goes on. Raises whatever `checkpoint` raises,
-    StoreError where rows cannot be kept, and AssetError where files of the model are gone or damaged.
+    A prompt that fails becomes a row with its error, and the run goes on. crew: who carries out the groups. Raises
+    whatever `checkpoint` and `crew` raise, StoreError where rows cannot be kept, and AssetError where files of the
+    model are gone or damaged.
     """
-    of_run = steps_of(work)
-    for number, step in enumerate(of_run):
-        groups, rows = step.groups(work), work.ledger.read(step.name)
-        of, done, fresh, begun = sum(map(len, groups)), 0, 0, time.monotonic()
-        for group in groups:
-            if not all(item in rows for item in group):
-                left = (time.monotonic() - begun) / fresh * (of - done) if fresh else None
-                progress(RunProgress(step.name, step.title, done, of, number, len(of_run), left))
-                checkpoint()
-                found = _group(work, step, group)
-                work.ledger.append([row for row in found if row.item not in rows])
-                fresh += len(group)
-            done += len(group)
-        progress(RunProgress(step.name, step.title, done, of, number + 1, len(of_run), 0.0))
+    phases, begun = phases_of(work.settings), 0
+    steps_in_all = sum(map(len, phases))
+    for phase in phases:
+        groups = groups_of(work, phase)
+        missing = [one for one in groups if not _is_done(work, one)]
+        with closing(crew(work, missing, checkpoint)) as found:
+            for step in phase:
+                mine, lacking = (sum(len(g.items) for g in part if g.step is step) for part in (groups, missing))
+                bar = _StepBar(step, mine, mine - lacking, begun, steps_in_all, progress)
+                for group in missing:
+                    if group.step is step:
+                        bar.tell()
+                        # A group may be half there already, from when its size was another.
+                        work.ledger.append(fresh(work.ledger, next(found)))
+                        bar.count(len(group.items))
+                begun += 1
+                bar.end()
 
 
-def _group(work: Work, step: Step, group: Sequence[str]) -> list[Row]:
-    """A group's rows. One that fails is done prompt by prompt, so that only what is at fault is a row with an error."""
-    try:
-        values = _with_less_memory(work, step, group)
-        return [Row(step.name, item, value) for item, value in zip(group, values, strict=True)]
-    except (StoreError, AssetError):  # no prompt's fault: the disk is full, or files are gone or damaged
-        raise
-    except Exception as error:
-        if len(group) > 1:
-            return [row for item in group for row in _group(work, step, [item])]
-        if not isinstance(error, HydrascopeError):
-            _log.exception("%s failed for %s", step.name, group[0])
-        sentence = str(error) if isinstance(error, HydrascopeError) else f"{type(error).__name__}: {error}"
-        return [Row(step.name, group[0], {}, sentence[:500])]
+def _is_done(work: Work, group: Group) -> bool:
+    rows = work.ledger.read(group.step.name)
+    return all(item in rows for item in group.items)
 
 
-def _with_less_memory(work: Work, step: Step, group: Sequence[str]) -> list[dict[str, Any]]:
-    """The step's work, with half the tokens a forward pass whenever memory runs out; each halving is a row."""
-    tokens = work.settings.tokens_per_forward
-    while True:
-        try:
-            with at_most(tokens):
-                return step.do(work, group)
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error) or tokens // 2 < _FEWEST_TOKENS:
-                raise
-            tokens //= 2
-            _log.warning("Out of memory in %s; going on with %d tokens a forward pass", step.name, tokens)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        item = f"{step.name}/{group[0]}/{tokens}"
-        if item not in work.ledger.read("memory"):
-            work.ledger.append([Row("memory", item, {"tokens_per_forward": tokens})])
+class _StepBar:
+    """How far one step is, told after each group. before: steps of the run that are done."""
 
+    def __init__(
+        self, step: Step, of: int, done: int, before: int, steps: int, progress: Callable[[RunProgress], None]
+    ) -> None:
+        self._step, self._of, self._done, self._progress = step, of, done, progress
+        self._before, self._steps, self._fresh, self._begun = before, steps, 0, time.monotonic()
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on any device."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    def count(self, items: int) -> None:
+        self._done, self._fresh = self._done + items, self._fresh + items
+
+    def tell(self) -> None:
+        left = (time.monotonic() - self._begun) / self._fresh * (self._of - self._done) if self._fresh else None
+        self._send(self._before, left)
+
+    def end(self) -> None:
+        self._send(self._before + 1, 0.0)
+
+    def _send(self, before: int, left: float | None) -> None:
+        name, title = self._step.name, self._step.title
+        self._progress(RunProgress(name, title, self._done, self._of, before, self._steps, left))

@@ -18,7 +18,7 @@ from core.discovery.estimate import Speed, estimate, speed
 from core.discovery.settings import Settings
 from core.judges.names import NEED_NOTHING
 from core.prompts.shipped import plain_texts
-from pages.discover import prompt_box, settings_box, sizes, state
+from pages.discover import prompt_box, settings_box, sizes, state, workers
 from pages.shared import references
 from pages.shared.engine import engine_key
 from pages.shared.text import duration, plain
@@ -56,6 +56,7 @@ def form(engine: Engine, runs: Runs) -> None:
         )
         name = st.text_input("Name", key="discover_name", max_chars=80, placeholder="optional", width=240)
         tokens_per_forward = _TOKENS_PER_FORWARD.get(engine.device, _DEFAULT_TOKENS_PER_FORWARD)
+        workers.choose()
         settings, judge = settings_box.settings(sizes.STAGES[str(stages)], tokens_per_forward)
     with size:
         sizes.control(settings, harmful, benign)
@@ -78,7 +79,7 @@ def form(engine: Engine, runs: Runs) -> None:
 
 def _start(engine: Engine, runs: Runs, inputs: Inputs, settings: Settings, name: str, judge: str) -> None:
     run = runs.create(engine, inputs, settings, name, judge)
-    search.start(shared_queue(), runs, run, engine)
+    search.start(shared_queue(), runs, run, engine, workers.chosen())
     state.select_run(run)
 
 

@@ -11,6 +11,7 @@ from cache.jobs import search
 from cache.jobs.queue import State, shared_queue
 from cache.store.runs import Run, Runs
 from core import Engine
+from pages.discover import workers
 from pages.shared.jobs import status, waits_for
 from pages.shared.text import plain
 
@@ -76,7 +77,7 @@ def bar(engine: Engine, runs: Runs, run: Run) -> None:
 
 
 def _resume(runs: Runs, run: str, engine: Engine) -> None:
-    search.start(shared_queue(), runs, run, engine)
+    search.start(shared_queue(), runs, run, engine, workers.chosen())
 
 
 def _note(run: Run, state: State) -> str:

@@ -81,6 +81,15 @@ def test_a_run_is_begun_watched_and_there_when_one_comes_back(page):
     assert again.selectbox(key="discover_run").value == run.run
 
 
+def test_worker_processes_are_offered_where_ray_is_and_else_it_says_how_to_get_it(page, monkeypatch):
+    app = page()
+    assert app.number_input(key="discover_workers").value == 0 and "install Ray" not in texts(app)
+    monkeypatch.setattr("pages.discover.workers.ray_installed", lambda: False)
+    app = page()
+    assert "install Ray: `pip install 'ray==" in texts(app) and not app.exception
+    assert "discover_workers" not in [widget.key for widget in app.number_input]
+
+
 def test_pause_go_on_and_stop_are_buttons(page, monkeypatch):
     import threading
 

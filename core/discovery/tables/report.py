@@ -25,6 +25,11 @@ def tables(ledger: Ledger, settings: Settings | None = None) -> list[Table]:
     return found if settings is None else [*found, readings.chosen(settings)]
 
 
+def failed(ledger: Ledger) -> int:
+    """How many rows say that they failed; memory that ran out is none."""
+    return sum(bool(row.error) for step in STEPS for row in ledger.read(step.name).values())
+
+
 def _summary(ledger: Ledger) -> Table:
     """One line for everything that was ablated, at its best setting: what flips a refusal, and how often."""
     rows: list[dict[str, object]] = []

@@ -12,8 +12,9 @@ from cache.store.runs import Runs
 from core import Edits, Feature, InputError
 from core.discovery import control_steps, runner, steps
 from core.discovery.context import Inputs
+from core.discovery.groups import out_of_memory
 from core.discovery.ledger import Row, features
-from core.discovery.runner import STEPS, out_of_memory, run_steps
+from core.discovery.runner import STEPS, run_steps
 from core.discovery.settings import Settings
 from core.errors import Cancelled
 from tests.oracles import PROMPTS
