@@ -174,14 +174,6 @@ class Engine:
         check_length(max_new_tokens)
         return generate.answers(self.runtime, self._prompts(prompts), edit_sets(edits), max_new_tokens)
 
-    def answers_of(self, asked: Sequence[tuple[PromptLike, Edits]], max_new_tokens: int = 32) -> list[Answer]:
-        """Greedy answers to prompts that each have an edit set of their own, batched; equal to `answers`."""
-        prompts, sets = (list(dict.fromkeys(part)) for part in zip(*asked, strict=True))
-        pairs = [(prompts.index(prompt), sets.index(edits)) for prompt, edits in asked]
-        check_length(max_new_tokens)
-        self.runtime.check(edit_sets(sets))
-        return generate.answers_of(self.runtime, self._prompts(prompts), sets, pairs, max_new_tokens)
-
     def stream_many(
         self, prompts: Sequence[PromptLike], edits: Sequence[Edits], max_new_tokens: int = 32
     ) -> Iterator[tuple[int, int, Answer]]:

@@ -1,19 +1,23 @@
 """Reading what a set of features is about, as a job: prompts are read and features ablated one by one.
 
-Knows: which features and prompts. Does not know: pages, or how anything is tested. Nothing of it is kept on disk.
+Knows: which features and prompts, where a reading is kept. Does not know: pages, or how anything is tested.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from cache.jobs.queue import Control, Job, Queue
-from core import Engine, Feature
+from cache.store.readings import keep_reading, kept_reading, reading_file
+from core import Engine, Feature, __version__
 from core.errors import Cancelled
 from core.labels.notes import Labels
+from core.models.digest import weights_digest
 from core.prompts.categories import Labelled
 from core.prompts.checks import prompts_digest
-from core.semantics.about import About, read_about
+from core.saes.integrity import records_digest
+from core.semantics.about import About, about_of, measure_about
 from core.semantics.firing import Firing
 
 
@@ -31,18 +35,34 @@ def start(
     """engine_key: everything of the engine that a number depends on. firing: of these prompts, where it was read
     before. writer: the model that writes one-sentence labels, if any. The job's result is an `About`."""
 
-    def work(control: Control) -> About:
-        found = read_about(
-            engine, prompts, name, features, known, firing, writer, control.report, control.stop_requested
-        )
-        if found is None:
-            raise Cancelled("Stopped. Nothing was kept, because a part of the prompts says nothing of the others.")
-        return found
+    key = key_of(engine_key, prompts, features, writer)
 
-    return queue.submit("features", key_of(engine_key, prompts, features, writer), name, work)
+    def work(control: Control) -> About:
+        kept = _file_key(engine, key)
+        found = kept_reading(kept)
+        if found is None:
+            stop = control.stop_requested
+            found = measure_about(engine, prompts, features, known, firing, writer, control.report, stop)
+            if found is None:
+                raise Cancelled("Stopped. Nothing was kept, because a part of the prompts says nothing of the others.")
+            keep_reading(kept, found)
+        return about_of(engine, prompts, name, features, known, found)
+
+    return queue.submit("features", key, name, work)
+
+
+def is_kept(engine: Engine, key: str) -> bool:
+    """Whether the reading of a key was kept by this process or an earlier one, so that the job takes seconds."""
+    return reading_file(_file_key(engine, key)).is_file()
+
+
+def _file_key(engine: Engine, key: str) -> str:
+    """The key with digests of what the files of the model and its SAEs hold now. Raises AssetError."""
+    weights = weights_digest(Path(str(engine.model.name_or_path)), engine.spec)
+    return "|".join((key, weights, *(records_digest(one.path) for one in engine.runtime.dictionaries.values())))
 
 
 def key_of(engine_key: str, prompts: Labelled, features: Sequence[Feature], writer: Engine | None = None) -> str:
-    """Which features on which prompts of which engine, and who writes labels."""
+    """Which features on which prompts of which engine, who writes labels, and the version that measures."""
     by = writer.spec.name if writer else ""
-    return f"{engine_key}|{prompts.digest}|{prompts_digest([str(feature) for feature in features])}|{by}"
+    return f"{__version__}|{engine_key}|{prompts.digest}|{prompts_digest([str(feature) for feature in features])}|{by}"

@@ -89,17 +89,18 @@ def answers(
 
 
 def answers_of(
-    runtime: Runtime,
-    prompts: Sequence[Prompt],
-    edits: Sequence[Edits],
-    pairs: Sequence[tuple[int, int]],
-    max_new_tokens: int,
+    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], max_new_tokens: int
 ) -> list[Answer]:
-    """The greedy answer to each (prompt, edit set) of `pairs`, batched; equal to `answers`. A pair given twice is
-    written once."""
+    """The greedy answer to each prompt under the edit set in the same place of the other list, batched.
+
+    Equal to `answers`, which takes every prompt under every set. Of sets that are equal one is planned.
+    """
+    distinct = list(dict.fromkeys(edits))
+    runtime.check(distinct)
+    pairs = [(place, distinct.index(one)) for place, one in enumerate(edits)]
     found = {
         (row.prompt, row.edit): Answer(decode_answer(runtime, row.ids), row.ended)
-        for row in answer_rows(runtime, prompts, edits, max_new_tokens, pairs)
+        for row in answer_rows(runtime, prompts, distinct, max_new_tokens, pairs)
         if row.done
     }
     return [found[pair] for pair in pairs]

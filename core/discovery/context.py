@@ -13,6 +13,7 @@ from functools import cached_property
 import pandas as pd
 
 from core.answers.answer import Answer
+from core.answers.generate import answers_of
 from core.answers.judge import Judge
 from core.answers.rule_judges import verdicts_of
 from core.answers.verdicts import Verdict
@@ -123,7 +124,9 @@ class Work:
         A step of writing takes nearly as long for one answer as for dozens. Equal pairs are written and judged once.
         """
         distinct = list(dict.fromkeys((text, edits) for text, sets in asked for edits in sets))
-        replies = self.engine.answers_of(distinct, self.settings.tokens) if distinct else []
+        made = {text: self.engine.prompt(text) for text, _ in distinct}
+        edits = [edits for _, edits in distinct]
+        replies = answers_of(self.engine.runtime, [made[text] for text, _ in distinct], edits, self.settings.tokens)
         verdicts = verdicts_of(self.judge, [text for text, _ in distinct], replies)
         known = dict(zip(distinct, zip(verdicts, replies, strict=True), strict=True))
         return [[known[text, edits] for edits in sets] for text, sets in asked]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from core.semantics.label_score import LabelScore, score_labels
 from core.semantics.one_sentence import Written, write_sentences
 from core.semantics.roles import Evidence, Role, read_effects, read_evidence, role_of
 from core.semantics.text_route import agreement_of_routes
+from core.statistics import Estimate
 
 #: Names of the groups that stand beside the one that is asked about.
 RANDOM, ALL = "random active", "all that fire"
@@ -74,6 +77,20 @@ class About:
         return role_of(self.evidence[feature])
 
 
+class Measured(NamedTuple):
+    """What takes long to find of a set of features, from which everything else follows in seconds.
+
+    firing: of the prompts' texts, then of their contrast prompts. drawn: the random active features beside the set.
+    effects: of the set, then of those; None where not measured. sentences: by `writer`, empty where none was asked.
+    """
+
+    firing: Firing
+    drawn: tuple[Feature, ...]
+    effects: tuple[Estimate | None, ...]
+    writer: str = ""
+    sentences: Mapping[Feature, str] = MappingProxyType({})
+
+
 def read_about(
     engine: Engine,
     prompts: Labelled,
@@ -91,44 +108,63 @@ def read_about(
     contrast, where it was read before. writer: writes one-sentence labels too. None where it was cancelled. Raises
     InputError for no features, and for those the model does not have.
     """
-    if not features:
-        raise InputError("No features were given. Name some, or choose a run that found minimal sets.")
-    wanted = tuple(dict.fromkeys(features))
-    texts = [*prompts.texts, *prompts.contrast]
+    found = measure_about(engine, prompts, features, known, firing, writer, progress, cancelled)
+    return None if found is None else about_of(engine, prompts, name, features, known, found)
+
+
+def measure_about(
+    engine: Engine,
+    prompts: Labelled,
+    features: Sequence[Feature],
+    known: Labels,
+    firing: Firing | None = None,
+    writer: Engine | None = None,
+    progress: Progress = QUIET,
+    cancelled: Callable[[], bool] = NEVER,
+) -> Measured | None:
+    """The model's part of `read_about`. Raises as it does."""
+    wanted = _each_once(features)
     if firing is None:
-        firing = read_firing(engine, texts, None, part(progress, 0, 0.5), cancelled)
+        firing = read_firing(engine, _texts(prompts), None, part(progress, 0, 0.5), cancelled)
     if firing is None:
         return None
     firing.columns(wanted)  # before anything that takes long
-    fires = firing.features
+    drawn = random_like(firing.features, wanted, SEED)
+    chosen, rest = [*wanted, *drawn], part(progress, 0.55, 0.25 if writer else 0.45)
+    effects = read_effects(engine, firing, prompts.texts, chosen, rest, cancelled)
+    if effects is None:
+        return None
+    if writer is None:
+        return Measured(firing, drawn, tuple(effects))
+    sentences = write_sentences(writer, chosen, known.note, part(progress, 0.8, 0.2), cancelled)
+    return None if sentences is None else Measured(firing, drawn, tuple(effects), writer.spec.name, sentences)
+
+
+def about_of(
+    engine: Engine, prompts: Labelled, name: str, features: Sequence[Feature], known: Labels, measured: Measured
+) -> About:
+    """What follows from it: categories, roles, scores, groups. Runs no prompt."""
+    wanted, firing, drawn = _each_once(features), measured.firing, measured.drawn
+    texts, fires, chosen = _texts(prompts), firing.features, [*wanted, *drawn]
     every = tuple(sorted({*fires, *wanted}))
-    drawn = random_like(fires, wanted, SEED)
-    chosen = [*wanted, *drawn]
     tests = categorise(firing, prompts, every)
     mixed = prompts.shuffled(SEED)
     place = {text: number for number, text in enumerate(texts)}
     order = [place[text] for text in (*mixed.texts, *mixed.contrast)]
     shuffled = categorise(firing.rows(order), mixed, every)
-    effects = read_effects(
-        engine, firing, prompts.texts, chosen, part(progress, 0.55, 0.25 if writer else 0.45), cancelled
-    )
-    if effects is None:
-        return None
     layers, indices = np.array(chosen, dtype=np.int64).T
     cosines = engine.reader.cosines(layers, indices)
     where = {feature: number for number, feature in enumerate(every)}
     answers = [int(tests.answers[where[feature]].sum()) for feature in chosen]
-    evidence = read_evidence(firing, len(prompts.texts), chosen, answers, cosines, effects)
+    evidence = read_evidence(firing, len(prompts.texts), chosen, answers, cosines, measured.effects)
     labels = {feature: known.label(feature) for feature in chosen}
-    written = None
-    if writer is not None:
-        sentences = write_sentences(writer, chosen, known.note, part(progress, 0.8, 0.2), cancelled)
-        if sentences is None:
-            return None
-        written = Written(writer.spec.name, sentences, score_labels(sentences, firing, texts))
     generator = np.random.default_rng(SEED)
     some = generator.permutation(len(fires))[:SHUFFLED_WITH].tolist()
     others = [known.label(fires[i]) for i in some if fires[i] not in labels]
+    written = None
+    if measured.writer:
+        scores = score_labels(measured.sentences, firing, texts)
+        written = Written(measured.writer, measured.sentences, scores)
     return About(
         prompts,
         {name: wanted, RANDOM: drawn},
@@ -143,6 +179,17 @@ def read_about(
         _suppressed(engine, chosen),
         written,
     )
+
+
+def _each_once(features: Sequence[Feature]) -> tuple[Feature, ...]:
+    if not features:
+        raise InputError("No features were given. Name some, or choose a run that found minimal sets.")
+    return tuple(dict.fromkeys(features))
+
+
+def _texts(prompts: Labelled) -> list[str]:
+    """In the order of `Measured.firing`."""
+    return [*prompts.texts, *prompts.contrast]
 
 
 def random_like(fires: Sequence[Feature], like: Collection[Feature], seed: int) -> tuple[Feature, ...]:

@@ -43,6 +43,8 @@ def features(engine: Engine) -> None:
         lists_place = st.container(width="content")
         found = reading.result(key, asked, chosen, by)
         if found is None:
+            found = reading.kept(engine, key, labels, asked, chosen, by)
+        if found is None:
             reading.button(engine, key, labels, asked, chosen, by)
     reading.progress(key, asked, chosen, by)
     if not chosen.features:

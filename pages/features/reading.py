@@ -1,4 +1,4 @@
-"""The reading of a set of features on labelled prompts: the button, the job, and its result while the process lives.
+"""The reading of a set of features on labelled prompts: the button, the job, and its result, also from an earlier day.
 
 Knows: the job's key. Does not know: what the result says.
 """
@@ -34,6 +34,19 @@ def result(key: str, prompts: Labelled | None, chosen: Chosen, writer: Engine | 
         meanings.remember(key, there.result)
     found: About | None = _kept().get(("about", name))
     return found
+
+
+def kept(
+    engine: Engine, key: str, labels: Labels, prompts: Labelled | None, chosen: Chosen, writer: Engine | None
+) -> About | None:
+    """A reading that was kept on the disk, by this process or an earlier one; its tables are made again in seconds."""
+    if prompts is None or not chosen.features or _under_way(key, prompts, chosen, writer):
+        return None
+    if _job(key, prompts, chosen, writer) is None and job.is_kept(
+        engine, job.key_of(key, prompts, chosen.features, writer)
+    ):
+        _start(engine, key, labels, prompts, chosen, writer)
+    return result(key, prompts, chosen, writer)
 
 
 def button(

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from cache import engines
-from cache.jobs.queue import shared_queue
+from cache.jobs.queue import Queue, shared_queue
 from cache.store import database as store
 from cache.store.audits import Audits
 from cache.store.runs import Runs
@@ -78,6 +79,30 @@ def read(app: AppTest) -> AppTest:
     for job in shared_queue().under_way("features"):
         shared_queue().wait(job.id, 60)
     return checked(app.run())
+
+
+def test_a_reading_is_there_again_in_a_new_process_without_a_click(visit, monkeypatch):
+    latest, seen, gone = Queue.latest, set(), set()
+
+    def of_this_process(self, kind, key):
+        """A new process knows no job of an earlier one."""
+        found = latest(self, kind, key)
+        if found is None or found.id in gone:
+            return None
+        seen.add(found.id)
+        return found
+
+    monkeypatch.setattr(Queue, "latest", of_this_process)
+    before = shown(read(given(visit(edits=EDITS))))
+    assert seen
+    gone |= seen
+    st.cache_resource.clear()
+    monkeypatch.setattr("cache.jobs.features.measure_about", None)
+    app = given(visit(edits=EDITS))
+    for job in shared_queue().under_way("features"):
+        shared_queue().wait(job.id, 60)
+    pd.testing.assert_frame_equal(shown(checked(app.run())), before)
+    assert seen - gone, "a job made the tables again"
 
 
 def test_a_loaded_model_writes_sentences_that_stand_on_the_cards(visit):

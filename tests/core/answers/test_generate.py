@@ -63,7 +63,8 @@ def test_prompts_with_edit_sets_of_their_own_are_answered_as_one_by_one(tiny, bu
     several = [random_edits(seed, tiny.direction()) for seed in range(620, 626)]
     asked = [(PROMPTS[n % len(PROMPTS)], several[n % 4]) for n in range(6)] + [(PROMPTS[1], several[5])] * 2
     with at_most(budget):
-        found = tiny.answers_of(asked, TOKENS)
+        prompts, edits = zip(*((tiny.prompt(text), one) for text, one in asked), strict=True)
+        found = generate.answers_of(tiny.runtime, prompts, edits, TOKENS)
         product = tiny.answers(PROMPTS[:3], several[:2], TOKENS)
     assert found == ["".join(tiny.generate(text, edits, TOKENS)) for text, edits in asked]
     assert product == [["".join(tiny.generate(p, e, TOKENS)) for e in several[:2]] for p in PROMPTS[:3]]
@@ -81,7 +82,7 @@ def test_no_pass_over_prompts_is_above_the_budget_and_a_step_holds_all_rows(tiny
     edits = [Edits.clamp(MANY, value) for value in (0.0, 1.0, 2.0, 3.0)]
     longest = max(len(tiny.prompt(text)) for text in PROMPTS)
     with at_most(2 * longest):
-        tiny.answers_of([(text, one) for text in PROMPTS for one in edits], 4)
+        generate.answers_of(tiny.runtime, [tiny.prompt(t) for t in PROMPTS for _ in edits], edits * len(PROMPTS), 4)
     prompts, steps = [s for s in shapes if s[1] > 1], [s for s in shapes if s[1] == 1]
     assert all(rows * width <= 2 * longest for rows, width in prompts) and len(prompts) > 2
     assert max(rows for rows, _ in steps) > max(rows for rows, _ in prompts)
