@@ -20,6 +20,7 @@ from core.prompts.columns import USUAL, choose_column, left_out, named, text_col
 from core.prompts.decoding import MOST_BYTES, Decoded, decode, lines_of, too_large, unzipped
 from core.prompts.json_lists import messages_read, read_json
 from core.prompts.tables import Table, looks_separated, read_separated
+from core.text.csv_text import csv_text
 from core.text.json_text import json_text
 from core.text.pointers import is_pointer, pointer_sentence
 
@@ -174,7 +175,8 @@ def write_prompts(texts: Sequence[str], path: Path, categories: Sequence[str] = 
         if ending == "parquet":
             table.to_parquet(path, index=False)
         elif ending in ("csv", "tsv"):
-            table.to_csv(path, index=False, sep="," if ending == "csv" else "\t", lineterminator="\n")
+            written = csv_text(table, "," if ending == "csv" else "\t")
+            path.write_text(written, encoding="utf-8", newline="\n")
         elif ending == "txt":
             path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="\n")
         elif ending == "json":
