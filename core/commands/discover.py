@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_judge, add_model, add_reference, add_thinking
+from core.commands.options import add_judge, add_model, add_reference, add_thinking, refuse_unused
+from core.commands.outputs import check_out_folder
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
@@ -37,11 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plain", metavar="FILE", help="plain texts for the cross-entropy, instead of the shipped texts"
     )
     add_reference(parser)
-    parser.add_argument("--stages", default="1,2,3", help="1, or 1,2, or 1,2,3 (default)")
+    parser.add_argument("--stages", metavar="N,…", help="1, or 1,2, or 1,2,3 (default)")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="change a setting; the value is JSON"
     )
-    parser.add_argument("--name", default="", help="a name for the run")
+    parser.add_argument("--name", help="a name for the run")
     add_judge(parser)
     add_thinking(parser)
     parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from cache.store.runs import Runs
     from core.engine import load
 
+    _check(options)
     if options.stability:
         return _compare(options.stability, options.out)
     repeat = _repeat(options) if options.repeat else None
@@ -95,14 +97,27 @@ def run(options: argparse.Namespace) -> int:
     return ExitCode.PARTLY if failed else ExitCode.DONE
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Raises InputError for options that do nothing together, before anything is loaded."""
+    begins = ("harmful", "benign", "plain", "column", "benign_column", "reference", "set", "judge", "name", "thinking")
+    if options.stability:
+        refuse_unused(options, "with --stability", *begins, "resume", "repeat", "stages")
+    if options.resume:
+        refuse_unused(options, "with --resume, which takes everything from the run", *begins, "stages")
+    if not options.harmful:
+        refuse_unused(options, "without --harmful", "column")
+    if not options.benign:
+        refuse_unused(options, "without --benign", "benign_column")
+    check_out_folder(options.out, options.harmful, options.benign, options.plain, options.reference, options.repeat)
+
+
 def _repeat(options: argparse.Namespace) -> Repeat:
     """What the card asks for. Raises InputError for a card of something else, and for options that it decides."""
     from core.card.read import read_card
     from core.card.run import Repeat
 
-    for name in ("harmful", "benign", "plain", "reference", "set", "judge", "thinking"):
-        if getattr(options, name):
-            raise InputError(f"--repeat takes everything from the card. Leave out --{name}.")
+    decided = ("harmful", "benign", "plain", "reference", "set", "stages", "judge", "thinking")
+    refuse_unused(options, "with --repeat, which takes everything from the card", *decided)
     return Repeat(read_card(options.repeat))
 
 
@@ -131,9 +146,9 @@ def prompts_in(path: str, column: str | None = None) -> tuple[list[str], dict[st
     from core.prompts.public_sets import read_local
 
     found = read_local(path, column)
-    for sentence in (*found.how, *found.warnings):
+    for sentence in found.notes():
         note(sentence)
-    return [text for text in map(str.strip, found.rows) if text], found.category_of()
+    return found.texts(), found.category_of()
 
 
 def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
@@ -158,7 +173,9 @@ def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
     given = read_reference_file(options.reference) if options.reference else []
     references = references_for(harmful, given, shipped_references(engine.spec.references))
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references, categories_of(harmful, category_of))
-    return runs.create(engine, inputs, Settings.from_values(_settings(options)), options.name, options.judge)
+    return runs.create(
+        engine, inputs, Settings.from_values(_settings(options)), options.name or "", options.judge or ""
+    )
 
 
 def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:
@@ -185,7 +202,9 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) ->
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
     """Settings as given on the command line. Raises InputError."""
-    values: dict[str, Any] = {"stages": [_json(part) for part in options.stages.split(",")]}
+    values: dict[str, Any] = {
+        "stages": [_json(part) for part in ("1,2,3" if options.stages is None else options.stages).split(",")]
+    }
     for word in options.set:
         name, equals, value = word.partition("=")
         if not equals:

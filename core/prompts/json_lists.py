@@ -70,8 +70,8 @@ def _from_lines(text: str, name: str) -> Table:
             ) from error
         if not isinstance(value, dict | str):
             raise InputError(
-                f"{name}, line {number:,} is {_kind(value)} and not an object. Write one object on each line, such as "
-                '{"prompt": "…"}.'
+                f"{name}, line {number:,} is {kind_of(value)} and not an object. Write one object on each line, such "
+                'as {"prompt": "…"}.'
             )
         found.append(value)
         kinds.add(type(value))
@@ -108,7 +108,7 @@ def _table(found: Any, name: str, layout: str) -> Table:
     odd = next((number for number, entry in enumerate(found, 1) if isinstance(entry, dict | list)), None)
     if odd is not None:
         raise InputError(
-            f"{name}: entry {odd:,} of the list is {_kind(found[odd - 1])}, among others or without names for its "
+            f"{name}: entry {odd:,} of the list is {kind_of(found[odd - 1])}, among others or without names for its "
             "columns. Write a list of texts, or a list of objects."
         )
     return Table(pd.DataFrame({"prompt": found}, dtype=object), layout)
@@ -239,5 +239,6 @@ _KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
 )
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a JSON value is, in words."""
     return next((words for test, words in _KINDS if test(value)), "an object")

@@ -256,14 +256,15 @@ def _usable(words: Sequence[str], engine: Engine) -> tuple[Sequence[str], str]:
         return words, ""
     except InputError as error:
         trouble = str(error)
-    usable = []
+    usable: dict[tuple[str, str], str] = {}  # of two edits of one feature at the same places, the first
     for word in words:
         try:
             engine.check(edits_of((word,), engine))
-            usable.append(word)
+            usable.setdefault(state.target(word), word)
         except InputError:
             continue
-    left_out = [word for word in words if word not in usable]
+    kept = tuple(usable.values())
+    left_out = [word for word in words if word not in kept]
     if len(left_out) == 1:
-        return usable, trouble
-    return usable, f"The edits that cannot be used: {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"
+        return kept, trouble
+    return kept, f"The edits that cannot be used: {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"

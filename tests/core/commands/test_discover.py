@@ -85,12 +85,27 @@ def arguments(home):
         (["--set", "tokens"], "is not a setting"),
         (["--set", "colour=1"], "Unknown settings"),
         (["--stages", "3"], "Each stage builds on the one before"),
-        (["--resume", "nothing"], "no run “nothing”"),
+        (["--resume", "nothing"], "--harmful does nothing with --resume"),
+        (["--stability", "a", "b"], "--harmful does nothing with --stability"),
         (["--column", "missing"], "no text column"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_2(arguments, capsys, extra, says):
     assert main([*arguments, *extra]) == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--resume", "nothing"], "no run “nothing”"),
+        (["--column", "goal"], "--column does nothing without --harmful"),
+        (["--harmful", "HOME/harmful.txt", "--benign-column", "goal"], "--benign-column does nothing without --benign"),
+        (["--benign", "HOME/benign.csv", "--out", "HOME"], "a table could overwrite it"),
+    ],
+)
+def test_options_that_do_nothing_are_refused(home, capsys, words, says):
+    assert main(["discover", "--model", "tiny", *(word.replace("HOME", str(home)) for word in words)]) == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
 
 
