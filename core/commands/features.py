@@ -16,6 +16,7 @@ from core.commands.outputs import check_out_folder
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
+from core.text.reasons import reason_of
 
 if TYPE_CHECKING:
     from core.edits.edits import Feature
@@ -102,7 +103,7 @@ def _features(engine: Engine, options: argparse.Namespace) -> tuple[str, Sequenc
         try:
             text = options.list.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{options.list} cannot be read ({error}). Give a JSON file.") from error
+            raise InputError(f"{options.list} cannot be read ({reason_of(error)}). Give a JSON file.") from error
         found = read_list(text, engine.spec, options.list.name)
         return found.name or "list", found.features
     return _of_a_run(engine, options.run)

@@ -25,8 +25,10 @@ from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
 from core.saes.published import SaeRef, published
-from core.text.json_text import json_value
+from core.schemas.schema import read
+from core.schemas.weights import INDEX, WeightsIndex
 from core.text.layers import layers_text
+from core.text.reasons import reason_of
 
 #: Shares of the work: the model's small files, then the SAEs'.
 _MODEL_HERE = 0.6
@@ -153,13 +155,15 @@ def _check_weights(model: AddedModel, small: Path) -> None:
 
 
 def missing_shards(folder: Path, names: Collection[str]) -> list[str]:
-    """The files that a weights index in `folder` names and that are not among `names`; none without a readable one."""
+    """The files that a weights index in `folder` names and that are not among `names`; none without an index. Raises
+    AssetError for an index that cannot be read."""
+    index = folder / INDEX
+    if not index.is_file():
+        return []
     try:
-        index = json_value((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
-        wanted = {str(name) for name in index["weight_map"].values()}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return []  # not sharded, or no index: the load says what is wrong with one
-    return sorted(wanted - set(names))
+        return sorted(read(WeightsIndex, index).files - set(names))
+    except (OSError, ValueError) as error:
+        raise AssetError(f"{INDEX} cannot be read ({reason_of(error)}). Download it again.") from error
 
 
 def _tokenizer(name: str, place: str, folder: Path) -> Any:
@@ -169,7 +173,7 @@ def _tokenizer(name: str, place: str, folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # each tokenizer library has its own types for a file it cannot read
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = reason_of(error)
         raise AssetError(
             f"The tokenizer of “{name}” cannot be loaded from {place} ({reason}); restore its files, or choose "
             "another model."

@@ -24,6 +24,7 @@ from core.prompts.tables import Table, looks_separated, read_separated
 from core.text.csv_text import csv_text
 from core.text.json_text import json_text
 from core.text.pointers import is_pointer, pointer_sentence
+from core.text.reasons import reason_of
 
 #: File endings that can be read, also packed by gzip (csv.gz).
 ENDINGS = ("txt", "csv", "tsv", "json", "jsonl", "parquet")
@@ -140,7 +141,7 @@ def read_prompts(data: bytes, name: str) -> PromptFile:
     except InputError:
         raise
     except Exception as error:  # each library raises its own kinds; all mean that the file is not what its name says
-        raise InputError(f"{name} cannot be read as {ending} ({str(error).splitlines()[0]:.120}).") from error
+        raise InputError(f"{name} cannot be read as {ending} ({reason_of(error)}).") from error
 
 
 def _prompt_file(name: str, read: Table, decoded: Decoded) -> PromptFile:

@@ -17,6 +17,7 @@ from core.prompts.columns import is_usual
 from core.prompts.decoding import lines_of
 from core.prompts.messages import MESSAGES, prompts_of
 from core.prompts.tables import Table
+from core.text.reasons import reason_of
 
 JSON, LINES = "JSON", "JSON, one object per line"
 
@@ -66,7 +67,7 @@ def _from_lines(text: str, name: str) -> Table:
             value = _load(line)
         except ValueError as error:
             raise InputError(
-                f"{name}, line {number:,} is not JSON ({_what(error)}). Write one object on each line."
+                f"{name}, line {number:,} is not JSON ({reason_of(error)}). Write one object on each line."
             ) from error
         if not isinstance(value, dict | str):
             raise InputError(
@@ -223,11 +224,7 @@ def _names(names: Sequence[str] | Mapping[str, Any]) -> str:
 
 
 def _no_json(name: str, error: ValueError) -> InputError:
-    return InputError(f"{name} cannot be read as json ({_what(error)}). Save it again, or as csv or txt.")
-
-
-def _what(error: ValueError) -> str:
-    return f"{str(error).splitlines()[0]:.120}"
+    return InputError(f"{name} cannot be read as json ({reason_of(error)}). Save it again, or as csv or txt.")
 
 
 _KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
