@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from streamlit import config
 
+from pages.shared import links_seen
 from pages.shared.guard import HEADERS, REFUSED, Guard, is_allowed, same_server
 
 
@@ -66,3 +67,9 @@ def test_hosts_are_compared_by_name_on_any_port():
     assert same_server("http://LocalHost:8501", "localhost:8501") and not same_server(
         "http://localhost", "localhost:8501"
     )
+
+
+def test_it_notes_who_was_led_here_from_elsewhere(client):
+    client.get("/?prompt=from+a+site", headers={"Sec-Fetch-Site": "cross-site"})
+    client.get("/?prompt=typed", headers={"Sec-Fetch-Site": "none"})
+    assert links_seen.waits({"prompt": ["from a site"]}) and not links_seen.waits({"prompt": ["typed"]})
