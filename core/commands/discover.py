@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", metavar="NAME=VALUE", action="append", default=[], help="change a setting; the value is JSON"
     )
     parser.add_argument("--name", help="a name for the run")
+    parser.add_argument(
+        "--compute-direction",
+        action="store_true",
+        help="if the model has no refusal direction yet, compute it first from the bundled prompts",
+    )
     add_judge(parser)
     add_thinking(parser)
     parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
@@ -100,6 +105,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     """Raises InputError for options that do nothing together, before anything is loaded."""
     begins = ("harmful", "benign", "plain", "column", "benign_column", "reference", "set", "judge", "name", "thinking")
+    begins += ("compute_direction",)
     if options.stability:
         refuse_unused(options, "with --stability", *begins, "resume", "repeat", "stages")
     if options.resume:
@@ -173,9 +179,22 @@ def _begin(runs: Runs, engine: Engine, options: argparse.Namespace) -> str:
     given = read_reference_file(options.reference) if options.reference else []
     references = references_for(harmful, given, shipped_references(engine.spec.references))
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references, categories_of(harmful, category_of))
-    return runs.create(
-        engine, inputs, Settings.from_values(_settings(options)), options.name or "", options.judge or ""
-    )
+    settings = Settings.from_values(_settings(options))
+    if not engine.has_direction:
+        _compute_direction(engine, options.compute_direction)
+    return runs.create(engine, inputs, settings, options.name or "", options.judge or "")
+
+
+def _compute_direction(engine: Engine, wanted: bool) -> None:
+    """For a model without a direction. Raises InputError where it was not asked for, or none is found."""
+    if not wanted:
+        raise InputError(
+            f"“{engine.spec.name}” has no refusal direction yet, and the search needs one. Add --compute-direction to "
+            "compute it first from the bundled prompts, which takes a few minutes on a CPU."
+        )
+    with progress_bar() as progress:
+        found = engine.compute_direction(progress=progress)
+    note(f"The refusal direction was computed and kept. It is read at layer {found.layer}.")
 
 
 def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None) -> int:

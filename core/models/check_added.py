@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import AssetError, InputError
+from core.errors import AssetError, DownloadError, InputError
 from core.hub.fetch import Wanted, look
 from core.models.added import AddedModel
 from core.models.architecture import empty_model
@@ -24,7 +24,7 @@ from core.models.spec import ModelSpec
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
-from core.saes.published import SaeRef, published
+from core.saes.published import SaeRef, is_release, published
 from core.schemas.schema import read
 from core.schemas.weights import INDEX, WeightsIndex
 from core.text.layers import layers_text
@@ -83,6 +83,33 @@ class Checked:
     @property
     def spec(self) -> ModelSpec:
         return from_added(self.model)
+
+
+#: For people who are not to learn which folders this machine has: said of whatever is not there or is no model.
+NOT_FOUND = (
+    "No model, or no SAEs, that can be used were found under these names. Check the spelling. Whoever runs this server "
+    "can see the reason with `hydrascope models add`."
+)
+
+
+def check_for_strangers(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Checked:
+    """`check_draft`, except that one same sentence stands for every folder that is not there, or holds no model.
+
+    What is wrong with a model of the hub is told as ever. Raises as `check_draft`.
+    """
+    try:
+        return check_draft(draft, progress, cancelled)
+    except (AssetError, InputError, DownloadError) as error:
+        release = draft.saes.strip().partition("/")[0]
+        local = _can_be_local(draft.model_id.strip()) or not (release and is_release(release))
+        # A name that the hub does not have must not be told from a folder that is no model.
+        if local or type(error) is DownloadError:
+            raise InputError(NOT_FOUND) from error
+        raise
+
+
+def _can_be_local(name: str) -> bool:
+    return bool(name) and (name.startswith((".", "~")) or Path(name).expanduser().is_absolute() or Path(name).exists())
 
 
 def check_draft(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Checked:

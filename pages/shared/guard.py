@@ -64,6 +64,13 @@ def is_allowed(host: str, allowed: list[str] | None) -> bool:
     return name in {(urlsplit(f"//{one}").hostname or one).lower() for one in allowed}
 
 
+def only_this_machine() -> bool:
+    """Whether nobody on another machine can reach the pages: the server listens here only, and answers to no other
+    name, as it would behind a proxy."""
+    names = {config.get_option("server.address"), *(config.get_option("server.allowedHosts") or ["*"])}
+    return names <= {"localhost", "127.0.0.1", "::1"}
+
+
 def same_server(origin: str | None, host: str) -> bool:
     """Whether a page of this very server asks: the same name and the same port. Programs send no Origin."""
     return origin is None or urlsplit(origin).netloc.lower() == host.lower()

@@ -199,3 +199,15 @@ def test_a_file_whose_encoding_is_a_guess_is_read_and_said(tmp_path, capsys):
     (tmp_path / "old.txt").write_bytes("Käse?\n\nBrot?\n".encode("cp1252"))
     assert prompts_in(str(tmp_path / "old.txt")) == (["Käse?", "Brot?"], {})
     assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_a_model_without_a_direction_is_offered_one(arguments, home, capsys, tiny):
+    """One sentence that names the option; with it, the direction is computed, kept and used."""
+    kept = home / "cache" / "directions" / "tiny.safetensors"
+    kept.unlink()
+    assert main(arguments) == 2
+    assert "Add --compute-direction" in capsys.readouterr().err.splitlines()[-1] and not kept.exists()
+    code = main([*arguments, "--compute-direction"])
+    told = capsys.readouterr().err
+    # The tiny model refuses nothing, so there may be no direction to find: then that is the sentence.
+    assert (code == 0 and kept.exists()) or (code == 2 and "direction" in told.splitlines()[-1]), told
