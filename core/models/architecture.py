@@ -56,6 +56,9 @@ class LayerPart(NamedTuple):
     adds: nn.Module
 
 
+#: Architectures whose code fixes how many rows there are before the first layer. Here, layers below the lowest edit are
+#: shared by all sets of edits, and rows begin only after these.
+_COUNT_ROWS = ("gpt_bigcode",)
 #: What a decoder layer's parts are called by transformers' architectures, and the norms that stand behind them. Llama
 #: also has a `post_attention_layernorm`, before its MLP; it stands behind the attention only where the MLP has one too.
 _PARTS = {"attention": ("self_attn", "attn", "attention"), "mlp": ("mlp",)}
@@ -108,6 +111,11 @@ def empty_model(name: str, model_id: str, folder: Path) -> Any:
         raise cannot(
             f"transformers {transformers.__version__} does not support the architecture “{kind}”; check the "
             "model_type in its config.json, or choose another model."
+        )
+    if kind in _COUNT_ROWS:
+        raise cannot(
+            f"a “{kind}” counts its rows before its layers, so several sets of edits cannot be measured in one pass; "
+            "choose a model of another architecture."
         )
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)

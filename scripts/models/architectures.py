@@ -78,7 +78,11 @@ ARCHITECTURES = (
     Architecture("local attention", "Gemma3Text", _HEADS | {"sliding_window": WINDOW, "query_pre_attn_scalar": 8}),
     Architecture("local attention", "Olmo3", _KEYS | {"sliding_window": WINDOW}),
     Architecture("local attention", "Cohere2", _KEYS | {"sliding_window": WINDOW, "sliding_window_pattern": 2}),
-    Architecture("local attention", "Exaone4", _HEADS | {"sliding_window": WINDOW, "sliding_window_pattern": "LG"}),
+    Architecture(
+        "local attention",
+        "Exaone4",
+        _HEADS | {"sliding_window": WINDOW, "layer_types": ["sliding_attention", "full_attention"]},
+    ),
     Architecture("local attention", "Starcoder2", _KEYS | {"sliding_window": WINDOW}),
     Architecture(
         "local attention",
@@ -153,8 +157,7 @@ ARCHITECTURES = (
     Architecture(
         "hybrid, Mamba",
         "FalconH1",
-        _HEADS
-        | {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_n_groups": 1},
+        _HEADS | {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_n_groups": 1},
     ),
     Architecture("Mamba", "Mamba", {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 8}),
     Architecture("dense, ALiBi", "Bloom", {"vocab_size": 320, "hidden_size": 32, "n_layer": 2, "n_head": 4}),
