@@ -10,12 +10,12 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-real check bench bench-gpu demo manifest docs clean base
+.PHONY: help run test test-fast test-real check audit-packages bench bench-gpu demo manifest docs clean base
 # A recipe that fails half-way leaves no stamp that says it is done.
 .DELETE_ON_ERROR:
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # With MODEL=NAME the pages open on that model, and the demo is not prepared.
 run: $(if $(MODEL),$(VENV)/.installed,base) ## install what is missing, prepare the demo or MODEL=NAME, and start the page
@@ -34,6 +34,12 @@ check: $(VENV)/.installed-dev ## format, lint and types
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+
+audit-packages: | $(PY) ## known vulnerabilities of the pinned packages (pip-audit), or that nobody could be asked
+	@{ test -d $(VENV)/audit || $(PYTHON) -m venv $(VENV)/audit; } && \
+		$(VENV)/audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit==2.10.1 || { \
+		echo "Not checked: pip-audit cannot be installed here. This says nothing about the packages."; exit 2; }
+	@$(VENV)/audit/bin/python scripts/packages/audit.py
 
 bench: base ## the speed table, measured on this machine
 	@$(PY) -m benchmarks $(ARGS)

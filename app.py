@@ -18,7 +18,7 @@ def draw() -> None:
         initial_sidebar_state=240,
     )
 
-    from pages.shared import sidebar
+    from pages.shared import outside_link, sidebar
     from pages.shared.trouble import shown_as_sentences
     from pages.shared.workspace import session
 
@@ -88,6 +88,9 @@ def draw() -> None:
     if st.session_state.get("page") != page.title:
         st.session_state["page"], st.session_state["visit"] = page.title, st.session_state.get("visit", 0) + 1
     session.follow_address()
+    if session.waits_for_click():
+        outside_link.draw()
+        return
     with st.sidebar:
         st.markdown("**Hydrascope**  \n:gray[Why does a model refuse?]")
         # Links of our own, because they carry the workspace; Streamlit's would open each page with a bare address.

@@ -33,6 +33,10 @@ class DownloadError(HydrascopeError):
     """Something cannot be downloaded: not there, broken off, damaged on its way, no room, a server in trouble."""
 
 
+class GarbledAnswerError(DownloadError):
+    """An answer came, with status 200, and it is not what it should be. Asking for something else may well succeed."""
+
+
 class GatedError(DownloadError):
     """A gated repository: its licence is to be accepted on its page, and a token with access to be given."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from cache.engines import get_engine
 from cache.jobs.queue import Control, Job, Queue
 from core import ModelSpec
-from core.models.check_added import Draft, check_draft
+from core.models.check_added import Draft, check_draft, check_for_strangers
 from core.models.files import make_ready
 from core.models.registry import choose_model, chosen_name, find_spec, is_chosen
 from core.text.layers import layers_text
@@ -42,8 +42,10 @@ def key_of(spec: ModelSpec) -> str:
     return f"{spec.name} {layers_text(spec.layers)}"
 
 
-def start_check(queue: Queue, draft: Draft, session: str) -> Job:
-    """Check a model that somebody described. session: whose form it is. The job's result is a `Checked`."""
+def start_check(queue: Queue, draft: Draft, session: str, strangers: bool = False) -> Job:
+    """Check a model that somebody described. session: whose form it is. strangers: whether people elsewhere can reach
+    the form. The job's result is a `Checked`."""
+    check = check_for_strangers if strangers else check_draft
     return queue.submit(
-        "check", session, draft.name, lambda control: check_draft(draft, control.report, control.stop_requested), False
+        "check", session, draft.name, lambda control: check(draft, control.report, control.stop_requested), False
     )

@@ -13,6 +13,7 @@ from core.answers.verdicts import VERDICTS
 from core.discovery.runner import STEPS
 from core.errors import InputError
 from core.prompts.files import PromptFile
+from core.text.figures import counted
 
 #: Columns that hold the answer in files people have, most usual first.
 USUAL = ("answer", "response", "completion", "generation", "output")
@@ -51,6 +52,12 @@ def file_answers(file: PromptFile, prompts: str | None = None, answers: str | No
             f"a column (--prompt-column on the command line). The columns are {columns}."
         )
     pairs = [Pair(*row) for row in file.table[[prompt, answer]].itertuples(index=False, name=None)]
+    blank = [number for number, pair in enumerate(pairs, 1) if isinstance(pair.prompt, str) and not pair.prompt.strip()]
+    if blank:
+        raise InputError(
+            f"{counted(len(blank), 'row')} of {file.name} without a prompt (the first is row {blank[0]:,}). Write the "
+            "prompt, or remove the row."
+        )
     for number, pair in enumerate(pairs, 1):
         if not all(isinstance(text, str) for text in pair):
             raise InputError(f"Row {number} of {file.name} has no prompt or no answer. Write “” for an empty answer.")
@@ -60,13 +67,20 @@ def file_answers(file: PromptFile, prompts: str | None = None, answers: str | No
 
 
 def file_verdicts(file: PromptFile) -> tuple[str, ...]:
-    """The known verdict of each row, from a column “verdict” or “label” that holds nothing else; else empty texts."""
+    """The known verdict of each row, from a column “verdict” or “label”, empty where it has none. A column that holds
+    no verdict at all is about something else; one that holds verdicts and other words is an InputError."""
     names = {str(name).strip().lower(): str(name) for name in file.table.columns}
     for name in ("verdict", "label"):
         if name in names:
-            found = tuple(text.strip() for text in file.table[names[name]].fillna("").astype(str))
-            if all(text in (*VERDICTS, "") for text in found):
+            found = tuple(text.strip().lower() for text in file.table[names[name]].fillna("").astype(str))
+            odd = [number for number, text in enumerate(found, 1) if text not in (*VERDICTS, "")]
+            if not odd:
                 return found
+            if any(text in VERDICTS for text in found):
+                raise InputError(
+                    f"Row {odd[0]:,} of {file.name} has “{found[odd[0] - 1]:.40}” in the column “{names[name]:.40}”, "
+                    f"which is no verdict. Write one of {', '.join(VERDICTS)}, or nothing, or rename the column."
+                )
     return ("",) * len(file.table)
 
 

@@ -23,6 +23,7 @@ from cache.store.damage import Acknowledged, is_damage, log_of, put_store_aside
 from cache.store.opening import number_of, open_store
 from cache.store.whole_tables import Held, all_rows, append_all, append_rows
 from core.errors import StoreError
+from core.text.reasons import reason_of
 
 FILE = "hydrascope.duckdb"
 #: Seconds between two tries to open a file that another process holds.
@@ -82,7 +83,7 @@ class Store:
         except duckdb.Error as error:
             if is_damage(error):
                 raise StoreError(
-                    f"The history file {self.path.name} can no longer be read ({_first_line(error)}). Start Hydrascope "
+                    f"The history file {self.path.name} can no longer be read ({reason_of(error)}). Start Hydrascope "
                     "again: it puts the file aside and takes over what can be read."
                 ) from error
             raise
@@ -176,13 +177,9 @@ def _not_kept(error: Exception, path: Path) -> str:
             "some space and go on."
         )
     return (
-        f"The results could not be kept in {path.name} ({_first_line(error)}). What was kept before is safe. Check the "
+        f"The results could not be kept in {path.name} ({reason_of(error)}). What was kept before is safe. Check the "
         "disk and its folder, and go on."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return f"{(str(error).splitlines() or [type(error).__name__])[0]:.160}"
 
 
 # Protects `_stores`: without it two first visitors would each open the file.

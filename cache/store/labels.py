@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 from cache.store.database import Store, now
 from core.edits.edits import Feature
+from core.errors import GarbledAnswerError
 from core.labels.explained import Explained
-from core.labels.neuronpedia import BATCH_ROWS, GarbledAnswerError, Neuronpedia
+from core.labels.neuronpedia import BATCH_ROWS, Neuronpedia
 from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
 from core.models.spec import ModelSpec
 from core.paths import cache_folder

@@ -14,6 +14,7 @@ from cache.store.database import Store
 from core.errors import AssetError
 from core.shipped_files import check_shipped
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 #: Changes when the file's layout does.
 FORMAT = 1
@@ -45,7 +46,9 @@ def add_run(store: Store, path: Path) -> str:
             if not store.rows(f"select 1 from {table} where run = ? limit 1", [run]):
                 store.insert(table, values)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AssetError(f"The stored run {path.name} cannot be read ({error}). Restore the file.") from error
+        raise AssetError(
+            f"The stored run {path.name} cannot be read ({reason_of(error)}). Restore the file."
+        ) from error
     return run
 
 

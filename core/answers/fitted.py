@@ -13,6 +13,7 @@ from core.errors import AssetError
 from core.paths import assets_folder
 from core.shipped_files import check_shipped
 from core.text.json_text import json_value
+from core.text.reasons import reason_of
 
 
 class WithPeople(NamedTuple):
@@ -37,7 +38,7 @@ def _file() -> dict[str, Any]:
         read: dict[str, Any] = json_value(path.read_text(encoding="utf-8"))
         return read
     except (OSError, ValueError) as error:
-        raise AssetError(f"{path} cannot be read ({error}). Install Hydrascope again.") from error
+        raise AssetError(f"{path} cannot be read ({reason_of(error)}). Install Hydrascope again.") from error
 
 
 @cache

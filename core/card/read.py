@@ -15,6 +15,7 @@ from core.card.page import MARK, page_parts
 from core.errors import HydrascopeError, InputError
 from core.hydra.as_json import from_json
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 _CUT = "is cut short: the end of the card is missing. Get the whole file again."
 #: Larger files are no cards.
@@ -95,7 +96,9 @@ def _card(found: dict[str, Any], name: str) -> Card:
         card: Card = from_json(Card, held, "the card")
         check(card)
     except (ValueError, KeyError, TypeError, OverflowError, HydrascopeError) as error:
-        raise CardError(f"{name} cannot be read as a card ({error}). Get it again from whoever made it.") from error
+        raise CardError(
+            f"{name} cannot be read as a card ({reason_of(error)}). Get it again from whoever made it."
+        ) from error
     if (not card.cases and card.run is None) or not all(case.turns and case.states for case in card.cases):
         raise CardError(f"{name} has a prompt without measurements, or none at all. Make the card again.")
     return card

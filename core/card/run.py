@@ -21,6 +21,7 @@ from core.errors import InputError
 from core.progress import QUIET, Progress
 from core.text.json_text import json_value
 from core.text.layers import layers_text
+from core.text.reasons import reason_of
 
 
 def run_card(
@@ -57,7 +58,9 @@ class Repeat:
         try:
             self.inputs = Inputs.from_json(card.run.inputs)
         except (ValueError, TypeError, IndexError) as error:
-            raise InputError(f"The prompts in this card cannot be read ({error}). Get the card again.") from error
+            raise InputError(
+                f"The prompts in this card cannot be read ({reason_of(error)}). Get the card again."
+            ) from error
         self.settings = Settings.from_json(card.run.settings)
         self.name, self.judge, self.source = card.run.name, card.run.judge, card.source
 

@@ -16,6 +16,7 @@ from core.edits.direction import Direction
 from core.engine import Engine
 from core.errors import InputError
 from core.progress import QUIET, Progress
+from core.text.reasons import reason_of
 
 
 def verify(card: Card, engine: Engine, progress: Progress = QUIET) -> Checked:
@@ -83,7 +84,9 @@ def _with_direction(engine: Engine, source: Source) -> tuple[Engine, Direction |
     try:
         direction = direction_of(source.direction)
     except ValueError as error:
-        raise InputError(f"The direction in this card cannot be read ({error}). Get the card again.") from error
+        raise InputError(
+            f"The direction in this card cannot be read ({reason_of(error)}). Get the card again."
+        ) from error
     other.use_direction(direction)
     return other, direction
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model, add_thinking
+from core.commands.options import add_model, add_thinking, refuse_unused
+from core.commands.outputs import check_out
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
@@ -33,13 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make = actions.add_parser("make", help="measure prompts with and without edits, and write a card")
     make.add_argument("prompts", nargs="*", metavar="PROMPT", help="one prompt or several")
     add_model(make)
-    make.add_argument("--ablate", default="", metavar="EDITS", help="edits, as `hydrascope audit` takes them")
+    make.add_argument("--ablate", metavar="EDITS", help="edits, as `hydrascope audit` takes them")
     make.add_argument(
         "--pin", action="append", default=[], metavar="NAME=EDITS", help="another set of edits to stand beside them"
     )
     add_thinking(make)
-    make.add_argument("--tokens", type=int, default=32, help="longest answer, in tokens (32); 0 writes none")
-    make.add_argument("--seed", type=int, default=0, help="seed of the random controls (0)")
+    make.add_argument("--tokens", type=int, metavar="N", help="longest answer, in tokens (32); 0 writes none")
+    make.add_argument("--seed", type=int, metavar="N", help="seed of the random controls (0)")
     make.add_argument("--answers", action="store_true", help="keep the texts of the answers in the card")
     make.add_argument("--waking", action="store_true", help="also count what wakes, and what later blocks put back")
     make.add_argument("--run", metavar="ID", help="a finished run of `hydrascope discover`, instead of prompts")
@@ -65,7 +66,10 @@ def run(options: argparse.Namespace) -> int:
         case _:
             from core.card.read import read_card
 
-            _write(read_card(options.file), options.out)
+            card = read_card(options.file)
+            for out in options.out:
+                check_out(out, options.file)
+            _write(card, options.out)
             return ExitCode.DONE
 
 
@@ -74,6 +78,9 @@ def _make(options: argparse.Namespace) -> int:
     from core.engine import load
 
     _check_forms(options.out)
+    if options.run:
+        only = ("ablate", "pin", "thinking", "tokens", "seed", "answers", "waking")
+        refuse_unused(options, "with --run, whose card is of what the run has found", *only)
     if bool(options.prompts) == bool(options.run):
         raise InputError("Give one prompt or several, or a run with --run ID.")
     pins = [_pin(word) for word in options.pin]
@@ -104,11 +111,11 @@ def _of_prompts(engine: Engine, options: argparse.Namespace, pins: Sequence[tupl
     from core.labels.notes import read_labels
 
     direction = engine.direction() if engine.has_direction else None
-    words = [
-        (name, from_neuronpedia(text, engine.spec.neuronpedia)) for name, text in ((EDITED, options.ablate), *pins)
-    ]
+    written = ((EDITED, options.ablate or ""), *pins)
+    words = [(name, from_neuronpedia(text, engine.spec.neuronpedia)) for name, text in written]
     states: tuple[tuple[str, Edits], ...] = tuple((name, Edits.from_text(text, direction)) for name, text in words)
-    asked = [Asked(prompt, tuple(one for one in states if one[1]), options.tokens, {}) for prompt in options.prompts]
+    tokens = 32 if options.tokens is None else options.tokens
+    asked = [Asked(prompt, tuple(one for one in states if one[1]), tokens, {}) for prompt in options.prompts]
     with progress_bar() as progress:
         return make_card(
             engine,
@@ -116,7 +123,7 @@ def _of_prompts(engine: Engine, options: argparse.Namespace, pins: Sequence[tupl
             page="the command line",
             agreed=options.answers,
             about=About(read_labels(engine.spec.labels)),
-            seed=options.seed,
+            seed=options.seed or 0,
             waking=options.waking,
             progress=progress,
         )

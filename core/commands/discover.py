@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.commands import shards, workers
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_judge, add_model, add_reference, add_thinking
+from core.commands.options import add_judge, add_model, add_reference, add_thinking, refuse_unused
+from core.commands.outputs import check_out_folder
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
@@ -41,11 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plain", metavar="FILE", help="plain texts for the cross-entropy, instead of the shipped texts"
     )
     add_reference(parser)
-    parser.add_argument("--stages", default="1,2,3", help="1, or 1,2, or 1,2,3 (default)")
+    parser.add_argument("--stages", metavar="N,…", help="1, or 1,2, or 1,2,3 (default)")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="change a setting; the value is JSON"
     )
-    parser.add_argument("--name", default="", help="a name for the run")
+    parser.add_argument("--name", help="a name for the run")
+    parser.add_argument(
+        "--compute-direction",
+        action="store_true",
+        help="if the model has no refusal direction yet, compute it first from the bundled prompts",
+    )
     add_judge(parser)
     add_thinking(parser)
     parser.add_argument("--resume", metavar="ID", help="resume a run with its stored prompts and settings")
@@ -74,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.action == "merge":
         return shards.merge_shards(options.folder)
+    _check(options)
     if options.stability:
         return _compare(options.stability, options.out)
     repeat = _repeat(options) if options.repeat else None
@@ -114,14 +121,28 @@ def run(options: argparse.Namespace) -> int:
     return ExitCode.PARTLY if failed else ExitCode.DONE
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Raises InputError for options that do nothing together, before anything is loaded."""
+    begins = ("harmful", "benign", "plain", "column", "benign_column", "reference", "set", "judge", "name", "thinking")
+    begins += ("compute_direction",)
+    if options.stability:
+        refuse_unused(options, "with --stability", *begins, "resume", "repeat", "stages")
+    if options.resume:
+        refuse_unused(options, "with --resume, which takes everything from the run", *begins, "stages")
+    if not options.harmful:
+        refuse_unused(options, "without --harmful", "column")
+    if not options.benign:
+        refuse_unused(options, "without --benign", "benign_column")
+    check_out_folder(options.out, options.harmful, options.benign, options.plain, options.reference, options.repeat)
+
+
 def _repeat(options: argparse.Namespace) -> Repeat:
     """What the card asks for. Raises InputError for a card of something else, and for options that it decides."""
     from core.card.read import read_card
     from core.card.run import Repeat
 
-    for name in ("harmful", "benign", "plain", "reference", "set", "judge", "thinking"):
-        if getattr(options, name):
-            raise InputError(f"--repeat takes everything from the card. Leave out --{name}.")
+    decided = ("harmful", "benign", "plain", "reference", "set", "stages", "judge", "thinking")
+    refuse_unused(options, "with --repeat, which takes everything from the card", *decided)
     return Repeat(read_card(options.repeat))
 
 
@@ -150,9 +171,9 @@ def prompts_in(path: str, column: str | None = None) -> tuple[list[str], dict[st
     from core.prompts.public_sets import read_local
 
     found = read_local(path, column)
-    for sentence in (*found.how, *found.warnings):
+    for sentence in found.notes():
         note(sentence)
-    return [text for text in map(str.strip, found.rows) if text], found.category_of()
+    return found.texts(), found.category_of()
 
 
 def _asked(engine: Engine, options: argparse.Namespace) -> tuple[Inputs, Settings]:
@@ -177,7 +198,22 @@ def _asked(engine: Engine, options: argparse.Namespace) -> tuple[Inputs, Setting
     given = read_reference_file(options.reference) if options.reference else []
     references = references_for(harmful, given, shipped_references(engine.spec.references))
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references, categories_of(harmful, category_of))
-    return inputs, Settings.from_values(_settings(options))
+    settings = Settings.from_values(_settings(options))
+    if not engine.has_direction:
+        _compute_direction(engine, options.compute_direction)
+    return inputs, settings
+
+
+def _compute_direction(engine: Engine, wanted: bool) -> None:
+    """For a model without a direction. Raises InputError where it was not asked for, or none is found."""
+    if not wanted:
+        raise InputError(
+            f"“{engine.spec.name}” has no refusal direction yet, and the search needs one. Add --compute-direction to "
+            "compute it first from the bundled prompts, which takes a few minutes on a CPU."
+        )
+    with progress_bar() as progress:
+        found = engine.compute_direction(progress=progress)
+    note(f"The refusal direction was computed and kept. It is read at layer {found.layer}.")
 
 
 def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None, crew: Crew) -> int:
@@ -203,7 +239,9 @@ def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None, cr
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
     """Settings as given on the command line. Raises InputError."""
-    values: dict[str, Any] = {"stages": [_json(part) for part in options.stages.split(",")]}
+    values: dict[str, Any] = {
+        "stages": [_json(part) for part in ("1,2,3" if options.stages is None else options.stages).split(",")]
+    }
     for word in options.set:
         name, equals, value = word.partition("=")
         if not equals:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model
+from core.commands.options import add_model, refuse_unused
+from core.commands.outputs import check_out_folder
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
+from core.text.reasons import reason_of
 
 if TYPE_CHECKING:
     from core.edits.edits import Feature
@@ -86,6 +88,11 @@ def prompts_asked(options: argparse.Namespace) -> None:
         raise InputError("--features, --run and --list name the features in three ways. Use one of them.")
     if options.contrast and not options.prompts:
         raise InputError("--contrast goes with --prompts. Name the harmful prompts too, or leave both out.")
+    if not options.prompts:
+        refuse_unused(options, "without --prompts", "column", "category_column")
+    if not options.contrast:
+        refuse_unused(options, "without --contrast", "contrast_column")
+    check_out_folder(options.out, options.prompts, options.contrast, options.list)
     if options.most is not None and options.most < 1:
         raise InputError(f"--most is {options.most}. Use at least 1.")
 
@@ -103,7 +110,7 @@ def _features(engine: Engine, options: argparse.Namespace) -> tuple[str, Sequenc
         try:
             text = options.list.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{options.list} cannot be read ({error}). Give a JSON file.") from error
+            raise InputError(f"{options.list} cannot be read ({reason_of(error)}). Give a JSON file.") from error
         found = read_list(text, engine.spec, options.list.name)
         return found.name or "list", found.features
     return _of_a_run(engine, options.run)

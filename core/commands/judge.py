@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model
+from core.commands.options import add_model, refuse_unused
+from core.commands.outputs import check_out, write_out
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
@@ -91,6 +92,11 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("--file and --run cannot be used together. Leave out one of them.")
     if options.judge and not (options.file or options.run):
         raise InputError("No answers were given. Use --file FILE, or --run ID for the answers that a run has stored.")
+    if not options.file:
+        refuse_unused(options, "without --file", "prompt_column", "answer_column")
+    if not (options.file or options.run):
+        refuse_unused(options, "where two judges are compared on what is stored", "keep_answers", "device")
+    check_out(options.out, options.file)
 
 
 def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
@@ -171,7 +177,7 @@ def _compared(options: argparse.Namespace, found: Agreement, revisions: tuple[st
             "low": found.low,
             "high": found.high,
         }
-        options.out.write_text(json_text(value, indent=1) + "\n")
+        write_out(options.out, json_text(value, indent=1) + "\n")
 
 
 def _write(
@@ -180,7 +186,9 @@ def _write(
     """One JSON object a line, in the order of the answers; their text only where it is to be kept."""
     from core.judges.summary import rows
 
-    with options.out.open("w", encoding="utf-8") as file:
-        for name, (revision, judgements) in found.items():
-            for value in rows(pairs, name, revision, judgements, options.keep_answers):
-                file.write(json_text(value, ascii_only=False) + "\n")
+    every = (
+        row
+        for name, (revision, judgements) in found.items()
+        for row in rows(pairs, name, revision, judgements, options.keep_answers)
+    )
+    write_out(options.out, "".join(json_text(row, ascii_only=False) + "\n" for row in every))

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model
+from core.commands.options import add_model, refuse_unused
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
@@ -41,6 +41,10 @@ def run(options: argparse.Namespace) -> int:
     """
     from core.engine import load
 
+    if options.prompts is None:
+        refuse_unused(options, "without --prompts", "column")
+    if options.layers is not None and not parse_layers(options.layers):
+        raise InputError("--layers names no layer. Write numbers, such as 12,14 or 2-16, or leave it out.")
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
     if options.neuronpedia:
@@ -105,7 +109,10 @@ def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Se
         found = load_set(name_or_file, column=column, progress=progress)
     most = engine.context_length
     report = check_prompts(
-        found.rows, most_tokens=most // 2, count_tokens=lambda text: len(engine.tokenizer(text).input_ids)
+        found.rows,
+        most_tokens=most // 2,
+        count_tokens=lambda text: len(engine.tokenizer(text).input_ids),
+        not_text=found.not_text,
     )
     print("\n".join((*found.how, report.sentence(), *found.warnings, *report.warnings)))
     return report.kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from core.errors import InputError
 from core.judges.names import FIRST_TOKEN, USUAL, judge_names
 
 
@@ -35,6 +36,13 @@ def add_thinking(parser: argparse.ArgumentParser) -> None:
 def add_judge(parser: argparse.ArgumentParser) -> None:
     """--judge: a name that `core.judges.catalogue.find_judge` takes."""
     names = ", ".join(name for name in judge_names() if name != FIRST_TOKEN)
-    parser.add_argument(
-        "--judge", default="", metavar="NAME", help=f"what judges the answers: {names} (default: {USUAL})"
-    )
+    parser.add_argument("--judge", metavar="NAME", help=f"what judges the answers: {names} (default: {USUAL})")
+
+
+def refuse_unused(options: argparse.Namespace, why: str, *names: str) -> None:
+    """Raises InputError for an option that was given although it does nothing. names: as in `options`, each with
+    nothing for a default. why: when it does nothing, the end of a sentence."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and value is not False and value != []:
+            raise InputError(f"--{name.replace('_', '-')} does nothing {why}. Leave it out.")

@@ -125,9 +125,9 @@ def _prompts(name_or_file: str | None) -> Sequence[str]:
         return ()
     with progress_bar() as progress:
         found = load_set(name_or_file, progress=progress)
-    for sentence in (*found.how, *found.warnings):
+    for sentence in found.notes():
         note(sentence)
-    return tuple(text.strip() for text in found.rows if text.strip())
+    return tuple(found.texts())
 
 
 def _cards(name: str) -> int:

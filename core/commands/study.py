@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model
+from core.commands.options import add_model, refuse_unused
+from core.commands.outputs import check_out, write_out
 from core.commands.terminal import note, progress_bar, stop_on_interrupt, table
 from core.errors import Cancelled, InputError
 from core.study.sizes import PoolSizes
@@ -141,6 +142,8 @@ def _answers_of(store: Store, options: argparse.Namespace) -> Labelled:
 
     if options.file and options.run:
         raise InputError("--file and --run cannot be used together. Leave out one of them.")
+    if not options.file:
+        refuse_unused(options, "without --file", "prompt_column", "answer_column")
     if options.run:
         pairs = all_of(run_answers(Runs(store), options.run))
         return Labelled(tuple(pairs), ("",) * len(pairs), f"run {options.run}")
@@ -206,16 +209,11 @@ def _results(store: Store, options: argparse.Namespace) -> int:
 def _check_out(path: Path | None) -> None:
     if path is not None and path.suffix.lower() not in (".json", ".csv"):
         raise InputError(f"{path.name} does not end in .json or .csv. Choose one of these for the results.")
+    check_out(path)
 
 
 def _write(path: Path, study: Study, annotations: Annotations, whole: str) -> None:
     """Raises InputError where the file cannot be written."""
     from core.study.results import as_csv
 
-    try:
-        if path.suffix.lower() == ".csv":
-            path.write_text(as_csv(study, annotations), encoding="utf-8")
-        else:
-            path.write_text(whole, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another file.") from error
+    write_out(path, as_csv(study, annotations) if path.suffix.lower() == ".csv" else whole)

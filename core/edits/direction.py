@@ -20,6 +20,7 @@ from core.errors import AssetError
 from core.kept_files import write_whole
 from core.shipped_files import check_shipped
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +85,9 @@ def load_direction(path: Path) -> Direction:
             )
         _check(found)
     except Exception as error:
+        why = reason_of(error)
         raise AssetError(
-            f"The refusal direction in {path.name} cannot be read ({error}). Compute it again, or restore the file."
+            f"The refusal direction in {path.name} cannot be read ({why}). Compute it again, or restore the file."
         ) from error
     return found
 

@@ -199,8 +199,9 @@ class Edits:
 
     @classmethod
     def from_text(cls, text: str, direction: Direction | None = None) -> Edits:
-        """Read what `to_text` wrote. Raises InputError on anything else, or `direction` where none is given."""
-        return cls(_last_wins(read_items(text, direction)))
+        """Read what `to_text` wrote. Raises InputError on anything else, for two edits of which one would take the
+        place of the other, or `direction` where none is given."""
+        return cls(_each_once(read_items(text, direction)))
 
 
 def _how(items: Sequence[FeatureEdit | DirectionEdit]) -> str:
@@ -223,7 +224,24 @@ def _last_wins(items: Iterable[FeatureEdit | DirectionEdit]) -> tuple[FeatureEdi
     """
     kept: dict[tuple, FeatureEdit | DirectionEdit] = {}
     for item in items:
-        what = (item.feature, item.when) if isinstance(item, FeatureEdit) else (item.direction, item.add is None)
-        kept.pop((what, item.positions), None)
-        kept[(what, item.positions)] = item
+        kept.pop(_about(item), None)
+        kept[_about(item)] = item
     return tuple(kept.values())
+
+
+def _each_once(items: Iterable[FeatureEdit | DirectionEdit]) -> tuple[FeatureEdit | DirectionEdit, ...]:
+    """The same items, where none would drop another. What is written by hand twice is a slip: InputError."""
+    kept: dict[tuple, FeatureEdit | DirectionEdit] = {}
+    for item in items:
+        if kept.setdefault(_about(item), item) != item:
+            raise InputError(
+                f"“{write_item(kept[_about(item)])}” and “{write_item(item)}” edit the same thing at the same places. "
+                "Keep one of them."
+            )
+    return tuple(kept.values())
+
+
+def _about(item: FeatureEdit | DirectionEdit) -> tuple:
+    """What an item says something about: of two with the same, the later holds."""
+    what = (item.feature, item.when) if isinstance(item, FeatureEdit) else (item.direction, item.add is None)
+    return what, item.positions

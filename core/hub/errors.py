@@ -25,7 +25,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from core.errors import DownloadError, GatedError, HydrascopeError, OfflineError
+from core.errors import DownloadError, GarbledAnswerError, GatedError, HydrascopeError, OfflineError
 from core.text.sizes import size_text
 
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
@@ -117,9 +117,9 @@ def no_such_file(file: str, place: Place) -> DownloadError:
     )
 
 
-def no_hub(place: Place) -> DownloadError:
+def no_hub(place: Place) -> GarbledAnswerError:
     """Something answered, but not a hub, or not one to be trusted with file names."""
-    return DownloadError(f"{place.endpoint} does not answer like a model hub: check HF_ENDPOINT and your proxy.")
+    return GarbledAnswerError(f"{place.endpoint} does not answer like a model hub: check HF_ENDPOINT and your proxy.")
 
 
 def unwritable(error: OSError) -> DownloadError:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import httpx2
 from huggingface_hub import HfApi, constants, get_cached_repo_tree, get_token
@@ -29,7 +29,9 @@ from huggingface_hub.utils import filter_repo_objects
 from core.errors import DownloadError, OfflineError
 from core.hub import errors as hub_errors
 from core.hub.errors import Place
-from core.text.json_text import json_value
+from core.schemas.hub import RepositoryInfo
+from core.schemas.schema import checked, read
+from core.schemas.weights import WeightsIndex
 
 # Files that run code when they are opened as their makers meant; weights are read from safetensors and npz.
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill")
@@ -39,7 +41,6 @@ BUSY = (408, 429, 500, 502, 503, 504)  # answers after which asking again can he
 WAITS = (0.5, 1.0, 2.0)  # seconds before each further question
 LONGEST_WAIT = 10.0  # seconds; if a hub asks for a longer wait, an error says so instead
 TIMEOUT = 10.0  # seconds
-HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 Answer = TypeVar("Answer")
 
 
@@ -143,27 +144,32 @@ def partial_file(blob: Path) -> Path:
 
 
 def _ask(wanted: Wanted) -> Listing:
-    info: Any = _asked(
-        lambda: api().repo_info(
-            wanted.repo, repo_type=wanted.kind, revision=wanted.revision, files_metadata=True, timeout=TIMEOUT
-        )
-    )
+    info = _asked(lambda: _repository(wanted))
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
-    etags = {name: str(sibling.lfs.sha256 if sibling.lfs else sibling.blob_id) for name, sibling in siblings.items()}
-    # All three become paths on this machine.
-    if not all(map(HASH.fullmatch, [str(info.sha), *etags.values()])) or not all(map(_stays_inside, siblings)):
-        raise hub_errors.no_hub(wanted.place)
     folder = repo_folder(wanted)
-    snapshot = folder / "snapshots" / str(info.sha)
+    snapshot = folder / "snapshots" / info.sha
     files = []
     for name in _chosen(siblings, wanted):
         size, lfs = siblings[name].size or 0, siblings[name].lfs
-        blob = folder / "blobs" / etags[name]
+        blob = folder / "blobs" / siblings[name].etag
         here = _is_whole(snapshot / name, size) or _is_whole(blob, size)
         started = 0 if here else min(_size(partial_file(blob)) or 0, size)
-        files.append(ListedFile(name, size, lfs.sha256 if lfs else None, here, started, etags[name]))
+        files.append(ListedFile(name, size, lfs.sha256 if lfs else None, here, started, siblings[name].etag))
     gated: Literal["auto", "manual"] | None = info.gated or None
-    return Listing(str(info.sha), tuple(files), gated, bool(gated) and not _has_access(wanted), True, snapshot)
+    return Listing(info.sha, tuple(files), gated, bool(gated) and not _has_access(wanted), True, snapshot)
+
+
+def _repository(wanted: Wanted) -> RepositoryInfo:
+    """What the hub says of a repository. Raises GarbledAnswerError for what is no such answer."""
+    try:
+        found = api().repo_info(
+            wanted.repo, repo_type=wanted.kind, revision=wanted.revision, files_metadata=True, timeout=TIMEOUT
+        )
+        return checked(RepositoryInfo, found)
+    except HFValidationError:  # a ValueError too, of a name that is none
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:  # as huggingface_hub meets another shape
+        raise hub_errors.no_hub(wanted.place) from error
 
 
 def _has_access(wanted: Wanted) -> bool:
@@ -218,11 +224,6 @@ def _chosen(names: Iterable[str], wanted: Wanted) -> list[str]:
             ".npz files, or convert it first."
         )
     return chosen
-
-
-def _stays_inside(name: str) -> bool:
-    """Whether a repository's file name, taken as a path, leads into the repository's folder only."""
-    return not re.search(r"^[/~]|\\|:", name) and not {"", ".", ".."} & set(name.split("/"))
 
 
 def _size(path: Path) -> int | None:
@@ -284,7 +285,6 @@ def _from_cache(wanted: Wanted) -> Listing | None:
 def _shards(index: Path, snapshot: Path) -> set[str]:
     folder = index.parent.relative_to(snapshot)
     try:
-        names = json_value(index.read_text(encoding="utf-8"))["weight_map"].values()
-        return {(folder / name).as_posix() for name in names}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return {(folder / name).as_posix() for name in read(WeightsIndex, index).files}
+    except (OSError, ValueError):
         return set()  # not an index; whoever loads the model will say so

@@ -14,8 +14,9 @@ from pathlib import Path
 from huggingface_hub.utils import filter_repo_objects
 
 from core.hashes import git_blob_of, sha256_of
-from core.hub.listing import HASH, Wanted
+from core.hub.listing import Wanted
 from core.kept_files import put_aside
+from core.schemas.hub import HASH
 
 # Protects `_good`: several threads may ask for files at once.
 _lock = threading.Lock()

@@ -19,6 +19,7 @@ from core.judges.classifier import files_digest
 from core.models.spec import ModelSpec
 from core.shipped_files import check_shipped
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 #: Changes when the file's layout does.
 FORMAT = 1
@@ -78,7 +79,9 @@ def sae_files_digest(spec: ModelSpec) -> str:
         files = [path for path in inside if path.is_file() and path.name != _CARD]
         return files_digest(files) if files else ""
     except OSError as error:
-        raise AssetError(f"The SAEs of “{spec.name}” cannot be read ({error}). Restore their files.") from error
+        raise AssetError(
+            f"The SAEs of “{spec.name}” cannot be read ({reason_of(error)}). Restore their files."
+        ) from error
 
 
 def write_tour(path: Path, tour: StoredTour) -> None:

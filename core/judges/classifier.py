@@ -28,6 +28,7 @@ from core.models.footprint import Footprint, judge_footprint
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.conversation import PromptLike
 from core.prompts.thinking import what_is_said
+from core.text.reasons import reason_of
 
 #: The weights in the one form that is read; a repository's others (`original/`, pickles) are left there.
 WEIGHTS = "model*.safetensors"
@@ -181,7 +182,7 @@ class Classifier(ABC):
                 self.tokenizer, self.model = _read(folder, placement.device)
             except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
                 self.tokenizer = self.model = None
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                reason = reason_of(error)
                 raise AssetError(
                     f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}). Check its files and "
                     "the free memory."

@@ -1,16 +1,15 @@
-"""A feature as Neuronpedia has it, read from its JSON: every field is what it should be, or it is a ValueError.
+"""A feature as Neuronpedia has it, made from its answer.
 
-Knows: the field names of its answers. Does not know: HTTP.
+Knows: which of several explanations counts. Does not know: HTTP, or the shape of an answer (`core.schemas`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from core.labels.notes import Context
+from core.schemas.neuronpedia import Activation, Explanation, FeatureAnswer
 
 #: Contexts of a feature that are kept, and tokens shown before and after the strongest one.
 CONTEXTS, BEFORE, AFTER = 6, 12, 6
@@ -40,59 +39,48 @@ class Explained:
     contexts: tuple[Context, ...] = ()
 
 
-def feature_of(found: dict[str, Any], source: str, index: int) -> Explained:
-    """From the site's JSON. What is missing is empty; what has the wrong shape raises ValueError or its like."""
-    if int(found["index"]) != index:
-        raise ValueError(f"it is about feature {found['index']}")
-    explanations = [one for one in found.get("explanations") or [] if str(one.get("description") or "").strip()]
-    best: dict[str, Any] = max(explanations, key=_score, default={})  # the first of equals
+def explained(found: FeatureAnswer, source: str, index: int) -> Explained:
+    """From the site's answer. Raises ValueError where it is about another feature."""
+    if found.index != index:
+        raise ValueError(f"it is about feature {found.index}")
+    told = [one for one in found.explanations or () if (one.description or "").strip()]
+    best = max(told, key=_score, default=Explanation())  # the first of equals
     return Explained(
         source=source,
         index=index,
-        label=label_of(best.get("description")),
-        explained_by=str(best.get("explanationModelName") or ""),
-        kind=str(best.get("typeName") or ""),
-        density=_number(found.get("frac_nonzero")),
-        max_activation=_number(found.get("maxActApprox")),
-        positive=tuple(_text(token) for token in found.get("pos_str") or []),
-        negative=tuple(_text(token) for token in found.get("neg_str") or []),
-        contexts=tuple(_contexts(found.get("activations") or [])),
+        label=label_of(best),
+        explained_by=best.explanationModelName or "",
+        kind=best.typeName or "",
+        density=found.frac_nonzero,
+        max_activation=found.maxActApprox,
+        positive=tuple(map(_text, found.pos_str or ())),
+        negative=tuple(map(_text, found.neg_str or ())),
+        contexts=tuple(_contexts(found.activations or ())),
     )
 
 
-def _score(explanation: dict[str, Any]) -> float:
+def _score(explanation: Explanation) -> float:
     """The highest score anybody gave it; an explanation without scores comes after those with one."""
-    values = [_number(score.get("value")) for score in explanation.get("scores") or []]
-    return max((value for value in values if value is not None), default=float("-inf"))
+    return max((one.value for one in explanation.scores or () if one.value is not None), default=float("-inf"))
 
 
-def _number(value: object) -> float | None:
-    """Raises ValueError for what is no number, or not a finite one."""
-    found = None if value is None else float(str(value))
-    if found is not None and not math.isfinite(found):
-        raise ValueError(f"{value!s:.20} is no number")
-    return found
+def label_of(explanation: Explanation) -> str:
+    """An explanation in one line."""
+    return " ".join((explanation.description or "").split())[:_MOST_LABEL]
 
 
-def label_of(text: object) -> str:
-    """An explanation in one line. Raises ValueError for what is no text."""
-    if text is not None and not isinstance(text, str):
-        raise ValueError("an explanation is not text")
-    return " ".join((text or "").split())[:_MOST_LABEL]
-
-
-def _contexts(activations: list[dict[str, Any]]) -> Iterator[Context]:
+def _contexts(activations: Sequence[Activation]) -> Iterator[Context]:
     """The strongest places, each once: the same text may have been sampled several times."""
     seen: set[tuple[str, str]] = set()
-    for one in sorted(activations, key=lambda one: -float(one["maxValue"])):
-        tokens, peak = [_text(token) for token in one["tokens"]], int(one["maxValueTokenIndex"])
+    for one in sorted(activations, key=lambda one: -one.maxValue):
+        tokens, peak = [_text(token) for token in one.tokens], one.maxValueTokenIndex
         before, after = tokens[max(0, peak - BEFORE) : peak], tokens[peak + 1 : peak + 1 + AFTER]
-        context = Context("".join(before), tokens[peak], "".join(after), float(one["maxValue"]))
+        context = Context("".join(before), tokens[peak], "".join(after), one.maxValue)
         if (context.before, context.token) not in seen and len(seen) < CONTEXTS:
             seen.add((context.before, context.token))
             yield context
 
 
-def _text(token: object) -> str:
+def _text(token: str) -> str:
     """Vocabulary entries are shown as they are spelt in the tokenizer's file: ▁ and Ġ stand for a space."""
-    return str(token).replace("▁", " ").replace("Ġ", " ").replace("Ċ", "\n")
+    return token.replace("▁", " ").replace("Ġ", " ").replace("Ċ", "\n")

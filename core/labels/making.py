@@ -31,6 +31,7 @@ from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
 from core.labels.wording import label_text, word
 from core.progress import NEVER, QUIET, Progress
 from core.text.json_text import json_text
+from core.text.reasons import reason_of
 
 #: Places looked at, contexts shown, and distinct words of a label; tokens shown before and after a place.
 PLACES, CONTEXTS, WORDS, BEFORE, AFTER = 40, 4, 10, 6, 3
@@ -260,8 +261,9 @@ def _write(
         put_in_place(partial, path)
         return True
     except OSError as error:
+        why = reason_of(error)
         raise AssetError(
-            f"Labels cannot be written to {path.parent} ({error}). Free some disk space, or set HYDRASCOPE_CACHE to "
+            f"Labels cannot be written to {path.parent} ({why}). Free some disk space, or set HYDRASCOPE_CACHE to "
             "a writable folder."
         ) from error
     finally:

@@ -13,7 +13,6 @@ import time
 import xml.etree.ElementTree as ElementTree
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
 from urllib.parse import quote
 
 import requests
@@ -21,11 +20,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from core.errors import DownloadError, InputError, OfflineError
+from core.errors import DownloadError, GarbledAnswerError, InputError, OfflineError
 from core.labels.bounded import TooMuchError, lines_within, read_body
-from core.labels.explained import Explained, feature_of, label_of
+from core.labels.explained import Explained, explained, label_of
+from core.schemas.neuronpedia import BulkRow, FeatureAnswer
+from core.schemas.schema import parsed
 from core.settings import NEURONPEDIA, NEURONPEDIA_BULK, NEURONPEDIA_KEY
-from core.text.json_text import json_value
+from core.text.reasons import reason_of
 
 #: The site allows 25,000 requests an hour; some room is left for the visitor's own browser.
 PER_HOUR = 20_000
@@ -35,14 +36,8 @@ BATCH_ROWS = 1024
 MOST_BYTES, _MOST_LINE = 500_000_000, 20_000_000
 #: Seconds that other answers and bulk files may take, and pages of a listing.
 _MOST_SECONDS, _MOST_BULK_SECONDS, _MOST_PAGES = 120.0, 1800.0, 1000
-#: What reading an answer of another shape raises.
-_GARBLED = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 _SOURCE = re.compile(r"[.-]*\w[\w.-]*/[.-]*\w[\w.-]*")
 _BATCH = re.compile(r"batch-([0-9]{1,6})\.jsonl\.gz$")
-
-
-class GarbledAnswerError(DownloadError):
-    """Something came, and it is not what it should be. Asking for another feature or batch may well succeed."""
 
 
 class Pace:
@@ -118,10 +113,11 @@ class Neuronpedia:
         answer = self._get(f"{self.site}/api/feature/{_checked(source)}/{index}", "Neuronpedia", headers)
         if answer is None:
             return None
+        if answer.strip() == b"null":
+            return None
         try:
-            found = json_value(answer)
-            return None if found is None else feature_of(found, source, index)
-        except _GARBLED as error:
+            return explained(parsed(FeatureAnswer, answer), source, index)
+        except ValueError as error:
             raise GarbledAnswerError(
                 f"Neuronpedia's answer for feature {index} of {source} cannot be read ({error!s:.200}); try again "
                 "later."
@@ -166,23 +162,13 @@ class Neuronpedia:
         found: dict[int, Explained] = {}
         try:
             for row in _rows(data):
-                label = label_of(row.get("description"))
-                index = int(row["index"])
-                if label and index not in found:
-                    by, kind = str(row.get("explanationModelName") or ""), str(row.get("typeName") or "")
-                    found[index] = Explained(source, index, label, by, kind)
-        except (
-            OSError,
-            EOFError,
-            zlib.error,
-            ValueError,
-            TypeError,
-            LookupError,
-            AttributeError,
-            OverflowError,
-        ) as error:
+                label = label_of(row)
+                if label and row.index not in found:
+                    by, kind = row.explanationModelName or "", row.typeName or ""
+                    found[row.index] = Explained(source, row.index, label, by, kind)
+        except (OSError, EOFError, zlib.error, ValueError) as error:
             raise GarbledAnswerError(
-                f"Bulk file {number} of {source} is damaged ({str(error) or type(error).__name__}). Fetch it again."
+                f"Bulk file {number} of {source} is damaged ({reason_of(error)}). Fetch it again."
             ) from error
         return tuple(found.values())
 
@@ -239,11 +225,11 @@ def _checked(source: str) -> str:
     return source
 
 
-def _rows(data: bytes) -> Iterator[dict[str, Any]]:
-    """The objects of a bulk file. It is plain where the server said that gzip is its encoding: then requests undid it.
+def _rows(data: bytes) -> Iterator[BulkRow]:
+    """The rows of a bulk file. It is plain where the server said that gzip is its encoding: then requests undid it.
 
     The embedding of each explanation, most of the file, leaves with its row.
     """
     for line in lines_within(data, MOST_BYTES, _MOST_LINE):
         if line.strip():
-            yield json_value(line)
+            yield parsed(BulkRow, line)

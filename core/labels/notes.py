@@ -21,6 +21,7 @@ from core.edits.edits import Feature
 from core.errors import AssetError
 from core.shipped_files import check_shipped
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 COLUMNS = ("layer", "index", "label", "density", "max_activation", "contexts", "promoted")
 #: Shipped with the model, from Neuronpedia, or made on this machine (`core.labels.making`).
@@ -193,8 +194,9 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        why = reason_of(error)
         raise AssetError(
-            f"The feature labels in {path.name} cannot be read ({error}). Restore the file, or make the labels again."
+            f"The feature labels in {path.name} cannot be read ({why}). Restore the file, or make the labels again."
         ) from error
 
 

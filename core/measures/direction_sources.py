@@ -13,7 +13,7 @@ from core.edits.direction import Direction, load_direction
 from core.errors import InputError
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
-from core.prompts.shipped import ShippedPrompt, read_shipped, shipped_texts
+from core.prompts.shipped import ShippedPrompt, prompts_file, read_shipped, shipped_texts
 
 #: Shipped prompts a side, train and val.
 _TRAIN, _VALIDATION = 128, 32
@@ -40,7 +40,8 @@ def stored_direction(spec: ModelSpec, d_model: int) -> Direction | None:
 def split_sides(
     spec: ModelSpec, harmful: Sequence[str] | None, harmless: Sequence[str] | None, validation: float
 ) -> tuple[Side, Side]:
-    """(harmful, harmless): the given lists with their last `validation` share held out, or the shipped prompts.
+    """(harmful, harmless): the given lists with their last `validation` share held out, or the prompts shipped with the
+    model, or those bundled with the program.
 
     Raises InputError.
     """
@@ -49,9 +50,7 @@ def split_sides(
     if (harmful is None) != (harmless is None):
         raise InputError("A direction needs both harmful and harmless prompts. Give both lists or neither.")
     if harmful is None or harmless is None:
-        if spec.prompts is None:
-            raise InputError(f"“{spec.name}” has no shipped prompts. Give harmful and harmless prompts.")
-        rows = read_shipped(spec.prompts)
+        rows = read_shipped(spec.prompts or prompts_file())
         return _shipped(rows, "harmful"), _shipped(rows, "benign")
     return _cut(listed(harmful, "Prompts"), validation), _cut(listed(harmless, "Prompts"), validation)
 

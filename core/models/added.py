@@ -21,6 +21,7 @@ from core.kept_files import put_aside, write_whole
 from core.paths import cache_folder
 from core.saes.published import SaeRef
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 #: Of the file; increased when older versions can no longer read it.
 FORMAT = 1
@@ -185,8 +186,9 @@ def _put_aside(path: Path, text: bytes, locked: bool) -> None:
     except (OSError, Timeout) as error:
         if isinstance(error, FileNotFoundError):
             return
+        why = reason_of(error)
         raise AssetError(
-            f"The list of models you added, {path}, is damaged and could not be renamed ({error}). Repair or rename it."
+            f"The list of models you added, {path}, is damaged and could not be renamed ({why}). Repair or rename it."
         ) from error
 
 

@@ -15,7 +15,9 @@ import transformers
 from torch import nn
 
 from core.errors import AssetError
-from core.text.json_text import json_value
+from core.schemas.schema import read
+from core.schemas.weights import ModelConfig
+from core.text.reasons import reason_of
 
 _Kind = TypeVar("_Kind", bound=nn.Module)
 #: Where transformers' architectures keep them.
@@ -54,6 +56,9 @@ class LayerPart(NamedTuple):
     adds: nn.Module
 
 
+#: Architectures whose code fixes how many rows there are before the first layer. Here, layers below the lowest edit are
+#: shared by all sets of edits, and rows begin only after these.
+_COUNT_ROWS = ("gpt_bigcode",)
 #: What a decoder layer's parts are called by transformers' architectures, and the norms that stand behind them. Llama
 #: also has a `post_attention_layernorm`, before its MLP; it stands behind the attention only where the MLP has one too.
 _PARTS = {"attention": ("self_attn", "attn", "attention"), "mlp": ("mlp",)}
@@ -91,11 +96,11 @@ def empty_model(name: str, model_id: str, folder: Path) -> Any:
         return AssetError(f"The model “{name}” cannot be loaded from {model_id}: {why}")
 
     try:
-        raw = json_value((folder / "config.json").read_text(encoding="utf-8"))
-        kind, own_code = raw.get("model_type"), raw.get("auto_map")
-    except (OSError, ValueError, AttributeError) as error:
+        raw = read(ModelConfig, folder / "config.json")
+        kind, own_code = raw.model_type, raw.auto_map
+    except (OSError, ValueError) as error:
         raise cannot(
-            f"its config.json cannot be read ({first_line(error)}); give the folder of a model, or restore the file."
+            f"its config.json cannot be read ({reason_of(error)}); give the folder of a model, or restore the file."
         ) from error
     if kind not in CONFIG_MAPPING and own_code:
         raise cannot(
@@ -107,6 +112,11 @@ def empty_model(name: str, model_id: str, folder: Path) -> Any:
             f"transformers {transformers.__version__} does not support the architecture “{kind}”; check the "
             "model_type in its config.json, or choose another model."
         )
+    if kind in _COUNT_ROWS:
+        raise cannot(
+            f"a “{kind}” counts its rows before its layers, so several sets of edits cannot be measured in one pass; "
+            "choose a model of another architecture."
+        )
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
@@ -116,12 +126,8 @@ def empty_model(name: str, model_id: str, folder: Path) -> Any:
     except AssetError:
         raise
     except Exception as error:  # sizes that cannot be, in whatever way each architecture says so
-        raise cannot(f"its config.json does not describe a model ({first_line(error)}); restore the file.") from error
+        raise cannot(f"its config.json does not describe a model ({reason_of(error)}); restore the file.") from error
     decoder_layers(empty)
     if getattr(empty.config.get_text_config(), "max_position_embeddings", None) is None:
         raise cannot("its config.json does not set the longest prompt (max_position_embeddings); add it.")
     return empty
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import AssetError, InputError
+from core.errors import AssetError, DownloadError, InputError
 from core.hub.fetch import Wanted, look
 from core.models.added import AddedModel
 from core.models.architecture import empty_model
@@ -24,9 +24,11 @@ from core.models.spec import ModelSpec
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
-from core.saes.published import SaeRef, published
-from core.text.json_text import json_value
+from core.saes.published import SaeRef, is_release, published
+from core.schemas.schema import read
+from core.schemas.weights import INDEX, WeightsIndex
 from core.text.layers import layers_text
+from core.text.reasons import reason_of
 
 #: Shares of the work: the model's small files, then the SAEs'.
 _MODEL_HERE = 0.6
@@ -81,6 +83,33 @@ class Checked:
     @property
     def spec(self) -> ModelSpec:
         return from_added(self.model)
+
+
+#: For people who are not to learn which folders this machine has: said of whatever is not there or is no model.
+NOT_FOUND = (
+    "No model, or no SAEs, that can be used were found under these names. Check the spelling. Whoever runs this server "
+    "can see the reason with `hydrascope models add`."
+)
+
+
+def check_for_strangers(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Checked:
+    """`check_draft`, except that one same sentence stands for every folder that is not there, or holds no model.
+
+    What is wrong with a model of the hub is told as ever. Raises as `check_draft`.
+    """
+    try:
+        return check_draft(draft, progress, cancelled)
+    except (AssetError, InputError, DownloadError) as error:
+        release = draft.saes.strip().partition("/")[0]
+        local = _can_be_local(draft.model_id.strip()) or not (release and is_release(release))
+        # A name that the hub does not have must not be told from a folder that is no model.
+        if local or type(error) is DownloadError:
+            raise InputError(NOT_FOUND) from error
+        raise
+
+
+def _can_be_local(name: str) -> bool:
+    return bool(name) and (name.startswith((".", "~")) or Path(name).expanduser().is_absolute() or Path(name).exists())
 
 
 def check_draft(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Checked:
@@ -153,13 +182,15 @@ def _check_weights(model: AddedModel, small: Path) -> None:
 
 
 def missing_shards(folder: Path, names: Collection[str]) -> list[str]:
-    """The files that a weights index in `folder` names and that are not among `names`; none without a readable one."""
+    """The files that a weights index in `folder` names and that are not among `names`; none without an index. Raises
+    AssetError for an index that cannot be read."""
+    index = folder / INDEX
+    if not index.is_file():
+        return []
     try:
-        index = json_value((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
-        wanted = {str(name) for name in index["weight_map"].values()}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return []  # not sharded, or no index: the load says what is wrong with one
-    return sorted(wanted - set(names))
+        return sorted(read(WeightsIndex, index).files - set(names))
+    except (OSError, ValueError) as error:
+        raise AssetError(f"{INDEX} cannot be read ({reason_of(error)}). Download it again.") from error
 
 
 def _tokenizer(name: str, place: str, folder: Path) -> Any:
@@ -169,7 +200,7 @@ def _tokenizer(name: str, place: str, folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # each tokenizer library has its own types for a file it cannot read
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = reason_of(error)
         raise AssetError(
             f"The tokenizer of “{name}” cannot be loaded from {place} ({reason}); restore its files, or choose "
             "another model."

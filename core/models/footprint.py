@@ -30,6 +30,7 @@ from core.saes.folder import unpacked_bytes
 from core.saes.published import Published, SaeRef, published, sae_listing
 from core.settings import MEMORY
 from core.text.pointers import is_pointer, pointer_sentence
+from core.text.reasons import reason_of
 from core.text.sizes import size_text
 
 #: What to do where the memory is short, for a model and for a judge.
@@ -231,7 +232,9 @@ def _parameters(path: Path) -> int:
         with safe_open(path, "pt") as file:
             return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError) as error:
-        raise AssetError(f"The weights in {path.name} cannot be read ({error}). Download the file again.") from error
+        raise AssetError(
+            f"The weights in {path.name} cannot be read ({reason_of(error)}). Download the file again."
+        ) from error
 
 
 def _growth(saes: list[Published]) -> int:

@@ -30,6 +30,7 @@ from core.models.gguf_source import GgufSource
 from core.paths import cache_folder
 from core.progress import NEVER, POLL_SECONDS, QUIET, Progress, part
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 Convert = Callable[[Path, Path], None]  # (the GGUF file, an empty folder to fill)
 MARKER = "hydrascope-base.json"
@@ -91,7 +92,7 @@ def prepare(
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DownloadError(_no_room(source, target)) from error
         raise DownloadError(
-            f"{source.sentence_start} cannot be prepared in {target.parent} ({error}): fix that, or set "
+            f"{source.sentence_start} cannot be prepared in {target.parent} ({reason_of(error)}): fix that, or set "
             "HYDRASCOPE_CACHE to a writable folder."
         ) from error
     progress(f"{source.sentence_start} is ready", 1.0)
@@ -177,7 +178,7 @@ def _make(
             if isinstance(error, OSError) and error.errno:  # the disk's trouble, not the library's: told by the caller
                 raise
             raise DownloadError(
-                f"{source.sentence_start} could not be converted ({type(error).__name__}: {error}): "
+                f"{source.sentence_start} could not be converted ({reason_of(error)}): "
                 "install the pinned requirements (`pip install -r requirements.txt`) and try again."
             ) from error
         _mark(made, source, made_with)

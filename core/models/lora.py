@@ -12,11 +12,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from core.errors import AssetError
+from core.schemas.schema import read
+from core.schemas.weights import AdapterConfig
 from core.shipped_files import check_shipped
-from core.text.json_text import json_value
-
-#: PEFT options that change what the weights mean.
-_UNSUPPORTED = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "lora_bias")
+from core.text.reasons import reason_of
 
 
 @torch.no_grad()
@@ -24,12 +23,13 @@ def merge_adapter(model: nn.Module, folder: Path) -> None:
     """Add the adapter in `folder` to the weights of `model`, in float32 on the CPU, in place. Raises AssetError."""
     check_shipped(folder / "adapter_config.json", folder / "adapter_model.safetensors")
     try:
-        config = json_value((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        scale = config["lora_alpha"] / config["r"]
+        config = read(AdapterConfig, folder / "adapter_config.json")
         tensors = load_file(folder / "adapter_model.safetensors")
     except Exception as error:
-        raise AssetError(f"The adapter in {folder.name} cannot be read ({error}). Restore its files.") from error
-    beyond = [name for name in _UNSUPPORTED if config.get(name)]
+        raise AssetError(
+            f"The adapter in {folder.name} cannot be read ({reason_of(error)}). Restore its files."
+        ) from error
+    scale, beyond = config.lora_alpha / config.r, config.beyond_plain
     beyond += [key for key in tensors if not key.endswith((".lora_A.weight", ".lora_B.weight"))]
     if beyond:
         raise AssetError(f"The adapter in {folder.name} is not plain LoRA ({beyond[0]}). Merge it with PEFT first.")
@@ -44,6 +44,6 @@ def merge_adapter(model: nn.Module, folder: Path) -> None:
                 weight.add_(scale * (b.float() @ a.float()).to(weight))
             except (AttributeError, KeyError, RuntimeError) as error:
                 raise AssetError(
-                    f"The adapter in {folder.name} does not fit the model at {name} ({error}). Use the adapter made "
-                    "for this model."
+                    f"The adapter in {folder.name} does not fit the model at {name} ({reason_of(error)}). Use the "
+                    "adapter made for this model."
                 ) from error

@@ -13,10 +13,11 @@ import torch
 
 from core import devices
 from core.errors import AssetError, InputError
-from core.models.architecture import empty_model, first_line
+from core.models.architecture import empty_model
 from core.models.lora import merge_adapter
 from core.models.placement import offload_folder
 from core.models.spec import ModelSpec
+from core.text.reasons import reason_of
 
 
 class Weights(NamedTuple):
@@ -49,7 +50,7 @@ def load_weights(spec: ModelSpec, folder: Path, device: devices.Device | None, d
         raise
     except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
         raise AssetError(
-            f"The model “{spec.name}” cannot be loaded from {spec.model_id} ({first_line(error)}). Check the name, "
+            f"The model “{spec.name}” cannot be loaded from {spec.model_id} ({reason_of(error)}). Check the name, "
             "the files and the network."
         ) from error
     if spec.adapter is not None:

@@ -27,6 +27,7 @@ class Labelled:
     """texts, categories: harmful prompts and the category of each, both n long. contrast: prompts to be answered.
 
     origin: where they are from, in words. left_out: categories that had fewer than `FEWEST` prompts, with how many.
+    uncategorized: how many rows have a text and no category, and are left out too.
     """
 
     texts: tuple[str, ...]
@@ -34,6 +35,7 @@ class Labelled:
     contrast: tuple[str, ...]
     origin: str
     left_out: tuple[tuple[str, int], ...] = ()
+    uncategorized: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,7 +97,8 @@ def labelled(
         )
     kept = [(text, name) for text, name in rows if name in wanted]
     left_out = tuple((name, n) for name, n in counts.most_common() if name not in wanted and (not only or name in only))
-    return Labelled(tuple(t for t, _ in kept), tuple(c for _, c in kept), against, origin, left_out)
+    bare = sum(bool(text.strip()) and not name.strip() for text, name in zip(texts, categories, strict=True))
+    return Labelled(tuple(t for t, _ in kept), tuple(c for _, c in kept), against, origin, left_out, bare)
 
 
 def from_lists(found: PromptList, contrast: PromptList | None, only: Sequence[str] = ()) -> Labelled:

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, get_args
 from core.errors import InputError
 from core.text.json_text import json_text
 
-Reason = Literal["empty", "duplicate", "too long", "damaged"]
+Reason = Literal["empty", "not text", "duplicate", "too long", "damaged"]
 #: Longer than this is no request, and mostly a sign that a file was read by the wrong column.
 MOST_CHARACTERS = 8_000
 _BOM, _REPLACEMENT = "\ufeff", "\ufffd"
@@ -73,11 +73,14 @@ def check_prompts(
     most_characters: int = MOST_CHARACTERS,
     most_tokens: int | None = None,
     count_tokens: Callable[[str], int] | None = None,
+    not_text: Mapping[int, str] = {},
 ) -> Report:
     """Go through a list of prompts. most_tokens: limit on `count_tokens` of a text, asked only where it may be over.
+    not_text: rows of which the file has another value, and what that is (`PromptFile.not_text`).
 
     Dropped are texts that are empty, too long, damaged (replacement or control characters, lone surrogates) or the same
-    as an earlier one (`same_text_key`). Of text that was probably decoded wrongly a warning tells: it may be meant.
+    as an earlier one (`same_text_key`), and what is no text. Of text that was probably decoded wrongly a warning tells:
+    it may be meant.
     """
     kept: dict[str, tuple[int, str]] = {}
     dropped: list[Dropped] = []
@@ -86,7 +89,9 @@ def check_prompts(
         marks += _BOM in given
         text = given.replace(_BOM, "").strip()
         key = same_text_key(text)
-        if not key:
+        if row in not_text:
+            dropped.append(Dropped(row, text, "not text", f"{not_text[row]}; write a text between quotation marks"))
+        elif not key:
             dropped.append(Dropped(row, text, "empty", "no text"))
         elif len(text) > most_characters:
             dropped.append(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from core.errors import InputError
 from core.text.pointers import is_pointer, pointer_sentence
+from core.text.reasons import reason_of
 
 #: More than this is surely not a prompt list, and would fill the page's memory.
 MOST_BYTES = 200_000_000
@@ -75,7 +76,7 @@ def unzipped(data: bytes, name: str) -> tuple[bytes, str]:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             found = file.read(MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{name} is a damaged gzip file ({error}). Unpack it, or copy it again.") from error
+        raise InputError(f"{name} is a damaged gzip file ({reason_of(error)}). Unpack it, or copy it again.") from error
     if len(found) > MOST_BYTES:
         raise too_large(f"{name}, unpacked,")
     return found, name[:-3] if name.lower().endswith(".gz") else name

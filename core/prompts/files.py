@@ -11,6 +11,7 @@ import io
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path, PurePath
 
 import pandas as pd
@@ -18,10 +19,12 @@ import pandas as pd
 from core.errors import InputError
 from core.prompts.columns import USUAL, choose_column, left_out, named, text_columns
 from core.prompts.decoding import MOST_BYTES, Decoded, decode, lines_of, too_large, unzipped
-from core.prompts.json_lists import messages_read, read_json
+from core.prompts.json_lists import kind_of, messages_read, read_json
 from core.prompts.tables import Table, looks_separated, read_separated
+from core.text.csv_text import csv_text
 from core.text.json_text import json_text
 from core.text.pointers import is_pointer, pointer_sentence
+from core.text.reasons import reason_of
 
 #: File endings that can be read, also packed by gzip (csv.gz).
 ENDINGS = ("txt", "csv", "tsv", "json", "jsonl", "parquet")
@@ -63,17 +66,36 @@ class PromptFile:
             raise InputError(f"{self.name} has no text column “{chosen:.60}”. Choose one of {named(self.columns)}.")
         return [text if isinstance(text, str) else "" for text in self.table[chosen]]
 
+    def not_text(self, column: str | None = None) -> dict[int, str]:
+        """Rows of a column with a value that is no text, from 0 → what it is, such as “a number”. A missing value is
+        none."""
+        values = self.table[self.suggested if column is None else column]
+        return {
+            row: kind_of(value)
+            for row, value in enumerate(values)
+            if not isinstance(value, str) and not (pd.api.types.is_scalar(value) and pd.isna(value))
+        }
+
     @property
     def category_column(self) -> str | None:
-        """The column that divides the prompts into categories, by its name; None where no column has such a name."""
-        names = {name.strip().lower(): name for name in reversed(self.columns)}
+        """The column that divides the prompts into categories, by its name; None where no column with any category has
+        such a name."""
+        filled = [name for name in self.table.columns if any(map(_category, self.table[name]))]
+        names = {str(name).strip().lower(): str(name) for name in reversed(filled)}
         return next((names[usual] for usual in _CATEGORIES if usual in names), None)
 
     def categories(self, column: str | None = None) -> list[str]:
-        """The category of every row, in the order of `rows`, empty where a row has none. column: the usual one when
-        None; without any such column there are no categories at all, an empty list. Raises InputError."""
+        """The category of every row, in the order of `rows`, empty where a row has none; a number counts as its text.
+        column: the usual one when None; without any such column, or any category in it, there are none at all, an
+        empty list. Raises InputError."""
         chosen = self.category_column if column is None else column
-        return [] if chosen is None else [text.strip() for text in self.rows(chosen)]
+        if chosen is None:
+            return []
+        if chosen not in self.table.columns:
+            there = named([str(name) for name in self.table.columns])
+            raise InputError(f"{self.name} has no column “{chosen:.60}”. Choose one of {there}.")
+        found = list(map(_category, self.table[chosen]))
+        return found if any(found) else []
 
     def warnings(self, column: str | None = None) -> tuple[str, ...]:
         """What to look at when a column is read: sentences."""
@@ -96,6 +118,13 @@ class PromptFile:
         return f"Read as {self.read_as}: {rows}, column{'s' * bool(more)} {read}{beside}."
 
 
+def _category(value: object) -> str:
+    """A category as a text; empty for a missing one, and for what is no name."""
+    if isinstance(value, str):
+        return value.strip()
+    return f"{value:g}" if isinstance(value, Real) and not isinstance(value, bool) and value == value else ""
+
+
 def read_prompts(data: bytes, name: str) -> PromptFile:
     """Read a prompt list. Raises InputError with what is wrong and how to fix it."""
     if len(data) > MOST_BYTES:
@@ -112,7 +141,7 @@ def read_prompts(data: bytes, name: str) -> PromptFile:
     except InputError:
         raise
     except Exception as error:  # each library raises its own kinds; all mean that the file is not what its name says
-        raise InputError(f"{name} cannot be read as {ending} ({str(error).splitlines()[0]:.120}).") from error
+        raise InputError(f"{name} cannot be read as {ending} ({reason_of(error)}).") from error
 
 
 def _prompt_file(name: str, read: Table, decoded: Decoded) -> PromptFile:
@@ -174,7 +203,8 @@ def write_prompts(texts: Sequence[str], path: Path, categories: Sequence[str] = 
         if ending == "parquet":
             table.to_parquet(path, index=False)
         elif ending in ("csv", "tsv"):
-            table.to_csv(path, index=False, sep="," if ending == "csv" else "\t", lineterminator="\n")
+            written = csv_text(table, "," if ending == "csv" else "\t")
+            path.write_text(written, encoding="utf-8", newline="\n")
         elif ending == "txt":
             path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="\n")
         elif ending == "json":

@@ -17,6 +17,7 @@ from core.prompts.columns import is_usual
 from core.prompts.decoding import lines_of
 from core.prompts.messages import MESSAGES, prompts_of
 from core.prompts.tables import Table
+from core.text.reasons import reason_of
 
 JSON, LINES = "JSON", "JSON, one object per line"
 
@@ -66,12 +67,12 @@ def _from_lines(text: str, name: str) -> Table:
             value = _load(line)
         except ValueError as error:
             raise InputError(
-                f"{name}, line {number:,} is not JSON ({_what(error)}). Write one object on each line."
+                f"{name}, line {number:,} is not JSON ({reason_of(error)}). Write one object on each line."
             ) from error
         if not isinstance(value, dict | str):
             raise InputError(
-                f"{name}, line {number:,} is {_kind(value)} and not an object. Write one object on each line, such as "
-                '{"prompt": "…"}.'
+                f"{name}, line {number:,} is {kind_of(value)} and not an object. Write one object on each line, such "
+                'as {"prompt": "…"}.'
             )
         found.append(value)
         kinds.add(type(value))
@@ -108,7 +109,7 @@ def _table(found: Any, name: str, layout: str) -> Table:
     odd = next((number for number, entry in enumerate(found, 1) if isinstance(entry, dict | list)), None)
     if odd is not None:
         raise InputError(
-            f"{name}: entry {odd:,} of the list is {_kind(found[odd - 1])}, among others or without names for its "
+            f"{name}: entry {odd:,} of the list is {kind_of(found[odd - 1])}, among others or without names for its "
             "columns. Write a list of texts, or a list of objects."
         )
     return Table(pd.DataFrame({"prompt": found}, dtype=object), layout)
@@ -223,11 +224,7 @@ def _names(names: Sequence[str] | Mapping[str, Any]) -> str:
 
 
 def _no_json(name: str, error: ValueError) -> InputError:
-    return InputError(f"{name} cannot be read as json ({_what(error)}). Save it again, or as csv or txt.")
-
-
-def _what(error: ValueError) -> str:
-    return f"{str(error).splitlines()[0]:.120}"
+    return InputError(f"{name} cannot be read as json ({reason_of(error)}). Save it again, or as csv or txt.")
 
 
 _KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
@@ -239,5 +236,6 @@ _KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
 )
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a JSON value is, in words."""
     return next((words for test, words in _KINDS if test(value)), "an object")

@@ -6,8 +6,8 @@ is fetched lies in the user's own hub cache, under its own licence; nothing of i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import InputError
@@ -16,6 +16,7 @@ from core.hub.listing import endpoint
 from core.progress import NEVER, QUIET, Progress
 from core.prompts.files import PromptFile, read_file, read_prompts
 from core.prompts.sources import SOURCES, Part, PartKind, PublicSet
+from core.text.figures import counted
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class PromptList:
     """Prompts as they stand in their files, row by row. origin: where they are from, in words; warnings: sentences.
 
     categories: of every row, the finest division that its file has, such as CoCoNot's subcategories; empty without any.
-    how: how each file was read, sentences.
+    how: how each file was read, sentences. not_text: rows, from 0, whose value is no text, and what it is.
     """
 
     rows: tuple[str, ...]
@@ -31,11 +32,25 @@ class PromptList:
     warnings: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     how: tuple[str, ...] = ()
+    not_text: Mapping[int, str] = field(default_factory=dict)
 
     def category_of(self) -> dict[str, str]:
         """Prompt, outer white space gone, → its category; the first where a prompt stands twice."""
         pairs = zip(self.rows, self.categories, strict=True) if self.categories else ()
         return {text.strip(): category for text, category in reversed(list(pairs))}
+
+    def texts(self) -> list[str]:
+        """The rows that have a text, outer white space gone."""
+        return [text for text in map(str.strip, self.rows) if text]
+
+    def notes(self) -> tuple[str, ...]:
+        """How it was read, what to look at, and how many rows have no text: sentences."""
+        empty = [row for row, text in enumerate(self.rows) if not text.strip()]
+        left_out = ()
+        if empty:
+            what = f"is {self.not_text[empty[0]]} and no text" if empty[0] in self.not_text else "is empty"
+            left_out = (f"{counted(len(empty), 'row')} left out: row {empty[0] + 1:,} {what}.",)
+        return (*self.how, *self.warnings, *left_out)
 
 
 def set_names() -> tuple[str, ...]:
@@ -99,8 +114,9 @@ def read_local(path: str | Path, column: str | None = None, category_column: str
     """The prompts in a file, with their categories. category_column: where its name does not show it. Raises
     InputError."""
     file = read_file(path)
-    categories = tuple(file.categories(category_column))
-    return PromptList(tuple(file.rows(column)), file.name, file.warnings(column), categories, (file.sentence(column),))
+    rows, categories = tuple(file.rows(column)), tuple(file.categories(category_column))
+    how = (file.sentence(column),)
+    return PromptList(rows, file.name, file.warnings(column), categories, how, file.not_text(column))
 
 
 def load_set(

@@ -16,6 +16,7 @@ from core.errors import AssetError, InputError
 from core.prompts.decoding import MOST_BYTES, decode, lines_of, too_large, unzipped
 from core.shipped_files import check_shipped
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _object(line: str, where: str) -> Mapping[str, Any]:
         found = json_value(line)
     except ValueError as error:
         raise InputError(
-            f'{where} is not JSON ({error}). Write one object a line: {{"prompt": "…", "answer": "…"}}.'
+            f'{where} is not JSON ({reason_of(error)}). Write one object a line: {{"prompt": "…", "answer": "…"}}.'
         ) from error
     if not isinstance(found, dict):
         raise InputError(f'{where} is not an object. Write {{"prompt": "…", "answer": "…"}}.')

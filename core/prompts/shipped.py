@@ -12,6 +12,7 @@ from typing import NamedTuple
 from core.errors import AssetError, InputError
 from core.paths import assets_folder
 from core.shipped_files import check_shipped
+from core.text.reasons import reason_of
 
 #: Benign prompts that the cost of an edit is measured on, at most.
 COST_PROMPTS = 32
@@ -43,7 +44,9 @@ def read_shipped(path: Path) -> list[ShippedPrompt]:
                 for row in csv.DictReader(file)
             ]
     except (OSError, KeyError, ValueError) as error:
-        raise AssetError(f"The shipped prompts in {path.name} cannot be read ({error}). Restore the file.") from error
+        raise AssetError(
+            f"The shipped prompts in {path.name} cannot be read ({reason_of(error)}). Restore the file."
+        ) from error
 
 
 def shipped_texts(prompts: list[ShippedPrompt], kind: str, split: str, most: int | None = None) -> list[str]:
@@ -78,5 +81,7 @@ def plain_texts() -> list[str]:
     try:
         parts = path.read_text(encoding="utf-8").split("\n\n")
     except OSError as error:
-        raise AssetError(f"The plain texts in {path.name} cannot be read ({error}). Restore the file.") from error
+        raise AssetError(
+            f"The plain texts in {path.name} cannot be read ({reason_of(error)}). Restore the file."
+        ) from error
     return [" ".join(part.split()) for part in parts if part.strip() and not part.startswith("#")]

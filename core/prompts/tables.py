@@ -16,6 +16,7 @@ import pandas as pd
 from core.errors import InputError
 from core.prompts.columns import is_usual
 from core.prompts.decoding import MOST_BYTES, lines_of
+from core.text.csv_text import unmarked
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 #: The separator that a file's ending promises.
@@ -184,9 +185,8 @@ def _table(fit: _Fit, name: str, separator: str) -> Table:
         if names.count(text) > 1:
             raise InputError(f"{name} has several columns named “{text:.40}”. Rename all but one of them.")
     kept = [i for i in range(len(names)) if not empty[i]]
-    frame = pd.DataFrame(
-        [[row.fields[i] for i in kept] for row in rest], columns=[names[i] for i in kept], dtype=object
-    )
+    cells = [[unmarked(row.fields[i]) for i in kept] for row in rest]
+    frame = pd.DataFrame(cells, columns=[unmarked(names[i]) for i in kept], dtype=object)
     layout = f"a table, separated by {SEPARATORS.get(separator, f'“{separator}”')}"
     warnings = []
     spans = [number for number, row in enumerate(rest, start=1) if row.lines > 1]
@@ -200,6 +200,12 @@ def _table(fit: _Fit, name: str, separator: str) -> Table:
         warnings.append(
             f"The first row ({told}) was read as names of columns. If it is a prompt, add a header above it."
         )
+    fields = ((row.fields[i] for i in kept) for row in rest)
+    marks = sum(
+        text != cell for row, found in zip(fields, cells, strict=True) for text, cell in zip(row, found, strict=True)
+    )
+    if marks:
+        layout += f", without the apostrophe that keeps a spreadsheet from running {_counted(marks, 'text')}"
     if fit.plain:
         layout += ", with quotation marks as text"
     return Table(frame, layout, tuple(warnings))

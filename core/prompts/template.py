@@ -18,6 +18,7 @@ from core.edits.edits import POSITIONS
 from core.errors import InputError
 from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.thinking import closing, find_switch, open_thought
+from core.text.reasons import reason_of
 
 _MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart
 DATE = "26 Jul 2024"  # what Llama 3.1's template writes where no date is given
@@ -251,11 +252,13 @@ def _apply(tokenizer: Any, messages: list[dict[str, str]], system: str | None, v
     except Exception as error:  # jinja2's, and whatever a template raises by itself
         if not system:
             raise InputError(
-                f"This model's chat template cannot be used ({' '.join(str(error).split())[:200]}). If it wants a "
+                f"This model's chat template cannot be used ({reason_of(error)}). If it wants a "
                 'system prompt, give one from Python: ModelSpec(..., system="…"). Else choose a model with a plain '
                 "template."
             ) from error
-        raise InputError(f"This model's chat template accepts no system prompt ({error}). Leave it out.") from error
+        raise InputError(
+            f"This model's chat template accepts no system prompt ({reason_of(error)}). Leave it out."
+        ) from error
 
 
 def _starts_with_bos(tokenizer: Any, ids: tuple[int, ...]) -> bool:

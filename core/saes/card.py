@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from core.schemas.saes import QualityCard
+from core.schemas.schema import read
 from core.shipped_files import check_shipped
-from core.text.json_text import json_value
 
 CARD = "card.json"
 #: Headings of `table_rows`, with what each figure means.
@@ -67,21 +67,20 @@ def read_card(folder: Path) -> SaeCard | None:
     if (folder / CARD).is_file():
         check_shipped(folder / CARD)
     try:
-        found: dict[str, Any] = json_value((folder / CARD).read_text(encoding="utf-8"))
-        chance = found.get("random")
-        return SaeCard(
-            int(found["layer"]),
-            int(found["width"]),
-            int(found["tokens"]),
-            float(found["explained_variance"]),
-            float(found["l0"]),
-            float(found["silent"]),
-            float(found["ce_recovered"]),
-            (float(chance["explained_variance"]), float(chance["ce_recovered"])) if chance else None,
-            {name: (float(low), float(high)) for name, (low, high) in found.get("intervals", {}).items()},
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = read(QualityCard, folder / CARD)
+    except (OSError, ValueError):
         return None
+    return SaeCard(
+        found.layer,
+        found.width,
+        found.tokens,
+        found.explained_variance,
+        found.l0,
+        found.silent,
+        found.ce_recovered,
+        (found.random.explained_variance, found.random.ce_recovered) if found.random else None,
+        found.intervals,
+    )
 
 
 def cards_of(saes: Mapping[int, object]) -> dict[int, SaeCard]:

@@ -16,6 +16,7 @@ import torch
 from core.errors import AssetError, InputError
 from core.saes.columns import Columns, Encoders
 from core.saes.integrity import READING, WRITING, Integrity
+from core.text.reasons import reason_of
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class Dictionary:
             # Copy on write: torch takes no read-only array, and nothing written there could reach the file.
             return np.memmap(self.path, dtype=np.dtype(self.dtype), mode="c", shape=(self.d_sae, 2 * self.d_model + 2))
         except (OSError, ValueError) as error:
+            why = reason_of(error)
             raise AssetError(
-                f"The records of the SAE of layer {self.layer} ({self.path.name}) can no longer be read ({error}). "
+                f"The records of the SAE of layer {self.layer} ({self.path.name}) can no longer be read ({why}). "
                 "Load the model again."
             ) from error
 

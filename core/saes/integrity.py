@@ -18,6 +18,7 @@ import torch
 
 from core.errors import AssetError
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 READING, WRITING = 0, 1
 #: How the checksums lie in their file: little-endian, [d_sae, 2].
@@ -92,5 +93,7 @@ def records_digest(path: Path) -> str:
         names = ("version", "d_model", "d_sae", "dtype", "output_bias", "subtracts_bias", "sums")
         held = json_text([header[name] for name in names])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AssetError(f"The records in {path.name} cannot be read ({error}). Load the model again.") from error
+        raise AssetError(
+            f"The records in {path.name} cannot be read ({reason_of(error)}). Load the model again."
+        ) from error
     return hashlib.sha256(held.encode()).hexdigest()[:16]

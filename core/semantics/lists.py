@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from core.edits.edits import Feature
 from core.errors import InputError
 from core.models.spec import ModelSpec
-from core.text.json_text import json_text, json_value
+from core.schemas.neuronpedia import ListedFeature, ListedFeatures
+from core.schemas.schema import parsed
+from core.text.json_text import json_text
 
 #: More than this is no list that somebody made by hand.
 MOST = 5_000
@@ -56,24 +57,22 @@ def quick_list(found: FeatureList, spec: ModelSpec, site: str) -> str:
 def read_list(text: str, spec: ModelSpec, name: str = "The list") -> FeatureList:
     """name: what the file is called, for errors. Raises InputError for what is no list, or is of another model."""
     try:
-        value = json_value(text)
-        rows = value["features"] if isinstance(value, dict) else value
-        title = str(value.get("name", "")) if isinstance(value, dict) else ""
-        about = str(value.get("description") or "") if isinstance(value, dict) else ""
-        pairs = [(_feature(row), row) for row in rows]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        found = parsed(ListedFeatures, text)
+    except ValueError as error:
         raise InputError(
-            f"{name} is no list of features ({str(error).splitlines()[0]:.80}). Give a JSON file with “features”, each "
+            f"{name} is no list of features ({error}). Give a JSON file with “features”, each "
             "with modelId, layer and index, as Neuronpedia writes it."
         ) from error
+    pairs = [(Feature(int(_LAYER.match(row.layer)[0]), row.index), row) for row in found.features]
     if not pairs:
         raise InputError(f"{name} has no features.")
     if len(pairs) > MOST:
         raise InputError(f"{name} has {len(pairs):,} features; the most is {MOST:,}. Divide it.")
     for feature, row in pairs:
         _check_model(feature, row, spec, name)
-    notes = {feature: str(row["description"]) for feature, row in pairs if row.get("description")}
-    return FeatureList(title, tuple(dict.fromkeys(feature for feature, _ in pairs)), about, notes)
+    notes = {feature: row.description for feature, row in pairs if row.description}
+    features = tuple(dict.fromkeys(feature for feature, _ in pairs))
+    return FeatureList(found.name, features, found.description or "", notes)
 
 
 def _row(feature: Feature, spec: ModelSpec) -> dict[str, str]:
@@ -85,18 +84,9 @@ def _row(feature: Feature, spec: ModelSpec) -> dict[str, str]:
     }
 
 
-def _feature(row: Mapping[str, Any]) -> Feature:
-    layer = _LAYER.match(str(row["layer"]))
-    if layer is None:
-        raise ValueError(f"layer “{row['layer']}” begins with no number")
-    if int(row["index"]) != float(row["index"]):
-        raise ValueError(f"index {row['index']} is no whole number")
-    return Feature(int(layer[0]), int(row["index"]))
-
-
-def _check_model(feature: Feature, row: Mapping[str, Any], spec: ModelSpec, name: str) -> None:
+def _check_model(feature: Feature, row: ListedFeature, spec: ModelSpec, name: str) -> None:
     """Raises InputError where a feature is of another model, or of another SAE of this one."""
-    model, source = str(row.get("modelId", "")), str(row["layer"])
+    model, source = row.modelId, row.layer
     here = spec.neuronpedia.get(feature.layer)
     ours = f"{model}/{source}" == here if here else model in ("", spec.name)
     if not ours:

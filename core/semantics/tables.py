@@ -17,6 +17,7 @@ from core.semantics.counts import by_type, counts
 from core.semantics.groups import group_table, kinds_table
 from core.semantics.words import explanation, frequent_words
 from core.statistics import Estimate, rate
+from core.text.figures import counted
 
 #: Categories that are named where they had too few prompts.
 _LISTED = 4
@@ -197,5 +198,7 @@ def _how(found: About) -> str:
     left += f" and {len(few_of) - _LISTED} more" if len(few_of) > _LISTED else ""
     sizes = ", ".join(f"{name} {n}" for name, n in zip(found.tests.names, found.tests.sizes, strict=True))
     few = f" Left out, too few prompts: {left}." if left else ""
+    if found.prompts.uncategorized:
+        few += f" Left out, no category: {counted(found.prompts.uncategorized, 'prompt')}."
     against = f" against {found.tests.n_against} contrast prompts" if found.tests.n_against else ""
     return f"Prompts: {sizes}{against}.{few} {_CORRECTED.format(against=found.tests.against)}"

@@ -18,6 +18,7 @@ from core.study.agreement import about_label, fleiss_kappa, krippendorff_alpha, 
 from core.study.answers import NONE, Choice
 from core.study.items import Annotations, Study, ratings
 from core.study.score import PAPER_SCORE, Guessing, Scores, guessing, scores
+from core.text.csv_text import csv_text
 from core.text.json_text import json_text
 
 
@@ -143,7 +144,7 @@ def rows(study: Study, annotations: Annotations) -> list[dict[str, Any]]:
 def as_csv(study: Study, annotations: Annotations) -> str:
     """The same as CSV, with the study's name and facts as constant columns, so that a row on its own can be traced."""
     facts = {"study": study.name, **{f"study's {title}": text for title, text in study.facts.items()}}
-    return pd.DataFrame(rows(study, annotations)).assign(**facts).to_csv(index=False)
+    return csv_text(pd.DataFrame(rows(study, annotations)).assign(**facts))
 
 
 def as_json(found: Results, annotations: Annotations) -> str:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from core.text.reasons import reason_of
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -40,11 +42,14 @@ def json_text(
 
 
 def json_value(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError for anything that is none, or is nested too deeply."""
+    """The value of a JSON text. Raises ValueError, in plain words, for anything that is none, or is nested too
+    deeply."""
     try:
         return json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    except (RecursionError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(reason_of(error)) from None
+    except ValueError:
+        raise ValueError("it holds a number with thousands of digits") from None
 
 
 def _finite(value: Any) -> Any:

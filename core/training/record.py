@@ -24,6 +24,7 @@ from core.kept_files import write_whole
 from core.models.architecture import decoder_layers
 from core.progress import NEVER, QUIET, Progress
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 from core.training.chats import Chats
 
 DONE = "done.json"
@@ -176,7 +177,9 @@ def finished(folder: Path) -> Recording:
         whole = found["batches"] == found["of"]
         recording = Recording(folder, tuple(found["layers"]), found["d_model"], found["tokens"], found["digest"])
     except (OSError, ValueError, KeyError) as error:
-        raise AssetError(f"There is no recording in {folder} ({error}). Record the residuals first.") from error
+        raise AssetError(
+            f"There is no recording in {folder} ({reason_of(error)}). Record the residuals first."
+        ) from error
     if not whole:
         raise AssetError(f"The recording in {folder} was stopped before its end. Finish it first.")
     return recording

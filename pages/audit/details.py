@@ -143,12 +143,6 @@ def candidates(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _recompute(engine: Engine) -> None:
-    if engine.spec.prompts is None:
-        st.caption(
-            "This model has no shipped prompts. Compute its direction in Python: engine.compute_direction(harmful, "
-            "harmless)."
-        )
-        return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         rules: list[str] = [rule for rule in _RULES if rule != "published"]
         if engine.spec.steering_layer is not None:
@@ -158,7 +152,7 @@ def _recompute(engine: Engine) -> None:
             "Compute the direction" + (" again" if engine.has_direction else ""),
             key="recompute",
             icon=":material/restart_alt:",
-            help="This uses the model’s train and validation prompts and takes a few minutes on a CPU. Any click on "
+            help="This uses the bundled train and validation prompts and takes a few minutes on a CPU. Any click on "
             "the page stops it.",
         )
     if wanted:

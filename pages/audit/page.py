@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, HydrascopeError
+from core.text.csv_text import csv_text
 from pages.audit import charts, comparison, details, picture, reference
 from pages.shared import (
     card_button,
@@ -133,7 +134,7 @@ def _layers(engine: Engine, key: str, before: Side, after: Side | None, pinned: 
         st.space("stretch")
         st.download_button(
             "Data",
-            lambda: charts.layer_table(bands, lines).to_csv(index=False),
+            lambda: csv_text(charts.layer_table(bands, lines)),
             "hydrascope-layers.csv",
             "text/csv",
             key="layer_csv",

@@ -14,6 +14,7 @@ from core import Engine
 from pages.discover import example, new_run, progress, results, stability, state
 from pages.shared.engine import engine_or_stop
 from pages.shared.jobs import watch
+from pages.shared.progress_bar import progress_bar
 from pages.shared.runs import run_name
 from pages.shared.style import use_style
 from pages.shared.text import plain
@@ -31,11 +32,7 @@ def _page(engine: Engine) -> None:
         if sentence:
             st.warning(plain(sentence), icon=":material/database_off:")
     if not engine.has_direction:
-        st.info(
-            "Compute a refusal direction for this model first (Audit page, under “Provenance” at the bottom). The "
-            "search uses it to rank features.",
-            icon=":material/info:",
-        )
+        _compute_direction(engine)
         return
     known = {run.run: run for run in runs.all() if run.model == engine.spec.name}
     with (
@@ -57,6 +54,25 @@ def _page(engine: Engine) -> None:
     )
     with shown_as_sentences("the comparison of runs"):
         stability.section(engine, runs)
+
+
+def _compute_direction(engine: Engine) -> None:
+    """For a model that has no refusal direction yet: what it is for, and the button that computes it."""
+    st.info(
+        "This model has no refusal direction yet. The search uses it to rank features. It is computed from the bundled "
+        "prompts, which takes a few minutes on a CPU.",
+        icon=":material/info:",
+    )
+    wanted = st.button(
+        "Compute the direction",
+        key="discover_direction",
+        type="primary",
+        help="Any click on the page stops it. Other rules for its layer are on the Audit page, under “Provenance”.",
+    )
+    if wanted:
+        with progress_bar("Starting") as progress:
+            engine.compute_direction(progress=progress)
+        st.rerun()
 
 
 def _choose(known: dict[str, Run]) -> list[str]:

@@ -6,8 +6,8 @@ public set is fetched when somebody presses the button, never before; its licenc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -39,7 +39,7 @@ _LISTED = 50
 class _Read:
     """Rows as they stand, before they are checked. layout: how the text was taken apart, column: of a table, both empty
     where there was nothing to take apart. blank: lines without text, which are no rows. categories: of every row, or
-    none."""
+    none. not_text: rows with another value (`PromptFile.not_text`)."""
 
     rows: Sequence[str]
     warnings: tuple[str, ...] = ()
@@ -47,6 +47,7 @@ class _Read:
     column: str = ""
     blank: int = 0
     categories: Sequence[str] = ()
+    not_text: Mapping[int, str] = field(default_factory=dict)
 
 
 def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
@@ -68,7 +69,7 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
         return Given()
     if found is None:
         return Given()
-    report = _checked(engine, found.rows)
+    report = _checked(engine, found)
     _show_problems(side, found, report)
     if not report.kept:
         return Given()
@@ -98,16 +99,22 @@ def _understood(found: _Read, report: Report) -> str:
     return said + (f" {counted(found.blank, 'blank line')} left out." if found.blank else "")
 
 
-def _checked(engine: Engine, rows: Sequence[str]) -> Report:
+def _checked(engine: Engine, found: _Read) -> Report:
     # Half of the context is left for the template and the answer.
     most = engine.context_length // 2
-    return _check(rows, prompts_digest(rows), most, engine.spec.name, engine.tokenizer)
+    digest = prompts_digest(found.rows, list(map(str, found.not_text.items())))
+    return _check(found, digest, most, engine.spec.name, engine.tokenizer)
 
 
 @st.cache_data(max_entries=16, show_spinner="Checking the prompts")
-def _check(_rows: Sequence[str], digest: str, most_tokens: int, model: str, _tokenizer: Callable[..., Any]) -> Report:
+def _check(_found: _Read, digest: str, most_tokens: int, model: str, _tokenizer: Callable[..., Any]) -> Report:
     """Kept by the rows' digest: Streamlit would hash thirty thousand texts one by one at every click."""
-    return check_prompts(_rows, most_tokens=most_tokens, count_tokens=lambda text: len(_tokenizer(text).input_ids))
+    return check_prompts(
+        _found.rows,
+        most_tokens=most_tokens,
+        count_tokens=lambda text: len(_tokenizer(text).input_ids),
+        not_text=_found.not_text,
+    )
 
 
 def _show_problems(side: str, found: _Read, report: Report) -> None:
@@ -167,7 +174,8 @@ def _taken_apart(side: str, found: PromptFile) -> _Read | None:
         # Blank lines between requests are nobody's mistake, so they are not listed among the dropped.
         rows, blank = (kept := [row for row in rows if row.strip()]), len(rows) - len(kept)
         column = ""
-    return _Read(rows, found.warnings(column or None), found.read_as, column, blank, categories)
+    not_text = {} if found.layout == ONE_PER_LINE else found.not_text(column)
+    return _Read(rows, found.warnings(column or None), found.read_as, column, blank, categories, not_text)
 
 
 def _public(side: str) -> _Read | None:

@@ -26,6 +26,7 @@ from core.discovery.tables.headline import headline
 from core.discovery.tables.report import tables
 from core.discovery.tables.search import curves, minimal_sets
 from core.discovery.tables.table import Table
+from core.text.csv_text import csv_text
 from pages.discover import charts, state
 from pages.shared import card_button
 from pages.shared.engine import engine_key
@@ -203,7 +204,7 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
         state.open_on_audit(prompt, features)
     st.download_button(
         "Data",
-        lambda: frame.assign(features=frame["features"].map(" ".join)).to_csv(index=False),
+        lambda: csv_text(frame.assign(features=frame["features"].map(" ".join))),
         f"hydrascope-{run}-sets.csv",
         "text/csv",
         key=f"sets_csv_{run}",

@@ -61,6 +61,8 @@ def choose(engine: Engine) -> Labelled | None:
         if found.left_out:
             left = ", ".join(name for name, _ in found.left_out)
             st.caption(plain(f"Left out, with too few prompts: {left}.", most=400))
+        if found.uncategorized:
+            st.caption(f"Left out, without a category: {counted(found.uncategorized, 'prompt')}.")
     return found
 
 

@@ -16,6 +16,7 @@ from cache.store.judgements import Judgements, Pair, Stored
 from core.answers.judge import Judgement
 from core.answers.labelled import READER
 from core.judges.summary import by_category, label_of, rates, rows
+from core.text.csv_text import csv_text
 from core.text.json_text import json_text
 from pages.judges import agreement, charts
 from pages.judges.source import Answers
@@ -123,7 +124,7 @@ def _downloads(answers: Answers, found: Sequence[Stored]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.download_button(
             "Labels (CSV)",
-            lambda: labels(answers.pairs, found).to_csv(index=False),
+            lambda: csv_text(labels(answers.pairs, found)),
             "hydrascope-judged.csv",
             "text/csv",
             key="judges_csv",

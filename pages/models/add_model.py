@@ -17,6 +17,7 @@ from core.models.added import added_models, list_trouble
 from core.models.check_added import Checked, Draft
 from core.models.registry import forget, remember
 from core.text.layers import parse_layers
+from pages.shared.guard import only_this_machine
 from pages.shared.jobs import INSTANT, job_bar, watch
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
@@ -136,7 +137,7 @@ def _submit() -> None:
     draft = Draft(
         typed["name"], typed["model"], typed["saes"], typed["choose"], layers, typed["refusal"], typed["revision"]
     )
-    job = models.start_check(queue, draft, secrets.token_hex(8))
+    job = models.start_check(queue, draft, secrets.token_hex(8), not only_this_machine())
     st.session_state[CHECK] = job.id
     queue.wait(job.id, INSTANT)
 

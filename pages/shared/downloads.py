@@ -5,12 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from core.text.csv_text import csv_text
+
 
 def download(frame: pd.DataFrame, name: str) -> None:
     """A small button under a chart."""
     st.download_button(
         "Data",
-        lambda: frame.to_csv(index=False),
+        lambda: csv_text(frame),
         f"hydrascope-{name}.csv",
         "text/csv",
         key=f"csv_{name}",

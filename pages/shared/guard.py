@@ -1,8 +1,9 @@
 """What stands between the network and the pages: who may ask, and what a browser is told about the answers.
 
-Knows: the headers of a request and of an answer. Does not know: Streamlit's own checks, which stay: `allowedHosts` for
-its socket, and XSRF for uploads. A Host that is not expected is how another site reaches a server on this machine
-through a name of its own (DNS rebinding); an Origin that is not this server is another page that wants its socket.
+Knows: the headers of a request and of an answer; it notes which address a browser was led to from elsewhere. Does not
+know: Streamlit's own checks, which stay: `allowedHosts` for its socket, and XSRF for uploads. A Host that is not
+expected is how another site reaches a server on this machine through a name of its own (DNS rebinding); an Origin that
+is not this server is another page that wants its socket.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
+
+from pages.shared import links_seen
 
 #: Sent with every answer: no other site may frame a page, and nothing is taken for another type than it says it is.
 HEADERS = {
@@ -45,6 +48,8 @@ class Guard:
         ):
             await _refuse(scope, receive, send)
         else:
+            if scope["type"] == "http" and scope["method"] == "GET":
+                links_seen.arrived(scope["query_string"].decode("latin-1"), headers, host)
             await self._app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
 
 
@@ -57,6 +62,13 @@ def is_allowed(host: str, allowed: list[str] | None) -> bool:
     except ValueError:  # brackets of an address that are not closed
         return False
     return name in {(urlsplit(f"//{one}").hostname or one).lower() for one in allowed}
+
+
+def only_this_machine() -> bool:
+    """Whether nobody on another machine can reach the pages: the server listens here only, and answers to no other
+    name, as it would behind a proxy."""
+    names = {config.get_option("server.address"), *(config.get_option("server.allowedHosts") or ["*"])}
+    return names <= {"localhost", "127.0.0.1", "::1"}
 
 
 def same_server(origin: str | None, host: str) -> bool:

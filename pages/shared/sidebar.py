@@ -14,6 +14,7 @@ from cache.store.audit_table import audit_table
 from cache.store.audits import Audit, Audits
 from cache.store.database import shared_store
 from core.models.registry import chosen_name
+from core.text.csv_text import csv_text
 from pages.shared import sae_cards
 from pages.shared.history import KEEPS, described
 from pages.shared.text import counted, plain, signed
@@ -43,7 +44,7 @@ def draw() -> bool:
     if found:
         st.download_button(
             "All audits",
-            lambda: audit_table(store.all(model)).to_csv(index=False),
+            lambda: csv_text(audit_table(store.all(model))),
             "hydrascope-audits.csv",
             "text/csv",
             key="history_csv",

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from core.commands.command_line import main
-from core.errors import AssetError, DownloadError
+from core.errors import AssetError, DownloadError, GarbledAnswerError
 from core.hub import listing as hub_listing
 from core.hub import transfer as hub_transfer
 from core.hub.fetch import Wanted, fetch
-from core.labels.neuronpedia import GarbledAnswerError, Neuronpedia, Pace
+from core.labels.neuronpedia import Neuronpedia, Pace
 from core.saes.formats.open import open_sae
 from core.text.safe import safe_text
 from tests.neuronpedia_server import NAMESPACE, NeuronpediaServer, Reply, feature

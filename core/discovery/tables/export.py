@@ -13,6 +13,7 @@ import pandas as pd
 
 from core.discovery.tables.table import Table
 from core.errors import InputError
+from core.text.csv_text import csv_text
 from core.text.json_text import json_text, json_value
 
 #: What stands with every table, in this order: name → value.
@@ -45,7 +46,7 @@ def _written(tables: Sequence[Table], facts: Facts, folder: Path, title: str) ->
     for table in tables:
         frame = with_facts(table, facts)
         written += [folder / f"{table.name}.csv", folder / f"{table.name}.parquet"]
-        frame.to_csv(written[-2], index=False)
+        written[-2].write_text(csv_text(frame), encoding="utf-8", newline="\n")
         frame.to_parquet(written[-1], index=False)
     return written
 

@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.errors import AssetError
 from core.saes.formats.torch_suites import check_class
-from core.text.json_text import json_value
+from core.schemas.saes import DictionaryLearningConfig, GemmaScope2Config, LlamaScopeConfig, SaeLensConfig
+from core.schemas.schema import checked, read
+from core.text.reasons import reason_of
 
 #: Layout → its small file; layouts that are not named have none.
 CONFIG_FILES: Mapping[str, str] = {
@@ -54,7 +55,7 @@ def read_config(kind: str, folder: Path) -> SaeConfig:
 
 def unreadable(folder: Path, error: Exception) -> AssetError:
     """For files that are not what their names say."""
-    return AssetError(f"SAELens cannot read the SAE in {folder} ({error}). Restore its files.")
+    return AssetError(f"SAELens cannot read the SAE in {folder} ({reason_of(error)}). Restore its files.")
 
 
 def check_editable(config: SaeConfig, folder: Path | str) -> None:
@@ -88,42 +89,35 @@ def residual_layer(hook: str) -> int | None:
 def _sae_lens(folder: Path) -> SaeConfig:
     from sae_lens.loading.pretrained_sae_loaders import get_sae_lens_config_from_disk, handle_config_defaulting
 
-    config: dict[str, Any] = handle_config_defaulting(get_sae_lens_config_from_disk(folder, "cpu"))
-    width = config.get("d_in")
+    config = checked(SaeLensConfig, handle_config_defaulting(get_sae_lens_config_from_disk(folder, "cpu")))
     return SaeConfig(
-        None if width is None else int(width),
-        str((config.get("metadata") or {}).get("hook_name") or ""),
-        config["architecture"],
-        config.get("normalize_activations") or "none",
-        bool(config.get("apply_b_dec_to_input", True)),
+        config.d_in,
+        (config.metadata.hook_name if config.metadata else "") or "",
+        config.architecture,
+        config.normalize_activations or "none",
+        config.apply_b_dec_to_input,
     )
 
 
 def _gemma_3(folder: Path) -> SaeConfig:
-    return SaeConfig(None, str(_json(folder / "config.json").get("hf_hook_point_in") or ""))
+    return SaeConfig(None, read(GemmaScope2Config, folder / "config.json").hf_hook_point_in or "")
 
 
 def _llama_scope(folder: Path) -> SaeConfig:
-    return _with_hook_point(_json(folder / "hyperparams.json"))
+    return _with_hook_point(read(LlamaScopeConfig, folder / "hyperparams.json"))
 
 
 def _llama_scope_r1_distill(folder: Path) -> SaeConfig:
-    return _with_hook_point(_json(folder / "config.json"))
+    return _with_hook_point(read(LlamaScopeConfig, folder / "config.json"))
 
 
-def _with_hook_point(config: dict[str, Any]) -> SaeConfig:
-    return SaeConfig(int(config["d_model"]), str(config.get("hook_point_in") or ""))
+def _with_hook_point(config: LlamaScopeConfig) -> SaeConfig:
+    return SaeConfig(config.d_model, config.hook_point_in or "")
 
 
 def _dictionary_learning(folder: Path) -> SaeConfig:
-    trainer = _json(folder / "config.json")["trainer"]
-    hook = f"blocks.{int(trainer['layer'])}.hook_resid_post"
-    return SaeConfig(int(trainer["activation_dim"]), hook, dict_class=str(trainer["dict_class"]))
-
-
-def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json_value(path.read_text(encoding="utf-8"))
-    return found
+    trainer = read(DictionaryLearningConfig, folder / "config.json").trainer
+    return SaeConfig(trainer.activation_dim, f"blocks.{trainer.layer}.hook_resid_post", dict_class=trainer.dict_class)
 
 
 _READERS: Mapping[str, Callable[[Path], SaeConfig]] = {

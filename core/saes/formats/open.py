@@ -22,7 +22,8 @@ from core.saes.formats.config import check_editable, read_config, unreadable
 from core.saes.formats.int8 import SIGN, int8_file
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.zip_members import array_header, data_offset, unpacked_array
-from core.text.json_text import json_value
+from core.schemas.saes import LlamaScopeConfig, LlamaScopeHyperparameters
+from core.schemas.schema import read
 
 Layout = Literal[
     "sae_lens",
@@ -152,18 +153,17 @@ def _gemma_3(folder: Path, scale: float | None) -> SaeFile:
 
 
 def _llama_scope(folder: Path, scale: float | None) -> SaeFile:
-    config = json_value((folder / "hyperparams.json").read_text(encoding="utf-8"))
-    width = config["d_model"]
-    in_file = width**0.5 / config["dataset_average_activation_norm"]["in"]
+    config = read(LlamaScopeHyperparameters, folder / "hyperparams.json")
+    in_file = config.d_model**0.5 / config.dataset_average_activation_norm.at_input
     # One threshold for all, in the units of the inputs as they come; SAELens folds the scale into weights alike.
-    level = config["jump_relu_threshold"] * in_file
+    level = config.jump_relu_threshold * in_file
     return sae_file(
         folder,
         _Safetensors(folder / "checkpoints" / "final.safetensors"),
         False,
         LINEAR,
         scale=in_file if scale is None else scale,
-        hook=str(config.get("hook_point_in", "")),
+        hook=config.hook_point_in or "",
         threshold=lambda some: torch.ones(some.stop - some.start) * level,
     )
 
@@ -174,7 +174,7 @@ def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
             f"The SAE in {folder} needs scaled inputs, but only SAELens's directory has the scale. Open it by its "
             "names there (SaeRef)."
         )
-    config = json_value((folder / "config.json").read_text(encoding="utf-8"))
+    config = read(LlamaScopeConfig, folder / "config.json")
     file = _Safetensors(folder / "sae_weights.safetensors")
     found = sae_file(
         folder,
@@ -182,7 +182,7 @@ def _llama_scope_r1_distill(folder: Path, scale: float | None) -> SaeFile:
         False,
         LINEAR,
         scale=scale,
-        hook=str(config.get("hook_point_in", "")),
+        hook=config.hook_point_in or "",
         threshold=lambda some: file.part("log_jumprelu_threshold", some).exp(),
     )
     return replace(found, dtype="float32")  # an exponential is not exact in half

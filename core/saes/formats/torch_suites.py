@@ -16,7 +16,8 @@ import torch
 from core.errors import AssetError
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.torch_zip import TorchFile
-from core.text.json_text import json_value
+from core.schemas.saes import DictionaryLearningConfig
+from core.schemas.schema import read
 
 #: dictionary_learning's classes whose features fire by themselves: whether a threshold is asked for, and whether the
 #: decoder bias is subtracted from the input. A BatchTopK's k binds in training only; its threshold is what remains.
@@ -30,8 +31,8 @@ _CLASSES = {
 
 def dictionary_learning(folder: Path) -> SaeFile:
     """config.json and ae.pt, as the library dictionary_learning writes them. Raises as `sae_file`."""
-    trainer = json_value((folder / "config.json").read_text(encoding="utf-8"))["trainer"]
-    kind = trainer["dict_class"]
+    trainer = read(DictionaryLearningConfig, folder / "config.json").trainer
+    kind = trainer.dict_class
     check_class(kind, folder)
     jumps, subtracts_bias = _CLASSES[kind]
     file = TorchFile(folder / "ae.pt")
@@ -51,7 +52,7 @@ def dictionary_learning(folder: Path) -> SaeFile:
         file,
         subtracts_bias,
         names,
-        hook=f"blocks.{int(trainer['layer'])}.hook_resid_post",
+        hook=f"blocks.{trainer.layer}.hook_resid_post",
         threshold=_threshold(file) if jumps else _zero,
     )
 

@@ -18,6 +18,7 @@ import torch
 from core.errors import AssetError
 from core.saes.formats.torch_pickle import LONGEST_PROGRAM, RefusedError, TensorNote, read_program
 from core.saes.formats.zip_members import data_offset
+from core.text.reasons import reason_of
 
 _DTYPES = {
     name: getattr(torch, name)
@@ -43,7 +44,7 @@ class TorchFile:
         except AssetError:
             raise
         except Exception as error:  # zip, pickle and numpy each have their own kinds; all mean a damaged file
-            raise AssetError(f"{path} is not a complete torch file ({error}). Restore it.") from error
+            raise AssetError(f"{path} is not a complete torch file ({reason_of(error)}). Restore it.") from error
 
     def __contains__(self, name: object) -> bool:
         return name in self._arrays

@@ -15,6 +15,7 @@ import streamlit as st
 
 from core import Edits, Engine, InputError
 from core.prompts.conversation import PromptLike
+from pages.shared import links_seen
 from pages.shared.workspace import address, mirrors, state
 from pages.shared.workspace.address import Link, Parameters
 from pages.shared.workspace.state import MOST_EDITS, Workspace
@@ -23,6 +24,7 @@ from pages.shared.workspace.undo import History
 _HISTORY, _NOTICE = "workspace", "workspace_notice"
 _WRITTEN, _BEFORE, _CHANGED = "workspace_address", "workspace_address_before", "workspace_changed"
 _CHECKED, _FIRST, _DRAWN = "workspace_checked", "workspace_first", "workspace_drawn"
+_WAITS = "workspace_waits"
 _NEVER = object()
 #: The files of pages that others lead to, as `app.py` names them.
 AUDIT_PAGE, HYDRA_PAGE, BOS_PAGE = "pages/audit/page.py", "pages/hydra/page.py", "pages/bos/page.py"
@@ -137,16 +139,35 @@ def follow_address() -> None:
     nothing.
     """
     mirrors.settle(other_click=bool(st.session_state.get(_CHANGED)))
-    here = address.ours({name: st.query_params.get_all(name) for name in st.query_params})
+    here = address.ours(_whole_address())
     if here == st.session_state.get(_WRITTEN):
         st.session_state.pop(_CHANGED, None)
         return
     clicked = st.session_state.pop(_CHANGED, False)
     if _WRITTEN not in st.session_state:
         st.session_state[_HISTORY] = History(address.read(here))
+        st.session_state[_WAITS] = bool(here) and links_seen.waits(_whole_address())
     elif not clicked and not _is_late(here) and here != address.link_to(current()).parameters:
         st.session_state[_HISTORY] = history().change(address.read(here))
     st.session_state[_WRITTEN] = here
+
+
+def waits_for_click() -> bool:
+    """Whether another site led here, by an address with settings, and nobody has said yet that it may be opened."""
+    return bool(st.session_state.get(_WAITS))
+
+
+def open_link() -> None:
+    """From a click: do what the address asks for, from now on also after a reload."""
+    links_seen.welcome(_whole_address())
+    st.session_state[_WAITS] = False
+
+
+def leave_link() -> None:
+    """From a click: forget what the address asks for, and begin as without one."""
+    st.query_params.from_dict({name: values for name, values in _whole_address().items() if name not in address.NAMES})
+    st.session_state[_HISTORY], st.session_state[_WRITTEN] = History(), {}
+    st.session_state[_WAITS] = False
 
 
 def open_with(engine: Engine, first_prompt: str) -> None:
@@ -187,14 +208,15 @@ def write_address() -> Link:
     """Put the workspace into the address bar, and return the link. The first example has the page's bare address."""
     now = current()
     link = address.link_to(now)
-    here = address.ours({name: st.query_params.get_all(name) for name in st.query_params})
+    here = address.ours(_whole_address())
     bare = not here and now == Workspace(str(st.session_state.get(_FIRST, "")))
     parameters: Parameters = {} if bare else link.parameters
     if here != parameters:
-        others = {name: st.query_params.get_all(name) for name in st.query_params if name not in address.NAMES}
+        others = {name: values for name, values in _whole_address().items() if name not in address.NAMES}
         st.query_params.from_dict({**others, **parameters})
         st.session_state[_BEFORE] = (here, time.monotonic())
     st.session_state[_WRITTEN] = parameters
+    links_seen.welcome(_whole_address())
     return link
 
 
@@ -228,6 +250,11 @@ def take_notice() -> str | None:
     return found
 
 
+def _whole_address() -> Parameters:
+    """Every parameter of the address, ours and others."""
+    return {name: tuple(st.query_params.get_all(name)) for name in st.query_params}
+
+
 def _is_new(key: str) -> bool:
     """Whether the widget has not been drawn since the page was opened this time; from now on it has."""
     drawn: dict[str, object] = st.session_state.setdefault(_DRAWN, {})
@@ -256,14 +283,15 @@ def _usable(words: Sequence[str], engine: Engine) -> tuple[Sequence[str], str]:
         return words, ""
     except InputError as error:
         trouble = str(error)
-    usable = []
+    usable: dict[tuple[str, str], str] = {}  # of two edits of one feature at the same places, the first
     for word in words:
         try:
             engine.check(edits_of((word,), engine))
-            usable.append(word)
+            usable.setdefault(state.target(word), word)
         except InputError:
             continue
-    left_out = [word for word in words if word not in usable]
+    kept = tuple(usable.values())
+    left_out = [word for word in words if word not in kept]
     if len(left_out) == 1:
-        return usable, trouble
-    return usable, f"The edits that cannot be used: {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"
+        return kept, trouble
+    return kept, f"The edits that cannot be used: {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cache.store.answers import all_of, answer_column, digest_of, file_answers, is_unedited, run_answers
+from cache.store.answers import all_of, answer_column, digest_of, file_answers, file_verdicts, is_unedited, run_answers
 from cache.store.database import Store
 from cache.store.judgements import Pair
 from cache.store.runs import Runs
@@ -69,3 +69,20 @@ def test_a_runs_answers_are_told_apart_by_stage_and_side(tmp_path, tiny):
 def test_answers_are_the_same_by_what_they_say():
     one, other = [Pair("a", "b"), Pair("c", "d")], [Pair("a", "b"), Pair("c", "e")]
     assert digest_of(one) == digest_of(tuple(one)) != digest_of(other)
+
+
+def test_a_row_without_a_prompt_is_refused(tmp_path):
+    (tmp_path / "f.csv").write_text("prompt,answer\na,x\n,y\n ,z\n")
+    with pytest.raises(InputError, match=r"2 rows of f\.csv without a prompt \(the first is row 2\)"):
+        read_answers(tmp_path / "f.csv")
+
+
+def test_one_odd_verdict_is_refused_and_no_reason_to_forget_the_others():
+    def verdicts(*labels, column="verdict"):
+        rows = "".join(f"a,b,{label}\n" for label in labels)
+        return file_verdicts(read_prompts(f"prompt,answer,{column}\n{rows}".encode(), "f.csv"))
+
+    assert verdicts("refused", "", "Complied ") == ("refused", "", "complied")
+    with pytest.raises(InputError, match=r"Row 3 of f\.csv has “unsure” in the column “verdict”, which is no verdict"):
+        verdicts("refused", "complied", "unsure")
+    assert verdicts("harmful", "benign", column="label") == ("", ""), "labels of another kind are none of ours"

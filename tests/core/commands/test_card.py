@@ -168,4 +168,4 @@ def test_what_cannot_be_repeated_is_one_sentence(run_made, home, capsys):
     assert main(["discover", "--repeat", str(home / "card.html")]) == 2
     assert "card of an audit" in capsys.readouterr().err
     assert main(["discover", "--repeat", str(run_made), "--judge", "rules"]) == 2
-    assert "Leave out --judge" in capsys.readouterr().err
+    assert "--judge does nothing with --repeat" in capsys.readouterr().err

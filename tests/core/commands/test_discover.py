@@ -85,12 +85,27 @@ def arguments(home):
         (["--set", "tokens"], "is not a setting"),
         (["--set", "colour=1"], "Unknown settings"),
         (["--stages", "3"], "Each stage builds on the one before"),
-        (["--resume", "nothing"], "no run “nothing”"),
+        (["--resume", "nothing"], "--harmful does nothing with --resume"),
+        (["--stability", "a", "b"], "--harmful does nothing with --stability"),
         (["--column", "missing"], "no text column"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_2(arguments, capsys, extra, says):
     assert main([*arguments, *extra]) == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--resume", "nothing"], "no run “nothing”"),
+        (["--column", "goal"], "--column does nothing without --harmful"),
+        (["--harmful", "HOME/harmful.txt", "--benign-column", "goal"], "--benign-column does nothing without --benign"),
+        (["--benign", "HOME/benign.csv", "--out", "HOME"], "a table could overwrite it"),
+    ],
+)
+def test_options_that_do_nothing_are_refused(home, capsys, words, says):
+    assert main(["discover", "--model", "tiny", *(word.replace("HOME", str(home)) for word in words)]) == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
 
 
@@ -184,3 +199,15 @@ def test_a_file_whose_encoding_is_a_guess_is_read_and_said(tmp_path, capsys):
     (tmp_path / "old.txt").write_bytes("Käse?\n\nBrot?\n".encode("cp1252"))
     assert prompts_in(str(tmp_path / "old.txt")) == (["Käse?", "Brot?"], {})
     assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_a_model_without_a_direction_is_offered_one(arguments, home, capsys, tiny):
+    """One sentence that names the option; with it, the direction is computed, kept and used."""
+    kept = home / "cache" / "directions" / "tiny.safetensors"
+    kept.unlink()
+    assert main(arguments) == 2
+    assert "Add --compute-direction" in capsys.readouterr().err.splitlines()[-1] and not kept.exists()
+    code = main([*arguments, "--compute-direction"])
+    told = capsys.readouterr().err
+    # The tiny model refuses nothing, so there may be no direction to find: then that is the sentence.
+    assert (code == 0 and kept.exists()) or (code == 2 and "direction" in told.splitlines()[-1]), told

@@ -177,6 +177,10 @@ def test_a_run_that_kept_no_answers_is_one_sentence(home, tiny, capsys):
             "(--prompt-column on the command line)",
         ),
         (["--judge", "harmbench-llama", "--folder", "FILE", "--file", "FILE"], "has no model"),
+        (["--judge", "substrings", "--file", "FILE", "--out", "FILE"], "would be overwritten"),
+        (["--judge", "substrings", "--file", "FILE", "--out", "/nowhere/out.jsonl"], "There is no folder /nowhere"),
+        (["--judge", "substrings", "--run", "x", "--answer-column", "said"], "does nothing without --file"),
+        (["--agreement", "substrings", "rules", "--keep-answers"], "does nothing where two judges are compared"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments, says):

@@ -59,12 +59,36 @@ def test_a_public_set_comes_with_licence_and_citation(serve, capsys):
         (["{mine}", "--out", "{mine}.doc"], "cannot be written"),
         (["{empty}"], "has no text"),
         (["xstest"], "Paul/XSTest is not on this machine"),
+        (["{mine}", "--split", ""], "The split has no parts"),
+        (["{mine}", "--seed", "7"], "--seed does nothing without --split"),
+        (["{mine}", "--kind", "harmful"], "--kind does nothing with a file"),
+        (["{mine}", "--out", "{mine}"], "would be overwritten"),
+        (["{mine}", "--split", "csv=2", "--out", "{part}"], "would be overwritten"),
+        (["{mine}", "--out", "{folder}"], "is a folder"),
+        (["{mine}", "--out", "{folder}/none/out.txt"], "There is no folder"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(hub, mine, tmp_path, capsys, monkeypatch, arguments, said):
     go_offline(monkeypatch)
     (tmp_path / "empty.txt").write_text(" \n")
-    filled = [one.format(mine=mine, empty=tmp_path / "empty.txt") for one in arguments]
-    assert main(["prompts", *filled]) == 2
+    if "{part}" in arguments:
+        arguments[0] = str(mine.rename(tmp_path / "whole.csv.csv"))
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.csv")}
+    places = {"mine": mine, "empty": tmp_path / "empty.txt", "folder": tmp_path, "part": tmp_path / "whole.csv"}
+    assert main(["prompts", *(one.format(**places) for one in arguments)]) == 2
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1
+    assert before == {path: path.read_bytes() for path in tmp_path.glob("*.csv")}
+
+
+def test_a_list_of_which_nothing_is_kept_is_refused_and_nothing_written(tmp_path, capsys):
+    path, out = tmp_path / "numbers.jsonl", tmp_path / "out.txt"
+    path.write_text('{"prompt": "", "id": "a"}\n{"prompt": 5, "id": "b"}\n{"prompt": null, "id": "c"}\n')
+    assert main(["prompts", str(path), "--column", "id", "--out", str(out)]) == 0
+    path.write_text('{"prompt": "\\u0001"}\n{"prompt": 5}\n{"prompt": null}\n{"prompt": ["x"]}\n')
+    out.unlink()
+    assert main(["prompts", str(path), "--out", str(out)]) == 2
+    printed = capsys.readouterr()
+    assert "None of the 4 rows can be used" in printed.err and not out.exists()
+    assert "row 2: not text, a number" in printed.out and "row 3: empty, no text" in printed.out
+    assert "row 4: not text, a list" in printed.out

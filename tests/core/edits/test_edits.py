@@ -292,3 +292,16 @@ def test_whole_numbers_of_any_kind_name_a_feature():
 def test_edits_add_to_edits_only():
     with pytest.raises(TypeError):
         Edits() + "1-2"
+
+
+@pytest.mark.parametrize(
+    "text", ["12-40,14-7,12-40=6", "direction=2,direction=3", "1-2?0-1>2,1-2=4?0-1>2", "3-4*0.5,3-4"]
+)
+def test_two_edits_of_one_thing_are_refused_in_writing(text):
+    with pytest.raises(InputError, match="edit the same thing at the same places"):
+        Edits.from_text(text, DIRECTION)
+
+
+def test_the_same_edit_twice_is_once_and_other_places_are_other_edits():
+    assert Edits.from_text("1-2,1-2") == Edits.ablate([Feature(1, 2)])
+    assert len(Edits.from_text("1-2,1-2=6@bos,1-2=3?0-1>2")) == 3

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from huggingface_hub import hf_hub_download
 
-from core.errors import DownloadError, GatedError, HydrascopeError, OfflineError
+from core.errors import DownloadError, GarbledAnswerError, GatedError, HydrascopeError, OfflineError
 from core.hub import listing as hub_listing
 from core.hub import transfer as hub_transfer
 from core.hub.fetch import Wanted, fetch, look
@@ -285,13 +285,13 @@ def test_something_that_is_no_hub(hub, made, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", f"{hub.endpoint}/elsewhere")
     refused(DownloadError, f"{hub.endpoint}/elsewhere")
     monkeypatch.setenv("HF_ENDPOINT", "not a url")
-    refused(DownloadError, "not a url", "HF_ENDPOINT")
+    refused(GarbledAnswerError, "not a url", "HF_ENDPOINT")
 
 
 def test_a_login_page_in_between(hub, made):
     hub.fails(REPO, "", 200, headers={"Content-Type": "text/html"})
     for ask in (look, fetch):
-        refused(DownloadError, "does not answer like a model hub", "your proxy", ask=ask)
+        refused(GarbledAnswerError, "does not answer like a model hub", "your proxy", ask=ask)
 
 
 # The files and the disk
@@ -347,7 +347,7 @@ def test_names_that_lead_out_of_the_cache_are_not_followed(hub, made, monkeypatc
         return answer
 
     monkeypatch.setattr(Repository, "info", info)
-    refused(DownloadError, "does not answer like a model hub", wanted=Wanted(REPO, ("*.json",)))
+    refused(GarbledAnswerError, "does not answer like a model hub", wanted=Wanted(REPO, ("*.json",)))
     assert not hub.deliveries(REPO, "config.json")
 
 
@@ -393,3 +393,23 @@ def test_the_endpoint_is_read_at_each_call(hub, made, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", hub.endpoint + "/")
     assert look(FILES).online
     assert os.environ["HF_ENDPOINT"].endswith("/")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"siblings": 5},
+        {"siblings": [5]},
+        {"siblings": [{}]},
+        {"siblings": [{"rfilename": "config.json", "size": -1, "blobId": "a" * 40}]},
+        {"siblings": [{"rfilename": "config.json", "lfs": {"size": 1}}]},
+        {"sha": None},
+        {"sha": ["a"]},
+        {"gated": "perhaps"},
+        {"lastModified": "soon"},
+    ],
+)
+def test_a_listing_of_another_shape_is_one_typed_sentence(hub, made, monkeypatch, told):
+    true = Repository.info
+    monkeypatch.setattr(Repository, "info", lambda self, commit, blobs: true(self, commit, blobs) | told)
+    refused(GarbledAnswerError, "does not answer like a model hub", wanted=Wanted(REPO, ("*.json",)))

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from core import InputError
-from core.errors import DownloadError, OfflineError
-from core.labels.neuronpedia import GarbledAnswerError, Neuronpedia, Pace
+from core.errors import DownloadError, GarbledAnswerError, OfflineError
+from core.labels.neuronpedia import Neuronpedia, Pace
 from core.labels.notes import Context
 from core.settings import NEURONPEDIA, NEURONPEDIA_BULK, NEURONPEDIA_KEY
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature, packed

@@ -12,7 +12,7 @@ import pytest
 from core import AssetError, DownloadError, Edits, Feature, InputError, ModelSpec, load
 from core.errors import Cancelled, GatedError
 from core.models import registry
-from core.models.check_added import Draft, check_draft
+from core.models.check_added import NOT_FOUND, Draft, check_draft, check_for_strangers
 from core.models.footprint import footprint
 from core.saes.published import SaeRef
 from tests.conftest import make_model, make_tokenizer
@@ -293,3 +293,24 @@ def test_refusal_tokens_by_id(local):
 def test_what_is_not_filled_in(local, changes, said):
     with pytest.raises(InputError, match=said):
         check_draft(replace(local, **changes))
+
+
+def test_strangers_learn_nothing_of_folders(tmp_path):
+    """A folder that is not there, one that is empty, one with a file, a file: one same sentence."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json").write_text("{}")
+    (tmp_path / "file").write_text("x")
+    places = [str(tmp_path / name) for name in ("none", "empty", "other", "file")] + ["./none", "~/none", "~nobody/x"]
+    said = set()
+    for place in places:
+        for model, saes in ((place, str(tmp_path / "empty")), ("owner/model", place)):
+            with pytest.raises(InputError) as caught:
+                check_for_strangers(Draft("mine", model, saes))
+            said.add(str(caught.value))
+    assert said == {NOT_FOUND}
+
+
+def test_strangers_still_learn_what_is_wrong_with_a_name():
+    with pytest.raises(InputError, match="No model was given"):
+        check_for_strangers(Draft("mine", " ", "gemma-scope-2b-pt-res-canonical"))

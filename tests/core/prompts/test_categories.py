@@ -25,7 +25,7 @@ def test_a_file_keeps_its_finest_categories_row_by_row():
     assert file.category_column == "subcategory" and file.categories() == ["privacy", ""]
     assert file.categories("category") == ["safety", "safety"]
     assert read_prompts(b"one\ntwo\n", "list.txt").categories() == []
-    with pytest.raises(InputError, match="no text column “topic”"):
+    with pytest.raises(InputError, match="no column “topic”"):
         file.categories("topic")
 
 
@@ -81,3 +81,13 @@ def test_bad_lists_are_one_sentence():
         labelled(HARMFUL, NAMES, [], "mine", ["arson"])
     with pytest.raises(InputError, match="No category of mine has 8 prompts"):
         labelled(HARMFUL[:4], NAMES[:4], [], "mine")
+
+
+def test_an_odd_category_costs_no_other_row():
+    """Numbers are names too; what is none is counted, and only its own row is left out."""
+    rows = [{"prompt": f"p{i}", "category": "a" if i < 8 else 5} for i in range(16)]
+    rows += [{"prompt": "bare", "category": None}, {"prompt": "odd", "category": ["a"]}]
+    file = read_prompts(json.dumps(rows).encode(), "list.json")
+    assert file.categories() == ["a"] * 8 + ["5"] * 8 + ["", ""]
+    found = labelled(file.rows(), file.categories(), [], "list.json")
+    assert found.names == ("5", "a") and len(found.texts) == 16 and found.uncategorized == 2

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core import InputError
 from core.prompts.files import read_prompts
 from core.prompts.tables import SEPARATORS, read_separated
+from core.text.csv_text import unmarked
 
 HEADER = ["id", "prompt", "notes"]
 
@@ -32,7 +33,8 @@ CELLS = st.text(alphabet=st.sampled_from("ab,;|\t \"'“é\\\u2028"), max_size=8
 def test_what_the_csv_module_wrote_with_any_separator_is_read_back(rows, separator, ending, end):
     text = written([HEADER, *rows], separator, csv.QUOTE_ALL, end)
     read = read_separated(text, "f", ending)
-    assert [tuple(row) for row in read.frame[HEADER[:2]].itertuples(index=False)] == [row[:2] for row in rows]
+    wanted = [tuple(map(unmarked, row[:2])) for row in rows]  # as our own tables come back
+    assert [tuple(row) for row in read.frame[HEADER[:2]].itertuples(index=False)] == wanted
     assert SEPARATORS[separator] in read.layout
 
 

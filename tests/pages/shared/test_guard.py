@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from streamlit import config
 
-from pages.shared.guard import HEADERS, REFUSED, Guard, is_allowed, same_server
+from pages.shared import links_seen
+from pages.shared.guard import HEADERS, REFUSED, Guard, is_allowed, only_this_machine, same_server
 
 
 async def page(request):
@@ -66,3 +67,26 @@ def test_hosts_are_compared_by_name_on_any_port():
     assert same_server("http://LocalHost:8501", "localhost:8501") and not same_server(
         "http://localhost", "localhost:8501"
     )
+
+
+def test_it_notes_who_was_led_here_from_elsewhere(client):
+    client.get("/?prompt=from+a+site", headers={"Sec-Fetch-Site": "cross-site"})
+    client.get("/?prompt=typed", headers={"Sec-Fetch-Site": "none"})
+    assert links_seen.waits({"prompt": ["from a site"]}) and not links_seen.waits({"prompt": ["typed"]})
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed", "here"),
+    [
+        ("127.0.0.1", ["localhost", "127.0.0.1"], True),
+        ("::1", ["localhost"], True),
+        (None, ["localhost"], False),
+        ("0.0.0.0", ["localhost"], False),
+        ("127.0.0.1", ["localhost", "audit.example"], False),
+        ("127.0.0.1", [], False),
+    ],
+)
+def test_who_can_reach_the_pages(monkeypatch, address, allowed, here):
+    options = {"server.address": address, "server.allowedHosts": allowed}
+    monkeypatch.setattr(config, "get_option", options.__getitem__)
+    assert only_this_machine() is here

@@ -9,7 +9,7 @@ from core import Edits, Feature
 from core.prompts.conversation import Turn
 from pages.shared.workspace import address
 from pages.shared.workspace.address import LONGEST_LINK, Link
-from pages.shared.workspace.state import Edit, Settings, Workspace, split, with_words
+from pages.shared.workspace.state import Edit, Settings, Workspace, split, target, with_words
 
 texts = some.text(some.characters(exclude_categories=["Cs"]), max_size=300)
 words = some.builds(
@@ -57,7 +57,7 @@ def test_the_address_of_what_was_read_is_the_same_address(workspace):
     assert address.ours(parameters(link)) == link.parameters
 
 
-@given(some.lists(words, max_size=50))
+@given(some.lists(words, max_size=50, unique_by=target))
 def test_edits_survive_a_link(edits):
     text = ",".join(dict.fromkeys(edits))
     found = address.read({"edits": [text]})

@@ -146,3 +146,9 @@ def test_edits_the_model_lacks_are_left_out_and_what_is_off_stays_off(visit):
     app = visit(prompt="p", edits="2-3,9-1,~2-4,2-4800,what")
     assert edits(app) == (Edit("2-3"), Edit("2-4", False))
     assert any("9-1, 2-4800, what" in caption.value for caption in app.caption)
+
+
+def test_of_two_edits_of_one_feature_in_a_link_the_first_is_kept_and_said(visit):
+    app = visit(prompt="Hi", edits="2-3,3-4,2-3=6")
+    assert app.pills(key="chips").options == ["2-3", "3-4"]
+    assert any("“2-3” and “2-3=6.0” edit the same thing" in one.value for one in app.caption)

@@ -1,0 +1,52 @@
+"""The file of `--out`: checked before anything is computed, and written so that trouble is one sentence.
+
+Knows: paths. Does not know: what is written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.errors import InputError
+from core.kept_files import write_whole
+
+#: How the files end that `core.discovery.tables.export.write` puts into a folder.
+TABLE_ENDINGS = (".csv", ".parquet", ".json", ".md")
+
+
+def check_out(out: Path | None, *sources: str | Path | None) -> None:
+    """Raises InputError for a file that would overwrite one of those that are read, for a folder, and for a file in a
+    folder that is not there. sources: files, or names of something else, which no file has."""
+    if out is None:
+        return
+    for source in filter(None, sources):
+        if out.exists() and Path(source).exists() and out.samefile(source):
+            raise InputError(f"{out} is the file that is read, and would be overwritten. Give --out another name.")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder. Give --out the name of a file.")
+    if not out.parent.is_dir():
+        raise InputError(f"There is no folder {out.parent}. Make it, or give --out a file in another folder.")
+
+
+def check_out_folder(out: Path | None, *sources: str | Path | None) -> None:
+    """The same for a folder that will hold tables (`core.discovery.tables.export.write`)."""
+    if out is None:
+        return
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file. Give --out the name of a folder.")
+    for source in filter(None, sources):
+        path = Path(source)
+        inside = path.is_file() and path.resolve().parent == out.resolve()
+        if inside and path.suffix.lower() in TABLE_ENDINGS:
+            raise InputError(
+                f"{path} is read, and lies in the folder of --out, where a table could overwrite it. Give --out "
+                "another folder."
+            )
+
+
+def write_out(out: Path, text: str) -> None:
+    """Write a whole file. Raises InputError where it cannot be written."""
+    try:
+        write_whole(out, text)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror or error}). Choose another file.") from error

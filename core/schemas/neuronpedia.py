@@ -1,0 +1,86 @@
+"""Neuronpedia's answers: one feature, one row of a bulk file, a list of features.
+
+Knows: the field names of its JSON. Does not know: HTTP, or what is made of an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from core.schemas.schema import Schema
+
+#: A feature's number; more digits than any SAE's width has are none.
+Index = Annotated[int, Field(ge=0, lt=10**9)]
+
+
+class Score(Schema):
+    value: float | None = None
+
+
+class Explanation(Schema):
+    """One label of a feature, and who made it."""
+
+    description: str | None = None
+    explanationModelName: str | None = None  # noqa: N815 (as it stands in the answer)
+    typeName: str | None = None  # noqa: N815
+    scores: list[Score] | None = None
+
+
+class Activation(Schema):
+    """One text on which a feature fires. The strongest place is one of its tokens."""
+
+    tokens: list[str]
+    maxValue: float  # noqa: N815
+    maxValueTokenIndex: Annotated[int, Field(ge=0)]  # noqa: N815
+
+    @model_validator(mode="after")
+    def _place_is_inside(self) -> Activation:
+        if self.maxValueTokenIndex >= len(self.tokens):
+            raise ValueError("the strongest place is outside the text")
+        return self
+
+
+class FeatureAnswer(Schema):
+    """The answer to a question about one feature. What is missing is empty."""
+
+    index: Index
+    explanations: list[Explanation] | None = None
+    frac_nonzero: float | None = None
+    maxActApprox: float | None = None  # noqa: N815
+    pos_str: list[str] | None = None
+    neg_str: list[str] | None = None
+    activations: list[Activation] | None = None
+
+
+class BulkRow(Explanation):
+    """A row of a bulk file."""
+
+    index: Index
+
+
+class ListedFeature(Schema):
+    """A feature in a list. layer: a source, or the layer alone."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    layer: Annotated[str, Field(pattern=r"^\d{1,9}(\D|$)")]
+    index: Index
+    modelId: str = ""  # noqa: N815
+    description: str | None = None
+
+
+class ListedFeatures(Schema):
+    """A list of features; one without a name may be the array alone."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    features: list[ListedFeature]
+    name: str = ""
+    description: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_array(cls, value: Any) -> Any:
+        return {"features": value} if isinstance(value, list) else value
