@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+#: Lists and objects in one another; nothing that is read here has a tenth of that.
+MOST_LEVELS = 100
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -40,11 +42,24 @@ def json_text(
 
 
 def json_value(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError for anything that is none, or is nested too deeply."""
+    """The value of a JSON text. Raises ValueError for anything that is none, or is nested too deeply: whoever walks
+    through a value calls itself for each level, and runs out of levels where the reader did not yet."""
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    level, depth = [found], 0
+    while level := [one for holder in level for one in _parts(holder)]:
+        depth += 1
+        if depth > MOST_LEVELS:
+            raise ValueError("it is nested too deeply")
+    return found
+
+
+def _parts(value: Any) -> list[Any]:
+    """The lists and objects that are directly in a list or an object."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [one for one in inside if isinstance(one, (dict, list))]
 
 
 def _finite(value: Any) -> Any:

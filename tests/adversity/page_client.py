@@ -37,9 +37,7 @@ class Visitor:
     def __enter__(self) -> Visitor:
         url = self.address.replace("http://", "ws://") + "/_stcore/stream"
         self._stack = ExitStack()
-        self._socket = self._stack.enter_context(
-            connect(url, subprotocols=[Subprotocol("streamlit")], max_size=None)
-        )
+        self._socket = self._stack.enter_context(connect(url, subprotocols=[Subprotocol("streamlit")], max_size=None))
         self._known: dict[str, ForwardMsg] = {}
         return self
 

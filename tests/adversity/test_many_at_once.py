@@ -1,4 +1,4 @@
-"""Eight visitors at once and without a pause: every number is what it would have been alone, and nothing is left over."""
+"""Eight visitors at once without a pause: every number is what it would have been alone, and nothing is left over."""
 
 import gc
 import random
@@ -57,7 +57,7 @@ def test_every_number_is_what_it_would_have_been_alone(tiny, each, different):
             f"{VISITORS} × {parts * (each // parts)} requests of {len(KINDS)} kinds, {different} different ones",
             len(wrong),
             seconds,
-            memory=f"{early / 2**20:.0f} → {last / 2**20:.0f} MiB ({100 * (last / early - 1):+.1f}%)",
+            memory=f"{early / 2**20:.0f} → {last / 2**20:.0f} MiB ({last / early - 1:+.1%})",
             threads=f"{threads} → {psutil.Process().num_threads()}",
         )
     assert not wrong, f"requests {sorted(set(wrong))} gave other numbers"

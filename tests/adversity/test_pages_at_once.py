@@ -1,4 +1,4 @@
-"""Visitors of a served page, all at once: every score they are shown is the engine's, and nothing piles up meanwhile."""
+"""Visitors of a served page, all at once: every score shown is the engine's, and nothing piles up meanwhile."""
 
 import random
 import time
@@ -86,7 +86,7 @@ def test_every_score_shown_is_the_engines(page_spec, address, visitors, each, pa
                 f"{visitors} × {tries * (part + 1)} visits and prompts on Audit, Hydra and BOS",
                 len(wrong),
                 time.monotonic() - begin,
-                memory=f"{early / 2**20:.0f} → {readings[-1] / 2**20:.0f} MiB ({100 * (readings[-1] / early - 1):+.1f}%)",
+                memory=f"{early / 2**20:.0f} → {readings[-1] / 2**20:.0f} MiB ({readings[-1] / early - 1:+.1%})",
                 threads=f"{threads[0]} → {threads[-1]}",
             )
     assert not wrong, wrong[:5]
