@@ -48,7 +48,7 @@ def json_value(text: str | bytes) -> Any:
         found = json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    level, depth = [found], 0
+    level, depth = [found], 1
     while level := [one for holder in level for one in _parts(holder)]:
         depth += 1
         if depth > MOST_LEVELS:

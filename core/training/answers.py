@@ -29,10 +29,10 @@ def read_answers(path: Path) -> dict[tuple[str, int], str]:
         for line in path.read_bytes().splitlines():
             try:
                 text, number, answer, *known_by = json_value(line)
+                if known_by in ([], [_known_by(text, number, answer)]):  # earlier versions wrote no checksum
+                    found[text, number] = str(answer)
             except (ValueError, TypeError):
                 continue
-            if known_by in ([], [_known_by(text, number, answer)]):  # earlier versions wrote no checksum
-                found[text, number] = answer
     return found
 
 

@@ -126,3 +126,12 @@ def test_its_configuration_says_how_it_is_stored(folders, tmp_path) -> None:
     found = open_sae("sae_lens", folders[0])
     save_int8(tmp_path / "other", found.block(0, D_SAE), found.output_bias, {"d_in": D_MODEL})
     assert json.loads((tmp_path / "other" / "cfg.json").read_text()) == {"d_in": D_MODEL, "storage": "int8"}
+
+
+def test_weights_that_changed_on_the_disk_are_refused(folders) -> None:
+    path = folders[1] / WEIGHTS
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(AssetError, match="is not what was written"):
+        open_sae("sae_lens", folders[1])
