@@ -4,11 +4,12 @@ import ast
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.text import json_text as module
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 ROOT = Path(module.__file__).parents[2]
 VALUES = st.recursive(

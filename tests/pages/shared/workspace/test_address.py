@@ -107,4 +107,4 @@ def test_what_is_not_a_setting_is_as_usual():
 
 
 def test_half_a_surrogate_pair_makes_no_broken_link():
-    assert "view=a%3Fb" in link_to(read({"view": ["a\ud911b"]})).url("http://here/")
+    assert "view=a%3Fb" in address.link_to(address.read({"view": ["a\ud911b"]})).url("http://here/")
