@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -121,8 +123,6 @@ def _cell() -> st.SearchStrategy[str]:
 
 
 def _loose_json(value: Any) -> str:
-    import json
-
     return json.dumps(value)
 
 
@@ -163,11 +163,13 @@ def _other_files(engine: Engine, folder: Path) -> dict[str, Reader]:
         parse_card(data, "mine.json")
 
     def forged_card(given: tuple[int, list[Any]]) -> None:
-        held = with_values(card["card"], random.Random(given[0]), given[1])
-        if isinstance(held, dict):
-            parse_card(
-                json_text(card | {"card": held, "digest": digest_of(json_value(json_text(held)))}).encode(), "mine.json"
-            )
+        try:
+            held = with_values(card["card"], random.Random(given[0]), given[1])
+            digest = digest_of(json.loads(json_text(held)))
+            forged = json_text(card | {"card": held, "digest": digest}).encode()
+        except (RecursionError, TypeError, AttributeError):  # no card of that kind can be written
+            return
+        parse_card(forged, "mine.json")
 
     def some_direction(data: bytes) -> None:
         (folder / "d2.safetensors").write_bytes(data)
@@ -258,8 +260,6 @@ def _typed(engine: Engine) -> dict[str, Reader]:
         assert read(link_to(workspace).parameters).prompt in (workspace.prompt, "")
 
     def setting(given: tuple[Setting[Any], str]) -> None:
-        import os
-
         one, text = given
         os.environ[one.name] = text.replace("\0", "")
         try:
