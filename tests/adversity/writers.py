@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import duckdb
 from safetensors.torch import load_file
 
+from cache.store.database import FILE
 from core import InputError, ModelSpec
 from core.models import registry
 
@@ -63,12 +64,8 @@ def make_files(files: Path) -> None:
 
 
 def rows(where: Place, query: str) -> list[tuple]:
-    """From the store's file, without opening it as the program does; nothing where there is none."""
-    from cache.store.database import FILE
-
-    if not (where.cache / FILE).exists():
-        return []
-    with duckdb.connect(str(where.cache / FILE), read_only=True) as connection, suppress(duckdb.CatalogException):
+    """From the store's file, without opening it as the program does; nothing where none can be read."""
+    with suppress(duckdb.Error), duckdb.connect(str(where.cache / FILE), read_only=True) as connection:
         return connection.execute(query).fetchall()
     return []
 
@@ -132,13 +129,16 @@ def _convert_found(where: Place) -> Any:
 
 def _judge(where: Place, kept: Kept) -> None:
     from cache.store import judgements
-    from cache.store.database import FILE, Store
+    from cache.store.database import Store
     from tests.judges import SUBSTRINGS
 
     judgements.CHUNK = 6
     prompts = [f"How do I bake bread {n}?" for n in range(ANSWERS)]
     answers = [("I cannot help with that." if n % 3 else "Mix flour and water.") + f" {n}" for n in range(ANSWERS)]
-    stored = judgements.Judgements(Store(where.cache / FILE))
+    store = Store(where.cache / FILE)
+    if store.trouble:
+        raise InputError(store.trouble)
+    stored = judgements.Judgements(store)
     stored.judge(SUBSTRINGS, prompts, answers, True, lambda done, of: kept(str(ANSWERS - of + done)))
 
 
@@ -207,7 +207,7 @@ def _own_models_found(where: Place) -> Any:
 
 def _store(where: Place, kept: Kept) -> None:
     from cache.store.audits import Audits
-    from cache.store.database import FILE, Store
+    from cache.store.database import Store
     from tests.cache.store.rows import audit
 
     store = Store(where.cache / FILE)
