@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-real check audit-packages bench bench-gpu demo manifest docs clean base
+.PHONY: help run test test-fast test-real soak check audit-packages bench bench-gpu demo manifest docs clean base
 # A recipe that fails half-way leaves no stamp that says it is done.
 .DELETE_ON_ERROR:
 
@@ -22,13 +22,16 @@ run: $(if $(MODEL),$(VENV)/.installed,base) ## install what is missing, prepare 
 	@$(PY) -m core run $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 test: $(VENV)/.installed-dev base ## all tests, in two processes; the browser ones where Chromium is
-	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS)
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real and not soak" $(ARGS)
 
 test-real: $(VENV)/.installed-dev ## tests with real models' weights, where their files are; no part of CI
 	@$(PY) -m pytest -rs -s -m real tests/real $(ARGS)
 
+soak: $(VENV)/.installed-dev base ## the long tests of what must not break (hours), and a table of what they found
+	@$(PY) -m pytest -rs -m soak tests/adversity $(ARGS); ended=$$?; $(PY) -m tests.adversity.report; exit $$ended
+
 test-fast: $(VENV)/.installed-dev base ## the tests that need no browser and few seconds; for daily life
-	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser and not slow and not real" $(ARGS)
+	@$(PY) -m pytest -rs -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser and not slow and not real and not soak" $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint and types
 	@$(PY) -m ruff format --check .

@@ -4,9 +4,21 @@ Knows only the names. A message is one plain sentence or two (what, where, how t
 command line show it to people as it is. Anything that is not one of these types is a bug of ours.
 """
 
+import re
+
+#: A message that is longer holds something whole that a file says, or all that a library says of it.
+LONGEST = 600
+_BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+\s*")
+
 
 class HydrascopeError(Exception):
-    """The root: catch this to show any foreseen trouble to a person."""
+    """The root: catch this to show any foreseen trouble to a person. The message is one line, whatever is quoted in it;
+    of one that is too long the middle is left out, because the beginning says what and the end how to mend it."""
+
+    def __init__(self, message: object = "") -> None:
+        line = _BREAKS.sub(" ", str(message)).strip()
+        half = LONGEST // 2
+        super().__init__(line if len(line) <= LONGEST else f"{line[:half]} … {line[-half:]}")
 
 
 class InputError(HydrascopeError, ValueError):

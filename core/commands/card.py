@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, add_thinking, refuse_unused
 from core.commands.outputs import check_out
+from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
@@ -74,7 +75,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _make(options: argparse.Namespace) -> int:
-    from cache.store.database import shared_store
     from core.engine import load
 
     _check_forms(options.out)
@@ -87,9 +87,8 @@ def _make(options: argparse.Namespace) -> int:
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
     engine = engine.with_thinking(True) if options.thinking else engine
-    if options.run and (trouble := shared_store().trouble):
-        note(f"{trouble} The run cannot be read.")
-        return ExitCode.STORE_TAKEN
+    if options.run and isinstance(store := store_or_ending("The run cannot be read."), ExitCode):
+        return store
     _write(_of_run(engine, options.run) if options.run else _of_prompts(engine, options, pins), options.out)
     return ExitCode.DONE
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, refuse_unused
 from core.commands.outputs import check_out_folder
+from core.commands.storage import opened_store
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
@@ -118,12 +119,11 @@ def _features(engine: Engine, options: argparse.Namespace) -> tuple[str, Sequenc
 
 def _of_a_run(engine: Engine, run: str | None) -> tuple[str, Sequence[Feature]]:
     """The features of a run's minimal sets; of the example run that is shipped with the model when None."""
-    from cache.store.database import shared_store
     from cache.store.run_file import add_run
     from cache.store.runs import Runs
     from core.discovery.found import minimal_features
 
-    store = shared_store()
+    store = opened_store()
     if run is None:
         if engine.spec.example_run is None or not engine.spec.example_run.is_file():
             raise InputError(

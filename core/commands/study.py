@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, refuse_unused
 from core.commands.outputs import check_out, write_out
+from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar, stop_on_interrupt, table
 from core.errors import Cancelled, InputError
 from core.study.sizes import PoolSizes
@@ -75,14 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make, list or compute. Raises InputError, UnknownModelError, AssetError, DownloadError."""
-    from cache.store.database import shared_store
-
     if options.action == "results":
         _check_out(options.out)
-    store = shared_store()
-    if store.trouble:
-        note(f"{store.trouble} Nothing was done, because studies could not be read or kept.")
-        return ExitCode.STORE_TAKEN
+    store = store_or_ending("Nothing was done, because studies could not be read or kept.")
+    if isinstance(store, ExitCode):
+        return store
     match options.action:
         case "features":
             return _features(store, options)

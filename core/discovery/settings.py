@@ -6,6 +6,7 @@ resumed run goes on with its own and two runs can be told apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
@@ -135,9 +136,9 @@ class Settings:
             raise InputError("The setting “unaligned_cosine” is a cosine above 0 and at most 1, such as 0.1.")
         if not self.stages or tuple(self.stages) != tuple(range(1, max(self.stages) + 1)) or max(self.stages) > 3:
             raise InputError("Each stage builds on the one before. Choose 1, or 1,2, or 1,2,3.")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0 or max(self.seeds) >= 2**31:
             raise InputError(
-                "Stage 2 needs at least one seed, without repeats or negative numbers. Correct the setting “seeds”."
+                "Stage 2 needs at least one seed, from 0 to 2,147,483,647 and without repeats. Correct “seeds”."
             )
         if self.reading not in READINGS:
             raise InputError(f"“{self.reading}” is not a reading of Algorithm 1; choose {' or '.join(READINGS)}.")
@@ -186,7 +187,7 @@ class Settings:
             default = known[name].default
             try:
                 made[name] = _like(default, value)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise InputError(
                     f"The setting “{name}” cannot be {value!r:.40}; the default is {default!r}."
                 ) from error
@@ -205,7 +206,11 @@ def _like(default: Any, value: Any) -> Any:
         return value
     if isinstance(default, str):
         return str(value)
+    if isinstance(value, bool):
+        raise TypeError
     number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
     if isinstance(default, int):
         if number != int(number):
             raise ValueError

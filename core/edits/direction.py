@@ -67,6 +67,7 @@ def save_direction(direction: Direction, path: Path) -> None:
         "position": direction.position,
         "norm": direction.norm,
         "provenance": direction.provenance,
+        "key": direction.key,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors, said = {"vector": direction.vector.contiguous()}, {"direction": json_text(meta, sort_keys=True)}
@@ -84,6 +85,8 @@ def load_direction(path: Path) -> Direction:
                 meta["layer"], meta["position"], file.get_tensor("vector"), meta["norm"], meta["provenance"]
             )
         _check(found)
+        if meta.get("key", found.key) != found.key:  # files of earlier versions have none
+            raise ValueError("its vector is not the one that was written")
     except Exception as error:
         why = reason_of(error)
         raise AssetError(

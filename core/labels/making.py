@@ -237,10 +237,11 @@ def _key(engine: Engine, sample: Sample, layer: int) -> str:
 
 
 def _made_from(path: Path) -> str | None:
-    """The key a labels file was made with; None where there is none that can be read."""
+    """The key a labels file was made with; None where there is none that can be read whole."""
     try:
+        pq.read_table(path, page_checksum_verification=True)
         return (pq.read_schema(path).metadata or {}).get(_KEY, b"").decode()
-    except (OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):
         return None
 
 
@@ -251,7 +252,9 @@ def _write(
     partial, seen = path.with_suffix(".partial"), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(partial, _SCHEMA.with_metadata(facts), compression="zstd") as writer:
+        with pq.ParquetWriter(
+            partial, _SCHEMA.with_metadata(facts), compression="zstd", write_page_checksum=True
+        ) as writer:
             for frame in blocks:
                 table = pa.Table.from_pandas(frame, schema=_SCHEMA, preserve_index=False)
                 writer.write_table(table.replace_schema_metadata(facts))

@@ -6,6 +6,7 @@ stores, pages. A missing file is no trouble: no labels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -168,7 +169,7 @@ class MadeNotes:
         known = self._columns.get(path)
         if known is None or known[0] != written:
             with _reading(path):
-                table = pq.read_table(path, columns=["index", "label"])
+                table = pq.read_table(path, columns=["index", "label"], page_checksum_verification=True)
             known = written, LabelColumn.of(zip(*(column.to_pylist() for column in table.columns), strict=True))
             self._columns[path] = known
         return known[1].label(feature.index)
@@ -178,7 +179,9 @@ class MadeNotes:
         if path is None or not path.is_file():
             return None
         with _reading(path):
-            rows = pq.read_table(path, filters=[("index", "=", feature.index)]).to_pylist()
+            rows = pq.read_table(
+                path, filters=[("index", "=", feature.index)], page_checksum_verification=True
+            ).to_pylist()
             about = (pq.read_schema(path).metadata or {}).get(b"about", b"").decode()
         return _note(rows[0], "made here", about) if rows else None
 
@@ -210,7 +213,8 @@ def read_labels(path: Path | None) -> Labels:
     labels. Raises AssetError when it cannot be read.
     """
     if path is not None and path.is_dir():
-        return Labels((MadeNotes(path, sorted(int(file.stem.split("_")[1]) for file in path.glob("layer_*.parquet"))),))
+        numbers = (file.stem.removeprefix("layer_") for file in path.glob("layer_*.parquet"))
+        return Labels((MadeNotes(path, sorted(int(number) for number in numbers if number.isdecimal())),))
     if path is None or not path.is_file():
         return no_labels()
     with _reading(path):
@@ -218,10 +222,21 @@ def read_labels(path: Path | None) -> Labels:
         missing = [name for name in COLUMNS if name not in frame.columns]
         if missing:
             raise ValueError(f"no column {', '.join(missing)}")
-        frame = frame.astype({"layer": "int64", "index": "int64"}).drop_duplicates(["layer", "index"])
+        frame = _typed(frame).drop_duplicates(["layer", "index"])
         found = zip(frame["layer"].tolist(), frame["index"].tolist(), frame["label"].tolist(), strict=True)
         labels = {Feature(layer, index): str(label) for layer, index, label in found}
     return Labels((ShippedNotes(frame.set_index(["layer", "index"]), labels),))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns in their kinds; what is no text is an empty one. Raises ValueError, TypeError."""
+    found = frame.astype({"layer": "int64", "index": "int64", "density": "float64", "max_activation": "float64"})
+    for name in ("layer", "index"):
+        if not (found[name] == frame[name]).all():
+            raise ValueError(f"a number under “{name}” is not whole")
+    for name in ("label", "contexts", "promoted"):
+        found[name] = [text if isinstance(text, str) else "" for text in frame[name]]
+    return found
 
 
 def contexts_to_json(contexts: Iterable[Context]) -> str:
@@ -245,10 +260,14 @@ def contexts_from_json(text: object) -> tuple[Context, ...]:
                     str(row.get("before", "")),
                     str(row["token"]),
                     str(row.get("after", "")),
-                    float(row.get("activation", "nan")),
+                    _number(row.get("activation")),
                 )
             )
     return tuple(found)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and abs(value) < math.inf else math.nan
 
 
 def _note(row: Mapping[str, object], origin: Origin, about: str = "") -> FeatureNote:

@@ -14,6 +14,7 @@ import numpy as np
 from core.errors import AssetError
 from core.progress import NEVER
 from core.saes.dictionary import Dictionary
+from core.saes.formats.config import unreadable
 from core.saes.formats.normal_form import SaeFile
 from core.saes.formats.open import open_sae
 from core.saes.packed import header_of, read_records
@@ -56,9 +57,13 @@ def _identity(folder: Path) -> dict[str, Any]:
         raise AssetError(
             f"There is no SAE in {folder}. It needs cfg.json and sae_weights.safetensors, as SAELens saves them."
         )
+    try:
+        config = (folder / "cfg.json").read_text(encoding="utf-8")
+    except ValueError as error:
+        raise unreadable(folder, error) from error
     return {
         "name": str(folder.resolve()),
         "size": weights.stat().st_size,
         "mtime_ns": weights.stat().st_mtime_ns,
-        "config": (folder / "cfg.json").read_text(),
+        "config": config,
     }

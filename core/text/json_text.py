@@ -13,6 +13,8 @@ from typing import Any
 
 from core.text.reasons import reason_of
 
+#: Lists and objects in one another; nothing that is read here has a tenth of that.
+MOST_LEVELS = 100
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -42,14 +44,26 @@ def json_text(
 
 
 def json_value(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError, in plain words, for anything that is none, or is nested too
-    deeply."""
+    """The value of a JSON text. Raises ValueError, in plain words, for anything that is none, or is nested too deeply:
+    whoever walks through a value calls itself for each level, and runs out of levels where the reader did not yet."""
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except (RecursionError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(reason_of(error)) from None
     except ValueError:
         raise ValueError("it holds a number with thousands of digits") from None
+    level, depth = [found], 1
+    while level := [one for holder in level for one in _parts(holder)]:
+        depth += 1
+        if depth > MOST_LEVELS:
+            raise ValueError("it is nested too deeply")
+    return found
+
+
+def _parts(value: Any) -> list[Any]:
+    """The lists and objects that are directly in a list or an object."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [one for one in inside if isinstance(one, (dict, list))]
 
 
 def _finite(value: Any) -> Any:

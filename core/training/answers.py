@@ -7,6 +7,7 @@ and padded on the left. The first answer to a prompt is greedy; further ones are
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,16 +22,23 @@ from core.training.chats import Pair, request_ids
 
 
 def read_answers(path: Path) -> dict[tuple[str, int], str]:
-    """(prompt, which of its answers) → answer. A line that a killed run left half is passed over."""
+    """(prompt, which of its answers) → answer. A line that a killed run left half, or that is no longer what was
+    written, is passed over, so that its prompt is answered again."""
     found: dict[tuple[str, int], str] = {}
     if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_bytes().splitlines():
             try:
-                text, number, answer = json_value(line)
-            except ValueError:
+                text, number, answer, *known_by = json_value(line)
+                if known_by in ([], [_known_by(text, number, answer)]):  # earlier versions wrote no checksum
+                    found[text, number] = str(answer)
+            except (ValueError, TypeError):
                 continue
-            found[text, number] = answer
     return found
+
+
+def _known_by(text: str, number: int, answer: str) -> int:
+    """A checksum of one line."""
+    return zlib.crc32(json_text([text, number, answer]).encode())
 
 
 def answer_prompts(
@@ -65,7 +73,7 @@ def answer_prompts(
                 part, generate_batch(model, tokenizer, part, new_tokens, number, temperature), strict=True
             ):
                 known[text, number] = answer
-                file.write(json_text([text, number, answer]) + "\n")
+                file.write(json_text([text, number, answer, _known_by(text, number, answer)]) + "\n")
             file.flush()
             os.fsync(file.fileno())
     return [(text, known[text, number]) for text in prompts]

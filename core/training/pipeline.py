@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from core.kept_files import write_whole
 from core.progress import NEVER, QUIET, Progress, part
-from core.saes.card import CARD
+from core.saes.card import CARD, read_card
 from core.saes.formats.open import open_sae
 from core.text.json_text import json_text, json_value
 from core.training.answers import answer_prompts
@@ -142,8 +143,7 @@ def finish_layer(
 ) -> dict[str, Any]:
     """Train one layer into `folder` and measure its card on the weights as they were stored. Raises Cancelled."""
     ready = is_trained(folder, recordings[0], layer, settings, model.device)
-    if ready and (folder / CARD).is_file():
-        found: dict[str, Any] = json_value((folder / CARD).read_text())
+    if ready and (found := _stored_card(folder)) is not None:
         return found
     if not ready:
         train_layer(
@@ -157,6 +157,15 @@ def finish_layer(
             cancelled=cancelled,
         )
     return measure_layer(model, recordings[1], held, layer, settings, folder, sizes)
+
+
+def _stored_card(folder: Path) -> dict[str, Any] | None:
+    """The card in `folder`; None where there is none that can be read, so that it is measured again."""
+    try:
+        found: dict[str, Any] = json_value((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if read_card(folder) is not None else None
 
 
 def measure_layer(
@@ -177,7 +186,7 @@ def measure_layer(
     card = make_card(sae, recording.rows(layer), model, held, layer, sizes.tokens)
     told = json_value((folder / "cfg.json").read_text()).get("metadata", {})
     card |= {"k": settings.k, "seed": settings.seed, "training_tokens": told.get("distinct_training_tokens")}
-    (folder / CARD).write_text(json_text(card, indent=1) + "\n")
+    write_whole(folder / CARD, json_text(card, indent=1) + "\n")
     return card
 
 

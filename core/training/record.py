@@ -2,14 +2,16 @@
 
 Knows: a plain transformers model, conversations as token ids. Does not know: SAEs, prompts. The fixed prefix is
 computed once and none of it is recorded (BOS is prompt-free and its norm is out of all scale). Nothing above the
-highest layer runs. `done.json`, written after each batch, says how far the files are good; a run that was killed goes
-on from there.
+highest layer runs. `done.json`, written after each batch, says how far the files are good, with their checksums; a run
+that was killed goes on from there.
 """
 
 from __future__ import annotations
 
 import copy
+import os
 import random
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ from core.text.reasons import reason_of
 from core.training.chats import Chats
 
 DONE = "done.json"
+#: Bytes of a recording that are compared with its checksum at a time.
+_AT_ONCE = 2**24
 
 
 class _HighEnough(Exception):  # noqa: N818 (nothing is wrong: the layers above are not wanted)
@@ -139,8 +143,10 @@ def record(
     folder.mkdir(parents=True, exist_ok=True)
     batches = padded_batches(chats.rows, budget)
     d_model = model.config.get_text_config().hidden_size
-    done = _done(folder, {"layers": list(layers), "d_model": d_model, "digest": chats.digest, "of": len(batches)})
     recording = Recording(folder, tuple(layers), d_model, chats.tokens, chats.digest)
+    wanted = {"layers": list(layers), "d_model": d_model, "digest": chats.digest, "of": len(batches)}
+    done = _done(recording, wanted)
+    sums: dict[str, int] = done["sums"]
     if done["batches"] == len(batches):
         return recording
     with ExitStack() as stack:
@@ -162,11 +168,13 @@ def record(
                     raise AssetError(
                         f"Residuals after layer {layer} are too large for float16. Train on another layer."
                     )
-                rows.cpu().numpy().tofile(file)
-            done = {**done, "batches": number + 1, "tokens": done["tokens"] + int(real.sum())}
-            for file in files.values():
+                data = rows.cpu().numpy().tobytes()
+                file.write(data)
                 file.flush()
-            _write(folder / DONE, done)
+                os.fsync(file.fileno())  # before `done.json` says that it is there
+                sums[str(layer)] = zlib.crc32(data, sums.get(str(layer), 0))
+            done = {**done, "batches": number + 1, "tokens": done["tokens"] + int(real.sum()), "sums": sums}
+            write_whole(folder / DONE, json_text(done))
     return recording
 
 
@@ -185,15 +193,27 @@ def finished(folder: Path) -> Recording:
     return recording
 
 
-def _done(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
-    """How far an earlier run of the same recording came; the start for any other."""
+def _done(recording: Recording, wanted: dict[str, Any]) -> dict[str, Any]:
+    """How far an earlier run of the same recording came; the start for any other, and where a file is no longer what
+    was written: a power cut or a bad disk may leave zeros in it, which would be trained on like any other rows."""
     try:
-        found: dict[str, Any] = json_value((folder / DONE).read_text())
-    except (OSError, ValueError):
-        found = {}
-    same = all(found.get(name) == value for name, value in wanted.items())
-    return found if same else {**wanted, "batches": 0, "tokens": 0}
+        found: dict[str, Any] = json_value((recording.folder / DONE).read_text(encoding="utf-8"))
+        same = all(found[name] == value for name, value in wanted.items())
+        size = found["tokens"] * recording.d_model * 2
+        if same and all(_sum(recording.path(n), size) == found["sums"].get(str(n), 0) for n in recording.layers):
+            return found
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return {**wanted, "batches": 0, "tokens": 0, "sums": {}}
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    write_whole(path, json_text(content))
+def _sum(path: Path, size: int) -> int:
+    """The checksum of the first `size` bytes of a file. Raises OSError, ValueError for a file that is shorter."""
+    found, left = 0, size
+    with path.open("rb") as file:
+        while left:
+            data = file.read(min(left, _AT_ONCE))
+            if not data:
+                raise ValueError(f"{path.name} is cut short")
+            found, left = zlib.crc32(data, found), left - len(data)
+    return found

@@ -5,10 +5,14 @@ Knows: names and ranges. Does not know: models, devices, files.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.errors import InputError
+
+#: Seeds are below this: torch takes no seed of more than 64 bits, and each layer has one of its own.
+MOST_SEED = 2**31
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,10 @@ class TrainingSettings:
             raise InputError(
                 f"k is the number of active features per token. Give a number from 1 to {self.width} (the width)."
             )
-        if not (self.passes > 0 and self.learning_rate > 0):
-            raise InputError("Passes and learning rate must be above 0.")
+        if not (0 < self.passes < math.inf and 0 < self.learning_rate < 1):
+            raise InputError("Passes must be above 0, and the learning rate between 0 and 1, such as 0.001.")
+        if not 0 <= self.seed < MOST_SEED:
+            raise InputError(f"The seed is {self.seed:.20g}. Give a whole number from 0 to {MOST_SEED - 1:,}.")
 
     def steps(self, rows: int) -> int:
         """Training steps on so many recorded tokens. Raises InputError for fewer than one batch of them."""

@@ -18,10 +18,11 @@ from safetensors.torch import load_file, save_file
 
 from core.devices import fast_bfloat16
 from core.errors import Cancelled
+from core.hashes import sha256_of
 from core.kept_files import put_in_place
 from core.progress import NEVER, QUIET, Progress
 from core.saes.columns import Columns
-from core.saes.formats.int8 import save_int8
+from core.saes.formats.int8 import check_weights, save_int8
 from core.text.json_text import json_text, json_value
 from core.training.record import Recording
 from core.training.settings import TrainingSettings
@@ -130,9 +131,10 @@ def identity_of(recording: Recording, layer: int, settings: TrainingSettings, de
 def is_trained(
     folder: Path, recording: Recording, layer: int, settings: TrainingSettings, device: torch.device
 ) -> bool:
-    """Whether the finished SAE of just this training lies there; it is put in place whole."""
+    """Whether the finished SAE of just this training lies there, as it was written; it is put in place whole."""
     try:
         found = json_value((folder / "cfg.json").read_text())["metadata"]["training"]
+        check_weights(folder)
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return bool(found == identity_of(recording, layer, settings, device))
@@ -195,7 +197,8 @@ def _checkpoint(trainer: Any, folder: Path, identity: dict[str, Any], position: 
     partial.mkdir(parents=True)
     save_file({name: tensor.contiguous() for name, tensor in trainer.sae.state_dict().items()}, partial / _WEIGHTS)
     trainer.save_trainer_state(partial)
-    state = {"identity": identity, "position": position, "steps": trainer.n_training_steps}
+    hashes = {path.name: sha256_of(path) for path in sorted(partial.iterdir())}
+    state = {"identity": identity, "position": position, "steps": trainer.n_training_steps, "sha256": hashes}
     (partial / _STATE).write_text(json_text(state))
     if folder.exists():
         folder.rename(old)
@@ -210,9 +213,10 @@ def _resume(trainer: Any, folder: Path, identity: dict[str, Any], position: int)
         old.rename(folder)
     try:
         state = json_value((folder / _STATE).read_text())
-    except (OSError, ValueError):
-        return position
-    if state["identity"] != identity:
+        whole = all(sha256_of(folder / name) == hashed for name, hashed in state["sha256"].items())
+        if not whole or not state["sha256"] or state["identity"] != identity:
+            return position
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return position
     trainer.sae.load_state_dict(load_file(folder / _WEIGHTS, device=str(trainer.cfg.device)))
     trainer.load_trainer_state(folder)

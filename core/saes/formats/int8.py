@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.errors import AssetError
+from core.hashes import sha256_of
 from core.saes.columns import Columns
 from core.saes.formats.normal_form import SaeFile, Tensors
 from core.text.json_text import json_text, json_value
@@ -26,6 +27,8 @@ from core.text.json_text import json_text, json_value
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 #: The tensor whose presence tells this storage from SAELens's.
 SIGN = "encoder_scale"
+#: In cfg.json: the hash of the weights that were written with it. Files of earlier versions have none.
+HASH = "weights_sha256"
 _STEPS = 127
 
 
@@ -66,7 +69,15 @@ def save_int8(folder: Path, columns: Columns, output_bias: torch.Tensor, config:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = quantised_columns(columns) | {"b_dec": output_bias.float().contiguous()}
     save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json_text(config | {"storage": "int8"}, indent=1) + "\n", encoding="utf-8")
+    said = config | {"storage": "int8", HASH: sha256_of(folder / WEIGHTS)}
+    (folder / CONFIG).write_text(json_text(said, indent=1) + "\n", encoding="utf-8")
+
+
+def check_weights(folder: Path) -> None:
+    """Raises ValueError where the weights are not those that were written with their configuration."""
+    expected = json_value((folder / CONFIG).read_text(encoding="utf-8")).get(HASH)
+    if expected is not None and sha256_of(folder / WEIGHTS) != expected:
+        raise ValueError(f"{WEIGHTS} is not what was written")
 
 
 def shrink(source: Path, target: Path) -> None:
@@ -82,6 +93,7 @@ def shrink(source: Path, target: Path) -> None:
 def to_sae_lens(source: Path, target: Path) -> None:
     """Write an int8 SAE as SAELens saves one, in float32, with the same weights. Raises AssetError."""
     config = json_value((source / CONFIG).read_text(encoding="utf-8"))
+    config.pop(HASH, None)
     if config.pop("storage", None) != "int8":
         raise AssetError(f"The SAE in {source} is not stored as int8. Open it with SAELens.")
     stored = load_file(source / WEIGHTS)

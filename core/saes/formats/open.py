@@ -19,7 +19,7 @@ from safetensors import safe_open
 from core.errors import AssetError
 from core.saes.formats import torch_suites
 from core.saes.formats.config import check_editable, read_config, unreadable
-from core.saes.formats.int8 import SIGN, int8_file
+from core.saes.formats.int8 import SIGN, check_weights, int8_file
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.zip_members import array_header, data_offset, unpacked_array
 from core.schemas.saes import LlamaScopeConfig, LlamaScopeHyperparameters
@@ -134,6 +134,7 @@ def _sae_lens(folder: Path, scale: float | None) -> SaeFile:
     check_editable(config, folder)
     file = _Safetensors(folder / "sae_weights.safetensors")
     if SIGN in file:
+        check_weights(folder)
         return int8_file(file, config.subtracts_bias, config.hook)
     threshold: Callable[[slice], torch.Tensor] | None = None
     if config.architecture == "jumprelu" and "log_threshold" in file:

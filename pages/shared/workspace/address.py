@@ -132,7 +132,11 @@ def _number(text: str | None, usual: float) -> float:
 
 
 def _query(parameters: Parameters) -> str:
-    return "&".join(f"{name}={quote(value, safe=',=@')}" for name, values in parameters.items() for value in values)
+    return "&".join(
+        f"{name}={quote(value, safe=',=@', errors='replace')}"
+        for name, values in parameters.items()
+        for value in values
+    )
 
 
 def _length(parameters: Parameters) -> int:

@@ -48,6 +48,11 @@ def test_plain_values_take_the_kind_of_their_default():
         {"control_draws": -1},
         {"patience": -1},
         {"unaligned_cosine": 0},
+        {"tokens": float("inf")},
+        {"tokens": 10**400},
+        {"tokens": True},
+        {"learning_rate": float("nan")},
+        {"seeds": [2**40]},
     ],
 )
 def test_nonsense_is_one_sentence(values):

@@ -61,6 +61,16 @@ def test_a_missing_or_broken_file_is_one_plain_error(tmp_path, content):
         load_direction(path)
 
 
+def test_a_direction_that_changed_on_the_disk_is_refused(tmp_path):
+    path = tmp_path / "d.safetensors"
+    save_direction(make_direction(torch.randn(32), 3), path)
+    data = bytearray(path.read_bytes())
+    data[-4] ^= 1  # the last digit of a number: its length is still 1
+    path.write_bytes(data)
+    with pytest.raises(AssetError, match="is not the one that was written"):
+        load_direction(path)
+
+
 def test_a_direction_cannot_be_changed():
     with pytest.raises(AttributeError):
         make_direction(RAW, 1).layer = 2

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 import pandas as pd
@@ -146,3 +147,15 @@ def test_a_garbled_file_is_said_when_it_is_read(tmp_path):
     for ask in (lambda: notes.label(Feature(2, 0)), lambda: notes.note(Feature(2, 0)), lambda: len(notes)):
         with pytest.raises(AssetError, match=r"layer_2\.parquet cannot be read"):
             ask()
+
+
+def test_a_file_that_changed_on_the_disk_is_never_read_as_something_else_and_made_again(tiny, sample, tmp_path):
+    make_labels(tiny, sample, tmp_path, [2])
+    path = made_file(tmp_path, 2)
+    good, right = path.read_bytes(), [MadeNotes(tmp_path, [2]).note(Feature(2, index)) for index in range(48)]
+    for place in range(4, len(good) * 2 // 3, len(good) // 40):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 8]) + good[place + 1 :])
+        with suppress(AssetError):
+            assert [MadeNotes(tmp_path, [2]).note(Feature(2, index)) for index in range(48)] == right
+        make_labels(tiny, sample, tmp_path, [2])
+        assert [MadeNotes(tmp_path, [2]).note(Feature(2, index)) for index in range(48)] == right

@@ -1,6 +1,7 @@
 """Feature labels: read when there, no trouble when not."""
 
 import json
+import math
 
 import pandas as pd
 import pytest
@@ -104,3 +105,27 @@ def test_the_first_source_with_a_label_wins_and_else_whoever_knows_anything():
         labels = Labels(tuple(map(One, given)))
         assert labels.label(feature) == (label or "")
         assert labels.note(feature) == (None if label is None else One(label).note(feature))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("layer", 1.5), ("index", "x"), ("density", "much"), ("max_activation", [1]), ("layer", None)]
+)
+def test_a_number_that_is_none_is_said(tmp_path, column, value):
+    row = dict(zip(COLUMNS, (4, 7, "a", 0.1, 1.0, "[]", ""), strict=True)) | {column: value}
+    pd.DataFrame([row]).to_parquet(tmp_path / "labels.parquet")
+    with pytest.raises(AssetError, match="cannot be read"):
+        read_labels(tmp_path / "labels.parquet")
+
+
+def test_what_is_no_text_is_no_label(tmp_path):
+    contexts = '[{"token": "x", "activation": "much"}, {"token": "y", "activation": [1]}]'
+    rows = [(4, 7, None, 0.1, 1.0, None, None), (4, 8, "b", 0.1, 1.0, contexts, "")]
+    pd.DataFrame(rows, columns=list(COLUMNS)).to_parquet(tmp_path / "labels.parquet")
+    labels = read_labels(tmp_path / "labels.parquet")
+    assert labels.label(Feature(4, 7)) == labels.note(Feature(4, 7)).promoted == ""
+    assert all(math.isnan(one.activation) for one in labels.note(Feature(4, 8)).contexts)
+
+
+def test_other_files_in_a_folder_of_labels_are_left_alone(tmp_path):
+    (tmp_path / "layer_x.parquet").write_bytes(b"notes of somebody")
+    assert len(read_labels(tmp_path)) == 0

@@ -4,11 +4,12 @@ import ast
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.text import json_text as module
-from core.text.json_text import json_text
+from core.text.json_text import json_text, json_value
 
 ROOT = Path(module.__file__).parents[2]
 VALUES = st.recursive(
@@ -54,3 +55,12 @@ def test_nothing_writes_json_in_another_way():
                 if isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.dumps", "json.dump"):
                     others.add(path.relative_to(ROOT).as_posix())
     assert others == {"core/text/json_text.py"}
+
+
+@pytest.mark.parametrize("depth", [101, 950, 100_000])
+def test_what_is_nested_too_deeply_is_no_json(depth):
+    """Python's reader takes some 990 levels; whoever walks through the value then runs out of them."""
+    for text in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            json_value(text)
+    assert json_value("[" * 90 + "]" * 90) and json_value("7") == 7

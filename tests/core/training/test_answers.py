@@ -1,5 +1,7 @@
 """Answers: the greedy ones are transformers' own, row by row; made ones are kept; a stopped run goes on."""
 
+import re
+
 import pytest
 import torch
 
@@ -55,3 +57,24 @@ def test_the_head_reads_a_contiguous_tensor_and_is_left_as_it_was(plain, tokeniz
         watch.remove()
     assert len(read) == 3 and all(read)
     assert len(head._forward_pre_hooks) == before
+
+
+@pytest.mark.parametrize(
+    "line", [b"7", b"[1, 2]", b"null", b"\xff\xfe", b"\0" * 40, b'["a", 0, "b", 1]', b'[["a"], 0, "b"]']
+)
+def test_a_line_that_is_not_what_was_written_is_answered_again(plain, tokenizer, tmp_path, line) -> None:
+    path = tmp_path / "a.jsonl"
+    first = answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=4)
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([line, *lines[1:]]) + b"\n")
+    assert len(read_answers(path)) == len(lines) - 1
+    assert answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=4) == first
+
+
+def test_an_answer_that_changed_on_the_disk_is_given_again(plain, tokenizer, tmp_path) -> None:
+    path = tmp_path / "a.jsonl"
+    first = answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=4)
+    path.write_bytes(path.read_bytes().replace(PROMPTS[0].encode(), PROMPTS[0].swapcase().encode()))
+    assert answer_prompts(plain, tokenizer, PROMPTS, path, new_tokens=4) == first
+    path.write_text(re.sub(r", \d+\]\n", "]\n", path.read_text()))  # as earlier versions wrote it
+    assert answer_prompts(None, tokenizer, PROMPTS, path, new_tokens=4) == first

@@ -1,5 +1,6 @@
 """Recording: the rows are a plain forward's residuals without the prefix, and a stopped run ends the same."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -88,3 +89,27 @@ def test_another_number_of_layers_is_another_recording(plain, chats, tmp_path) -
     second = record(plain, chats, (1, 2), tmp_path)
     assert second == replace(first, layers=(1, 2))
     assert second.path(2).stat().st_size == chats.tokens * 32 * 2
+
+
+@pytest.mark.parametrize("damage", ["zeros", "cut off", "empty", "one bit"])
+@pytest.mark.parametrize("done", [2, 1000])
+def test_a_file_that_is_not_what_was_written_is_recorded_again(plain, chats, tmp_path, damage, done) -> None:
+    """A power cut or a bad disk: the rows would be trained on like any others."""
+    whole = record(plain, chats, (1, 2), tmp_path / "whole", budget=128)
+    parts = tmp_path / "parts"
+    with suppress(Cancelled):
+        record(plain, chats, (1, 2), parts, budget=128, cancelled=StopsAfter(done))
+    data = bytearray((parts / "layer_02.f16").read_bytes())
+    data[100] ^= 1
+    made = {"zeros": bytes(len(data)), "cut off": data[: len(data) // 2], "empty": b"", "one bit": data}
+    (parts / "layer_02.f16").write_bytes(made[damage])
+    again = record(plain, chats, (1, 2), parts, budget=128)
+    for layer in (1, 2):
+        assert np.array_equal(whole.rows(layer), again.rows(layer))
+
+
+@pytest.mark.parametrize("said", ["", "[]", "7", '{"batches": 3}', '{"sums": [], "tokens": "x"}', "\0\0"])
+def test_what_cannot_be_read_of_an_earlier_recording_is_as_none(plain, chats, tmp_path, said) -> None:
+    whole = record(plain, chats, (1,), tmp_path)
+    (tmp_path / "done.json").write_text(said)
+    assert np.array_equal(record(plain, chats, (1,), tmp_path).rows(1), whole.rows(1))

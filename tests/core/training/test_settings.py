@@ -17,6 +17,11 @@ from core.errors import InputError
         ({"k": 49}, "k is"),
         ({"k": 0}, "k is"),
         ({"passes": 0}, "above 0"),
+        ({"passes": float("inf")}, "above 0"),
+        ({"learning_rate": float("inf")}, "between 0 and 1"),
+        ({"learning_rate": float("nan")}, "between 0 and 1"),
+        ({"seed": -1}, "from 0 to"),
+        ({"seed": 2**70}, "from 0 to"),
         ({"checkpoint_steps": 0}, "checkpoint steps"),
     ],
 )

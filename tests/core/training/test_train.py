@@ -139,3 +139,27 @@ def test_every_pass_sees_every_row_once_in_an_order_of_its_own() -> None:
     assert passes[0] != passes[1]
     later = Rows(np.arange(12, dtype=np.float16)[:, None], 4, 0, torch.device("cpu"), position=4)
     assert next(later).flatten().tolist() == passes[1][4:8]
+
+
+@pytest.mark.parametrize("name", ["state.json", "weights.safetensors", "trainer_state.pt"])
+@pytest.mark.parametrize("damage", ["empty", "one bit"])
+def test_a_damaged_checkpoint_is_as_none(recording, settings, tmp_path, name, damage) -> None:
+    train_layer(recording, 1, settings, tmp_path / "whole")
+    with pytest.raises(Cancelled):
+        train_layer(recording, 1, settings, tmp_path / "parts", cancelled=StopsAfter(9))
+    path = tmp_path / "parts.training" / name
+    data = bytearray(path.read_bytes())
+    data[-40] ^= 1
+    path.write_bytes(data if damage == "one bit" and name != "state.json" else b"")
+    train_layer(recording, 1, settings, tmp_path / "parts")
+    one, two = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_weights_that_changed_on_the_disk_do_not_count_as_done(recording, settings, tmp_path) -> None:
+    train_layer(recording, 1, settings, tmp_path / "sae")
+    path = tmp_path / "sae" / "sae_weights.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    assert not is_trained(tmp_path / "sae", recording, 1, settings, CPU)

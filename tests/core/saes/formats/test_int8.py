@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core import AssetError
+from core.hashes import sha256_of
 from core.saes.columns import activations
 from core.saes.folder import open_dictionary
-from core.saes.formats.int8 import WEIGHTS, dequantise, quantise, save_int8, shrink, to_sae_lens
+from core.saes.formats.int8 import HASH, WEIGHTS, dequantise, quantise, save_int8, shrink, to_sae_lens
 from core.saes.formats.open import open_sae
 from tests.conftest import D_MODEL, D_SAE, make_sae
 
@@ -125,4 +126,14 @@ def test_its_configuration_says_how_it_is_stored(folders, tmp_path) -> None:
     assert json.loads((folders[1] / "cfg.json").read_text())["storage"] == "int8"
     found = open_sae("sae_lens", folders[0])
     save_int8(tmp_path / "other", found.block(0, D_SAE), found.output_bias, {"d_in": D_MODEL})
-    assert json.loads((tmp_path / "other" / "cfg.json").read_text()) == {"d_in": D_MODEL, "storage": "int8"}
+    said = json.loads((tmp_path / "other" / "cfg.json").read_text())
+    assert said == {"d_in": D_MODEL, "storage": "int8", HASH: sha256_of(tmp_path / "other" / WEIGHTS)}
+
+
+def test_weights_that_changed_on_the_disk_are_refused(folders) -> None:
+    path = folders[1] / WEIGHTS
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(AssetError, match="is not what was written"):
+        open_sae("sae_lens", folders[1])

@@ -104,3 +104,7 @@ def test_what_is_not_a_setting_is_as_usual():
     odd = {"k": ["many"], "near": ["nan"], "seed": ["inf"], "mode": ["?"], "tokens": ["33"], "turn": ["alone"]}
     assert address.read(odd) == Workspace()
     assert address.read({"k": ["900"], "near": ["-1"], "seed": ["-5"]}).settings == Settings(50, 0.0, 0)
+
+
+def test_half_a_surrogate_pair_makes_no_broken_link():
+    assert "view=a%3Fb" in address.link_to(address.read({"view": ["a\ud911b"]})).url("http://here/")
