@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="without an action, runs the search")
     merging = actions.add_parser(
-        "merge", help="join the shards in a folder; once all phases are there, make the tables"
+        "merge", help="join the shards in a folder; once all phases are there, write the tables"
     )
     merging.add_argument("folder", metavar="DIR", type=Path)
 

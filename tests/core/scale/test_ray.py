@@ -117,21 +117,21 @@ def test_a_worker_killed_and_one_out_of_memory_lose_nothing_and_double_nothing(c
 
 def test_a_node_that_is_lost_takes_nothing_with_it(cluster, clean, tiny, whole):
     node = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=80_000_000)
-    (clean / "wait.candidates.1").write_text(node.node_id)
+    (clean / "wait.screen.1").write_text(node.node_id)  # every worker is given a group of the first step
     work, gone = draft(tiny), threading.Event()
     work.ledger = Appended()
 
     def lose_it():
-        until(lambda: (clean / "wait.candidates.done").exists(), 240)
+        until(lambda: (clean / "wait.screen.done").exists(), 240)
         cluster.remove_node(node, allow_graceful=False)
         gone.set()
 
-    losing = threading.Thread(target=lose_it)
+    losing = threading.Thread(target=lose_it, daemon=True)
     with ray_crew(work, LOCAL, Size(3, 1)) as crew:
         until(lambda: crew.pool.hear(0.1) == [] and len(crew.pool.ready()) == 3, 240)
         losing.start()
         run_steps(work, crew=crew)
-    losing.join()
+    losing.join(10)
     assert gone.is_set() and work.ledger.every() == whole
 
 
