@@ -13,7 +13,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, add_thinking, refuse_unused
 from core.commands.outputs import check_out
 from core.commands.storage import store_or_ending
-from core.commands.terminal import note, progress_bar
+from core.commands.terminal import progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
 
