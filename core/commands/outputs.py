@@ -19,8 +19,8 @@ def check_out(out: Path | None, *sources: str | Path | None) -> None:
     folder that is not there. sources: files, or names of something else, which no file has."""
     if out is None:
         return
-    for source in filter(None, sources):
-        if out.exists() and Path(source).exists() and out.samefile(source):
+    for path in (Path(source) for source in sources if source):
+        if out.exists() and path.exists() and out.samefile(path):
             raise InputError(f"{out} is the file that is read, and would be overwritten. Give --out another name.")
     if out.is_dir():
         raise InputError(f"{out} is a folder. Give --out the name of a file.")
@@ -34,8 +34,7 @@ def check_out_folder(out: Path | None, *sources: str | Path | None) -> None:
         return
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file. Give --out the name of a folder.")
-    for source in filter(None, sources):
-        path = Path(source)
+    for path in (Path(source) for source in sources if source):
         inside = path.is_file() and path.resolve().parent == out.resolve()
         if inside and path.suffix.lower() in TABLE_ENDINGS:
             raise InputError(

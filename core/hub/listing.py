@@ -30,8 +30,9 @@ from core.errors import DownloadError, OfflineError
 from core.hub import errors as hub_errors
 from core.hub.errors import Place
 from core.schemas.hub import RepositoryInfo
-from core.schemas.schema import checked, read
+from core.schemas.schema import checked
 from core.schemas.weights import WeightsIndex
+from core.shaped import read
 
 # Files that run code when they are opened as their makers meant; weights are read from safetensors and npz.
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill")

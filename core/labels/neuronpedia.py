@@ -24,8 +24,8 @@ from core.errors import DownloadError, GarbledAnswerError, InputError, OfflineEr
 from core.labels.bounded import TooMuchError, lines_within, read_body
 from core.labels.explained import Explained, explained, label_of
 from core.schemas.neuronpedia import BulkRow, FeatureAnswer
-from core.schemas.schema import parsed
 from core.settings import NEURONPEDIA, NEURONPEDIA_BULK, NEURONPEDIA_KEY
+from core.shaped import parsed
 from core.text.reasons import reason_of
 
 #: The site allows 25,000 requests an hour; some room is left for the visitor's own browser.

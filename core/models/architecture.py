@@ -15,8 +15,8 @@ import transformers
 from torch import nn
 
 from core.errors import AssetError
-from core.schemas.schema import read
 from core.schemas.weights import ModelConfig
+from core.shaped import read
 from core.text.reasons import reason_of
 
 _Kind = TypeVar("_Kind", bound=nn.Module)

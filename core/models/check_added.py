@@ -25,8 +25,8 @@ from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
 from core.saes.published import SaeRef, is_release, published
-from core.schemas.schema import read
 from core.schemas.weights import INDEX, WeightsIndex
+from core.shaped import read
 from core.text.layers import layers_text
 from core.text.reasons import reason_of
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from core.errors import AssetError
-from core.schemas.schema import read
 from core.schemas.weights import AdapterConfig
+from core.shaped import read
 from core.shipped_files import check_shipped
 from core.text.reasons import reason_of
 

@@ -231,10 +231,8 @@ def only_first_token(prompt: Prompt) -> Prompt:
 
 
 def _far_too_long(text: str, context_length: int) -> InputError:
-    return InputError(
-        f"The prompt has {len(text):,} characters, far more than the model's context of {context_length:,} tokens. "
-        "Shorten it."
-    )
+    size = f"{len(text):,} characters, far more than the model's context of {context_length:,} tokens"
+    return InputError(f"The prompt has {size}. Shorten it.")
 
 
 def _render(tokenizer: Any, content: str, system: str | None, variables: Mapping[str, object]) -> str:
@@ -250,14 +248,12 @@ def _apply(tokenizer: Any, messages: list[dict[str, str]], system: str | None, v
             turns, tokenize=False, add_generation_prompt=True, date_string=DATE, **variables
         )
     except Exception as error:  # jinja2's, and whatever a template raises by itself
-        if not system:
-            raise InputError(
-                f"This model's chat template cannot be used ({reason_of(error)}). If it wants a "
-                'system prompt, give one from Python: ModelSpec(..., system="…"). Else choose a model with a plain '
-                "template."
-            ) from error
+        why = reason_of(error)
+        if system:
+            raise InputError(f"This model's chat template accepts no system prompt ({why}). Leave it out.") from error
         raise InputError(
-            f"This model's chat template accepts no system prompt ({reason_of(error)}). Leave it out."
+            f"This model's chat template cannot be used ({why}). If it wants a system prompt, give one from Python: "
+            'ModelSpec(..., system="…"). Else choose a model with a plain template.'
         ) from error
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.schemas.saes import QualityCard
-from core.schemas.schema import read
+from core.shaped import read
 from core.shipped_files import check_shipped
 
 CARD = "card.json"

@@ -5,12 +5,9 @@ Knows: pydantic. Does not know: any shape.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-from core.text.json_text import json_value
 
 
 class Schema(BaseModel):
@@ -20,16 +17,6 @@ class Schema(BaseModel):
 
 
 Shape = TypeVar("Shape", bound=Schema)
-
-
-def parsed(shape: type[Shape], text: str | bytes) -> Shape:
-    """A JSON text in a shape. Raises ValueError, in plain words."""
-    return checked(shape, json_value(text))
-
-
-def read(shape: type[Shape], path: Path) -> Shape:
-    """A JSON file in a shape. Raises OSError, and ValueError in plain words."""
-    return parsed(shape, path.read_bytes())
 
 
 def checked(shape: type[Shape], value: Any) -> Shape:

@@ -17,7 +17,7 @@ from core.edits.edits import Feature
 from core.errors import InputError
 from core.models.spec import ModelSpec
 from core.schemas.neuronpedia import ListedFeature, ListedFeatures
-from core.schemas.schema import parsed
+from core.shaped import parsed
 from core.text.json_text import json_text
 
 #: More than this is no list that somebody made by hand.

@@ -13,8 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-#: It names the program's own requirements too.
-FILES = ("requirements-dev.txt",)
+FILES = ("requirements.txt", "requirements-dev.txt")
 
 
 def asked(files: tuple[str, ...] = FILES) -> tuple[str, str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from core.errors import AssetError
 from core.saes.formats.torch_suites import check_class
 from core.schemas.saes import DictionaryLearningConfig, GemmaScope2Config, LlamaScopeConfig, SaeLensConfig
-from core.schemas.schema import checked, read
+from core.schemas.schema import checked
+from core.shaped import read
 from core.text.reasons import reason_of
 
 #: Layout → its small file; layouts that are not named have none.

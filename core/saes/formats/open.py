@@ -23,7 +23,7 @@ from core.saes.formats.int8 import SIGN, check_weights, int8_file
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.zip_members import array_header, data_offset, unpacked_array
 from core.schemas.saes import LlamaScopeConfig, LlamaScopeHyperparameters
-from core.schemas.schema import read
+from core.shaped import read
 
 Layout = Literal[
     "sae_lens",

@@ -17,7 +17,7 @@ from core.errors import AssetError
 from core.saes.formats.normal_form import LINEAR, SaeFile, sae_file
 from core.saes.formats.torch_zip import TorchFile
 from core.schemas.saes import DictionaryLearningConfig
-from core.schemas.schema import read
+from core.shaped import read
 
 #: dictionary_learning's classes whose features fire by themselves: whether a threshold is asked for, and whether the
 #: decoder bias is subtracted from the input. A BatchTopK's k binds in training only; its threshold is what remains.

@@ -393,23 +393,3 @@ def test_the_endpoint_is_read_at_each_call(hub, made, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", hub.endpoint + "/")
     assert look(FILES).online
     assert os.environ["HF_ENDPOINT"].endswith("/")
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        {"siblings": 5},
-        {"siblings": [5]},
-        {"siblings": [{}]},
-        {"siblings": [{"rfilename": "config.json", "size": -1, "blobId": "a" * 40}]},
-        {"siblings": [{"rfilename": "config.json", "lfs": {"size": 1}}]},
-        {"sha": None},
-        {"sha": ["a"]},
-        {"gated": "perhaps"},
-        {"lastModified": "soon"},
-    ],
-)
-def test_a_listing_of_another_shape_is_one_typed_sentence(hub, made, monkeypatch, told):
-    true = Repository.info
-    monkeypatch.setattr(Repository, "info", lambda self, commit, blobs: true(self, commit, blobs) | told)
-    refused(GarbledAnswerError, "does not answer like a model hub", wanted=Wanted(REPO, ("*.json",)))

@@ -10,7 +10,8 @@ import pytest
 from core.schemas import saes, weights
 from core.schemas.hub import RepositoryInfo
 from core.schemas.neuronpedia import BulkRow, FeatureAnswer, ListedFeatures
-from core.schemas.schema import Schema, checked, parsed
+from core.schemas.schema import Schema, checked
+from core.shaped import parsed
 
 SHA = "a" * 40
 FITS: dict[type[Schema], dict] = {
