@@ -13,7 +13,9 @@ from core import Edits, Engine, InputError, Measurement
 from core.edits.direction import load_direction
 from core.measures import direction_search
 from core.measures.direction_search import Candidate, mean_last, pick, score, search
+from core.measures.direction_sources import split_sides
 from core.paths import cache_folder
+from core.prompts.shipped import prompts_file
 from tests.judges import judging
 from tests.oracles import PROMPTS, slow
 
@@ -224,7 +226,6 @@ def test_too_few_prompts_are_said_so(refusing, sorted_texts):
         {"harmful": "How?"},
         {"harmful": 7},
         {"harmful": [""] * 9},
-        {"harmful": None, "harmless": None},
     ],
 )
 def test_a_search_asked_for_wrongly_says_so_before_it_starts(refusing, sorted_texts, monkeypatch, arguments):
@@ -257,3 +258,10 @@ def test_the_balanced_rule_prefers_low_kl_among_layers_no_worse_than_sampling_er
     assert pick(made, "balanced", 30) == 15
     assert pick(made, "paper", 30) == 24
     assert pick([replace(c, tried=0) for c in made], "balanced", 30) == 24  # nothing known of the sample: no slack
+
+
+def test_without_prompts_of_its_own_a_model_is_asked_the_bundled_ones(tiny_spec):
+    assert tiny_spec.prompts is None
+    harmful, harmless = split_sides(tiny_spec, None, None, 0.2)
+    assert (harmful, harmless) == split_sides(replace(tiny_spec, prompts=prompts_file()), None, None, 0.2)
+    assert all(len(part) > 8 for part in (*harmful, *harmless))
