@@ -74,7 +74,7 @@ def _write(path: Path, found: Measured) -> None:
     said = json_text({"writer": found.writer, "sentences": {str(f): text for f, text in found.sentences.items()}})
     arrays["said"] = np.frombuffer(said.encode("utf-8"), dtype=np.uint8)
     with path.open("wb") as opened:
-        np.savez_compressed(opened, **arrays)
+        np.savez_compressed(opened, allow_pickle=False, **arrays)
 
 
 def _read(arrays: np.lib.npyio.NpzFile) -> Measured:

@@ -63,7 +63,7 @@ def read_list(text: str, spec: ModelSpec, name: str = "The list") -> FeatureList
             f"{name} is no list of features ({error}). Give a JSON file with “features”, each "
             "with modelId, layer and index, as Neuronpedia writes it."
         ) from error
-    pairs = [(Feature(int(_LAYER.match(row.layer)[0]), row.index), row) for row in found.features]
+    pairs = [(Feature(int(_LAYER.findall(row.layer)[0]), row.index), row) for row in found.features]
     if not pairs:
         raise InputError(f"{name} has no features.")
     if len(pairs) > MOST:
