@@ -3,5 +3,5 @@
 Knows: the fields of a hub's listings, Neuronpedia's answers, and the small files beside weights; pydantic checks them.
 Does not know: who asked, or what is said to people. What has another shape is a ValueError in plain words, and whoever
 asked makes it a sentence: `GarbledAnswerError` of a server's answer with status 200, `AssetError` of a file.
-Public: `schema.checked`, and for JSON `core.shaped.parsed`; the shapes in `hub`, `neuronpedia`, `weights`, `saes`.
+Public: `schema.checked` (JSON goes through core.shaped); the shapes in `hub`, `neuronpedia`, `weights`, `saes`.
 """
