@@ -104,8 +104,19 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Raises InputError for options that do nothing together, before anything is loaded."""
-    begins = ("harmful", "benign", "plain", "column", "benign_column", "reference", "set", "judge", "name", "thinking")
-    begins += ("compute_direction",)
+    begins = (
+        "harmful",
+        "benign",
+        "plain",
+        "column",
+        "benign_column",
+        "reference",
+        "set",
+        "judge",
+        "name",
+        "thinking",
+        "compute_direction",
+    )
     if options.stability:
         refuse_unused(options, "with --stability", *begins, "resume", "repeat", "stages")
     if options.resume:

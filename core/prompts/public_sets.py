@@ -46,7 +46,7 @@ class PromptList:
     def notes(self) -> tuple[str, ...]:
         """How it was read, what to look at, and how many rows have no text: sentences."""
         empty = [row for row, text in enumerate(self.rows) if not text.strip()]
-        left_out = ()
+        left_out: tuple[str, ...] = ()
         if empty:
             what = f"is {self.not_text[empty[0]]} and no text" if empty[0] in self.not_text else "is empty"
             left_out = (f"{counted(len(empty), 'row')} left out: row {empty[0] + 1:,} {what}.",)

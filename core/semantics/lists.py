@@ -8,7 +8,6 @@ alone, and “modelId” the name it has here. Knows: that format. Does not know
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
@@ -24,7 +23,6 @@ from core.text.json_text import json_text
 MOST = 5_000
 #: Letters of an address that servers take.
 LONGEST_ADDRESS = 8_000
-_LAYER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def read_list(text: str, spec: ModelSpec, name: str = "The list") -> FeatureList
             f"{name} is no list of features ({error}). Give a JSON file with “features”, each "
             "with modelId, layer and index, as Neuronpedia writes it."
         ) from error
-    pairs = [(Feature(int(_LAYER.match(row.layer)[0]), row.index), row) for row in found.features]
+    pairs = [(Feature(row.layer_number, row.index), row) for row in found.features]
     if not pairs:
         raise InputError(f"{name} has no features.")
     if len(pairs) > MOST:
