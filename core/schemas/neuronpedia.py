@@ -5,6 +5,7 @@ Knows: the field names of its JSON. Does not know: HTTP, or what is made of an a
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
@@ -69,6 +70,11 @@ class ListedFeature(Schema):
     index: Index
     modelId: str = ""  # noqa: N815
     description: str | None = None
+
+    @property
+    def layer_number(self) -> int:
+        """The number its layer begins with."""
+        return int(re.split(r"\D", self.layer, maxsplit=1)[0])
 
 
 class ListedFeatures(Schema):
