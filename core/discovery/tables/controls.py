@@ -193,8 +193,8 @@ def probe(ledger: Ledger) -> Table:
         row |= {"p": tests.get(row["K"]), "p, Holm": corrected.get(row["K"])}
     notes = [f"K = {k}: p = {p:.2g}, corrected {corrected[k]:.2g}" for k, p in tests.items()]
     note = (
-        "The top K features are ablated alone. The machine's list leaves the Stage 2 features out, the probe's may hold "
-        "them, so they are not features of one kind. Paired per prompt, McNemar's exact test, "
+        "The top K features are ablated alone. The machine's list leaves the Stage 2 features out, the probe's may "
+        "hold them, so they are not features of one kind. Paired per prompt, McNemar's exact test, "
         f"corrected by Holm within the family “{MACHINE_AGAINST_PROBE.name}” ({MACHINE_AGAINST_PROBE.tests}): "
         + "; ".join(notes)
         + "."
