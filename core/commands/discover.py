@@ -102,7 +102,8 @@ def run(options: argparse.Namespace) -> int:
     identifier = options.resume
     if not identifier:
         asked = (repeat.inputs, repeat.settings) if repeat else _asked(engine, options)
-        name, judge = (options.name or repeat.name, repeat.judge) if repeat else (options.name, options.judge)
+        name = options.name or (repeat.name if repeat else "")
+        judge = repeat.judge if repeat else options.judge or ""
 
     def work() -> Work:
         return runs.work(identifier, engine) if identifier else runs.draft(engine, *asked, judge)

@@ -54,9 +54,9 @@ def run_shard(engine: Engine, inputs: Inputs, settings: Settings, options: argpa
     if options.out is None:
         raise InputError("A shard needs the folder that all shards share. Add --out DIR.")
     shard, folder = parse_shard(options.shard), ShardFolder(options.out)
-    with closing(usual_judge(engine, options.judge)) as judge:
+    with closing(usual_judge(engine, options.judge or "")) as judge:
         work = Work(engine, inputs, settings, MemoryLedger(), judge)
-        record = new_run(engine, inputs, judge, options.name).to_values()
+        record = new_run(engine, inputs, judge, options.name or "").to_values()
         run = RunFile(identity_of(work), inputs.to_json(), record)
         try:
             with progress_bar() as progress:

@@ -65,6 +65,8 @@ def read_only(where: Place) -> None:
 
 
 def writable(where: Place) -> None:
+    if not where.cache.exists():  # it was what was deleted
+        return
     for folder in (where.cache, *(path for path in where.cache.rglob("*") if path.is_dir())):
         folder.chmod(0o755)
 
@@ -78,12 +80,12 @@ def deleted_soon(seconds: float, where: Place) -> None:
 
 def set_back(seconds: float, where: Place) -> None:
     """The store's clock is a year behind from then on, as after a flat battery."""
-    from cache.store import database, judgements, runs
+    from cache.store import database, judgements, new_run, runs
 
     now = database.now
 
     def turn() -> None:
-        for module in (database, judgements, runs):
+        for module in (database, judgements, new_run, runs):
             module.now = lambda: now() - timedelta(days=365)
 
     timer = threading.Timer(seconds, turn)
