@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 import torch
 
 from cache.store import database as stores
@@ -56,12 +57,14 @@ def register(spec: ModelSpec, files: Path) -> None:
     registry.register(replace(spec, name=NAME, layers=(), saes={}, prompts=files / "prompts.csv"))
 
 
-def fill(cache: Path, files: Path, spec: ModelSpec) -> dict[str, list[str]]:
-    """Put one of everything into a cache folder. Returns the commands that read it, by the folder they are about."""
-    os.environ["HYDRASCOPE_CACHE"] = str(cache)
+def fill(cache: Path, files: Path, spec: ModelSpec, patch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Put one of everything into a cache folder. Returns the commands that read it, by the folder they are about.
+
+    patch: undoes what this process is told.
+    """
     make_files(files)
     register(spec, files)
-    use_small_judge()
+    use_small_judge(patch)
     direction = make_direction(torch.randn(32, generator=torch.Generator().manual_seed(9)), 2)
     save_direction(direction, cache / "directions" / "tiny.safetensors")
     keep(AddedModel("mine", "owner/model", (1,), {1: files}))

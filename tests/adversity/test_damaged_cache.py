@@ -56,7 +56,7 @@ def kept(tmp_path_factory, files, tiny_spec):
     cache = tmp_path_factory.mktemp("kept")
     patch.setenv("HYDRASCOPE_CACHE", str(cache))
     try:
-        yield cache, fill(cache, files, tiny_spec)
+        yield cache, fill(cache, files, tiny_spec, patch)
     finally:
         patch.undo()
 

@@ -62,7 +62,7 @@ def test_shards_say_what_comes_next_and_end_with_the_tables_of_a_plain_run(comma
     [
         (["--shard", "1/2"], "Add --out DIR"),
         (["--shard", "3/2", "--out", "x"], "such as 3/16"),
-        (["--shard", "1/2", "--out", "x", "--resume", "y"], "Leave out --resume"),
+        (["--shard", "1/2", "--out", "x", "--resume", "y"], "does nothing with --resume"),
         (["--workers", "2"], "go with --ray"),
         (["--ray", "--workers", "0"], "The number of workers is 0"),
         (["--ray", "ray://far:1"], "ray:// is not supported"),

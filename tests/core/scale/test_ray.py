@@ -224,12 +224,10 @@ def test_it_listens_on_this_machine_only(cluster):
     import psutil
 
     names = ("raylet", "gcs_server", "ray::")
-    own = [p for p in psutil.Process(os.getpid()).children(recursive=True)]
-    found = [
-        connection.laddr.ip
-        for process in own
-        if any(name in " ".join(process.cmdline()[:1]) + process.name() for name in names)
-        for connection in process.net_connections("tcp")
-        if connection.status == "LISTEN"
-    ]
+    found = []
+    for process in psutil.Process(os.getpid()).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended; a zombie is one of those
+            if any(name in " ".join(process.cmdline()[:1]) + process.name() for name in names):
+                listening = [one for one in process.net_connections("tcp") if one.status == "LISTEN"]
+                found += [one.laddr.ip for one in listening]
     assert found and all(ip.endswith("127.0.0.1") for ip in found), found
