@@ -68,7 +68,7 @@ def run_shard(engine: Engine, inputs: Inputs, settings: Settings, options: argpa
         print(f"All {done.phases} phases are merged. `hydrascope discover merge {options.out}` makes the tables.")
         return ExitCode.DONE
     print(
-        f"Shard {shard} has done its part of phase {done.phase} of {done.phases} ({done.title}): {done.own:,} groups, "
+        f"Shard {shard} has done its part of phase {done.phase} of {done.phases} ({done.title}): {counted(done.own, 'group')}, "
         f"{done.fresh:,} of them now. When all shards have, run `hydrascope discover merge {options.out}`"
         + (", then all shards again." if done.phase < done.phases else ", which makes the tables.")
     )

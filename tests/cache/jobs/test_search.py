@@ -121,7 +121,7 @@ def test_a_run_that_waits_can_be_paused_and_stopped_and_says_so(queue, runs, tin
 
 def test_runs_wait_for_one_another_and_one_that_fails_does_not_hold_up_the_next(queue, runs, tiny, gate):
     allowed, seen = gate
-    first, second = (runs.create(tiny, Inputs(TEXTS[:n], ()), SETTINGS) for n in (32, 16))
+    first, second = (runs.create(tiny, Inputs(TEXTS[:n], ()), SETTINGS) for n in (60, 16))
     search.start(queue, runs, first, tiny)
     until(lambda: len(seen) == 1)
     search.start(queue, runs, second, tiny)

@@ -41,7 +41,7 @@ def test_shards_say_what_comes_next_and_end_with_the_tables_of_a_plain_run(comma
             assert main([*command, "--shard", shard, "--out", str(folder)]) == 0
         assert main(["discover", "merge", str(folder)]) == 0
         said.append(capsys.readouterr().out)
-    assert "Shard 1/2 has done its part of phase 1 of 3 (Screening prompts): 2 groups" in said[0]
+    assert "Shard 1/2 has done its part of phase 1 of 3 (Screening prompts): 1 group," in said[0]
     assert f"run `hydrascope discover merge {folder}`, then all shards again." in said[0]
     assert "Phase 1 of 3 is complete. Run all shards again, for phase 2 (Stage 1: candidates)" in said[0]
     assert "which makes the tables" in said[2] and "All 3 phases are merged. The tables are in" in said[2]

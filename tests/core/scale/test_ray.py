@@ -6,6 +6,7 @@ Workers are processes of one thread. The cluster listens on 127.0.0.1 and has tw
 import os
 import secrets
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
