@@ -14,6 +14,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar
 from core.errors import AssetError, InputError
+from core.text.figures import counted
 
 if TYPE_CHECKING:
     from cache.store.runs import Runs
@@ -68,8 +69,8 @@ def run_shard(engine: Engine, inputs: Inputs, settings: Settings, options: argpa
         print(f"All {done.phases} phases are merged. `hydrascope discover merge {options.out}` makes the tables.")
         return ExitCode.DONE
     print(
-        f"Shard {shard} has done its part of phase {done.phase} of {done.phases} ({done.title}): {counted(done.own, 'group')}, "
-        f"{done.fresh:,} of them now. When all shards have, run `hydrascope discover merge {options.out}`"
+        f"Shard {shard} has done its part of phase {done.phase} of {done.phases} ({done.title}): "
+        f"{counted(done.own, 'group')}, {done.fresh:,} of them now. When all shards have, run `hydrascope discover merge {options.out}`"
         + (", then all shards again." if done.phase < done.phases else ", which makes the tables.")
     )
     return ExitCode.DONE
