@@ -70,7 +70,8 @@ def run_shard(engine: Engine, inputs: Inputs, settings: Settings, options: argpa
         return ExitCode.DONE
     print(
         f"Shard {shard} has done its part of phase {done.phase} of {done.phases} ({done.title}): "
-        f"{counted(done.own, 'group')}, {done.fresh:,} of them now. When all shards have, run `hydrascope discover merge {options.out}`"
+        f"{counted(done.own, 'group')}, {done.fresh:,} of them now. "
+        f"When all shards have, run `hydrascope discover merge {options.out}`"
         + (", then all shards again." if done.phase < done.phases else ", which makes the tables.")
     )
     return ExitCode.DONE
