@@ -52,8 +52,10 @@ def request(note: FeatureNote, most: int = CONTEXTS) -> str:
 
 def label_in(answer: str) -> str:
     """The label in an answer: its first line, in quotation marks or not; empty for a refusal or for nothing."""
-    lines = [line.strip(" \t*#->\"“”'") for line in answer.splitlines()]
+    lines = [line.strip(" \t*#->") for line in answer.splitlines()]
     first = next(filter(None, lines), "")
+    if len(first) > 1 and first[0] in "\"“'" and first[-1] in "\"”'":
+        first = first[1:-1]
     return "" if find_refusal(first) else " ".join(first.split())[:MOST_LETTERS].strip()
 
 
