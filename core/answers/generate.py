@@ -97,7 +97,8 @@ def answers_of(
     """
     distinct = list(dict.fromkeys(edits))
     runtime.check(distinct)
-    pairs = [(place, distinct.index(one)) for place, one in enumerate(edits)]
+    number = {one: place for place, one in enumerate(distinct)}
+    pairs = [(place, number[one]) for place, one in enumerate(edits)]
     found = {
         (row.prompt, row.edit): Answer(decode_answer(runtime, row.ids), row.ended)
         for row in answer_rows(runtime, prompts, distinct, max_new_tokens, pairs)
@@ -171,8 +172,8 @@ def answer_rows(
     for first in range(0, len(edits), most):
         some = edits[first : first + most]
         plan = runtime.plan(some)
-        rows = sorted((p, e - first) for p, e in every if first <= e < first + most)
-        rows.sort(key=lambda row: len(prompts[row[0]]))
+        here = [(p, e - first) for p, e in every if first <= e < first + most]
+        rows = sorted(here, key=lambda row: (len(prompts[row[0]]), row))
         past = prefix_pass(runtime, plan, prompts[0], list(range(len(some))), start)[1] if start else None
         while rows:
             longest = len(prompts[rows[-1][0]])

@@ -17,8 +17,7 @@ import pytest
 
 from tests.adversity.broken_off import carry_out
 from tests.adversity.report import note
-from tests.adversity.writers import WRITERS, Place, make_files
-from tests.tiny_gguf import tiny_gguf
+from tests.adversity.writers import WRITERS, Place
 
 #: Typed errors: each message is one sentence that people are shown.
 TYPED = {"InputError", "AssetError", "DownloadError", "StoreError"}
@@ -28,14 +27,6 @@ QUICK = ("own models", "the store")
 NOTICE = ("a search", "converting a model", "judging", "training SAEs", "the store")
 SIZES = (0, 4096, 20_000, 200_000)
 ROUNDS = 5
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("files")
-    make_files(folder)
-    tiny_gguf(folder / "tiny.gguf")
-    return folder
 
 
 @pytest.fixture

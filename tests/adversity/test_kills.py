@@ -9,20 +9,11 @@ import pytest
 
 from tests.adversity.broken_off import Moment, carry_out
 from tests.adversity.report import note
-from tests.adversity.writers import WRITERS, Place, make_files
-from tests.tiny_gguf import tiny_gguf
+from tests.adversity.writers import WRITERS, Place
 
 LONG = 50
 #: What takes seconds is killed once here, and fifty times in `make soak`.
 SHORT = {"own models": 3, "the store": 3, "judging": 2, "packing SAEs": 2}
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("files")
-    make_files(folder)
-    tiny_gguf(folder / "tiny.gguf")
-    return folder
 
 
 @pytest.fixture
