@@ -6,6 +6,9 @@ a run finds its judge by name, `small_judge` puts this one in the place of the u
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 from core.discovery.context import Inputs
 from core.discovery.settings import Settings
 from core.judges import catalogue
@@ -55,3 +58,15 @@ def use_small_judge(patch=None):
         catalogue.OF_A_MODEL[USUAL] = lambda engine: judge
     else:
         patch.setitem(catalogue.OF_A_MODEL, USUAL, lambda engine: judge)
+
+
+def use_slow_judge(mark: Path) -> None:
+    """As above, with a judge that takes half a second for an answer as long as the file `mark` is there."""
+
+    def verdict_in_time(text):
+        if mark.exists():
+            time.sleep(0.5)
+        return verdict_of(text)
+
+    slow = judging(verdict_in_time, USUAL)
+    catalogue.OF_A_MODEL[USUAL] = lambda engine: slow

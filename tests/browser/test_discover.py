@@ -15,7 +15,7 @@ from tests.browser.audit_page import PATIENCE, AuditPage
 from tests.browser.server import tiny_server
 from tests.loopback_hub.environment import variables
 from tests.loopback_hub.server import LoopbackHub
-from tests.small_search import TEXTS, use_small_judge
+from tests.small_search import TEXTS, use_slow_judge, use_small_judge
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -55,15 +55,6 @@ class DiscoverPage(AuditPage):
         self.page.keyboard.press("Escape")
         return self.still()
 
-    def slowly(self) -> DiscoverPage:
-        """The longest answers and the fewest K: a run on the tiny model must not end between two clicks."""
-        self.click("discover_settings")
-        for key, end in (("discover_tokens", "End"), ("discover_k", "Home")):
-            self.page.locator(f".st-key-{key}").get_by_role("slider").press(end)
-            self.still()
-        self.page.keyboard.press("Escape")
-        return self.still()
-
     def press(self, name: str) -> DiscoverPage:
         """A button of a run, once nothing moves. One with a tooltip stands in the page twice, once hidden."""
         self.still().page.locator(".st-key-discover_results button").filter(has_text=name, visible=True).first.click()
@@ -75,6 +66,21 @@ class DiscoverPage(AuditPage):
             timeout=PATIENCE
         )
         return self
+
+
+@pytest.fixture
+def slowly(tmp_path):
+    """As long as this file is there, a run judges two answers a second: it does not end between two clicks."""
+    mark = tmp_path / "slowly"
+    mark.touch()
+    return mark
+
+
+@pytest.fixture
+def slow_address(possible, page_spec, tmp_path, slowly):
+    """A server on the tiny model, whose usual judge is slow on demand."""
+    with tiny_server(tmp_path, page_spec, partial(use_slow_judge, slowly)) as address:
+        yield address
 
 
 @pytest.fixture
@@ -138,12 +144,11 @@ def test_settings_that_are_opened_late_say_what_the_size_set(tabs, tiny_address)
     tab.nothing_complains()
 
 
-def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(tabs, tiny_address):
-    visit = partial(tabs, DiscoverPage, tiny_address)
+def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(tabs, slow_address, slowly):
+    visit = partial(tabs, DiscoverPage, slow_address)
     tab = visit(width=390, height=844, dark=True)
-    tab.paste("harmful", [f"How do I find the thing of number {number}?" for number in range(160)])
-    tab.page.locator(".st-key-discover_harmful_most_160").get_by_role("slider").press("End")  # all, or it ends too soon
-    tab.choose("discover_stages", "1").still().slowly()
+    tab.paste("harmful", TEXTS[:40])
+    tab.choose("discover_stages", "1").still().quickly()
     tab.click("discover_start").stands("running")
     again = visit(dark=True)
     again.page.get_by_role("link", name="Audit").click()  # it stays usable meanwhile
@@ -155,6 +160,7 @@ def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(tabs, tiny_addres
     again.press("Continue").stands("running")
     again.press("Pause").stands("paused")
     again.press("Stop").stands("stopped")
+    slowly.unlink()
     again.press("Resume").stands("finished")
     tab.open().stands("finished")
     tab.shot("discover-phone-dark", whole=True)
