@@ -8,7 +8,8 @@ import re
 
 #: A message that is longer holds something whole that a file says, or all that a library says of it.
 LONGEST = 900
-_BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+\s*")
+#: White space with a line break in it; begun only where white space begins, because what is quoted may be long.
+_BREAKS = re.compile(r"(?<!\s)(?=\s)[^\S\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*+[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*+")
 
 
 class HydrascopeError(Exception):

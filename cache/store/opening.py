@@ -25,6 +25,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
 }
 _log = logging.getLogger("hydrascope.store")
+#: The number of a file that was deleted as soon as it was open; no file has it.
+_GONE = (-1, -1)
 
 
 class Opened(NamedTuple):
@@ -45,7 +47,7 @@ def open_store(path: Path) -> Opened:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection, rows = _connect(path, said)
-        return Opened(connection, rows, number_of(path), notice=" ".join(said))
+        return Opened(connection, rows, number_of(path) or _GONE, notice=" ".join(said))
     except (duckdb.Error, OSError, _NewerFileError) as error:
         _log.warning("History is kept in memory only: %s", error)
         connection = duckdb.connect(":memory:", config=_CONFIG)

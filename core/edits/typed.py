@@ -14,9 +14,11 @@ from core.errors import InputError
 #: What keyboards and word processors put for a hyphen or a minus sign.
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"
 _PAIR = re.compile(rf"(?<![\w.])(?:[Ll]|layer )?(\d{{1,9}})\s*[-{_DASHES}/:]\s*(\d{{1,9}})(?![\w./])")
-_OPERATOR = re.compile(r"\s*([=*@?>])\s*")
+_OPERATOR = re.compile(r"(?<!\s)\s*+([=*@?>])\s*+")
+# Possessive, and begun only where a word begins: pasted text may be long.
 _PAGE = re.compile(
-    r"(?:(?:https?://)?(?:www\.)?neuronpedia\.org/)?(?P<model>[\w.+-]+)/(?P<source>[\w.+-]*[A-Za-z][\w.+-]*)/(?P<index>\d{1,9})"
+    r"(?:(?:https?://)?(?:www\.)?neuronpedia\.org/)?(?<![\w.+-])(?P<model>[\w.+-]++)/"
+    r"(?P<source>(?=[\w.+-]*[A-Za-z])[\w.+-]++)/(?P<index>\d{1,9})"
     r"(?:/|\?[^\s,;]*)?(?=$|[\s,;=*@?])"
 )
 

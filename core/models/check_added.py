@@ -21,6 +21,7 @@ from core.models.files import MODEL_FILES, SMALL_FILES, model_folder
 from core.models.refusal_tokens import refusal_tokens
 from core.models.registry import check_new_name, from_added
 from core.models.spec import ModelSpec
+from core.models.tokenizer import load_tokenizer
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
@@ -195,16 +196,7 @@ def missing_shards(folder: Path, names: Collection[str]) -> list[str]:
 
 def _tokenizer(name: str, place: str, folder: Path) -> Any:
     """The model's tokenizer, its chat template readable. Raises AssetError, InputError."""
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # each tokenizer library has its own types for a file it cannot read
-        reason = reason_of(error)
-        raise AssetError(
-            f"The tokenizer of “{name}” cannot be loaded from {place} ({reason}); restore its files, or choose "
-            "another model."
-        ) from error
+    tokenizer = load_tokenizer(name, place, folder)
     if not tokenizer.is_fast:
         raise AssetError(
             f"The tokenizer of “{name}” in {place} has no tokenizer.json, which gives the position of each token in "

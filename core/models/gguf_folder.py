@@ -12,14 +12,11 @@ import importlib.metadata
 import logging
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import psutil
-from filelock import FileLock, Timeout
 
 from core.errors import Cancelled, DownloadError
 from core.hashes import sha256_of
@@ -27,8 +24,9 @@ from core.kept_files import put_aside, put_in_place
 from core.models.between_tensors import asked_between_tensors
 from core.models.gguf_file import checked_file, handed_over
 from core.models.gguf_source import GgufSource
+from core.one_at_a_time import one_at_a_time
 from core.paths import cache_folder
-from core.progress import NEVER, POLL_SECONDS, QUIET, Progress, part
+from core.progress import NEVER, QUIET, Progress, part
 from core.text.json_text import json_text, json_value
 from core.text.reasons import reason_of
 
@@ -81,7 +79,7 @@ def prepare(
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(target.with_name(f"{target.name}.lock"), source.title, progress, cancelled):
+        with one_at_a_time(target.with_name(f"{target.name}.lock"), f"preparing {source.title}", progress, cancelled):
             # Another process may have made it while this one waited.
             if (damaged := _damaged(target)) and is_ready(target, source, made_with):
                 aside = put_aside(target)
@@ -214,29 +212,6 @@ def _mark(folder: Path, source: GgufSource, made_with: str) -> None:
     marker = {"source": source.names, "gguf_sha256": source.sha256, "made_with": made_with, "files": sizes}
     marker["sha256"] = {path.name: sha256_of(path) for path in files}
     (folder / MARKER).write_text(json_text(marker, indent=2) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def one_at_a_time(
-    lock_file: Path, title: str, progress: Progress, cancelled: Callable[[], bool] = NEVER
-) -> Iterator[None]:
-    """Wait for, then hold, a lock between processes. It protects the target folder and all that is made beside it.
-
-    The operating system lets go of it when the process ends, however it ends. The file itself stays. Raises Cancelled.
-    """
-    lock = FileLock(lock_file)
-    while not lock.is_locked:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress(f"Waiting for another process that is preparing {title}", 0.0)
-            if cancelled():
-                raise Cancelled("The preparation was stopped.") from None
-            time.sleep(POLL_SECONDS)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _no_room(source: GgufSource, target: Path) -> str:

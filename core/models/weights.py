@@ -17,6 +17,7 @@ from core.models.architecture import empty_model
 from core.models.lora import merge_adapter
 from core.models.placement import offload_folder
 from core.models.spec import ModelSpec
+from core.models.tokenizer import load_tokenizer
 from core.text.reasons import reason_of
 
 
@@ -30,12 +31,12 @@ class Weights(NamedTuple):
 
 def load_weights(spec: ModelSpec, folder: Path, device: devices.Device | None, dtype: str | None) -> Weights:
     """Read the model and its tokenizer from `folder`. Raises AssetError, InputError."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # the caller reports progress; a second bar would only fill logs
+    tokenizer = load_tokenizer(spec.name, spec.model_id, folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         empty = empty_model(spec.name, spec.model_id, folder)
         placement = devices.placement_for(sum(p.numel() for p in empty.parameters()), device, dtype)
         # In its final format from the start: some models round constants to it as they are built, and keep them so.

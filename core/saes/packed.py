@@ -12,17 +12,17 @@ import hashlib
 import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 
 from core.errors import AssetError, Cancelled, HydrascopeError
 from core.kept_files import put_aside, put_in_place, write_whole
+from core.one_at_a_time import one_at_a_time
 from core.paths import cache_folder
 from core.progress import NEVER
 from core.saes import integrity
@@ -188,8 +188,8 @@ def _packed(
             sums.write_text(json_text({"header": header, "sums": done}))
     header["sums"] = done
     put_in_place(partial, path)
+    sums.unlink(missing_ok=True)  # before the header: who finds that does not look for anything else
     _write_header(path, header)
-    sums.unlink(missing_ok=True)
     share(1.0)
     return header
 
@@ -276,19 +276,6 @@ def _record_size(header: Mapping[str, Any]) -> int:
     return np.dtype(header["dtype"]).itemsize * (2 * header["d_model"] + 2)
 
 
-class _turn:  # noqa: N801 (a context manager that reads as a word)
-    """The right to pack these records, for one process or thread at a time; a waiting one can be stopped."""
-
-    def __init__(self, path: Path, cancelled: Callable[[], bool]) -> None:
-        self._lock, self._cancelled = FileLock(path.with_suffix(".lock"), thread_local=False), cancelled
-
-    def __enter__(self) -> None:
-        while True:
-            with suppress(Timeout):
-                self._lock.acquire(timeout=0.5)
-                return
-            if self._cancelled():
-                raise Cancelled("The wait for another process that packs the same SAE was stopped.")
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
+def _turn(path: Path, cancelled: Callable[[], bool]) -> AbstractContextManager[None]:
+    """The right to pack these records."""
+    return one_at_a_time(path.with_suffix(".lock"), "packing the same SAE", cancelled=cancelled)

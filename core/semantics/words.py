@@ -30,7 +30,7 @@ _PROGRAMMING = re.compile(
     r"compiler|algorithms?|api|json|xml|script|scripts|loops?|class(?:es)? definitions?|source code|command line)\b"
 )
 #: The chat template's tokens as labels write them, with the role behind one; and a word that was cut off.
-_NOT_SAID = re.compile(r"‹[^›…]*[›…]?\w*…?|\w+…")
+_NOT_SAID = re.compile(r"‹[^›…]*[›…]?\w*…?|(?<!\w)\w++…")
 _MARKED = re.compile(r"⟦(.*?)⟧")
 
 

@@ -15,6 +15,8 @@ from core.text.reasons import reason_of
 
 #: Lists and objects in one another; nothing that is read here has a tenth of that.
 MOST_LEVELS = 100
+#: Of an integer; floats end at 1.8e308.
+_MOST_DIGITS = 308
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -47,17 +49,24 @@ def json_value(text: str | bytes) -> Any:
     """The value of a JSON text. Raises ValueError, in plain words, for anything that is none, or is nested too deeply:
     whoever walks through a value calls itself for each level, and runs out of levels where the reader did not yet."""
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_int=_integer)
     except (RecursionError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(reason_of(error)) from None
     except ValueError:
-        raise ValueError("it holds a number with thousands of digits") from None
+        raise ValueError("it holds a number with hundreds of digits") from None
     level, depth = [found], 1
     while level := [one for holder in level for one in _parts(holder)]:
         depth += 1
         if depth > MOST_LEVELS:
             raise ValueError("it is nested too deeply")
     return found
+
+
+def _integer(digits: str) -> int:
+    """An integer that a float can be made of, as whoever reads one may do. Raises ValueError for a larger one."""
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError
+    return int(digits)
 
 
 def _parts(value: Any) -> list[Any]:

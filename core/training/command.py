@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from core.devices import Device
 from core.engine import Engine, load
-from core.errors import InputError
+from core.errors import AssetError, InputError
 from core.models.registry import base_spec
 from core.models.trained import TrainedSuite, finish_suite, suite_folder, suite_name, training_folder, with_trained
+from core.one_at_a_time import one_at_a_time
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.shipped import prompts_file, read_shipped
 from core.text.json_text import json_text
+from core.text.reasons import reason_of
 from core.training.estimate import Plan, plan_of
 from core.training.labelling import label_suite
 from core.training.pipeline import Texts, batch_sizes_for, train_saes
@@ -107,7 +112,34 @@ def train_for(
     if engine is None:
         engine = load_plain(name, device, dtype, part(progress, 0.0, 0.05), cancelled)
     plan_for(name, engine, settings, prompts).check_room()
-    texts, folder = texts_for(name, settings, prompts), training_folder(name)
+    with _alone_in(training_folder(name), name, progress, cancelled) as folder:
+        return _trained(engine, name, texts_for(name, settings, prompts), settings, folder, progress, cancelled)
+
+
+@contextmanager
+def _alone_in(folder: Path, name: str, progress: Progress, cancelled: Callable[[], bool]) -> Iterator[Path]:
+    """The folder, for one process at a time; what a disk does to it meanwhile is one sentence. Raises AssetError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(folder / "training.lock", f"training SAEs for {name}", progress, cancelled):
+            yield folder
+    except (OSError, SafetensorError) as error:
+        raise AssetError(
+            f"The training cannot go on in {folder} ({reason_of(error)}). What is there is kept. Free some disk space, "
+            "or set HYDRASCOPE_CACHE to a writable folder, and start the same training again: it goes on from there."
+        ) from error
+
+
+def _trained(
+    engine: Engine,
+    name: str,
+    texts: Texts,
+    settings: TrainingSettings,
+    folder: Path,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> tuple[Path, dict[int, dict[str, Any]]]:
+    """The SAEs' folder, and layer → card."""
     key = suite_key(settings, texts)
     saes, sizes = suite_folder(name, key), batch_sizes_for(engine.model.device)
     with taking_turns(engine.model):

@@ -36,13 +36,14 @@ NEVER = Moment()
 
 class Ended(NamedTuple):
     """exit: 0, the signal as a negative number, or 1 for an error. error: its type and message. kept: all that the work
-    said is on disk. steps, seconds: what it took, where it came to an end."""
+    said is on disk. steps, seconds: what it took, where it came to an end. at: when that was, by `time.monotonic`."""
 
     exit: int
     error: tuple[str, str] | None
     kept: tuple[str, ...]
     steps: int
     seconds: float
+    at: float
 
 
 Fault = Callable[[Place], None]
@@ -58,7 +59,7 @@ def carry_out(name: str, where: Place, moment: Moment = NEVER, fault: Fault = no
     process = forked(_work, name, where, moment, fault, theirs)
     theirs.close()
     kept: list[str] = []
-    error, steps, seconds = None, 0, 0.0
+    error, steps, seconds, at = None, 0, 0.0, 0.0
     try:
         while True:
             kind, value = mine.recv()
@@ -67,14 +68,14 @@ def carry_out(name: str, where: Place, moment: Moment = NEVER, fault: Fault = no
             elif kind == "error":
                 error = value
             else:
-                steps, seconds = value
+                steps, seconds, at = value
     except EOFError:
         process.join()
     finally:
         process.kill()
         process.join()
         mine.close()
-    return Ended(process.exitcode or 0, error, tuple(kept), steps, seconds)
+    return Ended(process.exitcode or 0, error, tuple(kept), steps, seconds, at)
 
 
 def _work(name: str, where: Place, moment: Moment, fault: Fault, says: Connection) -> None:
@@ -104,6 +105,7 @@ def _work(name: str, where: Place, moment: Moment, fault: Fault, says: Connectio
     except BaseException as error:
         says.send(("error", (type(error).__name__, str(error))))
         os._exit(1)
-    says.send(("end", (steps, time.monotonic() - begin)))
+    end = time.monotonic()
+    says.send(("end", (steps, end - begin, end)))
     says.close()
     os._exit(0)

@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
+import torch
 from safetensors.torch import load_file
 
 from cache.store.database import FILE
 from core import InputError, ModelSpec
+from core.edits.direction import make_direction, save_direction
 from core.models import registry
 
 Kept = Callable[[str], object]
 NAME = "tiny-to-train"
 ANSWERS = 90
-SEARCH = ["tokens=3", "k_steps=[2]", "thresholds=[0.001]", "seeds=[0]", "random_controls=false"]
+SEARCH = ["tokens=3", "k_steps=[2]", "thresholds=[0.001]", "seeds=[0]", "control_draws=0"]
 
 
 class Place(NamedTuple):
@@ -75,6 +77,10 @@ def _search(where: Place, kept: Kept) -> None:
     from tests.small_search import use_small_judge
 
     use_small_judge()
+    directions = where.cache / "directions"
+    directions.mkdir(parents=True, exist_ok=True)
+    vector = torch.randn(32, generator=torch.Generator().manual_seed(9))
+    save_direction(make_direction(vector, 2), directions / f"{where.spec.name}.safetensors")
     begun = rows(where, "select run from runs")
     files = [f"--{kind}={where.files / kind}.txt" for kind in ("harmful", "benign")]
     settings = [word for value in SEARCH for word in ("--set", value)]
@@ -140,6 +146,7 @@ def _judge(where: Place, kept: Kept) -> None:
         raise InputError(store.trouble)
     stored = judgements.Judgements(store)
     stored.judge(SUBSTRINGS, prompts, answers, True, lambda done, of: kept(str(ANSWERS - of + done)))
+    store.close()
 
 
 def _judge_found(where: Place) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cache.store import opening
 from cache.store.audits import Audits
 from cache.store.database import Store
 from cache.store.runs import Runs
@@ -151,6 +152,19 @@ def test_what_is_deleted_last_is_written_again_when_the_store_closes(path):
     store = Store(path)
     Audits(store).append(audit("kept"))
     shutil.rmtree(path.parent)
+    store.close()
+    assert Audits(Store(path)).count() == 1
+
+
+def test_what_is_deleted_as_soon_as_it_is_open_is_written_again(path, monkeypatch):
+    def gone(place):
+        shutil.rmtree(place.parent)
+
+    monkeypatch.setattr(opening, "number_of", gone)
+    store = Store(path)
+    monkeypatch.undo()
+    Audits(store).append(audit("kept"))
+    assert "deleted while it was in use" in str(store.notice)
     store.close()
     assert Audits(Store(path)).count() == 1
 

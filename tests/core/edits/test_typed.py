@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 
 from core import Edits, Feature, InputError
@@ -91,3 +94,15 @@ def test_a_page_of_other_saes_is_refused_and_other_text_is_left_alone():
         from_neuronpedia("https://www.neuronpedia.org/gpt2-small/6-res-jb/1", {})
     for text in ("12-40,14-7", "12/40", "L12/40", "direction@bos", "12-40=6*0.5@bos?9-3>2"):
         assert from_neuronpedia(text, SOURCES) == text
+
+
+@pytest.mark.parametrize("run", ["x", " ", "a/", "1-", "1 ", "L", "@", "a/b", "=", "\n", "http://", "12-3=", "\u2212"])
+@pytest.mark.parametrize("end", ["", "!"])
+def test_a_long_paste_is_read_soon(run, end):
+    text = run * (60_000 // len(run)) + end
+    begin = time.process_time()
+    for _ in range(3):
+        tidy(text)
+        with suppress(InputError):
+            from_neuronpedia(text, {})
+    assert time.process_time() - begin < 6

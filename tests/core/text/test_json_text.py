@@ -64,3 +64,13 @@ def test_what_is_nested_too_deeply_is_no_json(depth):
         with pytest.raises(ValueError, match="nested too deeply"):
             json_value(text)
     assert json_value("[" * 90 + "]" * 90) and json_value("7") == 7
+
+
+@pytest.mark.parametrize("digits", [1, 308, 309, 5000])
+def test_an_integer_that_is_no_float_is_no_json(digits):
+    text = f'{{"nll": -{"9" * (digits - 1)}}}' if digits > 1 else '{"nll": 1}'
+    if digits <= 308:
+        assert float(json_value(text)["nll"]) <= 1
+    else:
+        with pytest.raises(ValueError, match="hundreds of digits"):
+            json_value(text)

@@ -14,7 +14,7 @@ from core.text.reasons import reason_of
         (b"{", "no JSON at line 1, column 2"),
         (b"\xff\xfe\xff", "it holds bytes that are no text"),
         (b"[" * 100_000, "it is nested too deeply"),
-        (b"7" * 10_000, "it holds a number with thousands of digits"),
+        (b"7" * 10_000, "it holds a number with hundreds of digits"),
     ],
 )
 def test_what_is_no_json_is_said_in_plain_words(text, says):

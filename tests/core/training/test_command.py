@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core import Feature, load
-from core.errors import Cancelled, InputError, UnknownModelError
+from core.errors import AssetError, Cancelled, InputError, UnknownModelError
 from core.labels.notes import read_labels
 from core.models import registry
 from core.models.trained import trained_suite, training_folder
@@ -145,3 +145,11 @@ def test_layers_it_does_not_have_are_refused(registered, settings) -> None:
 def test_the_demo_can_be_trained_too() -> None:
     spec = registry.base_spec("demo")
     assert spec.adapter is not None and spec.layers == () and spec.labels is None
+
+
+def test_what_the_disk_says_is_one_sentence(registered, few_prompts, settings):
+    recorded = training_folder(NAME) / "recorded"
+    recorded.parent.mkdir(parents=True)
+    recorded.write_text("a file in the place of the folder")
+    with pytest.raises(AssetError, match=r"training cannot go on in .* \(File exists\).* goes on from there"):
+        trained(settings)
