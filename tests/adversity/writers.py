@@ -24,7 +24,7 @@ from core.models import registry
 Kept = Callable[[str], object]
 NAME = "tiny-to-train"
 ANSWERS = 90
-SEARCH = ["tokens=3", "k_steps=[2]", "thresholds=[0.001]", "seeds=[0]", "random_controls=false"]
+SEARCH = ["tokens=3", "k_steps=[2]", "thresholds=[0.001]", "seeds=[0]", "control_draws=0"]
 
 
 class Place(NamedTuple):
