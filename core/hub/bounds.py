@@ -28,8 +28,9 @@ LONGEST_WAIT = 10.0  # seconds; if a hub asks for a longer wait, an error says s
 #: Bytes and seconds of all answers to one question together, and how many they may be. A listing of 100,000 files has
 #: 30 MB.
 MOST_BYTES, MOST_SECONDS, MOST_ANSWERS = 200_000_000, 120.0, 2000
-#: Bytes and seconds of an error or a redirect. What comes after them is left unread.
-MOST_OF_AN_ERROR, ERROR_SECONDS = 1_000_000, 10.0
+#: Bytes and seconds of a redirect's body. What comes after them is left unread; the body of an error is not read at
+#: all, since its status and headers say what is wrong.
+REDIRECT_BYTES, REDIRECT_SECONDS = 100_000, 10.0
 
 
 @dataclass
@@ -59,22 +60,21 @@ def one_question() -> Iterator[None]:
 
 
 class _Bounded(httpx2.SyncByteStream):
-    """The pieces of a body, counted."""
+    """The pieces of a body, counted. most: without a question, how many bytes are read of it."""
 
-    def __init__(self, stream: httpx2.SyncByteStream, question: _Question | None) -> None:
-        self._stream, self._question = stream, question
-        self._until = time.monotonic() + ERROR_SECONDS
+    def __init__(self, stream: httpx2.SyncByteStream, question: _Question | None, most: int) -> None:
+        self._stream, self._question, self._most = stream, question, most
+        self._until = time.monotonic() + REDIRECT_SECONDS
 
     def __iter__(self) -> Iterator[bytes]:
         read = 0
-        for piece in self._stream:
-            if self._question is None:
-                read += len(piece)
-                if read > MOST_OF_AN_ERROR or time.monotonic() > self._until:
-                    return
-            else:
+        for piece in self._stream if self._question or self._most else ():
+            read += len(piece)
+            if self._question is not None:
                 self._question.bytes += len(piece)
                 _check(self._question)
+            elif read > self._most or time.monotonic() > self._until:
+                return
             yield piece
 
     def close(self) -> None:
@@ -99,22 +99,29 @@ def _before(request: httpx2.Request) -> None:
 
 
 def _after(response: httpx2.Response) -> None:
-    question, ended_well = _QUESTION.get(), response.is_success
+    question, ended_well, failed = _QUESTION.get(), response.is_success, response.is_error
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise httpx2.DecodingError("a packed answer, which was not asked for", request=response.request)
-    if not ended_well or question is not None:
+    place = response.headers["Location"].strip().lower() if response.has_redirect_location else ""
+    if place.startswith("http:") and response.request.url.scheme == "https":
+        raise GarbledAnswerError("The hub sends to an address without encryption. Check HF_ENDPOINT and your proxy.")
+    if question is not None or not ended_well:
         assert isinstance(response.stream, httpx2.SyncByteStream)
-        response.stream = _Bounded(response.stream, question if ended_well else None)
+        most = 0 if failed else REDIRECT_BYTES
+        response.stream = _Bounded(response.stream, question if ended_well else None, most)
     if question is None:
         return
     if ended_well and (page := response.links.get("next", {}).get("url")):
         if page in question.nexts:
             raise GarbledAnswerError("The hub's list of files goes in circles. Check HF_ENDPOINT and your proxy.")
         question.nexts.add(page)
-    if not ended_well and not response.has_redirect_location:
+    if failed:
         response.headers.pop("RateLimit", None)  # huggingface_hub would wait as long as it says
-        if asked_pause(response) > LONGEST_WAIT:
+        pause = asked_pause(response)
+        if pause > LONGEST_WAIT:
             hf_raise_for_status(response)
+        if not pause:
+            response.headers.pop("Retry-After", None)
 
 
 def asked_pause(response: httpx2.Response) -> float:
