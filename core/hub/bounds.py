@@ -88,7 +88,7 @@ def _check(question: _Question) -> None:
         raise GarbledAnswerError("The hub's answer does not end. Check HF_ENDPOINT and your proxy.")
 
 
-def _before(request: httpx2.Request) -> None:
+def hold_request(request: httpx2.Request) -> None:
     # Packed, a few bytes could be gigabytes; and of a file, ranges and lengths are those of the file itself.
     request.headers["Accept-Encoding"] = "identity"
     question = _QUESTION.get()
@@ -98,7 +98,8 @@ def _before(request: httpx2.Request) -> None:
         _check(question)
 
 
-def _after(response: httpx2.Response) -> None:
+def hold_response(response: httpx2.Response) -> None:
+    """Before anything of a body is read. Raises GarbledAnswerError, and what huggingface_hub raises for an error."""
     question, ended_well, failed = _QUESTION.get(), response.is_success, response.is_error
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise httpx2.DecodingError("a packed answer, which was not asked for", request=response.request)
@@ -133,7 +134,7 @@ def asked_pause(response: httpx2.Response) -> float:
 def _client() -> httpx2.Client:
     client = default_client_factory()
     hooks = client.event_hooks
-    client.event_hooks = {"request": [*hooks["request"], _before], "response": [*hooks["response"], _after]}
+    client.event_hooks = {"request": [*hooks["request"], hold_request], "response": [*hooks["response"], hold_response]}
     return client
 
 

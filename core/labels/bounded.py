@@ -73,7 +73,7 @@ def ask(url: str, headers: Mapping[str, str], limits: Limits, patience: Patience
                     return 200, read_body(answer, limits)
                 pause = _pause(answer, patience, tries)
                 if answer.is_redirect and not headers and hops < MOST_HOPS:
-                    url, hops = _next_place(url, answer.headers["Location"]), hops + 1
+                    url, hops = next_place(url, answer.headers["Location"]), hops + 1
                     continue
                 if answer.status_code not in BUSY or tries == patience.retries:
                     return answer.status_code, b""
@@ -87,7 +87,7 @@ def _pause(answer: requests.Response, patience: Patience, tries: int) -> float:
     return min(pause, patience.longest)
 
 
-def _next_place(url: str, place: str) -> str:
+def next_place(url: str, place: str) -> str:
     """Where a redirect leads. Raises TooMuchError where nobody should follow."""
     try:
         place = urljoin(url, place)

@@ -33,7 +33,7 @@ BATCH_ROWS = 1024
 #: No bulk file unpacks to more than this, and none of its rows is longer; one that does is not what it says.
 MOST_BYTES, _MOST_LINE = 500_000_000, 20_000_000
 #: Seconds that other answers and bulk files may take, and pages of a listing.
-_MOST_SECONDS, _MOST_BULK_SECONDS, _MOST_PAGES = 120.0, 1800.0, 1000
+MOST_SECONDS, MOST_BULK_SECONDS, MOST_PAGES = 120.0, 1800.0, 1000
 _SOURCE = re.compile(r"[.-]*\w[\w.-]*/[.-]*\w[\w.-]*")
 _BATCH = re.compile(r"batch-([0-9]{1,6})\.jsonl\.gz$")
 
@@ -115,7 +115,7 @@ class Neuronpedia:
         """Numbers of a source's bulk files, or None where the bulk address gives no listing (then ask by number)."""
         prefix, token, found = f"v1/{_checked(source)}/explanations/", "", set[int]()
         seen = {token}
-        for _ in range(_MOST_PAGES):
+        for _ in range(MOST_PAGES):
             query = f"list-type=2&prefix={quote(prefix, safe='')}" + (f"&continuation-token={token}" if token else "")
             answer = self._get(f"{self.bulk}/?{query}", "Neuronpedia's bulk files", absent=(403, 404))
             if answer is None:
@@ -144,7 +144,7 @@ class Neuronpedia:
         Raises DownloadError; GarbledAnswerError where the file came but cannot be read.
         """
         url = f"{self.bulk}/v1/{_checked(source)}/explanations/batch-{number}.jsonl.gz"
-        data = self._get(url, "Neuronpedia's bulk files", most=Limits(MOST_BYTES, _MOST_BULK_SECONDS))
+        data = self._get(url, "Neuronpedia's bulk files", most=Limits(MOST_BYTES, MOST_BULK_SECONDS))
         if data is None:
             return None
         found: dict[int, Explained] = {}
@@ -170,7 +170,7 @@ class Neuronpedia:
     ) -> bytes | None:
         """The body; None for a status in `absent`."""
         try:
-            status, body = ask(url, headers or {}, most or Limits(self._most_answer, _MOST_SECONDS), self._patience)
+            status, body = ask(url, headers or {}, most or Limits(self._most_answer, MOST_SECONDS), self._patience)
         except TooMuchError as error:
             raise GarbledAnswerError(f"{who} sent an answer that cannot be one ({error}). Try again later.") from error
         except (requests.RequestException, HTTPError) as error:

@@ -203,9 +203,9 @@ def test_encryption_is_not_given_up():
     asked = httpx2.Request("GET", "https://hub/api/models/x/y")
     for place in ("http://hub/api/models/x/y", " HTTP://other/"):
         with pytest.raises(GarbledAnswerError, match="without encryption"):
-            bounds._after(httpx2.Response(302, headers={"Location": place}, request=asked))
+            bounds.hold_response(httpx2.Response(302, headers={"Location": place}, request=asked))
     for place in ("https://other/", "/api", "//other/x"):
-        bounds._after(httpx2.Response(302, headers={"Location": place}, request=asked))
+        bounds.hold_response(httpx2.Response(302, headers={"Location": place}, request=asked))
 
 
 @pytest.mark.parametrize("answered", ["bytes 0-", "bytes 5-", "bytes */", "", "lines 100000-"])

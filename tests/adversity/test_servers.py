@@ -97,7 +97,7 @@ def test_a_listing_that_goes_in_circles_ends(server):
 
 
 def test_a_listing_with_ever_new_pages_ends(server, monkeypatch):
-    monkeypatch.setattr(neuronpedia, "_MOST_PAGES", 20)
+    monkeypatch.setattr(neuronpedia, "MOST_PAGES", 20)
     page = f'<ListBucketResult xmlns="{NAMESPACE}"><NextContinuationToken>%s</NextContinuationToken></ListBucketResult>'
     server.first["/"].extend(Reply(200, (page % number).encode()) for number in range(50))
     with pytest.raises(GarbledAnswerError, match="does not end"):
@@ -134,7 +134,7 @@ def drip(seconds=20.0, pause=0.02):
 
 @pytest.mark.parametrize("how", ["without a length", "with a length", "in one large piece", "in pieces of a byte"])
 def test_an_answer_byte_by_byte_is_left_in_time(server, monkeypatch, how):
-    monkeypatch.setattr(neuronpedia, "_MOST_SECONDS", 0.5)
+    monkeypatch.setattr(neuronpedia, "MOST_SECONDS", 0.5)
     chunked = {"Transfer-Encoding": "chunked"}
     replies = {
         "without a length": Reply(200, rest=drip()),
@@ -183,10 +183,10 @@ def test_a_redirect_that_leads_nowhere_is_one_sentence(server, place):
 
 
 def test_encryption_is_not_given_up():
-    assert bounded._next_place("https://a/b", "/c") == "https://a/c"
-    assert bounded._next_place("http://a/b", "https://d/c") == "https://d/c"
+    assert bounded.next_place("https://a/b", "/c") == "https://a/c"
+    assert bounded.next_place("http://a/b", "https://d/c") == "https://d/c"
     with pytest.raises(bounded.TooMuchError, match="not followed"):
-        bounded._next_place("https://a/b", "http://a/b")
+        bounded.next_place("https://a/b", "http://a/b")
 
 
 @pytest.mark.parametrize("told", [5, 5000])
