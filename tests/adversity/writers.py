@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
+import torch
 from safetensors.torch import load_file
 
 from cache.store.database import FILE
 from core import InputError, ModelSpec
+from core.edits.direction import make_direction, save_direction
 from core.models import registry
 
 Kept = Callable[[str], object]
@@ -43,6 +45,14 @@ class Writer(NamedTuple):
     write: Callable[[Place, Kept], None]
     found: Callable[[Place], Any]
     acknowledged: Callable[[Place], set[str]] = lambda where: set()
+
+
+def make_place(spec: ModelSpec, cache: Path, files: Path) -> Place:
+    """A new cache folder in which the model has a direction, as the search needs."""
+    (cache / "directions").mkdir(parents=True)
+    vector = torch.randn(32, generator=torch.Generator().manual_seed(9))
+    save_direction(make_direction(vector, 2), cache / "directions" / f"{spec.name}.safetensors")
+    return Place(spec, cache, files)
 
 
 def enter(where: Place) -> None:
