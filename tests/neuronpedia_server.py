@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,12 +21,14 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that stands before the usual one, once. delay: seconds before anything is sent."""
+    """An answer that stands before the usual one, once. delay: seconds before anything is sent. rest: sent after the
+    body, piece by piece; then no Content-Length is told but one in `headers`."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    rest: Iterable[bytes] = ()
 
 
 def feature(source: str, index: int, label: str = "", **more) -> dict:
@@ -114,9 +117,12 @@ class NeuronpediaServer:
                     self.send_response(reply.status)
                     for name, value in reply.headers.items():
                         self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(reply.body)))
+                    if not reply.rest:
+                        self.send_header("Content-Length", str(len(reply.body)))
                     self.end_headers()
                     self.wfile.write(reply.body)
+                    for piece in reply.rest:
+                        self.wfile.write(piece)
 
             def log_message(self, *args: object) -> None:
                 """Tests read `asked` instead."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note, progress_bar, stop_on_interrupt, table
-from core.errors import Cancelled, InputError
+from core.errors import AssetError, Cancelled, InputError
 from core.text.layers import layers_text, parse_layers
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _prompts(name_or_file: str | None) -> Sequence[str]:
 
 def _cards(name: str) -> int:
     from core.models.registry import find_spec
-    from core.saes.card import cards_of
+    from core.saes.card import CARD, cards_of, damaged_cards
 
     spec = find_spec(name)
     if not spec.saes:
@@ -140,9 +140,15 @@ def _cards(name: str) -> int:
     cards = cards_of(spec.saes)
     if cards:
         _print_cards(cards)
-    if missing := set(spec.saes) - set(cards):
+    damaged = damaged_cards(spec.saes)
+    if missing := set(spec.saes) - set(cards) - set(damaged):
         print(
             f"No card for layers {layers_text(missing)}. The Audit page shows their reconstruction error on a prompt."
+        )
+    if damaged:
+        raise AssetError(
+            f"The card ({CARD}) of layers {layers_text(damaged)} cannot be read. Restore the file, or give the same "
+            "training again, which measures it anew."
         )
     return ExitCode.DONE
 

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from core.errors import DownloadError
 from core.hub import errors as hub_errors
+from core.hub.bounds import one_question
 from core.hub.listing import ListedFile, Listing, Wanted, endpoint, look, repo_folder
 from core.hub.transfer import Transfer, download
 from core.hub.verify import put_damaged_aside
@@ -135,15 +136,16 @@ def _linked(wanted: Wanted, listing: Listing) -> Path:
     """The snapshot folder, its links put there by huggingface_hub, which finds every file among its blobs."""
     names = [file.name for file in listing.files]
     if not all((listing.folder / name).is_file() for name in names):
-        snapshot_download(
-            wanted.repo,
-            repo_type=wanted.kind,
-            # The commit that was looked at, even if the branch has moved since.
-            revision=ResolvedRevision(listing.commit, wanted.revision, wanted.repo, wanted.kind),
-            endpoint=endpoint(),
-            allow_patterns=[escape(name) for name in names],
-            tqdm_class=_Silent,
-        )
+        with one_question():  # it lists the commit's files once more
+            snapshot_download(
+                wanted.repo,
+                repo_type=wanted.kind,
+                # The commit that was looked at, even if the branch has moved since.
+                revision=ResolvedRevision(listing.commit, wanted.revision, wanted.repo, wanted.kind),
+                endpoint=endpoint(),
+                allow_patterns=[escape(name) for name in names],
+                tqdm_class=_Silent,
+            )
     with suppress(OSError):  # a cache that cannot be written, and needs no writing, will do
         _remember_branch(wanted, listing.commit)
     return listing.folder
@@ -153,7 +155,7 @@ def _remember_branch(wanted: Wanted, commit: str) -> None:
     """Let branch or tag point to its commit in the cache, as huggingface_hub does, for the time without a network."""
     name = wanted.revision or constants.DEFAULT_REVISION
     ref = repo_folder(wanted) / "refs" / name
-    if name == commit or (ref.is_file() and ref.read_text() == commit):
+    if name == commit or (ref.is_file() and ref.read_bytes() == commit.encode()):
         return
     ref.parent.mkdir(parents=True, exist_ok=True)
     write_whole(ref, commit)

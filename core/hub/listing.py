@@ -28,6 +28,7 @@ from huggingface_hub.utils import filter_repo_objects
 
 from core.errors import DownloadError, OfflineError
 from core.hub import errors as hub_errors
+from core.hub.bounds import LONGEST_WAIT, asked_pause, one_question
 from core.hub.errors import Place
 from core.schemas.hub import RepositoryInfo
 from core.schemas.schema import checked
@@ -40,8 +41,6 @@ PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill"
 READ_INERTLY = (".pt", ".pth")
 BUSY = (408, 429, 500, 502, 503, 504)  # answers after which asking again can help
 WAITS = (0.5, 1.0, 2.0)  # seconds before each further question
-LONGEST_WAIT = 10.0  # seconds; if a hub asks for a longer wait, an error says so instead
-TIMEOUT = 10.0  # seconds
 Answer = TypeVar("Answer")
 
 
@@ -163,9 +162,7 @@ def _ask(wanted: Wanted) -> Listing:
 def _repository(wanted: Wanted) -> RepositoryInfo:
     """What the hub says of a repository. Raises GarbledAnswerError for what is no such answer."""
     try:
-        found = api().repo_info(
-            wanted.repo, repo_type=wanted.kind, revision=wanted.revision, files_metadata=True, timeout=TIMEOUT
-        )
+        found = api().repo_info(wanted.repo, repo_type=wanted.kind, revision=wanted.revision, files_metadata=True)
         return checked(RepositoryInfo, found)
     except HFValidationError:  # a ValueError too, of a name that is none
         raise
@@ -187,7 +184,8 @@ def _asked(question: Callable[[], Answer]) -> Answer:
     """The answer to a question to the hub, which huggingface_hub asks once only, asked again while it is busy."""
     for wait in (*WAITS, None):
         try:
-            return question()
+            with one_question():
+                return question()
         except httpx2.ConnectTimeout:  # a network that swallows everything: each try would be as long
             raise
         except (HfHubHTTPError, httpx2.TimeoutException, httpx2.ReadError, httpx2.RemoteProtocolError) as error:
@@ -201,8 +199,7 @@ def pause_after(error: Exception, wait: float) -> float:
     """Seconds to wait before asking again: `wait`, or longer where the hub says so; 0 where asking is of no use."""
     if not isinstance(error, HfHubHTTPError):
         return wait
-    asked = error.response.headers.get("Retry-After", "")
-    pause = max(wait, float(asked) if asked.isascii() and asked.isdigit() else 0.0)
+    pause = max(wait, asked_pause(error.response))
     return pause if error.response.status_code in BUSY and pause <= LONGEST_WAIT else 0.0
 
 
@@ -239,7 +236,7 @@ def _without_hub(wanted: Wanted, sentence: Exception, error: Exception) -> Listi
     """What the cache holds, if it is all that is wanted. Else raises `sentence`, or what is missing when offline."""
     try:
         listing = _from_cache(wanted)
-    except (OSError, RevisionResolutionError, HFValidationError):
+    except (OSError, RevisionResolutionError, ValueError):  # ValueError: no name, or a branch's damaged file
         raise sentence from error
     if listing is None:
         raise sentence from error

@@ -28,8 +28,9 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import WeakFileLock, build_hf_headers, hf_raise_for_status, http_stream_backoff
 
 from core.errors import Cancelled, DownloadError, OfflineError
+from core.hub.bounds import TIMEOUT
 from core.hub.errors import KEPT, trouble
-from core.hub.listing import TIMEOUT, ListedFile, Wanted, endpoint, partial_file, pause_after, repo_folder
+from core.hub.listing import ListedFile, Wanted, endpoint, partial_file, pause_after, repo_folder
 from core.kept_files import put_in_place
 from core.text.sizes import size_text
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each further try, while no try brings anything
 LOCK_POLL = 0.2  # seconds
-#: A server that sends fewer bytes than this in so many seconds would never come to an end.
+#: A server that sends fewer bytes than this in so many seconds, or before each break, would never come to an end.
 SLOW_SECONDS, SLOW_BYTES = 60.0, 16_384
 BLOCK = 2**22  # bytes hashed at a time
 
@@ -127,7 +128,7 @@ def _fill(wanted: Wanted, commit: str, file: ListedFile, partial: Path, transfer
                 break  # all that the hub sends
             except (httpx2.TransportError, HfHubHTTPError) as error:
                 transfer.check()
-                fruitless = 0 if transfer.of_this > before else fruitless + 1
+                fruitless = 0 if transfer.of_this >= before + SLOW_BYTES else fruitless + 1
                 pause = pause_after(error, WAITS[max(0, fruitless - 1)]) if fruitless <= len(WAITS) else 0.0
                 if not pause:
                     raise _given_up(error, wanted, file, transfer) from error
@@ -163,7 +164,7 @@ def _read_again(arrived: _Arrived, file: ListedFile, transfer: Transfer) -> None
 def _stream(wanted: Wanted, commit: str, file: ListedFile, arrived: _Arrived, transfer: Transfer) -> None:
     """One request for what is missing, written and hashed as it comes."""
     url = hf_hub_url(wanted.repo, file.name, repo_type=wanted.kind, revision=commit, endpoint=endpoint())
-    headers = build_hf_headers() | {"Accept-Encoding": "identity"}  # ranges and lengths are those of the file itself
+    headers = build_hf_headers()
     if transfer.of_this:
         headers["Range"] = f"bytes={transfer.of_this}-"
     with http_stream_backoff(
@@ -172,9 +173,12 @@ def _stream(wanted: Wanted, commit: str, file: ListedFile, arrived: _Arrived, tr
         if response.status_code == 416:  # the file ends before what is here does
             return
         hf_raise_for_status(response)
-        if transfer.of_this and response.status_code != 206:  # ranges are not served, and all of it comes again
+        begins = response.headers.get("Content-Range", "").startswith(f"bytes {transfer.of_this}-")
+        if transfer.of_this and not (response.status_code == 206 and begins):
             arrived.target.truncate(0)
             arrived.digest, transfer.of_this = _new_digest(file), 0
+            if response.status_code == 206:  # another part than was asked for: from here on, all of it is
+                raise httpx2.RemoteProtocolError("another range than was asked for")
         stream = response.extensions.get("network_stream")
         transfer.connection = stream.get_extra_info("socket") if stream else None
         try:

@@ -16,12 +16,10 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
-from urllib3.util.retry import Retry
 
 from core.errors import DownloadError, GarbledAnswerError, InputError, OfflineError
-from core.labels.bounded import TooMuchError, lines_within, read_body
+from core.labels.bounded import Limits, Patience, TooMuchError, ask, lines_within
 from core.labels.explained import Explained, explained, label_of
 from core.schemas.neuronpedia import BulkRow, FeatureAnswer
 from core.settings import NEURONPEDIA, NEURONPEDIA_BULK, NEURONPEDIA_KEY
@@ -35,7 +33,7 @@ BATCH_ROWS = 1024
 #: No bulk file unpacks to more than this, and none of its rows is longer; one that does is not what it says.
 MOST_BYTES, _MOST_LINE = 500_000_000, 20_000_000
 #: Seconds that other answers and bulk files may take, and pages of a listing.
-_MOST_SECONDS, _MOST_BULK_SECONDS, _MOST_PAGES = 120.0, 1800.0, 1000
+MOST_SECONDS, MOST_BULK_SECONDS, MOST_PAGES = 120.0, 1800.0, 1000
 _SOURCE = re.compile(r"[.-]*\w[\w.-]*/[.-]*\w[\w.-]*")
 _BATCH = re.compile(r"batch-([0-9]{1,6})\.jsonl\.gz$")
 
@@ -89,18 +87,8 @@ class Neuronpedia:
         self.site = (site or NEURONPEDIA.read()).rstrip("/")
         self.bulk = (bulk or NEURONPEDIA_BULK.read()).rstrip("/")
         self._key = key or NEURONPEDIA_KEY.read()
-        self._timeout, self._pace, self._most_answer = timeout, pace, most_answer
-        self._retry = Retry(
-            total=retries,
-            connect=min(1, retries),
-            read=min(1, retries),
-            backoff_factor=backoff,
-            backoff_max=longest_wait,
-            retry_after_max=longest_wait,
-            status_forcelist=(429, 500, 502, 503, 504),
-            allowed_methods={"GET"},
-            raise_on_status=False,
-        )
+        self._pace, self._most_answer = pace, most_answer
+        self._patience = Patience(retries, backoff, longest_wait, timeout)
 
     def page(self, source: str, index: int) -> str:
         """The address of a feature's page, for people."""
@@ -127,7 +115,7 @@ class Neuronpedia:
         """Numbers of a source's bulk files, or None where the bulk address gives no listing (then ask by number)."""
         prefix, token, found = f"v1/{_checked(source)}/explanations/", "", set[int]()
         seen = {token}
-        for _ in range(_MOST_PAGES):
+        for _ in range(MOST_PAGES):
             query = f"list-type=2&prefix={quote(prefix, safe='')}" + (f"&continuation-token={token}" if token else "")
             answer = self._get(f"{self.bulk}/?{query}", "Neuronpedia's bulk files", absent=(403, 404))
             if answer is None:
@@ -156,7 +144,7 @@ class Neuronpedia:
         Raises DownloadError; GarbledAnswerError where the file came but cannot be read.
         """
         url = f"{self.bulk}/v1/{_checked(source)}/explanations/batch-{number}.jsonl.gz"
-        data = self._get(url, "Neuronpedia's bulk files", most=(MOST_BYTES, _MOST_BULK_SECONDS))
+        data = self._get(url, "Neuronpedia's bulk files", most=Limits(MOST_BYTES, MOST_BULK_SECONDS))
         if data is None:
             return None
         found: dict[int, Explained] = {}
@@ -178,23 +166,11 @@ class Neuronpedia:
         who: str,
         headers: dict[str, str] | None = None,
         absent: tuple[int, ...] = (404,),
-        most: tuple[int, float] | None = None,
+        most: Limits | None = None,
     ) -> bytes | None:
-        """The body; None for a status in `absent`. most: bytes and seconds."""
+        """The body; None for a status in `absent`."""
         try:
-            # A session each: requests does not promise that one can be shared between threads.
-            with requests.Session() as session:
-                for scheme in ("http://", "https://"):
-                    session.mount(scheme, HTTPAdapter(max_retries=self._retry))
-                # A key must not follow a redirect to somebody else.
-                answer = session.get(
-                    url, headers=headers, timeout=self._timeout, allow_redirects=not headers, stream=True
-                )
-                body = (
-                    read_body(answer, *(most or (self._most_answer, _MOST_SECONDS)))
-                    if answer.status_code == 200
-                    else b""
-                )
+            status, body = ask(url, headers or {}, most or Limits(self._most_answer, MOST_SECONDS), self._patience)
         except TooMuchError as error:
             raise GarbledAnswerError(f"{who} sent an answer that cannot be one ({error}). Try again later.") from error
         except (requests.RequestException, HTTPError) as error:
@@ -205,14 +181,14 @@ class Neuronpedia:
                 f"set {NEURONPEDIA.name} and {NEURONPEDIA_BULK.name} to a mirror. Labels fetched earlier stay "
                 "available."
             ) from error
-        if answer.status_code in absent:
+        if status in absent:
             return None
-        if answer.status_code == 429:
+        if status == 429:
             raise DownloadError(f"{who} received too many requests this hour. Try again later.")
-        if answer.status_code in (401, 403):
+        if status in (401, 403):
             raise DownloadError(f"{who} refused the request; check the key in {NEURONPEDIA_KEY.name}, or unset it.")
-        if answer.status_code != 200:
-            raise DownloadError(f"{who} answered with status {answer.status_code}; try again later.")
+        if status != 200:
+            raise DownloadError(f"{who} answered with status {status}; try again later.")
         return body
 
 

@@ -239,10 +239,10 @@ def _parquet(data: bytes, name: str) -> Table:
     """A Parquet table. What it unpacks to is bounded before anything of it is unpacked."""
     import pyarrow.parquet as pq
 
+    from core.prompts.unpacked import parquet_fits
+
     if is_pointer(data):
         raise InputError(pointer_sentence(name))
-    file = pq.ParquetFile(io.BytesIO(data))
-    groups = (file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
-    if sum(groups) > 10 * MOST_BYTES:
+    if not parquet_fits(data, 10 * MOST_BYTES):
         raise too_large(f"{name}, unpacked,")
-    return messages_read(file.read().to_pandas(), name, "a Parquet table")
+    return messages_read(pq.read_table(io.BytesIO(data)).to_pandas(), name, "a Parquet table")

@@ -89,6 +89,13 @@ def cards_of(saes: Mapping[int, object]) -> dict[int, SaeCard]:
     return {layer: card for layer, card in read.items() if card is not None}
 
 
+def damaged_cards(saes: Mapping[int, object]) -> tuple[int, ...]:
+    """Layers beside whose SAE lies a card that cannot be read. saes: as `cards_of` takes them."""
+    read = cards_of(saes)
+    there = (n for n, source in sorted(saes.items()) if isinstance(source, Path) and (source / CARD).is_file())
+    return tuple(layer for layer in there if layer not in read)
+
+
 def table_rows(cards: Mapping[int, SaeCard]) -> list[dict[str, str]]:
     """One row a layer, under the headings of `COLUMNS`."""
     return [dict(zip(COLUMNS, _cells(cards[layer]), strict=True)) for layer in sorted(cards)]

@@ -18,7 +18,7 @@ import pytest
 
 from tests.adversity.broken_off import Ended, carry_out
 from tests.adversity.report import note
-from tests.adversity.writers import WRITERS, Place
+from tests.adversity.writers import WRITERS, Place, make_place
 
 #: Typed errors: each message is one sentence that people are shown.
 TYPED = {"InputError", "AssetError", "DownloadError", "StoreError"}
@@ -37,8 +37,7 @@ def place(tiny_spec, files, tmp_path):
     """place(name): a cache folder of that name."""
 
     def made(name) -> Place:
-        (tmp_path / name / "directions").mkdir(parents=True)
-        return Place(tiny_spec, tmp_path / name, files)
+        return make_place(tiny_spec, tmp_path / name, files)
 
     return made
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.adversity.broken_off import Moment, carry_out
 from tests.adversity.report import note
-from tests.adversity.writers import WRITERS, Place
+from tests.adversity.writers import WRITERS, Place, make_place
 
 LONG = 50
 #: What takes seconds is killed once here, and fifty times in `make soak`.
@@ -21,9 +21,7 @@ def places(tiny_spec, files, tmp_path):
     """A cache folder of its own for each try."""
 
     def place(number) -> Place:
-        folder = tmp_path / f"cache-{number}"
-        (folder / "directions").mkdir(parents=True)
-        return Place(tiny_spec, folder, files)
+        return make_place(tiny_spec, tmp_path / f"cache-{number}", files)
 
     return place
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import time
 import tracemalloc
 import zipfile
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 from core.commands.command_line import main
-from core.errors import AssetError, DownloadError, GarbledAnswerError
+from core.errors import AssetError, DownloadError, GarbledAnswerError, OfflineError
 from core.hub import listing as hub_listing
 from core.hub import transfer as hub_transfer
 from core.hub.fetch import Wanted, fetch
+from core.labels import bounded, neuronpedia
 from core.labels.neuronpedia import Neuronpedia, Pace
 from core.saes.formats.open import open_sae
 from core.text.safe import safe_text
@@ -94,11 +96,106 @@ def test_a_listing_that_goes_in_circles_ends(server):
         client(server).batches(SOURCE)
 
 
-@pytest.mark.parametrize("retry_after", ["²", "soon", "-1", "9" * 400, "1e3"])
-def test_an_odd_retry_after_is_no_crash(server, retry_after):
+def test_a_listing_with_ever_new_pages_ends(server, monkeypatch):
+    monkeypatch.setattr(neuronpedia, "MOST_PAGES", 20)
+    page = f'<ListBucketResult xmlns="{NAMESPACE}"><NextContinuationToken>%s</NextContinuationToken></ListBucketResult>'
+    server.first["/"].extend(Reply(200, (page % number).encode()) for number in range(50))
+    with pytest.raises(GarbledAnswerError, match="does not end"):
+        client(server).batches(SOURCE)
+    assert len(server.asked) == 20
+
+
+def test_a_listing_that_would_unfold_to_gigabytes_is_none(server):
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+    page = f'<!DOCTYPE x [<!ENTITY e0 "x">{entities}]><ListBucketResult><Key>&e11;</Key></ListBucketResult>'
+    server.first["/"].append(Reply(200, page.encode()))
+    assert client(server).batches(SOURCE) is None
+
+
+ODD = ["²", "soon", "-1", "9" * 400, "1e3", "NaN", "Wed, 21 Oct 2099 07:28:00 GMT", ""]
+
+
+@pytest.mark.parametrize("retry_after", ODD)
+def test_an_odd_retry_after_is_no_crash_and_no_long_wait(server, retry_after):
     server.first[PATH].extend([Reply(429, headers={"Retry-After": retry_after})] * 9)
-    with pytest.raises(DownloadError):
-        client(server, retries=2, longest_wait=1).feature(SOURCE, 7)
+    begun = time.monotonic()
+    with pytest.raises(DownloadError, match="too many requests"):
+        client(server, retries=2, longest_wait=0.2).feature(SOURCE, 7)
+    assert len(server.asked) == 3 and time.monotonic() - begun < 3
+
+
+def drip(seconds=20.0, pause=0.02):
+    """A byte now and then, for as long as somebody listens."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        yield b" "
+        time.sleep(pause)
+
+
+@pytest.mark.parametrize("how", ["without a length", "with a length", "in one large piece", "in pieces of a byte"])
+def test_an_answer_byte_by_byte_is_left_in_time(server, monkeypatch, how):
+    monkeypatch.setattr(neuronpedia, "MOST_SECONDS", 0.5)
+    chunked = {"Transfer-Encoding": "chunked"}
+    replies = {
+        "without a length": Reply(200, rest=drip()),
+        "with a length": Reply(200, headers={"Content-Length": "1000000"}, rest=drip()),
+        "in one large piece": Reply(200, b"ffff0\r\n", chunked, rest=drip()),
+        "in pieces of a byte": Reply(200, headers=chunked, rest=(b"1\r\n%s\r\n" % one for one in drip())),
+    }
+    server.first[PATH].append(replies[how])
+    begun = time.monotonic()
+    with pytest.raises(GarbledAnswerError, match="took longer than"):
+        client(server).feature(SOURCE, 7)
+    assert time.monotonic() - begun < 5
+
+
+def counted(sent):
+    for _ in range(20_000):
+        sent[0] += 10_000
+        yield b" " * 10_000
+
+
+@pytest.mark.parametrize("status", [302, 404, 429, 503])
+def test_an_error_or_a_redirect_without_end_is_not_read(server, status):
+    sent = [0]
+    headers = {"Location": "/elsewhere"}
+    server.first[PATH].extend(Reply(status, headers=headers, rest=counted(sent)) for _ in range(3))
+    server.first["/elsewhere"].append(Reply(200, json.dumps(feature(SOURCE, 7)).encode()))
+    if status == 302:
+        assert client(server).feature(SOURCE, 7).index == 7
+    elif status == 404:
+        assert client(server).feature(SOURCE, 7) is None
+    else:
+        with pytest.raises(DownloadError):
+            client(server, retries=2).feature(SOURCE, 7)
+    assert sent[0] < 5 * 10**7
+
+
+PLACES = ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,{}", "http://", "//", "http://[::1", "loop", "https:///x"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_redirect_that_leads_nowhere_is_one_sentence(server, place):
+    server.first[PATH].extend([Reply(302, headers={"Location": PATH if place == "loop" else place})] * 50)
+    with pytest.raises(DownloadError) as caught:
+        client(server).feature(SOURCE, 7)
+    assert "\n" not in str(caught.value) and len(server.asked) < 10
+
+
+def test_encryption_is_not_given_up():
+    assert bounded.next_place("https://a/b", "/c") == "https://a/c"
+    assert bounded.next_place("http://a/b", "https://d/c") == "https://d/c"
+    with pytest.raises(bounded.TooMuchError, match="not followed"):
+        bounded.next_place("https://a/b", "http://a/b")
+
+
+@pytest.mark.parametrize("told", [5, 5000])
+def test_a_length_that_is_not_that_of_the_body_is_one_sentence(server, told):
+    body = json.dumps(feature(SOURCE, 7)).encode()
+    server.first[PATH].extend([Reply(200, headers={"Content-Length": str(told)}, rest=[body])] * 3)
+    with pytest.raises((GarbledAnswerError, OfflineError)) as caught:
+        client(server).feature(SOURCE, 7)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.fixture

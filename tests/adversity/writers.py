@@ -47,6 +47,14 @@ class Writer(NamedTuple):
     acknowledged: Callable[[Place], set[str]] = lambda where: set()
 
 
+def make_place(spec: ModelSpec, cache: Path, files: Path) -> Place:
+    """A new cache folder in which the model has a direction, as the search needs."""
+    (cache / "directions").mkdir(parents=True)
+    vector = torch.randn(32, generator=torch.Generator().manual_seed(9))
+    save_direction(make_direction(vector, 2), cache / "directions" / f"{spec.name}.safetensors")
+    return Place(spec, cache, files)
+
+
 def enter(where: Place) -> None:
     """Make this process one that works there."""
     os.environ["HYDRASCOPE_CACHE"] = str(where.cache)

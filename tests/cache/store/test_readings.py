@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from scipy.sparse import csc_array
@@ -38,6 +40,24 @@ def test_what_was_kept_comes_back_bit_for_bit():
     assert (again.drawn, again.writer, again.sentences) == (found.drawn, found.writer, found.sentences)
     assert again.effects[:2] == found.effects[:2]
     assert again.effects[2][:2] == (0.0, 2) and np.isnan(again.effects[2].low)
+
+
+def test_bytes_that_flipped_anywhere_cost_a_reading_and_never_give_another(folder, caplog):
+    found = measured()
+    readings.keep_reading("a", found)
+    whole, lost = readings.reading_file("a").read_bytes(), 0
+    for number in range(300):
+        chance, damaged = random.Random(number), bytearray(whole)
+        for _ in range(chance.choice([1, 2, 5])):
+            damaged[chance.randrange(len(damaged))] ^= chance.randrange(1, 256)
+        readings.reading_file("a").write_bytes(damaged)
+        again = readings.kept_reading("a")
+        lost += again is None
+        if again is not None:
+            assert (again.drawn, again.writer, again.sentences) == (found.drawn, found.writer, found.sentences)
+            for one, other in zip(found.firing.places, again.firing.places, strict=True):
+                assert np.array_equal(one.toarray(), other.toarray())
+    assert lost > 150 and caplog.text.count("was put aside") == lost
 
 
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:200], lambda content: b"x" * 4096])
