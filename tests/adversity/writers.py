@@ -48,11 +48,17 @@ class Writer(NamedTuple):
 
 
 def make_place(spec: ModelSpec, cache: Path, files: Path) -> Place:
-    """A new cache folder in which the model has a direction, as the search needs."""
-    (cache / "directions").mkdir(parents=True)
-    vector = torch.randn(32, generator=torch.Generator().manual_seed(9))
-    save_direction(make_direction(vector, 2), cache / "directions" / f"{spec.name}.safetensors")
+    """A new cache folder, in which the model has a direction."""
+    give_direction(spec, cache)
     return Place(spec, cache, files)
+
+
+def give_direction(spec: ModelSpec, cache: Path) -> None:
+    """The direction that the search needs, where there is none."""
+    path = cache / "directions" / f"{spec.name}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        save_direction(make_direction(torch.randn(32, generator=torch.Generator().manual_seed(9)), 2), path)
 
 
 def enter(where: Place) -> None:
@@ -85,10 +91,7 @@ def _search(where: Place, kept: Kept) -> None:
     from tests.small_search import use_small_judge
 
     use_small_judge()
-    directions = where.cache / "directions"
-    directions.mkdir(parents=True, exist_ok=True)
-    vector = torch.randn(32, generator=torch.Generator().manual_seed(9))
-    save_direction(make_direction(vector, 2), directions / f"{where.spec.name}.safetensors")
+    give_direction(where.spec, where.cache)  # after the folder was deleted
     begun = rows(where, "select run from runs")
     files = [f"--{kind}={where.files / kind}.txt" for kind in ("harmful", "benign")]
     settings = [word for value in SEARCH for word in ("--set", value)]
