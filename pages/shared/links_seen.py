@@ -7,28 +7,29 @@ for a click (`pages.shared.outside_link`). The session is no place to remember t
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs, urlsplit
+
+from core.text.json_text import json_text
 
 #: More are forgotten, the oldest first. An address that is forgotten waits for a click once more, or needs none.
 _MOST = 20_000
 #: Parameters that Streamlit keeps to itself.
 _STREAMLITS = ("embed", "embed_options")
 
-_Key = tuple[tuple[str, tuple[str, ...]], ...]
-
 
 class _Lately:
     """The addresses put in last."""
 
     def __init__(self) -> None:
-        self._keys: OrderedDict[_Key, None] = OrderedDict()
+        self._keys: OrderedDict[bytes, None] = OrderedDict()
         # Protects `_keys`: the server's event loop puts in, and every visitor's thread asks.
         self._lock = threading.Lock()
 
-    def put(self, key: _Key) -> None:
+    def put(self, key: bytes) -> None:
         with self._lock:
             self._keys[key] = None
             self._keys.move_to_end(key)
@@ -72,7 +73,7 @@ def waits(parameters: Mapping[str, Sequence[str]]) -> bool:
     return key in _from_elsewhere and key not in _welcome
 
 
-def _key(parameters: Mapping[str, Sequence[str]]) -> _Key:
-    return tuple(
-        sorted((name, tuple(values)) for name, values in parameters.items() if name.lower() not in _STREAMLITS)
-    )
+def _key(parameters: Mapping[str, Sequence[str]]) -> bytes:
+    """What an address is known by: a digest, because a prompt may be long and thousands are remembered."""
+    own = sorted((name, list(values)) for name, values in parameters.items() if name.lower() not in _STREAMLITS)
+    return hashlib.sha256(json_text(own).encode()).digest()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from cache import engines
@@ -18,6 +19,9 @@ from cache.store.runs import Runs
 from core.discovery import runner, steps
 from core.discovery.context import Inputs
 from core.discovery.settings import Settings
+from core.edits.direction import make_direction
+from core.engine import Engine
+from core.models import registry
 from pages.discover import charts, sizes, state
 from tests.conftest import PAGE_MODEL
 from tests.loopback_hub.environment import go_offline
@@ -65,6 +69,24 @@ def test_the_first_visit_is_the_form_with_an_estimate(page):
     assert app.button(key="discover_start").label == "Start"
     assert "on this machine" in texts(app) and "4 prompts" in texts(app)
     assert "Your runs appear here" in texts(app)
+
+
+def test_a_model_without_a_direction_is_offered_one_and_then_the_form(page, page_spec, monkeypatch):
+    registry.register(replace(page_spec, name="no-direction", direction=None))
+    monkeypatch.setenv("HYDRASCOPE_MODEL", "no-direction")
+    app = page()
+    assert "no refusal direction yet" in texts(app) and not [b for b in app.button if b.key == "discover_start"]
+    app.button(key="discover_direction").click().run()
+    assert not app.exception and "Too few prompts" in texts(app), "the tiny model refuses nothing"
+
+    def found(engine, progress):
+        progress("Comparing layers", 0.5)
+        engine.use_direction(make_direction(torch.ones(32), 2))
+
+    monkeypatch.setattr(Engine, "compute_direction", found)
+    app.button(key="discover_direction").click().run()
+    assert not app.exception and not app.error, texts(app)
+    assert app.button(key="discover_start").label == "Start"
 
 
 def test_a_run_is_begun_watched_and_there_when_one_comes_back(page):
