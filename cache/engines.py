@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from cache.record_check import RecordCheck
 from core import Engine, load
 from core.forward.device_lock import DEVICE_LOCK
 from core.models.footprint import footprint
@@ -43,6 +44,7 @@ def hold_the_device() -> None:
 # Protects `_engines`: without it two first visitors would each load the model.
 _lock = threading.Lock()
 _engines: dict[str, Engine] = {}  # least recently used first
+_checks: dict[str, RecordCheck] = {}  # of the same engines
 
 
 def is_loaded(name: str) -> bool:
@@ -61,7 +63,8 @@ def get_engine(name: str, progress: Progress = QUIET, cancelled: Callable[[], bo
     with _lock:
         if not is_loaded(name):  # or its spec has changed since: other layers, say
             limit = MODELS.read()
-            _engines.pop(name, None)
+            if name in _engines:
+                _unload(name)
             while len(_engines) >= limit:
                 _unload_oldest()
             _collect_garbage()
@@ -69,6 +72,7 @@ def get_engine(name: str, progress: Progress = QUIET, cancelled: Callable[[], bo
                 _free_some()
             _engines[name] = load(name, progress=progress, cancelled=cancelled)
             _freeze()
+            _checks[name] = RecordCheck(_engines[name].runtime.dictionaries.values())
         _engines[name] = _engines.pop(name)
         return _engines[name]
 
@@ -83,7 +87,8 @@ def engine_of(model_id: str, revision: str | None, adapter: Path | None) -> Engi
 def unload_all() -> None:
     """Free the memory of all engines; the next page that needs one loads it again."""
     with _lock:
-        _engines.clear()
+        for name in list(_engines):
+            _unload(name)
         _collect_garbage()
 
 
@@ -110,7 +115,13 @@ def _free_some() -> None:
 
 def _unload_oldest() -> None:
     """Unload the engine used least recently."""
-    del _engines[next(iter(_engines))]
+    _unload(next(iter(_engines)))
+
+
+def _unload(name: str) -> None:
+    if name in _checks:
+        _checks.pop(name).stop()
+    del _engines[name]
 
 
 def _freeze() -> None:

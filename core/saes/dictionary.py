@@ -40,11 +40,17 @@ class Dictionary:
             # Copy on write: torch takes no read-only array, and nothing written there could reach the file.
             return np.memmap(self.path, dtype=np.dtype(self.dtype), mode="c", shape=(self.d_sae, 2 * self.d_model + 2))
         except (OSError, ValueError) as error:
-            why = reason_of(error)
-            raise AssetError(
-                f"The records of the SAE of layer {self.layer} ({self.path.name}) can no longer be read ({why}). "
-                "Load the model again."
-            ) from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> AssetError:
+        return AssetError(
+            f"The records of the SAE of layer {self.layer} ({self.path.name}) can no longer be read "
+            f"({reason_of(error)}). Load the model again."
+        )
+
+    @property
+    def _record_bytes(self) -> int:
+        return np.dtype(self.dtype).itemsize * (2 * self.d_model + 2)
 
     def _read(self, where: np.ndarray | slice, *halves: int) -> np.ndarray:
         """The records `where`, as they were packed. halves: the halves that will be used. Raises AssetError."""
@@ -60,6 +66,27 @@ class Dictionary:
                 )
         found: np.ndarray = records[where]
         return found
+
+    def check(self, start: int, stop: int) -> None:
+        """Compare the records from `start` to before `stop` with their checksums, where that was not done yet.
+
+        Where one is damaged, all are put aside and packed again. They are read past the map, so that memory does not
+        grow. Raises AssetError.
+        """
+        if self.integrity is None:
+            return
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start * self._record_bytes)
+                data = file.read((stop - start) * self._record_bytes)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        rows = np.frombuffer(data[: len(data) // self._record_bytes * self._record_bytes], self.dtype)
+        rows = rows.reshape(-1, 2 * self.d_model + 2)
+        bad = self.integrity.first_bad(rows, slice(start, start + len(rows)), (READING, WRITING), first=start)
+        if bad is not None:
+            self.integrity.mend(bad)
+            self.integrity.forget()
 
     def columns(self, indices: list[int] | np.ndarray) -> Columns:
         """Read the records of `indices` only. Raises InputError for an index outside the dictionary."""
@@ -91,7 +118,7 @@ class Dictionary:
         """
         if not hasattr(os, "posix_fadvise") or len(indices) > self.d_sae // 8:
             return
-        size = np.dtype(self.dtype).itemsize * (2 * self.d_model + 2)
+        size = self._record_bytes
         file = os.open(self.path, os.O_RDONLY)
         try:
             for index in indices.tolist():

@@ -43,14 +43,19 @@ class Integrity:
         self._lock = threading.Lock()
         self._unchecked = np.ones(sums.shape, dtype=bool)
 
-    def first_bad(self, records: np.ndarray, where: np.ndarray | slice, halves: tuple[int, ...]) -> int | None:
-        """The first of the records `where` whose halves are not what was packed; None where all are."""
+    def first_bad(
+        self, records: np.ndarray, where: np.ndarray | slice, halves: tuple[int, ...], first: int = 0
+    ) -> int | None:
+        """The first of the records `where` whose halves are not what was packed; None where all are.
+
+        records: those from `first` on.
+        """
         indices = np.arange(len(self._sums))[where]
         for half in halves:
             with self._lock:
                 wanted = indices[self._unchecked[indices, half]]
             for index in wanted.tolist():
-                if _sum(records[index], half) != self._sums[index, half]:
+                if _sum(records[index - first], half) != self._sums[index, half]:
                     return int(index)
             with self._lock:
                 self._unchecked[wanted, half] = False
