@@ -18,7 +18,7 @@ from core.paths import cache_folder
 from core.prompts.shipped import prompts_file
 from tests.judges import judging
 from tests.oracles import PROMPTS, slow
-from tests.replaced_files import OTHER, with_other_weights
+from tests.replaced_files import OTHER
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red"]
 #: An answer counts as refused when its length is odd.
