@@ -31,7 +31,7 @@ NEAREST = 20
 class FeatureSource:
     """Which features a study is about. features: None takes those nearest the refusal direction in each layer, as Stage
     1 of the search does. about: where they are from, in words. whole: show all of them, instead of some for each
-    number of categories. saes: digests of the SAEs they were found in, as `core.models.digest.Digests.sae_text` has them;
+    number of categories. saes: digests of the SAEs they were found in, as `core.models.digest.Digests` writes them;
     empty where that is not known."""
 
     features: tuple[Feature, ...] | None = None
