@@ -290,7 +290,7 @@ class Engine:
 
     def _known_direction(self) -> Direction | None:
         if self._direction is None:
-            self._direction = stored_direction(self.spec, self.runtime.d_model)
+            self._direction = stored_direction(self.spec, self.runtime.d_model, self.runtime.digests.weights)
         return self._direction
 
     def _prompts(self, texts: PromptLike | Sequence[PromptLike]) -> list[Prompt]:

@@ -6,17 +6,14 @@ Knows: which features and prompts, where a reading is kept. Does not know: pages
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from cache.jobs.queue import Control, Job, Queue
 from cache.store.readings import keep_reading, kept_reading, reading_file
 from core import Engine, Feature, __version__
 from core.errors import Cancelled
 from core.labels.notes import Labels
-from core.models.digest import weights_digest
 from core.prompts.categories import Labelled
 from core.prompts.checks import prompts_digest
-from core.saes.integrity import records_digest
 from core.semantics.about import About, about_of, measure_about
 from core.semantics.firing import Firing
 
@@ -38,28 +35,21 @@ def start(
     key = key_of(engine_key, prompts, features, writer)
 
     def work(control: Control) -> About:
-        kept = _file_key(engine, key)
-        found = kept_reading(kept)
+        found = kept_reading(key)
         if found is None:
             stop = control.stop_requested
             found = measure_about(engine, prompts, features, known, firing, writer, control.report, stop)
             if found is None:
                 raise Cancelled("Stopped. Nothing was kept, because a part of the prompts says nothing of the others.")
-            keep_reading(kept, found)
+            keep_reading(key, found)
         return about_of(engine, prompts, name, features, known, found)
 
     return queue.submit("features", key, name, work)
 
 
-def is_kept(engine: Engine, key: str) -> bool:
+def is_kept(key: str) -> bool:
     """Whether the reading of a key was kept by this process or an earlier one, so that the job takes seconds."""
-    return reading_file(_file_key(engine, key)).is_file()
-
-
-def _file_key(engine: Engine, key: str) -> str:
-    """The key with digests of what the files of the model and its SAEs hold now. Raises AssetError."""
-    weights = weights_digest(Path(str(engine.model.name_or_path)), engine.spec)
-    return "|".join((key, weights, *(records_digest(one.path) for one in engine.runtime.dictionaries.values())))
+    return reading_file(key).is_file()
 
 
 def key_of(engine_key: str, prompts: Labelled, features: Sequence[Feature], writer: Engine | None = None) -> str:

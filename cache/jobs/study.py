@@ -65,4 +65,5 @@ def source_of_run(runs: Runs, run: str, model: str) -> FeatureSource:
     names = sorted({name for names in found["features"] for name in names})
     if not names:
         raise InputError(f"Run {run} has no minimal sets yet. Stage 2 of the search finds them.")
-    return FeatureSource(tuple(sorted(features(names))), f"the minimal sets of run {run}, “{about.name}”")
+    origin = f"the minimal sets of run {run}, “{about.name}”"
+    return FeatureSource(tuple(sorted(features(names))), origin, saes=about.sae_digests)

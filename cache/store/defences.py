@@ -51,8 +51,9 @@ class Defences:
         by = judged_by(usual_judge(engine, judge))
         made = now()
         defence = f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        *facts, versions = astuple(provenance(engine))
-        self.store.insert("defences", [(made, defence, *facts, by.name, asked.to_json(), versions, *by[1:])])
+        *facts, versions, weights, saes = astuple(provenance(engine))
+        row = (made, defence, *facts, by.name, asked.to_json(), versions, *by[1:], weights, saes)
+        self.store.insert("defences", [row])
         return defence
 
     def all(self, model: str) -> list[Defence]:

@@ -12,6 +12,7 @@ from core import Engine
 from core.answers.fitted import with_people
 from core.answers.judge import Judge
 from core.answers.names import SUBSTRINGS_0_1
+from core.answers.rule_judges import before_digests
 from core.answers.version_0_1 import REVISION as REVISION_0_1
 from core.errors import InputError
 from core.judges.catalogue import find_judge
@@ -67,9 +68,9 @@ def usual_judge(engine: Engine, name: str = "") -> Judge:
 
 def same_judge(what: str, stored: JudgedBy, engine: Engine) -> Judge:
     """The judge that began something, to go on with. what: opens the sentence. Raises InputError where it judges
-    otherwise by now."""
+    otherwise by now. What an earlier version stored named no weights, so these cannot be compared."""
     judge = find_judge(stored.name, engine=engine)
-    if judge.revision != stored.revision:
+    if stored.revision not in (judge.revision, before_digests(judge.revision)):
         raise InputError(
             f"{what} was judged by “{stored.name}” in revision {stored.revision}, and this program has "
             f"{judge.revision}, so it cannot continue. Start a new one."

@@ -289,4 +289,11 @@ MIGRATIONS: tuple[str, ...] = (
         select * from neuronpedia_batches
         qualify row_number() over (partition by source, batch order by rowid desc) = 1;
     """,
+    # 13: digests of the weights and SAEs that computed a run or an evaluation; empty for those from before this step.
+    """
+    alter table runs add column weights varchar default '';
+    alter table runs add column sae_digests varchar default '';   -- layer:digest of each SAE, comma-separated
+    alter table defences add column weights varchar default '';
+    alter table defences add column sae_digests varchar default '';
+    """,
 )

@@ -39,7 +39,8 @@ class NewRun(NamedTuple):
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> NewRun:
         """The other way round. Raises KeyError, TypeError and ValueError for anything else."""
-        source = Provenance(**{field.name: str(values["source"][field.name]) for field in fields(Provenance)})
+        kept = {"weights": "", "sae_digests": "", **values["source"]}  # of an earlier version: without digests
+        source = Provenance(**{field.name: str(kept[field.name]) for field in fields(Provenance)})
         made = datetime.fromisoformat(values["made_at"])
         return cls(made, str(values["run"]), str(values["name"]), source, JudgedBy(*values["judge"]))
 

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Literal, get_args
 
 from core import Engine, InputError, ModelSpec
+from core.models.digest import Digests
 from core.models.trained import named_saes
 from core.versions import versions
 
@@ -35,7 +36,8 @@ class Provenance:
 
     direction: digest of the refusal direction, empty without one. saes: layer:name of each SAE, comma-separated; a
     published SAE's name is release/sae_id. versions: of this program, of Python and of the packages that compute. Rows
-    from before versions were kept have none, and name a published SAE by the last part of its sae_id only.
+    from before versions were kept have none, and name a published SAE by the last part of its sae_id only. weights and
+    sae_digests: what the files held, as `core.models.digest` has it; both empty in rows from before they were kept.
     """
 
     model: str
@@ -45,11 +47,13 @@ class Provenance:
     direction: str
     saes: str
     versions: str
+    weights: str
+    sae_digests: str
 
 
 def provenance(engine: Engine) -> Provenance:
     """What a number computed by this engine, here and now, depends on."""
-    spec = engine.spec
+    spec, digests = engine.spec, engine.runtime.digests
     return Provenance(
         model=spec.name,
         revision=spec.revision or "",
@@ -58,6 +62,8 @@ def provenance(engine: Engine) -> Provenance:
         direction=engine.direction().key if engine.has_direction else "",
         saes=sae_names(spec),
         versions=_versions() + f", {_THINKING}" * bool(engine.runtime.template.thinking),
+        weights=digests.weights,
+        sae_digests=digests.sae_text,
     )
 
 
@@ -71,13 +77,16 @@ def sae_names(spec: ModelSpec) -> str:
 
 
 def check_same(what: str, stored: Provenance, engine: Engine, facts: Sequence[Fact]) -> None:
-    """Raises InputError unless `engine` agrees with what is stored, in these facts. what: opens the sentence."""
+    """Raises InputError unless `engine` agrees with what is stored, in these facts, and has the same weights and SAEs,
+    as far as digests of them were kept. what: opens the sentence."""
     now = provenance(engine)
     if (_THINKING in stored.versions) != (_THINKING in now.versions):
         before = "on" if _THINKING in stored.versions else "off"
         raise InputError(
             f"{what} was started with thinking {before}, so it cannot continue. Set thinking {before} again."
         )
+    if (stored.model, stored.revision, stored.saes) == (now.model, now.revision, now.saes):
+        check_files(what, stored, now.model, engine.runtime.digests)  # a computed direction is of its weights
     for fact in facts:
         before, today = getattr(stored, fact), getattr(now, fact)
         same = _short(before) == _short(today) if fact == "saes" and not stored.versions else before == today
@@ -86,6 +95,35 @@ def check_same(what: str, stored: Provenance, engine: Engine, facts: Sequence[Fa
                 f"{what} was started with another {_TITLES[fact]} ({before or 'none'}, now {today or 'none'}), so "
                 "it cannot continue. Start a new one."
             )
+
+
+def check_files(what: str, stored: Provenance, model: str, digests: Digests) -> None:
+    """Raises InputError where the files of the model or of its SAEs are others than those of what is stored. Names stay
+    the same when files are replaced."""
+    if changed := changed_files(stored, digests):
+        raise InputError(
+            f"{what} was begun with other {changed} than “{model}” has now: the files were replaced. Put the earlier "
+            "files back, or start a new one."
+        )
+
+
+def changed_files(stored: Provenance, digests: Digests) -> str:
+    """“model weights”, “SAEs (layers 2, 5)”: what is other than it was, as far as it was kept."""
+    before = dict(one.split(":") for one in stored.sae_digests.split(",") if one)
+    layers = [layer for layer, digest in digests.saes.items() if before.get(str(layer), digest) != digest]
+    parts = ["model weights"] if stored.weights not in ("", digests.weights) else []
+    parts += [f"SAEs ({'layer' if len(layers) == 1 else 'layers'} {', '.join(map(str, layers))})"] if layers else []
+    return " and other ".join(parts)
+
+
+def unchecked(what: str, stored: Provenance) -> str:
+    """A sentence to show where nothing says whether weights and SAEs are still the same; else empty."""
+    if stored.weights:
+        return ""
+    return (
+        f"{what} is from a version that kept no digests of weights and SAEs, so whether they are still the same could "
+        "not be checked."
+    )
 
 
 def _short(saes: str) -> str:

@@ -18,6 +18,8 @@ from core.text.reasons import reason_of
 
 #: Changes when the file's layout does.
 FORMAT = 1
+#: Columns that files of earlier versions do not have.
+_LATER = {"weights": "", "sae_digests": ""}
 _RUN, _ROWS, _STATE = "runs", "run_rows", "latest_run_states"
 
 
@@ -39,7 +41,7 @@ def add_run(store: Store, path: Path) -> str:
         if store.rows("select 1 from runs where run = ?", [run]):
             return run
         states = [{name: each[name] for name in ("made_at", "run", "state", "note")} for each in found[_STATE]]
-        given = ((_ROWS, found[_ROWS]), ("run_states", states), (_RUN, [about]))
+        given = ((_ROWS, found[_ROWS]), ("run_states", states), (_RUN, [_LATER | about]))
         tables = [(table, _values(rows, _columns(store, table))) for table, rows in given]
         # The run itself last: what is only half there is not in the list of runs, and is not added twice.
         for table, values in tables:

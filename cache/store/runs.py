@@ -15,7 +15,7 @@ from typing import Any
 from cache.store.database import Store, now
 from cache.store.judged_by import COLUMNS, JudgedBy, read, same_judge, usual_judge
 from cache.store.new_run import NewRun, new_run
-from cache.store.provenance import Provenance, check_same
+from cache.store.provenance import Provenance, changed_files, check_same
 from core import Engine
 from core.discovery.context import Inputs, Work
 from core.discovery.ledger import MemoryLedger, Row, from_json, to_json
@@ -77,9 +77,9 @@ class Runs:
 
     def add(self, new: NewRun, inputs: Inputs, settings: Settings) -> None:
         """Write down a run that was made elsewhere; its state is another call."""
-        *facts, versions = astuple(new.source)
+        *facts, versions, weights, saes = astuple(new.source)
         asked = (new.judge.name, inputs.digest, inputs.to_json(), settings.to_json())
-        row = (new.made_at, new.run, new.name, *facts, *asked, versions, *new.judge[1:])
+        row = (new.made_at, new.run, new.name, *facts, *asked, versions, *new.judge[1:], weights, saes)
         self.store.insert("runs", [row])
 
     def set_state(self, run: str, state: str, note: str = "") -> None:
@@ -90,6 +90,12 @@ class Runs:
     def all(self) -> list[Run]:
         """Every run, newest first."""
         return [_run(row) for row in self.store.rows(f"{_QUERY} order by r.rowid desc")]
+
+    def of(self, engine: Engine) -> list[Run]:
+        """Every run of this engine's model with the weights and SAEs that it has, as far as that was kept; newest
+        first. What others found is not about its features."""
+        found = (run for run in self.all() if run.model == engine.spec.name)
+        return [run for run in found if not changed_files(run, engine.runtime.digests)]
 
     def get(self, run: str) -> Run:
         """One run. Raises InputError."""
@@ -108,6 +114,8 @@ class Runs:
             "number format": f"{found.dtype} on {found.device}",
             "versions": found.versions or "not kept",
             "SAEs": found.saes,
+            "digest of the weights": found.weights or "not kept",
+            "digests of the SAEs": found.sae_digests or "not kept",
             "direction": found.direction,
             "prompts": found.prompts,
             "reference answers": _about_references(self.inputs(run)),
@@ -129,8 +137,8 @@ class Runs:
     def work(self, run: str, engine: Engine) -> Work:
         """What is needed to go on with a run. Raises InputError when the model is not the one it was started with.
 
-        The model's name and revision, its direction and SAEs must be the same: rows of two models in one table would
-        be worth nothing. Another device or number format changes only the last digits, and is allowed.
+        The model's name, revision and weights, its direction and SAEs must be the same: rows of two models in one table
+        would be worth nothing. Another device or number format changes only the last digits, and is allowed.
         """
         found = self.get(run)
         check_same(f"Run {run}", found, engine, ("model", "revision", "direction", "saes"))

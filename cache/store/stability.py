@@ -29,6 +29,7 @@ def compare_runs(
     found = [runs.get(run) for run in named]
     specs = [_spec(run) for run in found]
     first = (specs[0].model_id, specs[0].revision, specs[0].adapter)
+    kept = next((run for run in found if run.weights), found[0])
     for run, spec in zip(found, specs, strict=True):
         if (spec.model_id, spec.revision, spec.adapter) != first:
             raise InputError(
@@ -37,13 +38,19 @@ def compare_runs(
             )
         if sae_names(spec) != run.saes:
             raise InputError(f"The SAEs of “{spec.name}” are no longer those of run {run.run}. Add them again.")
+        if run.weights not in ("", kept.weights):
+            raise InputError(
+                f"Run {run.run} and run {kept.run} had different weights of {spec.model_id}, because its files were "
+                "replaced between them. Compare runs of one model."
+            )
     k = max(largest_k(runs.ledger(run.run)) for run in found)
     read = []
     for number, (run, spec) in enumerate(zip(found, specs, strict=True)):
         share = part(progress, number / len(found), 1 / len(found))
         inputs, ledger = runs.inputs(run.run), runs.ledger(run.run)
         name = f"{run.name} ({run.model}, {run.run})"
-        read.append(read_found(name, spec, run.direction, inputs, run.settings, ledger, k, share, cancelled))
+        used = (run.direction, run.sae_digests)
+        read.append(read_found(name, spec, *used, inputs, run.settings, ledger, k, share, cancelled))
     return stability(read)
 
 

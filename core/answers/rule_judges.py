@@ -25,6 +25,8 @@ from core.prompts.conversation import PromptLike
 
 #: Of the substrings as they judge now; version 0.1's are revision “rules 1”.
 SUBSTRINGS_REVISION = "Arditi et al. 2024, appendix D.1, rules 2"
+#: Stands in the revision of a judge of a loaded model before the digest of its weights; versions before had no digest.
+_WEIGHTS = " · weights "
 #: Prompts, answers, whether each ended → decisions.
 DecideMany = Callable[[Sequence[PromptLike], Sequence[str], Sequence[bool | None]], list[Decision]]
 
@@ -95,11 +97,18 @@ def wordings_judge() -> RuleJudge:
 def rules_judge(runtime: Runtime) -> RuleJudge:
     """The wordings, and what this model, unedited, thinks of the answers that they do not decide. Raises AssetError.
 
+    Its revision has the digest of the weights: other weights under the same name think otherwise of an answer.
     The other prompts that answers are compared with run once for all answers that one such judge is given.
     """
     reference, spec = Reference(runtime), runtime.spec
     which = " · ".join(filter(None, (f"{rule.REVISION}, fit {fit_revision()}", spec.name, spec.revision)))
+    which += _WEIGHTS + runtime.digests.weights
     return RuleJudge(RULES, which, lambda prompts, answers, ended: decide_many(reference, prompts, answers, ended))
+
+
+def before_digests(revision: str) -> str:
+    """A judge's revision as versions had it that named no digest of weights."""
+    return revision.partition(_WEIGHTS)[0]
 
 
 def decide_many(

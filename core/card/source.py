@@ -6,7 +6,6 @@ Knows: an engine's parts. Does not know: what is measured, or how two sources ar
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +16,19 @@ from core.answers.judge import Judge
 from core.card.contents import DirectionUsed, JudgeUsed, SaeUsed, Source
 from core.edits.direction import Direction
 from core.engine import Engine
-from core.models.digest import weights_digest
 from core.models.trained import named_saes
-from core.saes.integrity import records_digest
 from core.versions import versions
 
 
 def source_of(engine: Engine, judge: Judge | None = None) -> Source:
-    """Everything the numbers of this engine depend on. judge: by default the engine's own. Raises AssetError."""
+    """Everything the numbers of this engine depend on. judge: by default the engine's own."""
     spec, runtime = engine.spec, engine.runtime
     config = engine.model.config
     return Source(
         model=spec.name,
         model_id=_portable(spec.model_id),
         revision=spec.revision or "",
-        weights=weights_of(engine),
+        weights=runtime.digests.weights,
         architecture=str(config.model_type),
         n_layers=engine.n_layers,
         refusal_tokens=tuple(spec.refusal_tokens),
@@ -52,10 +49,9 @@ def _portable(model_id: str) -> str:
 
 
 def saes_of(engine: Engine) -> tuple[SaeUsed, ...]:
-    """The SAEs, by layer. Raises AssetError."""
-    names: Mapping[int, str] = named_saes(engine.spec)
-    found = sorted(engine.runtime.dictionaries.items())
-    return tuple(SaeUsed(layer, names.get(layer, one.name), records_digest(one.path)) for layer, one in found)
+    """The SAEs, by layer."""
+    names = named_saes(engine.spec)
+    return tuple(SaeUsed(layer, names[layer], digest) for layer, digest in engine.runtime.digests.saes.items())
 
 
 def judge_used(judge: Judge) -> JudgeUsed:
@@ -78,8 +74,3 @@ def direction_of(used: DirectionUsed) -> Direction:
     """The other way round. Raises ValueError for what is no vector."""
     vector = np.frombuffer(base64.b64decode(used.vector, validate=True), dtype="<f4").astype(np.float32)
     return Direction(used.layer, used.position, torch.from_numpy(vector), used.norm, {"rule": used.rule})
-
-
-def weights_of(engine: Engine) -> str:
-    """The digest of the files that the engine's weights were read from; empty where they are no longer there."""
-    return weights_digest(Path(str(engine.model.name_or_path)), engine.spec)

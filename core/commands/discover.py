@@ -75,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Begin or resume a run and carry it out. Raises InputError and what `load` raises."""
+    from cache.store.provenance import unchecked
     from cache.store.runs import Runs
     from core.engine import load
 
@@ -112,6 +113,8 @@ def run(options: argparse.Namespace) -> int:
         with workers.hands_for(options, work) as hands:
             identifier = identifier or runs.create(engine, *asked, name, judge, hands.computed_on)
             note(f"Run {identifier}")
+            if options.resume and (sentence := unchecked(f"Run {identifier}", runs.get(identifier))):
+                note(sentence)
             failed = _carry_out(runs, engine, identifier, options.out, hands.crew)
     except KeyboardInterrupt:
         if not identifier:

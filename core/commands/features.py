@@ -119,6 +119,7 @@ def _features(engine: Engine, options: argparse.Namespace) -> tuple[str, Sequenc
 
 def _of_a_run(engine: Engine, run: str | None) -> tuple[str, Sequence[Feature]]:
     """The features of a run's minimal sets; of the example run that is shipped with the model when None."""
+    from cache.store.provenance import check_files
     from cache.store.run_file import add_run
     from cache.store.runs import Runs
     from core.discovery.found import minimal_features
@@ -134,6 +135,7 @@ def _of_a_run(engine: Engine, run: str | None) -> tuple[str, Sequence[Feature]]:
     about = runs.get(run)
     if about.model != engine.spec.name:
         raise InputError(f"Run {run} is of “{about.model}”. Add --model {about.model}.")
+    check_files(f"Run {run}", about, about.model, engine.runtime.digests)
     return "minimal sets", minimal_features(runs.ledger(run))
 
 

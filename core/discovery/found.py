@@ -25,6 +25,7 @@ from core.edits.feature_sets import top_per_layer
 from core.errors import InputError
 from core.measures.direction_sources import stored_direction
 from core.measures.features import decoder_cosine
+from core.models.digest import Digests, sae_digests
 from core.models.files import open_dictionaries
 from core.models.spec import ModelSpec
 from core.progress import NEVER, QUIET, Progress
@@ -54,6 +55,7 @@ def read_found(
     name: str,
     spec: ModelSpec,
     direction: str,
+    saes: str,
     inputs: Inputs,
     settings: Settings,
     ledger: Ledger,
@@ -61,12 +63,18 @@ def read_found(
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> Found:
-    """name: what the run is called. direction: the key of the one it used. k: candidates per layer, the larger
+    """name: what the run is called. direction: the key of the one it used. saes: digests of the SAEs it used, as
+    `core.models.digest.Digests.sae_text` has them, empty where they were not kept. k: candidates per layer, the larger
     `largest_k` of the runs compared.
 
     Raises InputError, and what opening SAEs raises.
     """
     dictionaries = open_dictionaries(spec, progress, cancelled)
+    if saes not in ("", Digests("", sae_digests(dictionaries)).sae_text):
+        raise InputError(
+            f"The SAEs of “{spec.name}” are no longer those that its run used: their files were replaced. Put the "
+            "earlier files back, or start the run again with today's."
+        )
     d_model = next((one.d_model for one in dictionaries.values()), 0)
     used = stored_direction(spec, d_model)
     if used is None or used.key != direction:

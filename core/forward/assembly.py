@@ -18,6 +18,7 @@ from core.forward.loaded import remember
 from core.forward.runtime import Runtime
 from core.models.architecture import decoder_layers
 from core.models.compatibility import check_refusal_tokens, check_width
+from core.models.digest import Digests, sae_digests, weights_digest
 from core.models.files import MODEL_HERE, SAES_HERE, model_folder, open_dictionaries
 from core.models.placement import computes_on, layer_devices
 from core.models.spec import ModelSpec
@@ -69,6 +70,7 @@ def load_runtime(
         d_model=config.hidden_size,
         context_length=config.max_position_embeddings,
         stop_ids=_stop_ids(model, tokenizer),
+        digests=Digests(weights_digest(folder, spec), sae_digests(dictionaries)),
     )
     if cancelled():
         raise Cancelled("Loading the model was stopped.")
@@ -87,7 +89,8 @@ def with_saes(
     dictionaries = open_dictionaries(spec, progress, cancelled)
     _check_widths(spec, dictionaries, runtime.n_layers, runtime.d_model)
     residency = Residency(budget_for((runtime.device, *runtime.devices)))
-    return replace(runtime, spec=spec, dictionaries=dictionaries, residency=residency)
+    digests = runtime.digests._replace(saes=sae_digests(dictionaries))
+    return replace(runtime, spec=spec, dictionaries=dictionaries, residency=residency, digests=digests)
 
 
 def _check_widths(spec: ModelSpec, dictionaries: Mapping[int, Dictionary], n_layers: int, d_model: int) -> None:

@@ -6,9 +6,11 @@ or what one is borrowed for.
 
 from __future__ import annotations
 
+from pathlib import Path
 from weakref import WeakValueDictionary
 
 from core.forward.runtime import Runtime
+from core.models.digest import weights_digest
 from core.models.spec import ModelSpec
 
 _known: WeakValueDictionary[int, Runtime] = WeakValueDictionary()
@@ -21,9 +23,12 @@ def remember(runtime: Runtime) -> Runtime:
 
 
 def loaded_runtime(spec: ModelSpec, device: str | None = None) -> Runtime | None:
-    """A loaded runtime with the weights of `spec`, whatever its SAEs; None where there is none on the named device."""
+    """A loaded runtime with the weights of `spec`, whatever its SAEs; None where there is none on the named device.
+
+    One whose files were replaced since it was loaded has not the weights that `spec` names now.
+    """
     for runtime in list(_known.values()):
-        same = _weights(runtime.spec) == _weights(spec)
+        same = _weights(runtime.spec) == _weights(spec) and _is_current(runtime)
         if same and (device is None or device in (runtime.device.type, str(runtime.device))):
             return runtime
     return None
@@ -32,3 +37,8 @@ def loaded_runtime(spec: ModelSpec, device: str | None = None) -> Runtime | None
 def _weights(spec: ModelSpec) -> tuple[object, ...]:
     """What tells the weights of one spec from those of another."""
     return spec.model_id, spec.revision, spec.adapter
+
+
+def _is_current(runtime: Runtime) -> bool:
+    folder = Path(str(runtime.model.name_or_path))
+    return runtime.digests.weights == weights_digest(folder, runtime.spec)

@@ -17,6 +17,7 @@ from core.edits.validation import ModelShape, check_edits
 from core.forward.device_lock import DEVICE_LOCK, DeviceLock
 from core.forward.passes import Pass, Stopped, running
 from core.forward.plan import Plan, make_plan
+from core.models.digest import Digests
 from core.models.spec import ModelSpec
 from core.prompts.template import Prompt, Template, read_template
 from core.saes.columns import Columns, Encoders
@@ -41,6 +42,7 @@ class Runtime:
 
     device: where token ids go in and logits come out. devices: for each layer, where its hidden states are; they differ
     only where a model is spread over several devices.
+    digests: of weights and SAEs as they were loaded: files on the disk may be others by now.
     alone: why prompts are run one by one, a sentence; empty where they are run together (`core.forward.consistency`).
     The lock protects the device: memory and compute of the model, of which there is one. It is held for one forward
     pass at a time, never while a caller holds a half-read generator, and background work gives way to people. Edits
@@ -60,6 +62,7 @@ class Runtime:
     d_model: int
     context_length: int
     stop_ids: frozenset[int]
+    digests: Digests
     alone: str = ""
     lock: DeviceLock = field(default_factory=lambda: DEVICE_LOCK)
 

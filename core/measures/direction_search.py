@@ -119,6 +119,7 @@ def search(
         "model": runtime.spec.name,
         "model_id": runtime.spec.model_id,
         "revision": runtime.spec.revision,
+        "weights": runtime.digests.weights,
         "rule": rule,
         "chosen": layers,
         "n": {

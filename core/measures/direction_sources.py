@@ -5,7 +5,9 @@ Knows: the cache folder, a spec's files. Does not know: how a direction is compu
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from core.arguments import listed
@@ -18,6 +20,7 @@ from core.prompts.shipped import ShippedPrompt, prompts_file, read_shipped, ship
 #: Shipped prompts a side, train and val.
 _TRAIN, _VALIDATION = 128, 32
 
+_log = logging.getLogger("hydrascope.directions")
 #: Texts of one side: (train, validation).
 Side = tuple[Sequence[str], Sequence[str]]
 
@@ -27,14 +30,38 @@ def computed_file(model: str) -> Path:
     return cache_folder() / "directions" / f"{model}.safetensors"
 
 
-def stored_direction(spec: ModelSpec, d_model: int) -> Direction | None:
-    """The one last computed here, else the shipped one; None where neither has `d_model` numbers."""
-    for path in (computed_file(spec.name), spec.direction):
+def stored_direction(spec: ModelSpec, d_model: int, weights: str = "") -> Direction | None:
+    """The one last computed here, else the shipped one; None where neither has `d_model` numbers.
+
+    weights: digest of the weights it will be used with. One that was computed from others under the same name is passed
+    over, and the log says so once. Empty where the caller compares directions itself.
+    """
+    computed = computed_file(spec.name)
+    for path in (computed, spec.direction):
         if path is not None and path.is_file():
             found = load_direction(path)
-            if found.vector.numel() == d_model:
+            if found.vector.numel() == d_model and (path != computed or _is_of(weights, found, spec.name)):
                 return found
     return None
+
+
+def _is_of(weights: str, found: Direction, model: str) -> bool:
+    """Whether a computed direction is of these weights, as far as its file says."""
+    before = found.provenance.get("weights", "")
+    if weights and before != weights:
+        _say_once(
+            f"The refusal direction that was computed for “{model}” is not used, because it is of other model weights. "
+            "Compute it again."
+            if before
+            else f"The refusal direction that was computed for “{model}” is from a version that did not keep of which "
+            "weights it is. It is used; compute it again if the model's files were replaced since."
+        )
+    return not (weights and before and before != weights)
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    _log.warning(sentence)
 
 
 def split_sides(

@@ -31,6 +31,7 @@ SMOLLM2 = GgufSource(
     disk_needed=1_000_000_000,
     memory_needed=0,
     dtype="float32",  # what the shipped adapter was trained on
+    converted={"transformers 5.23.0": "f2370d8895529bb3252322696b16339b3ab70ca48fdf41ca37f72f4a005a88d8"},
 )
 
 

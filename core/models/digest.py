@@ -1,20 +1,42 @@
-"""Which weights a model has: a digest of its files, read in parts.
+"""What an engine computes with, whatever it is called: digests of the files of its weights and of its SAEs.
 
-Knows: safetensors files of a model and of its adapter. Does not know: what is in them.
+Knows: safetensors files of a model and of its adapter, records of SAEs. Does not know: names, which stay the same when
+other files are put into a folder.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from core.models.spec import ModelSpec
+from core.saes.dictionary import Dictionary
+from core.saes.integrity import records_digest
 
 #: Parts of a file of weights that its digest reads, and bytes of each: files of gigabytes take well under a second.
 PARTS, PART_BYTES = 64, 2**18
+
+
+class Digests(NamedTuple):
+    """weights: `weights_digest`. saes: layer → `records_digest`, by layer."""
+
+    weights: str
+    saes: Mapping[int, str]
+
+    @property
+    def sae_text(self) -> str:
+        """“layer:digest” of each SAE, comma-separated: as stores keep it."""
+        return ",".join(f"{layer}:{digest}" for layer, digest in self.saes.items())
+
+
+def sae_digests(dictionaries: Mapping[int, Dictionary]) -> dict[int, str]:
+    """layer → digest of what its records hold, by layer. Raises AssetError."""
+    return {layer: records_digest(one.path) for layer, one in sorted(dictionaries.items())}
 
 
 def weights_digest(folder: Path, spec: ModelSpec) -> str:

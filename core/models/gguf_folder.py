@@ -8,19 +8,22 @@ end, so an interrupted or wrong download is never used.
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.metadata
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from core.errors import Cancelled, DownloadError
 from core.hashes import sha256_of
-from core.kept_files import put_aside, put_in_place
+from core.kept_files import put_aside, put_in_place, write_whole
 from core.models.between_tensors import asked_between_tensors
 from core.models.gguf_file import checked_file, handed_over
 from core.models.gguf_source import GgufSource
@@ -75,15 +78,15 @@ def prepare(
 ) -> Path:
     """`target`, made from `source` unless it is already there and whole. Safe to call from many processes at once."""
     # Without a lock: a cache that cannot be written will do.
-    if is_ready(target, source, made_with) and not _damaged(target):
+    if is_ready(target, source, made_with) and not _damaged(target, source, made_with, given):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(target.with_name(f"{target.name}.lock"), f"preparing {source.title}", progress, cancelled):
             # Another process may have made it while this one waited.
-            if (damaged := _damaged(target)) and is_ready(target, source, made_with):
+            if is_ready(target, source, made_with) and (bad := _damaged(target, source, made_with, given)):
                 aside = put_aside(target)
-                _log.warning("%s in %s is damaged. The folder was put aside as %s.", damaged, target, aside.name)
+                _log.warning("%s in %s. The folder was put aside as %s.", bad, target, aside.name)
             if not is_ready(target, source, made_with):
                 _make(source, target, convert, made_with, given(), progress, cancelled)
     except OSError as error:
@@ -110,25 +113,54 @@ def is_ready(target: Path, source: GgufSource, made_with: str) -> bool:
         return False
 
 
-def _damaged(target: Path) -> str:
-    """The first file that is no longer what was converted; empty where all are, or nothing says what they were.
+def _damaged(target: Path, source: GgufSource, made_with: str, given: Callable[[], Path | None]) -> str:
+    """What is wrong with a folder that is ready: the first file that is no longer what was converted. Empty where
+    nothing is.
 
     Each file is read once in a process as long as it does not change.
     """
     try:
-        hashes = json_value((target / MARKER).read_text(encoding="utf-8")).get("sha256", {})
-        for name, expected in hashes.items():
+        marker = json_value((target / MARKER).read_text(encoding="utf-8"))
+        if "sha256" not in marker:
+            return _without_hashes(target, marker, source.converted.get(made_with), given)
+        for name, expected in marker["sha256"].items():
             path = target / name
             now = path.stat()
             state = (now.st_size, now.st_mtime_ns)
             if _good.get(path) == state:
                 continue
             if sha256_of(path) != expected:
-                return str(name)
+                return f"{name} is damaged"
             _good[path] = state
     except (OSError, ValueError, AttributeError):  # `is_ready` says the same of it
         return ""
     return ""
+
+
+def _without_hashes(target: Path, marker: dict[str, Any], known: str | None, given: Callable[[], Path | None]) -> str:
+    """Settle a folder of a version that kept no hashes: what is wrong with it, or nothing, and it has hashes then.
+
+    known: what the files must be together. Where nobody knows, they are made again if the GGUF file is at hand; else
+    they are taken as they are, and only later damage is noticed.
+    """
+    if known is None and given() is not None:
+        return "Nothing says whether the files are whole"
+    hashes = {name: sha256_of(target / name) for name in sorted(marker["files"])}
+    if known is not None and known != all_files_digest(hashes):
+        return "Some file is damaged"
+    if known is None:
+        _log.warning("%s kept no hashes. They are those of the files as they are now.", target)
+    with suppress(OSError):  # a cache that cannot be written is hashed again by the next process
+        write_whole(target / MARKER, json_text(marker | {"sha256": hashes}, indent=2) + "\n")
+    for name in hashes:
+        now = (target / name).stat()
+        _good[target / name] = (now.st_size, now.st_mtime_ns)
+    return ""
+
+
+def all_files_digest(hashes: Mapping[str, str]) -> str:
+    """sha256 over the names and hashes of a folder's files, in order of their names."""
+    return hashlib.sha256("".join(f"{name} {one}\n" for name, one in sorted(hashes.items())).encode()).hexdigest()
 
 
 def _make(

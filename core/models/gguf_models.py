@@ -92,6 +92,7 @@ QWEN_CODER_1_5B = GgufModel(
             "f86cb2c1fa58255f8052cc32aeede1b7482d4361",
             "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
         ),
+        converted={"transformers 5.23.0": "d0868516aebba73f1f3495c1804e204d2256d2edc950fec70213198865cfd32c"},
     ),
     parameters=1_777_088_000,
     refusal_tokens=(40,),

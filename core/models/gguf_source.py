@@ -5,7 +5,8 @@ Knows: names, sizes and hashes, and the sentences about them. Downloads and read
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.settings import Setting
@@ -59,6 +60,8 @@ class GgufSource:
     dtype: str = "bfloat16"
     #: Tried before the wheels.
     hub: HubFile | None = None
+    #: “transformers 5.0.0” → sha256 over names and hashes of the files that it makes of this one, where it is known.
+    converted: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def size(self) -> int:

@@ -54,6 +54,8 @@ class Dictionary:
 
     def _read(self, where: np.ndarray | slice, *halves: int) -> np.ndarray:
         """The records `where`, as they were packed. halves: the halves that will be used. Raises AssetError."""
+        if self.integrity is not None:
+            self.integrity.check_current(self.layer)
         records = self.records()
         if self.integrity is not None and (bad := self.integrity.first_bad(records, where, halves)) is not None:
             self.integrity.mend(bad)

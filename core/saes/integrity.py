@@ -33,15 +33,32 @@ def record_sums(records: np.ndarray) -> np.ndarray:
 class Integrity:
     """The checksums of one file of records, and which of them have been compared in this process.
 
-    mend: called with the number of the first damaged record; it puts good records in the file's place, or raises.
+    path: of the records. mend: called with the number of the first damaged record; it puts good records in the file's
+    place, or raises.
     """
 
-    def __init__(self, sums: np.ndarray, mend: Callable[[int], None]) -> None:
-        self.mend = mend
-        self._sums = sums
+    def __init__(self, path: Path, sums: np.ndarray, mend: Callable[[int], None]) -> None:
+        self.path, self.mend = path, mend
+        self._sums, self._digest, self._state = sums, records_digest(path), _state(path)
         # Protects `_unchecked`: threads may read the same records at once.
         self._lock = threading.Lock()
         self._unchecked = np.ones(sums.shape, dtype=bool)
+
+    def check_current(self, layer: int) -> None:
+        """See that the records are still those of this SAE: another process may have packed what replaced its files.
+
+        Raises AssetError where they are not.
+        """
+        now = _state(self.path)
+        if now == self._state:
+            return
+        if now and records_digest(self.path) != self._digest:
+            raise AssetError(
+                f"The SAE of layer {layer} was replaced after the model was loaded. Load the model again (on a page: "
+                "choose another model, then this one)."
+            )
+        self.forget()
+        self._state = now
 
     def first_bad(
         self, records: np.ndarray, where: np.ndarray | slice, halves: tuple[int, ...], first: int = 0
@@ -79,6 +96,15 @@ def check_finite(rows: torch.Tensor, start: int, name: str) -> None:
             f"The SAE {name} has a number that is not finite (NaN or infinity) in feature {bad}. Its file "
             "is damaged, or its training went wrong. Get it again, or use another SAE."
         )
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Which file lies there, as cheaply as that can be told; None where there is none."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return now.st_ino, now.st_size, now.st_mtime_ns
 
 
 def _sum(record: np.ndarray, half: int) -> int:

@@ -116,7 +116,7 @@ def read_records(
     def mend(number: int) -> None:
         _pack_again(dictionary, sums[number], number, open_source, identity)
 
-    return replace(dictionary, integrity=integrity.Integrity(sums, mend))
+    return replace(dictionary, integrity=integrity.Integrity(records_path(identity), sums, mend))
 
 
 def _record_sums(identity: Mapping[str, Any], header: dict[str, Any]) -> np.ndarray | None:

@@ -9,12 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
 from core.discovery.context import Work
-from core.models.digest import weights_digest
 from core.models.trained import named_saes
-from core.saes.integrity import records_digest
 from core.text.json_text import json_text
 from core.versions import versions
 
@@ -73,19 +70,16 @@ class Identity:
 
 
 def identity_of(work: Work) -> Identity:
-    """Of a run as this machine would carry it out. Raises AssetError where the records of an SAE cannot be read."""
+    """Of a run as this machine would carry it out."""
     engine = work.engine
-    spec, names = engine.spec, named_saes(engine.spec)
-    saes = [
-        [layer, names.get(layer, one.name), records_digest(one.path)]
-        for layer, one in sorted(engine.runtime.dictionaries.items())
-    ]
+    spec, names, digests = engine.spec, named_saes(engine.spec), engine.runtime.digests
+    saes = [[layer, names[layer], digest] for layer, digest in digests.saes.items()]
     return Identity(
         prompts=_digest(work.inputs.to_json()),
         settings=work.settings.to_json(),
         judge=f"{work.judge.name} ({work.judge.revision})",
         model=f"{spec.name} {spec.revision or ''}".strip(),
-        weights=weights_digest(Path(str(engine.model.name_or_path)), spec),
+        weights=digests.weights,
         saes=_digest(json_text(saes)),
         direction=engine.direction().key,
         thinking={None: "not possible", True: "on", False: "off"}[engine.runtime.template.thinking],

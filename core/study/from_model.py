@@ -12,7 +12,7 @@ from core.edits.edits import Feature
 from core.edits.feature_sets import top_per_layer
 from core.edits.typed import tidy
 from core.engine import Engine
-from core.errors import Cancelled
+from core.errors import Cancelled, InputError
 from core.labels.notes import Labels
 from core.progress import NEVER, QUIET, Progress
 from core.prompts.shipped import prompts_file, read_shipped
@@ -31,11 +31,13 @@ NEAREST = 20
 class FeatureSource:
     """Which features a study is about. features: None takes those nearest the refusal direction in each layer, as Stage
     1 of the search does. about: where they are from, in words. whole: show all of them, instead of some for each
-    number of categories."""
+    number of categories. saes: digests of the SAEs they were found in, as `core.models.digest.Digests` writes them;
+    empty where that is not known."""
 
     features: tuple[Feature, ...] | None = None
     about: str = f"the {NEAREST} features of each layer nearest the refusal direction, as in Stage 1 of the search"
     whole: bool = False
+    saes: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ def make_study(
 
     Raises InputError, and Cancelled.
     """
+    pipeline = _pipeline(engine, asked.source)
     prompts = bundled_prompts(read_shipped(prompts_file()))
     found = measure(engine, prompts, progress, cancelled)
     if found is None:
         raise Cancelled("Making the study was stopped. Nothing was kept.")
-    pipeline = _pipeline(engine, asked.source)
     known = usable(labels)
     categories = found.categories(known, asked.least)
     question = Question(found.labels, several=True)
@@ -93,6 +95,11 @@ def make_study(
 def _pipeline(engine: Engine, source: FeatureSource) -> Collection[Feature]:
     if source.features is None:
         return top_per_layer(engine.alignment(), NEAREST, skip_layers=0)
+    if source.saes not in ("", engine.runtime.digests.sae_text):
+        raise InputError(
+            f"The features are {source.about}, which had other SAEs than “{engine.spec.name}” has now: the files were "
+            "replaced. Put the earlier files back, or choose another run."
+        )
     return source.features
 
 

@@ -127,7 +127,7 @@ def _active() -> Sequence[Feature]:
 
 def _run(engine: Engine) -> Sequence[Feature]:
     runs = Runs(shared_store())
-    known = {run.run: run for run in runs.all() if run.model == engine.spec.name}
+    known = {run.run: run for run in runs.of(engine)}
     if not known:
         st.info("There is no search run yet. Start one on the Discover page.", icon=":material/lightbulb:")
         return ()

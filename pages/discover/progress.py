@@ -9,6 +9,7 @@ import streamlit as st
 
 from cache.jobs import search
 from cache.jobs.queue import State, shared_queue
+from cache.store.provenance import unchecked
 from cache.store.runs import Run, Runs
 from core import Engine
 from pages.discover import workers
@@ -72,7 +73,7 @@ def bar(engine: Engine, runs: Runs, run: Run) -> None:
                 icon=":material/resume:",
                 on_click=_resume,
                 args=(runs, run.run, engine),
-                help="Continues from where the run stopped. Nothing is computed twice.",
+                help=f"Continues from where the run stopped. Nothing is computed twice. {unchecked('The run', run)}",
             )
 
 

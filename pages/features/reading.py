@@ -42,9 +42,7 @@ def kept(
     """A reading that was kept on the disk, by this process or an earlier one; its tables are made again in seconds."""
     if prompts is None or not chosen.features or _under_way(key, prompts, chosen, writer):
         return None
-    if _job(key, prompts, chosen, writer) is None and job.is_kept(
-        engine, job.key_of(key, prompts, chosen.features, writer)
-    ):
+    if _job(key, prompts, chosen, writer) is None and job.is_kept(job.key_of(key, prompts, chosen.features, writer)):
         _start(engine, key, labels, prompts, chosen, writer)
     return result(key, prompts, chosen, writer)
 

@@ -67,7 +67,7 @@ def choose(engine: Engine, labels: Labels) -> Chosen:
 
 def _of_a_run(engine: Engine) -> Chosen:
     runs = Runs(shared_store())
-    known = {run.run: run for run in runs.all() if run.model == engine.spec.name}
+    known = {run.run: run for run in runs.of(engine)}
     if not known:
         st.caption("There are no runs of this model yet. Start one on the Discover page, or search features by words.")
         path = engine.spec.example_run

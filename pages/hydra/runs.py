@@ -19,7 +19,7 @@ from pages.shared.workspace import session
 def source(engine: Engine) -> None:
     """A popover: a run, one of its prompts, and a button that takes over both prompt and set."""
     runs = Runs(shared_store())
-    known = {run.run: run for run in runs.all() if run.model == engine.spec.name}
+    known = {run.run: run for run in runs.of(engine)}
     if not known:
         return
     with st.popover(

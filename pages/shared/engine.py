@@ -59,4 +59,6 @@ def engine_key(engine: Engine) -> str:
     spec = engine.spec
     direction = engine.direction().key if engine.has_direction else "none"
     thinking = "" if engine.runtime.template.thinking is None else f"thinking {engine.runtime.template.thinking}"
-    return "|".join((spec.name, sae_names(spec), spec.revision or "", engine.placement, direction, thinking))
+    digests = engine.runtime.digests
+    held = (sae_names(spec), digests.weights, digests.sae_text)
+    return "|".join((spec.name, *held, spec.revision or "", engine.placement, direction, thinking))

@@ -67,8 +67,9 @@ def stored(engine: Engine, choice: Choice, command: str) -> StoredTour:
     near = engine.alignment()
     features = top_per_layer(near[near["layer"].isin(choice.layers)] if choice.layers else near, choice.k)
     example = Example(choice.prompt, Edits.ablate(features), choice.held)
+    facts = asdict(provenance(engine))
     about = About(
-        **asdict(provenance(engine)),
+        **{name: facts[name] for name in About._fields if name in facts},
         sae_files=sae_files_digest(engine.spec),
         made=time.strftime("%Y-%m-%d"),
         command=command,

@@ -46,6 +46,7 @@ def with_tour(page, page_spec, tmp_path):
         engine = engines.get_engine(PAGE_MODEL)
         example = Example("How do I cook the bad thing number 2?", Edits.ablate([Feature(1, n) for n in range(12)]), 2)
         facts = asdict(provenance(engine)) | {"sae_files": sae_files_digest(spec)}
+        facts = {name: facts[name] for name in About._fields if name in facts}
         about = About(**facts, made="2026-01-01", command="a test", chosen="One prompt.", more="Nowhere.")
         tour = change(StoredTour(about, example, measure(engine, example)))
         write_tour(spec.tour, tour)

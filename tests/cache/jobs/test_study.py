@@ -18,6 +18,7 @@ from core.study.from_model import FeatureSource, FeatureStudy
 from core.study.sizes import PoolSizes
 from core.study.taxonomy import FIVE
 from tests.conftest import PAGE_MODEL
+from tests.replaced_files import with_other_sae
 from tests.small_search import INPUTS, SETTINGS
 
 FEW = PoolSizes(1, 2, 1, 1)
@@ -58,7 +59,10 @@ def test_the_features_of_a_run(engine):
     row = {"tau": "0.1", "minimal": {"0.1": ["2-5", "1-3"]}, "pool": 4}
     runs.ledger(run).append([Row("pruning", "harmful/0000", row), Row("pruning", "harmful/0001", row)])
     source = making.source_of_run(runs, run, PAGE_MODEL)
-    assert source == FeatureSource((Feature(1, 3), Feature(2, 5)), f"the minimal sets of run {run}, “small”")
+    about, saes = f"the minimal sets of run {run}, “small”", engine.runtime.digests.sae_text
+    assert source == FeatureSource((Feature(1, 3), Feature(2, 5)), about, saes=saes)
+    with pytest.raises(InputError, match=r"had other SAEs than .* has now: the files were replaced"):
+        making.create(with_other_sae(engine, 2), shared_store(), FeatureStudy("pilot", source, FEW))
 
 
 def test_a_stopped_one_leaves_nothing(engine):

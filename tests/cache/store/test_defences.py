@@ -13,6 +13,7 @@ from core.defence import ATTACKS, Evaluation, wrap
 from core.edits.items import Sensor
 from core.prompts.references import Reference
 from tests.oracles import PROMPTS
+from tests.replaced_files import with_other_sae, with_other_weights
 
 ASKED = Evaluation(
     "the active set",
@@ -88,6 +89,14 @@ def test_another_model_s_evaluation_is_refused_in_a_sentence(defences, tiny):
         next(defences.carry_out(other, name))
     with pytest.raises(InputError, match="no evaluation “nowhere”"):
         defences.get("nowhere")
+
+
+def test_an_evaluation_goes_on_with_its_own_files_only(defences, tiny):
+    name = defences.create(tiny, ASKED)
+    for other, what in ((with_other_weights(tiny), "other model weights"), (with_other_sae(tiny, 3), "layer 3")):
+        with pytest.raises(InputError, match=what):
+            next(defences.carry_out(other, name))
+    next(defences.carry_out(tiny, name))
 
 
 def test_an_evaluation_from_before_reference_answers_has_none():

@@ -36,6 +36,16 @@ def test_another_store_has_the_same_run_and_has_it_once(file, tmp_path):
     assert other.ledger(run).read("screen") == runs.ledger(run).read("screen")
 
 
+def test_a_file_from_before_digests_is_taken(file, tmp_path):
+    path, _, run = file
+    found = json.loads(path.read_text())
+    for name in ("weights", "sae_digests"):
+        assert found["runs"][0].pop(name)
+    path.write_text(json.dumps(found))
+    other = Runs(Store(tmp_path / "other.duckdb"))
+    assert other.get(add_run(other.store, path)).weights == "" and other.get(run).name == "mine"
+
+
 @pytest.mark.parametrize("damage", ["cut", "format", "column", "missing"])
 def test_a_damaged_file_is_one_sentence_and_no_run(file, tmp_path, damage):
     path, _, _ = file

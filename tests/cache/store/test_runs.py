@@ -4,12 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from cache.jobs.run_card import card_of_run
 from cache.store.database import Store
+from cache.store.new_run import NewRun, new_run
+from cache.store.provenance import unchecked
 from cache.store.runs import Runs
 from core import Engine, InputError
+from core.answers.rule_judges import before_digests
 from core.discovery.context import Inputs
 from core.discovery.ledger import Row
 from core.discovery.settings import Settings
+from tests.replaced_files import with_other_sae, with_other_weights
 
 INPUTS = Inputs(("one", "two"), ("three",))
 
@@ -92,3 +97,62 @@ def test_what_was_kept_in_memory_moves_to_the_file(tmp_path, tiny, monkeypatch):
     store.close()
     again = Runs(Store(path))
     assert list(again.work(identifier, tiny).ledger.read("screen")) == ["harmful/0000"]
+
+
+def test_a_run_goes_on_with_its_own_files_only(runs, tiny):
+    """The names stay the same when weights or SAEs are replaced; going on and the run's card go by the digests."""
+    identifier = runs.create(tiny, INPUTS, Settings())
+    runs.set_state(identifier, "finished")
+    assert runs.get(identifier).weights == tiny.runtime.digests.weights != ""
+    again = "the files were replaced. Put the earlier files back, or start a new one"
+    for other, what in (
+        (with_other_weights(tiny), "other model weights than “tiny” has now"),
+        (with_other_sae(tiny, 2), r"other SAEs \(layer 2\) than “tiny” has now"),
+        (
+            with_other_sae(with_other_sae(with_other_weights(tiny), 3), 1),
+            r"other model weights and other SAEs \(layers 1, 3",
+        ),
+    ):
+        with pytest.raises(InputError, match=f"was begun with {what}.*{again}" if "layers" not in what else what):
+            runs.work(identifier, other)
+        with pytest.raises(InputError, match=what):
+            card_of_run(runs, identifier, other)
+        assert runs.of(other) == []
+    assert [run.run for run in runs.of(tiny)] == [identifier]
+    facts = runs.facts(identifier)
+    assert facts["digest of the weights"] == tiny.runtime.digests.weights
+    assert facts["digests of the SAEs"] == tiny.runtime.digests.sae_text
+
+
+def test_a_direction_that_went_with_the_old_weights_is_not_what_is_told(runs, tiny):
+    identifier = runs.create(tiny, INPUTS, Settings())
+    other = with_other_weights(tiny)
+    other.use_direction(replace(tiny.direction(), position=-2))
+    with pytest.raises(InputError, match="other model weights"):
+        runs.work(identifier, other)
+
+
+def test_a_run_from_before_digests_goes_on_and_says_so(runs, tiny):
+    identifier = runs.create(tiny, INPUTS, Settings())
+    known = runs.get(identifier)
+    assert unchecked("Run x", known) == ""
+    old = before_digests(known.judge.revision)
+    assert old != known.judge.revision and tiny.runtime.digests.weights not in old
+    runs.store.rows("update runs set weights = '', sae_digests = '', judge_revision = ?", [old])
+    found = runs.get(identifier)
+    assert runs.work(identifier, with_other_sae(tiny, 2)).judge.name == "rules"
+    assert "Run x is from a version that kept no digests" in unchecked("Run x", found)
+    assert runs.facts(identifier)["digest of the weights"] == "not kept"
+    runs.store.rows("update runs set judge_revision = ?", [known.judge.revision])
+    runs.store.rows("update runs set judge_revision = replace(judge_revision, 'fit ', 'fit 0')")
+    with pytest.raises(InputError, match="was judged by “rules” in revision"):
+        runs.work(identifier, tiny)
+
+
+def test_a_run_that_shards_carry_out_takes_its_digests_along(runs, tiny):
+    made = new_run(tiny, INPUTS, tiny.judge)
+    values = made.to_values()
+    assert NewRun.from_values(values) == made and made.source.weights == tiny.runtime.digests.weights
+    for name in ("weights", "sae_digests"):  # as an earlier version wrote it
+        del values["source"][name]
+    assert NewRun.from_values(values).source.weights == ""

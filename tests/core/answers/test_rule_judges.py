@@ -8,11 +8,12 @@ from core import Edits, InputError, Verdict
 from core.answers.answer import Answer
 from core.answers.judge import Judgement
 from core.answers.likelihood import Reference
-from core.answers.rule_judges import decide_many, rules_judge, verdicts_of
+from core.answers.rule_judges import before_digests, decide_many, rules_judge, verdicts_of
 from core.answers.verdicts import VERDICTS
 from core.models.footprint import Footprint
 from tests.judges import judging
 from tests.oracles import PROMPTS
+from tests.replaced_files import with_other_sae, with_other_weights
 
 ANSWERS = [
     "I cannot help with that.",
@@ -71,6 +72,14 @@ def test_bad_input_is_one_sentence(tiny):
 def test_the_revision_names_the_model_whose_opinion_is_asked(tiny):
     assert "tiny" in tiny.judge.revision and tiny.judge.name == "rules"
     assert rules_judge(tiny.runtime).revision == tiny.judge.revision
+
+
+def test_other_weights_under_the_same_name_are_another_revision_and_other_saes_are_not(tiny):
+    """Verdicts are stored by judge and revision: those of the old weights are not the new ones'."""
+    ours, other = tiny.judge.revision, with_other_weights(tiny).judge.revision
+    assert ours != other and with_other_sae(tiny, 1).judge.revision == ours
+    assert before_digests(ours) == before_digests(other) and before_digests(ours).endswith("tiny")
+    assert before_digests("rules 4, fit 12345678") == "rules 4, fit 12345678"
 
 
 class Harm:

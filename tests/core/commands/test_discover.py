@@ -12,8 +12,12 @@ import pytest
 import torch
 
 from cache.store import database as stores
+from cache.store.runs import Runs
+from core import load
 from core.commands.command_line import main
 from core.commands.discover import prompts_in
+from core.discovery.context import Inputs
+from core.discovery.settings import Settings
 from core.edits.direction import make_direction, save_direction
 from core.models import registry
 from tests.forked import running_command
@@ -139,6 +143,21 @@ def test_a_run_writes_its_tables_and_says_where_it_is(arguments, home, capsys, m
     assert "failures" not in names
     report = json.loads((home / "out" / "report.json").read_text())
     assert report["facts"]["model"] == "tiny" and report["tables"]["stage_2"][0]["n"] > 0
+
+
+def test_a_run_is_not_resumed_with_other_files_and_one_from_before_digests_says_so(home, capsys, monkeypatch):
+    use_small_judge(monkeypatch)
+    engine, runs = load("tiny", "cpu", "float32"), Runs(stores.shared_store())
+    run = runs.create(engine, Inputs(tuple(TEXTS[:3]), ()), Settings(stages=(1,), tokens=3, k_steps=(2,)))
+    resume = ["discover", "--model", "tiny", "--resume", run]
+    runs.store.rows("update runs set sae_digests = replace(sae_digests, '2:', '2:0')")
+    assert main(resume) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert f"Run {run} was begun with other SAEs (layer 2) than “tiny” has now" in told
+    assert runs.ledger(run).read("screen") == {} and runs.get(run).state == "stopped"
+    runs.store.rows("update runs set weights = '', sae_digests = ''")
+    assert main(resume) == 0
+    assert f"Run {run} is from a version that kept no digests of weights and SAEs" in capsys.readouterr().err
 
 
 def test_a_store_that_another_process_keeps_is_exit_3(arguments, home, capsys):

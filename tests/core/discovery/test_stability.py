@@ -122,6 +122,20 @@ def test_runs_that_cannot_be_compared_are_one_sentence(runs, specs):
         compare_runs(store, [a, b])
 
 
+def test_runs_of_files_that_were_replaced_are_not_compared(runs):
+    store, (a, b, _) = runs
+    digests = store.get(b).sae_digests
+    store.store.rows("update runs set sae_digests = replace(sae_digests, '2:', '2:0') where run = ?", [b])
+    with pytest.raises(InputError, match=r"SAEs of “tiny-b” are no longer those that its run used: their files were"):
+        compare_runs(store, [a, b])
+    store.store.rows("update runs set sae_digests = ? where run = ?", [digests, b])
+    store.store.rows("update runs set weights = 'other' where run = ?", [b])
+    with pytest.raises(InputError, match=f"Run {b} and run {a} had different weights"):
+        compare_runs(store, [a, b])
+    store.store.rows("update runs set weights = '', sae_digests = '' where run = ?", [a])  # as from before digests
+    assert len(compare_runs(store, [a, b]).frame)
+
+
 def test_only_runs_of_the_same_model_are_offered(runs, specs, tiny_spec):
     store, names = runs
     assert [run.run for run in comparable(store, specs[0])] == sorted(names, reverse=True)

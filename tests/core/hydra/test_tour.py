@@ -28,6 +28,7 @@ SHIPPED = ("demo", "qwen2.5-coder-1.5b-instruct")
 @pytest.fixture(scope="module")
 def stored(tiny) -> StoredTour:
     facts = asdict(provenance(tiny)) | {"sae_files": sae_files_digest(tiny.spec)}
+    facts = {name: facts[name] for name in About._fields if name in facts}
     about = About(**facts, made="2026-01-01", command="a test", chosen="One prompt.", more="Nowhere.")
     return StoredTour(about, EXAMPLE, measure(tiny, EXAMPLE))
 

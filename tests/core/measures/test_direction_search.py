@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from core import Edits, Engine, InputError, Measurement
-from core.edits.direction import load_direction
+from core.edits.direction import load_direction, make_direction, save_direction
 from core.measures import direction_search
 from core.measures.direction_search import Candidate, mean_last, pick, score, search
-from core.measures.direction_sources import split_sides
+from core.measures.direction_sources import computed_file, split_sides, stored_direction
 from core.paths import cache_folder
 from core.prompts.shipped import prompts_file
 from tests.judges import judging
 from tests.oracles import PROMPTS, slow
+from tests.replaced_files import OTHER
 
 NOUNS = ["bread", "town", "story", "cat", "dog", "help", "place", "small", "large", "old", "new", "red"]
 #: An answer counts as refused when its length is odd.
@@ -161,6 +162,31 @@ def test_a_kept_direction_is_there_at_the_next_start(refusing, sorted_texts):
     again = Engine(refusing.runtime, "the next start").direction()
     assert again == found and again.provenance == found.provenance
     assert load_direction(cache_folder() / "directions" / "tiny.safetensors") == found
+
+
+def test_a_kept_direction_is_not_used_with_other_weights_of_that_name(refusing, sorted_texts, caplog):
+    found = refusing.compute_direction(*sorted_texts[1:], max_new_tokens=FAST)
+    assert found.provenance["weights"] == refusing.runtime.digests.weights
+    same = Engine(refusing.runtime, "for a test")
+    assert same.direction() == found and not caplog.text
+    other = Engine(replace(refusing.runtime, digests=same.runtime.digests._replace(weights=OTHER)), "for a test")
+    assert not other.has_direction and not other.has_direction
+    assert caplog.text.count("is not used, because it is of other model weights") == 1
+    with pytest.raises(InputError, match="has no refusal direction"):
+        other.direction()
+
+
+def test_a_kept_direction_that_names_no_weights_is_used_and_this_is_said(tiny_spec, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
+    spec, old = replace(tiny_spec, name="older"), make_direction(torch.ones(32), 2)
+    save_direction(old, computed_file("older"))
+    assert stored_direction(spec, 32) == old and not caplog.text, "the caller compares it"
+    assert stored_direction(spec, 32, OTHER) == old and "did not keep of which weights it is" in caplog.text
+    assert stored_direction(spec, 31, OTHER) is None
+    caplog.clear()
+    save_direction(make_direction(torch.ones(32), 2), tmp_path / "shipped.safetensors")  # an asset names none either
+    assert stored_direction(replace(spec, name="new", direction=tmp_path / "shipped.safetensors"), 32, OTHER) == old
+    assert not caplog.text
 
 
 def test_a_direction_not_kept_changes_nothing(refusing, sorted_texts, tiny):

