@@ -30,7 +30,7 @@ _LISTED = 12
 #: No list of prompts is as wide, and work on columns takes seconds beyond.
 MOST_COLUMNS = 1000
 #: Rows times columns: what a few wide rows among many narrow ones would take of the memory.
-MOST_CELLS = 50_000_000
+MOST_CELLS = 20_000_000
 
 
 class Choice(NamedTuple):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path, PurePath
+from typing import Any
 
 import pandas as pd
 
@@ -136,8 +137,9 @@ def _category(value: object) -> str:
     if not isinstance(value, Real | Decimal) or isinstance(value, bool) or value != value:
         return ""
     # A column of whole numbers with a gap comes as floats: 3.0 is category 3. All digits are kept: 10000001, 10000002.
-    whole = abs(value) < _EXACT and value == int(value)
-    return str(int(value)) if whole else str(value)
+    number: Any = value  # what is common to them has no type
+    whole = abs(number) < _EXACT and number == int(number)
+    return str(int(number)) if whole else str(number)
 
 
 def read_prompts(data: bytes, name: str) -> PromptFile:

@@ -97,7 +97,7 @@ def test_a_list_of_which_nothing_is_kept_is_refused_and_nothing_written(tmp_path
     out.unlink()
     assert main(["prompts", str(path), "--out", str(out)]) == 2
     printed = capsys.readouterr()
-    assert "None of the 4 rows can be used" in printed.err and not out.exists()
+    assert "None of the 4 rows of numbers.jsonl can be used" in printed.err and not out.exists()
     assert "row 2: not text, a number" in printed.out and "row 3: empty, no text" in printed.out
     assert "row 4: not text, a list" in printed.out
 

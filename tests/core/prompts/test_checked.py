@@ -33,10 +33,12 @@ def test_a_list_with_nothing_left_is_one_sentence():
 
 
 def test_a_model_s_context_is_a_limit_and_prose_may_fill_it(tiny):
-    half = tiny.context_length // 2
-    rows = ("hello", "a " * half, "a " * (3 * half))
-    requests = check_list(PromptList(rows, "x"), tiny.tokenizer, tiny.context_length)
-    assert requests.found.rows == ("hello",) and set(requests.report.counts) == {"too long"}
-    long = "é" * (MOST_CHARACTERS + 1)
-    prose = PromptList(("a " * (half // 2), long), "x")
-    assert len(check_list(prose).found.rows) == 1 and len(check_list(prose, prose=True).found.rows) == 2
+    whole = tiny.context_length
+    words = "hello " * (whole * 3 // 4)
+    assert whole // 2 < len(tiny.tokenizer(words.strip()).input_ids) <= whole
+    read = PromptList(("hello", words, "hello " * (2 * whole)), "x")
+    requests = check_list(read, tiny.tokenizer, whole)
+    assert requests.found.rows == ("hello",) and requests.report.counts == {"too long": 2}
+    assert check_list(read, tiny.tokenizer, whole, prose=True).found.rows == ("hello", words.strip())
+    long = PromptList(("é" * (MOST_CHARACTERS + 1),), "x")
+    assert not check_list(long).found.rows and check_list(long, prose=True).found.rows == long.rows
