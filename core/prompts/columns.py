@@ -60,7 +60,7 @@ def check_size(name: str, columns: int, rows: int) -> None:
 
 def text_columns(table: pd.DataFrame) -> tuple[str, ...]:
     """The columns with any text that is not blank."""
-    return tuple(c for c in table.columns if any(isinstance(v, str) and v.strip() for v in table[c]))
+    return tuple(c for c in table.columns if any(isinstance(v, str) and v.strip() for v in table[c].dropna()))
 
 
 def is_usual(name: object) -> bool:

@@ -34,7 +34,7 @@ def test_a_list_with_nothing_left_is_one_sentence():
 
 def test_a_model_s_context_is_a_limit_and_prose_may_fill_it(tiny):
     whole = tiny.context_length
-    words = "hello " * (whole * 3 // 4)
+    words = "hello " * (whole // 4)  # of three tokens each
     assert whole // 2 < len(tiny.tokenizer(words.strip()).input_ids) <= whole
     read = PromptList(("hello", words, "hello " * (2 * whole)), "x")
     requests = check_list(read, tiny.tokenizer, whole)
