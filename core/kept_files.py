@@ -7,6 +7,8 @@ new one, never a part, also after a power cut; what cannot be read is renamed an
 from __future__ import annotations
 
 import os
+import stat
+import sys
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +38,44 @@ def write_whole(path: Path, content: str | bytes | Callable[[Path], object]) -> 
     finally:
         with suppress(OSError):  # the folder itself may be what is wrong
             beside.unlink(missing_ok=True)
+
+
+def write_to(path: Path, content: str | bytes) -> None:
+    """Write to the place that a person named: a file whole or not at all, with the rights it had.
+
+    A link stays, and what it leads to is written. A device, a pipe or a socket is written into, and so is whatever this
+    process prints to, which has text already. Raises OSError.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        write_whole(Path(os.path.realpath(path)), data)
+        return
+    printed = _printed_to(there)
+    if printed is not None:  # opened again, it would be emptied, and what is printed later would go into the old file
+        sys.stdout.flush()
+        with os.fdopen(os.dup(printed), "wb") as stream:
+            stream.write(data)
+    elif not stat.S_ISREG(there.st_mode):
+        with path.open("wb") as stream:
+            stream.write(data)
+    else:
+
+        def write(beside: Path) -> None:
+            beside.write_bytes(data)
+            beside.chmod(stat.S_IMODE(there.st_mode))
+
+        write_whole(Path(os.path.realpath(path)), write)
+
+
+def _printed_to(there: os.stat_result) -> int | None:
+    """The number under which this process prints into a file already; None for another file."""
+    for number in (1, 2):
+        with suppress(OSError):  # it may be closed
+            if os.path.samestat(os.fstat(number), there):
+                return number
+    return None
 
 
 def put_aside(path: Path) -> Path:

@@ -26,7 +26,8 @@ _RUN, _ROWS, _STATE = "runs", "run_rows", "latest_run_states"
 def write_run(store: Store, run: str, path: Path) -> None:
     """Everything the store has of a run, into one file."""
     tables = {table: _read(store, table, run) for table in (_RUN, _ROWS, _STATE)}
-    path.write_text(json_text({"format": FORMAT, **tables}, ascii_only=False, separators=(",", ":")) + "\n")
+    text = json_text({"format": FORMAT, **tables}, ascii_only=False, separators=(",", ":")) + "\n"
+    path.write_text(text, encoding="utf-8")
 
 
 def add_run(store: Store, path: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.card.contents import Card, card_json
 from core.errors import InputError
+from core.kept_files import write_to
 from core.text.json_text import json_text
 
 
@@ -55,6 +56,6 @@ def write_card(card: Card, path: Path) -> None:
     """Write it. Raises InputError, also where the file cannot be written."""
     data = card_bytes(card, path.suffix)
     try:
-        path.write_bytes(data)
+        write_to(path, data)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another folder.") from error

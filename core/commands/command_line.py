@@ -53,14 +53,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command, of this process where none is given. Returns an exit code."""
-    options, rest = parser().parse_known_args(arguments)
+    # Results hold names, labels and answers from anywhere, and help has more than ASCII; JSON stays the same JSON.
+    safe = cast(TextIO, SafeStream(sys.stdout))
+    with redirect_stdout(safe):
+        options, rest = parser().parse_known_args(arguments)
     if rest and options.command != "run":  # what follows `run` is Streamlit's
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
-        # Results hold names, labels and answers from anywhere; JSON stays the same JSON. A server has its own colours.
-        safe = sys.stdout if options.command == "run" else cast(TextIO, SafeStream(sys.stdout))
-        with redirect_stdout(safe):
+        with redirect_stdout(sys.stdout if options.command == "run" else safe):  # a server has its own colours
             code = int(SUBCOMMANDS[options.command].run(options))
         sys.stdout.flush()
         return code

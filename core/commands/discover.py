@@ -6,6 +6,7 @@ Knows: files of prompts, the store, how a run ends. Does not know: stages.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from core.commands.outputs import check_out_folder
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
+from core.text.figures import counted
 from core.text.json_text import json_value
 
 if TYPE_CHECKING:
@@ -169,15 +171,18 @@ def _compare(chosen: list[str], out: Path | None) -> int:
     return ExitCode.DONE
 
 
-def prompts_in(path: str, column: str | None = None) -> tuple[list[str], dict[str, str]]:
-    """The prompts in a file, and prompt → category where it has categories; how it was read is noted. Raises
-    InputError."""
+def prompts_in(
+    path: str, column: str | None, engine: Engine, prose: bool = False
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The prompts in a file that can be used, and prompt → category where it has categories; how it was read, and what
+    was left out, is noted. Raises InputError."""
+    from core.prompts.checked import check_list
     from core.prompts.public_sets import read_local
 
-    found = read_local(path, column)
-    for sentence in found.notes():
+    checked = check_list(read_local(path, column), engine.tokenizer, engine.context_length, prose=prose).some()
+    for sentence in checked.notes():
         note(sentence)
-    return found.texts(), found.category_of()
+    return checked.found.rows, checked.found.category_of()
 
 
 def _asked(engine: Engine, options: argparse.Namespace) -> tuple[Inputs, Settings]:
@@ -188,19 +193,26 @@ def _asked(engine: Engine, options: argparse.Namespace) -> tuple[Inputs, Setting
     from core.prompts.references import read_reference_file, references_for, shipped_references
     from core.prompts.shipped import held_out_file, plain_texts
 
-    def given_or_shipped(kind: str, file: str | None, column: str | None) -> tuple[list[str], dict[str, str]]:
+    def given_or_shipped(kind: str, file: str | None, column: str | None) -> tuple[Sequence[str], dict[str, str]]:
         path = engine.spec.prompts
         return (
-            prompts_in(file, column)
+            prompts_in(file, column, engine)
             if file
             else (held_out_file(path, engine.spec.name, kind), shipped_category_of(path))
         )
 
     harmful, category_of = given_or_shipped("harmful", options.harmful, options.column)
     benign, _ = given_or_shipped("benign", options.benign, options.benign_column)
-    plain = prompts_in(options.plain)[0] if options.plain else plain_texts()
+    plain = prompts_in(options.plain, None, engine, prose=True)[0] if options.plain else plain_texts()
     given = read_reference_file(options.reference) if options.reference else []
     references = references_for(harmful, given, shipped_references(engine.spec.references))
+    if given:
+        used = len(set(given) & set(references))
+        if not used:
+            raise InputError(
+                "The file of --reference has no line for any of the harmful prompts. Add some, or leave the option out."
+            )
+        note(f"{used:,} of {counted(len(given), 'reference answer')} belong to harmful prompts; the others are unused.")
     inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references, categories_of(harmful, category_of))
     settings = Settings.from_values(_settings(options))
     if not engine.has_direction:

@@ -142,7 +142,8 @@ def _of_a_run(engine: Engine, run: str | None) -> tuple[str, Sequence[Feature]]:
 def _prompts(engine: Engine, options: argparse.Namespace) -> Labelled:
     """The labelled list. Raises InputError, DownloadError."""
     from core.prompts.categories import from_lists, from_shipped
-    from core.prompts.public_sets import find_set, load_set, set_names
+    from core.prompts.checked import check_list
+    from core.prompts.public_sets import PromptList, find_set, load_set, set_names
     from core.prompts.shipped import read_shipped
 
     if options.prompts is None:
@@ -158,9 +159,14 @@ def _prompts(engine: Engine, options: argparse.Namespace) -> Labelled:
                 look_alike = public and "look-alike" in find_set(options.contrast).kinds
                 kind: PartKind | None = "look-alike" if look_alike else None
                 contrast = load_set(options.contrast, kind, options.contrast_column, progress)
-        for warning in (*harmful.warnings, *(contrast.warnings if contrast else ())):
-            note(warning)
-        found = from_lists(harmful, contrast, options.category)
+
+        def checked(given: PromptList) -> PromptList:
+            read = check_list(given, engine.tokenizer, engine.context_length).some()
+            for sentence in read.notes():
+                note(sentence)
+            return read.found
+
+        found = from_lists(checked(harmful), checked(contrast) if contrast else None, options.category)
     return found if options.most is None else found.first(options.most)
 
 

@@ -96,7 +96,7 @@ def _fetch(engine: Engine, there: NeuronpediaLabels, layers: Collection[int] | N
 
 def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Sequence[str]:
     """What is read for the labels: a file, a public set, or the model's own held-out prompts."""
-    from core.prompts.checks import check_prompts
+    from core.prompts.checked import check_list
     from core.prompts.public_sets import load_set
     from core.prompts.shipped import held_out, read_shipped
 
@@ -107,15 +107,9 @@ def _prompts(engine: Engine, name_or_file: str | None, column: str | None) -> Se
         return [*held_out(shipped, "harmful"), *held_out(shipped, "benign")]
     with progress_bar() as progress:
         found = load_set(name_or_file, column=column, progress=progress)
-    most = engine.context_length
-    report = check_prompts(
-        found.rows,
-        most_tokens=most // 2,
-        count_tokens=lambda text: len(engine.tokenizer(text).input_ids),
-        not_text=found.not_text,
-    )
-    print("\n".join((*found.how, report.sentence(), *found.warnings, *report.warnings)))
-    return report.kept
+    checked = check_list(found, engine.tokenizer, engine.context_length).some()
+    print("\n".join(checked.notes()))
+    return checked.found.rows
 
 
 def _listed(layers: Sequence[int]) -> str:

@@ -5,10 +5,11 @@ Knows: paths. Does not know: what is written.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from core.errors import InputError
-from core.kept_files import write_whole
+from core.kept_files import write_to
 
 #: How the files end that `core.discovery.tables.export.write` puts into a folder.
 TABLE_ENDINGS = (".csv", ".parquet", ".json", ".md")
@@ -24,8 +25,10 @@ def check_out(out: Path | None, *sources: str | Path | None) -> None:
             raise InputError(f"{out} is the file that is read, and would be overwritten. Give --out another name.")
     if out.is_dir():
         raise InputError(f"{out} is a folder. Give --out the name of a file.")
-    if not out.parent.is_dir():
-        raise InputError(f"There is no folder {out.parent}. Make it, or give --out a file in another folder.")
+    # A link is followed: what it leads to must have a folder too.
+    for folder in (out.parent, Path(os.path.realpath(out)).parent):
+        if not folder.is_dir():
+            raise InputError(f"There is no folder {folder}. Make it, or give --out a file in another folder.")
 
 
 def check_out_folder(out: Path | None, *sources: str | Path | None) -> None:
@@ -44,8 +47,8 @@ def check_out_folder(out: Path | None, *sources: str | Path | None) -> None:
 
 
 def write_out(out: Path, text: str) -> None:
-    """Write a whole file. Raises InputError where it cannot be written."""
+    """Write a whole file, or into a device or pipe. Raises InputError where it cannot be written."""
     try:
-        write_whole(out, text)
+        write_to(out, text)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror or error}). Choose another file.") from error

@@ -9,23 +9,15 @@ import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
 from core.commands.options import refuse_unused
 from core.commands.outputs import check_out
 from core.commands.terminal import note, progress_bar
-from core.errors import InputError
 from core.prompts.sources import SOURCES
-from core.text.figures import counted
-
-if TYPE_CHECKING:
-    from core.prompts.checks import Report
 
 SUMMARY = "check, split and write a public prompt set or a file"
 EXAMPLE = "hydrascope prompts mine.csv --split train=0.8,val=0.2 --out mine.txt"
-#: Dropped rows that are listed one by one.
-_LISTED = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what the list holds and what is wrong with it; write what is kept. Raises InputError, DownloadError."""
-    from core.prompts.checks import check_prompts, parse_split, prompts_digest, split
+    from core.prompts.checked import check_list
+    from core.prompts.checks import parse_split, prompts_digest, split
     from core.prompts.public_sets import find_set, load_set, page, set_names
 
     public = options.prompts.strip().lower() in set_names()
@@ -63,18 +56,18 @@ def run(options: argparse.Namespace) -> int:
         check_out(_part(options.out, name), None if public else options.prompts)
     with progress_bar() as progress:
         found = load_set(options.prompts, options.kind, options.column, progress)
-    report = check_prompts(found.rows, not_text=found.not_text)
+    checked = check_list(found)
+    report = checked.report
     print(found.origin)
     if public:
         source = find_set(options.prompts)
         print(f"{source.note}\nLicence: {source.licence}\nCite: {source.citation}\nFrom: {page(source)}")
     print("\n".join((*found.how, report.sentence())))
-    for line in (*found.warnings, *report.warnings, *_dropped(report)):
+    for line in (*checked.warnings, *report.rows_dropped()):
         print(f"  {line}")
     print(f"Digest of the kept prompts: {prompts_digest(report.kept)}")
-    if not report.kept:
-        raise InputError(f"None of the {counted(len(found.rows), 'row')} can be used as a prompt. Correct them first.")
-    category_of = found.category_of()
+    checked.some()
+    category_of = checked.found.category_of()
     for line in _in_each_category(report.kept, category_of):
         print(f"  {line}")
     for name, texts in split(report.kept, wanted, seed).items() if wanted else {}.items():
@@ -96,19 +89,15 @@ def _part(out: Path | None, name: str) -> Path | None:
     return out.with_name(f"{out.stem}.{name}{out.suffix}") if out is not None and name else out
 
 
-def _dropped(report: Report) -> list[str]:
-    lines = [f"row {one.row + 1:,}: {one.reason}, {one.detail}" for one in report.dropped[:_LISTED]]
-    more = len(report.dropped) - len(lines)
-    return lines + ([f"and {more:,} more rows"] if more else [])
-
-
 def _write(texts: tuple[str, ...], path: Path | None, category_of: Mapping[str, str]) -> None:
     """The prompts, with their categories where they have any and the file has a place for them; nowhere without a
     path."""
     if path is None:
         return
     from core.prompts.categories import categories_of
-    from core.prompts.files import write_prompts
+    from core.prompts.files import has_categories, write_prompts
 
-    write_prompts(texts, path, categories_of(texts, category_of))
-    note(f"{path} written")
+    categories = categories_of(texts, category_of)
+    write_prompts(texts, path, categories)
+    without = ", without the categories, for which txt has no place" if categories and not has_categories(path) else ""
+    note(f"{path} written{without}")

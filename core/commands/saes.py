@@ -119,15 +119,17 @@ def _settings(options: argparse.Namespace) -> TrainingSettings:
 
 def _prompts(name_or_file: str | None) -> Sequence[str]:
     """Raises InputError, DownloadError."""
+    from core.prompts.checked import check_list
     from core.prompts.public_sets import load_set
 
     if name_or_file is None:
         return ()
     with progress_bar() as progress:
         found = load_set(name_or_file, progress=progress)
-    for sentence in found.notes():
+    checked = check_list(found).some()
+    for sentence in checked.notes():
         note(sentence)
-    return tuple(found.texts())
+    return checked.found.rows
 
 
 def _cards(name: str) -> int:

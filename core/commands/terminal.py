@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from core.progress import Progress
-from core.text.safe import safe_text
+from core.text.safe import safe_text, shown_in
 
 if TYPE_CHECKING:
     from core.discovery.runner import RunProgress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def note(sentence: str) -> None:
     """A sentence beside the result."""
-    print(safe_text(sentence), file=sys.stderr, flush=True)
+    print(shown_in(safe_text(sentence), sys.stderr.encoding), file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:

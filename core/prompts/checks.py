@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple, get_args
 
 from core.errors import InputError
+from core.text.figures import counted
 from core.text.json_text import json_text
 
 Reason = Literal["empty", "not text", "duplicate", "too long", "damaged"]
@@ -54,6 +55,12 @@ class Report:
         return f"{len(self.kept):,} of {len(self.kept) + len(self.dropped):,} prompts kept" + (
             f"; dropped: {why}." if why else "."
         )
+
+    def rows_dropped(self, most: int = 10) -> tuple[str, ...]:
+        """The first of them, a line each with row and reason, and how many more there are."""
+        lines = tuple(f"row {one.row + 1:,}: {one.reason}, {one.detail}" for one in self.dropped[:most])
+        more = len(self.dropped) - len(lines)
+        return (*lines, f"and {counted(more, 'more row')}") if more else lines
 
 
 def same_text_key(text: str) -> str:
@@ -97,8 +104,8 @@ def check_prompts(
             dropped.append(
                 Dropped(row, text, "too long", f"{len(text):,} characters, the limit is {most_characters:,}")
             )
-        elif damage := _damage(text):
-            dropped.append(Dropped(row, text, "damaged", damage))
+        elif damaged := damage(text):
+            dropped.append(Dropped(row, text, "damaged", damaged))
         elif key in kept:
             dropped.append(Dropped(row, text, "duplicate", f"the same as row {kept[key][0] + 1:,}"))
         elif (tokens := _tokens_over(text, most_tokens, count_tokens)) is not None:
@@ -109,11 +116,11 @@ def check_prompts(
                 garbled.append(row)
     warnings = []
     if marks:
-        warnings.append(f"{_counted(marks, 'prompt')} contained a byte-order mark, which was removed.")
+        warnings.append(f"{counted(marks, 'prompt')} contained a byte-order mark, which was removed.")
     if garbled:
         rows = ", ".join(str(row + 1) for row in garbled[:5]) + (" and more" if len(garbled) > 5 else "")
         warnings.append(
-            f"{_counted(len(garbled), 'prompt')} (row {rows}) look like UTF-8 that was read in another encoding, "
+            f"{counted(len(garbled), 'prompt')} (row {rows}) look like UTF-8 that was read in another encoding, "
             "such as “Ã©” for “é”. Save the file as UTF-8 again."
         )
     return Report(
@@ -129,7 +136,8 @@ def _tokens_over(text: str, most: int | None, count: Callable[[str], int] | None
     return found if found > most else None
 
 
-def _damage(text: str) -> str:
+def damage(text: str) -> str:
+    """What is broken in a text, in words; empty for a whole one."""
     if _REPLACEMENT in text:
         return "a replacement character, because some text could not be decoded"
     for character in text:
@@ -149,6 +157,29 @@ def _twice_encoded(text: str) -> bool:
         except UnicodeError:
             continue
     return False
+
+
+def one_category_each(texts: Sequence[str], categories: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The category of every row, the same for the same text (`same_text_key`); and a sentence on texts that are in
+    several, or empty.
+
+    categories: of every row, empty where it has none. The first that a text has is kept.
+    """
+    keys = [same_text_key(text.replace(_BOM, "")) for text in texts]
+    first: dict[str, tuple[int, str]] = {}
+    several: dict[str, tuple[int, str]] = {}
+    for row, (key, name) in enumerate(zip(keys, categories, strict=True)):
+        if key and name and first.setdefault(key, (row, name))[1] != name:
+            several.setdefault(key, (row, name))
+    found = tuple(first[key][1] if key in first else "" for key in keys)
+    if not several:
+        return found, ""
+    key, (row, name) = next(iter(several.items()))
+    kept_row, kept = first[key]
+    return found, (
+        f"In several categories: {counted(len(several), 'prompt')}. Row {row + 1:,} has “{name:.60}”, but the same "
+        f"prompt in row {kept_row + 1:,} has “{kept:.60}”. The first category is kept."
+    )
 
 
 Portion = int | Fraction
@@ -200,7 +231,3 @@ def split(texts: Sequence[str], parts: Mapping[str, Portion], seed: int) -> dict
         found[name] = tuple(chosen[key] for key in ordered[start:stop])
         start = stop
     return found
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from core.errors import InputError
+
 #: Columns that hold the prompt in public sets, most telling first.
 USUAL = ("prompt", "instruction", "goal", "text", "question", "behavior", "forbidden_prompt", "request", "input")
 #: Words of a column's name that say the same, most telling first; and words that say it is something else.
@@ -25,6 +27,10 @@ _OTHER = frozenset(_OTHER_WORDS.split())
 #: Columns with text that a prompt needs to be understood.
 _CONTEXT = frozenset({"contextstring", "context", "context_string", "input", "passage", "system", "system_prompt"})
 _LISTED = 12
+#: No list of prompts is as wide, and work on columns takes seconds beyond.
+MOST_COLUMNS = 1000
+#: Rows times columns: what a few wide rows among many narrow ones would take of the memory.
+MOST_CELLS = 20_000_000
 
 
 class Choice(NamedTuple):
@@ -38,9 +44,23 @@ class Choice(NamedTuple):
     note: str = ""
 
 
+def check_size(name: str, columns: int, rows: int) -> None:
+    """Raises InputError for a table that is no list of prompts, before anything is done with its columns."""
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"{name} has {columns:,} columns, more than {MOST_COLUMNS:,}. Save the column with the prompts, and the "
+            "one with the categories if there is one, by themselves."
+        )
+    if columns * rows > MOST_CELLS:
+        raise InputError(
+            f"{name} has {rows:,} rows of {columns:,} columns, more than {MOST_CELLS:,} values. Save the column with "
+            "the prompts by itself."
+        )
+
+
 def text_columns(table: pd.DataFrame) -> tuple[str, ...]:
     """The columns with any text that is not blank."""
-    return tuple(c for c in table.columns if any(isinstance(v, str) and v.strip() for v in table[c]))
+    return tuple(c for c in table.columns if any(isinstance(v, str) and v.strip() for v in table[c].dropna()))
 
 
 def is_usual(name: object) -> bool:

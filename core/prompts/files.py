@@ -11,13 +11,16 @@ import io
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Real
 from pathlib import Path, PurePath
+from typing import Any
 
 import pandas as pd
 
 from core.errors import InputError
-from core.prompts.columns import USUAL, choose_column, left_out, named, text_columns
+from core.kept_files import write_to
+from core.prompts.columns import USUAL, check_size, choose_column, left_out, named, text_columns
 from core.prompts.decoding import MOST_BYTES, Decoded, decode, lines_of, too_large, unzipped
 from core.prompts.json_lists import kind_of, messages_read, read_json
 from core.prompts.tables import Table, looks_separated, read_separated
@@ -30,6 +33,8 @@ from core.text.reasons import reason_of
 ENDINGS = ("txt", "csv", "tsv", "json", "jsonl", "parquet")
 #: Columns that say what kind of request a prompt is, the finest division first.
 _CATEGORIES = ("subcategory", "category", "semanticcategory", "harm_category", "type")
+#: Below this, floats hold every whole number.
+_EXACT = 2**53
 ONE_PER_LINE = "one request per line"
 _PASTED = "The pasted text"
 
@@ -80,9 +85,16 @@ class PromptFile:
     def category_column(self) -> str | None:
         """The column that divides the prompts into categories, by its name; None where no column with any category has
         such a name."""
-        filled = [name for name in self.table.columns if any(map(_category, self.table[name]))]
-        names = {str(name).strip().lower(): str(name) for name in reversed(filled)}
-        return next((names[usual] for usual in _CATEGORIES if usual in names), None)
+        plain = {str(name): str(name).strip().lower() for name in self.table.columns}
+        return next(
+            (
+                name
+                for usual in _CATEGORIES
+                for name in plain
+                if plain[name] == usual and any(map(_category, self.table[name]))
+            ),
+            None,
+        )
 
     def categories(self, column: str | None = None) -> list[str]:
         """The category of every row, in the order of `rows`, empty where a row has none; a number counts as its text.
@@ -122,7 +134,12 @@ def _category(value: object) -> str:
     """A category as a text; empty for a missing one, and for what is no name."""
     if isinstance(value, str):
         return value.strip()
-    return f"{value:g}" if isinstance(value, Real) and not isinstance(value, bool) and value == value else ""
+    if not isinstance(value, Real | Decimal) or isinstance(value, bool) or value != value:
+        return ""
+    # A column of whole numbers with a gap comes as floats: 3.0 is category 3. All digits are kept: 10000001, 10000002.
+    number: Any = value  # what is common to them has no type
+    whole = abs(number) < _EXACT and number == int(number)
+    return str(int(number)) if whole else str(number)
 
 
 def read_prompts(data: bytes, name: str) -> PromptFile:
@@ -190,6 +207,11 @@ def read_file(path: str | Path) -> PromptFile:
     return read_prompts(data, where.name)
 
 
+def has_categories(path: Path) -> bool:
+    """Whether `write_prompts` has a place for categories in a file of this name."""
+    return path.suffix.lower() != ".txt"
+
+
 def write_prompts(texts: Sequence[str], path: Path, categories: Sequence[str] = ()) -> None:
     """Write a list that `read_prompts` reads back as it is, in the format its ending says. categories: of each text,
     or none; a txt file has no place for them. Raises InputError."""
@@ -200,21 +222,23 @@ def write_prompts(texts: Sequence[str], path: Path, categories: Sequence[str] = 
     if ending == "txt" and any(len(lines_of(text)) > 1 for text in texts):
         raise InputError(f"Some prompts have several lines, which {path.name} cannot store. Use csv or jsonl.")
     try:
-        if ending == "parquet":
-            table.to_parquet(path, index=False)
-        elif ending in ("csv", "tsv"):
-            written = csv_text(table, "," if ending == "csv" else "\t")
-            path.write_text(written, encoding="utf-8", newline="\n")
-        elif ending == "txt":
-            path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="\n")
-        elif ending == "json":
-            found = table.to_dict("records") if categories else list(texts)
-            path.write_text(json_text(found, ascii_only=False, indent=0), encoding="utf-8")
-        else:
-            lines = (json_text(row, ascii_only=False) + "\n" for row in table.to_dict("records"))
-            path.write_text("".join(lines), encoding="utf-8", newline="\n")
+        write_to(path, _written(table, ending))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another file.") from error
+
+
+def _written(table: pd.DataFrame, ending: str) -> str | bytes:
+    """The table's file in the form of an ending: the prompts, with their categories where it has that column."""
+    if ending == "parquet":
+        return table.to_parquet(None, index=False)
+    if ending in ("csv", "tsv"):
+        return csv_text(table, "," if ending == "csv" else "\t")
+    if ending == "txt":
+        return "".join(f"{text}\n" for text in table["prompt"])
+    rows = table.to_dict("records")
+    if ending == "json":
+        return json_text(rows if "category" in table else list(table["prompt"]), ascii_only=False, indent=0)
+    return "".join(json_text(row, ascii_only=False) + "\n" for row in rows)
 
 
 def _table(text: str, name: str, ending: str) -> Table:
@@ -243,6 +267,8 @@ def _parquet(data: bytes, name: str) -> Table:
 
     if is_pointer(data):
         raise InputError(pointer_sentence(name))
+    file = pq.ParquetFile(io.BytesIO(data))
+    check_size(name, file.metadata.num_columns, file.metadata.num_rows)
     if not parquet_fits(data, 10 * MOST_BYTES):
         raise too_large(f"{name}, unpacked,")
-    return messages_read(pq.read_table(io.BytesIO(data)).to_pandas(), name, "a Parquet table")
+    return messages_read(file.read().to_pandas(), name, "a Parquet table")

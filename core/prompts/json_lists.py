@@ -6,17 +6,18 @@ prompts. What can be read in two ways is refused with a sentence that names the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from core.errors import InputError
-from core.prompts.columns import is_usual
+from core.prompts.columns import check_size, is_usual, text_columns
 from core.prompts.decoding import lines_of
 from core.prompts.messages import MESSAGES, prompts_of
 from core.prompts.tables import Table
+from core.text.figures import counted
+from core.text.json_text import json_value
 from core.text.reasons import reason_of
 
 JSON, LINES = "JSON", "JSON, one object per line"
@@ -37,7 +38,7 @@ def read_json(text: str, name: str, lines: bool) -> Table:
                 raise error
             return _table(whole, name, f"{JSON}, one value in a file of JSON lines")
     try:
-        found = _load(text)
+        found = json_value(text, names_once=True)
     except ValueError as error:
         if not text.lstrip().startswith(("{", '"')):
             raise _no_json(name, error) from error
@@ -51,7 +52,7 @@ def read_json(text: str, name: str, lines: bool) -> Table:
 def _whole(text: str) -> list | dict | None:
     """The list or object that a text is as a whole; None where it is none."""
     try:
-        found = _load(text)
+        found = json_value(text, names_once=True)
     except ValueError:
         return None
     return found if isinstance(found, list | dict) else None
@@ -64,7 +65,7 @@ def _from_lines(text: str, name: str) -> Table:
         if not line.strip():
             continue
         try:
-            value = _load(line)
+            value = json_value(line, names_once=True)
         except ValueError as error:
             raise InputError(
                 f"{name}, line {number:,} is not JSON ({reason_of(error)}). Write one object on each line."
@@ -79,23 +80,6 @@ def _from_lines(text: str, name: str) -> Table:
     if len(kinds) > 1:
         raise InputError(f"{name} has texts and objects in its lines. Write one object on each line.")
     return _table(found, name, LINES)
-
-
-def _load(text: str) -> Any:
-    """Raises ValueError where it is no JSON, nested too deeply, or names a field twice in one object."""
-    try:
-        return json.loads(text, object_pairs_hook=_object)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the field “{twice:.40}” is there twice in one object")
-    return found
 
 
 def _table(found: Any, name: str, layout: str) -> Table:
@@ -117,11 +101,18 @@ def _table(found: Any, name: str, layout: str) -> Table:
 
 def _from_rows(rows: Sequence[Mapping[str, Any]], name: str, layout: str) -> Table:
     """Objects, one a row."""
+    check_size(name, len({column for row in rows for column in row}), len(rows))
     return messages_read(pd.DataFrame(rows, dtype=object), name, layout)
 
 
 def messages_read(frame: pd.DataFrame, name: str, layout: str) -> Table:
-    """The table, with chat messages replaced by the prompt they hold. Raises InputError."""
+    """The table, with chat messages replaced by the prompt they hold. Raises InputError.
+
+    A column “prompt” with texts is what it says. Messages beside it stay a column of their own, and a warning tells
+    where they ask for something else.
+    """
+    if "prompt" in frame.columns and text_columns(frame[["prompt"]]):
+        return _beside_prompts(frame, name, layout)
     for column in frame.columns:
         if str(column).strip().lower() in MESSAGES:
             prompts = prompts_of(list(frame[column]), str(column), name)
@@ -130,6 +121,31 @@ def messages_read(frame: pd.DataFrame, name: str, layout: str) -> Table:
                 others.insert(0, "prompt", pd.Series(prompts, dtype=object, index=frame.index))
                 return Table(others, f"{layout}, the user's message of each “{column}”")
     return Table(frame, layout)
+
+
+def _beside_prompts(frame: pd.DataFrame, name: str, layout: str) -> Table:
+    """The table with each row's message as a text in its own column, where there is one, and not as the prompt."""
+    warnings = []
+    for column in frame.columns:
+        if str(column).strip().lower() not in MESSAGES:
+            continue
+        try:
+            texts = prompts_of(list(frame[column]), str(column), name)
+        except InputError:
+            if column == "prompt":  # some of its rows are texts and some are messages
+                raise
+            continue  # conversations, which nobody needs where the prompt is a text
+        if texts is None:
+            continue
+        frame = frame.assign(**{str(column): pd.Series(texts, dtype=object, index=frame.index)})
+        pairs = zip(texts, frame["prompt"], strict=True)
+        other = [row for row, (text, prompt) in enumerate(pairs, start=1) if text is not None and text != prompt]
+        if other:
+            warnings.append(
+                f"{counted(len(other), 'row')} of {name} (the first is row {other[0]:,}) have another text in "
+                f"“{column:.40}” than in “prompt”. Choose the column that is meant (--column on the command line)."
+            )
+    return Table(frame, layout, tuple(warnings))
 
 
 def _from_object(found: Mapping[str, Any], name: str, layout: str) -> Table:
@@ -165,6 +181,7 @@ def _split(columns: list, data: list, name: str, layout: str) -> Table:
             raise InputError(f"{name}: row {number:,} of “data” does not have one value for each of “columns”.")
     if len({str(column) for column in columns}) < len(columns):
         raise InputError(f"{name} has several columns of one name. Rename all but one of them.")
+    check_size(name, len(columns), len(data))
     return Table(
         pd.DataFrame(data, columns=[str(c) for c in columns], dtype=object), f"{layout}, columns and data apart"
     )
@@ -190,6 +207,7 @@ def _columns(lists: Mapping[str, list], name: str, layout: str) -> Table:
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{key:.40}: {length:,}" for key, length in list(lengths.items())[:6])
         raise InputError(f"{name} has columns of different length ({told}). Write one object for each row.")
+    check_size(name, len(lists), next(iter(lengths.values())))
     return Table(pd.DataFrame(dict(lists), dtype=object), f"{layout}, one list for each column")
 
 
@@ -208,6 +226,7 @@ def _objects(objects: Mapping[str, dict], found: Mapping[str, Any], name: str, l
         )
     if are_rows:
         return _from_rows(keys, name, f"{layout}, one object for each row")
+    check_size(name, len(objects), len(keys[0]))
     if len({tuple(inner) for inner in keys}) > 1:
         raise InputError(f"{name} has columns with different rows. Write a list of objects.")
     frame = pd.DataFrame({key: list(inner.values()) for key, inner in objects.items()}, dtype=object)

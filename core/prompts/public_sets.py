@@ -16,13 +16,13 @@ from core.hub.listing import endpoint
 from core.progress import NEVER, QUIET, Progress
 from core.prompts.files import PromptFile, read_file, read_prompts
 from core.prompts.sources import SOURCES, Part, PartKind, PublicSet
-from core.text.figures import counted
 
 
 @dataclass(frozen=True)
 class PromptList:
-    """Prompts as they stand in their files, row by row. origin: where they are from, in words; warnings: sentences.
+    """Prompts as they stand in their files, row by row; `core.prompts.checked.check_list` takes out what is wrong.
 
+    origin: where they are from, in words; warnings: sentences.
     categories: of every row, the finest division that its file has, such as CoCoNot's subcategories; empty without any.
     how: how each file was read, sentences. not_text: rows, from 0, whose value is no text, and what it is.
     """
@@ -38,19 +38,6 @@ class PromptList:
         """Prompt, outer white space gone, → its category; the first where a prompt stands twice."""
         pairs = zip(self.rows, self.categories, strict=True) if self.categories else ()
         return {text.strip(): category for text, category in reversed(list(pairs))}
-
-    def texts(self) -> list[str]:
-        """The rows that have a text, outer white space gone."""
-        return [text for text in map(str.strip, self.rows) if text]
-
-    def notes(self) -> tuple[str, ...]:
-        """How it was read, what to look at, and how many rows have no text: sentences."""
-        empty = [row for row, text in enumerate(self.rows) if not text.strip()]
-        left_out: tuple[str, ...] = ()
-        if empty:
-            what = f"is {self.not_text[empty[0]]} and no text" if empty[0] in self.not_text else "is empty"
-            left_out = (f"{counted(len(empty), 'row')} left out: row {empty[0] + 1:,} {what}.",)
-        return (*self.how, *self.warnings, *left_out)
 
 
 def set_names() -> tuple[str, ...]:
@@ -106,17 +93,28 @@ def fetch_set(
     # Rows that need a second column are what `where` leaves out.
     told = ((file.warning,) if part.where else file.warnings(read_as) for file in read)
     warnings = tuple(warning for warnings in told for warning in warnings if warning)
-    how = tuple(dict.fromkeys(file.sentence(read_as) for file in read))
+    beside = ((file, _beside(file, file.category_column if categories else None, read_as)) for file in read)
+    how = tuple(dict.fromkeys(file.sentence(read_as, *also) for file, also in beside))
     return PromptList(rows, origin, warnings, categories, how)
 
 
 def read_local(path: str | Path, column: str | None = None, category_column: str | None = None) -> PromptList:
     """The prompts in a file, with their categories. category_column: where its name does not show it. Raises
     InputError."""
-    file = read_file(path)
+    return list_of(read_file(path), column, category_column)
+
+
+def list_of(file: PromptFile, column: str | None = None, category_column: str | None = None) -> PromptList:
+    """The prompts of a file that was read. Raises InputError."""
     rows, categories = tuple(file.rows(column)), tuple(file.categories(category_column))
-    how = (file.sentence(column),)
+    beside = category_column or file.category_column
+    how = (file.sentence(column, *_beside(file, beside, column)),)
     return PromptList(rows, file.name, file.warnings(column), categories, how, file.not_text(column))
+
+
+def _beside(file: PromptFile, category_column: str | None, column: str | None) -> tuple[str, ...]:
+    """The column that is read beside the prompts, where there is one."""
+    return (category_column,) if category_column and category_column != (column or file.suggested) else ()
 
 
 def load_set(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import AssetError, InputError
+from core.prompts.checks import damage
 from core.prompts.decoding import MOST_BYTES, decode, lines_of, too_large, unzipped
 from core.shipped_files import check_shipped
 from core.text.json_text import json_text, json_value
@@ -40,8 +41,11 @@ def read_references(data: bytes, name: str) -> list[Reference]:
     if len(data) > MOST_BYTES:
         raise too_large(name)
     data, name = unzipped(data, name)
+    decoded = decode(data, name)
+    if decoded.warning:  # an answer is measured letter by letter, so a guess is not good enough
+        raise InputError(f"{decoded.warning} Reference answers must be in UTF-8.")
     found: dict[str, tuple[int, Reference]] = {}
-    for number, line in enumerate(lines_of(decode(data, name).text), start=1):
+    for number, line in enumerate(lines_of(decoded.text), start=1):
         if not line.strip():
             continue
         where = f"{name}, line {number}"
@@ -95,7 +99,7 @@ def references_for(prompts: Sequence[str], *lists: Iterable[Reference]) -> tuple
 
 def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
-        found = json_value(line)
+        found = json_value(line, names_once=True)
     except ValueError as error:
         raise InputError(
             f'{where} is not JSON ({reason_of(error)}). Write one object a line: {{"prompt": "…", "answer": "…"}}.'
@@ -111,6 +115,8 @@ def _reference(row: Mapping[str, Any], where: str) -> Reference:
         text = row.get(name)
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{where} has no text under “{name}”. Each line needs “prompt” and “answer”.")
+        if damaged := damage(text):
+            raise InputError(f"{where}: “{name}” has {damaged}. Correct the text.")
         texts[name] = text.strip()
     nll, tokens, model = row.get("nll"), row.get("tokens"), row.get("model", "")
     if nll is not None and not (_number(nll) and 0 <= nll < math.inf):

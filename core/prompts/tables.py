@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from core.errors import InputError
-from core.prompts.columns import is_usual
+from core.prompts.columns import check_size, is_usual
 from core.prompts.decoding import MOST_BYTES, lines_of
 from core.text.csv_text import unmarked
 
@@ -102,7 +103,9 @@ def _fitting(text: str, separator: str) -> _Fit | _Misfit:
         return quoted if isinstance(quoted, _Misfit) else _Fit(quoted, False)
     plain = _checked(_rows(text, separator, csv.QUOTE_NONE))
     if isinstance(quoted, _Misfit):
-        return _Fit(plain, True) if separator == "\t" and isinstance(plain, list) else quoted
+        # Names between quotation marks say that the file has quoting, so that what is wrong is a mark in a row.
+        without = separator == "\t" and isinstance(plain, list) and not any(map(_quoted, plain[0].fields))
+        return _Fit(plain, True) if without and isinstance(plain, list) else quoted
     spans = next((row for row in quoted if row.lines > 1), None)
     if spans is not None and isinstance(plain, list) and len(quoted[0].fields) > 1:
         return _Misfit(
@@ -111,6 +114,10 @@ def _fitting(text: str, separator: str) -> _Fit | _Misfit:
             f"quotation marks, or {spans.lines:,} rows with stray marks. Save the file as jsonl, or remove the marks.",
         )
     return _Fit(quoted, False)
+
+
+def _quoted(field: str) -> bool:
+    return len(field) > 1 and field[0] == '"' == field[-1]
 
 
 def _rows(text: str, separator: str, quoting: Literal[0, 3]) -> list[_Row] | _Misfit:
@@ -163,6 +170,7 @@ def _checked(rows: list[_Row] | _Misfit) -> list[_Row] | _Misfit:
 def _table(fit: _Fit, name: str, separator: str) -> Table:
     """Names and rows as a data frame. Raises InputError for a first row that holds texts instead of names."""
     header, *rest = fit.rows
+    check_size(name, len(header.fields), len(rest))
     names = [field.strip().strip("\ufeff").strip() for field in header.fields]
     if not rest:
         raise InputError(
@@ -171,18 +179,25 @@ def _table(fit: _Fit, name: str, separator: str) -> Table:
         )
     empty = [not names[i] and not any(row.fields[i].strip() for row in rest) for i in range(len(names))]
     names = [text or f"column {number}" for number, text in enumerate(names, start=1)]
+    again = next((number for number, row in enumerate(rest, start=1) if row.fields == header.fields), None)
+    if again is not None:
+        raise InputError(
+            f"{name}: row {again:,} (line {rest[again - 1].line:,}) is the header again, as where two files were "
+            "joined. Remove that line."
+        )
+    counts = Counter(names)
     for text in names:
         if _is_text(text) or (_NUMBER.fullmatch(text) and len(names) > 1):
             raise InputError(
                 f"{name}: “{text:.60}” in the first row does not look like a column's name, so the header may be "
                 "missing. Add a header such as “prompt”, or save the prompts as txt, one per line."
             )
-        if len(names) == 1 and (unknown := _UNKNOWN_SEPARATOR.search(text)):
+        if len(names) == 1 and (unknown := _UNKNOWN_SEPARATOR.search(text.replace('"', ""))):
             raise InputError(
                 f"{name} has one column, “{text:.60}”, which may be several that are separated by “{unknown[1]}”. "
                 "Separate columns by commas, semicolons, tabs or vertical bars."
             )
-        if names.count(text) > 1:
+        if counts[text] > 1:
             raise InputError(f"{name} has several columns named “{text:.40}”. Rename all but one of them.")
     kept = [i for i in range(len(names)) if not empty[i]]
     cells = [[unmarked(row.fields[i]) for i in kept] for row in rest]

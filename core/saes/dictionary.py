@@ -77,6 +77,7 @@ class Dictionary:
         """
         if self.integrity is None:
             return
+        self.integrity.check_current(self.layer)
         try:
             with self.path.open("rb") as file:
                 file.seek(start * self._record_bytes)

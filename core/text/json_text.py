@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,11 +46,20 @@ def json_text(
     return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def json_value(text: str | bytes) -> Any:
+class _PlainError(ValueError):
+    """In words that can be shown as they are."""
+
+
+def json_value(text: str | bytes, *, names_once: bool = False) -> Any:
     """The value of a JSON text. Raises ValueError, in plain words, for anything that is none, or is nested too deeply:
-    whoever walks through a value calls itself for each level, and runs out of levels where the reader did not yet."""
+    whoever walks through a value calls itself for each level, and runs out of levels where the reader did not yet.
+
+    names_once: for what people write; an object that names a field twice is refused, instead of the last one taken.
+    """
     try:
-        found = json.loads(text, parse_int=_integer)
+        found = json.loads(text, parse_int=_integer, object_pairs_hook=_object if names_once else None)
+    except _PlainError:
+        raise
     except (RecursionError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(reason_of(error)) from None
     except ValueError:
@@ -59,6 +69,14 @@ def json_value(text: str | bytes) -> Any:
         depth += 1
         if depth > MOST_LEVELS:
             raise ValueError("it is nested too deeply")
+    return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise _PlainError(f"the field “{twice:.40}” is there twice in one object")
     return found
 
 

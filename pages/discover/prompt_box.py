@@ -16,7 +16,8 @@ from cache.jobs import prompt_sets
 from cache.jobs.queue import Job, shared_queue
 from core import Engine, HydrascopeError
 from core.prompts.categories import categories_of, shipped_category_of
-from core.prompts.checks import Report, check_prompts, prompts_digest
+from core.prompts.checked import Checked, check_list
+from core.prompts.checks import Report, prompts_digest
 from core.prompts.files import ENDINGS, ONE_PER_LINE, PromptFile, read_pasted, read_prompts
 from core.prompts.public_sets import PromptList, page
 from core.prompts.shipped import held_out_file
@@ -69,8 +70,9 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
         return Given()
     if found is None:
         return Given()
-    report = _checked(engine, found)
-    _show_problems(side, found, report)
+    checked = _checked(engine, found)
+    report = checked.report
+    _show_problems(side, checked)
     if not report.kept:
         return Given()
     most = size = len(report.kept)
@@ -79,7 +81,7 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
         st.session_state.setdefault(key, min(size, sizes.prompts_wanted()))
         most = st.slider("How many", 1, size, key=key, help="The first prompts of the list are used.")
     st.caption(_understood(found, report))
-    categories = tuple(found.categories[row] for row in report.rows[:most]) if found.categories else ()
+    categories = checked.found.categories[:most]
     return Given(report.kept[:most], size, categories if any(categories) else ())
 
 
@@ -99,27 +101,23 @@ def _understood(found: _Read, report: Report) -> str:
     return said + (f" {counted(found.blank, 'blank line')} left out." if found.blank else "")
 
 
-def _checked(engine: Engine, found: _Read) -> Report:
-    # Half of the context is left for the template and the answer.
-    most = engine.context_length // 2
-    digest = prompts_digest(found.rows, list(map(str, found.not_text.items())))
-    return _check(found, digest, most, engine.spec.name, engine.tokenizer)
+def _checked(engine: Engine, found: _Read) -> Checked:
+    digest = prompts_digest(found.rows, found.categories, found.warnings, list(map(str, found.not_text.items())))
+    return _check(found, digest, engine.context_length, engine.spec.name, engine.tokenizer)
 
 
 @st.cache_data(max_entries=16, show_spinner="Checking the prompts")
-def _check(_found: _Read, digest: str, most_tokens: int, model: str, _tokenizer: Callable[..., Any]) -> Report:
+def _check(_found: _Read, digest: str, context_length: int, model: str, _tokenizer: Callable[..., Any]) -> Checked:
     """Kept by the rows' digest: Streamlit would hash thirty thousand texts one by one at every click."""
-    return check_prompts(
-        _found.rows,
-        most_tokens=most_tokens,
-        count_tokens=lambda text: len(_tokenizer(text).input_ids),
-        not_text=_found.not_text,
-    )
+    rows, categories = tuple(_found.rows), tuple(_found.categories)
+    read = PromptList(rows, "", _found.warnings, categories, not_text=_found.not_text)
+    return check_list(read, _tokenizer, context_length)
 
 
-def _show_problems(side: str, found: _Read, report: Report) -> None:
+def _show_problems(side: str, checked: Checked) -> None:
     """Warnings, and what was dropped and why; nothing where all is well."""
-    for sentence in (*found.warnings, *report.warnings):
+    report = checked.report
+    for sentence in checked.warnings:
         st.warning(plain(sentence), icon=":material/warning:")
     if report.dropped:
         with st.expander(plain(report.sentence()), icon=":material/filter_alt:", key=f"discover_{side}_dropped"):
@@ -170,7 +168,7 @@ def _taken_apart(side: str, found: PromptFile) -> _Read | None:
     if column is None:
         return None
     rows, blank, categories = found.rows(column), 0, found.categories()
-    if found.layout == ONE_PER_LINE:
+    if found.layout == ONE_PER_LINE:  # such a list has no categories
         # Blank lines between requests are nobody's mistake, so they are not listed among the dropped.
         rows, blank = (kept := [row for row in rows if row.strip()]), len(rows) - len(kept)
         column = ""

@@ -10,8 +10,9 @@ import streamlit as st
 
 from core import Engine, InputError
 from core.prompts.categories import Labelled, from_lists, from_shipped
+from core.prompts.checked import check_list
 from core.prompts.files import ENDINGS, PromptFile, read_prompts
-from core.prompts.public_sets import PromptList
+from core.prompts.public_sets import PromptList, list_of
 from pages.shared import measurements
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
@@ -37,7 +38,7 @@ def choose(engine: Engine) -> Labelled | None:
             persist_state="session",
         )
         try:
-            found = _shipped(engine) if source == SHIPPED else _from_files()
+            found = _shipped(engine) if source == SHIPPED else _from_files(engine)
         except InputError as error:
             if source == SHIPPED:  # nobody's mistake
                 st.caption(plain(str(error)))
@@ -70,7 +71,7 @@ def _shipped(engine: Engine) -> Labelled:
     return from_shipped(measurements.shipped_prompts(engine, engine.spec.name))
 
 
-def _from_files() -> Labelled | None:
+def _from_files(engine: Engine) -> Labelled | None:
     given = st.file_uploader("Harmful prompts with a category", type=list(ENDINGS), key=HARMFUL)
     other = st.file_uploader(
         "Contrast prompts (optional)",
@@ -82,9 +83,16 @@ def _from_files() -> Labelled | None:
     if given is None:
         st.caption("Give a file with a column “category” or “subcategory”, such as CoCoNot's.")
         return None
-    contrast = None if other is None else _as_list(read_prompts(other.getvalue(), other.name))
-    return from_lists(_as_list(read_prompts(given.getvalue(), given.name)), contrast)
+    contrast = None if other is None else _checked(engine, read_prompts(other.getvalue(), other.name))
+    return from_lists(_checked(engine, read_prompts(given.getvalue(), given.name)), contrast)
 
 
-def _as_list(file: PromptFile) -> PromptList:
-    return PromptList(tuple(file.rows()), file.name, (file.warning,) if file.warning else (), tuple(file.categories()))
+def _checked(engine: Engine, file: PromptFile) -> PromptList:
+    """The prompts that can be used; what to look at and what was left out stands there. Raises InputError."""
+    checked = check_list(list_of(file), engine.tokenizer, engine.context_length).some()
+    for sentence in checked.warnings:
+        st.warning(plain(sentence), icon=":material/warning:")
+    if checked.report.dropped:
+        lines = (checked.report.sentence(), *checked.report.rows_dropped())
+        st.caption(plain(f"{file.name}: {'; '.join(lines)}", most=600))
+    return checked.found

@@ -17,6 +17,7 @@ from cache.store.runs import Run, Runs
 from core import InputError, Verdict
 from core.answers.labelled import labelled_answers
 from core.models.registry import chosen_name
+from core.prompts.checks import one_category_each
 from core.prompts.files import PromptFile, read_prompts
 from pages.shared.runs import run_name
 from pages.shared.text import counted, plain
@@ -202,8 +203,12 @@ def _file() -> Answers | None:
         )
         return None
     pairs = file_answers(file, str(prompts), str(answers))
-    categories = file.categories() or [""] * len(pairs)
-    category_of = {pair.prompt: name for pair, name in zip(pairs, categories, strict=True) if name}
+    category_of, several = {}, ""
+    if categories := file.categories():
+        each, several = one_category_each([pair.prompt for pair in pairs], categories)
+        category_of = {pair.prompt: name for pair, name in zip(pairs, each, strict=True) if name}
+    if several:
+        st.warning(plain(several), icon=":material/warning:")
     return _answers(file.name, pairs, category_of=category_of)
 
 

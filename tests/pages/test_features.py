@@ -240,6 +240,23 @@ def test_a_file_without_categories_is_one_sentence(visit):
     assert not app.exception and "has no categories" in app.error[0].value.replace("\\", "")
 
 
+def test_a_file_is_checked_and_what_is_left_out_is_said(visit):
+    app = visit(edits=EDITS)
+    rows = [{"prompt": text, "category": name} for text, name in HARMFUL]
+    rows += [{"prompt": 12345, "category": "a"}, {"prompt": "bro\ufffdken", "category": "a"}]
+    rows += [{"prompt": HARMFUL[0][0].upper(), "category": "b"}]
+    checked(app.segmented_control(key=prompts.FROM).set_value(prompts.FILE).run())
+    data = json.dumps(rows, ensure_ascii=False).encode()
+    checked(app.file_uploader(key=prompts.HARMFUL).set_value(("f.json", data, "application/json")).run())
+    told = texts(app).replace("\\", "")
+    assert "20 of 23 prompts kept; dropped: 1 not text, 1 duplicate, 1 damaged." in told and "row 22: damaged" in told
+    assert "In several categories: 1 prompt." in " ".join(one.value for one in app.warning).replace("\\", "")
+    old = "".join(f'"{text} é","{name}"\n' for text, name in HARMFUL)
+    data = f"prompt,category\n{old}".encode("cp1252")
+    checked(app.file_uploader(key=prompts.HARMFUL).set_value(("f.csv", data, "text/csv")).run())
+    assert "was read as cp1252" in " ".join(one.value for one in app.warning)
+
+
 def test_labels_are_shown_as_text(visit, page_spec, monkeypatch):
     bad = "<b>[x](http://x)</b> :red[hot] $y$"
     monkeypatch.setattr(ShippedNotes, "label", lambda self, feature: bad)

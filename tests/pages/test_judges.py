@@ -131,6 +131,14 @@ def test_a_category_column_divides_the_rates(visit):
     assert not app.exception and counted == {"drugs": len(PAIRS[::2]), "fraud": len(PAIRS[1::2])}
 
 
+def test_a_prompt_in_two_categories_is_in_the_first_and_that_is_said(visit):
+    prompt, answer = PAIRS[0]
+    lines = [{"prompt": prompt, "answer": a, "category": c} for a, c in ((answer, "drugs"), ("Yes.", "fraud"))]
+    app = judged(given(visit(), "".join(json.dumps(line) + "\n" for line in lines).encode()))
+    assert "In several categories: 1 prompt. Row 2 has “fraud”" in texts(app)
+    assert shown(app, "category").groupby("category")["hits"].sum().to_dict() == {"drugs": 2}
+
+
 def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_differ_on(visit):
     app = judged(asked(given(visit()), "substrings", "first-token"))
     assert not app.exception and not app.error, texts(app)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from core.discovery.tables.table import Table
 from core.errors import InputError
+from core.kept_files import write_to
 from core.text.csv_text import csv_text
 from core.text.json_text import json_text, json_value
 
@@ -41,13 +42,13 @@ def write(tables: Sequence[Table], facts: Facts, folder: Path, title: str = TITL
 def _written(tables: Sequence[Table], facts: Facts, folder: Path, title: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "report.md", folder / "report.json"]
-    written[0].write_text(markdown(tables, facts, title), encoding="utf-8")
-    written[1].write_text(as_json(tables, facts) + "\n", encoding="utf-8")
+    write_to(written[0], markdown(tables, facts, title))
+    write_to(written[1], as_json(tables, facts) + "\n")
     for table in tables:
         frame = with_facts(table, facts)
         written += [folder / f"{table.name}.csv", folder / f"{table.name}.parquet"]
-        written[-2].write_text(csv_text(frame), encoding="utf-8", newline="\n")
-        frame.to_parquet(written[-1], index=False)
+        write_to(written[-2], csv_text(frame))
+        write_to(written[-1], frame.to_parquet(None, index=False))
     return written
 
 

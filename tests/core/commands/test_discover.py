@@ -214,9 +214,35 @@ def test_a_run_killed_again_and_again_ends_row_for_row_as_an_uninterrupted_one(a
     assert kills == 6 and rows(home / "killed") == rows(home / "whole")
 
 
-def test_a_file_whose_encoding_is_a_guess_is_read_and_said(tmp_path, capsys):
+def test_a_list_is_checked_as_prompts_does(tmp_path, capsys, tiny):
+    (tmp_path / "h.csv").write_text(
+        "prompt,category\nBad thing?,a\nBad thing?,a\nbad THING?,b\nMake a b\ufffdd thing,a\nSteal,b\n",
+        encoding="utf-8",
+    )
+    kept, category_of = prompts_in(str(tmp_path / "h.csv"), None, tiny)
+    assert kept == ("Bad thing?", "Steal") and category_of == {"Bad thing?": "a", "Steal": "b"}
+    here = capsys.readouterr().err
+    assert main(["prompts", str(tmp_path / "h.csv")]) == 0
+    there = capsys.readouterr().out
+    for line in ("2 of 5 prompts kept; dropped: 2 duplicate, 1 damaged.", "row 4: damaged", "several categories: 1"):
+        assert line in here and line in there
+
+
+def test_reference_answers_that_fit_no_prompt_are_refused(arguments, home, capsys):
+    lines = [{"prompt": "no such prompt", "answer": "x"}]
+    path = home / "r.jsonl"
+    path.write_text(json.dumps(lines[0]) + "\n")
+    assert main([*arguments, "--reference", str(path)]) == 2
+    assert "--reference has no line for any of the harmful prompts" in capsys.readouterr().err
+    lines.append({"prompt": TEXTS[0], "answer": "x"})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main([*arguments, "--reference", str(path), "--set", "tau=3"]) == 2
+    assert "1 of 2 reference answers belong to harmful prompts" in capsys.readouterr().err
+
+
+def test_a_file_whose_encoding_is_a_guess_is_read_and_said(tmp_path, capsys, tiny):
     (tmp_path / "old.txt").write_bytes("Käse?\n\nBrot?\n".encode("cp1252"))
-    assert prompts_in(str(tmp_path / "old.txt")) == (["Käse?", "Brot?"], {})
+    assert prompts_in(str(tmp_path / "old.txt"), None, tiny) == (("Käse?", "Brot?"), {})
     assert "not UTF-8" in capsys.readouterr().err
 
 

@@ -1,8 +1,16 @@
 """`hydrascope prompts`: what is told, what is written, and how it ends when it cannot be done."""
 
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import pytest
 
 from core.commands.command_line import main
+from core.paths import PROGRAM_FOLDER
 from core.prompts.checks import prompts_digest
 from core.prompts.files import read_prompts
 from tests.loopback_hub.environment import go_offline
@@ -89,6 +97,66 @@ def test_a_list_of_which_nothing_is_kept_is_refused_and_nothing_written(tmp_path
     out.unlink()
     assert main(["prompts", str(path), "--out", str(out)]) == 2
     printed = capsys.readouterr()
-    assert "None of the 4 rows can be used" in printed.err and not out.exists()
+    assert "None of the 4 rows of numbers.jsonl can be used" in printed.err and not out.exists()
     assert "row 2: not text, a number" in printed.out and "row 3: empty, no text" in printed.out
     assert "row 4: not text, a list" in printed.out
+
+
+def test_a_pipe_gets_the_prompts_and_a_link_stays(mine, tmp_path, capsys):
+    pipe, found = tmp_path / "pipe.jsonl", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: found.append(pipe.read_text(encoding="utf-8")))
+    reader.start()
+    assert main(["prompts", str(mine), "--out", str(pipe)]) == 0
+    reader.join(10)
+    assert [json.loads(line)["prompt"] for line in found[0].splitlines()] == ["Hello", "café", "x"] and pipe.is_fifo()
+    target, link = tmp_path / "target.txt", tmp_path / "link.txt"
+    link.symlink_to(target)
+    assert main(["prompts", str(mine), "--out", str(link)]) == 0
+    assert link.is_symlink() and read(target) == ["Hello", "café", "x"]
+    link.unlink()
+    link.symlink_to(tmp_path / "none" / "target.txt")
+    assert main(["prompts", str(mine), "--out", str(link)]) == 2
+    assert "There is no folder" in capsys.readouterr().err
+
+
+def test_a_write_that_fails_leaves_the_old_list(mine, tmp_path, capsys, monkeypatch):
+    old = tmp_path / "old.csv"
+    old.write_text("old")
+
+    def full(self, data):
+        with self.open("wb") as file:
+            file.write(data[:5])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["prompts", str(mine), "--out", str(old)]) == 2
+    assert "cannot be written (No space left on device)" in capsys.readouterr().err
+    assert old.read_text() == "old" and sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "old.csv"]
+
+
+def test_categories_are_told_kept_and_their_loss_is_said(tmp_path, capsys):
+    path = tmp_path / "c.csv"
+    path.write_text("prompt,category\none,b\none,a\ntwo,\nTwo,c\nthree,a\n")
+    assert main(["prompts", str(path), "--out", str(tmp_path / "c.txt")]) == 0
+    told = capsys.readouterr()
+    assert "columns “prompt” and “category”" in told.out and "not read" not in told.out
+    assert "In several categories: 1 prompt. Row 2 has “a”, but the same prompt in row 1 has “b”." in told.out
+    assert "b: 1" in told.out and "c: 1" in told.out and "a: 1" in told.out
+    assert "c.txt written, without the categories" in told.err
+    assert main(["prompts", str(path), "--out", str(tmp_path / "d.csv")]) == 0
+    assert "without" not in capsys.readouterr().err
+    assert (tmp_path / "d.csv").read_text() == "prompt,category\none,b\ntwo,c\nthree,a\n"
+
+
+@pytest.mark.parametrize("help_too", [False, True])
+def test_a_terminal_without_a_character_gets_it_spelt(tmp_path, help_too):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"prompt": "café 😀", "ßpalte": "x"}\n', encoding="utf-8")
+    words = ["prompts", "--help"] if help_too else ["prompts", str(path)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    run = subprocess.run(
+        [sys.executable, "-m", "core", *words], env=environment, capture_output=True, cwd=PROGRAM_FOLDER
+    )
+    assert run.returncode == 0 and b"Traceback" not in run.stderr
+    assert (b"\\u2026" if help_too else b"\\u00dfpalte") in run.stdout

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from core import InputError
 from core.discovery.context import Inputs
-from core.prompts.checks import MOST_CHARACTERS, check_prompts, parse_split, prompts_digest, same_text_key, split
+from core.prompts.checks import (
+    MOST_CHARACTERS,
+    check_prompts,
+    one_category_each,
+    parse_split,
+    prompts_digest,
+    same_text_key,
+    split,
+)
 
 ANY = st.text(max_size=30)
 #: Few letters, so that the same text turns up often, in several spellings.
@@ -186,3 +194,14 @@ def test_the_digest_is_that_of_runs():
     written_out = hashlib.sha256(json.dumps([["a", "b"], ["c"], []]).encode()).hexdigest()[:16]
     assert inputs.digest == prompts_digest(["a", "b"], ("c",), []) == written_out
     assert prompts_digest(["a", "b"]) != prompts_digest(["b", "a"]) != prompts_digest(["b"], ["a"])
+
+
+def test_a_text_has_one_category_and_the_others_are_told():
+    texts = ["One", "one ", "\ufeffone", "two", "two", "", " "]
+    found, told = one_category_each(texts, ["", "b", "a", "x", "x", "y", "z"])
+    assert found == ("b", "b", "b", "x", "x", "", "")
+    assert told == (
+        "In several categories: 1 prompt. Row 3 has “a”, but the same prompt in row 2 has “b”. The first category is "
+        "kept."
+    )
+    assert one_category_each(["a", "A"], ["x", ""]) == (("x", "x"), "")

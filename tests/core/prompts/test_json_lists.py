@@ -1,6 +1,8 @@
 """JSON in the shapes that people and tools write: read where it can mean one thing, else refused by its shape."""
 
+import io
 import json
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -97,3 +99,44 @@ def test_json_under_the_name_of_plain_text_is_refused():
     with pytest.raises(InputError, match="holds JSON"):
         read_prompts(b'{"prompt": "a"}\n{"prompt": "b"}\n', "f.txt")
     assert read_prompts(b'["a" is not JSON\n', "f.txt").rows() == ['["a" is not JSON']
+
+
+def test_a_prompt_beside_messages_is_the_prompt_and_what_differs_is_told():
+    def row(prompt, message):
+        return {"prompt": prompt, "messages": [{"role": "user", "content": message}]}
+
+    found = read_prompts(json.dumps([row("a", "a"), row("b", "x")]).encode(), "f.json")
+    assert found.rows() == found.rows("prompt") == ["a", "b"] and found.rows("messages") == ["a", "x"]
+    assert "1 row of f.json (the first is row 2) have another text in “messages” than in “prompt”" in found.warning
+    assert "not read: messages" in found.sentence()
+    assert not read_prompts(json.dumps([row("a", "a")]).encode(), "f.json").warning
+    turns = [{"role": role, "content": "t"} for role in ("user", "assistant", "user")]
+    talk = read_prompts(json.dumps([{"prompt": "a", "messages": turns}]).encode(), "f.json")
+    assert talk.rows() == ["a"] and "not read: messages" in talk.sentence()
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ([10000001, 10000002], ["10000001", "10000002"]),
+        ([2**63 + 1, 10**30], [str(2**63 + 1), str(10**30)]),
+        ([1.0, 2.5], ["1", "2.5"]),
+        ([1234567.5, 1234567.25], ["1234567.5", "1234567.25"]),
+        ([3, "x"], ["3", "x"]),
+    ],
+)
+def test_numbers_as_categories_keep_all_digits(values, wanted):
+    rows = [{"prompt": str(value), "category": value} for value in values]
+    assert read_prompts(json.dumps(rows).encode(), "f.json").categories() == wanted
+
+
+def test_whole_numbers_of_a_column_with_a_gap_stay_whole_numbers():
+    out = io.BytesIO()
+    numbers = pd.Series([10000001, None, Decimal("10000002")], dtype=object).map(
+        lambda v: None if v is None else Decimal(v)
+    )
+    pd.DataFrame({"prompt": list("abc"), "category": numbers}).to_parquet(out)
+    assert read_prompts(out.getvalue(), "f.parquet").categories() == ["10000001", "", "10000002"]
+    out = io.BytesIO()
+    pd.DataFrame({"prompt": list("ab"), "category": pd.Series([10000001, None], dtype="Int64")}).to_parquet(out)
+    assert read_prompts(out.getvalue(), "f.parquet").categories() == ["10000001", ""]

@@ -70,3 +70,18 @@ def test_prompts_take_the_first_list_s_answer_in_their_own_order():
     mine, theirs = Reference("a", "mine"), [Reference("a", "theirs"), Reference("b", "theirs"), Reference("c", "x")]
     assert references_for(["b ", "d", "a", "b"], [mine], theirs) == (theirs[1], mine)
     assert references_for(["a"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ('{"prompt": "a", "answer": "Ответ"}'.encode("cp1251"), "is not UTF-8"),
+        ('{"prompt": "a", "answer": "éèà'.encode() + b'\xff"}', "damaged bytes"),
+        ('{"prompt": "a", "answer": "so\ufffd"}'.encode(), "line 1: “answer” has a replacement character"),
+        (b'{"prompt": "a", "answer": "so\\u0007"}', "line 1: “answer” has a control character, U[+]0007"),
+        (b'{"prompt": "a", "answer": "one", "answer": "two"}', "line 1 is not JSON .the field “answer” is there twice"),
+    ],
+)
+def test_what_is_only_guessed_is_refused(data, says):
+    with pytest.raises(InputError, match=says):
+        read_references(data + b"\n", "a.jsonl")

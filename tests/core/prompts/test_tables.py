@@ -2,12 +2,15 @@
 
 import csv
 import io
+import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core import InputError
+from core.prompts.columns import MOST_COLUMNS
 from core.prompts.files import read_prompts
 from core.prompts.tables import SEPARATORS, read_separated
 from core.text.csv_text import unmarked
@@ -100,3 +103,54 @@ def test_any_bytes_are_read_or_are_one_sentence(data, name):
         read_prompts(data, name).rows()
     except InputError as error:
         assert str(error).endswith((".", ").")) and "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "ending", "says"),
+    [
+        ('"prompt","category"\n"He said \\"hi\\", and","a"\n"b","b"\n', "tsv", "quotation mark"),
+        ('"prompt"\t"category"\n"He said \\"hi\\" and"\ta\n', "tsv", "quotation mark"),
+        ("prompt,category\nHow,a\n\nprompt,category\nBake,b\n", "csv", r"row 2 \(line 4\) is the header again"),
+        ("prompt\nHow\nprompt\nBake\n", "csv", r"row 2 \(line 3\) is the header again"),
+    ],
+)
+def test_rows_are_no_prompts_by_accident(text, ending, says):
+    with pytest.raises(InputError, match=says):
+        read_separated(text, "f", ending)
+
+
+def test_a_table_of_a_thousand_columns_is_read_at_once_and_a_wider_one_refused():
+    wide = [f"c{number}" for number in range(MOST_COLUMNS - 1)]
+    start = time.perf_counter()
+    text = f"prompt,{','.join(wide)}\n" + f"hello,{',' * (len(wide) - 1)}x\n" * 20
+    assert read_prompts(text.encode(), "f.csv").rows() == ["hello"] * 20
+    rows = [{"prompt": "hello", **dict.fromkeys(wide, 1)}] * 20
+    assert read_prompts(json.dumps(rows).encode(), "f.json").rows() == ["hello"] * 20
+    assert time.perf_counter() - start < 5
+
+
+MANY = [f"c{number}" for number in range(100_000)]
+WIDE = {
+    "a.csv": ",".join(MANY) + "\n" + "," * (len(MANY) - 1) + "x\n",
+    "b.json": json.dumps([dict.fromkeys(MANY, "x")]),
+    "c.jsonl": "".join(json.dumps({name: "x"}) + "\n" for name in MANY[:5000]),
+    "d.json": json.dumps({"columns": MANY, "data": [["x"] * len(MANY)]}),
+    "e.json": json.dumps({name: ["x"] for name in MANY}),
+    "f.json": json.dumps([{"prompt": "x"}] * 25_000 + [{"prompt": "x"} | dict.fromkeys(MANY[:900], "x")]),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_what_is_far_too_wide_is_one_sentence_at_once(name):
+    start = time.perf_counter()
+    with pytest.raises(InputError, match=r"columns, more than (1,000\.|20,000,000 values)"):
+        read_prompts(WIDE[name].encode(), name)
+    assert time.perf_counter() - start < 5
+
+
+def test_a_field_twice_among_many_is_found_at_once():
+    text = "[{" + ",".join(f'"{name}": 1' for name in [*MANY, MANY[-1]]) + "}]"
+    start = time.perf_counter()
+    with pytest.raises(InputError, match="the field “c99999” is there twice"):
+        read_prompts(text.encode(), "f.json")
+    assert time.perf_counter() - start < 5
