@@ -289,4 +289,16 @@ MIGRATIONS: tuple[str, ...] = (
         select * from neuronpedia_batches
         qualify row_number() over (partition by source, batch order by rowid desc) = 1;
     """,
+    # 13: what an audit's prompt was asked after. Rows from before this step are read as single prompts.
+    """
+    drop view latest_audits;
+    alter table audits add column turns varchar default '';   -- a conversation's earlier turns, JSON, the user's first
+    alter table audits add column thinking boolean;           -- null for a model without that switch, or not known
+    alter table audits add column system varchar;             -- null as the chat template writes it, empty without it
+    create view latest_audits as
+        select * from audits
+        qualify row_number() over (
+            partition by model, prompt, turns, thinking, system, edits order by rowid desc
+        ) = 1;
+    """,
 )

@@ -88,9 +88,11 @@ def add_words(words: Iterable[str]) -> None:
     change(state.with_more_words(current(), words))
 
 
-def set_both(prompt: str, words: Iterable[str]) -> None:
-    """Another prompt and other edits in one step, which one Undo takes back."""
-    change(state.with_words(state.with_other_prompt(current(), prompt), words))
+def set_both(asked: PromptLike, words: Iterable[str], thinking: bool | None = None) -> None:
+    """Another prompt, or conversation, and other edits in one step, which one Undo takes back. thinking: whether the
+    model is let think first; None leaves that as it is."""
+    now = state.with_words(state.with_other_prompt(current(), asked), words)
+    change(now if thinking is None else state.with_settings(now, thinking=thinking))
 
 
 def show_in(key: str, value: Any) -> str:
