@@ -111,6 +111,12 @@ def all_of(parts: dict[str, list[Pair]]) -> list[Pair]:
     return [pair for part in parts.values() for pair in part]
 
 
+def sentence_on_repeated(count: int) -> str:
+    """What must be said where so many rows hold an answer that an earlier row holds."""
+    rows = f"{counted(count, 'row')} {'repeats' if count == 1 else 'repeat'}"
+    return f"{rows} the prompt and answer of an earlier row. Each answer counts once."
+
+
 def is_unedited(part: str) -> bool:
     """Whether a part of a run's answers was given by the unedited model."""
     return part.startswith(STEPS[0].title)

@@ -50,7 +50,7 @@ def draw() -> bool:
             icon=":material/download:",
             type="tertiary",
             on_click="ignore",
-            help="Download every stored audit of this model as CSV: what was asked, with a conversation's earlier turns, "
+            help="Download every stored audit of this model as CSV: prompts, with the earlier turns of conversations, "
             "scores, verdicts, the KL on benign prompts with its 95% interval, and the recovery of a reference answer "
             "with the NLLs behind it.",
         )
