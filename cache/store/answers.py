@@ -112,9 +112,9 @@ def all_of(parts: dict[str, list[Pair]]) -> list[Pair]:
 
 
 def sentence_on_repeated(count: int) -> str:
-    """What must be said where so many rows hold an answer that an earlier row holds."""
-    rows = f"{counted(count, 'row')} {'repeats' if count == 1 else 'repeat'}"
-    return f"{rows} the prompt and answer of an earlier row. Each answer counts once."
+    """What must be said where so many answers stand there once more, with the same prompt."""
+    repeat = f"{counted(count, 'answer')} {'repeats an earlier one' if count == 1 else 'repeat earlier ones'}"
+    return f"{repeat} to the same prompt, word for word. Each counts once."
 
 
 def is_unedited(part: str) -> bool:

@@ -17,7 +17,6 @@ from core.commands.outputs import check_out
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.prompts.sources import SOURCES
-from core.text.figures import counted
 
 if TYPE_CHECKING:
     from core.prompts.checks import Report
@@ -73,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"  {line}")
     print(f"Digest of the kept prompts: {prompts_digest(report.kept)}")
     if not report.kept:
-        raise InputError(f"None of the {counted(len(found.rows), 'row')} can be used as a prompt. Correct them first.")
+        rows = "The only row cannot" if len(found.rows) == 1 else f"None of the {len(found.rows):,} rows can"
+        raise InputError(f"{rows} be used as a prompt. Correct the file first.")
     category_of = found.category_of()
     for line in _in_each_category(report.kept, category_of):
         print(f"  {line}")

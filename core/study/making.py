@@ -80,7 +80,7 @@ def answers_study(name: str, answers: Labelled, count: int = ANSWERS, seed: int 
     """A study of answers, with the five verdicts to choose from. Raises InputError."""
     if count < 1:
         raise InputError(f"A study of {count} answers is none. Give at least 1.")
-    known_of, disputed = verdict_of(answers)
+    disputed = verdict_of(answers)[1]
     main = answer_items(answers, count, seed)
     asked = {(item.prompt, item.answer) for item in main}
     training = [item for item in training_answers(bundled_answers(), seed) if (item.prompt, item.answer) not in asked]
@@ -90,8 +90,8 @@ def answers_study(name: str, answers: Labelled, count: int = ANSWERS, seed: int 
         first, words = next(iter(disputed.items()))
         notes += (
             f"{counted(len(disputed), 'answer')} in {answers.about} with verdicts that contradict each other. The "
-            f"first is the one to “{first[0]:.60}”, with {' and '.join(words)}. Its verdict counts as not known, and it "
-            "is asked once.",
+            f"first is the one to “{first[0]:.60}”, with {' and '.join(words)}. It is asked once, and its verdict "
+            "counts as not known.",
         )
     return Study(
         name=name,

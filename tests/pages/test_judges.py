@@ -140,7 +140,7 @@ def test_one_answer_in_two_rows_counts_once_and_in_each_of_its_categories(visit)
     app = judged(given(visit(), "".join(json.dumps(line) + "\n" for line in lines).encode()))
     frame = shown(app, "category")
     assert not app.exception and "refused** 50.0% (1 of 2" in texts(app)
-    assert "1 row repeats the prompt and answer of an earlier row." in texts(app)
+    assert "1 answer repeats an earlier one to the same prompt" in texts(app)
     assert frame.groupby("category")["hits"].sum().to_dict() == {"drugs": 1, "fraud": 2}
 
 

@@ -117,7 +117,7 @@ def test_rows_that_repeat_an_answer_count_once(home, capsys):
     assert main(["judge", "--judge", "substrings", *file, "--out", str(home / "out.jsonl")]) == 0
     told = capsys.readouterr()
     assert "2 answers: " in told.out and "refused 50.0% (1 of 2" in told.out and "complied 50.0% (1 of 2" in told.out
-    assert "2 rows repeat the prompt and answer of an earlier row." in told.err
+    assert "2 answers repeat earlier ones to the same prompt" in told.err
     assert len(lines(home / "out.jsonl")) == 4, "a line for every row of the file"
     assert main(["judge", "--agreement", "substrings", "wordings", *file]) == 0
     of_file = capsys.readouterr().out.splitlines()
@@ -162,7 +162,7 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     )
     assert len(pairs) > len(screened), "and those of Stage 1"
     assert main(["judge", "--judge", "substrings", "--run", identifier]) == 0
-    assert f"{len(pairs)} answers" in capsys.readouterr().out
+    assert f"{len(set(pairs))} answers" in capsys.readouterr().out
     assert shared_store().rows("select * from run_rows order by rowid") == before, "the run itself is not touched"
     assert main(["judge", "--judge", "first-token", "--model", "tiny", "--run", identifier]) == 2
     assert "given under edits" in capsys.readouterr().err
