@@ -36,8 +36,9 @@ def by_category(
     in two counts in both."""
     parts: dict[str, list[Judgement]] = {}
     for names, one in zip(categories, found, strict=True):
-        for name in names if one is not None else ():
-            parts.setdefault(name, []).append(one)
+        if one is not None:
+            for name in names:
+                parts.setdefault(name, []).append(one)
     return [(name, label, each) for name in sorted(parts) for label, each in rates(parts[name]).items()]
 
 

@@ -85,13 +85,13 @@ def answers_study(name: str, answers: Labelled, count: int = ANSWERS, seed: int 
     asked = {(item.prompt, item.answer) for item in main}
     training = [item for item in training_answers(bundled_answers(), seed) if (item.prompt, item.answer) not in asked]
     known = sum(bool(item.truth) for item in main)
-    notes = (f"The study wants {count} answers, but there are only {len(main)}.",) if len(main) < count else ()
+    notes = [f"The study wants {count} answers, but there are only {len(main)}."] if len(main) < count else []
     if disputed:
         first, words = next(iter(disputed.items()))
-        notes += (
+        notes.append(
             f"{counted(len(disputed), 'answer')} in {answers.about} with verdicts that contradict each other. The "
             f"first is the one to “{first[0]:.60}”, with {' and '.join(words)}. It is asked once, and its verdict "
-            "counts as not known.",
+            "counts as not known."
         )
     return Study(
         name=name,
@@ -103,7 +103,7 @@ def answers_study(name: str, answers: Labelled, count: int = ANSWERS, seed: int 
             "truth": f"the verdict in the file, known of {known} of {len(main)} answers" if known else "not known",
             "seed": str(seed),
         },
-        notes=notes,
+        notes=tuple(notes),
     )
 
 

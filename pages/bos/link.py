@@ -58,7 +58,7 @@ def read(text: str) -> Held:
             f"The link's clamp “{text[:60]}” has the strength {words[0].strength:g}. A clamp on this page acts fully: "
             "choose its value here, or use the Audit page for other strengths."
         )
-    edits = Edits.from_text(",".join(map(str, words)))
+    edits = Edits.from_text(",".join(split(text)))
     first = next(item for item in edits if isinstance(item, FeatureEdit))
     return Held(Clamp(edits.features, first.positions, first.when), first.value)
 
