@@ -18,6 +18,12 @@ def listed(values: Any, name: str) -> list[Any]:
     return list(values)
 
 
+def check_last(last: int | None) -> None:
+    """Raises InputError for anything but None or a whole number of at least 1."""
+    if last is not None and (not isinstance(last, int) or last < 1):
+        raise InputError(f"The number of last positions, last, is {last!r:.40}; use a whole number of at least 1.")
+
+
 def check_length(max_new_tokens: int) -> None:
     """Raises InputError for anything but a whole number of at least 1."""
     if not isinstance(max_new_tokens, int) or max_new_tokens < 1:

@@ -74,6 +74,13 @@ def _number_format(text: str) -> str:
     return text
 
 
+def _memory(text: str) -> int:
+    size = parse_size(text)
+    if text.isdecimal() and 0 < size < 1024:  # “6” is a slip for “6GB”: no feature fits into six bytes
+        raise ValueError(text)
+    return size
+
+
 def _on_or_off(text: str) -> bool:
     if text.lower() not in ("on", "off"):
         raise ValueError(text)
@@ -125,7 +132,7 @@ MEMORY: Setting[int | None] = Setting(
     "half of the free memory on a GPU; elsewhere an eighth of main memory, at most 1 GB",
     "How much of the SAEs is kept on the device, such as `6GB`, `512MiB` or `0`.",
     None,
-    parse_size,
+    _memory,
     ", which is not a size; write a size such as 6GB, 512MB or 0",
 )
 THINKING = Setting(

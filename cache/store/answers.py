@@ -111,6 +111,12 @@ def all_of(parts: dict[str, list[Pair]]) -> list[Pair]:
     return [pair for part in parts.values() for pair in part]
 
 
+def sentence_on_repeated(count: int) -> str:
+    """What must be said where so many answers stand there once more, with the same prompt."""
+    repeat = f"{counted(count, 'answer')} {'repeats an earlier one' if count == 1 else 'repeat earlier ones'}"
+    return f"{repeat} to the same prompt, word for word. Each counts once."
+
+
 def is_unedited(part: str) -> bool:
     """Whether a part of a run's answers was given by the unedited model."""
     return part.startswith(STEPS[0].title)

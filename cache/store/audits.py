@@ -1,4 +1,5 @@
-"""Audits and named edit sets in the store: what one prompt gave under one edit set, offered again later.
+"""Audits and named edit sets in the store: what one prompt, or the last of a conversation, gave under one edit set,
+offered again later.
 
 Knows: the tables of migration 1 and what was added to them. Does not know: how anything is measured, or pages.
 """
@@ -9,6 +10,8 @@ from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 
 from cache.store.database import Store, now
+from core.prompts.conversation import Conversation, PromptLike, Turn
+from core.text.json_text import json_text, json_value
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,9 @@ class Audit:
     kl_low and kl_high its 95% interval over them. nll_…: of a reference answer to the prompt, nats a token, without the
     edits, with them, and under the model that wrote it; nll_floor: whether the last is not known and counted as 0.
     reference_by: who wrote it. All None where they were not measured, as in rows from before they were kept.
+    turns: what was said before the prompt, as `written_turns` writes it; empty for a single prompt, as in rows from
+    before it was kept. thinking: whether the model was let think first; None where it has no switch for that, or it was
+    not kept. system: the words of the system block; None as the chat template writes it, empty where it was left out.
     """
 
     made_at: datetime  # UTC, without a time zone
@@ -51,6 +57,26 @@ class Audit:
     nll_reference: float | None = None
     nll_floor: bool | None = None
     reference_by: str = ""
+    turns: str = ""
+    thinking: bool | None = None
+    system: str | None = None
+
+    @property
+    def earlier(self) -> tuple[Turn, ...]:
+        """What was said before the prompt; nothing before a single prompt."""
+        said = json_value(self.turns) if self.turns else ()
+        return tuple(Turn(("user", "assistant")[place % 2], text) for place, text in enumerate(said))
+
+    @property
+    def asked(self) -> PromptLike:
+        """What the model was asked: the prompt, or the whole conversation that ends with it."""
+        return Conversation((*self.earlier, Turn("user", self.prompt))) if self.turns else self.prompt
+
+
+def written_turns(asked: PromptLike) -> str:
+    """The turns before what is asked, as `Audit.turns` keeps them: their texts, JSON, the user's first."""
+    earlier = () if isinstance(asked, str) else asked.history
+    return json_text([turn.text for turn in earlier], ascii_only=False) if earlier else ""
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Audit))
@@ -67,10 +93,12 @@ class Audits:
         self.store.insert("audits", [astuple(audit)])
 
     def recent(self, model: str, limit: int = 8) -> list[Audit]:
-        """The last audits of `model`, newest first, one for each prompt and edit set."""
+        """The last audits of `model`, newest first, one for each thing that was asked and edit set."""
         query = f"""
             select {_COLUMNS} from audits where model = ?
-            qualify row_number() over (partition by prompt, edits order by rowid desc) = 1
+            qualify row_number() over (
+                partition by prompt, turns, thinking, system, edits order by rowid desc
+            ) = 1
             order by rowid desc limit ?
         """
         return [Audit(*row) for row in self.store.rows(query, [model, limit])]

@@ -7,20 +7,12 @@ Tables are only ever appended to; what holds now is a view over what was appende
 from __future__ import annotations
 
 #: Every table that is appended to, so that rows kept in memory can be moved to the file later.
-TABLES = (
-    "audits",
-    "saved_sets",
-    "runs",
-    "run_rows",
-    "run_states",
-    "defences",
-    "defence_cells",
-    "judgements",
-    "neuronpedia_pages",
-    "neuronpedia_batches",
-    "studies",
-    "study_items",
-    "study_annotations",
+TABLES: tuple[str, ...] = (
+    *("audits", "saved_sets"),
+    *("runs", "run_rows", "run_states"),
+    *("defences", "defence_cells", "judgements"),
+    *("neuronpedia_pages", "neuronpedia_batches"),
+    *("studies", "study_items", "study_annotations"),
 )
 
 MIGRATIONS: tuple[str, ...] = (
@@ -295,5 +287,15 @@ MIGRATIONS: tuple[str, ...] = (
     alter table runs add column sae_digests varchar default '';   -- layer:digest of each SAE, comma-separated
     alter table defences add column weights varchar default '';
     alter table defences add column sae_digests varchar default '';
+    """,
+    # 14: what an audit's prompt was asked after. Rows from before this step are read as single prompts.
+    """
+    drop view latest_audits;
+    alter table audits add column turns varchar default '';   -- a conversation's earlier turns, JSON, the user's first
+    alter table audits add column thinking boolean;           -- null for a model without that switch, or not known
+    alter table audits add column system varchar;             -- null as the chat template writes it, empty without it
+    create view latest_audits as
+        select * from audits
+        qualify row_number() over (partition by model, prompt, turns, thinking, system, edits order by rowid desc) = 1;
     """,
 )

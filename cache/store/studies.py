@@ -64,7 +64,7 @@ class Studies:
                     where i.study = s.study and json_extract_string(i.value, 'part') = 'main'),
                    (select list(distinct a.annotator order by a.annotator) from study_annotations a
                     where a.study = s.study)
-            from studies s order by s.made_at desc, s.study desc
+            from studies s order by s.rowid desc
         """
         return [
             Listed(study, made, name, _kind(kind), model, int(items), tuple(people or ()))
@@ -107,7 +107,7 @@ class Studies:
         """annotator → item → what they chose last; annotators in the order in which they began."""
         query = """
             select annotator, item, choice, done from latest_study_annotations a where study = ?
-            order by (select min(made_at) from study_annotations b where b.study = a.study and
+            order by (select min(rowid) from study_annotations b where b.study = a.study and
                       b.annotator = a.annotator), annotator, item
         """
         found: dict[str, dict[int, Annotation]] = {}
@@ -127,7 +127,7 @@ class Studies:
         """Which browser tab chose last under this name; empty where nobody has."""
         query = """
             select visit from study_annotations where study = ? and annotator = ?
-            order by made_at desc, rowid desc limit 1
+            order by rowid desc limit 1
         """
         rows = self.store.rows(query, [identifier, annotator])
         return str(rows[0][0]) if rows else ""

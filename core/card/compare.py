@@ -78,6 +78,8 @@ class Checked(NamedTuple):
         if self.foreign:
             return f"This card cannot be checked here. {' '.join(self.notes)}"
         agree, differ, rest = (self.count(one) for one in ("agrees", "differs", "not checked"))
+        if not agree + differ:
+            return f"No value of this card was measured again, so nothing is known of it: {rest} could not be checked."
         said = f"{agree} of {agree + differ} values that were measured again agree with the card"
         return said + (f"; {rest} could not be checked." if rest else ".")
 

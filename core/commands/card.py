@@ -78,6 +78,8 @@ def _make(options: argparse.Namespace) -> int:
     from core.engine import load
 
     _check_forms(options.out)
+    for out in options.out:
+        check_out(out)
     if options.run:
         only = ("ablate", "pin", "thinking", "tokens", "seed", "answers", "waking")
         refuse_unused(options, "with --run, whose card is of what the run has found", *only)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.commands import shards, workers
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_judge, add_model, add_reference, add_thinking, refuse_unused
+from core.commands.options import DEMO, add_judge, add_model, add_reference, add_thinking, refuse_empty, refuse_unused
 from core.commands.outputs import check_out_folder
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar, run_progress
@@ -34,7 +34,7 @@ EXAMPLE = "hydrascope discover --harmful mine.csv --benign plain.txt --stages 1,
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_model(parser)
+    add_model(parser, default=None)
     files = "a txt, csv, tsv, json, jsonl or parquet file (default: the model's held-out prompts)"
     parser.add_argument("--harmful", metavar="FILE", help=files)
     parser.add_argument("--benign", metavar="FILE", help=files)
@@ -81,16 +81,16 @@ def run(options: argparse.Namespace) -> int:
     from cache.store.runs import Runs
     from core.engine import load
 
+    _check(options)
     if options.action == "merge":
         return shards.merge_shards(options.folder)
-    _check(options)
     if options.stability:
         return _compare(options.stability, options.out)
     repeat = _repeat(options) if options.repeat else None
     # Where workers compute, this process needs the model for its tokenizer and facts alone, and leaves GPUs to them.
     device = "cpu" if options.ray else None
     with progress_bar() as progress:
-        engine = load(repeat.source.model if repeat else options.model, device, progress=progress)
+        engine = load(repeat.source.model if repeat else options.model or DEMO, device, progress=progress)
     if repeat:
         engine, notes = repeat.prepared(engine)
         for sentence in notes:
@@ -131,8 +131,16 @@ def _check(options: argparse.Namespace) -> None:
     """Raises InputError for options that do nothing together, before anything is loaded."""
     begins = ["harmful", "benign", "plain", "column", "benign_column", "reference", "set", "judge", "name", "thinking"]
     begins += ["compute_direction"]
+    words = ["harmful", "benign", "plain", "reference", "judge", "model", "resume", "repeat"]
+    refuse_empty(options, *words, "column", "benign_column")
+    where = ["model", "ray", "workers", "threads"]
+    if options.action == "merge":
+        others = ["resume", "repeat", "stages", "stability", "shard", "out"]
+        refuse_unused(options, "with merge, which takes everything from the folder", *begins, *where, *others)
     if options.stability:
-        refuse_unused(options, "with --stability", *begins, "resume", "repeat", "stages")
+        refuse_unused(options, "with --stability", *begins, *where, "shard", "resume", "repeat", "stages")
+    if options.shard:
+        refuse_unused(options, "with --shard, whose work is done in one process", *where[1:])
     if options.resume:
         refuse_unused(options, "with --resume, which takes everything from the run", *begins, "stages")
     if not options.harmful:
@@ -147,8 +155,8 @@ def _repeat(options: argparse.Namespace) -> Repeat:
     from core.card.read import read_card
     from core.card.run import Repeat
 
-    decided = ("harmful", "benign", "plain", "reference", "set", "stages", "judge", "thinking")
-    refuse_unused(options, "with --repeat, which takes everything from the card", *decided)
+    decided = ("model", "harmful", "benign", "plain", "reference", "set", "stages", "judge", "thinking")
+    refuse_unused(options, "with --repeat, which takes everything from the card", *decided, "compute_direction")
     return Repeat(read_card(options.repeat))
 
 

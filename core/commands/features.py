@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model, refuse_unused
+from core.commands.options import add_model, refuse_empty, refuse_unused
 from core.commands.outputs import check_out_folder
 from core.commands.storage import opened_store
 from core.commands.terminal import note, progress_bar
@@ -85,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
 
 def prompts_asked(options: argparse.Namespace) -> None:
     """Raises InputError for options that do not go together, before anything is loaded."""
+    refuse_empty(options, "features", "run", "prompts", "contrast", "write_labels")
     if sum(map(bool, (options.features, options.run, options.list))) > 1:
         raise InputError("--features, --run and --list name the features in three ways. Use one of them.")
     if options.contrast and not options.prompts:
@@ -106,6 +107,8 @@ def _features(engine: Engine, options: argparse.Namespace) -> tuple[str, Sequenc
 
     if options.features:
         typed = from_neuronpedia(options.features, engine.spec.neuronpedia)
+        if any(word.strip().startswith("direction") for word in typed.split(",")):
+            raise InputError("--features takes features alone, such as 12-40,14-7, and “direction” is none.")
         return "given", Edits.from_text(typed, None).features
     if options.list:
         try:

@@ -76,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
     found = {name: _judged(kept, name, pairs, options) for name in options.agreement or [options.judge]}
     if options.agreement:
         first, second = (found[name] for name in options.agreement)
-        _compared(options, compare(first[1], second[1]), (first[0], second[0]))
+        once = [_each_once(pairs, judged) for _, judged in (first, second)]
+        _compared(options, compare(*once), (first[0], second[0]))
     elif options.out:
         _write(options, pairs, found)
     return ExitCode.DONE
@@ -105,14 +106,27 @@ def _pairs(store: Store, options: argparse.Namespace) -> list[Pair]:
     from core.prompts.files import read_file
 
     if options.run:
-        return all_of(run_answers(Runs(store), options.run))
+        return _told(all_of(run_answers(Runs(store), options.run)))
     file = read_file(options.file)
     if file.warning:
         note(file.warning)
     pairs = file_answers(file, options.prompt_column, options.answer_column)
     asked = options.prompt_column or prompt_column(file, options.answer_column)
     print(file.sentence(asked, options.answer_column or answer_column(file) or ""))
+    return _told(pairs)
+
+
+def _told(pairs: list[Pair]) -> list[Pair]:
+    from cache.store.answers import sentence_on_repeated
+
+    if repeated := len(pairs) - len(set(pairs)):
+        note(sentence_on_repeated(repeated))
     return pairs
+
+
+def _each_once(pairs: Sequence[Pair], found: Sequence[Judgement]) -> list[Judgement]:
+    """The judgements of the answers, each answer once, as the store has them."""
+    return list(dict(zip(pairs, found, strict=True)).values())
 
 
 def _judged(
@@ -136,9 +150,10 @@ def _judged(
 
         found = kept.judge(judge, prompts, answers, options.keep_answers, count)
         revision = judge.revision
-    shown = "; ".join(f"{label} {rate}" for label, rate in rates(found).items())  # with intervals
-    known = "" if missing == len(set(pairs)) else f", {len(set(pairs)) - missing} already stored"
-    print(f"{name} ({revision}), {len(found)} answers{known}: {shown or 'nothing to judge'}")
+    once = _each_once(pairs, found)
+    shown = "; ".join(f"{label} {rate}" for label, rate in rates(once).items())  # with intervals
+    known = "" if missing == len(once) else f", {len(once) - missing} already stored"
+    print(f"{name} ({revision}), {len(once)} answers{known}: {shown or 'nothing to judge'}")
     print(agreement_sentence(name, revision))
     return revision, found
 

@@ -14,7 +14,7 @@ from core.commands.options import add_model, refuse_unused
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
-from core.text.layers import parse_layers
+from core.text.layers import layers_option
 
 if TYPE_CHECKING:
     from cache.store.labels import NeuronpediaLabels
@@ -43,8 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.prompts is None:
         refuse_unused(options, "without --prompts", "column")
-    if options.layers is not None and not parse_layers(options.layers):
-        raise InputError("--layers names no layer. Write numbers, such as 12,14 or 2-16, or leave it out.")
+    layers_option(options.layers)
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
     if options.neuronpedia:
@@ -64,7 +63,7 @@ def _label(engine: Engine, options: argparse.Namespace) -> bool:
     from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
     from core.labels.making import make_labels, sample_of
 
-    spec, whole, layers = engine.spec, True, parse_layers(options.layers or "") or None
+    spec, whole, layers = engine.spec, True, layers_option(options.layers) or None
     there = NeuronpediaLabels(shared_store, spec.neuronpedia)
     if options.neuronpedia:
         whole = _fetch(engine, there, layers)

@@ -10,7 +10,7 @@ import argparse
 from core.commands.exit_codes import ExitCode
 from core.commands.needs import footprint_text
 from core.commands.terminal import note, progress_bar, table
-from core.text.layers import layers_text, parse_layers
+from core.text.layers import layers_option, layers_text
 
 SUMMARY = "list the known models, or add, inspect and remove your own"
 EXAMPLE = "hydrascope models add mine --model owner/model --saes release-of-saelens --layers 12,13"
@@ -38,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "the number"
         ),
     )
-    add.add_argument(
-        "--layers", default="", metavar="N,N", help="such as 12,13 or 2-16 (default: all layers with an SAE)"
-    )
+    add.add_argument("--layers", metavar="N,N", help="such as 12,13 or 2-16 (default: all layers with an SAE)")
     add.add_argument(
         "--refusal-word", default="I", metavar="WORD", help="the first word of refusals, or a token id (I)"
     )
@@ -96,7 +94,7 @@ def _add(options: argparse.Namespace) -> None:
     from core.models.footprint import footprint
     from core.models.registry import remember
 
-    layers = parse_layers(options.layers)
+    layers = layers_option(options.layers)
     draft = Draft(
         options.name, options.model, options.saes, options.choose, layers, options.refusal_word, options.revision
     )

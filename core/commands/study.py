@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
-from core.commands.options import add_model, refuse_unused
+from core.commands.options import add_model, refuse_empty, refuse_unused
 from core.commands.outputs import check_out, write_out
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar, stop_on_interrupt, table
@@ -116,6 +116,7 @@ def _source(store: Store, options: argparse.Namespace) -> FeatureSource:
     from cache.store.runs import Runs
     from core.study.from_model import FeatureSource, parse_features
 
+    refuse_empty(options, "run", "features")
     if options.run and options.features:
         raise InputError("--run and --features cannot be used together. Leave out one of them.")
     if options.features:
@@ -138,6 +139,7 @@ def _answers_of(store: Store, options: argparse.Namespace) -> Labelled:
     from core.prompts.files import read_file
     from core.study.making import Labelled, bundled_answers
 
+    refuse_empty(options, "file", "run")
     if options.file and options.run:
         raise InputError("--file and --run cannot be used together. Leave out one of them.")
     if not options.file:

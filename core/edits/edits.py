@@ -181,9 +181,10 @@ class Edits:
         clamped = [i for i in self.items if isinstance(i, FeatureEdit) and i.value != 0]
         removed = [d for d in self.directions if d.add is None]
         added = [d for d in self.directions if d.add is not None]
+        off, held = (len({item.feature for item in items}) for items in (ablated, clamped))
         parts: list[tuple[Sequence[FeatureEdit | DirectionEdit], str]] = [
-            (ablated, f"{len(ablated)} feature{'s' * (len(ablated) != 1)} ablated"),
-            (clamped, f"{len(clamped)} clamped"),
+            (ablated, f"{off} feature{'s' * (off != 1)} ablated"),
+            (clamped, f"{held} clamped"),
             (removed, "refusal direction ablated"),
             (added, "refusal direction added"),
         ]
@@ -205,16 +206,22 @@ class Edits:
 
 
 def _how(items: Sequence[FeatureEdit | DirectionEdit]) -> str:
-    """What is to be said of strengths and conditions, for `describe`; empty when all act fully and always."""
+    """What is to be said of places, strengths and conditions, for `describe`; empty when all act at every token, fully
+    and always."""
+    places = dict.fromkeys(item.positions for item in items)
     strengths = {item.strength for item in items}
     conditions = {item.when for item in items if isinstance(item, FeatureEdit)} - {None}
-    phrase = ""
+    phrase = "" if [*places] == ["all"] else f" at {' and '.join(map(_place, places))}"
     if strengths != {1.0}:
         phrase += f" at strength {strengths.pop():g}" if len(strengths) == 1 else " at several strengths"
     if conditions:
         always = any(isinstance(item, FeatureEdit) and item.when is None for item in items)
         phrase += f" only where {conditions.pop()}" if len(conditions) == 1 and not always else " partly on conditions"
     return phrase
+
+
+def _place(positions: str) -> str:
+    return {"all": "all tokens", "bos": "BOS", "last": "the last token"}.get(positions, f"{positions} tokens")
 
 
 def _last_wins(items: Iterable[FeatureEdit | DirectionEdit]) -> tuple[FeatureEdit | DirectionEdit, ...]:

@@ -34,6 +34,8 @@ class Feature(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Feature:
         """Read `layer-index`, or what people write for it (`core.edits.typed`). Raises InputError."""
+        if not isinstance(text, str):
+            raise InputError(f"A feature is read from text, such as 12-40, not {type(text).__name__}.")
         match = _FEATURE.fullmatch(text) or _FEATURE.fullmatch(tidy(text))
         if match is None:
             raise InputError(f"“{text[:40]}” is not a feature; write layer-index, for example 12-40.")

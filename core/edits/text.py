@@ -88,6 +88,8 @@ def write_item(item: FeatureEdit | DirectionEdit) -> str:
 
 def read_items(text: str, direction: Direction | None) -> Iterator[FeatureEdit | DirectionEdit]:
     """The edits of a text, in order. Raises InputError on anything else, or `direction` where none is given."""
+    if not isinstance(text, str):
+        raise InputError(f"Edits are read from text, such as 12-40,14-7, not {type(text).__name__}.")
     for written in filter(None, (w.strip() for w in tidy(text).split(","))):
         word = Word.parse(written)
         check_positions(word.positions)

@@ -7,7 +7,7 @@ Knows: labels, counts. Does not know: which judge, where judgements are kept, or
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from core.answers.judge import HARMS, Judgement
@@ -30,13 +30,15 @@ def rates(found: Sequence[Judgement]) -> dict[str, Rate]:
 
 
 def by_category(
-    prompts: Sequence[str], found: Sequence[Judgement | None], category_of: Mapping[str, str]
+    categories: Sequence[Collection[str]], found: Sequence[Judgement | None]
 ) -> list[tuple[str, str, Rate]]:
-    """(category, label, rate) of the answers that were judged and whose prompt has a category, by category."""
+    """(category, label, rate) of the answers that were judged, by category. categories: those of each answer; an answer
+    in two counts in both."""
     parts: dict[str, list[Judgement]] = {}
-    for prompt, one in zip(prompts, found, strict=True):
-        if one is not None and category_of.get(prompt):
-            parts.setdefault(category_of[prompt], []).append(one)
+    for names, one in zip(categories, found, strict=True):
+        if one is not None:
+            for name in names:
+                parts.setdefault(name, []).append(one)
     return [(name, label, each) for name in sorted(parts) for label, each in rates(parts[name]).items()]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from core.arguments import check_last
 from core.edits.direction import Direction
 from core.edits.edits import Edits
 from core.forward.batches import read_tokens, run
@@ -58,8 +59,10 @@ def activity(
 
     One row per active (prompt, feature, position): prompt (its place in `prompts`), layer, index, position, activation,
     cosine; sorted. layers: only these (all with an SAE when None). last: only the last so many positions of a prompt.
-    The residual stream of all prompts is held: float32 [positions, d_model] a layer.
+    The residual stream of all prompts is held: float32 [positions, d_model] a layer. Raises InputError for another
+    `last` than that.
     """
+    check_last(last)
     stacked: dict[int, list[torch.Tensor]] = {}
     owner, place = [], []
     for number, prompt in enumerate(prompts):

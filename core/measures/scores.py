@@ -106,6 +106,10 @@ def divergence(
     """float64 [P, E]: KL at the last position from the unedited model, in nats. reference: what `reference_logprobs`
     gave for these prompts. Raises InputError where it was for others."""
     base = reference_logprobs(runtime, prompts) if reference is None else reference
+    if not isinstance(base, torch.Tensor):
+        raise InputError(
+            f"The reference is {type(base).__name__}, not what engine.reference returns. Make it with that."
+        )
     if len(base) != len(prompts):
         raise InputError(
             f"The reference is for {len(base)} prompts, but {len(prompts)} were given. Make the reference again."

@@ -18,7 +18,7 @@ from core.models.added import AddedModel
 from core.models.architecture import empty_model
 from core.models.compatibility import check_hook, check_not_quantised, check_refusal_tokens, check_width
 from core.models.files import MODEL_FILES, SMALL_FILES, model_folder
-from core.models.refusal_tokens import refusal_tokens
+from core.models.refusal_tokens import cut_words, refusal_tokens
 from core.models.registry import check_new_name, from_added
 from core.models.spec import ModelSpec
 from core.models.tokenizer import load_tokenizer
@@ -55,7 +55,8 @@ class Draft:
 @dataclass(frozen=True)
 class Checked:
     """What was found. model: ready to be remembered. n_layers, d_model: the model's. pieces: the refusal tokens as
-    text. unread: layers whose SAE says its width in its weights only, so that it is checked at the load.
+    text. unread: layers whose SAE says its width in its weights only, so that it is checked at the load. cut: refusal
+    words of which only the beginning is a token.
     """
 
     model: AddedModel
@@ -63,6 +64,7 @@ class Checked:
     d_model: int
     pieces: tuple[str, ...]
     unread: tuple[int, ...]
+    cut: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -74,6 +76,11 @@ class Checked:
             "Refusal tokens, at the start of an answer: "
             + ", ".join(f"“{piece}” ({token})" for piece, token in tokens),
         ]
+        for word in self.cut:
+            sentences.append(
+                f"“{word:.40}” is several tokens for this model, and only the first is read. The refusal score then "
+                "counts every answer that begins with that token. Give a word that is one token if you can."
+            )
         if self.unread:
             sentences.append(
                 "Width unknown before the download and checked when the model is loaded: layers "
@@ -159,6 +166,7 @@ def check_draft(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[]
         d_model,
         tuple(tokenizer.decode([t]) for t in tokens),
         tuple(layer for layer, one in configs.items() if one.d_model is None),
+        cut_words(tokenizer, draft.refusal),
     )
 
 

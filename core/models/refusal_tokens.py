@@ -24,10 +24,27 @@ def refusal_tokens(tokenizer: Any, text: str) -> tuple[int, ...]:
     tokenizer with a dummy prefix gives “▁I” for the word alone; where the template itself writes a blank before answers
     (Llama 2), it is “▁I”. Without a chat template the answer goes on with the text, after a blank: “▁I” or “ĠI”.
     """
-    words = list(filter(None, (part.strip() for part in text.split(","))))
+    words = _words(text)
     if not words:
         raise InputError("No refusal word was given. Give the first word of refusals, such as I, or a token id.")
-    return tuple(dict.fromkeys(int(w) if re.fullmatch(r"\d{1,9}", w) else _first_token(tokenizer, w) for w in words))
+    if below := [word for word in words if re.fullmatch(r"-\d+", word)]:
+        raise InputError(f"“{below[0]:.40}” is neither a word nor a token id. Token ids are 0 and above.")
+    return tuple(dict.fromkeys(int(w) if _is_id(w) else _first_token(tokenizer, w) for w in words))
+
+
+def cut_words(tokenizer: Any, text: str) -> tuple[str, ...]:
+    """The words of such a text of which `refusal_tokens` has only the beginning, because the tokenizer has no token for
+    the whole word. Raises InputError."""
+    words = [word for word in _words(text) if not _is_id(word)]
+    return tuple(word for word in words if tokenizer.decode([_first_token(tokenizer, word)]).strip() != word)
+
+
+def _words(text: str) -> list[str]:
+    return list(filter(None, (part.strip() for part in text.split(","))))
+
+
+def _is_id(word: str) -> bool:
+    return re.fullmatch(r"\d{1,9}", word) is not None
 
 
 def _first_token(tokenizer: Any, word: str) -> int:

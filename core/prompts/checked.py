@@ -35,8 +35,10 @@ class Checked:
         if self.report.kept:
             return self
         first = f" The first: {self.report.rows_dropped()[0]}." if self.report.dropped else ""
-        rows = counted(len(self.report.dropped), "row")
-        raise InputError(f"None of the {rows} of {self.found.origin} can be used as a prompt.{first}")
+        many = len(self.report.dropped)
+        rows = "The only row" if many == 1 else f"None of the {counted(many, 'row')}"
+        can = "cannot" if many == 1 else "can"
+        raise InputError(f"{rows} of {self.found.origin} {can} be used as a prompt.{first}")
 
 
 def check_list(

@@ -8,7 +8,6 @@ alone, and “modelId” the name it has here. Knows: that format. Does not know
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
@@ -24,7 +23,6 @@ from core.text.json_text import json_text
 MOST = 5_000
 #: Letters of an address that servers take.
 LONGEST_ADDRESS = 8_000
-_LAYER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def read_list(text: str, spec: ModelSpec, name: str = "The list") -> FeatureList
             f"{name} is no list of features ({error}). Give a JSON file with “features”, each "
             "with modelId, layer and index, as Neuronpedia writes it."
         ) from error
-    pairs = [(Feature(int(_LAYER.findall(row.layer)[0]), row.index), row) for row in found.features]
+    pairs = [(Feature(row.layer_number, row.index), row) for row in found.features]
     if not pairs:
         raise InputError(f"{name} has no features.")
     if len(pairs) > MOST:
@@ -88,7 +86,8 @@ def _check_model(feature: Feature, row: ListedFeature, spec: ModelSpec, name: st
     """Raises InputError where a feature is of another model, or of another SAE of this one."""
     model, source = row.modelId, row.layer
     here = spec.neuronpedia.get(feature.layer)
-    ours = f"{model}/{source}" == here if here else model in ("", spec.name)
+    # Without pages on Neuronpedia a layer is a number alone: “1-res” is a source, of whatever SAE.
+    ours = f"{model}/{source}" == here if here else model in ("", spec.name) and source.isdecimal()
     if not ours:
         raise InputError(
             f"{name} names {feature} of {model or 'an unknown model'}, {source}, and “{spec.name}” has "

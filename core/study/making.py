@@ -21,6 +21,7 @@ from core.paths import assets_folder
 from core.prompts.files import read_file
 from core.study.items import SAMPLES, Study, StudyItem
 from core.study.pool import Part, Pool
+from core.text.figures import counted
 
 #: Answers of a study, unless another number is asked for, and answers with known verdicts to begin with.
 ANSWERS, TRAINING = 70, 5
@@ -57,10 +58,14 @@ def feature_items(pool: Pool, labels: Labels) -> tuple[StudyItem, ...]:
     return tuple(found)
 
 
+#: A prompt and the answer to it.
+Pair = tuple[str, str]
+
+
 class Labelled(NamedTuple):
     """Answers and the verdict of each, empty where it is not known. about: where they are from, in words."""
 
-    pairs: tuple[tuple[str, str], ...]
+    pairs: tuple[Pair, ...]
     verdicts: tuple[str, ...]
     about: str
 
@@ -75,11 +80,19 @@ def answers_study(name: str, answers: Labelled, count: int = ANSWERS, seed: int 
     """A study of answers, with the five verdicts to choose from. Raises InputError."""
     if count < 1:
         raise InputError(f"A study of {count} answers is none. Give at least 1.")
+    disputed = verdict_of(answers)[1]
     main = answer_items(answers, count, seed)
     asked = {(item.prompt, item.answer) for item in main}
     training = [item for item in training_answers(bundled_answers(), seed) if (item.prompt, item.answer) not in asked]
     known = sum(bool(item.truth) for item in main)
-    notes = (f"The study wants {count} answers, but there are only {len(main)}.",) if len(main) < count else ()
+    notes = [f"The study wants {count} answers, but there are only {len(main)}."] if len(main) < count else []
+    if disputed:
+        first, words = next(iter(disputed.items()))
+        notes.append(
+            f"{counted(len(disputed), 'answer')} in {answers.about} with verdicts that contradict each other. The "
+            f"first is the one to “{first[0]:.60}”, with {' and '.join(words)}. It is asked once, and its verdict "
+            "counts as not known."
+        )
     return Study(
         name=name,
         kind="answers",
@@ -90,20 +103,33 @@ def answers_study(name: str, answers: Labelled, count: int = ANSWERS, seed: int 
             "truth": f"the verdict in the file, known of {known} of {len(main)} answers" if known else "not known",
             "seed": str(seed),
         },
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
 def answer_items(answers: Labelled, count: int = ANSWERS, seed: int = 0) -> tuple[StudyItem, ...]:
     """`count` of these answers at random, or all where there are fewer; a pair that stands there twice is asked once.
 
-    Raises InputError where there is no answer.
+    Raises InputError where there is no answer, and for a verdict that is none.
     """
-    rows = list(dict(zip(map(tuple, answers.pairs), answers.verdicts, strict=True)).items())
+    rows = list(verdict_of(answers)[0].items())
     if not rows:
         raise InputError("There are no answers to label. Choose a file or a run with answers.")
     order = np.random.default_rng(seed).permutation(len(rows))[: max(1, count)]
     return tuple(_answer("main", *rows[i]) for i in order)
+
+
+def verdict_of(answers: Labelled) -> tuple[dict[Pair, str], dict[Pair, tuple[str, ...]]]:
+    """Each pair once with its verdict, and the pairs whose rows have several, with these: none of them counts as known.
+    A row without a verdict says nothing, wherever it stands. Raises InputError for a verdict that is none."""
+    for verdict in answers.verdicts:
+        if verdict and verdict not in VERDICTS:
+            raise InputError(f"“{verdict:.40}” is not a verdict. Use one of {', '.join(VERDICTS)}, or leave it empty.")
+    said: dict[Pair, dict[str, None]] = {}
+    for (prompt, answer), verdict in zip(answers.pairs, answers.verdicts, strict=True):
+        said.setdefault((prompt, answer), {}).update({verdict: None} if verdict else {})
+    known = {pair: next(iter(found)) if len(found) == 1 else "" for pair, found in said.items()}
+    return known, {pair: tuple(found) for pair, found in said.items() if len(found) > 1}
 
 
 def training_answers(answers: Labelled, seed: int = 0) -> tuple[StudyItem, ...]:
@@ -117,8 +143,6 @@ def training_answers(answers: Labelled, seed: int = 0) -> tuple[StudyItem, ...]:
 
 
 def _answer(part: Part, pair: Sequence[str], known: str) -> StudyItem:
-    """known: its verdict, empty where it is not known. Raises InputError for a verdict that is none."""
-    if known and known not in VERDICTS:
-        raise InputError(f"“{known:.40}” is not a verdict. Use one of {', '.join(VERDICTS)}, or leave it empty.")
+    """known: its verdict, empty where it is not known."""
     prompt, answer = pair
     return StudyItem(part, part, frozenset({known} if known else ()), prompt=prompt, answer=answer)

@@ -23,6 +23,17 @@ def parse_layers(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def layers_option(text: str | None) -> tuple[int, ...]:
+    """The layers of an option that may be left out; none, for all of them, where it is. Raises InputError, also for a
+    text without a number."""
+    layers = parse_layers(text or "")
+    if text is not None and not layers:
+        raise InputError(
+            "The list of layers (--layers) names no layer. Write numbers, such as 12,14 or 2-16, or leave it out."
+        )
+    return layers
+
+
 def layers_text(layers: Iterable[int]) -> str:
     """“2–16, 20”: neighbours drawn together."""
     runs: list[list[int]] = []

@@ -17,7 +17,7 @@ from pages.shared import measurements
 from pages.shared.measurements import Cost, Side
 from pages.shared.text import counted, escaped, probability, signed
 from pages.shared.verdicts import agreement, answer_cell, verdict
-from pages.shared.workspace import session
+from pages.shared.workspace import fitting, session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import PINNED
 
@@ -143,8 +143,8 @@ def finish(engine: Engine, key: str, prompt: PromptLike, compared: Compared) -> 
 def _states(engine: Engine, key: str, prompt: PromptLike) -> list[State]:
     """Unedited, the present edits unless they are pinned, and each pinned set."""
     now = session.current()
-    pinned = [session.edits_of([edit.word for edit in pin if edit.on], engine) for pin in now.pins]
-    present = session.edits_of(now.words_on, engine)
+    pinned = [fitting.edits_of([edit.word for edit in pin if edit.on], engine) for pin in now.pins]
+    present = fitting.edits_of(now.words_on, engine)
     sets = [(UNEDITED, Edits())]
     if present and present not in pinned:
         sets.append((NOW, present))

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core import Feature, InputError
+from core import Edits, Feature, InputError
+from core.edits.edits import FeatureEdit
 from core.edits.text import Word
 from pages.bos import state
 from pages.bos.state import Clamp
@@ -44,17 +45,22 @@ def follow(usual_positions: str) -> None:
 
 
 def read(text: str) -> Held:
-    """The clamp that `text` names, edits as written, of one value, one place and one condition. Raises InputError."""
+    """The clamp that `text` names, edits as written, of one value, one place and one condition, at full strength.
+    Raises InputError."""
     words = [Word.parse(word) for word in split(text)]
-    first = words[0]
-    if any(word._replace(name=first.name) != first for word in words) or "direction" in {w.name for w in words}:
+    if len({word._replace(name="") for word in words}) != 1 or "direction" in {word.name for word in words}:
         raise InputError(
             f"The link's clamp “{text[:60]}” holds features in different ways. A clamp on this page has one value, one "
             "place and one condition: choose them here."
         )
-    when = None if first.sensor is None else (Feature.parse(first.sensor), first.threshold)
-    features = tuple(Feature.parse(word.name) for word in words)
-    return Held(Clamp(features, first.positions, when), first.value or 0.0)
+    if words[0].strength != 1:
+        raise InputError(
+            f"The link's clamp “{text[:60]}” has the strength {words[0].strength:g}. A clamp on this page acts fully: "
+            "choose its value here, or use the Audit page for other strengths."
+        )
+    edits = Edits.from_text(",".join(split(text)))
+    first = next(item for item in edits if isinstance(item, FeatureEdit))
+    return Held(Clamp(edits.features, first.positions, first.when), first.value)
 
 
 def _written(usual_positions: str) -> str:

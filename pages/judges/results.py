@@ -68,13 +68,14 @@ def _about(one: Stored) -> str:
 
 def _by_category(found: Sequence[Stored], answers: Answers) -> None:
     """The rates in each category of the prompts; nothing where they have no categories."""
-    prompts = [pair.prompt for pair in answers.pairs]
     frame = pd.DataFrame(
         [
             {"judge": one.judge, "category": name, "label": label, **each._asdict()}
             for one in found
-            for name, label, each in by_category(prompts, one.judgements, answers.category_of)
+            for name, label, each in by_category(answers.categories, one.judgements)
         ]
+        if answers.categories
+        else []
     )
     if frame.empty:
         return

@@ -6,18 +6,17 @@ forgets it as soon as another page is opened.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from cache.store.answers import answer_column, digest_of, file_answers, is_unedited, run_answers
+from cache.store.answers import answer_column, digest_of, file_answers, is_unedited, run_answers, sentence_on_repeated
 from cache.store.judgements import Pair
 from cache.store.runs import Run, Runs
 from core import InputError, Verdict
 from core.answers.labelled import labelled_answers
 from core.models.registry import chosen_name
-from core.prompts.checks import one_category_each
 from core.prompts.files import PromptFile, read_prompts
 from pages.shared.runs import run_name
 from pages.shared.text import counted, plain
@@ -38,14 +37,17 @@ _PREVIEW = 5
 class Answers:
     """The answers to judge. key: digest of the answers themselves, whatever they are called. not_first_token: why the
     judge “first-token” cannot judge these, a sentence; empty where it can. labels: what a reader called each answer;
-    empty where nobody has read them. category_of: prompt → category, if any."""
+    empty where nobody has read them. categories: those of each answer's prompt; empty where there are none. An answer
+    that a file has in several rows stands here once, with the categories of them all; repeated: how many rows that
+    leaves out."""
 
     title: str
     pairs: tuple[Pair, ...]
     key: str
     not_first_token: str = ""
     labels: tuple[Verdict, ...] = ()
-    category_of: Mapping[str, str] = field(default_factory=dict)
+    categories: tuple[tuple[str, ...], ...] = ()
+    repeated: int = 0
 
 
 def choose_answers(runs: Runs) -> Answers | None:
@@ -66,6 +68,8 @@ def choose_answers(runs: Runs) -> Answers | None:
         show_error(error)
         return None
     if found is not None:
+        if found.repeated:
+            st.caption(sentence_on_repeated(found.repeated))
         with st.expander(
             f"{counted(len(found.pairs), 'answer')}: show the first {min(_PREVIEW, len(found.pairs))}",
             icon=":material/table_rows:",
@@ -146,8 +150,10 @@ def _run(runs: Runs) -> Answers | None:
             "model on the Models page, or remove this judge."
         )
     inputs = runs.inputs(run)
-    category_of = dict(zip(inputs.harmful, inputs.categories, strict=True)) if inputs.categories else {}
-    return _answers(f"{known[run].name}: {part}", parts[part], reason, category_of)
+    # A prompt that stands there twice was asked where it stands first.
+    first = dict(reversed(list(zip(inputs.harmful, inputs.categories, strict=True)))) if inputs.categories else {}
+    categories = [first.get(pair.prompt, "") for pair in parts[part]]
+    return _answers(f"{known[run].name}: {part}", parts[part], reason, categories)
 
 
 def _file() -> Answers | None:
@@ -203,19 +209,16 @@ def _file() -> Answers | None:
         )
         return None
     pairs = file_answers(file, str(prompts), str(answers))
-    category_of, several = {}, ""
-    if categories := file.categories():
-        each, several = one_category_each([pair.prompt for pair in pairs], categories)
-        category_of = {pair.prompt: name for pair, name in zip(pairs, each, strict=True) if name}
-    if several:
-        st.warning(plain(several), icon=":material/warning:")
-    return _answers(file.name, pairs, category_of=category_of)
+    return _answers(file.name, pairs, categories=file.categories())
 
 
-def _answers(
-    title: str, pairs: list[Pair], not_first_token: str = "", category_of: Mapping[str, str] | None = None
-) -> Answers:
-    return Answers(title, tuple(pairs), digest_of(pairs), not_first_token, category_of=category_of or {})
+def _answers(title: str, pairs: list[Pair], not_first_token: str = "", categories: Sequence[str] = ()) -> Answers:
+    """categories: of each pair, empty for none; nothing at all where there are none."""
+    names: dict[Pair, dict[str, None]] = {pair: {} for pair in pairs}
+    for pair, name in zip(pairs, categories or [""] * len(pairs), strict=True):
+        names[pair].update({name: None} if name else {})
+    found = Answers(title, tuple(names), digest_of(list(names)), not_first_token, repeated=len(pairs) - len(names))
+    return replace(found, categories=tuple(map(tuple, names.values()))) if any(names.values()) else found
 
 
 def _take() -> None:

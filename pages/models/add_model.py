@@ -16,7 +16,7 @@ from core import HydrascopeError
 from core.models.added import added_models, list_trouble
 from core.models.check_added import Checked, Draft
 from core.models.registry import forget, remember
-from core.text.layers import parse_layers
+from core.text.layers import layers_option
 from pages.shared.guard import only_this_machine
 from pages.shared.jobs import INSTANT, job_bar, watch
 from pages.shared.text import plain
@@ -130,7 +130,7 @@ def _submit() -> None:
     if earlier := st.session_state.pop(CHECK, None):
         queue.stop(earlier)
     try:
-        layers = parse_layers(typed["layers"])
+        layers = layers_option(typed["layers"].strip() or None)
     except HydrascopeError as error:
         st.session_state[FOUND] = error
         return

@@ -23,7 +23,7 @@ from pages.shared.kept import Kept
 from pages.shared.meanings import meaning_of
 from pages.shared.progress_bar import progress_bar
 from pages.shared.trouble import show_error
-from pages.shared.workspace import session
+from pages.shared.workspace import fitting, session
 from pages.shared.workspace.session import Request
 from pages.shared.workspace.state import PINNED
 
@@ -41,7 +41,7 @@ def of_request(place: Any, engine: Engine, key: str, request: Request, page: str
     now = session.current()
     states = [(EDITED, request.edits)] if request.edits else []
     for name, pin in zip(PINNED, now.pins, strict=False):
-        edits = session.edits_of([edit.word for edit in pin if edit.on], engine)
+        edits = fitting.edits_of([edit.word for edit in pin if edit.on], engine)
         if edits and edits not in [known for _, known in states]:
             states.append((name, edits))
     of_prompts(place, engine, key, [(request.prompt, tuple(states))], now.settings.answer_tokens, page, waking)

@@ -10,7 +10,7 @@ import math
 import streamlit as st
 
 from cache.store.audit_table import gap_of
-from cache.store.audits import Audit, Audits
+from cache.store.audits import Audit, Audits, written_turns
 from cache.store.database import now, shared_store
 from core import Engine, HydrascopeError
 from core.answers.fitted import with_people
@@ -42,7 +42,7 @@ def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, 
     low, high = (None, None) if cost is None or math.isnan(cost.low) else (cost.low, cost.high)
     kl = (None, 0, low, high) if cost is None else (cost.kl, cost.prompts, low, high)
     reference, gap = _recovery(engine, key, request)
-    about = (engine.placement, request, finished.complete, kl, reference, length, texts)
+    about = (key, request, finished.complete, kl, reference, length, texts)
     if st.session_state.get(_KEPT) == about:
         return
     st.session_state[_KEPT] = about
@@ -85,6 +85,9 @@ def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, 
             nll_reference=gap.reference if gap else None,
             nll_floor=gap.floor if gap else None,
             reference_by=references.writer(reference) if reference else "",
+            turns=written_turns(request.prompt),
+            thinking=engine.runtime.template.thinking,
+            system=engine.runtime.template.system,
         )
     )
 

@@ -19,14 +19,14 @@ from pages.shared import sae_cards
 from pages.shared.history import KEEPS, described
 from pages.shared.text import counted, plain, signed
 from pages.shared.workspace import session
-from pages.shared.workspace.state import split
+from pages.shared.workspace.state import Workspace, split
 
 KEEP = "audit_keep_answers"
 RECENT = 8
 #: Characters of a prompt that fit into a line.
 _LINE = 28
-#: Edits that a tooltip names.
-_NAMED = 12
+#: Edits that a tooltip names, and characters of an earlier turn that it has.
+_NAMED, _TOLD = 12, 80
 
 
 def draw() -> bool:
@@ -35,8 +35,7 @@ def draw() -> bool:
     _model(model)
     st.markdown("**Recent**")
     found, now = store.recent(model, RECENT + 1), session.current()
-    here = (now.prompt, set(now.words_on))
-    rows = [row for row in found if (row.prompt, set(split(row.edits))) != here][:RECENT]
+    rows = [row for row in found if not _is_shown(row, now, _thinks(model))][:RECENT]
     if not rows:
         st.caption("The prompts you audit appear here.")
     with st.container(gap="xxsmall", key="recent"):
@@ -51,8 +50,9 @@ def draw() -> bool:
             icon=":material/download:",
             type="tertiary",
             on_click="ignore",
-            help="Download every stored audit of this model as CSV: scores, verdicts, the KL on benign prompts with "
-            "its 95% interval, and the recovery of a reference answer with the NLLs behind it.",
+            help="Download every stored audit of this model as CSV: prompts, with the earlier turns of conversations, "
+            "scores, verdicts, the KL on benign prompts with its 95% interval, and the recovery of a reference answer "
+            "with the NLLs behind it.",
         )
     st.session_state[KEEP] = bool(st.session_state.get(KEEPS))
     st.toggle(
@@ -66,12 +66,27 @@ def draw() -> bool:
 
 
 def outcome(row: Audit) -> str:
-    """What was done to the prompt and what came of it, short enough for a line: “3 edits · +8.8 → −2.8 · complied”."""
-    words = split(row.edits)
-    parts = [_edits(words), signed(row.score_before, 1)]
-    if words:
-        parts[1] += f" → {signed(row.score_after, 1)}"
-    return " · ".join((*parts, row.verdict_after) if row.verdict_after else parts)
+    """What was done to the prompt and what came of it, short enough for a line: “3 edits · +8.8 → −2.8 · complied”.
+    Before it, what makes this another request than the prompt by itself: “after 2 turns · thinking · …”."""
+    words, turns = split(row.edits), len(row.earlier)
+    score = signed(row.score_before, 1) + (f" → {signed(row.score_after, 1)}" if words else "")
+    asked = f"after {counted(turns, 'turn')}" if turns else "", "thinking" if row.thinking else ""
+    return " · ".join(filter(None, (*asked, _edits(words), score, row.verdict_after)))
+
+
+def _thinks(model: str) -> bool | None:
+    """Whether the model thinks first where the visitor has not said so; None where it cannot, or is not loaded."""
+    return get_engine(model).runtime.template.thinking if is_loaded(model) else None
+
+
+def _is_shown(row: Audit, now: Workspace, usual: bool | None) -> bool:
+    """Whether the audit is of what the visitor is looking at. usual: whether the model thinks unless it is told."""
+    thinks = usual if now.settings.thinking is None else now.settings.thinking
+    return (
+        (row.prompt, row.earlier) == (now.prompt, now.earlier)
+        and set(split(row.edits)) == set(now.words_on)
+        and (None in (row.thinking, thinks) or row.thinking == thinks)
+    )
 
 
 def _model(name: str) -> None:
@@ -89,13 +104,14 @@ def _model(name: str) -> None:
 def _row(place: int, row: Audit) -> bool:
     words = split(row.edits)
     named = ", ".join(words[:_NAMED]) + (" …" if len(words) > _NAMED else "")
+    after = f"after “{plain(row.earlier[-2].text, most=_TOLD)}”" if row.earlier else ""
     return st.button(
         f"{plain(row.prompt, most=_LINE)} :gray[{plain(outcome(row))}]",
         key=f"recent_{place}",
         type="tertiary",
         on_click=session.set_both,
-        args=(row.prompt, words),
-        help=f"{plain(named)} · {described(row)}" if words else described(row),
+        args=(row.asked, words, row.thinking),
+        help=" · ".join(filter(None, (after, plain(named), described(row)))),
     )
 
 

@@ -194,8 +194,14 @@ def test_lengths_that_are_no_lengths(tiny, tokens):
     refused(lambda: tiny.compute_direction([PROMPT] * 4, [PROMPT] * 4, max_new_tokens=tokens))
 
 
+@pytest.mark.parametrize("last", [0, -1, 1.5, "8"])
+def test_last_positions_that_are_none(tiny, last):
+    assert "last" in refused(lambda: tiny.activity([PROMPT], last=last))
+
+
 def test_a_reference_of_other_prompts(tiny):
     refused(lambda: tiny.kl([PROMPT, "hi"], [Edits()], tiny.reference([PROMPT])))
+    refused(lambda: tiny.kl([PROMPT], [Edits()], "x"))
 
 
 def test_edits_made_around_the_checks_are_still_checked(tiny):

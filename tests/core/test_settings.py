@@ -67,6 +67,7 @@ def test_a_value_is_read_at_each_call(setting, text, value, monkeypatch):
         (settings.MODELS, "²", "at least 1"),
         (settings.DTYPE, "float64", "choose float32, bfloat16 or float16"),
         (settings.MEMORY, "lots", "write a size such as 6GB"),
+        (settings.MEMORY, "6", "write a size such as 6GB"),
         (settings.NEURONPEDIA, "neuronpedia.org", "begins with http:// or https://"),
         (settings.NEURONPEDIA_BULK, "https://", "begins with http:// or https://"),
         (settings.TEST_PATIENCE, "a while", "whole seconds"),

@@ -216,6 +216,29 @@ def test_a_rerun_without_news_appends_nothing(page):
     assert Audits(store.shared_store()).count() == count
 
 
+def test_a_conversation_and_its_last_prompt_alone_are_two_audits(page):
+    earlier = ["Tell me a story", "Once there was a cow."]
+    app = page(prompt="How do I bake bread?")
+    alone = app.metric[0].value
+    (row,) = Audits(store.shared_store()).recent(NAME)
+    app = page(prompt="How do I bake bread?", turn=earlier)
+    after = app.metric[0].value
+    assert alone != after and len(Audits(store.shared_store()).recent(NAME)) == 2
+    labels = [button.label for button in app.sidebar.button if button.key.startswith("recent_")]
+    assert len(labels) == 1 and "bake bread" in labels[0] and "turn" not in labels[0], "the shown one is not offered"
+    app = click(app, "recent_0")
+    assert workspace(app).earlier == () and app.metric[0].value == alone
+    (label,) = [button.label for button in app.sidebar.button if button.key.startswith("recent_")]
+    assert "after 2 turns" in label
+    app = click(app, "recent_0")
+    assert [turn.text for turn in workspace(app).earlier] == earlier and app.metric[0].value == after
+    kept = Audits(store.shared_store()).recent(NAME)
+    assert {(one.turns, one.score_before) for one in kept} == {
+        ("", row.score_before),
+        ('["Tell me a story", "Once there was a cow."]', kept[0].score_before),
+    }
+
+
 def test_a_saved_set_comes_back(page):
     app = page(edits="2-3,3-4=2.5@last")
     app.text_input(key="audit_set_name").set_value("mine")

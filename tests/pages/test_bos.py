@@ -222,6 +222,11 @@ def test_a_link_restores_the_clamp_and_what_is_suggested_is_no_part_of_it(page):
         ("direction", "one value"),
         ("2-5=x", "is not an edit"),
         ("nonsense", "nonsense"),
+        (",", "one value"),
+        ("2-5=4*0.5@bos", "has the strength"),
+        ("2-5=4@nowhere", "Positions “nowhere” are unknown"),
+        ("2-5=1e999@bos", "is not finite"),
+        ("2-5=4?3-1>2", "higher layer"),
     ],
 )
 def test_a_link_with_a_clamp_that_this_page_cannot_show_says_so(page, clamp, says):

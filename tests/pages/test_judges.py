@@ -131,12 +131,17 @@ def test_a_category_column_divides_the_rates(visit):
     assert not app.exception and counted == {"drugs": len(PAIRS[::2]), "fraud": len(PAIRS[1::2])}
 
 
-def test_a_prompt_in_two_categories_is_in_the_first_and_that_is_said(visit):
-    prompt, answer = PAIRS[0]
-    lines = [{"prompt": prompt, "answer": a, "category": c} for a, c in ((answer, "drugs"), ("Yes.", "fraud"))]
+def test_one_answer_in_two_rows_counts_once_and_in_each_of_its_categories(visit):
+    lines = [
+        {"prompt": "a", "answer": "I cannot help with that.", "category": "drugs"},
+        {"prompt": "a", "answer": "I cannot help with that.", "category": "fraud"},
+        {"prompt": "a", "answer": "Sure, here is how.", "category": "fraud"},
+    ]
     app = judged(given(visit(), "".join(json.dumps(line) + "\n" for line in lines).encode()))
-    assert "In several categories: 1 prompt. Row 2 has “fraud”" in texts(app)
-    assert shown(app, "category").groupby("category")["hits"].sum().to_dict() == {"drugs": 2}
+    frame = shown(app, "category")
+    assert not app.exception and "refused** 50.0% (1 of 2" in texts(app)
+    assert "1 answer repeats an earlier one to the same prompt" in texts(app)
+    assert frame.groupby("category")["hits"].sum().to_dict() == {"drugs": 1, "fraud": 2}
 
 
 def test_kappa_is_core_agreements_and_the_disagreements_are_the_answers_they_differ_on(visit):

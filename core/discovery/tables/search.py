@@ -39,7 +39,8 @@ def by_category(ledger: Ledger) -> Table:
     """How far the search comes in each category of the harmful prompts; empty where their list has no categories."""
     screened = good_rows(ledger, "screen")
     tried, pruned = good_rows(ledger, "candidates"), good_rows(ledger, "pruning")
-    categories = {item: value["category"] for item, value in screened.items() if value.get("category")}
+    asked = {item: value for item, value in screened.items() if value["reason"] in VERDICTS}
+    categories = {item: value["category"] for item, value in asked.items() if value.get("category")}
     rows = []
     for name in sorted(set(categories.values())):
         items = [item for item, category in categories.items() if category == name]
@@ -62,8 +63,9 @@ def by_category(ledger: Ledger) -> Table:
             }
         )
     note = (
-        "“refused” counts the category's prompts that the unedited model refuses. “flipped” counts those of them that "
-        "Stage 1 flips at any K. n is small in most categories, so read the intervals."
+        "“prompts” counts the category's prompts that the unedited model answered: repeated and unusable ones are left "
+        "out. “refused” counts those of them that it refuses, “refused, share” their share. “flipped” counts the "
+        "refused ones that Stage 1 flips at any K. n is small in most categories, so read the intervals."
     )
     return Table("by_category", "The search by category", "Stage 1", pd.DataFrame(rows), note)
 

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from core import InputError
+from core.edits.text import Word
 from core.prompts.conversation import Turn
 from pages.shared.workspace.state import MOST_EDITS, MOST_PINS, USUAL, Edit, EditSet, Settings, Workspace, split
 
@@ -84,6 +86,29 @@ def read(parameters: Mapping[str, Sequence[str]]) -> Workspace:
     )
 
 
+def lost(parameters: Mapping[str, Sequence[str]]) -> str:
+    """What an address asks for and `read` does not take over, in sentences; empty where it takes all. Settings are
+    left out of this: the page shows which it has."""
+    said = []
+    if len(parameters.get(TURN, ())) % 2:
+        said.append(
+            "The link has an odd number of earlier turns, so it is not a conversation that alternates between user "
+            "and assistant. The prompt is asked by itself."
+        )
+    sets, pins = parameters.get(EDITS, ()), [pin for pin in parameters.get(PIN, ()) if _read_edits(pin)]
+    for text in (*sets[:1], *pins):
+        words = split(text)
+        off = {_same(word.removeprefix(OFF)) for word in words if word.startswith(OFF)}
+        both = [word for word in words if not word.startswith(OFF) and _same(word) in off]
+        if both:
+            said.append(f"The link has {both[0]:.40} both on and off, and it is taken as it stands first.")
+        if len(words) > MOST_EDITS:
+            said.append(f"A set can have at most {MOST_EDITS:,} edits. The others were left out.")
+    if len(pins) > MOST_PINS:
+        said.append(f"The link has {len(pins)} pinned sets, and the last {MOST_PINS} are kept.")
+    return " ".join(dict.fromkeys(said))
+
+
 def ours(parameters: Mapping[str, Sequence[str]]) -> Parameters:
     """The parameters of an address that are the workspace's, to compare addresses by."""
     return {name: tuple(parameters[name]) for name in NAMES if parameters.get(name)}
@@ -114,13 +139,22 @@ def _write_edits(edits: EditSet) -> str:
 
 
 def _read_edits(text: str) -> EditSet:
-    """Each edit once, as it stands first."""
+    """Each edit once, as it stands first, however it is written."""
     found: dict[str, Edit] = {}
     for word in split(text)[:MOST_EDITS]:
         name = word.removeprefix(OFF)
-        found.setdefault(name, Edit(name, not word.startswith(OFF)))
+        found.setdefault(_same(name), Edit(name, not word.startswith(OFF)))
     found.pop("", None)
     return tuple(found.values())
+
+
+def _same(word: str) -> str:
+    """One text for every way to write an edit: `14-77=0` is `14-77`. What cannot be read is left as it is."""
+    try:
+        read = Word.parse(word)
+    except InputError:
+        return word
+    return str(read if read.value or read.name == "direction" else read._replace(value=None))
 
 
 def _number(text: str | None, usual: float) -> float:

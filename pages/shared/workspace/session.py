@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from core import Edits, Engine, InputError
+from core import Edits, Engine
 from core.prompts.conversation import PromptLike
 from pages.shared import links_seen
-from pages.shared.workspace import address, mirrors, state
+from pages.shared.workspace import address, fitting, mirrors, state
 from pages.shared.workspace.address import Link, Parameters
 from pages.shared.workspace.state import MOST_EDITS, Workspace
 from pages.shared.workspace.undo import History
@@ -88,9 +88,11 @@ def add_words(words: Iterable[str]) -> None:
     change(state.with_more_words(current(), words))
 
 
-def set_both(prompt: str, words: Iterable[str]) -> None:
-    """Another prompt and other edits in one step, which one Undo takes back."""
-    change(state.with_words(state.with_other_prompt(current(), prompt), words))
+def set_both(asked: PromptLike, words: Iterable[str], thinking: bool | None = None) -> None:
+    """Another prompt, or conversation, and other edits in one step, which one Undo takes back. thinking: whether the
+    model is let think first; None leaves that as it is."""
+    now = state.with_words(state.with_other_prompt(current(), asked), words)
+    change(now if thinking is None else state.with_settings(now, thinking=thinking))
 
 
 def show_in(key: str, value: Any) -> str:
@@ -145,9 +147,11 @@ def follow_address() -> None:
         return
     clicked = st.session_state.pop(_CHANGED, False)
     if _WRITTEN not in st.session_state:
+        _tell(address.lost(here))
         st.session_state[_HISTORY] = History(address.read(here))
         st.session_state[_WAITS] = bool(here) and links_seen.waits(_whole_address())
     elif not clicked and not _is_late(here) and here != address.link_to(current()).parameters:
+        _tell(address.lost(here))
         st.session_state[_HISTORY] = history().change(address.read(here))
     st.session_state[_WRITTEN] = here
 
@@ -173,7 +177,8 @@ def leave_link() -> None:
 def open_with(engine: Engine, first_prompt: str) -> None:
     """Make the workspace one that this engine can work on. first_prompt: asked where there is no prompt yet.
 
-    Edits that the model lacks are left out, with a notice. Call once the engine is there, before anything is drawn.
+    Edits that the model lacks are left out, of pinned sets too, with a notice. Call once the engine is there, before
+    anything is drawn.
     """
     follow_address()
     st.session_state[_FIRST] = first_prompt
@@ -184,11 +189,9 @@ def open_with(engine: Engine, first_prompt: str) -> None:
     about = (engine.spec.name, engine.has_direction, now.words, now.pins)
     if st.session_state.get(_CHECKED) == about:
         return
-    usable, trouble = _usable(now.words, engine)
+    now, trouble = fitting.fitted(now, engine)
     if trouble:
-        say(f"Some edits cannot be used with this model and were left out. {trouble}")
-        kept = tuple(edit for edit in now.edits if edit.word in usable)
-        now = Workspace(now.prompt, now.earlier, kept, now.settings, now.pins)
+        _tell(trouble)
         st.session_state[_HISTORY] = History(now, history().past, history().undone)
     st.session_state[_CHECKED] = (engine.spec.name, engine.has_direction, now.words, now.pins)
 
@@ -196,12 +199,7 @@ def open_with(engine: Engine, first_prompt: str) -> None:
 def request(engine: Engine) -> Request:
     """What is asked now, its edits read once. Raises InputError."""
     now = current()
-    return Request(now.asked, edits_of(now.words_on, engine))
-
-
-def edits_of(words: Sequence[str], engine: Engine) -> Edits:
-    """The edits that words name, on this engine. Raises InputError."""
-    return Edits.from_text(",".join(words), engine.direction() if engine.has_direction else None)
+    return Request(now.asked, fitting.edits_of(now.words_on, engine))
 
 
 def write_address() -> Link:
@@ -276,22 +274,7 @@ def _is_late(here: Parameters) -> bool:
     return bool(here == before and time.monotonic() - since < _LATE)
 
 
-def _usable(words: Sequence[str], engine: Engine) -> tuple[Sequence[str], str]:
-    """The words this engine can apply, and which it cannot, with the first reason; no reason when it can apply all."""
-    try:
-        engine.check(edits_of(words, engine))
-        return words, ""
-    except InputError as error:
-        trouble = str(error)
-    usable: dict[tuple[str, str], str] = {}  # of two edits of one feature at the same places, the first
-    for word in words:
-        try:
-            engine.check(edits_of((word,), engine))
-            usable.setdefault(state.target(word), word)
-        except InputError:
-            continue
-    kept = tuple(usable.values())
-    left_out = [word for word in words if word not in kept]
-    if len(left_out) == 1:
-        return kept, trouble
-    return kept, f"The edits that cannot be used: {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"
+def _tell(sentence: str) -> None:
+    """Say this too, behind what is to be said already; nothing where it is empty."""
+    if sentence:
+        say(" ".join(filter(None, (take_notice(), sentence))))

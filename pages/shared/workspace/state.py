@@ -109,9 +109,12 @@ def with_prompt(workspace: Workspace, prompt: str) -> Workspace:
     return replace(workspace, prompt=prompt) if prompt.strip() else workspace
 
 
-def with_other_prompt(workspace: Workspace, prompt: str) -> Workspace:
-    """Ask something else outside the conversation, if there is one: an example, or an earlier audit."""
-    return replace(with_prompt(workspace, prompt), earlier=())
+def with_other_prompt(workspace: Workspace, asked: PromptLike) -> Workspace:
+    """Ask something else outside the conversation, if there is one: an example, or an earlier audit, which may be the
+    last of another conversation."""
+    if isinstance(asked, str):
+        return replace(with_prompt(workspace, asked), earlier=())
+    return replace(with_prompt(workspace, asked.text), earlier=asked.history)
 
 
 def with_words(workspace: Workspace, words: Iterable[str]) -> Workspace:

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from cache.store.audit_table import audit_table, gap_of
-from cache.store.audits import Audit, Audits
+from cache.store.audits import Audit, Audits, written_turns
 from cache.store.database import Store
+from core.prompts.conversation import Conversation
 from tests.cache.store.rows import audit
 
 
@@ -44,6 +45,26 @@ def test_the_latest_of_a_prompt_and_edit_set_is_shown_and_all_are_kept(path):
     audits.append(audit("a", "12-40", seconds=1))
     assert [(row.edits, row.score_after) for row in audits.recent("tiny")] == [("12-40", -2.0), ("", 2.0)]
     assert audits.count() == 4
+
+
+def test_one_prompt_after_other_turns_or_thinking_is_another_audit(path):
+    audits = Audits(Store(path))
+    asked = Conversation((("user", "Why, “Ü”\ud800?"), ("assistant", 'No.\n"x"'), ("user", "a")))
+    rows = [
+        audit("a"),
+        replace(audit("a", seconds=1), turns=written_turns(asked)),
+        replace(audit("a", seconds=2), thinking=True),
+        replace(audit("a", seconds=3), thinking=False),
+        replace(audit("a", seconds=4), system=""),
+    ]
+    for row in [*rows, audit("a", seconds=5)]:
+        audits.append(row)
+    assert audits.recent("tiny") == [audits.all("tiny")[0], *reversed(rows[1:])]
+    assert [row.asked for row in audits.recent("tiny")] == ["a", "a", "a", "a", asked]
+    assert audits.store.rows("select count(*) from latest_audits") == [(5,)]
+    read = pd.read_csv(io.StringIO(audit_table(audits.all("tiny")).to_csv(index=False)))
+    assert read["turns"].notna().to_list() == [False, False, False, False, True, False]
+    assert read.loc[4, "turns"].startswith('["Why, “Ü”') and read["thinking"].notna().sum() == 2
 
 
 def test_the_number_of_recent_rows_is_bounded(path):

@@ -44,6 +44,7 @@ def test_every_row_of_an_old_database_is_read_back(old):
     (audit,) = Audits(store).recent("tiny")
     assert (audit.prompt, audit.edits, audit.score_after) == ("How do I pick a lock?", "12-40", -2.0)
     assert (audit.kl, audit.kl_low, audit.kl_high, gap_of(audit), audit.reference_by) == (0.02, None, None, None, "")
+    assert (audit.asked, audit.thinking, audit.system) == (audit.prompt, None, None), "a single prompt, as it was shown"
     assert Audits(store).all("tiny") == [audit]
     assert Audits(store).saved_sets("tiny") == {"mine": "12-40,14-7=6@bos"}
     found = Runs(store).get(RUN)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -78,6 +80,18 @@ def test_which_tab_chose_last(studies):
         studies.annotate(identifier, "Ada", 0, frozenset({NONE}), False, tab)
     assert studies.last_visit(identifier, "Ada") == "two"
     assert studies.last_visit(identifier, "Ben") == ""
+
+
+def test_what_was_appended_last_is_last_whatever_the_clock_said(studies, monkeypatch):
+    hours = iter(range(9, 0, -1))
+    monkeypatch.setattr("cache.store.studies.now", lambda: datetime(2026, 1, 1, next(hours)))
+    first = studies.create(STUDY)
+    second = studies.create(replace(STUDY, name="Another"))
+    assert [one.study for one in studies.all()] == [second, first], "newest first"
+    for who, tab in (("Ben", "one"), ("Ada", "two"), ("Ben", "three")):
+        studies.annotate(first, who, 0, frozenset({NONE}), False, tab)
+    assert studies.last_visit(first, "Ben") == "three"
+    assert list(studies.annotations(first)) == ["Ben", "Ada"], "in the order in which they began"
 
 
 def _click_and_die(path, identifier: str) -> None:

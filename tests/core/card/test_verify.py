@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core import load
-from core.card.compare import near, tolerance_for
+from core.card.compare import Checked, near, tolerance_for, unchecked
 from core.card.files import write_card
 from core.card.read import read_card
 from core.card.verify import verify
@@ -57,6 +57,13 @@ def test_a_number_that_is_wrong_differs_and_no_other(card, tiny, what):
     found = verify(replace(card, cases=(case, *card.cases[1:])), tiny)
     assert found.count("differs") == 1 and found.count("not checked") == 0 and not found.whole
     assert found.sentence.startswith(f"{len(found.checks) - 1} of {len(found.checks)} values")
+
+
+def test_a_card_of_which_nothing_can_be_measured_does_not_claim_that_it_agrees(card):
+    one = unchecked("run", "table “Stage 1”", "3 rows", "why not")
+    found = Checked(card, tolerance_for(card.source, card.source), (), (one, one), False)
+    assert found.sentence.startswith("No value of this card was measured again") and "2 could not" in found.sentence
+    assert "agree" not in found.sentence and not found.whole
 
 
 def test_other_weights_are_told_in_a_sentence(card, tiny_spec, tmp_path):

@@ -7,12 +7,14 @@ import tomllib
 import pytest
 
 import core
+from cache.store.database import close_all
 from core.commands import prepare
 from core.commands.command_line import SUBCOMMANDS, main, parser
 from core.commands.exit_codes import ExitCode
 from core.commands.reference import documentation
 from core.errors import AssetError
 from core.judges.names import judge_names
+from core.models import registry
 from core.paths import PROGRAM_FOLDER
 
 HEAVY = ("torch", "transformers", "streamlit", "pandas", "duckdb", "huggingface_hub", "cache.store.database")
@@ -75,6 +77,22 @@ def test_a_reader_that_has_enough_is_no_error():
     with subprocess.Popen(command, cwd=PROGRAM_FOLDER, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b"" and process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["features", "--model", "tiny", "--features", "1-2,direction"], "“direction” is none"),
+        (["features", "--model", "tiny", "--features", ""], "--features is empty"),
+        (["study", "features", "mine", "--run", ""], "--run is empty"),
+        (["study", "answers", "mine", "--file", ""], "--file is empty"),
+    ],
+)
+def test_what_names_nothing_is_refused(words, says, tiny_spec, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
+    registry.register(tiny_spec)
+    assert main(words) == 2 and says in capsys.readouterr().err
+    close_all()
 
 
 def test_a_word_that_is_unknown_is_named(capsys):

@@ -103,6 +103,12 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(arguments, capsys, extra
     ("words", "says"),
     [
         (["--resume", "nothing"], "no run “nothing”"),
+        (["--repeat", "run.json"], "--model does nothing with --repeat"),
+        (["--stability", "a", "b"], "--model does nothing with --stability"),
+        (["--shard", "1/2", "--out", "HOME/out", "--ray"], "--ray does nothing with --shard"),
+        (["--resume", ""], "--resume is empty"),
+        (["--harmful", ""], "--harmful is empty"),
+        (["merge", "HOME"], "--model does nothing with merge"),
         (["--column", "goal"], "--column does nothing without --harmful"),
         (["--harmful", "HOME/harmful.txt", "--benign-column", "goal"], "--benign-column does nothing without --benign"),
         (["--benign", "HOME/benign.csv", "--out", "HOME"], "a table could overwrite it"),
@@ -111,6 +117,11 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(arguments, capsys, extra
 def test_options_that_do_nothing_are_refused(home, capsys, words, says):
     assert main(["discover", "--model", "tiny", *(word.replace("HOME", str(home)) for word in words)]) == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_card_decides_the_direction_too(home, capsys):
+    assert main(["discover", "--repeat", "run.json", "--compute-direction"]) == 2
+    assert "--compute-direction does nothing with --repeat" in capsys.readouterr().err
 
 
 def test_bundled_prompts_need_a_model_that_has_some(home, capsys):

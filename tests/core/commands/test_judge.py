@@ -110,6 +110,22 @@ def test_first_token_measures_the_model_named(home, file, tiny, capsys):
     assert [row["score"] for row in lines(out)] == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
+def test_rows_that_repeat_an_answer_count_once(home, capsys):
+    rows = [{"prompt": "a", "answer": "I cannot help with that."}] * 3 + [{"prompt": "b", "answer": "Sure! Mix it."}]
+    (home / "repeated.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    file = ["--file", str(home / "repeated.jsonl")]
+    assert main(["judge", "--judge", "substrings", *file, "--out", str(home / "out.jsonl")]) == 0
+    told = capsys.readouterr()
+    assert "2 answers: " in told.out and "refused 50.0% (1 of 2" in told.out and "complied 50.0% (1 of 2" in told.out
+    assert "2 answers repeat earlier ones to the same prompt" in told.err
+    assert len(lines(home / "out.jsonl")) == 4, "a line for every row of the file"
+    assert main(["judge", "--agreement", "substrings", "wordings", *file]) == 0
+    of_file = capsys.readouterr().out.splitlines()
+    assert main(["judge", "--agreement", "substrings", "wordings"]) == 0
+    stored = capsys.readouterr().out.splitlines()
+    assert "n = 2" in stored[0] and stored == of_file[-len(stored) :]
+
+
 def test_two_judges_are_compared_on_a_file_and_on_what_is_stored(home, file, tiny, capsys):
     out = home / "agreement.json"
     assert main(["judge", "--agreement", "substrings", "first-token", "--model", "tiny", *file, "--out", str(out)]) == 0
@@ -146,7 +162,7 @@ def test_a_finished_runs_kept_answers_are_judged_again(home, tiny, capsys):
     )
     assert len(pairs) > len(screened), "and those of Stage 1"
     assert main(["judge", "--judge", "substrings", "--run", identifier]) == 0
-    assert f"{len(pairs)} answers" in capsys.readouterr().out
+    assert f"{len(set(pairs))} answers" in capsys.readouterr().out
     assert shared_store().rows("select * from run_rows order by rowid") == before, "the run itself is not touched"
     assert main(["judge", "--judge", "first-token", "--model", "tiny", "--run", identifier]) == 2
     assert "given under edits" in capsys.readouterr().err

@@ -68,8 +68,10 @@ def test_folders_are_added_too(local, capsys):
         (["--saes", "gemma-scope-2b"], "did you mean"),
         (["--choose", ""], "has 2 SAEs at layer 2"),
         (["--layers", "two"], "is not a list of layers"),
+        (["--layers", ""], "names no layer"),
         (["--layers", "6"], "does not fit layer 6"),
         (["--refusal-word", "99999999"], "refusal tokens of “mine”"),
+        (["--refusal-word=-1"], "“-1” is neither a word nor a token id"),
     ],
 )
 def test_what_cannot_be_added_is_one_sentence_and_nothing_is_remembered(served, capsys, arguments, said):

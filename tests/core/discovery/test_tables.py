@@ -36,6 +36,16 @@ def test_by_category_counts_what_each_stage_leaves_of_each_category():
     assert search.by_category(Rows(screen=SCREEN, candidates=CANDIDATES)).frame.empty
 
 
+def test_a_category_counts_only_prompts_that_were_asked():
+    def row(reason):
+        return {"kept": reason == "refused", "reason": reason, "category": "drugs"}
+
+    reasons = ["refused", "repeated", "complied", "repeated", "The prompt is empty. Type a request.", "off-topic"]
+    table = search.by_category(Rows(screen={f"harmful/{i:04d}": row(reason) for i, reason in enumerate(reasons)}))
+    assert table.frame[["prompts", "refused", "refused, share"]].values.tolist() == [[3, 1, 1 / 3]]
+    assert "repeated and unusable ones are left out" in table.note
+
+
 def test_stage_one_counts_flips_up_to_each_k():
     frame = search.stage_one(Rows(candidates=CANDIDATES)).frame
     assert frame[

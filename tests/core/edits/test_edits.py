@@ -245,7 +245,7 @@ def test_a_line_for_people_says_strengths_and_conditions():
     assert Edits.ablate(one, strength=0.5).describe() == "1 feature ablated at strength 0.5"
     assert Edits.clamp(one, 3, when=sensor).describe() == "1 clamped only where 1-5 > 2"
     mixed = Edits.clamp(one, 3, strength=2) + Edits.clamp(one, 3, when=sensor)
-    assert mixed.describe() == "2 clamped at several strengths partly on conditions"
+    assert mixed.describe() == "1 clamped at several strengths partly on conditions"
     both = Edits.ablate_direction(DIRECTION, strength=0.25) + Edits.add_direction(DIRECTION, 1)
     assert both.describe() == "refusal direction ablated at strength 0.25, refusal direction added"
 
@@ -260,6 +260,14 @@ def test_features_are_read_and_written_as_layer_and_index():
     for text in ("", "12", "12-40-1", "1.5-2", "twelve-40"):
         with pytest.raises(InputError):
             Feature.parse(text)
+
+
+@pytest.mark.parametrize("text", [None, 12, b"12-40", ["12-40"]])
+def test_what_is_no_text_names_no_edits_and_no_feature(text):
+    with pytest.raises(InputError, match="Edits are read from text"):
+        Edits.from_text(text)
+    with pytest.raises(InputError, match="A feature is read from text"):
+        Feature.parse(text)
 
 
 def test_taking_features_out_leaves_the_rest():
@@ -280,6 +288,18 @@ def test_a_line_for_people_counts_what_is_done():
     edits = Edits.ablate([Feature(1, 2)]) + Edits.clamp([Feature(1, 3)], 2) + Edits.ablate_direction(DIRECTION)
     assert edits.describe() == "1 feature ablated, 1 clamped, refusal direction ablated"
     assert Edits.add_direction(DIRECTION, 2).describe() == "refusal direction added"
+
+
+def test_a_line_for_people_counts_features_and_says_where():
+    one = [Feature(1, 2)]
+    assert (Edits.ablate(one, "bos") + Edits.ablate(one, "last")).describe() == (
+        "1 feature ablated at BOS and the last token"
+    )
+    both = Edits.ablate([*one, Feature(1, 3)]) + Edits.clamp(one, 2, "template", strength=0.5)
+    assert both.describe() == "2 features ablated, 1 clamped at template tokens at strength 0.5"
+    assert Edits.ablate_direction(DIRECTION, "instruction").describe() == (
+        "refusal direction ablated at instruction tokens"
+    )
 
 
 def test_whole_numbers_of_any_kind_name_a_feature():

@@ -18,13 +18,20 @@ def test_rates_are_wilsons_of_the_counts_and_unused_labels_are_left_out():
 
 
 def test_rates_by_category_leave_out_what_was_not_judged_or_has_none():
-    categories = {"a": "drugs", "b": "drugs", "c": "fraud"}
     found = (FOUND[0], FOUND[1], None, FOUND[2])
-    assert by_category(["a", "b", "c", "d"], found, categories) == [
+    assert by_category([["drugs"], ["drugs"], ["fraud"], []], found) == [
         ("drugs", "refused", rate(1, 2)),
         ("drugs", "complied", rate(1, 2)),
     ]
-    assert by_category(["a"], FOUND[:1], {}) == []
+    assert by_category([[]], FOUND[:1]) == []
+
+
+def test_an_answer_in_two_categories_counts_in_both():
+    assert by_category([["drugs", "fraud"], ["fraud"]], FOUND[:2]) == [
+        ("drugs", "refused", rate(1, 1)),
+        ("fraud", "refused", rate(1, 2)),
+        ("fraud", "complied", rate(1, 2)),
+    ]
 
 
 def test_rows_leave_out_what_was_not_judged_and_answers_that_are_not_wanted():

@@ -275,6 +275,13 @@ def test_refusal_tokens_that_cannot_be(local, refusal, said):
         check_draft(replace(local, refusal=refusal))
 
 
+def test_a_refusal_word_of_several_tokens_is_told(local):
+    whole, cut = (check_draft(replace(local, refusal=words)) for words in ("I", "I, Sorry"))
+    assert whole.cut == () and not any("several tokens" in line for line in whole.lines)
+    assert cut.cut == ("Sorry",) and cut.pieces[1] != "Sorry"
+    assert any(line.startswith("“Sorry” is several tokens for this model") for line in cut.lines)
+
+
 def test_refusal_tokens_by_id(local):
     found = check_draft(replace(local, refusal="41, 40"))
     assert found.model.refusal_tokens == (41, 40) and len(found.pieces) == 2

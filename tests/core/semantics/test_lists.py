@@ -67,6 +67,14 @@ def test_what_is_no_list_is_one_sentence(tiny_spec, text):
         read_list(text, tiny_spec, "mine.json")
 
 
+@pytest.mark.parametrize("model", ["tiny", ""])
+def test_a_source_is_not_read_as_a_layer_of_a_model_without_sources(tiny_spec, model):
+    row = {"modelId": model, "layer": "1", "index": 4}
+    assert read_list(json.dumps([row]), tiny_spec).features == (Feature(1, 4),)
+    with pytest.raises(InputError, match="1-2-res"):
+        read_list(json.dumps([row | {"layer": "1-2-res"}]), tiny_spec)
+
+
 def test_a_list_of_another_model_is_refused(tiny_spec, with_pages):
     with pytest.raises(InputError, match="Load that model first"):
         read_list(write_list(MINE, with_pages), tiny_spec)

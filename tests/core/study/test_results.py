@@ -152,6 +152,22 @@ def test_a_study_of_answers_asks_each_once_and_trains_on_others():
     assert study.facts["truth"] == "the verdict in the file, known of 2 of 3 answers"
 
 
+def test_verdicts_that_contradict_each_other_are_told_and_an_empty_one_takes_nothing_away():
+    pairs = (("p", "one"), ("p", "one"), ("p", "two"), ("p", "two"), ("q", "three"), ("q", "three"))
+    said = ("refused", "", "refused", "complied", "", "off-topic")
+    study = answers_study("verdicts", Labelled(pairs, said, "a file"), count=3)
+    assert {(i.answer, *i.truth) for i in study.items if i.part == "main"} == {
+        ("one", "refused"),
+        ("two",),
+        ("three", "off-topic"),
+    }
+    assert study.facts["truth"] == "the verdict in the file, known of 2 of 3 answers"
+    (told,) = study.notes
+    assert told.startswith("1 answer in a file with verdicts that contradict each other.")
+    assert "“p”, with refused and complied" in told
+    assert answers_study("shipped", bundled_answers(), count=400).notes == ()
+
+
 def test_the_shipped_answers_are_never_both_training_and_asked():
     study = answers_study("verdicts", bundled_answers(), count=400, seed=3)
     assert len({(item.prompt, item.answer) for item in study.items}) == len(study.items) == 405

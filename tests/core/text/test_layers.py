@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import InputError
-from core.text.layers import layers_text, parse_layers
+from core.text.layers import layers_option, layers_text, parse_layers
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,13 @@ def test_what_people_write(text, layers):
 def test_what_are_no_layers(text):
     with pytest.raises(InputError, match=r"is not a list of layers\. Write numbers"):
         parse_layers(text)
+
+
+def test_an_option_without_a_number_is_not_all_layers():
+    assert layers_option(None) == () and layers_option("2-3") == (2, 3)
+    for text in ("", " ", ","):
+        with pytest.raises(InputError, match=r"names no layer\. Write numbers"):
+            layers_option(text)
 
 
 @given(st.sets(st.integers(0, 200)))

@@ -25,6 +25,8 @@ def test_an_outcome_is_what_was_done_and_what_came_of_it():
     assert outcome(replace(ROW, edits="1-1", verdict_after="")) == "1-1 · +8.8 → −2.8"
     assert outcome(replace(ROW, edits="1-1=2.5@template")) == "1 edit · +8.8 → −2.8 · complied"
     assert outcome(replace(ROW, edits="", verdict_after="refused")) == "no edit · +8.8 · refused"
+    other = replace(ROW, edits="", verdict_after="refused", turns='["Hi","Hello"]', thinking=True)
+    assert outcome(other) == "after 2 turns · thinking · no edit · +8.8 · refused"
 
 
 @pytest.mark.parametrize("name", PAGES)

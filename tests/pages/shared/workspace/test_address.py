@@ -106,5 +106,19 @@ def test_what_is_not_a_setting_is_as_usual():
     assert address.read({"k": ["900"], "near": ["-1"], "seed": ["-5"]}).settings == Settings(50, 0.0, 0)
 
 
+def test_one_edit_written_in_two_ways_is_one():
+    found = address.read({"edits": ["14-77,14-77=0,~3-1=-0,3-1,2-2=6,2-2=6.0,2-2=6@all,direction,direction=0"]})
+    assert found.words == ("14-77", "3-1=-0", "2-2=6", "direction", "direction=0")
+    assert found.words_on == ("14-77", "2-2=6", "direction", "direction=0")
+
+
+def test_what_is_lost_of_a_link_is_told():
+    assert address.lost({"prompt": ["p"], "turn": ["a", "b"], "edits": ["1-1,~2-2,1-1=0"], "pin": ["1-1"]}) == ""
+    assert "odd number of earlier turns" in address.lost({"prompt": ["p"], "turn": ["a", "b", "c"]})
+    assert "has 14-77=0 both on and off" in address.lost({"edits": ["~14-77,14-77=0"]})
+    assert "both on and off" in address.lost({"pin": ["1-1", "2-2,~2-2"]})
+    assert "6 pinned sets, and the last 4" in address.lost({"pin": [f"1-{n}" for n in range(6)]})
+
+
 def test_half_a_surrogate_pair_makes_no_broken_link():
     assert "view=a%3Fb" in address.link_to(address.read({"view": ["a\ud911b"]})).url("http://here/")

@@ -148,6 +148,15 @@ def test_edits_the_model_lacks_are_left_out_and_what_is_off_stays_off(visit):
     assert any("9-1, 2-4800, what" in caption.value for caption in app.caption)
 
 
+def test_what_a_link_asks_for_and_cannot_have_is_said(visit):
+    app = visit(prompt="p", edits="2-3,9-1", pin=["junk!", "2-4,9-9", "2-5"], turn=["alone"])
+    assert edits(app) == (Edit("2-3"),) and workspace(app).asked == "p"
+    assert workspace(app).pins == ((Edit("2-4"),), (Edit("2-5"),)), "the pin that is no edit is gone"
+    (said,) = [caption.value for caption in app.caption if "odd number of earlier turns" in caption.value]
+    assert "9-1" in said and "Some edits of pinned sets" in said and "“junk!” is not" in said
+    assert not any("odd number" in caption.value for caption in app.run().caption), "once"
+
+
 def test_of_two_edits_of_one_feature_in_a_link_the_first_is_kept_and_said(visit):
     app = visit(prompt="Hi", edits="2-3,3-4,2-3=6")
     assert app.pills(key="chips").options == ["2-3", "3-4"]
