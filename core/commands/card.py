@@ -13,7 +13,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, add_thinking, refuse_unused
 from core.commands.outputs import check_out
 from core.commands.storage import store_or_ending
-from core.commands.terminal import progress_bar
+from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
 
@@ -108,7 +108,11 @@ def _of_prompts(engine: Engine, options: argparse.Namespace, pins: Sequence[tupl
     from core.edits.edits import Edits
     from core.edits.typed import from_neuronpedia
     from core.labels.notes import read_labels
+    from core.labels.origins import origins_of
 
+    labels = read_labels(engine.spec.labels, origins_of(engine))
+    if labels.left_out:
+        note(labels.left_out)
     direction = engine.direction() if engine.has_direction else None
     written = ((EDITED, options.ablate or ""), *pins)
     words = [(name, from_neuronpedia(text, engine.spec.neuronpedia)) for name, text in written]
@@ -121,7 +125,7 @@ def _of_prompts(engine: Engine, options: argparse.Namespace, pins: Sequence[tupl
             asked,
             page="the command line",
             agreed=options.answers,
-            about=About(read_labels(engine.spec.labels)),
+            about=About(labels),
             seed=options.seed or 0,
             waking=options.waking,
             progress=progress,

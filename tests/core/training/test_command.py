@@ -10,6 +10,7 @@ import torch
 from core import Feature, load
 from core.errors import AssetError, Cancelled, InputError, UnknownModelError
 from core.labels.notes import read_labels
+from core.labels.origins import origins_of
 from core.models import registry
 from core.models.trained import trained_suite, training_folder
 from core.saes.card import cards_of, summary
@@ -68,11 +69,11 @@ def test_what_is_trained_is_a_suite_of_the_model_with_labels_and_cards(registere
     read = cards_of(spec.saes)[1]
     assert read.explained_variance == cards[1]["explained_variance"] and read.random is not None
     assert f"Explained variance {read.explained_variance:.2f}" in summary({1: read})
-    labels = read_labels(spec.labels)
-    assert len(labels) == settings.width
+    engine = load(spec, device="cpu", dtype="float32")
+    labels = read_labels(spec.labels, origins_of(engine))
+    assert len(labels) == settings.width and not labels.left_out
     notes = [labels.note(Feature(1, index)) for index in range(settings.width)]
     assert any(note.contexts for note in notes) and all(note.promoted and note.origin == "made here" for note in notes)
-    engine = load(spec, device="cpu", dtype="float32")
     assert engine.widths == {1: settings.width} and not engine.features("How do I bake bread?").empty
 
 
@@ -88,7 +89,7 @@ def test_labels_are_of_the_training_conversations(registered, few_prompts, setti
         with torch.no_grad():
             hidden = plain(torch.tensor([[*chats.prefix, *row]]), output_hidden_states=True).hidden_states[2][0]
         highest.append(sae.encode(hidden[len(chats.prefix) :]).amax(0))
-    labels = read_labels(spec.labels)
+    labels = read_labels(spec.labels, origins_of(load(spec, device="cpu", dtype="float32")))
     found = torch.tensor([labels.note(Feature(1, index)).max_activation for index in range(settings.width)])
     assert torch.allclose(found, torch.stack(highest).amax(0), atol=0.05)
 
