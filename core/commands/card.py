@@ -178,6 +178,7 @@ def _plain(found: Checked) -> dict[str, Any]:
         "result": found.sentence,
         "tolerance": found.tolerance._asdict(),
         "notes": list(found.notes),
+        "not_compared": list(found.left),
         "checks": [one._asdict() for one in found.checks],
     }
 
@@ -186,7 +187,7 @@ def _lines(found: Checked) -> str:
     """The result, what is another here, and every value that does not agree."""
     lines = [found.sentence, *(() if found.foreign else found.notes)]
     if not found.foreign:
-        lines.append(_tolerance(found))
+        lines += filter(None, (_tolerance(found), found.not_compared))
     for one in found.checks:
         if one.outcome == "differs":
             lines.append(f"differs: {one.where}, {one.what}: {one.card} in the card, {one.here} here ({one.within})")
@@ -210,5 +211,10 @@ def _markdown(found: Checked) -> str:
         for one in found.checks
     ]
     table = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [heads, ["---"] * 6, *rows]]
-    said = [found.sentence, *(() if found.foreign else found.notes), "" if found.foreign else _tolerance(found)]
+    said = [
+        found.sentence,
+        *(() if found.foreign else found.notes),
+        "" if found.foreign else _tolerance(found),
+        found.not_compared,
+    ]
     return "\n\n".join([*filter(None, said), "\n".join(table) if rows else ""]).strip()
