@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from core.answers import generate
 from core.answers.answer import Answer
@@ -29,7 +28,7 @@ from core.measures import cross_entropy, direction_search, features, recovery, s
 from core.measures.direction_sources import computed_file, split_sides, stored_direction
 from core.measures.reader import Reader
 from core.measures.recovery import Gap
-from core.measures.scores import Measurement
+from core.measures.scores import Measurement, Unedited
 from core.models.registry import find_spec
 from core.models.spec import ModelSpec
 from core.progress import NEVER, QUIET, Progress
@@ -206,6 +205,7 @@ class Engine:
         """Active features of many prompts, unedited: prompt (its number), layer, index, position, activation, cosine.
 
         Each SAE is read once for all prompts. layers: only these; last: only the last so many positions of each prompt.
+        Raises InputError for a layer without an SAE.
         """
         return features.activity(self.runtime, self._prompts(prompts), Edits(), self._known_direction(), layers, last)
 
@@ -234,17 +234,18 @@ class Engine:
         return features.reconstruction(self.runtime, self._prompts([prompt])[0])
 
     def kl(
-        self, prompts: Sequence[PromptLike], edits: Sequence[Edits], reference: torch.Tensor | None = None
+        self, prompts: Sequence[PromptLike], edits: Sequence[Edits], reference: Unedited | None = None
     ) -> np.ndarray:
         """float64 [prompts, edits]: KL at the last position from the unedited model, in nats.
 
-        reference: what `reference` returned for the same prompts, to save running the unedited model again.
+        reference: what `reference` gave for the same prompts, to save running the unedited model again. Raises
+        InputError for one of other prompts.
         """
         return scores.divergence(self.runtime, self._prompts(prompts), edit_sets(edits), reference)
 
-    def reference(self, prompts: Sequence[PromptLike]) -> torch.Tensor:
-        """float32 [prompts, vocabulary] on the CPU: the unedited log-probabilities, for `kl`."""
-        return scores.reference_logprobs(self.runtime, self._prompts(prompts))
+    def reference(self, prompts: Sequence[PromptLike]) -> Unedited:
+        """The unedited model on these prompts, for `kl`: .logprobs, float32 [prompts, vocabulary] on the CPU."""
+        return scores.unedited(self.runtime, self._prompts(prompts))
 
     @property
     def has_direction(self) -> bool:

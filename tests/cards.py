@@ -28,12 +28,17 @@ def made(engine: Engine, agreed: bool = True, **more) -> Card:
     return make_card(engine, [first, second], page="a test", agreed=agreed, about=About(), **more)
 
 
-def changed(folder: Path, file: Path, name: str, spec_change):
-    """A copy of the tensors of `file` in `folder`, that of `name` changed a little."""
+def change(file: Path, name: str) -> None:
+    """Change the tensor of that name in `file` a little."""
     tensors = load_file(file)
     tensors[name] = tensors[name] + 0.05 * torch.randn(tensors[name].shape, generator=torch.Generator().manual_seed(1))
+    save_file(tensors, file, {"format": "pt"})
+
+
+def changed(folder: Path, file: Path, name: str, spec_change):
+    """A copy of the folder of `file`, one tensor of which is changed a little."""
     folder.mkdir(parents=True, exist_ok=True)
     for other in file.parent.iterdir():
         (folder / other.name).write_bytes(other.read_bytes())
-    save_file(tensors, folder / file.name, {"format": "pt"})
+    change(folder / file.name, name)
     return spec_change(folder)

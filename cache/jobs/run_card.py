@@ -18,6 +18,7 @@ from core.discovery.tables.search import minimal_sets
 from core.errors import InputError
 from core.judges.catalogue import find_judge
 from core.labels.notes import read_labels
+from core.labels.origins import origins_of
 from core.progress import QUIET, Progress
 
 #: Prompts whose minimal set is measured for the card, smallest sets first.
@@ -47,4 +48,5 @@ def card_of_run(runs: Runs, run: str, engine: Engine, progress: Progress = QUIET
         for row in chosen.itertuples()
     ]
     judge = find_judge(found.judge.name, engine=engine)
-    return run_card(engine, facts, asked, judge, About(read_labels(engine.spec.labels)), found.settings.seed, progress)
+    about = About(read_labels(engine.spec.labels, origins_of(engine)))
+    return run_card(engine, facts, asked, judge, about, found.settings.seed, progress)

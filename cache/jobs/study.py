@@ -40,7 +40,7 @@ def create(
     """The same in the foreground. Raises InputError, AssetError, Cancelled."""
     studies = Studies(store)
     studies.check_new(asked.name)
-    labels = labels_of(engine.spec, NeuronpediaLabels(lambda: store, engine.spec.neuronpedia))
+    labels = labels_of(engine, NeuronpediaLabels(lambda: store, engine.spec.neuronpedia))
     if not len(labels):
         raise InputError(
             f"“{engine.spec.name}” has no feature labels, so there is nothing to show to people. Make labels first "

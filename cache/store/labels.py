@@ -16,11 +16,13 @@ from urllib.parse import quote
 
 from cache.store.database import Store, now
 from core.edits.edits import Feature
+from core.engine import Engine
 from core.errors import GarbledAnswerError
+from core.labels.column import LabelColumn
 from core.labels.explained import Explained
 from core.labels.neuronpedia import BATCH_ROWS, Neuronpedia
-from core.labels.notes import Context, FeatureNote, LabelColumn, Labels, MadeNotes, read_labels
-from core.models.spec import ModelSpec
+from core.labels.notes import Context, FeatureNote, Labels, MadeNotes, read_labels
+from core.labels.origins import origins_of
 from core.paths import cache_folder
 from core.progress import NEVER, QUIET, Progress
 from core.text.json_text import json_text, json_value
@@ -261,9 +263,10 @@ def made_folder(name: str) -> Path:
     return cache_folder() / "labels" / quote(name, safe="")
 
 
-def labels_of(spec: ModelSpec, neuronpedia: NeuronpediaLabels) -> Labels:
+def labels_of(engine: Engine, neuronpedia: NeuronpediaLabels) -> Labels:
     """Everything known of a model's features: shipped, then Neuronpedia's, then made here. Raises AssetError."""
-    return Labels((*read_labels(spec.labels).sources, neuronpedia, MadeNotes(made_folder(spec.name), spec.layers)))
+    spec, origins = engine.spec, origins_of(engine)
+    return Labels((*read_labels(spec.labels, origins).sources, neuronpedia, MadeNotes(made_folder(spec.name), origins)))
 
 
 def _listed(tokens: tuple[str, ...]) -> str:

@@ -9,21 +9,25 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from core.card.compare import Check, Tolerance, equal, near, unchecked
-from core.card.contents import Card, Case, FeatureFacts, Source, State
+from core.card.compare import Check, Tolerance, alike, equal, near, unchecked
+from core.card.contents import Card, Case, FeatureFacts, Judgement, Source, State
 from core.card.controls import random_direction
 from core.card.features import cosines_of, largest
+from core.card.left import known_label, same_judge
 from core.card.make import cost_of, judgements, measured
 from core.edits.direction import Direction
 from core.edits.edits import Edits, Feature
 from core.edits.validation import named_features
 from core.engine import Engine
 from core.hydra import refresh, self_repair
+from core.labels.notes import Labels
 
 
 class Known(NamedTuple):
-    """What a check goes by. altered: layers whose SAE is another than in the card. direction: the card's own."""
+    """What a check goes by. altered: layers whose SAE is another than in the card. direction: the card's own.
+    labels: those that come with the model or its SAEs."""
 
     engine: Engine
     here: Source
@@ -31,10 +35,11 @@ class Known(NamedTuple):
     altered: frozenset[int]
     direction: Direction | None
     tolerance: Tolerance
+    labels: Labels
 
 
 def case_checks(known: Known, case: Case, name: str) -> list[Check]:
-    """Every number of one prompt."""
+    """Everything of one prompt that can be measured or looked up again."""
     states = [(state, Edits.from_text(state.edits, known.direction)) for state in case.states]
     draws = [
         (control.state, n, draw, _drawn(known, draw.edits, draw.seed))
@@ -123,6 +128,8 @@ def _feature(
     if why := _lost(known, edits):
         yield unchecked(where, "activation", one.activation, why)
         return
+    if (label := known_label(one, known.labels, known.altered)) is not None:
+        yield equal(where, "label", one.label, label)
     if key in seen:
         activation, cosine = seen[key]
         yield near(where, "activation", one.activation, activation, _share(one.activation, activation, known.tolerance))
@@ -139,17 +146,25 @@ def _answers(known: Known, case: Case, states: Sequence[tuple[State, Edits]], na
     if not kept:
         return
     again = judgements(known.engine, case.prompt, [edits for _, edits, _ in kept], case.tokens, {}, False)
-    card, here = known.card.source.judge, known.here.judge
+    same = same_judge(known.card.source.judge, known.here.judge)
     for (state, _, before), now in zip(kept, again, strict=True):
         where = f"{name}{state.name}"
-        if (card.name, card.revision) == (here.name, here.revision):
+        if same:
             yield equal(where, "verdict", before.verdict, now.verdict)
         else:
             yield unchecked(where, "verdict", before.verdict, "another judge, or another revision of it")
         if known.tolerance.exact_text:
             yield equal(where, "text of the answer, digest", before.digest, now.digest)
+            if same:
+                yield alike(where, "reason of the verdict", _why(before), _why(now), known.tolerance.share)
         else:
             yield unchecked(where, "text of the answer, digest", before.digest, known.tolerance.why.partition(":")[0])
+
+
+def _why(one: Judgement) -> str:
+    """The reason of a verdict, with everything else that was noted of the answer."""
+    noted = {"in a loop": one.looping, "declines late": one.delayed, "ended": one.ended, "cut off": one.ended is False}
+    return ", ".join([one.reason, *(words for words, holds in noted.items() if holds)])
 
 
 def _costs(known: Known, states: Sequence[tuple[State, Edits]], name: str) -> Iterator[Check]:
@@ -160,7 +175,11 @@ def _costs(known: Known, states: Sequence[tuple[State, Edits]], name: str) -> It
         if here is None or here.prompts != before.prompts:
             yield unchecked(where, "KL, benign", before.kl, "the benign prompts here are others")
         else:
-            yield near(where, "KL, benign", before.kl, here.kl, _share(before.kl, here.kl, known.tolerance))
+            within = _share(before.kl, here.kl, known.tolerance)
+            yield near(where, "KL, benign", before.kl, here.kl, within)
+            yield near(where, "KL, benign, lower end", before.kl_low, here.kl_low, within)
+            yield near(where, "KL, benign, upper end", before.kl_high, here.kl_high, 2 * within)
+            yield equal(where, "KL, benign, prompts", str(before.n), str(here.n))
 
 
 def _waking(known: Known, case: Case, states: Sequence[tuple[State, Edits]], name: str) -> Iterator[Check]:
@@ -169,11 +188,31 @@ def _waking(known: Known, case: Case, states: Sequence[tuple[State, Edits]], nam
         if state.woken is not None:
             if known.altered:  # any layer may wake
                 yield unchecked(where, "woken features", float(state.woken), "some SAEs are others")
-            else:
-                woken = len(refresh(known.engine, prompt, edits).woken)
-                yield near(
-                    where, "woken features", float(state.woken), woken, _share(state.woken, woken, known.tolerance)
-                )
+                continue
+            frame = refresh(known.engine, prompt, edits).woken
+            yield near(
+                where,
+                "woken features",
+                float(state.woken),
+                len(frame),
+                _share(state.woken, len(frame), known.tolerance),
+            )
+            if state is case.states[1]:  # whose strongest ones are named (`core.card.make`)
+                yield from _woken(known, case, frame, name)
+
+
+def _woken(known: Known, case: Case, frame: pd.DataFrame, name: str) -> Iterator[Check]:
+    """The features that are named as woken. frame: those that wake here."""
+    here = {Feature(int(layer), int(index)) for layer, index in zip(frame["layer"], frame["index"], strict=True)}
+    facts = [one for one in case.features if one.how == "woken"]
+    cosines = cosines_of(known.engine, [Feature.parse(one.feature) for one in facts])
+    for one, cosine in zip(facts, cosines.tolist(), strict=True):
+        where = f"{name}feature {one.feature}"
+        if known.tolerance.exact_text:
+            yield equal(where, "woken", "yes", "yes" if Feature.parse(one.feature) in here else "no")
+        if one.cosine is not None:
+            yield near(where, "cosine with the direction", one.cosine, cosine, known.tolerance.cosine)
+        yield near(where, "activation", one.activation, 0.0, 0.0)  # dormant before
 
 
 def _put_back(known: Known, case: Case, name: str) -> Iterator[Check]:

@@ -13,10 +13,11 @@ import math
 import numpy as np
 
 from core.answers.verdicts import VERDICTS
-from core.card.contents import Card, Case, DirectionUsed, Source, State
+from core.card.contents import Card, Case, DirectionUsed, Source, State, text_digest
 from core.card.source import direction_of
 from core.edits.direction import Direction
 from core.edits.edits import Edits, Feature
+from core.semantics.roles import ROLES
 from core.text.json_text import json_text
 
 #: A unit vector's length is 1 but for rounding.
@@ -59,6 +60,7 @@ def _case(case: Case, direction: Direction | None) -> None:
         _that(control.state in names, "a control is of a state that is not there")
     for fact in case.features:
         Feature.parse(fact.feature)
+        _that(fact.role is None or fact.role in ROLES, "a role is none that there is")
         _that(fact.cosine is None or -1.001 <= fact.cosine <= 1.001, "a cosine is not between −1 and 1")
 
 
@@ -71,8 +73,11 @@ def _state(state: State, direction: Direction | None) -> None:
     if state.cost is not None:
         _that(state.cost.n > 0 and state.cost.kl > -0.001, "a cost is of no prompts, or below 0")
     if state.judgement is not None:
-        _that(state.judgement.verdict in VERDICTS, "a verdict is none that there is")
-        _text(state.judgement.answer or "")
+        judgement = state.judgement
+        _that(judgement.verdict in VERDICTS, "a verdict is none that there is")
+        if judgement.answer is not None:
+            _text(judgement.answer)
+            _that(text_digest(judgement.answer) == judgement.digest, "an answer is not the one that its digest names")
 
 
 def _text(text: str) -> None:

@@ -10,10 +10,12 @@ result.
 from __future__ import annotations
 
 import math
+import re
 from typing import Literal, NamedTuple
 
 from core.card.contents import Card, Source
 
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 Outcome = Literal["agrees", "differs", "not checked"]
 
 
@@ -56,20 +58,22 @@ class Check(NamedTuple):
 
 class Checked(NamedTuple):
     """What became of a card. notes: what is another than in the card, in sentences. foreign: whether the model itself
-    is another, so that nothing could be checked."""
+    is another, so that nothing could be checked. left: what the card says that no check is about, in words
+    (`core.card.left`)."""
 
     card: Card
     tolerance: Tolerance
     notes: tuple[str, ...]
     checks: tuple[Check, ...]
     foreign: bool
+    left: tuple[str, ...] = ()
 
     def count(self, outcome: Outcome) -> int:
         return sum(one.outcome == outcome for one in self.checks)
 
     @property
     def whole(self) -> bool:
-        """Whether every number was checked and agrees."""
+        """Whether every check was made and agrees. Nothing is said of what is `left`."""
         return bool(self.checks) and self.count("agrees") == len(self.checks)
 
     @property
@@ -83,6 +87,11 @@ class Checked(NamedTuple):
         said = f"{agree} of {agree + differ} values that were measured again agree with the card"
         return said + (f"; {rest} could not be checked." if rest else ".")
 
+    @property
+    def not_compared(self) -> str:
+        """What of the card no check is about, in one sentence; empty where there is nothing."""
+        return f"Not compared: {'; '.join(self.left)}." if self.left else ""
+
 
 def near(where: str, what: str, card: float, here: float, within: float) -> Check:
     """Two numbers, at most `within` apart; NaN is like NaN."""
@@ -93,6 +102,17 @@ def near(where: str, what: str, card: float, here: float, within: float) -> Chec
 def equal(where: str, what: str, card: str, here: str) -> Check:
     """Two words that have to be the same."""
     return Check(where, what, card, here, "the same", "agrees" if card == here else "differs")
+
+
+def alike(where: str, what: str, card: str, here: str, share: float) -> Check:
+    """Two sentences that have to be the same but for numbers in them. share: how far apart these may be, as a part of
+    the larger one, and one of the last digit that is written."""
+    first, second = _NUMBER.findall(card), _NUMBER.findall(here)
+    same = _NUMBER.sub("#", card) == _NUMBER.sub("#", here) and all(
+        abs(float(a) - float(b)) <= share * max(abs(float(a)), abs(float(b))) + 1.01 * 10.0 ** -len(a.partition(".")[2])
+        for a, b in zip(first, second, strict=True)
+    )
+    return Check(where, what, card, here, f"the same, numbers ±{share:.0%}", "agrees" if same else "differs")
 
 
 def unchecked(where: str, what: str, card: float | str, why: str) -> Check:

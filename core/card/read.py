@@ -68,6 +68,10 @@ def _read_json(text: str, name: str) -> dict[str, Any]:
         found = json_value(text)
     except ValueError as error:
         if text.lstrip().startswith("{") and FORMAT in text[:200]:
+            if text.rstrip().endswith("}"):
+                raise CardError(
+                    f"{name} cannot be read as a card ({reason_of(error)}). Get it again from whoever made it."
+                ) from error
             raise CardError(
                 f"{name} is cut short: the end of the card is missing. Get the whole file again."
             ) from error

@@ -6,21 +6,26 @@ Knows: what a difference of model, SAEs, direction or judge takes away. Does not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from core.card.again import Known, case_checks
-from core.card.compare import Check, Checked, tolerance_for, unchecked
-from core.card.contents import Card, Source
+from core.card.compare import Check, Checked, equal, near, tolerance_for, unchecked
+from core.card.contents import Card, JudgeUsed, Source
+from core.card.left import left_out, same_judge
 from core.card.source import direction_of, source_of
 from core.edits.direction import Direction
 from core.engine import Engine
 from core.errors import InputError
+from core.labels.notes import read_labels
+from core.labels.origins import origins_of
 from core.progress import QUIET, Progress
 from core.text.reasons import reason_of
 
 
 def verify(card: Card, engine: Engine, progress: Progress = QUIET) -> Checked:
-    """Measure everything in the card's cases again. The card's own direction is used; the engine is not changed.
+    """Measure again what the card's cases say, and look up what can be; the rest is named in `Checked.left`. The card's
+    own direction is used; the engine is not changed.
 
     Raises InputError, AssetError.
     """
@@ -32,8 +37,11 @@ def verify(card: Card, engine: Engine, progress: Progress = QUIET) -> Checked:
         return Checked(card, tolerance, (foreign,), (), True)
     altered = altered_layers(card.source, here)
     engine, direction = _with_direction(engine, card.source)
-    known = Known(engine, here, card, altered, direction, tolerance)
+    labels = read_labels(engine.spec.labels, origins_of(engine))
+    known = Known(engine, here, card, altered, direction, tolerance, labels)
     checks: list[Check] = []
+    if same_judge(card.source.judge, here.judge):
+        checks += _with_people(card.source.judge, here.judge)
     for number, case in enumerate(card.cases):
         progress(f"Measuring prompt {number + 1} of {len(card.cases)}", number / len(card.cases))
         name = "" if len(card.cases) == 1 else f"prompt {number + 1}, "
@@ -41,11 +49,21 @@ def verify(card: Card, engine: Engine, progress: Progress = QUIET) -> Checked:
     if card.run:
         for one in card.run.tables:
             checks.append(unchecked("run", f"table “{one.title}”", f"{len(one.rows)} rows", _RUN))
+    left = left_out(card, here.judge, labels, altered, tolerance)
     progress("Compared", 1.0)
-    return Checked(card, tolerance, tuple(_notes(card.source, here, altered)), tuple(checks), False)
+    return Checked(card, tolerance, tuple(_notes(card.source, here, altered)), tuple(checks), False, left)
 
 
 _RUN = "A run’s tables are repeated by `hydrascope discover --repeat CARD`."
+
+
+def _with_people(card: JudgeUsed, here: JudgeUsed) -> Iterator[Check]:
+    """How far the judge agrees with people, looked up again."""
+    ends = {"κ with people": "kappa", "κ with people, lower end": "low", "κ with people, upper end": "high"}
+    for what, name in ends.items():
+        first, second = (math.nan if (value := getattr(one, name)) is None else value for one in (card, here))
+        yield near("the judge", what, first, second, 0.0)
+    yield equal("the judge", "answers compared with people", str(card.n), str(here.n))
 
 
 def other_model(card: Source, here: Source) -> str:
@@ -101,7 +119,7 @@ def _notes(card: Source, here: Source, altered: frozenset[int]) -> Iterator[str]
         yield f"The card names the model {card.model} ({card.revision}), here it is {here.model} ({here.revision})."
     if card.direction and here.direction and card.direction.key != here.direction.key:
         yield "The model’s refusal direction here is another; the card’s own was used."
-    if (card.judge.name, card.judge.revision) != (here.judge.name, here.judge.revision):
+    if not same_judge(card.judge, here.judge):
         yield f"The judge here is {here.judge.name} ({here.judge.revision}), so the verdicts were not checked."
     if changed := [
         f"{n} {v}, here {here.versions.get(n, 'none')}" for n, v in card.versions.items() if here.versions.get(n) != v

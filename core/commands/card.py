@@ -13,7 +13,7 @@ from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, add_thinking, refuse_unused
 from core.commands.outputs import check_out
 from core.commands.storage import store_or_ending
-from core.commands.terminal import progress_bar
+from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
 
@@ -110,7 +110,11 @@ def _of_prompts(engine: Engine, options: argparse.Namespace, pins: Sequence[tupl
     from core.edits.edits import Edits
     from core.edits.typed import from_neuronpedia
     from core.labels.notes import read_labels
+    from core.labels.origins import origins_of
 
+    labels = read_labels(engine.spec.labels, origins_of(engine))
+    if labels.left_out:
+        note(labels.left_out)
     direction = engine.direction() if engine.has_direction else None
     written = ((EDITED, options.ablate or ""), *pins)
     words = [(name, from_neuronpedia(text, engine.spec.neuronpedia)) for name, text in written]
@@ -123,7 +127,7 @@ def _of_prompts(engine: Engine, options: argparse.Namespace, pins: Sequence[tupl
             asked,
             page="the command line",
             agreed=options.answers,
-            about=About(read_labels(engine.spec.labels)),
+            about=About(labels),
             seed=options.seed or 0,
             waking=options.waking,
             progress=progress,
@@ -176,6 +180,7 @@ def _plain(found: Checked) -> dict[str, Any]:
         "result": found.sentence,
         "tolerance": found.tolerance._asdict(),
         "notes": list(found.notes),
+        "not_compared": list(found.left),
         "checks": [one._asdict() for one in found.checks],
     }
 
@@ -184,7 +189,7 @@ def _lines(found: Checked) -> str:
     """The result, what is another here, and every value that does not agree."""
     lines = [found.sentence, *(() if found.foreign else found.notes)]
     if not found.foreign:
-        lines.append(_tolerance(found))
+        lines += filter(None, (_tolerance(found), found.not_compared))
     for one in found.checks:
         if one.outcome == "differs":
             lines.append(f"differs: {one.where}, {one.what}: {one.card} in the card, {one.here} here ({one.within})")
@@ -208,5 +213,10 @@ def _markdown(found: Checked) -> str:
         for one in found.checks
     ]
     table = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [heads, ["---"] * 6, *rows]]
-    said = [found.sentence, *(() if found.foreign else found.notes), "" if found.foreign else _tolerance(found)]
+    said = [
+        found.sentence,
+        *(() if found.foreign else found.notes),
+        "" if found.foreign else _tolerance(found),
+        found.not_compared,
+    ]
     return "\n\n".join([*filter(None, said), "\n".join(table) if rows else ""]).strip()

@@ -188,7 +188,9 @@ def _read(engine: Engine, name: str, features: Sequence[Feature], prompts: Label
     from cache.store.labels import NeuronpediaLabels, labels_of
     from core.semantics.about import read_about
 
-    labels = labels_of(engine.spec, NeuronpediaLabels(shared_store, engine.spec.neuronpedia))
+    labels = labels_of(engine, NeuronpediaLabels(shared_store, engine.spec.neuronpedia))
+    if labels.left_out:
+        note(labels.left_out)
     with progress_bar() as progress:
         found = read_about(engine, prompts, name, features, labels, writer=writer, progress=progress)
     assert found is not None  # nobody cancels it

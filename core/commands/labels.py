@@ -61,7 +61,8 @@ def _label(engine: Engine, options: argparse.Namespace) -> bool:
     """Whether all that was asked for could be had."""
     from cache.store.database import shared_store
     from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
-    from core.labels.making import make_labels, sample_of
+    from core.labels.making import make_labels
+    from core.labels.sample import sample_of
 
     spec, whole, layers = engine.spec, True, layers_option(options.layers) or None
     there = NeuronpediaLabels(shared_store, spec.neuronpedia)
@@ -69,10 +70,12 @@ def _label(engine: Engine, options: argparse.Namespace) -> bool:
         whole = _fetch(engine, there, layers)
     if options.prompts is not None or not options.neuronpedia:
         prompts = _prompts(engine, options.prompts, options.column)
+        if before := labels_of(engine, there).left_out:
+            print(before)
         with progress_bar() as progress:
             made = make_labels(engine, sample_of(engine, prompts), made_folder(spec.name), layers, progress)
         print(f"Labels made for layers {_listed(made.made)}; already stored: {_listed(made.here)}.")
-    print(f"{spec.name} has {len(labels_of(spec, there)):,} labels.")
+    print(f"{spec.name} has {len(labels_of(engine, there)):,} labels.")
     return whole
 
 

@@ -8,12 +8,9 @@ time, and a layer's file appears when it is whole: a run that was stopped goes o
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +21,13 @@ import pyarrow.parquet as pq
 import torch
 
 from core.engine import Engine
-from core.errors import AssetError, InputError
-from core.forward.batches import shared_prefix
+from core.errors import AssetError, Cancelled, InputError
 from core.kept_files import put_in_place
 from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
+from core.labels.origins import MADE_OF, origins_of
+from core.labels.sample import Sample
 from core.labels.wording import label_text, word
+from core.one_at_a_time import one_at_a_time
 from core.progress import NEVER, QUIET, Progress
 from core.text.json_text import json_text
 from core.text.reasons import reason_of
@@ -44,63 +43,12 @@ _KEY = b"made_from"
 Residuals = Callable[[Collection[int]], dict[int, torch.Tensor]]
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Token sequences to read. shared: so many leading tokens are the same in all of them, and count once."""
-
-    sequences: tuple[tuple[int, ...], ...]
-    shared: int = 0
-
-    def __post_init__(self) -> None:
-        if not any(len(ids) > 1 for ids in self.sequences):
-            raise InputError("There are no prompts to make labels from. Give at least one.")
-
-    @property
-    def digest(self) -> str:
-        """Which tokens these are: 16 hex digits of their sha256."""
-        return hashlib.sha256(json_text([self.shared, self.sequences]).encode()).hexdigest()[:16]
-
-    # Position 0 is left out everywhere: it is the same for every prompt, and many times larger than the rest.
-    @cached_property
-    def ids(self) -> np.ndarray:
-        """int64 [tokens]: the token ids, one sequence behind the other."""
-        return np.array([i for sequence in self.sequences for i in sequence[1:]], dtype=np.int64)
-
-    @cached_property
-    def owner(self) -> np.ndarray:
-        """int64 [tokens]: the number of each token's sequence."""
-        lengths = [len(sequence) - 1 for sequence in self.sequences]
-        return np.repeat(np.arange(len(lengths)), lengths)
-
-    @cached_property
-    def _begins(self) -> np.ndarray:
-        """int64 [sequences + 1]: the first row of each sequence, and the end."""
-        return np.cumsum([0, *(len(sequence) - 1 for sequence in self.sequences)])
-
-    def bounds(self, row: int) -> tuple[int, int]:
-        """The rows of the sequence that `row` is in: first, and one after the last."""
-        owner = self.owner[row]
-        return int(self._begins[owner]), int(self._begins[owner + 1])
-
-    @cached_property
-    def counted(self) -> np.ndarray:
-        """int64 [counted]: rows that count, the shared tokens in the first sequence only."""
-        position = np.concatenate([np.arange(1, len(sequence)) for sequence in self.sequences])
-        return np.flatnonzero((position >= self.shared) | (self.owner == 0))
-
-
 class Made(NamedTuple):
     """Layers whose labels were made now, and those that were there already, from the same prompts and SAEs."""
 
     made: tuple[int, ...]
     here: tuple[int, ...]
     cancelled: bool
-
-
-def sample_of(engine: Engine, prompts: Sequence[str]) -> Sample:
-    """The prompts as the model reads them, template and all. Raises InputError for one that cannot be used."""
-    read = [engine.prompt(text) for text in prompts]
-    return Sample(tuple(prompt.ids for prompt in read), shared_prefix(read) if len(read) > 1 else 0)
 
 
 def make_labels(
@@ -115,23 +63,50 @@ def make_labels(
     """Label every feature of `layers` (all with an SAE when None), one file a layer in `folder`.
 
     residuals: gives what `sample_residuals` does, where it is recorded already; when None, the model is run. A layer
-    whose file is already there, from the same tokens and SAE, is left as it is. Raises InputError for a layer without
-    an SAE, AssetError when a file cannot be written.
+    whose file is already there, from the same tokens, weights and SAE, is left as it is. Two processes or threads that
+    label into one folder take turns. Raises InputError for a layer without an SAE, AssetError when a file cannot be
+    written.
     """
-    about = f"{len(sample.sequences):,} prompts, {len(sample.counted):,} tokens"
     wanted = sorted(engine.widths if layers is None else set(layers))
     if unknown := set(wanted) - set(engine.widths):
         raise InputError(f"There is no SAE at layer {min(unknown)}. Choose one of {sorted(engine.widths)}.")
-    keys = {layer: _key(engine, sample, layer) for layer in wanted}
-    here = tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == keys[layer])
-    todo, done = [layer for layer in wanted if layer not in here], list[int]()
+    origins = origins_of(engine)
+    keys = {layer: _key(engine, sample, layer, origins[layer]) for layer in wanted}
+
+    def here() -> tuple[int, ...]:
+        return tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == keys[layer])
+
+    if len(before := here()) == len(wanted):
+        return Made((), before, False)
+    with _turn(folder, progress, cancelled) as ours:
+        if not ours:
+            return Made((), before, True)
+        before = here()  # another one may have made them while this one waited
+        todo = [layer for layer in wanted if layer not in before]
+        facts = {layer: {_KEY: keys[layer], MADE_OF: origins[layer]} for layer in todo}
+        done, stopped = _made(engine, sample, folder, facts, progress, cancelled, residuals)
+    return Made(done, before, stopped)
+
+
+def _made(
+    engine: Engine,
+    sample: Sample,
+    folder: Path,
+    facts: Mapping[int, Mapping[bytes, str]],
+    progress: Progress,
+    cancelled: Callable[[], bool],
+    residuals: Residuals | None,
+) -> tuple[tuple[int, ...], bool]:
+    """(layers made, whether it was stopped). facts: layer → what its file says of itself."""
+    about = f"{len(sample.sequences):,} prompts, {len(sample.counted):,} tokens"
+    todo, done = list(facts), list[int]()
     size = max(1, RESIDUAL_BYTES // (4 * engine.d_model * len(sample.ids)))
     for group in (todo[start : start + size] for start in range(0, len(todo), size)):
         progress(f"Reading {about}", len(done) / len(todo))
         held = sample_residuals(engine, sample, group, cancelled) if residuals is None else residuals(group)
         for layer in group:
             if held is None:
-                return Made(tuple(done), here, True)
+                return tuple(done), True
             blocks = label_blocks(engine, sample, layer, held.pop(layer))
             whole = engine.widths[layer]
 
@@ -139,10 +114,25 @@ def make_labels(
                 progress(f"Labels of layer {layer}, from {about}", (len(done) + seen / whole) / len(todo))
                 return cancelled()
 
-            if not _write(made_file(folder, layer), blocks, {b"about": about, _KEY: keys[layer]}, stop_asked):
-                return Made(tuple(done), here, True)
+            if not _write(made_file(folder, layer), blocks, {b"about": about, **facts[layer]}, stop_asked):
+                return tuple(done), True
             done.append(layer)
-    return Made(tuple(done), here, False)
+    return tuple(done), False
+
+
+@contextmanager
+def _turn(folder: Path, progress: Progress, cancelled: Callable[[], bool]) -> Iterator[bool]:
+    """The folder, for one process or thread at a time. False where the wait for another one was stopped."""
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(one_at_a_time(folder / "labels.lock", "making these labels", progress, cancelled))
+        except Cancelled:
+            yield False
+            return
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        yield True
 
 
 def sample_residuals(
@@ -230,10 +220,10 @@ class _Pieces:
         return "".join(self._known[int(i)] for i in ids)
 
 
-def _key(engine: Engine, sample: Sample, layer: int) -> str:
+def _key(engine: Engine, sample: Sample, layer: int, origin: str) -> str:
     """Everything the labels of a layer depend on but device and number format, which change only last digits."""
-    spec = engine.spec
-    return json_text([spec.name, spec.revision, engine.reader.sae_names[layer], engine.widths[layer], sample.digest])
+    spec, name = engine.spec, engine.reader.sae_names[layer]
+    return json_text([spec.name, spec.revision, name, engine.widths[layer], sample.digest, origin])
 
 
 def _made_from(path: Path) -> str | None:
@@ -251,7 +241,6 @@ def _write(
     """Write a layer's file block by block, under its name only when whole. stop_asked(features so far): True stops."""
     partial, seen = path.with_suffix(".partial"), 0
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(
             partial, _SCHEMA.with_metadata(facts), compression="zstd", write_page_checksum=True
         ) as writer:
@@ -264,14 +253,17 @@ def _write(
         put_in_place(partial, path)
         return True
     except OSError as error:
-        why = reason_of(error)
-        raise AssetError(
-            f"Labels cannot be written to {path.parent} ({why}). Free some disk space, or set HYDRASCOPE_CACHE to "
-            "a writable folder."
-        ) from error
+        raise _unwritable(path.parent, error) from error
     finally:
         with suppress(OSError):  # the folder itself may be what is wrong
             partial.unlink(missing_ok=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> AssetError:
+    return AssetError(
+        f"Labels cannot be written to {folder} ({reason_of(error)}). Free some disk space, or set HYDRASCOPE_CACHE to "
+        "a writable folder."
+    )
 
 
 _SCHEMA = pa.schema(

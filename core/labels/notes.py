@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Literal, Protocol
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.edits.edits import Feature
 from core.errors import AssetError
+from core.labels.column import LabelColumn
+from core.labels.origins import MADE_OF, left_out_sentence
 from core.shipped_files import check_shipped
 from core.text.json_text import json_text, json_value
 from core.text.reasons import reason_of
@@ -84,6 +85,11 @@ class Labels:
         """Another value whenever a label may have changed: what was computed with labels is kept under it."""
         return tuple(source.version for source in self.sources)
 
+    @property
+    def left_out(self) -> str:
+        """Which labels made here are not shown, and why; empty where all are."""
+        return " ".join(filter(None, (one.left_out for one in self.sources if isinstance(one, MadeNotes))))
+
     def label(self, feature: Feature) -> str:
         """The label, or an empty string where there is none."""
         return next(filter(None, (source.label(feature) for source in self.sources)), "")
@@ -116,25 +122,6 @@ class ShippedNotes:
         return _note(self.frame.loc[tuple(feature)].to_dict() | {"label": self.texts[feature]}, "shipped")
 
 
-class LabelColumn(NamedTuple):
-    """The labels of one layer, compact: 65,000 of them take a few megabytes. indices: int64 [n], rising."""
-
-    indices: np.ndarray
-    texts: pa.StringArray
-
-    @classmethod
-    def of(cls, pairs: Iterable[tuple[int, str]]) -> LabelColumn:
-        """From (index, label) pairs; of one index given twice, the later one counts."""
-        ordered = sorted(dict(pairs).items())
-        return cls(np.array([i for i, _ in ordered], dtype=np.int64), pa.array([t for _, t in ordered], pa.string()))
-
-    def label(self, index: int) -> str:
-        """The label of a feature, or an empty string."""
-        place = int(np.searchsorted(self.indices, index))
-        there = place < len(self.indices) and self.indices[place] == index
-        return self.texts[place].as_py() if there else ""
-
-
 def made_file(folder: Path, layer: int) -> Path:
     """Where the labels made for a layer lie."""
     return folder / f"layer_{layer}.parquet"
@@ -143,11 +130,15 @@ def made_file(folder: Path, layer: int) -> Path:
 class MadeNotes:
     """Notes made on this machine, a file a layer (`core.labels.making`); only labels that were asked for are in memory.
 
-    A layer's file is looked at again whenever it was replaced. Raises AssetError when one cannot be read.
+    origins: layer → of which model and SAE its labels have to be (`core.labels.origins`). Those of others, and those of
+    earlier versions, which did not note it, are as good as none. A layer's file is looked at again whenever it was
+    replaced. Raises AssetError when one cannot be read.
     """
 
-    def __init__(self, folder: Path, layers: Iterable[int]) -> None:
-        self._files = {layer: made_file(folder, layer) for layer in layers}
+    def __init__(self, folder: Path, origins: Mapping[int, str]) -> None:
+        self._origins = dict(origins)
+        self._files = {layer: made_file(folder, layer) for layer in sorted(origins)}
+        self._told: dict[Path, tuple[int, Mapping[bytes, bytes]]] = {}
         self._columns: dict[Path, tuple[int, LabelColumn]] = {}
 
     @property
@@ -156,17 +147,27 @@ class MadeNotes:
 
     def __len__(self) -> int:
         count = 0
-        for path in self._files.values():
-            if path.is_file():
+        for layer, path in self._files.items():
+            if self._fits(layer):
                 with _reading(path):
                     count += pq.read_metadata(path).num_rows
         return count
 
+    @property
+    def left_out(self) -> str:
+        """Which layers' labels are not shown, and why; empty where all are."""
+        others, unknown = list[int](), list[int]()
+        for layer, path in self._files.items():
+            with suppress(AssetError):  # whoever asks for its labels hears of a damaged file
+                if path.is_file() and not self._fits(layer):
+                    (others if MADE_OF in self._facts(path) else unknown).append(layer)
+        return left_out_sentence(others, unknown)
+
     def label(self, feature: Feature) -> str:
-        path = self._files.get(feature.layer)
-        if path is None or not (written := self._time(path)):
+        if not self._fits(feature.layer):
             return ""
-        known = self._columns.get(path)
+        path = self._files[feature.layer]
+        known, written = self._columns.get(path), self._time(path)
         if known is None or known[0] != written:
             with _reading(path):
                 table = pq.read_table(path, columns=["index", "label"], page_checksum_verification=True)
@@ -175,15 +176,31 @@ class MadeNotes:
         return known[1].label(feature.index)
 
     def note(self, feature: Feature) -> FeatureNote | None:
-        path = self._files.get(feature.layer)
-        if path is None or not path.is_file():
+        if not self._fits(feature.layer):
             return None
+        path = self._files[feature.layer]
         with _reading(path):
             rows = pq.read_table(
                 path, filters=[("index", "=", feature.index)], page_checksum_verification=True
             ).to_pylist()
-            about = (pq.read_schema(path).metadata or {}).get(b"about", b"").decode()
+        about = self._facts(path).get(b"about", b"").decode(errors="replace")
         return _note(rows[0], "made here", about) if rows else None
+
+    def _fits(self, layer: int) -> bool:
+        """Whether there are labels of this layer, and of just this model and SAE."""
+        path = self._files.get(layer)
+        if path is None or not path.is_file():
+            return False
+        return self._facts(path).get(MADE_OF) == self._origins[layer].encode()
+
+    def _facts(self, path: Path) -> Mapping[bytes, bytes]:
+        """What a file says of itself."""
+        known, written = self._told.get(path), self._time(path)
+        if known is None or known[0] != written:
+            with _reading(path):
+                known = written, pq.read_schema(path).metadata or {}
+            self._told[path] = known
+        return known[1]
 
     @staticmethod
     def _time(path: Path) -> int:
@@ -208,13 +225,12 @@ def no_labels() -> Labels:
     return Labels()
 
 
-def read_labels(path: Path | None) -> Labels:
+def read_labels(path: Path | None, origins: Mapping[int, str] = MappingProxyType({})) -> Labels:
     """Read a shipped labels file, or a folder of files that were made here, one a layer; none, or none there, gives no
-    labels. Raises AssetError when it cannot be read.
+    labels. origins: as of `MadeNotes`; a layer that is not named has none. Raises AssetError when it cannot be read.
     """
     if path is not None and path.is_dir():
-        numbers = (file.stem.removeprefix("layer_") for file in path.glob("layer_*.parquet"))
-        return Labels((MadeNotes(path, sorted(int(number) for number in numbers if number.isdecimal())),))
+        return Labels((MadeNotes(path, origins),))
     if path is None or not path.is_file():
         return no_labels()
     with _reading(path):

@@ -14,6 +14,7 @@ import torch
 from core.arguments import check_last
 from core.edits.direction import Direction
 from core.edits.edits import Edits
+from core.errors import InputError
 from core.forward.batches import read_tokens, run
 from core.forward.passes import PassRequest
 from core.forward.runtime import Runtime
@@ -59,10 +60,12 @@ def activity(
 
     One row per active (prompt, feature, position): prompt (its place in `prompts`), layer, index, position, activation,
     cosine; sorted. layers: only these (all with an SAE when None). last: only the last so many positions of a prompt.
-    The residual stream of all prompts is held: float32 [positions, d_model] a layer. Raises InputError for another
-    `last` than that.
+    The residual stream of all prompts is held: float32 [positions, d_model] a layer. Raises InputError for a layer
+    without an SAE, and for another `last` than that.
     """
     check_last(last)
+    if unknown := sorted(set(layers or ()) - set(runtime.dictionaries)):
+        raise InputError(f"There is no SAE at layer {unknown[0]}. Choose from {sorted(runtime.dictionaries)}.")
     stacked: dict[int, list[torch.Tensor]] = {}
     owner, place = [], []
     for number, prompt in enumerate(prompts):

@@ -44,6 +44,15 @@ class Measurement:
     token_cosine: np.ndarray | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Unedited:
+    """The unedited model on some prompts. logprobs: float32 [P, vocabulary] on the CPU, log-probabilities at the last
+    positions. prompts: the token ids of each."""
+
+    logprobs: torch.Tensor
+    prompts: tuple[tuple[int, ...], ...]
+
+
 def float64(x: torch.Tensor) -> torch.Tensor:
     """In double precision where the tensor is, or on the CPU where its device has none (Apple's GPUs)."""
     return x.cpu().double() if x.device.type == "mps" else x.double()
@@ -100,21 +109,25 @@ def reference_logprobs(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Ten
     return torch.stack(found)
 
 
+def unedited(runtime: Runtime, prompts: Sequence[Prompt]) -> Unedited:
+    """What `divergence` compares with, to be kept for several calls."""
+    return Unedited(reference_logprobs(runtime, prompts), tuple(prompt.ids for prompt in prompts))
+
+
 def divergence(
-    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], reference: torch.Tensor | None = None
+    runtime: Runtime, prompts: Sequence[Prompt], edits: Sequence[Edits], reference: Unedited | None = None
 ) -> np.ndarray:
-    """float64 [P, E]: KL at the last position from the unedited model, in nats. reference: what `reference_logprobs`
-    gave for these prompts. Raises InputError where it was for others."""
-    base = reference_logprobs(runtime, prompts) if reference is None else reference
-    if not isinstance(base, torch.Tensor):
+    """float64 [P, E]: KL at the last position from the unedited model, in nats. reference: what `unedited` gave for
+    these prompts, in this order. Raises InputError where it was for others."""
+    base = unedited(runtime, prompts) if reference is None else reference
+    if not isinstance(base, Unedited):
+        raise InputError(f"The reference is {type(base).__name__}, not what engine.reference(prompts) gives.")
+    if base.prompts != tuple(prompt.ids for prompt in prompts):
         raise InputError(
-            f"The reference is {type(base).__name__}, not what engine.reference returns. Make it with that."
+            f"The reference is of {len(base.prompts)} other prompts, or of these in another order. Make it with "
+            f"engine.reference for the {len(prompts)} prompts that are given."
         )
-    if len(base) != len(prompts):
-        raise InputError(
-            f"The reference is for {len(base)} prompts, but {len(prompts)} were given. Make the reference again."
-        )
-    found = measure(runtime, prompts, edits, [], None, reference=base).kl
+    found = measure(runtime, prompts, edits, [], None, reference=base.logprobs).kl
     assert found is not None
     return found
 

@@ -11,6 +11,7 @@ import hashlib
 import threading
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -119,12 +120,18 @@ def records_digest(path: Path) -> str:
     """16 hex digits of what the records at `path` hold: their shape, output bias and every block's checksum. The same
     on every machine, wherever the source lies. Raises AssetError.
     """
+    header = path.with_suffix(".json")
     try:
-        header = json_value(path.with_suffix(".json").read_text())
-        names = ("version", "d_model", "d_sae", "dtype", "output_bias", "subtracts_bias", "sums")
-        held = json_text([header[name] for name in names])
+        return _header_digest(header, header.stat().st_mtime_ns)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AssetError(
             f"The records in {path.name} cannot be read ({reason_of(error)}). Load the model again."
         ) from error
-    return hashlib.sha256(held.encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1024)
+def _header_digest(path: Path, written: int) -> str:
+    """written: when, so that a header that was replaced is read again."""
+    header = json_value(path.read_text())
+    names = ("version", "d_model", "d_sae", "dtype", "output_bias", "subtracts_bias", "sums")
+    return hashlib.sha256(json_text([header[name] for name in names]).encode()).hexdigest()[:16]

@@ -21,24 +21,31 @@ from core.text.json_text import json_text, json_value
 from core.training.chats import Pair, request_ids
 
 
-def read_answers(path: Path) -> dict[tuple[str, int], str]:
-    """(prompt, which of its answers) → answer. A line that a killed run left half, or that is no longer what was
-    written, is passed over, so that its prompt is answered again."""
-    found: dict[tuple[str, int], str] = {}
+def made_by(weights: str, new_tokens: int, number: int = 0, temperature: float = 1.0) -> str:
+    """What an answer is of besides its prompt. weights: as `core.training.weights` tells them. number: which answer of
+    a prompt; the first one is greedy, so it has no temperature."""
+    return f"{weights}, {new_tokens} tokens{f', temperature {temperature}' if number else ''}"
+
+
+def read_answers(path: Path) -> dict[tuple[str, int, str], str]:
+    """(prompt, which of its answers, what made it) → answer. A line that a killed run left half, that is no longer what
+    was written, or of an earlier version, which did not note what made it, is passed over: its prompt is answered
+    again."""
+    found: dict[tuple[str, int, str], str] = {}
     if path.exists():
         for line in path.read_bytes().splitlines():
             try:
-                text, number, answer, *known_by = json_value(line)
-                if known_by in ([], [_known_by(text, number, answer)]):  # earlier versions wrote no checksum
-                    found[text, number] = str(answer)
+                text, number, answer, by, known_by = json_value(line)
+                if known_by == _known_by(text, number, answer, by):
+                    found[text, number, by] = str(answer)
             except (ValueError, TypeError):
                 continue
     return found
 
 
-def _known_by(text: str, number: int, answer: str) -> int:
+def _known_by(text: str, number: int, answer: str, by: str) -> int:
     """A checksum of one line."""
-    return zlib.crc32(json_text([text, number, answer]).encode())
+    return zlib.crc32(json_text([text, number, answer, by]).encode())
 
 
 def answer_prompts(
@@ -47,6 +54,7 @@ def answer_prompts(
     prompts: Sequence[str],
     path: Path,
     *,
+    weights: str,
     new_tokens: int,
     number: int = 0,
     batch: int = 16,
@@ -54,12 +62,13 @@ def answer_prompts(
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> list[Pair]:
-    """Answers to `prompts`, in their order; those in `path` are not made again. number: which answer of each prompt.
+    """Answers to `prompts`, in their order; those in `path` by the same weights, as long, are not made again.
 
-    Raises Cancelled between batches; what was made is kept.
+    weights: as `core.training.weights` tells those of `model`. number: which answer of each prompt. Raises Cancelled
+    between batches; what was made is kept.
     """
-    known = read_answers(path)
-    todo = sorted({text for text in prompts if (text, number) not in known}, key=lambda t: (len(t), t))
+    known, by = read_answers(path), made_by(weights, new_tokens, number, temperature)
+    todo = sorted({text for text in prompts if (text, number, by) not in known}, key=lambda t: (len(t), t))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
@@ -72,11 +81,11 @@ def answer_prompts(
             for text, answer in zip(
                 part, generate_batch(model, tokenizer, part, new_tokens, number, temperature), strict=True
             ):
-                known[text, number] = answer
-                file.write(json_text([text, number, answer, _known_by(text, number, answer)]) + "\n")
+                known[text, number, by] = answer
+                file.write(json_text([text, number, answer, by, _known_by(text, number, answer, by)]) + "\n")
             file.flush()
             os.fsync(file.fileno())
-    return [(text, known[text, number]) for text in prompts]
+    return [(text, known[text, number, by]) for text in prompts]
 
 
 @torch.inference_mode()

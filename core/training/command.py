@@ -30,6 +30,7 @@ from core.training.labelling import label_suite
 from core.training.pipeline import Texts, batch_sizes_for, train_saes
 from core.training.settings import TrainingSettings
 from core.training.turns import taking_turns
+from core.training.weights import weights_used
 
 
 def shipped_texts_for_training(more: Sequence[str] = (), file: Path | None = None) -> Texts:
@@ -140,7 +141,8 @@ def _trained(
     cancelled: Callable[[], bool],
 ) -> tuple[Path, dict[int, dict[str, Any]]]:
     """The SAEs' folder, and layer → card."""
-    key = suite_key(settings, texts)
+    weights = weights_used(engine)
+    key = suite_key(settings, texts, weights)
     saes, sizes = suite_folder(name, key), batch_sizes_for(engine.model.device)
     with taking_turns(engine.model):
         done = train_saes(
@@ -150,6 +152,7 @@ def _trained(
             settings,
             folder,
             saes,
+            weights=weights,
             model_name=engine.spec.model_id,
             sizes=sizes,
             progress=part(progress, 0.05, 0.85),
@@ -163,7 +166,9 @@ def _trained(
     return saes, done.cards
 
 
-def suite_key(settings: TrainingSettings, texts: Texts) -> str:
-    """What SAEs of these settings and prompts are known by: the same training is continued, another lies beside it."""
-    chosen = json_text([settings.identity(), *map(list, texts)], sort_keys=True)
+def suite_key(settings: TrainingSettings, texts: Texts, weights: str) -> str:
+    """What SAEs of these settings, prompts and weights are known by: the same training is continued, another lies
+    beside it. Suites of earlier versions have a key without weights: they stay in use, and are never continued.
+    """
+    chosen = json_text([settings.identity(), *map(list, texts), weights], sort_keys=True)
     return hashlib.sha256(chosen.encode()).hexdigest()[:12]

@@ -18,13 +18,14 @@ from core.devices import free_memory
 from core.engine import Engine
 from core.errors import InputError
 from core.text.sizes import size_text
-from core.training.answers import generate_batch, read_answers
+from core.training.answers import generate_batch, made_by, read_answers
 from core.training.card import CE_TOKENS
 from core.training.chats import Chats, conversation_ids, fixed_prefix
 from core.training.pipeline import Texts, batch_sizes_for
 from core.training.record import record
 from core.training.settings import TrainingSettings
 from core.training.turns import STEP, taking_turns
+from core.training.weights import weights_used
 
 #: Of the probe: new tokens of each answer, tokens recorded, steps of training.
 _NEW_TOKENS, _RECORDED, _STEPS = 6, 512, 2
@@ -87,26 +88,26 @@ class Plan:
 
 def plan_of(engine: Engine, settings: TrainingSettings, texts: Texts, folder: Path) -> Plan:
     """Counts alone; nothing is run. folder: where the training's files lie, or will."""
-    known = read_answers(folder / "answers.jsonl")
+    known, weights = read_answers(folder / "answers.jsonl"), weights_used(engine)
     wanted = [(text, 0) for text in (*texts.train, *texts.held_out)]
     wanted += [(text, number) for text in texts.often for number in range(1, settings.answers_each)]
     recorded = settings.tokens + settings.held_out_tokens
     d, layers = engine.d_model, len(settings.layers)
-    weights = sum(p.numel() * p.element_size() for p in engine.model.parameters())
+    size = sum(p.numel() * p.element_size() for p in engine.model.parameters())
     # An SAE's weights, their gradients and Adam's two moments; then a batch's activations, forwards and backwards.
     training = 4 * 4 * 2 * settings.width * d + 6 * 4 * settings.batch * settings.width
     place = next(parent for parent in (folder, *folder.parents) if parent.exists())
     return Plan(
         layers=settings.layers,
-        answers=sum(one not in known for one in wanted),
+        answers=sum((*one, made_by(weights, settings.answer_tokens, one[1])) not in known for one in wanted),
         new_tokens=settings.answer_tokens,
         recorded=recorded,
         steps=max(1, int(settings.passes * settings.tokens) // settings.batch),
         card_tokens=min(settings.held_out_tokens, CE_TOKENS),
         disk=layers * (2 * d * recorded + settings.width * (10 * d + 24)),
         disk_free=shutil.disk_usage(place).free,
-        memory=weights + training + _WORKING,
-        memory_free=free_memory(engine.model.device) + weights,
+        memory=size + training + _WORKING,
+        memory_free=free_memory(engine.model.device) + size,
         share_run=(max(settings.layers) + 1) / engine.n_layers,
     )
 
@@ -141,7 +142,7 @@ def _record_seconds(engine: Engine, settings: TrainingSettings, prompts: list[st
     chats = Chats(prefix, [row[: settings.longest] for row in rows])
     with tempfile.TemporaryDirectory(prefix="hydrascope-probe-") as folder:
         begun = time.perf_counter()
-        record(engine.model, chats, settings.layers, Path(folder), budget=_RECORDED)
+        record(engine.model, chats, settings.layers, Path(folder), weights="", budget=_RECORDED)
         return (time.perf_counter() - begun) / chats.tokens
 
 

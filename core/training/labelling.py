@@ -15,7 +15,8 @@ import torch
 from core.engine import Engine
 from core.errors import Cancelled
 from core.forward.assembly import with_saes
-from core.labels.making import Made, Sample, make_labels
+from core.labels.making import Made, make_labels
+from core.labels.sample import Sample
 from core.models.spec import ModelSpec
 from core.progress import NEVER, QUIET, Progress
 from core.training.chats import Chats

@@ -51,6 +51,8 @@ class BatchSizes(NamedTuple):
     answers: int = 64
 
 
+#: Where a quality card says which held-out text it was measured on.
+_HELD_OUT = "held_out"
 #: What a laptop's processor takes.
 SMALL = BatchSizes()
 
@@ -61,11 +63,14 @@ def gather(
     texts: Texts,
     settings: TrainingSettings,
     folder: Path,
+    weights: str,
     sizes: BatchSizes = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Chats, Chats]:
-    """(conversations to train on, conversations held out), with the model's own answers. Raises Cancelled."""
+    """(conversations to train on, conversations held out), with the model's own answers. weights: as
+    `core.training.weights` tells those of `model`. Raises Cancelled.
+    """
     file, made = folder / "answers.jsonl", settings.answer_tokens
 
     def answered(prompts: Sequence[str], number: int, start: float, size: float) -> list[Pair]:
@@ -74,6 +79,7 @@ def gather(
             tokenizer,
             prompts,
             file,
+            weights=weights,
             new_tokens=made,
             number=number,
             batch=sizes.answers,
@@ -99,11 +105,14 @@ def record_all(
     chats: tuple[Chats, Chats],
     settings: TrainingSettings,
     folder: Path,
+    weights: str,
     sizes: BatchSizes = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Recording, Recording]:
-    """Residuals of both sets of conversations, all layers in one pass. Raises Cancelled, AssetError."""
+    """Residuals of both sets of conversations, all layers in one pass. weights: as of `gather`. Raises Cancelled,
+    AssetError.
+    """
     train, held = chats
     layers = settings.layers
     return (
@@ -112,6 +121,7 @@ def record_all(
             train,
             layers,
             folder / "recorded",
+            weights=weights,
             budget=sizes.tokens,
             progress=part(progress, 0, 0.9),
             cancelled=cancelled,
@@ -121,6 +131,7 @@ def record_all(
             held,
             layers,
             folder / "held_out",
+            weights=weights,
             budget=sizes.tokens,
             progress=part(progress, 0.9, 0.1),
             cancelled=cancelled,
@@ -143,7 +154,7 @@ def finish_layer(
 ) -> dict[str, Any]:
     """Train one layer into `folder` and measure its card on the weights as they were stored. Raises Cancelled."""
     ready = is_trained(folder, recordings[0], layer, settings, model.device)
-    if ready and (found := _stored_card(folder)) is not None:
+    if ready and (found := _stored_card(folder, recordings[1])) is not None:
         return found
     if not ready:
         train_layer(
@@ -159,13 +170,13 @@ def finish_layer(
     return measure_layer(model, recordings[1], held, layer, settings, folder, sizes)
 
 
-def _stored_card(folder: Path) -> dict[str, Any] | None:
-    """The card in `folder`; None where there is none that can be read, so that it is measured again."""
+def _stored_card(folder: Path, held: Recording) -> dict[str, Any] | None:
+    """The card in `folder`; None where there is none of this held-out text that can be read: it is measured again."""
     try:
         found: dict[str, Any] = json_value((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if read_card(folder) is not None else None
+    return found if read_card(folder) is not None and found.get(_HELD_OUT) == held.digest else None
 
 
 def measure_layer(
@@ -186,6 +197,7 @@ def measure_layer(
     card = make_card(sae, recording.rows(layer), model, held, layer, sizes.tokens)
     told = json_value((folder / "cfg.json").read_text()).get("metadata", {})
     card |= {"k": settings.k, "seed": settings.seed, "training_tokens": told.get("distinct_training_tokens")}
+    card[_HELD_OUT] = recording.digest
     write_whole(folder / CARD, json_text(card, indent=1) + "\n")
     return card
 
@@ -198,18 +210,20 @@ def train_saes(
     folder: Path,
     saes: Path | None = None,
     *,
+    weights: str,
     model_name: str = "",
     sizes: BatchSizes = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> Done:
-    """Train the SAE of each layer into saes/layer_NN, by default in `folder`. Raises Cancelled, AssetError, InputError.
+    """Train the SAE of each layer into saes/layer_NN, by default in `folder`. weights: as of `gather`. Raises
+    Cancelled, AssetError, InputError.
 
     What was finished before is not done again, so the same call goes on with a training that was stopped.
     """
     places = {layer: (saes or folder / "saes") / f"layer_{layer:02d}" for layer in settings.layers}
-    chats = gather(model, tokenizer, texts, settings, folder, sizes, part(progress, 0.0, 0.4), cancelled)
-    recordings = record_all(model, chats, settings, folder, sizes, part(progress, 0.4, 0.2), cancelled)
+    chats = gather(model, tokenizer, texts, settings, folder, weights, sizes, part(progress, 0.0, 0.4), cancelled)
+    recordings = record_all(model, chats, settings, folder, weights, sizes, part(progress, 0.4, 0.2), cancelled)
     cards, size = {}, 0.4 / len(places)
     for number, (layer, place) in enumerate(places.items()):
         cards[layer] = finish_layer(

@@ -9,6 +9,7 @@ that was killed goes on from there.
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import random
 import zlib
@@ -40,7 +41,7 @@ class _HighEnough(Exception):  # noqa: N818 (nothing is wrong: the layers above 
 
 @dataclass(frozen=True)
 class Recording:
-    """Files of one recording. tokens: rows in each. digest: what its conversations are known by."""
+    """Files of one recording. tokens: rows in each. digest: what its conversations and weights are known by."""
 
     folder: Path
     layers: tuple[int, ...]
@@ -132,19 +133,22 @@ def record(
     layers: Sequence[int],
     folder: Path,
     *,
+    weights: str,
     budget: int = 4096,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> Recording:
-    """Run the conversations and write their residuals. budget: tokens a forward pass, padding counted.
+    """Run the conversations and write their residuals. weights: as `core.training.weights` tells those of `model`; a
+    recording of others is made anew. budget: tokens a forward pass, padding counted.
 
     Raises Cancelled between batches, AssetError for residuals that float16 cannot hold; what was written is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     batches = padded_batches(chats.rows, budget)
     d_model = model.config.get_text_config().hidden_size
-    recording = Recording(folder, tuple(layers), d_model, chats.tokens, chats.digest)
-    wanted = {"layers": list(layers), "d_model": d_model, "digest": chats.digest, "of": len(batches)}
+    digest = hashlib.sha256(json_text([chats.digest, weights]).encode()).hexdigest()[:16]
+    recording = Recording(folder, tuple(layers), d_model, chats.tokens, digest)
+    wanted = {"layers": list(layers), "d_model": d_model, "digest": digest, "weights": weights, "of": len(batches)}
     done = _done(recording, wanted)
     sums: dict[str, int] = done["sums"]
     if done["batches"] == len(batches):

@@ -37,6 +37,8 @@ def features(engine: Engine) -> None:
     if notice := session.take_notice():
         st.info(plain(notice), icon=":material/info:")
     key, labels = engine_key(engine), measurements.labels(engine, engine.spec.name)
+    if labels.left_out:
+        st.caption(plain(labels.left_out))
     chosen = source.choose(engine, labels)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="features_bar"):
         asked, by = prompts.choose(engine), writer.choose(engine)

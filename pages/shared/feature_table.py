@@ -21,7 +21,7 @@ from core.prompts.conversation import PromptLike
 from pages.shared import feature_note, measurements, sae_cards
 from pages.shared.feature_text import short
 from pages.shared.reveal import reveal
-from pages.shared.text import counted, visible
+from pages.shared.text import counted, plain, visible
 from pages.shared.workspace import mirrors, session
 from pages.shared.workspace.state import with_clamps, with_ticks
 
@@ -95,6 +95,8 @@ def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -
     """
     labels = measurements.labels(engine, engine.spec.name)
     st.subheader("Features on this prompt", anchor="features")
+    if labels.left_out:
+        st.caption(plain(labels.left_out))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="feature_filters"):
         search = st.text_input(
             "Search",

@@ -21,6 +21,7 @@ from core import Edits, Engine, Feature, Measurement, Prompt
 from core.answers import thoughts
 from core.hydra import BosBaseline, Wakening, bos_baseline, bos_view, refresh
 from core.labels.notes import Labels
+from core.labels.origins import origins_of
 from core.prompts.conversation import Conversation, PromptLike
 from core.prompts.shipped import ShippedPrompt, cost_texts, read_shipped, shipped_texts
 from core.statistics import mean, means
@@ -153,12 +154,12 @@ def neuronpedia(_engine: Engine, name: str) -> NeuronpediaLabels:
 
 def labels(engine: Engine, name: str) -> Labels:
     """What is known of each feature: nothing is asked for over a network. Raises AssetError."""
-    return _labels(engine, name, str(engine.spec.labels), engine.spec.layers)
+    return _labels(engine, name, str(engine.spec.labels), origins_of(engine))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _labels(_engine: Engine, name: str, file: str, layers: tuple[int, ...]) -> Labels:
-    return labels_of(_engine.spec, neuronpedia(_engine, name))
+def _labels(_engine: Engine, name: str, file: str, origins: dict[int, str]) -> Labels:
+    return labels_of(_engine, neuronpedia(_engine, name))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

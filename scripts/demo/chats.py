@@ -15,6 +15,7 @@ from common import PROMPTS_FILE, load_prompts
 from core.prompts.shipped import ShippedPrompt
 from core.training.answers import answer_prompts
 from core.training.chats import Chats, Pair, compose
+from core.training.weights import weights_used
 
 #: Shares of the pairs, by kind.
 MIX = {"harmful": 0.35, "lookalike": 0.25, "benign": 0.25, "docs": 0.15}
@@ -74,6 +75,7 @@ def answer_split(folder: Path, engine, split: str) -> dict[str, str]:
             engine.tokenizer,
             harmful,
             folder / "tuned_answers.jsonl",
+            weights=weights_used(engine),
             new_tokens=20,
             batch=64,
             progress=say,

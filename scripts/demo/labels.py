@@ -10,7 +10,8 @@ from chats import conversations
 from common import ASSETS, WORK
 
 from core import load
-from core.labels.making import Sample, label_blocks, sample_residuals
+from core.labels.making import label_blocks, sample_residuals
+from core.labels.sample import Sample
 
 
 def sample(engine, tokens: int) -> Sample:

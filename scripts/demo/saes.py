@@ -15,6 +15,7 @@ from core.training.pipeline import CARD, measure_layer, record_all
 from core.training.record import Recording
 from core.training.settings import TrainingSettings
 from core.training.train import train_layer
+from core.training.weights import weights_used
 
 #: From early to past layer 18, where the direction is read.
 SETTINGS = TrainingSettings(
@@ -42,7 +43,7 @@ def make(engine, settings: TrainingSettings, folder: Path, out: Path) -> Recordi
     held = conversations(folder, engine, "test", settings.held_out_tokens, 1)
     # Cards need the held-out half alone.
     train = conversations(folder, engine, "train", settings.tokens, 0) if untrained else held
-    recordings = record_all(engine.model, (train, held), settings, folder, progress=say)
+    recordings = record_all(engine.model, (train, held), settings, folder, weights_used(engine), progress=say)
     for layer, place in places.items():
         if layer in untrained:
             train_layer(recordings[0], layer, settings, place, model_name=MODEL_NAME, progress=say)

@@ -114,7 +114,7 @@ def held(engine: Engine, prompt: str, sets: dict[str, Edits], parts: dict[str, l
 
 def benign(engine: Engine, prompt: str, layers: Sequence[int], k: int) -> Row:
     """The features off that carry the token that the unedited model would say first, and the logit of that token."""
-    token = int(engine.reference([prompt])[0].argmax())
+    token = int(engine.reference([prompt]).logprobs[0].argmax())
     sets = {}
     for layer in layers:
         found = carrying(engine, prompt, layer, token)

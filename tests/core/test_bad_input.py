@@ -202,6 +202,16 @@ def test_last_positions_that_are_none(tiny, last):
 def test_a_reference_of_other_prompts(tiny):
     refused(lambda: tiny.kl([PROMPT, "hi"], [Edits()], tiny.reference([PROMPT])))
     refused(lambda: tiny.kl([PROMPT], [Edits()], "x"))
+    there = tiny.reference([PROMPT, "hi"])
+    assert tiny.kl([PROMPT, "hi"], [Edits()], there).max() < 1e-6
+    assert "or of these in another order" in refused(lambda: tiny.kl(["hi", PROMPT], [Edits()], there))
+    refused(lambda: tiny.kl([PROMPT, "ho"], [Edits()], there))
+    assert "is Tensor, not what" in refused(lambda: tiny.kl([PROMPT, "hi"], [Edits()], there.logprobs))
+
+
+@pytest.mark.parametrize("layers", [[0], [77], [1, -1]])
+def test_activity_at_layers_without_an_sae(tiny, layers):
+    assert "There is no SAE at layer" in refused(lambda: tiny.activity([PROMPT], layers=layers))
 
 
 def test_edits_made_around_the_checks_are_still_checked(tiny):

@@ -87,7 +87,7 @@ def test_tokens_and_template_are_the_makers(engine, plain) -> None:
 
 
 def test_logits_are_those_of_plain_transformers(engine, plain) -> None:
-    ours = engine.reference(list(PROMPTS))
+    ours = engine.reference(list(PROMPTS)).logprobs
     kl = (plain.logprobs.exp() * (plain.logprobs - ours)).sum(-1)
     print("KL of the engine's next token from plain bfloat16, nats:", [f"{value:.5f}" for value in kl.tolist()])
     assert kl.max() < 0.02
@@ -98,7 +98,7 @@ def test_logits_are_those_of_plain_transformers(engine, plain) -> None:
 
 def test_with_the_same_products_they_are_equal(engine) -> None:
     """The plain forward of the same model, its products in float32 too: nothing else stands between the two."""
-    ours = engine.reference(list(PROMPTS))
+    ours = engine.reference(list(PROMPTS)).logprobs
     for row, text in enumerate(PROMPTS):
         with float32_products(), torch.inference_mode():
             logits = engine.model(torch.tensor([engine.prompt(text).ids])).logits[0, -1]

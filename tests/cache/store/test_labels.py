@@ -4,15 +4,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cache.store import labels as module
 from cache.store.database import Store
 from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
-from core import Feature
+from core import Engine, Feature
 from core.errors import DownloadError
 from core.labels.neuronpedia import Neuronpedia, Pace
 from core.labels.notes import COLUMNS, Context, made_file
+from core.labels.origins import MADE_OF, origins_of
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature
 
 SOURCE = "gemma-2-2b/12-gemmascope-res-65k"
@@ -231,27 +234,33 @@ def test_what_was_kept_in_memory_moves_to_the_file(server, tmp_path, monkeypatch
     assert [found.label(Feature(12, i)) for i in (1, 2, 7)] == ["one", "two", "seven"]
 
 
-def test_all_of_a_model_in_one_order(server, store, tiny_spec, tmp_path, monkeypatch):
+def test_all_of_a_model_in_one_order(server, store, tiny, tmp_path, monkeypatch):
     """Shipped, then Neuronpedia's, then made here; what is not asked for is not fetched."""
     monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path))
     shipped = pd.DataFrame([(1, 0, "shipped", 0.1, 2.0, "[]", "a")], columns=list(COLUMNS))
     shipped.to_parquet(tmp_path / "labels.parquet")
+    spec = replace(tiny.spec, name="org/tiny", labels=tmp_path / "labels.parquet", neuronpedia={1: SOURCE})
+    engine = Engine(replace(tiny.runtime, spec=spec), "for a test")
     made = made_file(made_folder("org/tiny"), 1)
     made.parent.mkdir(parents=True)
-    rows = [(1, i, f"made {i}", 0.2, 3.0, '[{"token": "x"}]', "b") for i in range(4)]
-    pd.DataFrame(rows, columns=list(COLUMNS)).to_parquet(made)
-    spec = replace(tiny_spec, name="org/tiny", labels=tmp_path / "labels.parquet", neuronpedia={1: SOURCE})
+
+    def write_made(count: int) -> None:
+        rows = [(1, i, f"made {i}", 0.2, 3.0, '[{"token": "x"}]', "b") for i in range(count)]
+        table = pa.Table.from_pandas(pd.DataFrame(rows, columns=list(COLUMNS)))
+        pq.write_table(table.replace_schema_metadata({MADE_OF: origins_of(engine)[1]}), made)
+
+    write_made(4)
     server.pages[SOURCE, 2] = feature(SOURCE, 2)
     server.bulk(SOURCE, {0: "from afar", 1: "from afar"}, 10)
     client = Neuronpedia(server.url, server.url, pace=Pace(10**9))
     there = NeuronpediaLabels(lambda: store, spec.neuronpedia, client)
     there.fetch(SOURCE, 4)
     there.look_up(Feature(1, 2))
-    found, asked = labels_of(spec, there), len(server.asked)
+    found, asked = labels_of(engine, there), len(server.asked)
     assert [found.label(Feature(1, i)) for i in range(5)] == ["shipped", "from afar", "made 2", "made 3", ""]
     origins = [found.note(Feature(1, i)).origin for i in range(4)]
     assert origins == ["shipped", "Neuronpedia", "made here", "made here"]
     assert found.note(Feature(1, 4)) is None and len(found) == 1 + 2 + 4 and len(server.asked) == asked
     before = found.version
-    pd.DataFrame(rows[:3], columns=list(COLUMNS)).to_parquet(made)
+    write_made(3)
     assert found.version != before and found.label(Feature(1, 3)) == "" and len(found) == 1 + 2 + 3

@@ -46,6 +46,8 @@ FORGERIES = {
     "edits that are none": lambda card: state(card).update(edits="rubbish"),
     "an unknown verdict": lambda card: (state(card)["judgement"] or {}).update(verdict="banana"),
     "κ of 7": lambda card: card["source"]["judge"].update(kappa=7.0),
+    "an answer of another digest": lambda card: state(card)["judgement"].update(answer="FORGED"),
+    "a role that is none": lambda card: card["cases"][0]["features"][0].update(role="forged"),
     "no layers": lambda card: card["source"].update(n_layers=-3),
     "a state twice": lambda card: card["cases"][0]["states"].append(state(card)),
 }

@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import load
-from core.card.compare import Checked, near, tolerance_for, unchecked
+from core import Edits, Engine, Feature, load
+from core.card.compare import Checked, alike, near, tolerance_for, unchecked
+from core.card.features import About, Meaning
 from core.card.files import write_card
+from core.card.make import Asked, make_card
 from core.card.read import read_card
 from core.card.verify import verify
 from core.edits.direction import make_direction
-from tests.cards import changed, made
+from core.labels.notes import read_labels
+from tests.cards import OFF, PROMPT, changed, made
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +40,15 @@ def test_a_card_made_on_one_cache_verifies_on_another(tiny_spec, tmp_path, monke
     assert len(records[0]) == len(records[1]) == 3
 
 
-@pytest.mark.parametrize("what", ["score", "control", "effect", "verdict", "answer"])
+@pytest.mark.parametrize("what", ["score", "control", "effect", "verdict", "answer", "reason", "looping", "κ"])
 def test_a_number_that_is_wrong_differs_and_no_other(card, tiny, what):
     case = card.cases[0]
     state, feature = case.states[1], case.features[0]
     control = case.controls[0]
-    if what == "score":
+    if what == "κ":
+        judge = card.source.judge
+        card = replace(card, source=replace(card.source, judge=judge._replace(kappa=0.99)))
+    elif what == "score":
         states = (case.states[0], replace(state, refusal_score=state.refusal_score + 0.05), *case.states[2:])
         case = replace(case, states=states)
     elif what == "control":
@@ -51,8 +57,9 @@ def test_a_number_that_is_wrong_differs_and_no_other(card, tiny, what):
     elif what == "effect":
         case = replace(case, features=(feature._replace(effect=9.0), *case.features[1:]))
     else:
-        name, value = ("verdict", "refused") if what == "verdict" else ("digest", "0" * 16)
-        judged = replace(state, judgement=state.judgement._replace(**{name: value}))
+        forged = {"verdict": "refused", "answer": "0" * 16, "reason": "forged", "looping": not state.judgement.looping}
+        name = "digest" if what == "answer" else what
+        judged = replace(state, judgement=state.judgement._replace(**{name: forged[what]}))
         case = replace(case, states=(case.states[0], judged, *case.states[2:]))
     found = verify(replace(card, cases=(case, *card.cases[1:])), tiny)
     assert found.count("differs") == 1 and found.count("not checked") == 0 and not found.whole
@@ -64,6 +71,67 @@ def test_a_card_of_which_nothing_can_be_measured_does_not_claim_that_it_agrees(c
     found = Checked(card, tolerance_for(card.source, card.source), (), (one, one), False)
     assert found.sentence.startswith("No value of this card was measured again") and "2 could not" in found.sentence
     assert "agree" not in found.sentence and not found.whole
+
+
+def test_features_that_are_named_as_woken_are_checked(tiny):
+    wakes = Edits.clamp([Feature(1, 5)], 30.0)
+    card = make_card(
+        tiny, [Asked(PROMPT, (("Edited", wakes),), 0, {})], page="a test", agreed=False, about=About(), waking=True
+    )
+    case = card.cases[0]
+    woken = [one for one in case.features if one.how == "woken"]
+    assert len(woken) > 1 and verify(card, tiny).whole
+    asleep = next(i for i in range(48) if f"3-{i}" not in {one.feature for one in woken} and not _fires(tiny, wakes, i))
+    for change in ({"cosine": 0.99}, {"activation": 999.0}, {"feature": f"3-{asleep}", "cosine": None}):
+        other = tuple(one._replace(**change) if one == woken[0] else one for one in case.features)
+        assert verify(replace(card, cases=(replace(case, features=other),)), tiny).count("differs") == 1
+
+
+def _fires(engine, edits, index):
+    frame = engine.features(PROMPT, edits)
+    return ((frame["layer"] == 3) & (frame["index"] == index)).any()
+
+
+@pytest.fixture(scope="module")
+def labelled(tiny, page_spec):
+    """An engine with labels and benign prompts, and its card."""
+    engine = Engine(replace(tiny.runtime, spec=page_spec), "for a test")
+    about = About(read_labels(page_spec.labels), lambda feature: Meaning("generic", {"drugs": 0.5}))
+    return engine, make_card(
+        engine, [Asked(PROMPT, (("Edited", OFF),), 3, {})], page="a test", agreed=True, about=about
+    )
+
+
+def test_labels_and_intervals_are_compared_and_what_is_not_is_named(labelled):
+    engine, card = labelled
+    found = verify(card, engine)
+    assert found.whole
+    assert {one.what for one in found.checks} >= {
+        "label", "reason of the verdict", "KL, benign, lower end", "KL, benign, prompts", "κ with people"
+    }  # fmt: skip
+    assert found.not_compared == (
+        "Not compared: roles and categories (of 2; they come from a reading of other prompts); whether the controls "
+        "were drawn at random; when, where and by which command the card says it was made."
+    )
+    case = card.cases[0]
+    state, feature = case.states[1], case.features[0]
+    for change in ({"kl_low": 0.0}, {"kl_high": 9.0}, {"n": 1}):
+        forged = replace(state, cost=state.cost._replace(**change))
+        other = replace(card, cases=(replace(case, states=(case.states[0], forged)),))
+        assert verify(other, engine).count("differs") == 1
+    other = replace(card, cases=(replace(case, features=(feature._replace(label="forged"), *case.features[1:])),))
+    (wrong,) = [one for one in verify(other, engine).checks if one.outcome == "differs"]
+    assert (wrong.what, wrong.card) == ("label", "forged")
+    far = feature._replace(label="forged", origin="Neuronpedia")
+    found = verify(replace(card, cases=(replace(case, features=(far, *case.features[1:])),)), engine)
+    assert "labels that are not among those of the model here (1 from “Neuronpedia”)" in found.not_compared
+
+
+def test_a_sentence_with_numbers_is_alike_within_their_last_digit():
+    said = "it finds it very unlikely ({} nats a token)"
+    for here, outcome in (("6.6", "agrees"), ("6.7", "agrees"), ("6.9", "differs"), ("66", "differs")):
+        assert alike("", "", said.format("6.6"), said.format(here), 0.01).outcome == outcome
+    assert alike("", "", said.format("6.6"), "another (6.6)", 0.5).outcome == "differs"
 
 
 def test_other_weights_are_told_in_a_sentence(card, tiny_spec, tmp_path):

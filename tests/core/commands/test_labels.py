@@ -41,7 +41,7 @@ def run(*arguments: str) -> int:
 
 
 def labels(engine):
-    return labels_of(engine.spec, NeuronpediaLabels(store.shared_store, engine.spec.neuronpedia))
+    return labels_of(engine, NeuronpediaLabels(store.shared_store, engine.spec.neuronpedia))
 
 
 def test_made_on_a_file_and_gone_on_with(engine, tmp_path, capsys):

@@ -1,19 +1,30 @@
 """Labels made on this machine against the slow, obvious way; blocks, stopping and going on change nothing."""
 
 import json
+import shutil
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
+from filelock import FileLock
 
-from core import AssetError, Engine, Feature, InputError
+from core import AssetError, Engine, Feature, InputError, load
 from core.labels import making
-from core.labels.making import Sample, label_blocks, make_labels, sample_of, sample_residuals
-from core.labels.notes import COLUMNS, Context, MadeNotes, made_file, read_labels
+from core.labels.making import label_blocks, make_labels, sample_residuals
+from core.labels.notes import COLUMNS, Context, Labels, MadeNotes, made_file, read_labels
+from core.labels.origins import MADE_OF, origins_of
+from core.labels.sample import Sample, sample_of
 from core.labels.wording import label_text, word
+from core.text.json_text import json_text
+from core.text.layers import layers_text
+from tests.cards import change
+from tests.conftest import make_sae
 
 PROMPTS = ["How do I bake bread?", "Tell me a story about a small town, please.", "I cannot help with that."]
 
@@ -21,6 +32,10 @@ PROMPTS = ["How do I bake bread?", "Tell me a story about a small town, please."
 @pytest.fixture(scope="module")
 def sample(tiny):
     return sample_of(tiny, PROMPTS)
+
+
+def made_notes(engine, folder):
+    return MadeNotes(folder, origins_of(engine))
 
 
 def whole(engine, sample, layer=2):
@@ -95,7 +110,7 @@ def test_layers_at_a_time_change_nothing_and_progress_only_rises(tiny, sample, t
 
 def test_made_labels_are_notes_that_say_from_what(tiny, sample, tmp_path):
     make_labels(tiny, sample, tmp_path, [2])
-    notes, table = MadeNotes(tmp_path, tiny.spec.layers), whole(tiny, sample)
+    notes, table = made_notes(tiny, tmp_path), whole(tiny, sample)
     assert len(notes) == 48 and [notes.label(Feature(2, i)) for i in range(48)] == table["label"].tolist()
     note = notes.note(Feature(2, 5))
     assert (note.origin, note.promoted) == ("made here", table["promoted"][5])
@@ -131,6 +146,79 @@ def test_other_prompts_or_another_model_make_them_anew(tiny, sample, tmp_path):
     assert make_labels(tiny, sample, tmp_path, [2]).made == (2,)
 
 
+@pytest.fixture
+def own_saes(tiny_spec, tmp_path, monkeypatch):
+    """A copy of the tiny model and its SAEs that a test may change, with a cache of its own."""
+    monkeypatch.setenv("HYDRASCOPE_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(tiny_spec.model_id, tmp_path / "model")
+    for layer, place in tiny_spec.saes.items():
+        shutil.copytree(place, tmp_path / "saes" / f"layer_{layer}")
+    places = {layer: tmp_path / "saes" / f"layer_{layer}" for layer in tiny_spec.saes}
+    return replace(tiny_spec, name="own", model_id=str(tmp_path / "model"), saes=places)
+
+
+@pytest.mark.parametrize("what", ["an SAE", "the weights"])
+def test_labels_of_other_saes_or_weights_are_not_shown_and_made_again(own_saes, tmp_path, what):
+    folder, before = tmp_path / "labels", load(own_saes, device="cpu", dtype="float32")
+    make_labels(before, sample_of(before, PROMPTS), folder)
+    assert made_notes(before, folder).label(Feature(2, 5)) and not made_notes(before, folder).left_out
+    if what == "an SAE":
+        make_sae(own_saes.saes[2], 77)  # the same width, in the same place
+    else:
+        change(Path(own_saes.model_id) / "model.safetensors", "model.layers.1.mlp.down_proj.weight")
+    now = load(own_saes, device="cpu", dtype="float32")
+    changed, notes = (2,) if what == "an SAE" else (1, 2, 3), made_notes(now, folder)
+    for layer in (1, 2, 3):
+        assert bool(notes.label(Feature(layer, 5))) == bool(notes.note(Feature(layer, 5))) == (layer not in changed)
+    assert len(notes) == 48 * (3 - len(changed))
+    assert f"Labels of layers {layers_text(changed)} were made for other SAEs or other weights" in notes.left_out
+    assert Labels((notes,)).left_out == notes.left_out
+    made = make_labels(now, sample_of(now, PROMPTS), folder)
+    assert made.made == changed and len(notes) == 48 * 3 and not notes.left_out
+    assert [notes.label(Feature(2, i)) for i in range(48)] == whole(now, sample_of(now, PROMPTS))["label"].tolist()
+
+
+def test_labels_of_an_earlier_version_are_not_shown_and_made_again(tiny, sample, tmp_path):
+    make_labels(tiny, sample, tmp_path)
+    path = made_file(tmp_path, 2)
+    table = pq.read_table(path)
+    facts = table.schema.metadata
+    spec = [tiny.spec.name, tiny.spec.revision, tiny.reader.sae_names[2], 48, sample.digest]
+    older = {b"about": facts[b"about"], b"made_from": json_text(spec)}  # what it wrote there
+    assert facts.keys() == {*older, MADE_OF}
+    pq.write_table(table.replace_schema_metadata(older), path)
+    notes = made_notes(tiny, tmp_path)
+    assert notes.label(Feature(2, 5)) == "" and notes.label(Feature(3, 5))
+    assert "Labels of layers 2 come from an earlier version, so it cannot be told" in notes.left_out
+    assert make_labels(tiny, sample, tmp_path).made == (2,) and notes.label(Feature(2, 5))
+
+
+def test_two_that_make_the_same_labels_take_turns(tiny, sample, tmp_path):
+    found, told, begun = [], [], Event()
+
+    def other():
+        def say(message, share):
+            told.append(message)
+            begun.set()
+
+        found.append(make_labels(tiny, sample, tmp_path, [2], say))
+
+    second = Thread(target=other)
+
+    def meanwhile():
+        if not second.ident:
+            second.start()
+            assert begun.wait(20)
+        return False
+
+    assert make_labels(tiny, sample, tmp_path, [2], cancelled=meanwhile).made == (2,)
+    second.join(20)
+    assert found == [((), (2,), False)] and told[0] == "Another process is making these labels: waiting for it"
+    assert not list(tmp_path.glob("*.partial"))
+    with FileLock(tmp_path / "labels.lock"):
+        assert make_labels(tiny, sample, tmp_path, [1, 2], cancelled=lambda: True) == ((), (2,), True)
+
+
 def test_what_cannot_be_done_is_one_sentence(tiny, sample, tmp_path):
     with pytest.raises(InputError, match=r"no SAE at layer 0. Choose one of \[1, 2, 3\]"):
         make_labels(tiny, sample, tmp_path, [0, 1])
@@ -141,9 +229,9 @@ def test_what_cannot_be_done_is_one_sentence(tiny, sample, tmp_path):
         make_labels(tiny, sample, tmp_path / "file", [1])
 
 
-def test_a_garbled_file_is_said_when_it_is_read(tmp_path):
+def test_a_garbled_file_is_said_when_it_is_read(tiny, tmp_path):
     made_file(tmp_path, 2).write_bytes(b"garbled")
-    notes = MadeNotes(tmp_path, [2])
+    notes = made_notes(tiny, tmp_path)
     for ask in (lambda: notes.label(Feature(2, 0)), lambda: notes.note(Feature(2, 0)), lambda: len(notes)):
         with pytest.raises(AssetError, match=r"layer_2\.parquet cannot be read"):
             ask()
@@ -152,10 +240,10 @@ def test_a_garbled_file_is_said_when_it_is_read(tmp_path):
 def test_a_file_that_changed_on_the_disk_is_never_read_as_something_else_and_made_again(tiny, sample, tmp_path):
     make_labels(tiny, sample, tmp_path, [2])
     path = made_file(tmp_path, 2)
-    good, right = path.read_bytes(), [MadeNotes(tmp_path, [2]).note(Feature(2, index)) for index in range(48)]
+    good, right = path.read_bytes(), [made_notes(tiny, tmp_path).note(Feature(2, index)) for index in range(48)]
     for place in range(4, len(good) * 2 // 3, len(good) // 40):
         path.write_bytes(good[:place] + bytes([good[place] ^ 8]) + good[place + 1 :])
         with suppress(AssetError):
-            assert [MadeNotes(tmp_path, [2]).note(Feature(2, index)) for index in range(48)] == right
+            assert [made_notes(tiny, tmp_path).note(Feature(2, index)) for index in range(48)] == right
         make_labels(tiny, sample, tmp_path, [2])
-        assert [MadeNotes(tmp_path, [2]).note(Feature(2, index)) for index in range(48)] == right
+        assert [made_notes(tiny, tmp_path).note(Feature(2, index)) for index in range(48)] == right

@@ -7,16 +7,8 @@ import pandas as pd
 import pytest
 
 from core import AssetError, Feature
-from core.labels.notes import (
-    COLUMNS,
-    Context,
-    FeatureNote,
-    LabelColumn,
-    Labels,
-    contexts_from_json,
-    contexts_to_json,
-    read_labels,
-)
+from core.labels.column import LabelColumn
+from core.labels.notes import COLUMNS, Context, FeatureNote, Labels, contexts_from_json, contexts_to_json, read_labels
 
 CONTEXTS = json.dumps([{"before": "how to ", "token": "kill", "after": " a", "activation": 3.5}, {"after": "no token"}])
 

@@ -20,7 +20,8 @@ from core import Edits, Feature, InputError, ModelSpec, load
 from core.forward.assembly import load_runtime
 from core.forward.passes import Pass, PassRequest
 from core.hydra.wakening import refresh
-from core.labels.making import label_blocks, sample_of, sample_residuals
+from core.labels.making import label_blocks, sample_residuals
+from core.labels.sample import sample_of
 from core.measures.direction_search import mean_last
 from core.models.architecture import decoder_layers
 from core.models.placement import computes_on, layer_devices

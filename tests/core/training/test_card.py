@@ -65,7 +65,7 @@ def test_replacing_the_residuals_reaches_what_comes_after(plain, chats) -> None:
 
 def test_a_card_of_a_perfect_dictionary(plain, chats, tmp_path) -> None:
     few = chats._replace(rows=chats.rows[:8])
-    recording = record(plain, few, (1,), tmp_path)
+    recording = record(plain, few, (1,), tmp_path, weights="own")
     card = make_card(perfect(32), recording.rows(1), plain, few, 1)
     assert card["explained_variance"] == pytest.approx(1, abs=1e-5)
     assert card["ce_recovered"] == pytest.approx(1, abs=1e-4)

@@ -2,6 +2,8 @@
 trained is a suite with labels and cards.
 """
 
+import hashlib
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -10,14 +12,18 @@ import torch
 from core import Feature, load
 from core.errors import AssetError, Cancelled, InputError, UnknownModelError
 from core.labels.notes import read_labels
+from core.labels.origins import origins_of
 from core.models import registry
-from core.models.trained import trained_suite, training_folder
+from core.models.trained import finish_suite, trained_suite, training_folder
 from core.saes.card import cards_of, summary
 from core.saes.formats.open import open_sae
+from core.text.json_text import json_text
 from core.training.card import Sae
 from core.training.command import load_plain, plan_for, shipped_texts_for_training, texts_for, train_for
 from core.training.estimate import probed
 from core.training.pipeline import gather
+from core.training.weights import weights_used
+from tests.cards import change
 from tests.core.training.conftest import StopsAfter
 
 NAME = "tiny-to-train"
@@ -68,11 +74,11 @@ def test_what_is_trained_is_a_suite_of_the_model_with_labels_and_cards(registere
     read = cards_of(spec.saes)[1]
     assert read.explained_variance == cards[1]["explained_variance"] and read.random is not None
     assert f"Explained variance {read.explained_variance:.2f}" in summary({1: read})
-    labels = read_labels(spec.labels)
-    assert len(labels) == settings.width
+    engine = load(spec, device="cpu", dtype="float32")
+    labels = read_labels(spec.labels, origins_of(engine))
+    assert len(labels) == settings.width and not labels.left_out
     notes = [labels.note(Feature(1, index)) for index in range(settings.width)]
     assert any(note.contexts for note in notes) and all(note.promoted and note.origin == "made here" for note in notes)
-    engine = load(spec, device="cpu", dtype="float32")
     assert engine.widths == {1: settings.width} and not engine.features("How do I bake bread?").empty
 
 
@@ -81,14 +87,14 @@ def test_labels_are_of_the_training_conversations(registered, few_prompts, setti
     trained(replace(settings, layers=(1,)))
     spec = registry.find_spec(NAME)
     texts, folder = shipped_texts_for_training(PROMPTS), training_folder(NAME)
-    chats, _ = gather(plain, tokenizer, texts, settings, folder)
+    chats, _ = gather(plain, tokenizer, texts, settings, folder, weights_used(load_plain(NAME, "cpu", "float32")))
     stored = open_sae("sae_lens", spec.saes[1])
     sae, highest = Sae(stored.block(0, stored.d_sae), stored.output_bias, stored.subtracts_bias), []
     for row in chats.rows:
         with torch.no_grad():
             hidden = plain(torch.tensor([[*chats.prefix, *row]]), output_hidden_states=True).hidden_states[2][0]
         highest.append(sae.encode(hidden[len(chats.prefix) :]).amax(0))
-    labels = read_labels(spec.labels)
+    labels = read_labels(spec.labels, origins_of(load(spec, device="cpu", dtype="float32")))
     found = torch.tensor([labels.note(Feature(1, index)).max_activation for index in range(settings.width)])
     assert torch.allclose(found, torch.stack(highest).amax(0), atol=0.05)
 
@@ -99,6 +105,36 @@ def test_further_layers_join_the_suite_and_other_settings_replace_it(registered,
     assert first == second and registry.find_spec(NAME).layers == (1, 2)
     other, _ = trained(replace(settings, layers=(2,), width=40))
     assert other != first and registry.find_spec(NAME).saes == {2: other / "layer_02"}
+
+
+def test_other_weights_or_another_number_format_are_another_suite(
+    registered, tiny_folder, few_prompts, settings, tmp_path
+) -> None:
+    shutil.copytree(tiny_folder / "model", tmp_path / "model")
+    registry.register(replace(registered, model_id=str(tmp_path / "model")))
+    one = replace(settings, layers=(1,))
+    first, cards = trained(one)
+    assert trained(one) == (first, cards)
+    change(tmp_path / "model" / "model.safetensors", "model.layers.1.mlp.down_proj.weight")
+    assert plan_for(NAME, load_plain(NAME, "cpu", "float32"), one, PROMPTS).answers > 0
+    second, others = trained(one)
+    assert second != first and others != cards and trained_suite(NAME).folder == second
+    assert plan_for(NAME, load_plain(NAME, "cpu", "bfloat16"), one, PROMPTS).answers > 0
+    third, _ = train_for(NAME, one, prompts=PROMPTS, device="cpu", dtype="bfloat16")
+    assert third not in (first, second)
+
+
+def test_a_suite_of_an_earlier_version_stays_in_use_until_another_is_trained(registered, few_prompts, settings) -> None:
+    made, _ = trained(replace(settings, layers=(1,)))
+    texts = texts_for(NAME, settings, PROMPTS)
+    older = json_text([settings.identity(), *map(list, texts)], sort_keys=True)  # its key had no weights
+    key = hashlib.sha256(older.encode()).hexdigest()[:12]
+    made.rename(made.with_name(key))
+    finish_suite(NAME, key, (1,))
+    assert registry.find_spec(f"{NAME}/trained").saes == {1: made.with_name(key) / "layer_01"}
+    again, _ = trained(replace(settings, layers=(1,)))
+    assert again == made and registry.find_spec(NAME).saes == {1: made / "layer_01"}
+    assert (made.with_name(key) / "layer_01" / "cfg.json").is_file()
 
 
 def test_a_model_with_saes_keeps_them_by_its_plain_name(registered, tiny_spec, few_prompts, settings) -> None:

@@ -1,6 +1,8 @@
 """All of a training on the tiny model: SAEs that the engine opens, cards beside them, stopped and continued."""
 
+import copy
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,7 +21,14 @@ TEXTS = Texts(
 def test_it_ends_with_saes_that_are_found_by_their_folder(plain, tokenizer, settings, tmp_path) -> None:
     told = []
     cards = train_saes(
-        plain, tokenizer, TEXTS, settings, tmp_path, model_name="tiny", progress=lambda *step: told.append(step)
+        plain,
+        tokenizer,
+        TEXTS,
+        settings,
+        tmp_path,
+        weights="own",
+        model_name="tiny",
+        progress=lambda *step: told.append(step),
     ).cards
     assert set(cards) == {1, 2}
     found = find_saes(str(tmp_path / "saes"))
@@ -33,10 +42,10 @@ def test_it_ends_with_saes_that_are_found_by_their_folder(plain, tokenizer, sett
 
 @pytest.mark.parametrize("times", [0, 3, 8, 30, 60, 100])
 def test_stopped_anywhere_it_goes_on_and_ends_the_same(plain, tokenizer, settings, tmp_path, times) -> None:
-    whole = train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "whole").cards
+    whole = train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "whole", weights="own").cards
     with pytest.raises(Cancelled):
-        train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "parts", cancelled=StopsAfter(times))
-    assert train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "parts").cards == whole
+        train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "parts", weights="own", cancelled=StopsAfter(times))
+    assert train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "parts", weights="own").cards == whole
     for layer in settings.layers:
         name = f"saes/layer_{layer:02d}/sae_weights.safetensors"
         one, two = load_file(tmp_path / "whole" / name), load_file(tmp_path / "parts" / name)
@@ -44,7 +53,30 @@ def test_stopped_anywhere_it_goes_on_and_ends_the_same(plain, tokenizer, setting
 
 
 def test_what_is_finished_is_only_read_again(plain, tokenizer, settings, tmp_path) -> None:
-    first = train_saes(plain, tokenizer, TEXTS, settings, tmp_path)
+    first = train_saes(plain, tokenizer, TEXTS, settings, tmp_path, weights="own")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
-    assert train_saes(plain, tokenizer, TEXTS, settings, tmp_path) == first
+    assert train_saes(plain, tokenizer, TEXTS, settings, tmp_path, weights="own") == first
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == before
+
+
+def test_other_weights_or_another_length_of_answers_are_another_training(plain, tokenizer, settings, tmp_path) -> None:
+    """The same folder, as if the model's files were replaced meanwhile."""
+    first = train_saes(plain, tokenizer, TEXTS, settings, tmp_path, weights="own")
+    weights = tmp_path / "saes" / "layer_01" / "sae_weights.safetensors"
+    before = weights.read_bytes()
+    with torch.no_grad():
+        other = copy.deepcopy(plain)
+        other.model.layers[0].mlp.down_proj.weight.mul_(-3)
+    second = train_saes(other, tokenizer, TEXTS, settings, tmp_path, weights="others")
+    assert second.recording.digest != first.recording.digest
+    assert weights.read_bytes() != before
+    fresh = train_saes(other, tokenizer, TEXTS, settings, tmp_path / "fresh", weights="others")
+    assert second.cards == fresh.cards and second.chats == fresh.chats
+    longer = train_saes(plain, tokenizer, TEXTS, replace(settings, answer_tokens=12), tmp_path, weights="own")
+    assert longer.chats.digest != first.chats.digest
+
+
+def test_another_held_out_text_is_measured_anew(plain, tokenizer, settings, tmp_path) -> None:
+    first = train_saes(plain, tokenizer, TEXTS, settings, tmp_path, weights="own").cards
+    more = train_saes(plain, tokenizer, TEXTS, replace(settings, held_out_tokens=800), tmp_path, weights="own").cards
+    assert first[1]["tokens"] < 800 <= more[1]["tokens"]

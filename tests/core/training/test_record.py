@@ -25,7 +25,7 @@ def plain_rows(model, chats, layer):
 
 
 def test_rows_are_the_residuals_of_a_plain_forward(plain, chats, tmp_path) -> None:
-    found = record(plain, chats, (0, 2), tmp_path, budget=256)
+    found = record(plain, chats, (0, 2), tmp_path, weights="own", budget=256)
     assert found.tokens == chats.tokens and found.d_model == 32
     batches = [i for batch in padded_batches(chats.rows, 256) for i in batch]
     ordered = chats._replace(rows=[chats.rows[i] for i in batches])
@@ -37,26 +37,26 @@ def test_rows_are_the_residuals_of_a_plain_forward(plain, chats, tmp_path) -> No
 def test_hooks_are_gone_afterwards(plain, chats, tmp_path) -> None:
     ids = torch.tensor([[*chats.prefix, *chats.rows[0]]])
     before = plain(ids).logits
-    record(plain, chats, (1,), tmp_path)
+    record(plain, chats, (1,), tmp_path, weights="own")
     assert torch.equal(plain(ids).logits, before)
 
 
 def test_a_stopped_recording_goes_on_and_ends_the_same(plain, chats, tmp_path) -> None:
-    whole = record(plain, chats, (1, 2), tmp_path / "whole", budget=128)
+    whole = record(plain, chats, (1, 2), tmp_path / "whole", weights="own", budget=128)
     with pytest.raises(Cancelled):
-        record(plain, chats, (1, 2), tmp_path / "parts", budget=128, cancelled=StopsAfter(3))
+        record(plain, chats, (1, 2), tmp_path / "parts", weights="own", budget=128, cancelled=StopsAfter(3))
     with (tmp_path / "parts" / "layer_01.f16").open("ab") as file:
         file.write(b"half a batch that a kill left")
-    again = record(plain, chats, (1, 2), tmp_path / "parts", budget=128)
+    again = record(plain, chats, (1, 2), tmp_path / "parts", weights="own", budget=128)
     for layer in (1, 2):
         assert np.array_equal(whole.rows(layer), again.rows(layer))
 
 
 def test_a_finished_recording_is_not_made_again(plain, chats, tmp_path) -> None:
-    record(plain, chats, (1,), tmp_path)
-    record(plain, chats, (1,), tmp_path, cancelled=StopsAfter(0))
+    record(plain, chats, (1,), tmp_path, weights="own")
+    record(plain, chats, (1,), tmp_path, weights="own", cancelled=StopsAfter(0))
     with pytest.raises(Cancelled):  # other conversations are
-        record(plain, chats._replace(rows=chats.rows[1:]), (1,), tmp_path, cancelled=StopsAfter(0))
+        record(plain, chats._replace(rows=chats.rows[1:]), (1,), tmp_path, weights="own", cancelled=StopsAfter(0))
 
 
 def test_batches_hold_every_row_once_and_keep_to_the_budget(chats) -> None:
@@ -69,7 +69,7 @@ def test_residuals_too_large_for_the_file_are_an_error(plain_copy, chats, tmp_pa
     with torch.no_grad():
         plain_copy.model.embed_tokens.weight.mul_(1e6)
     with pytest.raises(AssetError, match="float16"):
-        record(plain_copy, chats, (1,), tmp_path)
+        record(plain_copy, chats, (1,), tmp_path, weights="own")
 
 
 def test_a_model_without_layers_where_they_belong_is_refused() -> None:
@@ -85,8 +85,8 @@ def plain_copy(tiny_folder):
 
 
 def test_another_number_of_layers_is_another_recording(plain, chats, tmp_path) -> None:
-    first = record(plain, chats, (1,), tmp_path)
-    second = record(plain, chats, (1, 2), tmp_path)
+    first = record(plain, chats, (1,), tmp_path, weights="own")
+    second = record(plain, chats, (1, 2), tmp_path, weights="own")
     assert second == replace(first, layers=(1, 2))
     assert second.path(2).stat().st_size == chats.tokens * 32 * 2
 
@@ -95,21 +95,29 @@ def test_another_number_of_layers_is_another_recording(plain, chats, tmp_path) -
 @pytest.mark.parametrize("done", [2, 1000])
 def test_a_file_that_is_not_what_was_written_is_recorded_again(plain, chats, tmp_path, damage, done) -> None:
     """A power cut or a bad disk: the rows would be trained on like any others."""
-    whole = record(plain, chats, (1, 2), tmp_path / "whole", budget=128)
+    whole = record(plain, chats, (1, 2), tmp_path / "whole", weights="own", budget=128)
     parts = tmp_path / "parts"
     with suppress(Cancelled):
-        record(plain, chats, (1, 2), parts, budget=128, cancelled=StopsAfter(done))
+        record(plain, chats, (1, 2), parts, weights="own", budget=128, cancelled=StopsAfter(done))
     data = bytearray((parts / "layer_02.f16").read_bytes())
     data[100] ^= 1
     made = {"zeros": bytes(len(data)), "cut off": data[: len(data) // 2], "empty": b"", "one bit": data}
     (parts / "layer_02.f16").write_bytes(made[damage])
-    again = record(plain, chats, (1, 2), parts, budget=128)
+    again = record(plain, chats, (1, 2), parts, weights="own", budget=128)
     for layer in (1, 2):
         assert np.array_equal(whole.rows(layer), again.rows(layer))
 
 
 @pytest.mark.parametrize("said", ["", "[]", "7", '{"batches": 3}', '{"sums": [], "tokens": "x"}', "\0\0"])
 def test_what_cannot_be_read_of_an_earlier_recording_is_as_none(plain, chats, tmp_path, said) -> None:
-    whole = record(plain, chats, (1,), tmp_path)
+    whole = record(plain, chats, (1,), tmp_path, weights="own")
     (tmp_path / "done.json").write_text(said)
-    assert np.array_equal(record(plain, chats, (1,), tmp_path).rows(1), whole.rows(1))
+    assert np.array_equal(record(plain, chats, (1,), tmp_path, weights="own").rows(1), whole.rows(1))
+
+
+def test_residuals_of_other_weights_are_recorded_anew(plain, chats, tmp_path) -> None:
+    first = record(plain, chats, (1,), tmp_path, weights="own")
+    assert record(plain, chats, (1,), tmp_path, weights="own", cancelled=StopsAfter(0)) == first
+    with pytest.raises(Cancelled):
+        record(plain, chats, (1,), tmp_path, weights="others", cancelled=StopsAfter(0))
+    assert record(plain, chats, (1,), tmp_path, weights="others").digest != first.digest
