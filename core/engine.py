@@ -238,8 +238,7 @@ class Engine:
     ) -> np.ndarray:
         """float64 [prompts, edits]: KL at the last position from the unedited model, in nats.
 
-        reference: what `reference` gave for the same prompts, to save running the unedited model again. Raises
-        InputError for one of other prompts.
+        reference: what `reference` gave for the same prompts, or InputError: saves running the unedited model again.
         """
         return scores.divergence(self.runtime, self._prompts(prompts), edit_sets(edits), reference)
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 #: Every table that is appended to, so that rows kept in memory can be moved to the file later.
 TABLES: tuple[str, ...] = (
-    *("audits", "saved_sets"),
-    *("runs", "run_rows", "run_states"),
+    *("audits", "saved_sets", "runs", "run_rows", "run_states"),
     *("defences", "defence_cells", "judgements"),
     *("neuronpedia_pages", "neuronpedia_batches"),
     *("studies", "study_items", "study_annotations"),
