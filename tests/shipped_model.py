@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from core.edits.direction import make_direction, save_direction
+from core.hashes import sha256_of
 from core.models import registry
 from core.models.gguf_folder import MARKER
 from core.models.gguf_models import QWEN_CODER_1_5B
@@ -59,5 +60,6 @@ def put_weights_here(tiny_folder: Path) -> Path:
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     made_with = f"transformers {importlib.metadata.version('transformers')}"
     marker = {"gguf_sha256": QWEN_CODER_1_5B.source.sha256, "made_with": made_with, "files": sizes}
+    marker["sha256"] = {path.name: sha256_of(path) for path in folder.iterdir()}
     (folder / MARKER).write_text(json.dumps(marker))
     return folder

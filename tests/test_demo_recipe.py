@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from core.models.digest import Digests
 from core.paths import PROGRAM_FOLDER
 from core.prompts.shipped import ShippedPrompt
 from core.saes.card import CARD, read_card
@@ -36,7 +37,8 @@ def recipe(monkeypatch):
 
 @pytest.fixture
 def engine(plain):
-    return SimpleNamespace(model=plain, tokenizer=make_tokenizer())
+    runtime = SimpleNamespace(digests=Digests("tiny", {}))
+    return SimpleNamespace(model=plain, tokenizer=make_tokenizer(), runtime=runtime, dtype="float32")
 
 
 def test_pairs_are_drawn_in_the_recipes_shares_and_never_from_the_other_split(recipe, engine, tmp_path):

@@ -2,5 +2,5 @@
 
 Knows: notes and their files, Neuronpedia, how labels are made from prompts. Does not know: pages, the store.
 Public: `notes.FeatureNote`, `notes.Labels`, `notes.read_labels`, `neuronpedia.Neuronpedia`, `making.make_labels`,
-`making.sample_of`.
+`sample.sample_of`.
 """

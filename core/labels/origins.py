@@ -7,11 +7,8 @@ is of another feature, although its number is the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from core.engine import Engine
-from core.models.digest import weights_digest
-from core.saes.integrity import records_digest
 from core.text.layers import layers_text
 
 #: Where a file of labels says what they are of.
@@ -19,10 +16,9 @@ MADE_OF = b"made_of"
 
 
 def origins_of(engine: Engine) -> dict[int, str]:
-    """layer → digests of the model's weights and of that layer's SAE records. Raises AssetError."""
-    weights = weights_digest(Path(str(engine.model.name_or_path)), engine.spec)
-    found = sorted(engine.runtime.dictionaries.items())
-    return {layer: f"{weights} {records_digest(one.path)}" for layer, one in found}
+    """layer → digests of the model's weights and of that layer's SAE records, as they were loaded."""
+    digests = engine.runtime.digests
+    return {layer: f"{digests.weights} {digest}" for layer, digest in digests.saes.items()}
 
 
 def left_out_sentence(others: Sequence[int], unknown: Sequence[int]) -> str:

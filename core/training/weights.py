@@ -5,12 +5,9 @@ Knows: engines, digests of files. Does not know: what is kept under it.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from core.engine import Engine
-from core.models.digest import weights_digest
 
 
 def weights_used(engine: Engine) -> str:
     """A digest of the weights, and their number format."""
-    return f"{weights_digest(Path(str(engine.model.name_or_path)), engine.spec)} {engine.dtype}"
+    return f"{engine.runtime.digests.weights} {engine.dtype}"

@@ -138,7 +138,7 @@ def semantics(files: Path) -> Callable[[], int]:
             prompts,
             "mine",
             chosen,
-            labels_of(engine.spec, NeuronpediaLabels(stores.shared_store, engine.spec.neuronpedia)),
+            labels_of(engine, NeuronpediaLabels(stores.shared_store, engine.spec.neuronpedia)),
             None,
             None,
         )
