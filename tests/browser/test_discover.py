@@ -147,8 +147,8 @@ def test_settings_that_are_opened_late_say_what_the_size_set(tabs, tiny_address)
 def test_pause_leave_come_back_and_stop_in_the_dark_on_a_phone(tabs, slow_address, slowly):
     visit = partial(tabs, DiscoverPage, slow_address)
     tab = visit(width=390, height=844, dark=True)
-    tab.paste("harmful", TEXTS[:40])
-    tab.choose("discover_stages", "1").still().quickly()
+    tab.still().choose("discover_stages", "1").still().quickly()
+    tab.paste("harmful", TEXTS[:40])  # after the sliders: on a busy machine a key may reach the one for how many
     tab.click("discover_start").stands("running")
     again = visit(dark=True)
     again.page.get_by_role("link", name="Audit").click()  # it stays usable meanwhile
