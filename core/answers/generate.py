@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from core.answers.answer import Answer
 from core.edits.edits import Edits
-from core.forward.batches import Growing, prefix_pass, select, shared_prefix
+from core.forward.batches import prefix_pass, shared_prefix
+from core.forward.growing import Growing
+from core.forward.key_values import select
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
 from core.forward.token_budget import answers_together, tokens_per_forward

@@ -15,7 +15,8 @@ import torch
 
 from core.answers.rule import Measured
 from core.edits.edits import Edits
-from core.forward.batches import prefix_pass, select
+from core.forward.batches import prefix_pass
+from core.forward.key_values import select
 from core.forward.passes import Pass
 from core.forward.runtime import Runtime
 from core.forward.token_budget import tokens_per_forward

@@ -163,13 +163,16 @@ def _matched_rows(layer: ActiveLayer, members: np.ndarray, generator: np.random.
     free, count, target = layer.candidates[places], min(len(members), len(places)), layer.removed(members)
     if count in (0, len(free)):
         return np.sort(free[:count])
-    products = layer.products[np.ix_(places, places)].astype(np.float64)
-    own, inside = (
-        np.diag(products),
-        np.arange(len(free)) < count,
-    )  # the places are shuffled: the first are a random draw
+    own = np.diag(layer.products)[places].astype(np.float64)
+    inside = np.arange(len(free)) < count  # the places are shuffled: the first are a random draw
+
+    def products(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """float64, of these places alone: the whole table is a million numbers."""
+        return layer.products[np.ix_(places[rows], places[columns])].astype(np.float64)
+
+    everywhere = np.arange(len(free))
     for _ in range(4 * count + 16):
-        with_set = products[:, inside].sum(1)
+        with_set = products(everywhere, np.flatnonzero(inside)).sum(1)
         now = with_set[inside].sum()
         if _off(now, target) <= TOLERANCE:
             break
@@ -178,7 +181,7 @@ def _matched_rows(layer: ActiveLayer, members: np.ndarray, generator: np.random.
             now
             - 2 * with_set[out][:, None]
             + own[out][:, None]
-            + 2 * (with_set[into][None] - products[np.ix_(out, into)])
+            + 2 * (with_set[into][None] - products(out, into))
             + own[into][None]
         )
         off = _off(after, target)

@@ -1,4 +1,4 @@
-"""Many prompts × many edit sets as rows of few forward passes. Every `Pass` is made here.
+"""Many prompts × many edit sets as rows of few forward passes.
 
 Knows: plans, passes, prompts as rows, key-value caches, the token budget. Does not know: what is computed from a pass.
 Never twice: with one prompt, the layers below the lowest edit run once for all edit sets; with several, the template
@@ -7,7 +7,6 @@ prefix they share runs once per edit set and its keys and values are reused.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 
 from core.edits.edits import POSITIONS
+from core.forward.key_values import select
 from core.forward.passes import NOTHING_MORE, Pass, PassRequest
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
@@ -26,7 +26,6 @@ from core.prompts.template import Prompt
 SHORTEST_PREFIX = 4
 #: Logits at many positions are wide: so many of them at once at most (a 256k vocabulary in float32 takes 0.5 GB).
 MOST_LOGITS = 512
-_GENERATED = np.array([POSITIONS["all"] | POSITIONS["generated"]])
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,10 @@ def _one_prompt(
     size = max(1, min(most_rows, tokens_per_forward() // len(prompts[0])))
     for first in range(0, len(plan.edits), size):
         rows = [(0, e) for e in range(len(plan.edits))[first : first + size]]
-        yield _forward(runtime, plan, prompts, rows, request, expand_at=_expand_at(plan), heads=heads)
+        yield _forward(runtime, plan, prompts, rows, request, expand_at=parting_layer(plan), heads=heads)
 
 
-def _expand_at(plan: Plan) -> int | None:
+def parting_layer(plan: Plan) -> int | None:
     """The layer after which rows of one prompt part; None where they differ from the first layer's input on."""
     return plan.lowest if plan.lowest >= 0 else None
 
@@ -147,26 +146,6 @@ def prefix_pass(
     return current, past
 
 
-def select(past: Any, rows: list[int]) -> Any:
-    """A copy of the key-value cache `past` with the named rows, in that order; a row may be named many times."""
-    cache = copy.deepcopy(past)
-    cache.batch_select_indices(torch.tensor(rows))
-    return cache
-
-
-def joined(parts: Sequence[Any]) -> Any:
-    """One key-value cache of the rows of several, each as many tokens long. The parts are used up, layer by layer, so
-    that at no time both are held whole."""
-    first, *others = parts
-    for number, layer in enumerate(first.layers):
-        more = [other.layers[number] for other in others]
-        for name in ("keys", "values"):
-            setattr(layer, name, torch.cat([getattr(one, name) for one in (layer, *more)]))
-            for one in more:
-                setattr(one, name, None)
-    return first
-
-
 def shared_prefix(prompts: Sequence[Prompt]) -> int:
     """How many leading tokens all prompts share, leaving each at least one of its own; 0 when too few."""
     shortest = min(map(len, prompts)) - 1
@@ -194,7 +173,7 @@ def logits_everywhere(runtime: Runtime, plan: Plan, prompts: Sequence[Prompt]) -
 
 def read_below_head(runtime: Runtime, plan: Plan, prompt: Prompt, request: PassRequest) -> Pass:
     """One prompt under every set of the plan, in one pass that ends after the layer `request.stop_after`."""
-    sets, expand_at = len(plan.edits), _expand_at(plan)
+    sets, expand_at = len(plan.edits), parting_layer(plan)
     rows = torch.arange(sets, device=runtime.device)
     groups = runtime.groups(plan, [prompt] * sets, 0, len(prompt))
     current = Pass(plan, rows, groups, request=request, expand_at=expand_at)
@@ -209,85 +188,3 @@ def read_tokens(runtime: Runtime, plan: Plan, tokens: Sequence[int], request: Pa
     current = Pass(plan, torch.zeros(1, dtype=torch.int64, device=runtime.device), groups, request=request)
     runtime.read(current, ids)
     return current
-
-
-class Growing:
-    """Rows that grow by one token at a step: prompts under edit sets, each followed by its answer so far.
-
-    Prompts are right-padded; the holes that leaves in the cache are masked out of attention. One row from its first
-    token on has no holes and needs no mask. Prompts run in passes within the token budget, all rows' steps in one.
-    """
-
-    def __init__(
-        self, runtime: Runtime, plan: Plan, rows: Sequence[tuple[Prompt, int]], start: int = 0, past: Any = None
-    ) -> None:
-        """rows: prompt and edit set of each. past: a cache with a row each of the first `start` tokens, or None."""
-        prompts, device = [prompt for prompt, _ in rows], runtime.device
-        self._runtime, self._plan, self._past = runtime, plan, past
-        self._rows = torch.tensor([number for _, number in rows], device=device)
-        self._lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
-        width, self._steps = max(map(len, prompts)), 0
-        self._mask = None
-        if len(rows) > 1 or past is not None:
-            self._mask = (torch.arange(width, device=device)[None] < self._lengths[:, None]).long()
-        self._ids = runtime.ids(prompts, start, width - start)
-        self._groups = runtime.groups(plan, prompts, start, width - start)
-        self._last = self._lengths - 1 - start
-        self._positions = torch.arange(start, width, device=device)[None]
-        self._generated = plan.group_of(_GENERATED).to(device)
-
-    def step(self) -> list[int]:
-        """Run what has been added last; the most likely next token of each row."""
-        found: list[int] = self.logits().argmax(-1).tolist()
-        return found
-
-    def logits(self) -> torch.Tensor:
-        """Run what has been added last: [rows, vocabulary], the logits of the next token, in the model's dtype."""
-        rows, width = self._ids.shape
-        most = max(1, tokens_per_forward() // width)
-        if rows <= most:
-            found, self._past = self._part(slice(0, rows), self._past)
-            return found
-        logits, caches = [], []
-        for first in range(0, rows, most):
-            part = slice(first, min(first + most, rows))
-            past = None if self._past is None else select(self._past, list(range(part.start, part.stop)))
-            some, cache = self._part(part, past)
-            logits.append(some)
-            caches.append(cache)
-        self._past = joined(caches)
-        return torch.cat(logits)
-
-    def _part(self, part: slice, past: Any) -> tuple[torch.Tensor, Any]:
-        """The next token's logits of some rows, and their cache. past: theirs alone, which grows."""
-        positions = self._positions if len(self._positions) == 1 else self._positions[part]
-        out = self._runtime.forward(
-            Pass(self._plan, self._rows[part], self._groups[part], self._last[part]),
-            self._ids[part],
-            past,
-            True,
-            attention_mask=None if self._mask is None else self._mask[part],
-            position_ids=positions,
-        )
-        found: torch.Tensor = out.logits[:, -1]
-        return found, out.past_key_values
-
-    def append(self, tokens: Sequence[int], keep: Sequence[int]) -> None:
-        """Go on with the rows `keep`, places among the present ones, and append to each its token of `tokens`.
-
-        tokens: one for each present row, those that leave included.
-        """
-        device = self._runtime.device
-        if len(keep) < len(tokens):  # finished rows leave the batch
-            index = torch.tensor(keep)  # on the CPU, where it can index a cache whose layers are on several devices
-            self._past.batch_select_indices(index)
-            index = index.to(device)
-            self._rows, self._lengths = self._rows[index], self._lengths[index]
-            self._mask = None if self._mask is None else self._mask[index]
-        rows = len(keep)
-        self._ids = torch.tensor([tokens[i] for i in keep], device=device)[:, None]
-        self._groups = self._generated.expand(rows, 1)
-        if self._mask is not None:
-            self._mask = torch.cat([self._mask, torch.ones(rows, 1, dtype=self._mask.dtype, device=device)], dim=1)
-        self._last = torch.zeros(rows, dtype=torch.int64, device=device)
-        self._positions, self._steps = (self._lengths + self._steps)[:, None], self._steps + 1

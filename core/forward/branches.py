@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from core.edits.edits import Edits
-from core.forward.batches import prefix_pass, run, select, shared_prefix
+from core.forward.batches import prefix_pass, run, shared_prefix
+from core.forward.key_values import select
 from core.forward.passes import Pass
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime

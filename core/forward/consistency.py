@@ -10,7 +10,9 @@ from __future__ import annotations
 import torch
 
 from core.edits.edits import Edits
-from core.forward.batches import Growing, prefix_pass, run, select, shared_prefix
+from core.forward.batches import prefix_pass, run, shared_prefix
+from core.forward.growing import Growing
+from core.forward.key_values import select
 from core.forward.plan import Plan
 from core.forward.runtime import Runtime
 from core.prompts.template import Prompt, make_prompt

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core import Edits, Feature
-from core.forward.batches import logits_everywhere, prefix_pass, read_below_head, read_tokens, run, select
+from core.forward.batches import logits_everywhere, read_below_head, read_tokens, run
 from core.forward.passes import PassRequest
 from tests.oracles import PROMPTS, slow
 
@@ -40,11 +40,3 @@ def test_logits_at_every_position_are_those_of_the_slow_path(tiny, plain, tiny_s
     for row, prompt in enumerate(prompts):
         assert tuple(ids[row, : len(prompt)].tolist()) == prompt.ids
         torch.testing.assert_close(logits[row, : len(prompt)], slow(plain, tiny_saes, prompt, edits).logits, **CLOSE)
-
-
-def test_a_prefix_s_cache_can_be_taken_by_several_rows_and_stays_as_it_was(tiny):
-    prompt, plan = tiny.prompt(PROMPTS[0]), tiny.runtime.plan([Edits(), Edits.ablate([Feature(1, 3)])])
-    _, past = prefix_pass(tiny.runtime, plan, prompt, [0, 1], 4)
-    taken = select(past, [1, 0, 1])
-    assert past.layers[0].keys.shape[0] == 2 and taken.layers[0].keys.shape[0] == 3
-    assert torch.equal(taken.layers[0].keys, past.layers[0].keys[[1, 0, 1]])

@@ -97,9 +97,10 @@ def test_logits_edits_answers_direction_and_a_stage(one):
     assert not torch.allclose(together[0, 0], together[0, 1]), "the edits do something"
 
     texts = PROMPTS[:2]
-    answers = engine.answers(texts, one.sets[:2], TOKENS)
-    for row, text in enumerate(texts):
-        for column, edits in enumerate(one.sets[:2]):
+    # two prompts after the prefix they share; one whose layers below the lowest edit run once for all sets
+    answers = [*engine.answers(texts, one.sets[:2], TOKENS), *engine.answers(PROMPTS[2:3], one.sets, TOKENS)]
+    for row, text in enumerate([*texts, PROMPTS[2]]):
+        for column, edits in enumerate(one.sets[: len(answers[row])]):
             ids = slow_answer(plain, one.saes, engine.prompt(text), edits, TOKENS, engine.runtime.stop_ids)
             expected = engine.runtime.tokenizer.decode(ids, skip_special_tokens=True)
             assert "".join(engine.generate(text, edits, TOKENS)) == expected == answers[row][column]
