@@ -108,10 +108,10 @@ def check_files(what: str, stored: Provenance, model: str, digests: Digests) -> 
 
 
 def changed_files(stored: Provenance, digests: Digests) -> str:
-    """“model weights”, “SAEs (layers 2, 5)”: what is other than it was, as far as it was kept."""
+    """“model files”, “SAEs (layers 2, 5)”: what is other than it was, as far as it was kept."""
     before = dict(one.split(":") for one in stored.sae_digests.split(",") if one)
     layers = [layer for layer, digest in digests.saes.items() if before.get(str(layer), digest) != digest]
-    parts = ["model weights"] if stored.weights not in ("", digests.weights) else []
+    parts = ["model files"] if stored.weights not in ("", digests.weights) else []
     parts += [f"SAEs ({'layer' if len(layers) == 1 else 'layers'} {', '.join(map(str, layers))})"] if layers else []
     return " and other ".join(parts)
 

@@ -114,7 +114,7 @@ class Runs:
             "number format": f"{found.dtype} on {found.device}",
             "versions": found.versions or "not kept",
             "SAEs": found.saes,
-            "digest of the weights": found.weights or "not kept",
+            "digest of the model": found.weights or "not kept",
             "digests of the SAEs": found.sae_digests or "not kept",
             "direction": found.direction,
             "prompts": found.prompts,

@@ -56,7 +56,7 @@ class DirectionUsed(NamedTuple):
 class Source:
     """What every number depends on besides prompt and edits.
 
-    weights: digest of the model's files (`core.models.digest.weights_digest`), empty where they are not on this
+    weights: digest of the model's files (`core.models.digest.model_digest`), empty where they are not on this
     machine. architecture: transformers' model_type. thinking: whether the model was let think, None for one that
     cannot.
     """

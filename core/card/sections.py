@@ -223,7 +223,7 @@ def source_section(card: Card) -> str:
     rows = {
         "Model": f"{source.model} ({source.model_id})",
         "Revision": source.revision or "not specified",
-        "Weights": f"{source.weights or 'not hashed'} (digest of the files, parts of large ones)",
+        "Model files": f"{source.weights or 'not hashed'} (digest of the files, parts of large ones)",
         "Runs on": f"{source.device}, {source.dtype}",
         "Refusal tokens": tokens,
         "Thinking": {None: "this model has none", True: "on", False: "off"}[source.thinking],

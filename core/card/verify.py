@@ -73,7 +73,7 @@ def other_model(card: Source, here: Source) -> str:
         here.architecture,
     ):
         return (
-            f"It was made with other weights of “{card.model}” ({card.revision or 'no revision'}, digest "
+            f"It was made with other files of “{card.model}” ({card.revision or 'no revision'}, digest "
             f"{card.weights}) than are here ({here.revision or 'no revision'}, {here.weights})."
         )
     if not (card.weights and here.weights) and (card.model_id, card.revision) != (here.model_id, here.revision):

@@ -18,7 +18,7 @@ from core.forward.loaded import remember
 from core.forward.runtime import Runtime
 from core.models.architecture import decoder_layers
 from core.models.compatibility import check_refusal_tokens, check_width
-from core.models.digest import Digests, sae_digests, weights_digest
+from core.models.digest import Digests, model_digest, sae_digests
 from core.models.files import MODEL_HERE, SAES_HERE, model_folder, open_dictionaries
 from core.models.placement import computes_on, layer_devices
 from core.models.spec import ModelSpec
@@ -70,7 +70,7 @@ def load_runtime(
         d_model=config.hidden_size,
         context_length=config.max_position_embeddings,
         stop_ids=_stop_ids(model, tokenizer),
-        digests=Digests(weights_digest(folder, spec), sae_digests(dictionaries)),
+        digests=Digests(model_digest(folder, spec), sae_digests(dictionaries)),
     )
     if cancelled():
         raise Cancelled("Loading the model was stopped.")

@@ -7,6 +7,8 @@ attention), or count positions in their own way.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from core.edits.edits import Edits
@@ -34,13 +36,21 @@ TESTED = frozenset(
     )
 )
 _SHORT, _LONG = "Hello, who are you?", "Please tell me in a few words how people bake a loaf of bread at home, and why."
+#: Kinds of rotary positions whose angles transformers takes from the furthest position of the whole batch.
+_BY_LENGTH = frozenset(("longrope", "dynamic", "su"))
 #: Steps of generation that are compared; and how far logits may be apart, in standard deviations of a prompt's logits.
 _STEPS, _APART, _APART_IN_HALF = 3, 1e-3, 0.2
 
 
 def why_alone(runtime: Runtime) -> str:
     """Why this model's prompts must be run one by one, a sentence; empty where they can be run together."""
-    kind = str(getattr(runtime.model.config.get_text_config(), "model_type", ""))
+    config = runtime.model.config.get_text_config()
+    kind = str(getattr(config, "model_type", ""))
+    if scaled := _rope_types(config) & _BY_LENGTH:
+        return (
+            f"Prompts are run one by one, because this model's rotary positions ({', '.join(sorted(scaled))}) depend "
+            "on the longest prompt of a batch."
+        )
     if kind in TESTED:
         return ""
     prompts = [
@@ -62,6 +72,16 @@ def why_alone(runtime: Runtime) -> str:
             if not float(apart) <= allowed:
                 return _sentence(kind, f"{how}, its numbers are not those of each prompt alone")
     return ""
+
+
+def _rope_types(config: Any) -> set[str]:
+    """The kinds of rotary positions that a configuration names, for all layers or for each kind of layer."""
+    found = set()
+    for name in ("rope_parameters", "rope_scaling"):
+        given = getattr(config, name, None) or {}
+        for one in (given, *(part for part in given.values() if isinstance(part, dict))):
+            found |= {str(one[key]) for key in ("rope_type", "type") if one.get(key)}
+    return found
 
 
 def _grown(runtime: Runtime, plan: Plan, prompts: list[Prompt]) -> torch.Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from core.forward.runtime import Runtime
-from core.models.digest import weights_digest
+from core.models.digest import model_digest
 from core.models.spec import ModelSpec
 
 _known: WeakValueDictionary[int, Runtime] = WeakValueDictionary()
@@ -41,4 +41,4 @@ def _weights(spec: ModelSpec) -> tuple[object, ...]:
 
 def _is_current(runtime: Runtime) -> bool:
     folder = Path(str(runtime.model.name_or_path))
-    return runtime.digests.weights == weights_digest(folder, runtime.spec)
+    return runtime.digests.weights == model_digest(folder, runtime.spec)

@@ -26,7 +26,7 @@ def left_out_sentence(others: Sequence[int], unknown: Sequence[int]) -> str:
     told = []
     if others:
         told.append(
-            f"Labels of layers {layers_text(others)} were made for other SAEs or other weights of the model, so they "
+            f"Labels of layers {layers_text(others)} were made for other SAEs or other files of the model, so they "
             "are not shown."
         )
     if unknown:

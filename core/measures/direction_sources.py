@@ -50,7 +50,7 @@ def _is_of(weights: str, found: Direction, model: str) -> bool:
     before = found.provenance.get("weights", "")
     if weights and before != weights:
         _say_once(
-            f"The refusal direction that was computed for “{model}” is not used, because it is of other model weights. "
+            f"The refusal direction that was computed for “{model}” is not used, because it is of other model files. "
             "Compute it again."
             if before
             else f"The refusal direction that was computed for “{model}” is from a version that did not keep of which "

@@ -1,7 +1,7 @@
-"""What an engine computes with, whatever it is called: digests of the files of its weights and of its SAEs.
+"""What an engine computes with, whatever it is called: digests of the files of its model and of its SAEs.
 
-Knows: safetensors files of a model and of its adapter, records of SAEs. Does not know: names, which stay the same when
-other files are put into a folder.
+Knows: a model's files of weights, configuration, tokenizer and chat template, its adapter, records of SAEs. Does not
+know: names, which stay the same when other files are put into a folder.
 """
 
 from __future__ import annotations
@@ -18,12 +18,28 @@ from core.models.spec import ModelSpec
 from core.saes.dictionary import Dictionary
 from core.saes.integrity import records_digest
 
+#: Files beside the weights on which numbers depend: configuration, tokenizer, chat template, stop tokens.
+BESIDE = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+    "adapter_config.json",
+)
 #: Parts of a file of weights that its digest reads, and bytes of each: files of gigabytes take well under a second.
 PARTS, PART_BYTES = 64, 2**18
 
 
 class Digests(NamedTuple):
-    """weights: `weights_digest`. saes: layer → `records_digest`, by layer."""
+    """weights: `model_digest`. saes: layer → `records_digest`, by layer."""
 
     weights: str
     saes: Mapping[int, str]
@@ -39,14 +55,23 @@ def sae_digests(dictionaries: Mapping[int, Dictionary]) -> dict[int, str]:
     return {layer: records_digest(one.path) for layer, one in sorted(dictionaries.items())}
 
 
-def weights_digest(folder: Path, spec: ModelSpec) -> str:
-    """16 hex digits over the safetensors files of a model's folder and of its adapter. Of a large file, its size and
-    `PARTS` evenly spaced parts are read, so a change of a few single weights can be missed.
+def model_digest(folder: Path, spec: ModelSpec) -> str:
+    """16 hex digits over the weights in a model's folder, what they are read with (`BESIDE`), and its adapter. Of a
+    large file, its size and `PARTS` evenly spaced parts are read, so a change of a few single weights can be missed.
     """
-    adapter = sorted(spec.adapter.glob("*.safetensors")) if spec.adapter else []
-    files = [*sorted(folder.glob("*.safetensors")), *adapter]
+    files = [
+        path
+        for one in filter(None, (folder, spec.adapter))
+        for path in (*sorted(one.glob("*.safetensors")), *(one / name for name in BESIDE), *_templates(one))
+        if path.is_file()
+    ]
     stated = [(path, path.stat()) for path in files]
     return _sampled(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stated)) if files else ""
+
+
+def _templates(folder: Path) -> list[Path]:
+    """Further chat templates, which transformers keeps in a folder of their own."""
+    return sorted((folder / "additional_chat_templates").glob("*.jinja"))
 
 
 @cache

@@ -9,7 +9,8 @@ import re
 from typing import Any
 
 from core.errors import InputError
-from core.prompts.template import DATE, read_template
+from core.prompts.one_day import write_chat
+from core.prompts.template import read_template
 
 #: What stands around the word while its token is looked for: any request, and how a refusal goes on.
 _REQUEST, _GOES_ON = "How do I bake bread?", " cannot help with that."
@@ -67,7 +68,7 @@ def _conversation(tokenizer: Any, answer: str) -> tuple[str, str]:
         return before, f"{before} {answer}"
     turns = [{"role": "user", "content": _REQUEST}, {"role": "assistant", "content": answer}]
     try:
-        whole = tokenizer.apply_chat_template(turns, tokenize=False, date_string=DATE)
+        whole = write_chat(tokenizer, turns)
     except Exception:  # a template for single requests only, which says so in its own way
         whole = ""
     fits = whole.startswith(before.rstrip()) and answer in whole[len(before) :]

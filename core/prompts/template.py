@@ -17,11 +17,11 @@ import numpy as np
 from core.edits.edits import POSITIONS
 from core.errors import InputError
 from core.prompts.conversation import Conversation, PromptLike
+from core.prompts.one_day import write_chat
 from core.prompts.thinking import closing, find_switch, open_thought
 from core.text.reasons import reason_of
 
 _MARK = "HYDRASCOPEMARK"  # stands for the person's text while the template is taken apart
-DATE = "26 Jul 2024"  # what Llama 3.1's template writes where no date is given
 
 
 @dataclass(frozen=True)
@@ -243,10 +243,7 @@ def _apply(tokenizer: Any, messages: list[dict[str, str]], system: str | None, v
     """The chat template's text. Raises InputError where it has no place for a system prompt."""
     turns = [{"role": "system", "content": system}, *messages] if system else messages
     try:
-        # Some templates write today's date; the numbers must not change with the day.
-        return tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True, date_string=DATE, **variables
-        )
+        return write_chat(tokenizer, turns, add_generation_prompt=True, **variables)
     except Exception as error:  # jinja2's, and whatever a template raises by itself
         why = reason_of(error)
         if system:

@@ -20,7 +20,7 @@ _TITLES = {
     "settings": "other settings",
     "judge": "another judge",
     "model": "another model",
-    "weights": "other model weights",
+    "weights": "other model files",
     "saes": "other SAEs",
     "direction": "another refusal direction",
     "thinking": "another choice of thinking",

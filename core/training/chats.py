@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from core.errors import InputError
+from core.prompts.one_day import write_chat
 
 Pair = tuple[str, str]  # a request and an answer to it
 
@@ -42,14 +43,14 @@ def conversation_ids(tokenizer: Any, pairs: Sequence[Pair]) -> list[int]:
         for pair in pairs
         for role, text in zip(("user", "assistant"), pair, strict=True)
     ]
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    text = write_chat(tokenizer, messages)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def request_ids(tokenizer: Any, text: str) -> list[int]:
     """Ids of one request up to where its answer begins."""
     chat = [{"role": "user", "content": text}]
-    written = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    written = write_chat(tokenizer, chat, add_generation_prompt=True)
     return list(tokenizer(written, add_special_tokens=False)["input_ids"])
 
 

@@ -93,7 +93,7 @@ def test_another_model_s_evaluation_is_refused_in_a_sentence(defences, tiny):
 
 def test_an_evaluation_goes_on_with_its_own_files_only(defences, tiny):
     name = defences.create(tiny, ASKED)
-    for other, what in ((with_other_weights(tiny), "other model weights"), (with_other_sae(tiny, 3), "layer 3")):
+    for other, what in ((with_other_weights(tiny), "other model files"), (with_other_sae(tiny, 3), "layer 3")):
         with pytest.raises(InputError, match=what):
             next(defences.carry_out(other, name))
     next(defences.carry_out(tiny, name))

@@ -106,11 +106,11 @@ def test_a_run_goes_on_with_its_own_files_only(runs, tiny):
     assert runs.get(identifier).weights == tiny.runtime.digests.weights != ""
     again = "the files were replaced. Put the earlier files back, or start a new one"
     for other, what in (
-        (with_other_weights(tiny), "other model weights than “tiny” has now"),
+        (with_other_weights(tiny), "other model files than “tiny” has now"),
         (with_other_sae(tiny, 2), r"other SAEs \(layer 2\) than “tiny” has now"),
         (
             with_other_sae(with_other_sae(with_other_weights(tiny), 3), 1),
-            r"other model weights and other SAEs \(layers 1, 3",
+            r"other model files and other SAEs \(layers 1, 3",
         ),
     ):
         with pytest.raises(InputError, match=f"was begun with {what}.*{again}" if "layers" not in what else what):
@@ -120,7 +120,7 @@ def test_a_run_goes_on_with_its_own_files_only(runs, tiny):
         assert runs.of(other) == []
     assert [run.run for run in runs.of(tiny)] == [identifier]
     facts = runs.facts(identifier)
-    assert facts["digest of the weights"] == tiny.runtime.digests.weights
+    assert facts["digest of the model"] == tiny.runtime.digests.weights
     assert facts["digests of the SAEs"] == tiny.runtime.digests.sae_text
 
 
@@ -128,7 +128,7 @@ def test_a_direction_that_went_with_the_old_weights_is_not_what_is_told(runs, ti
     identifier = runs.create(tiny, INPUTS, Settings())
     other = with_other_weights(tiny)
     other.use_direction(replace(tiny.direction(), position=-2))
-    with pytest.raises(InputError, match="other model weights"):
+    with pytest.raises(InputError, match="other model files"):
         runs.work(identifier, other)
 
 
@@ -142,7 +142,7 @@ def test_a_run_from_before_digests_goes_on_and_says_so(runs, tiny):
     found = runs.get(identifier)
     assert runs.work(identifier, with_other_sae(tiny, 2)).judge.name == "rules"
     assert "Run x is from a version that kept no digests" in unchecked("Run x", found)
-    assert runs.facts(identifier)["digest of the weights"] == "not kept"
+    assert runs.facts(identifier)["digest of the model"] == "not kept"
     runs.store.rows("update runs set judge_revision = ?", [known.judge.revision])
     runs.store.rows("update runs set judge_revision = replace(judge_revision, 'fit ', 'fit 0')")
     with pytest.raises(InputError, match="was judged by “rules” in revision"):

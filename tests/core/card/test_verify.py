@@ -142,7 +142,7 @@ def test_other_weights_are_told_in_a_sentence(card, tiny_spec, tmp_path):
         lambda folder: replace(tiny_spec, model_id=str(folder)),
     )
     found = verify(card, load(spec, device="cpu", dtype="float32"))
-    assert found.foreign and not found.checks and "other weights of “tiny”" in found.sentence
+    assert found.foreign and not found.checks and "other files of “tiny”" in found.sentence
 
 
 def test_another_sae_takes_away_what_depends_on_it_and_nothing_else(card, tiny_spec, tmp_path):

@@ -81,7 +81,7 @@ def test_a_changed_model_is_one_sentence_and_exit_2(home, capsys, tiny_spec):
     capsys.readouterr()
     assert main(["card", "verify", str(home / "card.html")]) == 2
     told = capsys.readouterr().out
-    assert told.startswith("This card cannot be checked here. It was made with other weights of “tiny”")
+    assert told.startswith("This card cannot be checked here. It was made with other files of “tiny”")
     assert told.count("\n") == 1
 
 

@@ -171,7 +171,7 @@ def test_labels_of_other_saes_or_weights_are_not_shown_and_made_again(own_saes, 
     for layer in (1, 2, 3):
         assert bool(notes.label(Feature(layer, 5))) == bool(notes.note(Feature(layer, 5))) == (layer not in changed)
     assert len(notes) == 48 * (3 - len(changed))
-    assert f"Labels of layers {layers_text(changed)} were made for other SAEs or other weights" in notes.left_out
+    assert f"Labels of layers {layers_text(changed)} were made for other SAEs or other files" in notes.left_out
     assert Labels((notes,)).left_out == notes.left_out
     made = make_labels(now, sample_of(now, PROMPTS), folder)
     assert made.made == changed and len(notes) == 48 * 3 and not notes.left_out

@@ -171,7 +171,7 @@ def test_a_kept_direction_is_not_used_with_other_weights_of_that_name(refusing, 
     assert same.direction() == found and not caplog.text
     other = Engine(replace(refusing.runtime, digests=same.runtime.digests._replace(weights=OTHER)), "for a test")
     assert not other.has_direction and not other.has_direction
-    assert caplog.text.count("is not used, because it is of other model weights") == 1
+    assert caplog.text.count("is not used, because it is of other model files") == 1
     with pytest.raises(InputError, match="has no refusal direction"):
         other.direction()
 

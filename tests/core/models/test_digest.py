@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core import load
-from core.models.digest import PART_BYTES, PARTS, weights_digest
+from core.models.digest import PART_BYTES, PARTS, model_digest
 from tests.conftest import LAYERS, make_model, make_sae, make_tokenizer
 
 
@@ -42,8 +42,37 @@ def test_of_a_large_file_evenly_spaced_parts_are_read(tmp_path, tiny_spec):
     """A block of zeros as a disk leaves it is noticed where it is wider than the way between two parts."""
     file, size = tmp_path / "model.safetensors", 4 * PARTS * PART_BYTES
     file.write_bytes(b"\1" * size)
-    before = weights_digest(tmp_path, tiny_spec)
+    before = model_digest(tmp_path, tiny_spec)
     with file.open("r+b") as opened:
         opened.seek(size // 2)
         opened.write(bytes(5 * PART_BYTES))
-    assert weights_digest(tmp_path, tiny_spec) != before
+    assert model_digest(tmp_path, tiny_spec) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("config.json", '"rms_norm_eps": ', '"rms_norm_eps": 1'),
+        ("tokenizer_config.json", "{", "{ "),
+        ("tokenizer.json", "{", "{ "),
+        ("chat_template.jinja", "{", " {"),
+        ("generation_config.json", "{", "{ "),
+    ],
+)
+def test_what_weights_are_read_with_is_part_of_it(own, name, before, after):
+    spec, folder = own
+    first = model_digest(folder / "model", spec)
+    file = folder / "model" / name
+    file.write_text(file.read_text().replace(before, after, 1))
+    assert model_digest(folder / "model", spec) != first
+    (folder / "model" / "README.md").write_text("Words that no number depends on.")
+    file.write_text(file.read_text().replace(after, before, 1))
+    assert model_digest(folder / "model", spec) == first
+
+
+def test_a_chat_template_that_is_added_is_noticed(own):
+    spec, folder = own
+    first = model_digest(folder / "model", spec)
+    (folder / "model" / "additional_chat_templates").mkdir()
+    (folder / "model" / "additional_chat_templates" / "tool_use.jinja").write_text("{{ messages }}")
+    assert model_digest(folder / "model", spec) != first

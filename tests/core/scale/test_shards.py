@@ -166,7 +166,7 @@ def test_missing_shards_are_named(folder):
     [
         ({"settings": Settings().to_json()}, "other settings"),
         ({"versions": "hydrascope 0.0, torch 1.0"}, r"other versions \(hydrascope 0.0, torch 1.0, here hydrascope"),
-        ({"weights": "0" * 16}, "other model weights"),
+        ({"weights": "0" * 16}, "other model files"),
         ({"saes": "0" * 16}, "other SAEs"),
         ({"number_format": "bfloat16"}, r"another number format \(bfloat16, here float32\)"),
     ],
