@@ -40,8 +40,11 @@ def controls_for(engine: Engine, prompt: PromptLike, edits: Edits, seed: int) ->
         found = matched_edits(engine, prompt, edits, DRAWS, seed)
         parts = [a + b for a, b in zip(parts, found.draws, strict=True)]
         about.append(
-            f"as many random active features of the same layers that remove as much of the residual stream (within 5% "
-            f"in {found.matched} of {DRAWS} draws)"
+            "as many random active features of the same layers that remove as much of the residual stream where the "
+            f"edits act (within 5% in {found.matched} of {DRAWS} draws)"
+            if found.removes
+            else "as many random features of the same layers that are silent on this prompt, as the ablated ones are "
+            "wherever the edits act"
         )
     if clamped:
         barred = {item.feature for item in features}
@@ -81,15 +84,13 @@ def _turned(items: Sequence[DirectionEdit], seed: int | None) -> Edits:
 def _elsewhere(
     engine: Engine, items: Sequence[FeatureEdit], barred: set[Feature], generator: np.random.Generator
 ) -> Edits:
-    """The items, each at another feature of its layer; without conditions, which are about the others."""
+    """The items, each at another feature of its layer; positions, strengths and conditions stay."""
     waiting: dict[int, list[Feature]] = {}
     for layer in sorted({item.feature.layer for item in items}):
         order = (Feature(layer, int(index)) for index in generator.permutation(engine.widths[layer]))
         waiting[layer] = [feature for feature in order if feature not in barred]
     other = {feature: waiting[feature.layer].pop() for feature in _named(items) if waiting[feature.layer]}
-    return Edits(
-        tuple(replace(item, feature=other[item.feature], when=None) for item in items if item.feature in other)
-    )
+    return Edits(tuple(replace(item, feature=other[item.feature]) for item in items if item.feature in other))
 
 
 def _named(items: Sequence[FeatureEdit]) -> list[Feature]:

@@ -30,7 +30,7 @@ MOST_CANDIDATES = 1024
 
 @dataclass(frozen=True)
 class ActiveLayer:
-    """The features of one layer that fire behind BOS on one prompt.
+    """The features of one layer that fire on one prompt, behind BOS or where they were asked for.
 
     index: int64 [features], sorted; activation: float32 [features, positions]; decoder: float32 [features, d_model];
     cosine: float32 [features], of the decoder row with the refusal direction; width: features of the whole dictionary.
@@ -68,12 +68,17 @@ class ActiveLayer:
         return np.flatnonzero(np.isin(self.index, [f.index for f in features if f.layer == self.layer]))
 
 
-def active_layers(engine: Engine, text: PromptLike, layers: Collection[int]) -> dict[int, ActiveLayer]:
-    """layer → its features that fire behind BOS on the prompt, unedited. Raises InputError."""
+def active_layers(
+    engine: Engine, text: PromptLike, layers: Collection[int], where: np.ndarray | None = None
+) -> dict[int, ActiveLayer]:
+    """layer → its features that fire on the prompt, unedited. Raises InputError.
+
+    where: bool [positions], the only ones that count; None for all behind BOS.
+    """
     if not layers:
         return {}
     seen, found = engine.activity([text], layers), {}
-    seen = seen[seen["position"] > 0]
+    seen = seen[seen["position"] > 0 if where is None else where[seen["position"].to_numpy(np.int64)]]
     positions, widths = len(engine.prompt(text)), engine.widths
     for layer in layers:
         mine = seen[seen["layer"] == layer]
@@ -97,18 +102,25 @@ class Control(NamedTuple):
     short: int
 
 
-def matched(layers: Mapping[int, ActiveLayer], like: Sequence[Feature], generator: np.random.Generator) -> Control:
+def matched(
+    layers: Mapping[int, ActiveLayer],
+    like: Sequence[Feature],
+    generator: np.random.Generator,
+    barred: Collection[Feature] = (),
+) -> Control:
     """A random set with as many active and as many dormant features as `like` in every layer, that removes as much.
 
-    Dormant ones, which remove nothing, are drawn from those of the layer that do not fire on the prompt.
+    Dormant ones, which remove nothing, are drawn from those of the layer that do not fire on the prompt. barred: what
+    is not drawn, beside `like`.
     """
     chosen: dict[int, np.ndarray] = {}
     dormant: list[Feature] = []
     for number, here in sorted(_by_layer(like).items()):
         layer = layers[number]
         members = layer.rows_of(here)
-        chosen[number] = _matched_rows(layer, members, generator)
-        dormant += _dormant(layer, here, len(here) - len(members), generator)
+        others = [feature for feature in barred if feature.layer == number]
+        chosen[number] = _matched_rows(layer, members, layer.rows_of(others), generator)
+        dormant += _dormant(layer, [*here, *others], len(here) - len(members), generator)
     return _control(layers, like, chosen, dormant)
 
 
@@ -154,12 +166,14 @@ def _dormant(layer: ActiveLayer, like: Sequence[Feature], count: int, generator:
     return [Feature(layer.layer, int(i)) for i in generator.permutation(free)[:count]]
 
 
-def _matched_rows(layer: ActiveLayer, members: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _matched_rows(
+    layer: ActiveLayer, members: np.ndarray, barred: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
     """Rows of random non-members, as many as members, swapped one at a time until the norm is within the tolerance.
 
     A swap is drawn at random among those that reach the tolerance; where none does, the one that comes nearest is made.
     """
-    places = generator.permutation(np.flatnonzero(~np.isin(layer.candidates, members)))
+    places = generator.permutation(np.flatnonzero(~np.isin(layer.candidates, [*members, *barred])))
     free, count, target = layer.candidates[places], min(len(members), len(places)), layer.removed(members)
     if count in (0, len(free)):
         return np.sort(free[:count])

@@ -5,13 +5,15 @@ Knows: edits, and who draws matched sets (`core.discovery.control_sets`). Does n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from core.discovery.control_sets import active_layers, matched
-from core.edits.edits import Edits, Feature, FeatureEdit
+from core.discovery.control_sets import ActiveLayer, Control, active_layers, matched
+from core.edits.edits import POSITIONS, Edits, Feature, FeatureEdit
+from core.edits.items import Sensor
 from core.engine import Engine
 from core.errors import InputError
 from core.hydra.self_repair import SelfRepair, self_repair
@@ -26,56 +28,111 @@ class MatchedEdits:
     """Control edits for one edit set on one prompt.
 
     draws: the same edits of other features, layer by layer: as many active and as many dormant ones that remove as much
-    (within 5% a layer where the prompt has such features). matched: in how many draws they do. removed: norm removed by
-    each draw over that by the set. Empty where the set ablates no feature.
+    where the edits act (within 5% a layer where the prompt has such features). matched: in how many draws they do.
+    removed: norm removed by each draw over that by the set, NaN where the set removes nothing from this prompt. Empty
+    where the set ablates no feature.
     """
 
     draws: tuple[Edits, ...]
     matched: int
     removed: tuple[float, ...]
 
+    @property
+    def removes(self) -> bool:
+        """Whether the set removes anything from this prompt; else every draw matches it, and means nothing."""
+        return bool(np.isfinite(self.removed).any())
+
 
 def matched_edits(engine: Engine, prompt: PromptLike, edits: Edits, draws: int = DRAWS, seed: int = 0) -> MatchedEdits:
-    """Random controls for the ablated features of `edits`; positions and strengths stay, other items are left out.
+    """Random controls for the ablated features of `edits`; positions, strengths and conditions stay, other items are
+    left out.
 
     An item whose layer is short of features has no counterpart. Raises InputError.
     """
     if draws < 0:
         raise InputError(f"The number of draws is {draws}. Give 0 or more.")
     items = [item for item in edits if isinstance(item, FeatureEdit) and item.value == 0]
-    like = list(dict.fromkeys(item.feature for item in items))
-    if not like:
+    if not items:
         return MatchedEdits((), 0, ())
-    layers = active_layers(engine, prompt, {feature.layer for feature in like})
-    found = [matched(layers, like, np.random.default_rng([seed, draw])) for draw in range(draws)]
+    barred = {item.feature for item in items}
+    alike: dict[tuple[str, float, Sensor | None], list[FeatureEdit]] = {}
+    for item in items:
+        alike.setdefault((item.positions, item.strength, item.when), []).append(item)
+    kinds = [_kind(engine, prompt, some) for some in alike.values()]
+    found = [
+        [
+            matched(kind.layers, kind.like, np.random.default_rng([seed, draw, number]), barred)
+            for number, kind in enumerate(kinds)
+        ]
+        for draw in range(draws)
+    ]
     return MatchedEdits(
-        tuple(_instead(items, like, one.features) for one in found),
-        sum(one.matched for one in found),
-        tuple(one.removed for one in found),
+        tuple(_together(kinds, controls) for controls in found),
+        sum(all(one.matched for one in controls) for controls in found),
+        tuple(_removed(kinds, controls) for controls in found),
     )
 
 
+class _Kind(NamedTuple):
+    """Items that act at the same tokens with one strength. like: their features. layers: what fires at these tokens.
+    norm: what the items remove there, summed over layers."""
+
+    items: list[FeatureEdit]
+    like: list[Feature]
+    layers: dict[int, ActiveLayer]
+    norm: float
+
+
+def _kind(engine: Engine, prompt: PromptLike, items: list[FeatureEdit]) -> _Kind:
+    like = list(dict.fromkeys(item.feature for item in items))
+    layers = active_layers(engine, prompt, {feature.layer for feature in like}, _acts_at(engine, prompt, items[0]))
+    norm = sum(layer.removed(layer.rows_of(like)) for layer in layers.values())
+    return _Kind(items, like, layers, abs(items[0].strength) * norm)
+
+
+def _acts_at(engine: Engine, prompt: PromptLike, item: FeatureEdit) -> np.ndarray:
+    """bool [positions]: where the edit acts on the prompt. BOS counts only for what acts there alone, since the
+    activations there are like nothing else's. Where a condition is met is read on the unedited prompt."""
+    where = (engine.prompt(prompt).position_bits & POSITIONS[item.positions]) > 0
+    if item.positions != "bos":
+        where[0] = False
+    if item.when is not None:
+        sensor = engine.measure([prompt], [Edits()], watch=[item.when.feature]).activations[0, 0, 0]
+        where &= sensor[: len(where)] > item.when.threshold
+    return where
+
+
+def _removed(kinds: Sequence[_Kind], controls: Sequence[Control]) -> float:
+    """Norm removed by the controls over that by the items; NaN where these remove nothing."""
+    total = sum(kind.norm for kind in kinds)
+    parts = [kind.norm * one.removed for kind, one in zip(kinds, controls, strict=True) if kind.norm > 0]
+    return sum(parts) / total if total > 0 else float("nan")
+
+
 class Repair(NamedTuple):
-    """Self-repair under the edits, under each control draw, and how many of these remove as much."""
+    """Self-repair under the edits, under each control draw, and how many of these remove as much. removes: whether the
+    edits' features remove anything from the prompt."""
 
     found: SelfRepair
     controls: tuple[SelfRepair, ...]
     matched: int
+    removes: bool
 
 
 def repair_with_controls(engine: Engine, prompt: PromptLike, edits: Edits) -> Repair:
     """The edits beside random controls, all in one batch. Raises InputError, AssetError."""
     control = matched_edits(engine, prompt, edits)
     found, *drawn = self_repair(engine, prompt, [edits, *control.draws])
-    return Repair(found, tuple(drawn), control.matched)
+    return Repair(found, tuple(drawn), control.matched, control.removes)
 
 
-def _instead(items: list[FeatureEdit], like: list[Feature], drawn: tuple[Feature, ...]) -> Edits:
+def _together(kinds: Sequence[_Kind], controls: Sequence[Control]) -> Edits:
     """The items with each feature exchanged for one that was drawn of its layer."""
-    waiting: dict[int, list[Feature]] = {}
-    for feature in drawn:
-        waiting.setdefault(feature.layer, []).append(feature)
-    other = {feature: waiting[feature.layer].pop() for feature in like if waiting.get(feature.layer)}
-    return Edits(
-        tuple(replace(item, feature=other[item.feature], when=None) for item in items if item.feature in other)
-    )
+    found = []
+    for kind, control in zip(kinds, controls, strict=True):
+        waiting: dict[int, list[Feature]] = {}
+        for feature in control.features:
+            waiting.setdefault(feature.layer, []).append(feature)
+        other = {feature: waiting[feature.layer].pop() for feature in kind.like if waiting.get(feature.layer)}
+        found += [replace(item, feature=other[item.feature]) for item in kind.items if item.feature in other]
+    return Edits(tuple(found))

@@ -43,6 +43,8 @@ def explained(found: FeatureAnswer, source: str, index: int) -> Explained:
     """From the site's answer. Raises ValueError where it is about another feature."""
     if found.index != index:
         raise ValueError(f"it is about feature {found.index}")
+    if other := found.about(source):
+        raise ValueError(f"it is about {other:.80}")
     told = [one for one in found.explanations or () if (one.description or "").strip()]
     best = max(told, key=_score, default=Explanation())  # the first of equals
     return Explained(

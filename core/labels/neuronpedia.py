@@ -150,6 +150,8 @@ class Neuronpedia:
         found: dict[int, Explained] = {}
         try:
             for row in _rows(data):
+                if other := row.about(source):
+                    raise ValueError(f"a row is about {other:.80}")
                 label = label_of(row)
                 if label and row.index not in found:
                     by, kind = row.explanationModelName or "", row.typeName or ""

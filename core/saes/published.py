@@ -18,7 +18,7 @@ from core.errors import InputError
 from core.hub.fetch import Listing, Wanted, fetch, look
 from core.progress import NEVER, QUIET, Progress, part
 from core.saes.dictionary import Dictionary
-from core.saes.formats.config import residual_layer
+from core.saes.formats.config import is_centred, other_inputs, residual_layer
 from core.saes.formats.normal_form import SaeFile
 from core.saes.formats.open import SAE_FILES, TORCH, Layout, open_sae
 from core.saes.packed import header_of, read_records
@@ -78,6 +78,10 @@ def published(ref: SaeRef) -> Published:
     release = _release(ref.release)
     if ref.sae_id not in release.saes_map:
         raise InputError(_unknown(f"The release {ref.release} has no SAE", ref.sae_id, release.saes_map))
+    stated = release.config_overrides or {}  # over what the files say
+    normalised, loaded_with = stated.get("normalize_activations") or "none", stated.get("model_from_pretrained_kwargs")
+    if why := other_inputs(str(normalised), is_centred(loaded_with)):
+        raise InputError(f"The SAE {ref} {why}")
     kind = release.conversion_func or "sae_lens"
     if kind not in get_args(Layout):
         raise InputError(

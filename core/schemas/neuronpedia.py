@@ -43,22 +43,33 @@ class Activation(Schema):
         return self
 
 
-class FeatureAnswer(Schema):
-    """The answer to a question about one feature. What is missing is empty."""
+class Sourced(Schema):
+    """What says whose feature it is about, where it says so."""
 
     index: Index
+    modelId: str | None = None  # noqa: N815
+    layer: str | None = None
+
+    def about(self, source: str) -> str:
+        """The source it says it is of, where that is another than `source`; else empty."""
+        model, _, layer = source.partition("/")
+        stated = (self.modelId or model, self.layer or layer)
+        return "" if tuple(map(str.lower, stated)) == (model.lower(), layer.lower()) else "/".join(stated)
+
+
+class FeatureAnswer(Sourced):
+    """The answer to a question about one feature. What is missing is empty."""
+
     explanations: list[Explanation] | None = None
-    frac_nonzero: float | None = None
-    maxActApprox: float | None = None  # noqa: N815
+    frac_nonzero: Annotated[float, Field(ge=0, le=1)] | None = None
+    maxActApprox: Annotated[float, Field(ge=0)] | None = None  # noqa: N815
     pos_str: list[str] | None = None
     neg_str: list[str] | None = None
     activations: list[Activation] | None = None
 
 
-class BulkRow(Explanation):
+class BulkRow(Explanation, Sourced):
     """A row of a bulk file."""
-
-    index: Index
 
 
 class ListedFeature(Schema):

@@ -5,7 +5,7 @@ Knows: their fields. Does not know: weights, or what SAELens makes of the fields
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -16,6 +16,8 @@ Count = Annotated[int, Field(gt=0)]
 
 class SaeLensMetadata(Schema):
     hook_name: str | None = None
+    #: How the model was loaded for its training.
+    model_from_pretrained_kwargs: dict[str, Any] | None = None
 
 
 class SaeLensConfig(Schema):

@@ -50,7 +50,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
         st.altair_chart(
             repair_charts.repair(found, repair.controls), key="hydra_repair", alt=repair_charts.summary(found)
         )
-    st.markdown(repair_charts.control_sentence(repair.controls, repair.matched))
+    st.markdown(repair_charts.control_sentence(repair.controls, repair.matched, repair.removes))
     _explain(engine, repair)
     download(work.repair_frame(repair), "self-repair")
     if found.lowest < engine.n_layers - 1:

@@ -142,10 +142,15 @@ def norm_sentence(found: SelfRepair) -> str:
     )
 
 
-def control_sentence(controls: Sequence[SelfRepair], matched: int) -> str:
-    """What the random draws did, in a sentence or two."""
+def control_sentence(controls: Sequence[SelfRepair], matched: int, removes: bool) -> str:
+    """What the random draws did, in a sentence or two. removes: whether the edits remove anything from the prompt."""
     if not controls:
         return "There is no random control, because the edits ablate no feature."
+    if not removes:
+        return (
+            "There is no random control: the ablated features are silent on this prompt wherever the edits act, so "
+            "other silent ones would say nothing about them."
+        )
     fall, back = np.array([one.deepest for one in controls]), np.array([one.put_back for one in controls])
     defined = back[np.isfinite(back)]
     shares = "no draw lowers it enough for a share put back"
@@ -156,7 +161,7 @@ def control_sentence(controls: Sequence[SelfRepair], matched: int) -> str:
     return (
         f"**Random control**: the lowest point is {signed(float(fall.mean()))} on average over {len(controls)} draws "
         f"({signed(float(fall.min()))} to {signed(float(fall.max()))}); {shares}. {matched} of {len(controls)} draws "
-        f"remove as much of the residual stream as the edits, within 5% in every layer.{alike}"
+        f"remove as much of the residual stream as the edits where these act, within 5% in every layer.{alike}"
     )
 
 

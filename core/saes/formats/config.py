@@ -9,10 +9,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.errors import AssetError
 from core.saes.formats.torch_suites import check_class
-from core.schemas.saes import DictionaryLearningConfig, GemmaScope2Config, LlamaScopeConfig, SaeLensConfig
+from core.schemas.saes import (
+    DictionaryLearningConfig,
+    GemmaScope2Config,
+    LlamaScopeConfig,
+    SaeLensConfig,
+    SaeLensMetadata,
+)
 from core.schemas.schema import checked
 from core.shaped import read
 from core.text.reasons import reason_of
@@ -32,7 +39,8 @@ class SaeConfig:
     """What an SAE's files say of it. d_model: how many numbers it reads, None where they do not say. hook: where it
     reads, in the words of its makers, empty where they do not say. architecture and normalised: SAELens's words.
     subtracts_bias: whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input). dict_class: the class of
-    an SAE of the library dictionary_learning.
+    an SAE of the library dictionary_learning. centred: whether it was trained on a model whose writing weights were
+    centred (TransformerLens's center_writing_weights), so that its inputs have a mean of 0.
     """
 
     d_model: int | None = None
@@ -41,6 +49,7 @@ class SaeConfig:
     normalised: str = "none"
     subtracts_bias: bool = False
     dict_class: str = ""
+    centred: bool = False
 
 
 def read_config(kind: str, folder: Path) -> SaeConfig:
@@ -68,10 +77,27 @@ def check_editable(config: SaeConfig, folder: Path | str) -> None:
         )
     if config.dict_class:
         check_class(config.dict_class, folder)
-    if config.normalised != "none":
-        raise AssetError(
-            f"The SAE in {folder} normalises its inputs ({config.normalised}). Fold the scaling into its weights first."
+    if why := other_inputs(config.normalised, config.centred):
+        raise AssetError(f"The SAE in {folder} {why}")
+
+
+def other_inputs(normalised: str, centred: bool) -> str:
+    """Why an SAE is refused that reads something else than the residual stream as it is: how its sentence ends; empty
+    where it reads that. Its features here would be others than those it was trained for."""
+    if normalised != "none":
+        return f"normalises its inputs ({normalised}). Fold the scaling into its weights first."
+    if centred:
+        return (
+            "was trained on a residual stream whose mean over its dimensions was taken out (center_writing_weights), "
+            "and here the model is as it was published. Choose another SAE."
         )
+    return ""
+
+
+def is_centred(loaded_with: Any) -> bool:
+    """Whether the model that an SAE was trained on had its writing weights centred. loaded_with: SAELens's
+    model_from_pretrained_kwargs."""
+    return bool(isinstance(loaded_with, dict) and loaded_with.get("center_writing_weights"))
 
 
 def residual_layer(hook: str) -> int | None:
@@ -91,12 +117,14 @@ def _sae_lens(folder: Path) -> SaeConfig:
     from sae_lens.loading.pretrained_sae_loaders import get_sae_lens_config_from_disk, handle_config_defaulting
 
     config = checked(SaeLensConfig, handle_config_defaulting(get_sae_lens_config_from_disk(folder, "cpu")))
+    about = config.metadata or SaeLensMetadata()
     return SaeConfig(
         config.d_in,
-        (config.metadata.hook_name if config.metadata else "") or "",
+        about.hook_name or "",
         config.architecture,
         config.normalize_activations or "none",
         config.apply_b_dec_to_input,
+        centred=is_centred(about.model_from_pretrained_kwargs),
     )
 
 

@@ -1,6 +1,10 @@
 """Control edits: other features of the same layers, as many, with the same positions and strengths."""
 
+import numpy as np
+import pytest
+
 from core import Edits, Feature
+from core.edits.items import POSITIONS
 from core.hydra import matched_edits
 from tests.oracles import PROMPTS
 
@@ -22,3 +26,44 @@ def test_controls_are_other_features_of_the_same_layers(tiny):
 def test_only_ablated_features_have_a_control(tiny):
     assert matched_edits(tiny, PROMPTS[1], Edits.ablate_direction(tiny.direction())).draws == ()
     assert matched_edits(tiny, PROMPTS[1], Edits.clamp([Feature(1, 1)], 3.0)).draws == ()
+
+
+def acts_at(engine, text, features, where):
+    """Whether each feature fires, unedited, at any of the positions."""
+    found = engine.measure([text], [Edits()], watch=features).activations[0, 0]
+    return [(row[where] > 0).any() for row in found]
+
+
+@pytest.mark.parametrize("positions", ["last", "instruction", "bos"])
+def test_a_control_fires_where_the_edits_act(tiny, positions):
+    """One that fired elsewhere only would have no effect at all, and yet pass for one that removes as much."""
+    prompt = tiny.prompt(PROMPTS[1])
+    where = (prompt.position_bits[: len(prompt)] & POSITIONS[positions]) > 0
+    every = [Feature(1, i) for i in range(tiny.widths[1])]
+    fires = [f for f, does in zip(every, acts_at(tiny, PROMPTS[1], every, np.flatnonzero(where)), strict=True) if does]
+    found = matched_edits(tiny, PROMPTS[1], Edits.ablate(fires[:3], positions), draws=4)
+    assert found.removes
+    for draw in found.draws:
+        assert draw.features and set(draw.features) <= set(fires) - set(fires[:3])
+        assert {item.positions for item in draw} == {positions}
+
+
+def test_a_control_keeps_the_condition_and_is_matched_where_it_is_met(tiny):
+    sensor = tiny.measure([PROMPTS[1]], [Edits()], watch=[Feature(1, 4)]).activations[0, 0, 0]
+    least = float(np.sort(sensor)[-2])  # met at one token
+    where = np.flatnonzero(sensor > least)
+    edits = Edits.from_text(f"2-3?1-4>{least!r},2-9?1-4>{least!r}")
+    found = matched_edits(tiny, PROMPTS[1], edits, draws=3)
+    assert {str(item.when) for draw in found.draws for item in draw} == {str(item.when) for item in edits}
+    for draw in found.draws:
+        fire = sum(acts_at(tiny, PROMPTS[1], list(edits.features), where))
+        assert sum(acts_at(tiny, PROMPTS[1], list(draw.features), where)) == fire
+    never = matched_edits(tiny, PROMPTS[1], Edits.from_text("2-3?1-4>1000000"), draws=3)
+    assert not never.removes and len(never.draws) == 3
+
+
+def test_features_of_other_positions_are_no_controls(tiny):
+    """What one item ablates at one place is not drawn as another's control."""
+    edits = Edits.ablate([Feature(1, i) for i in range(0, 40)], "last") + Edits.ablate([Feature(1, 41)], "instruction")
+    for draw in matched_edits(tiny, PROMPTS[1], edits, draws=5).draws:
+        assert not set(draw.features) & set(edits.features)

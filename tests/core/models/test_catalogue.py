@@ -149,8 +149,10 @@ def test_a_release_elsewhere_than_at_the_residual_stream_is_refused(release):
 
 
 def test_what_reads_before_a_layer_belongs_to_the_layer_below():
-    layers = residual_saes("gpt2-small-res-jb")
-    assert layers[4] == (SaeRef("gpt2-small-res-jb", "blocks.5.hook_resid_pre"),) and -1 not in layers
+    release = "pythia-70m-deduped-res-sm"  # its first reads the embeddings
+    assert set(residual_saes(release)) == set(range(6))
+    layers = residual_saes("gpt2-small-res_sce-ajt")
+    assert layers[5] == (SaeRef("gpt2-small-res_sce-ajt", "blocks.6.hook_resid_pre"),) and set(layers) == {1, 5, 9}
 
 
 @pytest.mark.parametrize("name", ["llama-3.1-8b-instruct", "llama-3.1-8b-instruct/32x"])

@@ -90,11 +90,11 @@ def test_without_layers_all_that_are_found_are_taken(served, tmp_path):
 
 def test_saes_that_read_before_a_layer_belong_to_the_one_below(served, tmp_path):
     """{layer} stands for the number in the name, which is here the layer's own plus one."""
-    release = "gpt2-small-res-jb"
-    refs = [SaeRef(release, f"blocks.{layer + 1}.hook_resid_pre") for layer in (2, 3)]
-    serve_saes(served, tmp_path, refs, (2, 3))
-    found = check_draft(Draft("mine", MODEL, release, "blocks.{layer}.hook_resid_pre", (2, 3)))
-    assert found.model.saes == dict(zip((2, 3), refs, strict=True))
+    release = "gpt2-small-res_sce-ajt"
+    refs = [SaeRef(release, f"blocks.{layer + 1}.hook_resid_pre") for layer in (1, 5)]
+    serve_saes(served, tmp_path, refs, (1, 5))
+    found = check_draft(Draft("mine", MODEL, release, "blocks.{layer}.hook_resid_pre", (1, 5)))
+    assert found.model.saes == dict(zip((1, 5), refs, strict=True))
 
 
 def test_a_revision_is_kept_and_asked_for(served, tmp_path):

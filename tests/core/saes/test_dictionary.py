@@ -144,6 +144,13 @@ def test_an_sae_that_cannot_be_edited_by_column_is_refused(fresh):
     (fresh / "cfg.json").write_text(json.dumps(config | {"normalize_activations": "layer_norm"}))
     with pytest.raises(AssetError, match="normalises its inputs"):
         open_dictionary(fresh, 2)
+    loaded = config["metadata"] | {"model_from_pretrained_kwargs": {"center_writing_weights": True}}
+    (fresh / "cfg.json").write_text(json.dumps(config | {"metadata": loaded}))
+    with pytest.raises(AssetError, match=r"whose mean over its dimensions was taken out \(center_writing_weights\)"):
+        open_dictionary(fresh, 2)
+    loaded["model_from_pretrained_kwargs"]["center_writing_weights"] = False
+    (fresh / "cfg.json").write_text(json.dumps(config | {"metadata": loaded}))
+    assert open_dictionary(fresh, 2).d_sae
     (fresh / "cfg.json").write_text(json.dumps(config | {"architecture": "topk", "k": 4}))
     change(fresh)
     with pytest.raises(AssetError, match=r"topk|cannot read"):

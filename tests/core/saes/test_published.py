@@ -22,7 +22,7 @@ from core.errors import AssetError, Cancelled, GatedError
 from core.models.footprint import footprint
 from core.models.registry import from_catalogue
 from core.prompts.references import Reference
-from core.saes.published import published
+from core.saes.published import SaeRef, published
 from tests import torch_files
 from tests.judges import judging
 from tests.loopback_hub.models import tiny_causal_lm
@@ -322,3 +322,16 @@ def test_llamas_system_block_can_be_left_out(hub, tmp_path, monkeypatch):
     user = "<|start_header_id|>user<|end_header_id|>\n\nBake bread<|eot_id|>"
     assert alone == f"<|begin_of_text|>{user}<|start_header_id|>assistant<|end_header_id|>\n\n"
     assert "Today Date: 26 Jul 2024" in whole and whole.endswith(alone.removeprefix("<|begin_of_text|>"))
+
+
+@pytest.mark.parametrize(
+    ("release", "sae_id", "why"),
+    [
+        ("gpt2-small-res-jb", "blocks.5.hook_resid_pre", "center_writing_weights"),
+        ("mistral-7b-res-wg", "blocks.8.hook_resid_pre", r"normalises its inputs \(constant_norm_rescale\)"),
+    ],
+)
+def test_what_saelens_s_list_says_over_the_files_counts(release, sae_id, why):
+    """Their own files do not say it."""
+    with pytest.raises(InputError, match=why):
+        published(SaeRef(release, sae_id))
