@@ -97,13 +97,18 @@ def wordings_judge() -> RuleJudge:
 def rules_judge(runtime: Runtime) -> RuleJudge:
     """The wordings, and what this model, unedited, thinks of the answers that they do not decide. Raises AssetError.
 
-    Its revision has the digest of the weights: other weights under the same name think otherwise of an answer.
+    Its revision has the digest of the model: other files under the same name think otherwise of an answer.
     The other prompts that answers are compared with run once for all answers that one such judge is given.
     """
     reference, spec = Reference(runtime), runtime.spec
     which = " · ".join(filter(None, (f"{rule.REVISION}, fit {fit_revision()}", spec.name, spec.revision)))
-    which += _WEIGHTS + runtime.digests.weights
+    which = with_digest(which, runtime)
     return RuleJudge(RULES, which, lambda prompts, answers, ended: decide_many(reference, prompts, answers, ended))
+
+
+def with_digest(revision: str, runtime: Runtime) -> str:
+    """A judge's revision with the digest of the model that it asks."""
+    return revision + _WEIGHTS + runtime.digests.weights
 
 
 def before_digests(revision: str) -> str:

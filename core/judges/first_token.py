@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.answers.judge import Judgement, check_pairs
+from core.answers.rule_judges import with_digest
 from core.edits.edits import DirectionEdit, Edits
 from core.engine import Engine
 from core.judges.names import FIRST_TOKEN
@@ -60,6 +61,6 @@ def first_token_judge(engine: Engine, edits: Edits = Edits()) -> FirstToken:
     spec, text = engine.spec, edits.to_text()
     facts = [spec.name, spec.revision or "", engine.dtype, text or "unedited"]
     facts += sorted({item.direction.key for item in edits if isinstance(item, DirectionEdit)})  # the text names none
-    return FirstToken(
-        lambda prompts: engine.measure(prompts, edits).refusal_score[:, 0], " · ".join(filter(None, facts))
-    )
+    facts.append(f"refusal tokens {', '.join(map(str, spec.refusal_tokens))}")
+    revision = with_digest(" · ".join(filter(None, facts)), engine.runtime)
+    return FirstToken(lambda prompts: engine.measure(prompts, edits).refusal_score[:, 0], revision)

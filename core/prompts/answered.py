@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import InputError
-from core.prompts.template import Prompt, literal_ids
+from core.prompts.literal import literal_ids
+from core.prompts.template import Prompt
 
 
 def with_answer(tokenizer: Any, prompt: Prompt, answer: str, context_length: int) -> Prompt:

@@ -16,7 +16,8 @@ import numpy as np
 
 from core.edits.edits import POSITIONS
 from core.errors import InputError
-from core.prompts.conversation import Conversation, PromptLike
+from core.prompts.conversation import Conversation, PromptLike, Turn
+from core.prompts.literal import literal_ids, readable
 from core.prompts.one_day import write_chat
 from core.prompts.thinking import closing, find_switch, open_thought
 from core.text.reasons import reason_of
@@ -139,6 +140,8 @@ def make_prompt(tokenizer: Any, template: Template, given: PromptLike, context_l
         history = _history(tokenizer, template, given, earlier) if earlier else None
     last = given.text if isinstance(given, Conversation) else given
     text, content = _content(tokenizer, template, last, context_length)
+    if getattr(tokenizer, "chat_template", None):
+        _check_written(tokenizer, template, given, history, content)
     before, instruction, after = _tokenise(tokenizer, template, content, history)
     ids = (*before, *instruction, *after)
     if len(ids) > context_length:
@@ -150,9 +153,8 @@ def make_prompt(tokenizer: Any, template: Template, given: PromptLike, context_l
         raise InputError("The prompt has no text that the tokenizer can read. Type a request in plain characters.")
     pieces = tuple(tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
     start, end = len(before), len(before) + len(instruction)
-    spans = {"instruction": (start, end), "template": (end, len(ids)), "last": (len(ids) - 1, len(ids))}
-    if after == ():
-        spans["template"] = (len(ids) - 1, len(ids))
+    ending = (end, len(ids)) if after else (len(ids) - 1, len(ids))
+    spans = {"instruction": (start, end), "template": ending, "last": (len(ids) - 1, len(ids))}
     if before and _starts_with_bos(tokenizer, ids):
         spans["bos"] = (0, 1)
     fixed = start if history is None else history.start
@@ -163,13 +165,28 @@ def make_prompt(tokenizer: Any, template: Template, given: PromptLike, context_l
     return Prompt(text, ids, pieces, spans)
 
 
+def _check_written(
+    tokenizer: Any, template: Template, given: PromptLike, history: _History | None, content: str
+) -> None:
+    """Raises InputError where the template would write something else than is put together here from its parts."""
+    turns = given.turns if isinstance(given, Conversation) else [Turn("user", given)]
+    messages = [{"role": turn.role, "content": readable(turn.text)} for turn in turns]
+    between = "" if history is None else history.text[len(template.before) :]
+    written = _apply(tokenizer, messages, template.system, dict(template.variables))
+    if written != template.written + between + content + template.ends:
+        why = "it may leave out thoughts or change characters, so the model's own prompt would be another one"
+        raise InputError(
+            f"This model's chat template does not write this text as it was typed: {why}. Change the text."
+        )
+
+
 def _content(tokenizer: Any, template: Template, text: str, context_length: int) -> tuple[str, str]:
     """(the text with lone surrogates replaced, the same as the template writes it). Raises InputError."""
     if not isinstance(text, str):
         raise InputError(f"A prompt must be text, but this one is {type(text).__name__}. Pass a string.")
     if len(text) > 100 * context_length:  # refused before anything looks at a megabyte character by character
         raise _far_too_long(text, context_length)
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = readable(text)
     if not text.strip():
         raise InputError("The prompt is empty. Type a request, for example “How do I bake bread?”.")
     head = text[: 20 * context_length]
@@ -213,7 +230,7 @@ def make_plain(tokenizer: Any, text: str, context_length: int) -> Prompt:
 
     For measuring how well a model predicts ordinary text. Raises InputError when there is nothing to predict.
     """
-    content = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")[: 20 * context_length]
+    content = readable(text)[: 20 * context_length]
     before = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
     ids = (*before, *literal_ids(tokenizer, content))[:context_length]
     if len(ids) < 2:
@@ -231,8 +248,8 @@ def only_first_token(prompt: Prompt) -> Prompt:
 
 
 def _far_too_long(text: str, context_length: int) -> InputError:
-    size = f"{len(text):,} characters, far more than the model's context of {context_length:,} tokens"
-    return InputError(f"The prompt has {size}. Shorten it.")
+    size = f"{len(text):,} characters, far more than the model's context of {context_length:,} tokens. Shorten it."
+    return InputError(f"The prompt has {size}")
 
 
 def _render(tokenizer: Any, content: str, system: str | None, variables: Mapping[str, object]) -> str:
@@ -281,16 +298,3 @@ def _tokenise(
     first = next((i for i, (_, right) in enumerate(offsets) if right > start), len(ids))
     last = next((i for i, (left, _) in enumerate(offsets) if left >= stop), len(ids))
     return ids[:first], ids[first:last], ids[last:]
-
-
-def literal_ids(tokenizer: Any, text: str) -> tuple[int, ...]:
-    """Ids of `text` with no special or added token recognised in it.
-
-    Stateless on purpose: `split_special_tokens=True` flips a switch on the tokenizer that all threads share, and
-    while one thread has it off, another's typed special tokens come through as real ones.
-    """
-    backend = tokenizer.backend_tokenizer
-    if backend.normalizer is not None:
-        text = backend.normalizer.normalize_str(text)
-    words = [text] if backend.pre_tokenizer is None else [w for w, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
-    return tuple(token.id for word in words for token in backend.model.tokenize(word))

@@ -220,3 +220,33 @@ def test_a_model_that_takes_no_system_prompt_says_so(template):
 def test_the_numbers_do_not_change_with_the_day(date):
     tokenizer = with_template(date + TOKENIZER.chat_template)
     assert "".join(made("hello", tokenizer, 99).pieces).startswith("26 Jul 2024 ")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (("m['content']", "(m['content']|tojson)"), 'Say "hi".'),
+        (("m['content']", "m['content'].replace('\\n', ' ')"), "One line\nand another"),
+        (("m['content']", "m['content'][:20]"), "Tell me a story about a small town, please."),
+        (("m['content']", "m['content'].split('/no_think')[0]"), "Tell me a story. /no_think"),
+    ],
+    ids=["quotes", "line breaks", "cut", "words taken out"],
+)
+def test_a_text_that_the_template_would_write_otherwise_is_refused(change, text):
+    """What would be measured is not what the model is given by anybody else."""
+    template = TOKENIZER.chat_template
+    changed = template.replace(*change)
+    assert changed != template
+    with pytest.raises(InputError, match="does not write this text as it was typed"):
+        made(text, with_template(changed), 200)
+    assert made(text, TOKENIZER, 200).text == text
+
+
+def test_a_thought_of_an_earlier_answer_that_the_template_leaves_out_is_refused():
+    template = TOKENIZER.chat_template.replace("m['content']", "m['content'].split('</think>')[-1]")
+    assert template != TOKENIZER.chat_template
+    turns = [Turn("user", "Tell me a story."), Turn("assistant", "<think>A town.</think>Once."), Turn("user", "More.")]
+    with pytest.raises(InputError, match="may leave out thoughts"):
+        made(Conversation(tuple(turns)), with_template(template), 400)
+    turns[1] = Turn("assistant", "Once.")
+    assert made(Conversation(tuple(turns)), with_template(template), 400).text == "More."
