@@ -88,8 +88,9 @@ class Agreement:
         if np.isnan(self.kappa):
             why = f"both chose “{self.labels[0]}” every time" if self.n else "no answer was judged by both"
             return f"κ undefined: {why} (n = {self.n})"
+        interval = "no interval" if np.isnan(self.low) else f"95% CI {self.low:.3f} to {self.high:.3f}"
         return (
-            f"κ = {self.kappa:.3f} (95% CI {self.low:.3f} to {self.high:.3f}), "
+            f"κ = {self.kappa:.3f} ({interval}), "
             f"{self.observed:.1%} alike (95% CI {self.alike.low:.1%}–{self.alike.high:.1%}), "
             f"{self.expected:.1%} by chance, n = {self.n}"
         )
@@ -129,9 +130,10 @@ def from_table(table: np.ndarray, labels: Sequence[str]) -> Agreement:
     last = (kappa - expected * (1 - kappa)) ** 2
     error = float(np.sqrt(max(0.0, diagonal.sum() + off - last) / n) / (1 - expected))
     half = float(scipy.stats.norm.ppf(0.975)) * error
-    return Agreement(
-        tuple(labels), counts, observed, expected, kappa, error, max(-1.0, kappa - half), min(1.0, kappa + half)
-    )
+    low, high = max(-1.0, kappa - half), min(1.0, kappa + half)
+    if error < 1e-12:  # full agreement, or a judge that says one thing: the formula cannot tell how far it reaches
+        low, high = nothing, nothing
+    return Agreement(tuple(labels), counts, observed, expected, kappa, error, low, high)
 
 
 def compare(first: Sequence[Judgement], second: Sequence[Judgement]) -> Agreement:

@@ -117,6 +117,8 @@ def _bootstrapped(statistic: Callable[[np.ndarray], np.ndarray], n: int) -> Esti
     if np.isnan(value) or n < 2 or not len(found):
         return Estimate(value, n, np.nan, np.nan)
     low, high = np.percentile(found, [2.5, 97.5])
+    if not low < high:  # full agreement in every draw: a bootstrap cannot tell how far it reaches
+        return Estimate(value, n, np.nan, np.nan)
     return Estimate(value, n, float(low), float(high))
 
 

@@ -74,6 +74,32 @@ def test_the_interval_of_a_mean_covers_it_about_as_often_as_it_says():
     assert 0.89 <= covered <= 0.98
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 12, 19])
+def test_so_does_that_of_few_prompts(n):
+    """A bootstrap covers half of what it says at n = 2. Means, differences of two groups, and ratios."""
+    rng = np.random.default_rng(n)
+    draws = rng.normal(3.0, 1.0, (400, n))
+    assert np.mean([found.low <= 3.0 <= found.high for found in map(mean, draws)]) >= 0.92
+    other = rng.normal(1.0, 2.0, (400, n))
+    apart = [difference_of_means(one, two) for one, two in zip(draws, other, strict=True)]
+    assert np.mean([found.low <= 2.0 <= found.high for found in apart]) >= 0.92
+    wholes = rng.uniform(5, 15, (400, n))
+    shares = [ratio(0.3 * whole + rng.normal(0, 1, n), whole) for whole in wholes]
+    assert np.mean([found.low <= 0.3 <= found.high for found in shares]) >= 0.92
+
+
+def test_few_prompts_have_student_s_interval():
+    from scipy.stats import ttest_1samp, ttest_ind
+
+    x, y = VALUES[:7], VALUES[20:31]
+    assert (mean(x).low, mean(x).high) == pytest.approx(tuple(ttest_1samp(x, 0).confidence_interval()))
+    welch = ttest_ind(x, y, equal_var=False).confidence_interval()
+    found = difference_of_means(x, y)
+    assert (found.low, found.high) == pytest.approx((welch.low, welch.high))
+    columns = means(np.stack([x, np.full(7, 2.0)], axis=1))
+    assert columns[0] == pytest.approx(mean(x)) and math.isnan(columns[1].low)
+
+
 def test_what_gives_no_interval_says_so():
     for values, value, n in (([], np.nan, 0), ([3.0], 3.0, 1), ([2.0, 2.0, 2.0], 2.0, 3), ([1.0, np.nan], 1.0, 1)):
         found = mean(values)
@@ -127,7 +153,9 @@ def test_a_mean_over_pairs_by_the_slow_way():
 
 def test_a_ratio_counts_prompts_by_their_marks():
     found = ratio([1, 9, 0], [1, 10, 0])
-    assert found.value == pytest.approx(10 / 11) and found.n == 2 and 0.9 <= found.low <= found.high <= 1.0
+    assert found.value == pytest.approx(10 / 11) and found.n == 2 and found.low < 10 / 11 < found.high
+    many = ratio(np.arange(1, 41) * 0.5, np.arange(1, 41) * 0.5 + 1)
+    assert many.low < many.value < many.high < 1
     assert ratio([0], [0]).n == 0 and math.isnan(ratio([1, 2], [2, 4]).low)
 
 

@@ -67,7 +67,9 @@ def test_it_stays_in_its_bounds_and_counts_everything(pairs):
     found = agreement(*([pair[side] for pair in pairs] for side in (0, 1)))
     assert found.n == len(pairs) and found.observed == pytest.approx(sum(a == b for a, b in pairs) / len(pairs))
     if not math.isnan(found.kappa):
-        assert -1 <= found.low <= found.kappa <= found.high <= 1 + 1e-12 and found.error >= 0
+        assert -1 <= found.kappa <= 1 + 1e-12 and found.error >= 0
+        assert math.isnan(found.low) or -1 <= found.low <= found.kappa <= found.high <= 1 + 1e-12
+        assert math.isnan(found.low) is math.isnan(found.high) is (found.error < 1e-12)
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=2, max_size=40).filter(lambda labels: len(set(labels)) > 1))
