@@ -25,6 +25,7 @@ class SaeLensConfig(Schema):
 
     architecture: str
     d_in: Count | None = None
+    d_sae: Count | None = None
     normalize_activations: str | None = None
     apply_b_dec_to_input: bool = True
     metadata: SaeLensMetadata | None = None

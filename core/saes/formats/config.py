@@ -36,7 +36,8 @@ CONFIG_FILES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class SaeConfig:
-    """What an SAE's files say of it. d_model: how many numbers it reads, None where they do not say. hook: where it
+    """What an SAE's files say of it. d_model: how many numbers it reads, None where they do not say; d_sae the same of
+    its features. hook: where it
     reads, in the words of its makers, empty where they do not say. architecture and normalised: SAELens's words.
     subtracts_bias: whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input). dict_class: the class of
     an SAE of the library dictionary_learning. centred: whether it was trained on a model whose writing weights were
@@ -50,6 +51,7 @@ class SaeConfig:
     subtracts_bias: bool = False
     dict_class: str = ""
     centred: bool = False
+    d_sae: int | None = None
 
 
 def read_config(kind: str, folder: Path) -> SaeConfig:
@@ -125,6 +127,7 @@ def _sae_lens(folder: Path) -> SaeConfig:
         config.normalize_activations or "none",
         config.apply_b_dec_to_input,
         centred=is_centred(about.model_from_pretrained_kwargs),
+        d_sae=config.d_sae,
     )
 
 

@@ -91,6 +91,11 @@ def sae_file(
         return Columns(first, second, file.part(bias, some), level(some))
 
     output_bias = file.part(output)
+    if not bool(output_bias.isfinite().all()):
+        raise AssetError(
+            f"The SAE in {folder} has a number that is not finite (NaN or infinity) in its decoder bias. Its file is "
+            "damaged or was not trained to the end; get it again."
+        )
     return SaeFile(
         d_model,
         d_sae,

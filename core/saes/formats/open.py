@@ -136,6 +136,17 @@ def _sae_lens(folder: Path, scale: float | None) -> SaeFile:
     if SIGN in file:
         check_weights(folder)
         return int8_file(file, config.subtracts_bias, config.hook)
+    width = file.shape("b_enc")[0]
+    if config.d_sae not in (None, width):
+        raise AssetError(
+            f"The SAE in {folder} has {width:,} features, but its cfg.json says {config.d_sae:,}. The two belong to "
+            "different SAEs; get both again."
+        )
+    if config.architecture == "standard" and ("threshold" in file or "log_threshold" in file):
+        raise AssetError(
+            f"The SAE in {folder} has thresholds, but its cfg.json says “standard”, an SAE without them. Write "
+            "“jumprelu” there if that is what it is."
+        )
     threshold: Callable[[slice], torch.Tensor] | None = None
     if config.architecture == "jumprelu" and "log_threshold" in file:
         threshold = lambda some: file.part("log_threshold", some).exp()  # noqa: E731

@@ -328,3 +328,23 @@ def test_what_packing_will_write_is_told_before_and_is_nothing_afterwards(fresh,
     told = unpacked_bytes(fresh)
     assert told == open_dictionary(fresh, 2).path.stat().st_size > 0
     assert unpacked_bytes(fresh) == 0
+
+
+@pytest.mark.parametrize(
+    ("stated", "why"),
+    [({"d_sae": 999}, r"has 48 features, but its cfg.json says 999"), ({"architecture": "standard"}, "has thresholds")],
+)
+def test_a_config_that_contradicts_its_weights_is_refused(fresh, stated, why):
+    config = json.loads((fresh / "cfg.json").read_text())
+    (fresh / "cfg.json").write_text(json.dumps(config | stated))
+    with pytest.raises(AssetError, match=why):
+        open_dictionary(fresh, 2)
+
+
+def test_a_decoder_bias_that_is_not_finite_is_refused(fresh):
+    """It is in no feature's record, so the check of records cannot find it."""
+    tensors = load_file(fresh / "sae_weights.safetensors")
+    tensors["b_dec"][0] = float("nan")
+    save_file(tensors, fresh / "sae_weights.safetensors")
+    with pytest.raises(AssetError, match=r"not finite \(NaN or infinity\) in its decoder bias"):
+        open_dictionary(fresh, 2)
