@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from core.forward.own_features import hold_own
 from core.forward.passes import HeldPart, Part, Pass, Stopped, current_pass
 from core.forward.tables import Tier
 from core.models.architecture import decoder_layers, layer_parts
@@ -129,7 +130,11 @@ class _AfterLayer:
 
     def _edit(self, current: Pass, hidden: torch.Tensor) -> torch.Tensor:
         plan = current.plan.layers.get(self.index)
-        if plan is not None:
+        if plan is not None and plan.own is not None:
+            here = current.on(hidden.device)
+            held = hold_own(hidden.float(), plan.own, here.rows, here.groups, plan.columns, plan.input_bias)
+            hidden = held.to(hidden.dtype)
+        elif plan is not None:
             x = hidden.float()
             f = activations(x, plan.columns, plan.input_bias)
             if plan.watched is not None:

@@ -15,6 +15,7 @@ import torch
 
 from core.edits.edits import POSITIONS, Edits, Feature
 from core.edits.validation import ModelShape, check_edits, named_features, sensors_of
+from core.forward.own_features import OwnFeatures, own_features
 from core.forward.tables import Tier, make_tables
 from core.saes.columns import Columns
 from core.saes.dictionary import Dictionary
@@ -27,7 +28,8 @@ class LayerPlan:
     columns: the union's, float32 on the device. target: float32 [edits, groups, union], NaN = leave alone; None
     when the layer is only watched. strength: the same shape, None where all are 1. tiers: what is held on conditions,
     on top of `target`, in order. watched: where in the union each watched feature of this layer stands, and which
-    watch slot it fills; sensed the same for sensors.
+    watch slot it fills; sensed the same for sensors. own: `target` without what is left alone, where that is the faster
+    way; None where all of the union is computed.
     """
 
     columns: Columns
@@ -39,6 +41,7 @@ class LayerPlan:
     tiers: tuple[Tier, ...] = ()
     sensed: torch.Tensor | None = None  # int64 [s], into the union
     sensor_slots: tuple[int, ...] = ()
+    own: OwnFeatures | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,10 @@ def make_plan(
             tables = make_tables(edits, arrays, layer, union, groups, sensors, place)
         bias = None if dictionary.input_bias is None else dictionary.input_bias.to(place)
         target, strength, tiers = tables
-        layers[layer] = LayerPlan(columns, bias, target, watched, slots, strength, tiers, sensed, sensor_slots)
+        own = None
+        if target is not None and not (tiers or slots or sensor_slots):  # conditions and readings take whole tables
+            own = own_features(target, strength)
+        layers[layer] = LayerPlan(columns, bias, target, watched, slots, strength, tiers, sensed, sensor_slots, own)
     ablations = _ablations(edits, groups, d_model, {device, *map(device_of, range(n_layers))})
     additions = _additions(edits, groups, d_model, device_of)
     lowest = -1 if ablations else min([*edited, *additions], default=n_layers)

@@ -40,5 +40,9 @@ def preactivations(x: torch.Tensor, columns: Columns | Encoders, input_bias: tor
 
 def activations(x: torch.Tensor, columns: Columns | Encoders, input_bias: torch.Tensor | None) -> torch.Tensor:
     """Feature activations float32 [..., n] of residuals x float32 [..., d_model]; exactly SAELens's JumpReLU."""
-    pre = preactivations(x, columns, input_bias)
-    return torch.relu(pre) * (pre > columns.threshold)
+    return gated(preactivations(x, columns, input_bias), columns.threshold)
+
+
+def gated(pre: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
+    """Activations of pre-activations, float32 of the same shape; threshold broadcasts against them."""
+    return torch.relu(pre) * (pre > threshold)
