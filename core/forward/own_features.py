@@ -40,10 +40,11 @@ class OwnFeatures(NamedTuple):
 def own_features(target: torch.Tensor, strength: torch.Tensor | None) -> OwnFeatures | None:
     """The tables of a LayerPlan (float32 [sets, groups, union], NaN = leave alone) without what is left alone.
 
-    None where the dense product is as fast, or the two were not compared: on other devices than the CPU.
+    None where the dense product is as fast, or the two were not compared (on other devices than the CPU), or where this
+    torch has no sparse product (it is MKL's).
     """
     groups, union = target.shape[1:]
-    if target.device.type != "cpu" or union < LEAST_UNION:
+    if target.device.type != "cpu" or union < LEAST_UNION or not torch.backends.mkl.is_available():
         return None
     asked = ~target.isnan()
     counts = asked.sum(-1)

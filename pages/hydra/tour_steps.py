@@ -57,7 +57,7 @@ def _answer(place: Any, title: str, what: str, one: Spoken) -> None:
 
 def _fall(shown: Shown) -> None:
     found: Repair = shown.found
-    _repair_chart(Repair(found.found, (), 0))
+    _repair_chart(Repair(found.found, (), 0, True))
     st.caption(
         "Bars: what attention and MLP of each block write differently, at the prompt’s last token. Line: the edit "
         "and all blocks so far. Below 0 is away from refusal."
