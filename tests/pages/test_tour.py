@@ -150,7 +150,7 @@ def repaired(controls=(), **changes):
     raising = [(3, "mlp"), (4, "mlp")]
     made = {"blocks": blocks, "direct": -0.1, "lowest": 0, "deepest": -2.6, "deepest_layer": 2, "put_back": 0.84}
     made |= {"end": -0.4, "total": -0.5, "normalisation": -0.1, "restoring": lambda most: raising[:most]}
-    return Repair(SimpleNamespace(**made | changes), tuple(controls), 0)
+    return Repair(SimpleNamespace(**made | changes), tuple(controls), 0, True)
 
 
 def control(deepest):
