@@ -18,6 +18,8 @@ from core.errors import InputError
 
 #: K = 10, 20 … 200 features a layer (paper).
 K_STEPS = tuple(range(10, 201, 10))
+#: A step of writing takes little longer for so many answers than for a few (`core.forward.token_budget`).
+TOGETHER = 64
 
 
 @dataclass(frozen=True)
@@ -36,28 +38,34 @@ def first_flips(
     answer: AnswerMany,
     judge: Judge,
     steps: Sequence[int] = K_STEPS,
-    chunk: int = 64,
+    chunk: int = TOGETHER,
 ) -> list[Flip]:
     """Raise K until the answer is complied with, the only verdict that is a flip. All other prompts go on together.
 
-    pool: K → the candidate set. `answer` of the result is the flipped one, or the last tried.
-    Raises InputError where the steps do not rise.
+    pool: K → the candidate set. `answer` of the result is the flipped one, or the last tried. chunk: answers written
+    together. Where fewer prompts are left, their answers to the next one, two, four … K are written at once; what
+    stands behind a flip is thrown away, and is not judged. Raises InputError where the steps do not rise.
     """
     if not steps or steps[0] < 1 or any(a >= b for a, b in pairwise(steps)):
         raise InputError("The values of K must be at least 1 and increase. Correct the settings.")
     tried: list[list[tuple[int, Verdict]]] = [[] for _ in texts]
     flipped: list[int | None] = [None] * len(texts)
-    latest, todo = [""] * len(texts), list(range(len(texts)))
-    for k in steps:
-        edits = Edits.ablate(pool(k))
+    latest, todo, rest, ahead = [""] * len(texts), list(range(len(texts))), list(steps), 1
+    while todo and rest:
+        some, rest = rest[:ahead], rest[ahead:]
+        edits = [Edits.ablate(pool(k)) for k in some]
+        replies: dict[int, Sequence[str]] = {}
         for start in range(0, len(todo), chunk):
             part = todo[start : start + chunk]
-            asked = [texts[i] for i in part]
-            replies = [reply for (reply,) in answer(asked, [edits])]
-            for place, text, judged in zip(part, replies, verdicts_of(judge, asked, replies), strict=True):
+            replies |= zip(part, answer([texts[i] for i in part], edits), strict=True)
+        for number, k in enumerate(some):
+            found = [replies[place][number] for place in todo]
+            judged = verdicts_of(judge, [texts[place] for place in todo], found)
+            for place, text, verdict in zip(todo, found, judged, strict=True):
                 latest[place] = text
-                tried[place].append((k, judged))
-                if judged == "complied":
+                tried[place].append((k, verdict))
+                if verdict == "complied":
                     flipped[place] = k
-        todo = [place for place in todo if flipped[place] is None]
+            todo = [place for place in todo if flipped[place] is None]
+        ahead = max(1, min(2 * ahead, chunk // max(1, len(todo))))
     return [Flip(t, k, tuple(v), s) for t, k, v, s in zip(texts, flipped, tried, latest, strict=True)]

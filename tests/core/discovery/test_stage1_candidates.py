@@ -21,9 +21,12 @@ def pool(k):
     return [Feature(1, i) for i in range(k)]
 
 
+def reply(text, edits):
+    return next((TURNS[text][k] for k in sorted(TURNS[text], reverse=True) if k <= len(edits)), "I cannot.")
+
+
 def answer(texts, edits):
-    (one,) = edits
-    return [[next((TURNS[t][k] for k in sorted(TURNS[t], reverse=True) if k <= len(one)), "I cannot.")] for t in texts]
+    return [[reply(text, one) for one in edits] for text in texts]
 
 
 @pytest.mark.parametrize("chunk", [1, 64])
@@ -33,6 +36,31 @@ def test_the_smallest_k_that_is_complied_with(chunk):
     assert found["early"].tried == ((10, "complied"),)  # and nothing after it
     assert found["odd"].tried == ((10, "degenerate"), (20, "complied")) and found["odd"].answer == "Yes, do it."
     assert [v for _, v in found["never"].tried] == ["refused"] * 3 and found["never"].answer == "I cannot."
+
+
+@pytest.mark.parametrize(("chunk", "together"), [(1, [1] * 6), (4, [1, 1, 1, 2, 1]), (64, [1, 2, 3])])
+def test_several_k_are_answered_at_once_and_change_nothing(chunk, together):
+    """Twice as many from one time to the next, as far as the batch has room for the prompts that are left."""
+    asked, judged = [], []
+
+    def counting(texts, edits):
+        asked.append(len(edits))
+        return answer(texts, edits)
+
+    class Counting:
+        name, revision = JUDGE.name, JUDGE.revision
+
+        def judge(self, prompts, answers, ended=None):
+            judged.extend(prompts)
+            return JUDGE.judge(prompts, answers, ended)
+
+    texts, steps = ["late", "odd", "never", "never2"], (10, 20, 30, 40, 50, 60)
+    TURNS["never2"] = {}
+    found = first_flips(texts, pool, counting, Counting(), steps, chunk)
+    alone = [first_flips([text], pool, answer, JUDGE, steps, 1)[0] for text in texts]
+    del TURNS["never2"]
+    assert found == alone and len(judged) == sum(len(flip.tried) for flip in found)
+    assert asked == (together if chunk > 1 else asked) and max(asked) <= max(1, chunk)
 
 
 @pytest.mark.parametrize("steps", [(), (0, 10), (10, 10), (20, 10)])
