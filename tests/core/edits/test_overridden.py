@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import POSITIONS, Edits, Feature
+from core.edits.direction import make_direction
 from core.edits.items import FeatureEdit
 from core.edits.overridden import overridden, overridden_sentence
-from tests.core.edits.test_edits import DIRECTION
 from tests.oracles import PROMPTS
 
 #: The places each kind of token of a chat prompt belongs to.
@@ -72,7 +73,8 @@ def test_which_and_why_is_one_sentence():
     assert one == (
         "“2-5=600.0@bos” has no effect, because “2-5” comes after it and holds at every token where it would act."
     )
-    assert not overridden_sentence(Edits.from_text("2-5,2-5=600@bos,direction@bos,direction=5", DIRECTION).items)
+    direction = make_direction(torch.arange(4.0), layer=2)
+    assert not overridden_sentence(Edits.from_text("2-5,2-5=600@bos,direction@bos,direction=5", direction).items)
     many = Edits.from_text(",".join(f"2-{n}=1@bos,2-{n}" for n in range(9)))
     said = overridden_sentence(many.items)
     assert said.startswith("9 edits have no effect") and "“2-4=1.0@bos” (“2-4”) …." in said
