@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, add_reference, add_thinking
-from core.commands.terminal import progress_bar
+from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
 
@@ -60,6 +60,7 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
     from core.answers.judge import ended_of
     from core.answers.thoughts import score_note
     from core.edits.edits import Edits
+    from core.edits.overridden import overridden_sentence
     from core.edits.typed import from_neuronpedia
     from core.prompts.references import references_for, shipped_references
 
@@ -69,6 +70,8 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
     judge = engine.judge
     direction = engine.direction() if engine.has_direction else None
     edits = Edits.from_text(from_neuronpedia(ablate, engine.spec.neuronpedia), direction)
+    if idle := overridden_sentence(edits.items):
+        note(idle)
     sets = [Edits(), edits] if edits else [Edits()]
     found = engine.measure([prompt], sets, kl=True)
     gaps = engine.recovery(known, sets)[0] if known else None

@@ -108,6 +108,7 @@ def _of_prompts(engine: Engine, options: argparse.Namespace, pins: Sequence[tupl
     from core.card.features import About
     from core.card.make import EDITED, Asked, make_card
     from core.edits.edits import Edits
+    from core.edits.overridden import overridden_sentence
     from core.edits.typed import from_neuronpedia
     from core.labels.notes import read_labels
     from core.labels.origins import origins_of
@@ -119,6 +120,9 @@ def _of_prompts(engine: Engine, options: argparse.Namespace, pins: Sequence[tupl
     written = ((EDITED, options.ablate or ""), *pins)
     words = [(name, from_neuronpedia(text, engine.spec.neuronpedia)) for name, text in written]
     states: tuple[tuple[str, Edits], ...] = tuple((name, Edits.from_text(text, direction)) for name, text in words)
+    for name, edits in states:
+        if idle := overridden_sentence(edits.items):
+            note(f"{name}: {idle}")
     tokens = 32 if options.tokens is None else options.tokens
     asked = [Asked(prompt, tuple(one for one in states if one[1]), tokens, {}) for prompt in options.prompts]
     with progress_bar() as progress:

@@ -32,7 +32,7 @@ EXAMPLE = "hydrascope features --prompts coconot --contrast coconot --out about"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("--features", metavar="EDITS", help="these features, such as 12-40,14-7")
+    parser.add_argument("--features", metavar="LAYER-INDEX,…", help="these features, such as 12-40,14-7")
     parser.add_argument("--run", metavar="ID", help="the features of a run's minimal sets")
     parser.add_argument(
         "--list",
@@ -101,15 +101,12 @@ def prompts_asked(options: argparse.Namespace) -> None:
 
 def _features(engine: Engine, options: argparse.Namespace) -> tuple[str, Sequence[Feature]]:
     """What the set is called, and its features."""
-    from core.edits.edits import Edits
+    from core.edits.text import read_features
     from core.edits.typed import from_neuronpedia
     from core.semantics.lists import read_list
 
     if options.features:
-        typed = from_neuronpedia(options.features, engine.spec.neuronpedia)
-        if any(word.strip().startswith("direction") for word in typed.split(",")):
-            raise InputError("--features takes features alone, such as 12-40,14-7, and “direction” is none.")
-        return "given", Edits.from_text(typed, None).features
+        return "given", read_features(from_neuronpedia(options.features, engine.spec.neuronpedia))
     if options.list:
         try:
             text = options.list.read_text(encoding="utf-8")

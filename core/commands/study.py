@@ -114,13 +114,14 @@ def _source(store: Store, options: argparse.Namespace) -> FeatureSource:
     """Raises InputError."""
     from cache.jobs.study import source_of_run
     from cache.store.runs import Runs
-    from core.study.from_model import FeatureSource, parse_features
+    from core.edits.text import read_features
+    from core.study.from_model import FeatureSource
 
     refuse_empty(options, "run", "features")
     if options.run and options.features:
         raise InputError("--run and --features cannot be used together. Leave out one of them.")
     if options.features:
-        return FeatureSource(parse_features(options.features), "features named by hand", whole=True)
+        return FeatureSource(read_features(options.features), "features named by hand", whole=True)
     return source_of_run(Runs(store), options.run, options.model) if options.run else FeatureSource()
 
 

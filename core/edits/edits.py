@@ -28,6 +28,7 @@ from core.edits.items import (
     checked_strength,
     finite,
 )
+from core.edits.overridden import overridden
 from core.edits.text import read_items, write_item
 from core.errors import InputError
 
@@ -57,7 +58,8 @@ class Edits:
 
     Where two items name the same feature at the same token, the one written last holds; of items with conditions, the
     one written last whose condition is met there. A later item replaces an earlier one outright when feature,
-    positions and condition are the same, whatever their values and strengths.
+    positions and condition are the same, whatever their values and strengths. One that is overridden otherwise stays,
+    without effect (`core.edits.overridden`).
     """
 
     items: tuple[FeatureEdit | DirectionEdit, ...] = field(default=())
@@ -177,18 +179,23 @@ class Edits:
         """One short line for a person."""
         if not self:
             return "no edit"
-        ablated = [i for i in self.items if isinstance(i, FeatureEdit) and i.value == 0]
-        clamped = [i for i in self.items if isinstance(i, FeatureEdit) and i.value != 0]
+        idle = {one.item for one in overridden(self.items)}
+        acting = [i for i in self.items if isinstance(i, FeatureEdit) and i not in idle]
+        ablated = [i for i in acting if i.value == 0]
+        clamped = [i for i in acting if i.value != 0]
         removed = [d for d in self.directions if d.add is None]
-        added = [d for d in self.directions if d.add is not None]
+        added = [d for d in self.directions if d.add is not None and d.add >= 0]
+        subtracted = [d for d in self.directions if d.add is not None and d.add < 0]
         off, held = (len({item.feature for item in items}) for items in (ablated, clamped))
         parts: list[tuple[Sequence[FeatureEdit | DirectionEdit], str]] = [
             (ablated, f"{off} feature{'s' * (off != 1)} ablated"),
             (clamped, f"{held} clamped"),
             (removed, "refusal direction ablated"),
             (added, "refusal direction added"),
+            (subtracted, "refusal direction subtracted"),
         ]
-        return ", ".join(text + _how(items) for items, text in parts if items)
+        said = [text + _how(items) for items, text in parts if items]
+        return ", ".join([*said, f"{len(idle)} without effect"] if idle else said)
 
     def to_text(self) -> str:
         """A short line for links and the command line; `from_text` reads it back.

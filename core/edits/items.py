@@ -97,7 +97,7 @@ def finite(value: float, name: str) -> float:
         raise InputError(f"The {name} {value!r:.60} is not a number; give a finite number such as 6.0.") from None
     if not abs(number) < 3e38:  # what float32 holds; NaN compares false
         raise InputError(f"The {name} {number} is not finite; give a finite number such as 6.0.")
-    return number
+    return number + 0.0  # −0 is 0, also as written
 
 
 def checked_strength(value: float) -> float:
@@ -108,7 +108,7 @@ def checked_strength(value: float) -> float:
             f"The strength {number:g} is out of range. Give a number from 0 (no edit) to {STRONGEST:g}. 1 is the "
             "full edit."
         )
-    return number + 0.0  # −0 is 0, also as written
+    return number
 
 
 def checked_sensor(when: tuple[Feature, float]) -> Sensor:

@@ -21,7 +21,7 @@ from core.edits.items import (
     checked_strength,
     finite,
 )
-from core.edits.typed import tidy
+from core.edits.typed import words
 from core.errors import InputError
 
 _WORD = re.compile(
@@ -72,9 +72,14 @@ class Word(NamedTuple):
 def _number(text: str, word: str, after: str, example: str) -> float:
     try:
         if _NUMBER.fullmatch(text):
-            return float(text)
+            return float(text) + 0.0  # −0 is 0, as in `finite`
     except ValueError:
         pass
+    if "," in text:
+        raise InputError(
+            f"“{word[:40]}” is not an edit, because a comma separates edits. Write {text.replace(',', '.'):.40} for "
+            f"{text:.40}."
+        )
     raise InputError(f"“{word[:40]}” is not an edit. Write a number after {after}, for example {example}.")
 
 
@@ -90,7 +95,7 @@ def read_items(text: str, direction: Direction | None) -> Iterator[FeatureEdit |
     """The edits of a text, in order. Raises InputError on anything else, or `direction` where none is given."""
     if not isinstance(text, str):
         raise InputError(f"Edits are read from text, such as 12-40,14-7, not {type(text).__name__}.")
-    for written in filter(None, (w.strip() for w in tidy(text).split(","))):
+    for written in words(text):
         word = Word.parse(written)
         check_positions(word.positions)
         value = None if word.value is None else finite(word.value, "value of an edit")
@@ -109,3 +114,18 @@ def read_items(text: str, direction: Direction | None) -> Iterator[FeatureEdit |
             )
         else:
             yield DirectionEdit(direction, word.positions, value, strength)
+
+
+def read_features(text: str) -> tuple[Feature, ...]:
+    """The features of a text, each once, in order. Raises InputError on anything else, also on edits of features."""
+    return tuple(dict.fromkeys(map(_only_feature, words(text))))
+
+
+def _only_feature(written: str) -> Feature:
+    word = Word.parse(written)
+    feature = Feature.parse(word.name)
+    if word != Word(word.name):
+        raise InputError(
+            f"“{written[:40]}” says how a feature is edited, and here features are only named. Write {feature}."
+        )
+    return feature

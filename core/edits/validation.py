@@ -13,6 +13,7 @@ import numpy as np
 
 from core.arguments import listed
 from core.edits.edits import Edits, Feature
+from core.edits.text import write_item
 from core.errors import InputError
 
 
@@ -74,8 +75,14 @@ def _check_directions(edit: Edits, shape: ModelShape) -> None:
                 f"The direction is from layer {item.direction.layer}, but this model has layers 0 to "
                 f"{shape.n_layers - 1}."
             )
-    if sum(item.add is None for item in edit.directions) > 1:
+    ablated = [item for item in edit.directions if item.add is None]
+    if len({item.direction for item in ablated}) > 1:
         raise InputError("One set of edits ablates two directions. Use a separate set for each, or ablate only one.")
+    if len(ablated) > 1:
+        raise InputError(
+            f"“{write_item(ablated[0])}” and “{write_item(ablated[1])}” ablate the direction twice. One set of edits "
+            "can ablate it only once, at one place. Keep one of them."
+        )
 
 
 def edit_sets(edits: Edits | Sequence[Edits]) -> list[Edits]:

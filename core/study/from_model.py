@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from core.edits.edits import Feature
 from core.edits.feature_sets import top_per_layer
-from core.edits.typed import tidy
 from core.engine import Engine
 from core.errors import Cancelled, InputError
 from core.labels.notes import Labels
@@ -101,8 +100,3 @@ def _pipeline(engine: Engine, source: FeatureSource) -> Collection[Feature]:
             "replaced. Put the earlier files back, or choose another run."
         )
     return source.features
-
-
-def parse_features(text: str) -> tuple[Feature, ...]:
-    """Features as people type them: `12-40, 14-7`. Raises InputError."""
-    return tuple(dict.fromkeys(Feature.parse(word) for word in tidy(text).split(",") if word))

@@ -14,7 +14,8 @@ from cache.store.database import shared_store
 from cache.store.runs import Runs
 from core import Engine, Feature, InputError
 from core.edits.feature_sets import features_of, top_per_layer
-from core.edits.typed import from_neuronpedia, tidy
+from core.edits.text import read_features
+from core.edits.typed import from_neuronpedia
 from pages.bos import state, work
 from pages.shared import measurements
 from pages.shared.downloads import download
@@ -166,9 +167,8 @@ def _by_hand(engine: Engine) -> None:
 
 def _add_typed(engine: Engine) -> None:
     try:
-        typed = tidy(from_neuronpedia(st.session_state.get(TYPED) or "", engine.spec.neuronpedia))
-        features = [Feature.parse(word) for word in typed.split(",") if word]
-        engine.check(state.Clamp(tuple(features)).at(1.0))
+        features = read_features(from_neuronpedia(st.session_state.get(TYPED) or "", engine.spec.neuronpedia))
+        engine.check(state.Clamp(features).at(1.0))
     except InputError as error:
         state.say(str(error))
         return

@@ -6,6 +6,7 @@ Knows: the strip's widgets. Does not know: how anything is measured.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, Feature
+from core.edits.overridden import overridden_sentence
 from core.edits.text import Word
 from core.labels.notes import Labels
 from pages.shared import history, measurements, prompt_box
@@ -57,6 +59,8 @@ def draw(engine: Engine) -> Strip:
                 _buttons(engine, now, link)
         if now.edits:
             _chips(now, measurements.labels(engine, engine.spec.name))
+            if idle := overridden_sentence(session.request(engine).edits.items):
+                st.caption(plain(idle))
         else:
             # As high as a row of chips, so that the first edit does not move the page under the pointer.
             with st.container(key="no_pills"):
@@ -233,7 +237,7 @@ def _pills(key: str, now: Workspace, words: Sequence[str], text: Callable[[str],
 def _chip(labels: Labels | None) -> Callable[[str], str]:
     def text(word: str) -> str:
         name = Word.parse(word).name
-        shown = "refusal direction" if name == "direction" else _spaced(word)
+        shown = spaced(word)
         if name == "direction" or labels is None:
             return plain(shown)
         label = short(labels, Feature.parse(name))
@@ -242,11 +246,11 @@ def _chip(labels: Labels | None) -> Callable[[str], str]:
     return text
 
 
-def _spaced(word: str) -> str:
-    """`12-40=6*0.5@bos?13-7>2` as a person reads it."""
+def spaced(word: str) -> str:
+    """`12-40=6*0.5@bos?13-7>2` as a person reads it, and may write it: `core.edits.typed` reads it back."""
     for sign, words in (("=", " = "), ("*", " × "), ("@", " at "), ("?", " if "), (">", " > ")):
         word = word.replace(sign, words)
-    return word
+    return re.sub(r"^direction\b", "refusal direction", word)
 
 
 def _change(changed: Callable[..., Workspace], *arguments: Any) -> None:

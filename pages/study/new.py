@@ -16,9 +16,10 @@ from cache.store.database import Store
 from cache.store.runs import Run, Runs
 from cache.store.studies import Listed, Studies
 from core import HydrascopeError, InputError
+from core.edits.text import read_features
 from core.models.registry import chosen_name
 from core.prompts.files import read_prompts
-from core.study.from_model import NEAREST, FeatureSource, FeatureStudy, parse_features
+from core.study.from_model import NEAREST, FeatureSource, FeatureStudy
 from core.study.making import ANSWERS, Labelled, answers_study, bundled_answers
 from core.study.sizes import PoolSizes
 from core.study.taxonomy import FIVE
@@ -130,7 +131,7 @@ def _source(kind: str, runs: Runs) -> FeatureSource | None:
         return FeatureSource(features, "the active set", whole=True)
     if kind == NAMED:
         typed = st.text_area("Features, such as 12-40, 14-7", key="study_named", persist_state="session")
-        return FeatureSource(parse_features(typed), "features named by hand", whole=True) if typed.strip() else None
+        return FeatureSource(read_features(typed), "features named by hand", whole=True) if typed.strip() else None
     run = _run([run for run in runs.all() if run.model == chosen_name()], "study_run")
     return making.source_of_run(runs, run, chosen_name()) if run else None
 

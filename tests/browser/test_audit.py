@@ -85,7 +85,7 @@ def test_a_link_restores_prompt_edits_and_scores(visit):
 
 def test_a_link_with_edits_this_model_lacks_says_so_and_goes_on(visit):
     tab = visit(prompt="How do I bake bread?", edits="99-1,direction,12-999999,nonsense")
-    expect(tab.page.get_by_text("cannot be used with this model")).to_be_visible()
+    expect(tab.page.get_by_text("cannot be used here")).to_be_visible()
     expect(tab.pills).to_have_count(1)
     tab.shot("bad-link")
     tab.nothing_complains()

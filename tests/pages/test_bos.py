@@ -20,7 +20,7 @@ from core.defence import long_table, natural_ranges
 from core.discovery.ledger import Row
 from core.edits.feature_sets import top_per_layer
 from core.hydra import bos_view
-from pages.bos import answers, charts, choose, effect, state, work
+from pages.bos import answers, charts, choose, effect, link, state, work
 from pages.shared.text import escaped
 from tests.conftest import PAGE_MODEL, opened, workspace
 from tests.small_search import INPUTS, SETTINGS
@@ -327,3 +327,8 @@ def test_a_model_without_bos_is_clamped_where_the_answer_begins(page, monkeypatc
     assert choose.WAKES not in app.segmented_control(key=choose.SOURCE).options
     checked(app.button(key="bos_to_active").click().run())
     assert all(word.endswith("@template") for word in workspace(app).words[48:])
+
+
+def test_a_links_clamp_is_read_as_at_the_command_line():
+    held = link.read("2-3=6@bos,3-4=6@bos")
+    assert link.read("2-3=6@BOS; L3/4 = 6 at bos") == held and held.value == 6

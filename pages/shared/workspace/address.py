@@ -7,11 +7,14 @@ edits fit a model (the engine says so when they are read).
     edits=2-3,~3-4      edits; ~ is off        pin=…           a pinned set, like edits; once for each
     k=7 near=0.3 seed=2 mode=add tokens=64      settings, where they are not the usual ones
     view=Dose           the Hydra page's view   clamp=2-3=6@bos  what the BOS page clamps
+
+Edits are parted and written as at the command line (`core.edits.typed`).
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -87,9 +90,9 @@ def read(parameters: Mapping[str, Sequence[str]]) -> Workspace:
 
 
 def lost(parameters: Mapping[str, Sequence[str]]) -> str:
-    """What an address asks for and `read` does not take over, in sentences; empty where it takes all. Settings are
-    left out of this: the page shows which it has."""
-    said = []
+    """What an address asks for and `read` does not take over, in sentences; empty where it takes all. Settings out of
+    bounds are not among it: the page shows which it has."""
+    said = [_repeated(name, parameters.get(name, ())) for name in NAMES if name not in (TURN, PIN)]
     if len(parameters.get(TURN, ())) % 2:
         said.append(
             "The link has an odd number of earlier turns, so it is not a conversation that alternates between user "
@@ -97,7 +100,7 @@ def lost(parameters: Mapping[str, Sequence[str]]) -> str:
         )
     sets, pins = parameters.get(EDITS, ()), [pin for pin in parameters.get(PIN, ()) if _read_edits(pin)]
     for text in (*sets[:1], *pins):
-        words = split(text)
+        words = _words(text)
         off = {_same(word.removeprefix(OFF)) for word in words if word.startswith(OFF)}
         both = [word for word in words if not word.startswith(OFF) and _same(word) in off]
         if both:
@@ -106,7 +109,7 @@ def lost(parameters: Mapping[str, Sequence[str]]) -> str:
             said.append(f"A set can have at most {MOST_EDITS:,} edits. The others were left out.")
     if len(pins) > MOST_PINS:
         said.append(f"The link has {len(pins)} pinned sets, and the last {MOST_PINS} are kept.")
-    return " ".join(dict.fromkeys(said))
+    return " ".join(filter(None, dict.fromkeys(said)))
 
 
 def ours(parameters: Mapping[str, Sequence[str]]) -> Parameters:
@@ -138,10 +141,28 @@ def _write_edits(edits: EditSet) -> str:
     return ",".join(edit.word if edit.on else OFF + edit.word for edit in edits)
 
 
+def _repeated(name: str, values: Sequence[str]) -> str:
+    """What is dropped of a parameter that an address has several times with different values."""
+    dropped = [value for value in dict.fromkeys(values) if value != values[0]]
+    if not dropped:
+        return ""
+    first, others = _shown(values[0]), " and ".join(map(_shown, dropped[:3])) + " …" * (len(dropped) > 3)
+    return f"The link has “{name}” {len(values)} times. The first, {first}, was taken, and {others} was left out."
+
+
+def _shown(value: str) -> str:
+    return f"“{value[:60]}{'…' * (len(value) > 60)}”"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """The single edits of a set, those that are off with `OFF` before them."""
+    return split(re.sub(rf"{OFF}\s+", OFF, text))
+
+
 def _read_edits(text: str) -> EditSet:
     """Each edit once, as it stands first, however it is written."""
     found: dict[str, Edit] = {}
-    for word in split(text)[:MOST_EDITS]:
+    for word in _words(text)[:MOST_EDITS]:
         name = word.removeprefix(OFF)
         found.setdefault(_same(name), Edit(name, not word.startswith(OFF)))
     found.pop("", None)

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core import Edits, Engine, InputError
-from pages.shared.workspace import state
-from pages.shared.workspace.state import EditSet, Workspace
+from pages.shared.workspace.state import Edit, EditSet, Workspace, target
 
 
 def edits_of(words: Sequence[str], engine: Engine) -> Edits:
@@ -25,31 +24,34 @@ def fitted(workspace: Workspace, engine: Engine) -> tuple[Workspace, str]:
     pins = [_usable(pin, engine) for pin in workspace.pins]
     pinned = next((why for _, why in pins if why), "")
     said = [
-        f"Some edits cannot be used with this model and were left out. {trouble}" if trouble else "",
-        f"Some edits of pinned sets cannot be used with this model and were left out. {pinned}" if pinned else "",
+        f"Some edits cannot be used here and were left out: {trouble}" if trouble else "",
+        f"Some edits of pinned sets cannot be used here and were left out: {pinned}" if pinned else "",
     ]
     kept = tuple(dict.fromkeys(pin for pin, _ in pins if pin)) if pinned else workspace.pins
     return replace(workspace, edits=edits, pins=kept), " ".join(filter(None, said))
 
 
 def _usable(edits: EditSet, engine: Engine) -> tuple[EditSet, str]:
-    """The edits this engine can apply, and which it cannot, with the first reason; no reason when it can apply all."""
-    words = [edit.word for edit in edits]
-    try:
-        engine.check(edits_of(words, engine))
+    """The edits this engine can apply in one set, of those that exclude each other the first, and which it cannot, with
+    the reason for the first; no reason when it can apply all."""
+    if _trouble(edits, engine) is None:
         return edits, ""
+    left_out: dict[Edit, str] = {}
+    first: dict[tuple[str, str], Edit] = {}
+    for edit in edits:
+        why = _trouble((edit,), engine)
+        if why is None and (before := first.setdefault(target(edit.word), edit)) != edit:
+            why = _trouble((before, edit), engine)
+        if why is not None:
+            left_out[edit] = why
+    words = ", ".join(edit.word for edit in [*left_out][:5]) + " …" * (len(left_out) > 5)
+    return tuple(edit for edit in edits if edit not in left_out), f"{words}. {next(iter(left_out.values()))}"
+
+
+def _trouble(edits: EditSet, engine: Engine) -> str | None:
+    """Why this engine cannot apply these in one set, were they all on; None when it can."""
+    try:
+        engine.check(edits_of([edit.word for edit in edits], engine))
     except InputError as error:
-        trouble = str(error)
-    usable: dict[tuple[str, str], str] = {}  # of two edits of one feature at the same places, the first
-    for word in words:
-        try:
-            engine.check(edits_of((word,), engine))
-            usable.setdefault(state.target(word), word)
-        except InputError:
-            continue
-    kept = set(usable.values())
-    left = tuple(edit for edit in edits if edit.word in kept)
-    left_out = [word for word in words if word not in kept]
-    if len(left_out) == 1:
-        return left, trouble
-    return left, f"The edits that cannot be used: {', '.join(left_out[:5])}{' …' * (len(left_out) > 5)}. {trouble}"
+        return str(error)
+    return None

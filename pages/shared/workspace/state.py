@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from core import Edits, Feature
+from core.edits import typed
 from core.edits.direction import Direction
 from core.edits.text import Word
 from core.prompts.conversation import Conversation, PromptLike, Turn
@@ -191,8 +192,8 @@ def words_of(edits: Edits) -> tuple[str, ...]:
 
 
 def split(text: str) -> tuple[str, ...]:
-    """The single edits of a text with commas, each once, in order."""
-    return tuple(dict.fromkeys(filter(None, (word.strip() for word in text.split(",")))))
+    """The single edits of a text, each once, in order, parted and written as people do it (`core.edits.typed`)."""
+    return tuple(dict.fromkeys(typed.words(text)))
 
 
 def direction_word(direction: Direction) -> str:
@@ -201,6 +202,9 @@ def direction_word(direction: Direction) -> str:
 
 
 def target(word: str) -> tuple[str, str]:
-    """(what, where) of an edit: `12-40=6@bos` → (“12-40”, “bos”); a condition is part of where. Raises InputError."""
+    """(what, where) of an edit: `12-40=6@bos` → (“12-40”, “bos”); a condition is part of where. One set ablates the
+    direction at one place only, so that has no where, and adding it is something else. Raises InputError."""
     read = Word.parse(word)
+    if read.name == "direction":
+        return ("direction", "") if read.value is None else ("direction added", read.positions)
     return read.name, read.positions if read.sensor is None else f"{read.positions}?{read.sensor}>{read.threshold}"

@@ -60,3 +60,12 @@ def test_a_reference_file_that_does_not_fit_is_one_sentence(capsys, tmp_path, te
     file.write_text(text)
     assert main(["audit", PROMPT, "--model", "tiny", "--reference", str(file)]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_an_edit_without_effect_is_told_in_one_sentence(capsys):
+    ask = ["audit", PROMPT, "--model", "tiny", "--tokens", "3", "--json", "--ablate"]
+    assert main([*ask, "2-5=600@bos,2-5"]) == 0
+    told = capsys.readouterr()
+    assert "“2-5=600.0@bos” has no effect" in told.err and told.err.count("\n") == 1
+    assert json.loads(told.out)["results"][1]["edits"] == "2-5=600.0@bos,2-5"
+    assert main([*ask, "2-5,2-5=600@bos"]) == 0 and not capsys.readouterr().err

@@ -170,3 +170,8 @@ def test_what_cannot_be_repeated_is_one_sentence(run_made, home, capsys):
     assert "card of an audit" in capsys.readouterr().err
     assert main(["discover", "--repeat", str(run_made), "--judge", "rules"]) == 2
     assert "--judge does nothing with --repeat" in capsys.readouterr().err
+
+
+def test_an_edit_without_effect_is_told_with_its_set(home, capsys):
+    assert make(home, "--pin", "A=2-5=600@bos,2-5") == 0
+    assert "A: “2-5=600.0@bos” has no effect" in capsys.readouterr().err

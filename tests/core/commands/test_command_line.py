@@ -82,7 +82,7 @@ def test_a_reader_that_has_enough_is_no_error():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["features", "--model", "tiny", "--features", "1-2,direction"], "“direction” is none"),
+        (["features", "--model", "tiny", "--features", "1-2,direction"], "“direction” is not a feature"),
         (["features", "--model", "tiny", "--features", ""], "--features is empty"),
         (["study", "features", "mine", "--run", ""], "--run is empty"),
         (["study", "answers", "mine", "--file", ""], "--file is empty"),

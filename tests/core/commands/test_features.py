@@ -33,3 +33,10 @@ def test_lists_are_checked_and_what_is_left_out_is_said(home, capsys):
     path.write_text(json.dumps(BAD[:2], ensure_ascii=False), encoding="utf-8")
     assert main(words) == 2
     assert "None of the 2 rows of f.json can be used as a prompt." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", ["1-3=6*0.5@last,2-5=-100", "1-3@bos", "1-3?1-4>2", "2-5,1-3*0.5"])
+def test_edits_are_refused_where_features_are_named(home, capsys, typed):
+    assert main(["features", "--model", "tiny", "--features", typed]) == 2
+    told = capsys.readouterr()
+    assert "“1-3" in told.err and "Write 1-3." in told.err and told.err.count("\n") == 1 and not told.out

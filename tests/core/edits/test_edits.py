@@ -288,6 +288,7 @@ def test_a_line_for_people_counts_what_is_done():
     edits = Edits.ablate([Feature(1, 2)]) + Edits.clamp([Feature(1, 3)], 2) + Edits.ablate_direction(DIRECTION)
     assert edits.describe() == "1 feature ablated, 1 clamped, refusal direction ablated"
     assert Edits.add_direction(DIRECTION, 2).describe() == "refusal direction added"
+    assert Edits.add_direction(DIRECTION, -2, "last").describe() == "refusal direction subtracted at the last token"
 
 
 def test_a_line_for_people_counts_features_and_says_where():

@@ -29,6 +29,10 @@ SOURCES = {12: "gemma-2-2b/12-gemmascope-res-65k", 20: "gemma-2-2b/20-gemmascope
         "12 - 40",
         "12-40,",
         ";12-40",
+        "Layer 12-40",
+        "layer 12/40",
+        "LAYER 12:40",
+        "012-040",
     ],
 )
 def test_a_feature_is_read_however_it_is_written(typed):
@@ -52,13 +56,22 @@ def test_several_are_separated_by_anything_usual(typed):
         ("12-40 * 0.5", "12-40*0.5"),
         ("12-40 ? 9-3 > 2.5", "12-40?9-3>2.5"),
         ("direction", "direction"),
+        ("Direction", "direction"),
+        ("DIRECTION = 5 @ Template", "direction=5@template"),
+        ("Refusal direction × 0.5 at Last, 12-40", "direction*0.5@last,12-40"),
+        ("12-40 × 0.5", "12-40*0.5"),
+        ("12-40×0.5", "12-40*0.5"),
+        ("12-40 at bos", "12-40@bos"),
+        ("12-40 AT BOS 14-7", "12-40@bos,14-7"),
+        ("12-40 = 6 × 0.5 at template if 9-3 > 2.5", "12-40=6*0.5@template?9-3>2.5"),
+        ("12-40?09-3>2.5", "12-40?9-3>2.5"),
         ("12-40=1e-05@bos", "12-40=1e-05@bos"),
         ("12-40=6*0.5@template?9-3>2.5,14-7", "12-40=6*0.5@template?9-3>2.5,14-7"),
     ],
 )
 def test_values_positions_and_conditions(typed, tidied):
     assert tidy(typed) == tidied == tidy(tidied)
-    if typed != "direction":
+    if "direction" not in tidied:
         assert Edits.from_text(typed) == Edits.from_text(tidied)
 
 
@@ -85,6 +98,7 @@ def test_a_page_of_the_models_own_saes_is_its_feature(pasted):
     assert from_neuronpedia(f"{pasted}, 14-7", SOURCES) == "12-40, 14-7"
     if "?" not in pasted:
         assert from_neuronpedia(f"{pasted}=6@bos", SOURCES) == "12-40=6@bos"
+        assert from_neuronpedia(f"{pasted}×0.5", SOURCES) == "12-40×0.5"
 
 
 def test_a_page_of_other_saes_is_refused_and_other_text_is_left_alone():
@@ -96,7 +110,30 @@ def test_a_page_of_other_saes_is_refused_and_other_text_is_left_alone():
         assert from_neuronpedia(text, SOURCES) == text
 
 
-@pytest.mark.parametrize("run", ["x", " ", "a/", "1-", "1 ", "L", "@", "a/b", "=", "\n", "http://", "12-3=", "\u2212"])
+@pytest.mark.parametrize(
+    "run",
+    [
+        "x",
+        " ",
+        "a/",
+        "1-",
+        "1 ",
+        "L",
+        "Layer ",
+        " at",
+        " if ",
+        "direction ",
+        "×",
+        "=1,1",
+        "@",
+        "a/b",
+        "=",
+        "\n",
+        "http://",
+        "12-3=",
+        "\u2212",
+    ],
+)
 @pytest.mark.parametrize("end", ["", "!"])
 def test_a_long_paste_is_read_soon(run, end):
     text = run * (60_000 // len(run)) + end

@@ -28,6 +28,10 @@ def direction(layer=1, width=8):
         (Edits.ablate_direction(direction(width=9)), "9 numbers .* 8"),
         (Edits.add_direction(direction(layer=4), 1.0), "layers 0 to 3"),
         (Edits.ablate_direction(direction()) + Edits.ablate_direction(make_direction(torch.arange(8.0), 1)), "two dir"),
+        (
+            Edits.ablate_direction(direction(), "bos") + Edits.ablate_direction(direction(), "last", strength=0.5),
+            "“direction@bos” and “direction\\*0.5@last” ablate the direction twice",
+        ),
     ],
 )
 def test_what_a_model_does_not_have_is_one_plain_error(edits, words):
@@ -38,6 +42,8 @@ def test_what_a_model_does_not_have_is_one_plain_error(edits, words):
 def test_what_a_model_has_is_accepted():
     sensor = Edits.clamp([Feature(3, 9)], 1.0, when=(Feature(1, 47), 0.5))
     check_edits([Edits(), sensor, Edits.ablate_direction(direction())], [Feature(1, 0)], SHAPE)
+    added = Edits.add_direction(direction(), 1.0, "bos") + Edits.add_direction(direction(), 2.0, "last")
+    check_edits([Edits.ablate_direction(direction(), "bos") + added], [], SHAPE)
     with pytest.raises(InputError, match="Layer 0"):
         check_edits([sensor], [Feature(0, 0)], SHAPE)
 

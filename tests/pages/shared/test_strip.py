@@ -9,6 +9,7 @@ import pytest
 
 from cache import engines
 from core.answers import thoughts
+from core.edits.typed import tidy
 from pages.shared import prompt_box, strip
 from pages.shared.text import plain
 from tests.conftest import PAGE_MODEL, opened, workspace
@@ -70,3 +71,33 @@ def test_a_prompt_that_cannot_be_read_has_no_number_of_tokens(on_page_model):
     app = opened(page, prompt="bread " * 5000)
     assert not app.exception and app.error
     assert not [one for one in app.caption if re.match(r"[\d,]+ tokens?\b", one.value)]
+
+
+def shown(app) -> list[str]:
+    return [option.content for option in app.get_by_key(strip.CHIPS).proto.options]
+
+
+def test_a_chip_says_how_the_direction_is_edited(on_page_model):
+    for word, text in (
+        ("direction", "refusal direction"),
+        ("direction=5", "refusal direction = 5"),
+        ("direction=-5@template", "refusal direction = -5 at template"),
+        ("direction*0.5", "refusal direction × 0.5"),
+    ):
+        app = opened(str(ROOT / "pages" / "audit" / "page.py"), prompt="How do I bake bread?", edits=word)
+        assert not app.exception and shown(app) == [plain(text)]
+
+
+@pytest.mark.parametrize("word", ["12-40=6*0.5@bos?13-7>2", "direction=-5*2@template", "12-40@last", "direction"])
+def test_what_a_chip_shows_can_be_typed(word):
+    assert tidy(strip.spaced(word)) == tidy(strip.spaced(word).upper()) == word
+
+
+def test_an_edit_without_effect_is_told_while_it_is_on(on_page_model):
+    page = str(ROOT / "pages" / "audit" / "page.py")
+    app = opened(page, prompt="How do I bake bread?", edits="2-5=600@bos,2-5")
+    (said,) = [one.value for one in app.caption if "has no effect" in one.value]
+    assert said.startswith(plain("“2-5=600.0@bos” has no effect, because “2-5” comes after it"))
+    for edits in ("2-5=600@bos,~2-5", "2-5,2-5=600@bos"):
+        app = opened(page, prompt="How do I bake bread?", edits=edits)
+        assert not app.exception and not [one for one in app.caption if "no effect" in one.value]

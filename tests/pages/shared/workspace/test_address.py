@@ -120,5 +120,25 @@ def test_what_is_lost_of_a_link_is_told():
     assert "6 pinned sets, and the last 4" in address.lost({"pin": [f"1-{n}" for n in range(6)]})
 
 
+def test_what_is_dropped_of_a_repeated_parameter_is_told():
+    link = {"prompt": ["p", "q"], "edits": ["14-77", "15-1131,2-3"], "k": ["7", "9", "7"], "view": ["Dose", "Dose"]}
+    found, said = address.read(link), address.lost(link)
+    assert (found.prompt, found.words, found.settings.features_per_layer) == ("p", ("14-77",), 7)
+    assert "“edits” 2 times. The first, “14-77”, was taken, and “15-1131,2-3” was left out." in said
+    assert "“prompt” 2 times. The first, “p”, was taken, and “q” was left out." in said
+    assert "“k” 3 times" in said and "“9” was left out" in said and "view" not in said
+    long = address.lost({"prompt": ["p" * 900, *(f"{n}" * 900 for n in range(9))]})
+    assert len(long) < 400 and "…” was left out." not in long and "… was left out." in long
+
+
+def test_edits_of_a_link_are_read_as_at_the_command_line():
+    for text in ("1-3; ~2-5=6@bos", "1-3 ~ 2-5 = 6 @BOS", "1:3,~L2/5=6@bos", "Layer 1-3,~2-5=6 at bos"):
+        assert address.read({"edits": [text]}).edits == (Edit("1-3"), Edit("2-5=6@bos", False)), text
+    assert address.read({"pin": ["1-3; 2-5"]}).pins == ((Edit("1-3"), Edit("2-5")),)
+    assert address.read({"edits": ["1-3=6@BOS,1-3=6@bos,01-3=6.0@bos"]}).words == ("1-3=6@bos",)
+    assert address.read({"edits": ["1-3?2-5>-0,1-3?2-5>0,Direction,direction"]}).words == ("1-3?2-5>-0", "direction")
+    assert "1-3@bos both on and off" in address.lost({"edits": ["1-3@BOS;~1-3@bos"]})
+
+
 def test_half_a_surrogate_pair_makes_no_broken_link():
     assert "view=a%3Fb" in address.link_to(address.read({"view": ["a\ud911b"]})).url("http://here/")

@@ -145,7 +145,7 @@ def test_other_parameters_of_an_address_stay(visit):
 def test_edits_the_model_lacks_are_left_out_and_what_is_off_stays_off(visit):
     app = visit(prompt="p", edits="2-3,9-1,~2-4,2-4800,what")
     assert edits(app) == (Edit("2-3"), Edit("2-4", False))
-    assert any("9-1, 2-4800, what" in caption.value for caption in app.caption)
+    assert any("9-1, 2-4800, what. Layer 9 has no SAE" in caption.value for caption in app.caption)
 
 
 def test_what_a_link_asks_for_and_cannot_have_is_said(visit):
@@ -161,3 +161,18 @@ def test_of_two_edits_of_one_feature_in_a_link_the_first_is_kept_and_said(visit)
     app = visit(prompt="Hi", edits="2-3,3-4,2-3=6")
     assert app.pills(key="chips").options == ["2-3", "3-4"]
     assert any("“2-3” and “2-3=6.0” edit the same thing" in one.value for one in app.caption)
+
+
+def test_of_two_edits_that_ablate_the_direction_the_first_is_kept_and_said(visit):
+    app = visit(prompt="Hi", edits="direction@bos,direction=5@last,direction@last", elsewhere="1")
+    assert app.pills(key="chips").options == ["direction@bos", "direction=5@last"]
+    (said,) = [one.value for one in app.caption if "left out" in one.value]
+    assert "left out: direction@last. “direction@bos” and “direction@last” ablate the direction twice." in said
+    checked(app.toggle(key="elsewhere").set_value(True).run())
+    assert any("direction ablated at BOS, refusal direction added" in one.value for one in app.caption)
+
+
+def test_the_parts_of_a_link_that_are_written_twice_are_said(visit):
+    app = visit(prompt="Hi", edits=["2-3", "2-4"])
+    assert edits(app) == (Edit("2-3"),) and app.query_params["edits"] == "2-3"
+    assert any("“2-4” was left out" in one.value for one in app.caption)

@@ -61,6 +61,18 @@ def test_switching_changes_nothing_but_the_switches(on):
     assert state.with_switched(START, (), ()) == START
 
 
+def test_edits_of_the_direction_replace_those_they_cannot_stand_beside():
+    start = state.with_words(Workspace("x"), ["direction@bos", "direction=5.0@bos", "1-1"])
+    assert state.with_more_words(start, ["direction"]).words == ("direction=5.0@bos", "1-1", "direction")
+    assert state.with_more_words(start, ["direction=-3@bos"]).words == ("direction@bos", "1-1", "direction=-3@bos")
+    assert state.with_more_words(start, ["direction=2@last"]).words == (*start.words, "direction=2@last")
+
+
+@pytest.mark.parametrize("text", ["1-1@bos; 2-2=6", "1-1@BOS 2-2=6", "L1/1 at bos\n2-2 = 6", "1-1@bos,2-2=6,1-1@Bos"])
+def test_edits_are_parted_as_at_the_command_line(text):
+    assert state.split(text) == ("1-1@bos", "2-2=6")
+
+
 def test_there_is_a_most_of_edits_and_of_pins():
     words = [f"1-{number}" for number in range(state.MOST_EDITS + 5)]
     assert len(state.with_words(START, words).edits) == state.MOST_EDITS
