@@ -1,8 +1,8 @@
 """Many prompts × many edit sets as rows of few forward passes.
 
 Knows: plans, passes, prompts as rows, key-value caches, the token budget. Does not know: what is computed from a pass.
-Never twice: with one prompt, the layers below the lowest edit run once for all edit sets; with several, the template
-prefix they share runs once per edit set and its keys and values are reused.
+Never twice: the layers below the lowest edit run once for all edit sets of a prompt, where these are many; and the
+template prefix that several prompts share runs once per edit set, and its keys and values are reused.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from core.prompts.template import Prompt
 
 #: Shorter shared prefixes are not worth a pass of their own.
 SHORTEST_PREFIX = 4
+#: With as many tokens in one prompt's rows, what they share below the lowest edit is worth more than larger passes.
+TOKENS_ALONE = 256
 #: Logits at many positions are wide: so many of them at once at most (a 256k vocabulary in float32 takes 0.5 GB).
 MOST_LOGITS = 512
 
@@ -72,17 +74,22 @@ def run(
     most = max(1, tokens_per_forward() // max(1, start))  # edit sets whose prefixes are held at a time
     for first in range(0, len(sets), most):
         some, past = sets[first : first + most], None
+        alone = len(some) * (len(prompts[order[0]]) - start) >= TOKENS_ALONE
+        expand_at = parting_layer(plan) if alone else None
         if start:
-            current, past = prefix_pass(runtime, plan, prompts[0], some, start, request)
+            current, past = prefix_pass(runtime, plan, prompts[0], some, start, request, expand_at)
             for index in range(len(prompts)):  # what it found holds for every prompt; it has no logits of its own
                 yield Batch([index] * len(some), some, current, torch.empty(len(some), 0), 0)
         rows = [(p, e) for p in order for e in some]
         while rows:
-            width = len(prompts[rows[-1][0]]) - start  # the longest left, so that every batch is within the budget
+            longest = rows[-1][0]
+            width = len(prompts[longest]) - start  # the longest left, so that every batch is within the budget
             size = max(1, min(most_rows, tokens_per_forward() // width))
+            if expand_at is not None:
+                size = min(size, sum(p == longest for p, _ in rows))
             chunk, rows = rows[-size:], rows[:-size]
-            cache = None if past is None else select(past, [e - first for _, e in chunk])
-            yield _forward(runtime, plan, prompts, chunk, request, start, cache, heads=heads)
+            cache = None if past is None else select(past, [e - first for _, e in chunk], expand_at is not None)
+            yield _forward(runtime, plan, prompts, chunk, request, start, cache, expand_at, heads)
 
 
 def _one_prompt(
@@ -136,12 +143,21 @@ def _places(spans: Sequence[tuple[int, int]], start: int, device: torch.device) 
 
 
 def prefix_pass(
-    runtime: Runtime, plan: Plan, prompt: Prompt, sets: list[int], start: int, request: PassRequest = NOTHING_MORE
+    runtime: Runtime,
+    plan: Plan,
+    prompt: Prompt,
+    sets: list[int],
+    start: int,
+    request: PassRequest = NOTHING_MORE,
+    expand_at: int | None = None,
 ) -> tuple[Pass, Any]:
-    """The first `start` tokens of `prompt` under each of `sets`: the pass, and its key-value cache with a row each."""
+    """The first `start` tokens of `prompt` under each of `sets`: the pass, and its key-value cache with a row each, up
+    to the layer `expand_at` with one for all."""
     rows, same = torch.tensor(sets, device=runtime.device), [prompt] * len(sets)
-    current = Pass(plan, rows, runtime.groups(plan, same, 0, start), torch.zeros_like(rows), request)
-    past = runtime.forward(current, runtime.ids(same, 0, start), use_cache=True).past_key_values
+    groups = runtime.groups(plan, same, 0, start)
+    current = Pass(plan, rows, groups, torch.zeros_like(rows), request, expand_at)
+    ids = runtime.ids(same if expand_at is None else same[:1], 0, start)
+    past = runtime.forward(current, ids, use_cache=True).past_key_values
     current.last = None  # no prompt ends here; the head ran on one position only because it must run
     return current, past
 

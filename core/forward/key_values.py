@@ -13,10 +13,15 @@ import torch
 from torch.nn.functional import pad
 
 
-def select(past: Any, rows: list[int]) -> Any:
-    """A copy of the key-value cache `past` with the named rows, in that order; a row may be named many times."""
+def select(past: Any, rows: list[int], shared: bool = False) -> Any:
+    """A copy of the key-value cache `past` with the named rows, in that order; a row may be named many times.
+
+    shared: layers that hold one row for all rows keep it so.
+    """
     cache = copy.deepcopy(past)
-    cache.batch_select_indices(torch.tensor(rows))
+    for layer in cache.layers:
+        if not (shared and len(layer.keys) == 1):
+            layer.batch_select_indices(torch.tensor(rows))
     return cache
 
 

@@ -1,11 +1,14 @@
 """Every way of making a pass finds the same numbers; scores and answers are compared with the slow path elsewhere."""
 
+import numpy as np
 import pytest
 import torch
 
 from core import Edits, Feature
+from core.forward import batches
 from core.forward.batches import logits_everywhere, read_below_head, read_tokens, run
 from core.forward.passes import PassRequest
+from core.forward.token_budget import at_most
 from tests.oracles import PROMPTS, slow
 
 LAYERS = frozenset({1, 2, 3})
@@ -40,3 +43,54 @@ def test_logits_at_every_position_are_those_of_the_slow_path(tiny, plain, tiny_s
     for row, prompt in enumerate(prompts):
         assert tuple(ids[row, : len(prompt)].tolist()) == prompt.ids
         torch.testing.assert_close(logits[row, : len(prompt)], slow(plain, tiny_saes, prompt, edits).logits, **CLOSE)
+
+
+SEVERAL = [
+    Edits(),
+    *(Edits.clamp([Feature(2, index), Feature(3, index + 1)], float(index % 3)) for index in range(4)),
+    Edits.from_text("3-5=2?1-4>0.01"),  # its sensor is read where all sets still share one row
+]
+WATCHED = [Feature(1, 3), Feature(2, 5), Feature(3, 7)]
+
+
+@pytest.mark.parametrize("budget", [1, 60, 4096])
+@pytest.mark.parametrize("prefix", [True, False], ids=["a shared prefix", "none"])
+def test_prompts_whose_sets_share_the_lower_layers_are_measured_as_rows_apart(tiny, monkeypatch, budget, prefix):
+    """Scores, cosines at every token, activations and the logits of a span."""
+    if not prefix:
+        monkeypatch.setattr(batches, "SHORTEST_PREFIX", 10_000)
+    read, forward = [], type(tiny.runtime).forward
+
+    def counted(self, current, ids, *rest, **named):
+        read.append(len(ids))
+        return forward(self, current, ids, *rest, **named)
+
+    monkeypatch.setattr(type(tiny.runtime), "forward", counted)
+    found = {}
+    for tokens in (1, 10**9):
+        monkeypatch.setattr(batches, "TOKENS_ALONE", tokens)
+        read.clear()
+        with at_most(budget):
+            found[tokens] = tiny.measure(PROMPTS, SEVERAL, watch=WATCHED, every_token=True)
+        assert ({*read} == {1}) is (tokens == 1 or budget == 1)
+    shared, apart = found[1], found[10**9]
+    for name in ("p_refusal", "refusal_score", "cosine", "token_cosine", "activations"):
+        np.testing.assert_allclose(getattr(shared, name), getattr(apart, name), rtol=1e-4, atol=1e-4, err_msg=name)
+    assert len({*apart.refusal_score[0].round(6)}) > 3
+
+
+def test_spans_of_logits_are_the_same_either_way(tiny, monkeypatch):
+    prompts, plan = [tiny.prompt(text) for text in PROMPTS[:2]], tiny.runtime.plan(SEVERAL)
+    spans = [(len(prompt) - 3, len(prompt)) for prompt in prompts]
+    found = {}
+    for tokens in (1, 10**9):
+        monkeypatch.setattr(batches, "TOKENS_ALONE", tokens)
+        found[tokens] = {
+            (p, e): batch.logits[row]
+            for batch in run(tiny.runtime, plan, prompts, heads=spans)
+            for row, (p, e) in enumerate(zip(batch.prompts, batch.edits, strict=True))
+            if batch.logits.shape[1]
+        }
+    assert found[1].keys() == found[10**9].keys() and len(found[1]) == 2 * len(SEVERAL)
+    for key, logits in found[1].items():
+        torch.testing.assert_close(logits, found[10**9][key], **CLOSE)
