@@ -39,6 +39,8 @@ from core.shaped import read
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill")
 # Of these, torch's own, which `core.saes.formats.torch_zip` reads without running anything.
 READ_INERTLY = (".pt", ".pth")
+#: A revision that names one commit for good: it stands for no other, whatever a hub or a cache says.
+COMMIT = re.compile(r"[0-9a-f]{40}", re.IGNORECASE)
 BUSY = (408, 429, 500, 502, 503, 504)  # answers after which asking again can help
 WAITS = (0.5, 1.0, 2.0)  # seconds before each further question
 Answer = TypeVar("Answer")
@@ -61,6 +63,12 @@ class Wanted:
     @property
     def place(self) -> Place:
         return Place(self.repo, self.kind, self.revision, endpoint())
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that `revision` names for good, as hubs and caches write it; None for a branch or a tag."""
+        revision = self.revision or ""
+        return revision.lower() if COMMIT.fullmatch(revision) else None
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,8 @@ def partial_file(blob: Path) -> Path:
 
 def _ask(wanted: Wanted) -> Listing:
     info = _asked(lambda: _repository(wanted))
+    if wanted.commit and info.sha != wanted.commit:
+        raise hub_errors.other_commit(info.sha, wanted.place)
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
     folder = repo_folder(wanted)
     snapshot = folder / "snapshots" / info.sha
@@ -162,7 +172,9 @@ def _ask(wanted: Wanted) -> Listing:
 def _repository(wanted: Wanted) -> RepositoryInfo:
     """What the hub says of a repository. Raises GarbledAnswerError for what is no such answer."""
     try:
-        found = api().repo_info(wanted.repo, repo_type=wanted.kind, revision=wanted.revision, files_metadata=True)
+        found = api().repo_info(
+            wanted.repo, repo_type=wanted.kind, revision=wanted.commit or wanted.revision, files_metadata=True
+        )
         return checked(RepositoryInfo, found)
     except HFValidationError:  # a ValueError too, of a name that is none
         raise
@@ -259,7 +271,11 @@ def _from_cache(wanted: Wanted) -> Listing | None:
     file by file there is none: then a pattern stands for what is there, and a weights index for its shards.
     """
     revision = api().resolve_revision(
-        wanted.repo, repo_type=wanted.kind, revision=wanted.revision, local_files_only=True
+        # A commit is itself, whatever a file of its name among the refs says.
+        wanted.repo,
+        repo_type=wanted.kind,
+        revision=wanted.commit or wanted.revision,
+        local_files_only=True,
     )
     snapshot = repo_folder(wanted) / "snapshots" / revision.resolved
     try:
