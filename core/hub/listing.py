@@ -39,8 +39,6 @@ from core.shaped import read
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill")
 # Of these, torch's own, which `core.saes.formats.torch_zip` reads without running anything.
 READ_INERTLY = (".pt", ".pth")
-#: A revision that names one commit for good: it stands for no other, whatever a hub or a cache says.
-COMMIT = re.compile(r"[0-9a-f]{40}", re.IGNORECASE)
 BUSY = (408, 429, 500, 502, 503, 504)  # answers after which asking again can help
 WAITS = (0.5, 1.0, 2.0)  # seconds before each further question
 Answer = TypeVar("Answer")
@@ -67,8 +65,8 @@ class Wanted:
     @property
     def commit(self) -> str | None:
         """The commit that `revision` names for good, as hubs and caches write it; None for a branch or a tag."""
-        revision = self.revision or ""
-        return revision.lower() if COMMIT.fullmatch(revision) else None
+        named = re.fullmatch(r"[0-9a-f]{40}", self.revision or "", re.IGNORECASE)
+        return named[0].lower() if named else None
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ def _ask(wanted: Wanted) -> Listing:
     for name in _chosen(siblings, wanted):
         size, lfs = siblings[name].size or 0, siblings[name].lfs
         blob = folder / "blobs" / siblings[name].etag
-        here = _is_whole(snapshot / name, size) or _is_whole(blob, size)
+        here = size in (_size(snapshot / name), _size(blob))
         started = 0 if here else min(_size(partial_file(blob)) or 0, size)
         files.append(ListedFile(name, size, lfs.sha256 if lfs else None, here, started, siblings[name].etag))
     gated: Literal["auto", "manual"] | None = info.gated or None
@@ -240,10 +238,6 @@ def _size(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
-def _is_whole(path: Path, size: int) -> bool:
-    return _size(path) == size
-
-
 def _without_hub(wanted: Wanted, sentence: Exception, error: Exception) -> Listing:
     """What the cache holds, if it is all that is wanted. Else raises `sentence`, or what is missing when offline."""
     try:
@@ -289,7 +283,7 @@ def _from_cache(wanted: Wanted) -> Listing | None:
         if not any(filter_repo_objects(found, allow_patterns=list(wanted.files))):
             return None
     files = tuple(
-        ListedFile(name, size or 0, None, size is not None and _is_whole(snapshot / name, size))
+        ListedFile(name, size or 0, None, size is not None and _size(snapshot / name) == size)
         for name in _chosen(sizes, wanted)
         for size in [sizes[name]]
     )
