@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from cache.store.bulk import Bulk
 from cache.store.database import Store, now
 from core.edits.edits import Feature
 from core.engine import Engine
@@ -26,6 +27,7 @@ from core.labels.origins import origins_of
 from core.paths import cache_folder
 from core.progress import NEVER, QUIET, Progress
 from core.text.json_text import json_text, json_value
+from core.text.reasons import reason_of
 
 #: A feature without a page or an explanation is not asked for again for so long.
 ASK_AGAIN_AFTER = timedelta(days=7)
@@ -41,39 +43,11 @@ class Looked(NamedTuple):
     site: str
 
 
-@dataclass(frozen=True)
-class Bulk:
-    """How a source stands after a bulk fetch.
+class _Kept(NamedTuple):
+    """What is kept of a feature, and the site whose pages it belongs to; empty where that is not known."""
 
-    batches: how many files it has, as far as is known. had: files that were here already; fetched: those that came;
-    missing: numbers in the middle that the site does not have; damaged: number → what is wrong. cancelled: whether the
-    person ended it. labels: features with a label now.
-    """
-
-    source: str
-    batches: int
-    had: int
-    fetched: int
-    missing: tuple[int, ...]
-    damaged: Mapping[int, str]
-    cancelled: bool
-    labels: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether every file there is, is here."""
-        return not (self.cancelled or self.missing or self.damaged) and self.batches > 0
-
-    def sentence(self) -> str:
-        """What came of it, for people."""
-        if not self.batches:
-            return f"Neuronpedia has no explanations for {self.source}."
-        here = f"{self.source}: {self.labels:,} labels from {self.had + self.fetched} of {self.batches} files"
-        troubles = [f"file {n} is missing on Neuronpedia" for n in self.missing]
-        troubles += [f"file {n} arrived damaged" for n in self.damaged]
-        if self.cancelled:
-            troubles.append("the download was stopped")
-        return f"{here}; {', '.join(troubles)}. Run it again to fetch the rest." if troubles else f"{here}."
+    explained: Explained
+    site: str
 
 
 class NeuronpediaLabels:
@@ -106,12 +80,10 @@ class NeuronpediaLabels:
         source = self._sources.get(feature.layer)
         if source is None:
             return None
-        looked = self.looked(feature)
-        explained = looked.explained if looked else None
-        if explained is None or not explained.label:
-            explained = self._from_bulk(source, feature.index) or explained
-        if explained is None:
+        kept = self._kept(source, feature)
+        if kept is None:
             return None
+        explained, site = kept
         about = " · ".join(filter(None, (explained.explained_by, explained.kind)))
         return FeatureNote(
             label=explained.label,
@@ -122,7 +94,7 @@ class NeuronpediaLabels:
             suppressed=_listed(explained.negative),
             origin="Neuronpedia",
             about=f"explained by {about}" if about else "",
-            link=self._client.page(source, feature.index),
+            link=self._client.page(source, feature.index, site) if site else "",
         )
 
     @property
@@ -131,9 +103,14 @@ class NeuronpediaLabels:
         return self._client.site
 
     def page(self, feature: Feature) -> str:
-        """The address of a feature's page; empty where its layer has no source."""
+        """The address of a feature's page: where its label is from, else where it is asked for. Empty where its layer
+        has no source, and where the label is from an address whose pages are not known."""
         source = self._sources.get(feature.layer)
-        return self._client.page(source, feature.index) if source else ""
+        if source is None:
+            return ""
+        kept = self._kept(source, feature)
+        site = self._client.site if kept is None else kept.site
+        return self._client.page(source, feature.index, site) if site else ""
 
     def looked(self, feature: Feature) -> Looked | None:
         """What was found when its page was last asked for, or None if it never was."""
@@ -173,7 +150,7 @@ class NeuronpediaLabels:
         return self.looked(feature)
 
     def fetch(self, source: str, d_sae: int, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Bulk:
-        """Fetch the bulk files of a source that are not here yet. d_sae: width of its dictionary, for the progress.
+        """Fetch the bulk files of a source that are not here yet. d_sae: width of its SAE, beyond which is no feature.
 
         Each file is kept before the next is asked for, so it can be stopped, killed and begun again. A file that is
         missing or damaged is named in the result, and tried again by the next call. Raises DownloadError when nobody
@@ -191,9 +168,9 @@ class NeuronpediaLabels:
             if number not in here:
                 progress(f"{source}: file {number + 1} of {expected}", min(1.0, number / max(1, expected)))
                 try:
-                    rows = self._client.batch(source, number)
+                    rows = self._client.batch(source, number, d_sae)
                 except GarbledAnswerError as error:
-                    damaged[number], rows = str(error), ()
+                    damaged[number], rows = reason_of(error.__cause__ or error), ()
                 if rows is None:
                     gap.append(number)
                 elif number not in damaged:
@@ -238,9 +215,17 @@ class NeuronpediaLabels:
                     self._columns[source] = known
         return known
 
-    def _from_bulk(self, source: str, index: int) -> Explained | None:
-        rows = self.store().rows(_ONE, [source, index])
-        return Explained(source, index, *rows[0]) if rows else None
+    def _kept(self, source: str, feature: Feature) -> _Kept | None:
+        """A page that was read and has a label, else a bulk file's row, else a page without one."""
+        looked = self.looked(feature)
+        page = _Kept(looked.explained, looked.site) if looked and looked.explained else None
+        if page and page.explained.label:
+            return page
+        rows = self.store().rows(_ONE, [source, feature.index])
+        if not rows:
+            return page
+        *texts, bulk = rows[0]
+        return _Kept(Explained(source, feature.index, *texts), self._client.site_of(bulk))
 
 
 _TEXTS = ("label", "explained_by", "kind")
@@ -254,7 +239,8 @@ _ALL = """
     ) order by page, batch desc
 """
 _ONE = """
-    select label, explained_by, kind from neuronpedia_labels where source = ? and feature = ? order by batch limit 1
+    select label, explained_by, kind, site from neuronpedia_labels where source = ? and feature = ?
+    order by batch limit 1
 """
 
 

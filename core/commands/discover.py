@@ -87,20 +87,25 @@ def run(options: argparse.Namespace) -> int:
     if options.stability:
         return _compare(options.stability, options.out)
     repeat = _repeat(options) if options.repeat else None
+    store = (
+        None if options.shard else store_or_ending("The run was not started, because its results could not be kept.")
+    )
+    if isinstance(store, ExitCode):
+        return store
+    model = repeat.source.model if repeat else options.model
+    if model is None:  # before anything is loaded: a run goes on with its own model only
+        model = Runs(store).get(options.resume).model if store and options.resume else DEMO
     # Where workers compute, this process needs the model for its tokenizer and facts alone, and leaves GPUs to them.
     device = "cpu" if options.ray else None
     with progress_bar() as progress:
-        engine = load(repeat.source.model if repeat else options.model or DEMO, device, progress=progress)
+        engine = load(model, device, progress=progress)
     if repeat:
         engine, notes = repeat.prepared(engine)
         for sentence in notes:
             note(sentence)
     engine = engine.with_thinking(True) if options.thinking else engine
-    if options.shard:
+    if store is None:
         return shards.run_shard(engine, *_asked(engine, options), options)
-    store = store_or_ending("The run was not started, because its results could not be kept.")
-    if isinstance(store, ExitCode):
-        return store
     runs = Runs(store)
     identifier = options.resume
     if not identifier:

@@ -81,7 +81,8 @@ def _label(engine: Engine, options: argparse.Namespace) -> bool:
 
 def _fetch(engine: Engine, there: NeuronpediaLabels, layers: Collection[int] | None) -> bool:
     """Every source of the chosen layers, one after the other."""
-    sources = {n: s for n, s in sorted(engine.spec.neuronpedia.items()) if layers is None or n in layers}
+    known = {n: s for n, s in sorted(engine.spec.neuronpedia.items()) if n in engine.widths}
+    sources = {n: s for n, s in known.items() if layers is None or n in layers}
     if not sources:
         raise InputError(
             f"“{engine.spec.name}” has no Neuronpedia source for these layers. Make labels from your own prompts "
@@ -90,7 +91,7 @@ def _fetch(engine: Engine, there: NeuronpediaLabels, layers: Collection[int] | N
     whole = True
     for layer, source in sources.items():
         with progress_bar() as progress:
-            bulk = there.fetch(source, engine.widths.get(layer, 0), progress)
+            bulk = there.fetch(source, engine.widths[layer], progress)
         print(bulk.sentence())
         whole = whole and bulk.complete
     return whole

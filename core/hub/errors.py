@@ -122,6 +122,14 @@ def no_hub(place: Place) -> GarbledAnswerError:
     return GarbledAnswerError(f"{place.endpoint} does not answer like a model hub: check HF_ENDPOINT and your proxy.")
 
 
+def other_commit(sha: str, place: Place) -> GarbledAnswerError:
+    """A commit was asked for, and the hub answered with another one."""
+    return GarbledAnswerError(
+        f"{place.endpoint} answers with commit {sha} of {place.repo} where {place.revision} was asked for, so nothing "
+        "of it is used: check HF_ENDPOINT and your proxy."
+    )
+
+
 def unwritable(error: OSError) -> DownloadError:
     """The file system refused: full, or not to be written."""
     folder = constants.HF_HUB_CACHE

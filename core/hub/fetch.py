@@ -141,7 +141,7 @@ def _linked(wanted: Wanted, listing: Listing) -> Path:
                 wanted.repo,
                 repo_type=wanted.kind,
                 # The commit that was looked at, even if the branch has moved since.
-                revision=ResolvedRevision(listing.commit, wanted.revision, wanted.repo, wanted.kind),
+                revision=ResolvedRevision(listing.commit, wanted.commit or wanted.revision, wanted.repo, wanted.kind),
                 endpoint=endpoint(),
                 allow_patterns=[escape(name) for name in names],
                 tqdm_class=_Silent,
@@ -153,9 +153,11 @@ def _linked(wanted: Wanted, listing: Listing) -> Path:
 
 def _remember_branch(wanted: Wanted, commit: str) -> None:
     """Let branch or tag point to its commit in the cache, as huggingface_hub does, for the time without a network."""
-    name = wanted.revision or constants.DEFAULT_REVISION
-    ref = repo_folder(wanted) / "refs" / name
-    if name == commit or (ref.is_file() and ref.read_bytes() == commit.encode()):
+    ref = repo_folder(wanted) / "refs" / (wanted.revision or constants.DEFAULT_REVISION)
+    if wanted.commit:  # needs none; one that is there would lead other programs to another commit
+        ref.unlink(missing_ok=True)
+        return
+    if ref.is_file() and ref.read_bytes() == commit.encode():
         return
     ref.parent.mkdir(parents=True, exist_ok=True)
     write_whole(ref, commit)

@@ -62,6 +62,12 @@ class Wanted:
     def place(self) -> Place:
         return Place(self.repo, self.kind, self.revision, endpoint())
 
+    @property
+    def commit(self) -> str | None:
+        """The commit that `revision` names for good, as hubs and caches write it; None for a branch or a tag."""
+        named = re.fullmatch(r"[0-9a-f]{40}", self.revision or "", re.IGNORECASE)
+        return named[0].lower() if named else None
+
 
 @dataclass(frozen=True)
 class ListedFile:
@@ -145,6 +151,8 @@ def partial_file(blob: Path) -> Path:
 
 def _ask(wanted: Wanted) -> Listing:
     info = _asked(lambda: _repository(wanted))
+    if wanted.commit and info.sha != wanted.commit:
+        raise hub_errors.other_commit(info.sha, wanted.place)
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
     folder = repo_folder(wanted)
     snapshot = folder / "snapshots" / info.sha
@@ -152,7 +160,7 @@ def _ask(wanted: Wanted) -> Listing:
     for name in _chosen(siblings, wanted):
         size, lfs = siblings[name].size or 0, siblings[name].lfs
         blob = folder / "blobs" / siblings[name].etag
-        here = _is_whole(snapshot / name, size) or _is_whole(blob, size)
+        here = size in (_size(snapshot / name), _size(blob))
         started = 0 if here else min(_size(partial_file(blob)) or 0, size)
         files.append(ListedFile(name, size, lfs.sha256 if lfs else None, here, started, siblings[name].etag))
     gated: Literal["auto", "manual"] | None = info.gated or None
@@ -162,7 +170,9 @@ def _ask(wanted: Wanted) -> Listing:
 def _repository(wanted: Wanted) -> RepositoryInfo:
     """What the hub says of a repository. Raises GarbledAnswerError for what is no such answer."""
     try:
-        found = api().repo_info(wanted.repo, repo_type=wanted.kind, revision=wanted.revision, files_metadata=True)
+        found = api().repo_info(
+            wanted.repo, repo_type=wanted.kind, revision=wanted.commit or wanted.revision, files_metadata=True
+        )
         return checked(RepositoryInfo, found)
     except HFValidationError:  # a ValueError too, of a name that is none
         raise
@@ -228,10 +238,6 @@ def _size(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
-def _is_whole(path: Path, size: int) -> bool:
-    return _size(path) == size
-
-
 def _without_hub(wanted: Wanted, sentence: Exception, error: Exception) -> Listing:
     """What the cache holds, if it is all that is wanted. Else raises `sentence`, or what is missing when offline."""
     try:
@@ -259,7 +265,11 @@ def _from_cache(wanted: Wanted) -> Listing | None:
     file by file there is none: then a pattern stands for what is there, and a weights index for its shards.
     """
     revision = api().resolve_revision(
-        wanted.repo, repo_type=wanted.kind, revision=wanted.revision, local_files_only=True
+        # A commit is itself, whatever a file of its name among the refs says.
+        wanted.repo,
+        repo_type=wanted.kind,
+        revision=wanted.commit or wanted.revision,
+        local_files_only=True,
     )
     snapshot = repo_folder(wanted) / "snapshots" / revision.resolved
     try:
@@ -273,7 +283,7 @@ def _from_cache(wanted: Wanted) -> Listing | None:
         if not any(filter_repo_objects(found, allow_patterns=list(wanted.files))):
             return None
     files = tuple(
-        ListedFile(name, size or 0, None, size is not None and _is_whole(snapshot / name, size))
+        ListedFile(name, size or 0, None, size is not None and _size(snapshot / name) == size)
         for name in _chosen(sizes, wanted)
         for size in [sizes[name]]
     )

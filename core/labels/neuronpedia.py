@@ -35,7 +35,7 @@ MOST_BYTES, _MOST_LINE = 500_000_000, 20_000_000
 #: Seconds that other answers and bulk files may take, and pages of a listing.
 MOST_SECONDS, MOST_BULK_SECONDS, MOST_PAGES = 120.0, 1800.0, 1000
 _SOURCE = re.compile(r"[.-]*\w[\w.-]*/[.-]*\w[\w.-]*")
-_BATCH = re.compile(r"batch-([0-9]{1,6})\.jsonl\.gz$")
+_BATCH = re.compile(r"batch-([0-9]{1,6})\.jsonl\.gz")
 
 
 class Pace:
@@ -90,9 +90,15 @@ class Neuronpedia:
         self._pace, self._most_answer = pace, most_answer
         self._patience = Patience(retries, backoff, longest_wait, timeout)
 
-    def page(self, source: str, index: int) -> str:
-        """The address of a feature's page, for people."""
-        return f"{self.site}/{_checked(source)}/{index}"
+    def page(self, source: str, index: int, site: str = "") -> str:
+        """The address of a feature's page, for people. site: another one than this client's."""
+        return f"{site or self.site}/{_checked(source)}/{index}"
+
+    def site_of(self, bulk: str) -> str:
+        """The site whose labels the bulk files at an address are; empty where that is not known."""
+        if bulk == NEURONPEDIA_BULK.unset:
+            return NEURONPEDIA.unset
+        return self.site if bulk == self.bulk else ""
 
     def feature(self, source: str, index: int) -> Explained | None:
         """One feature, or None where Neuronpedia has no such page. Raises DownloadError, InputError."""
@@ -128,8 +134,14 @@ class Neuronpedia:
             texts = [(element.tag.rpartition("}")[2], element.text or "") for element in tree.iter()]
             if not texts or texts[0][0] != "ListBucketResult":
                 return None
-            found |= {int(hit[1]) for tag, text in texts if tag == "Key" and (hit := _BATCH.search(text))}
+            keys = [text for tag, text in texts if tag == "Key" and text.startswith(prefix)]
+            found |= {int(hit[1]) for key in keys if (hit := _BATCH.fullmatch(key.removeprefix(prefix)))}
+            cut_short = any(tag == "IsTruncated" and text.strip().lower() == "true" for tag, text in texts)
             token = next((quote(text, safe="") for tag, text in texts if tag == "NextContinuationToken"), "")
+            if not token and cut_short:
+                raise GarbledAnswerError(
+                    "Neuronpedia's list of bulk files is cut short and does not say how to go on. Try again later."
+                )
             if not token:
                 return tuple(sorted(found))
             if token in seen:
@@ -137,10 +149,11 @@ class Neuronpedia:
             seen.add(token)
         raise GarbledAnswerError("Neuronpedia's list of bulk files does not end. Try again later.")
 
-    def batch(self, source: str, number: int) -> tuple[Explained, ...] | None:
+    def batch(self, source: str, number: int, d_sae: int) -> tuple[Explained, ...] | None:
         """One bulk file: the first explanation of each of its features; None where there is no such file.
 
-        Rows are sorted by index *as a string*, so that a range of features is spread over all files.
+        d_sae: width of the SAE; a file with a feature beyond it is another SAE's. Rows are sorted by index *as a
+        string*, so that a range of features is spread over all files.
         Raises DownloadError; GarbledAnswerError where the file came but cannot be read.
         """
         url = f"{self.bulk}/v1/{_checked(source)}/explanations/batch-{number}.jsonl.gz"
@@ -152,6 +165,8 @@ class Neuronpedia:
             for row in _rows(data):
                 if other := row.about(source):
                     raise ValueError(f"a row is about {other:.80}")
+                if row.index >= d_sae:
+                    raise ValueError(f"a row is about feature {row.index:,}, and the SAE has {d_sae:,}")
                 label = label_of(row)
                 if label and row.index not in found:
                     by, kind = row.explanationModelName or "", row.typeName or ""

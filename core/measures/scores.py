@@ -30,8 +30,8 @@ class Measurement:
     cosine: float32 [P, E, layers], resid_post at the last position against the direction, after the layer's own edit;
     NaN where the model has no direction yet. activations: float32 [P, E, W, positions], read before that layer's own
     edit, NaN where a prompt has no such position. tokens: per prompt, its token pieces. kl: float64 [P, E], KL
-    divergence in nats of the edited next-token distribution from the unedited one at the last position, None unless
-    asked for.
+    divergence in nats of the edited next-token distribution from the unedited one at the last position, exactly 0 of
+    an empty edit set; None unless asked for.
     token_cosine: float32 [P, E, layers, positions], None unless asked for.
     """
 
@@ -78,7 +78,8 @@ def measure(
     reference: torch.Tensor | None = None,
     every_token: bool = False,
 ) -> Measurement:
-    """Measure every edit set on every prompt. reference: log-probabilities [P, vocabulary] to take `kl` against."""
+    """Measure every edit set on every prompt. reference: the unedited model's log-probabilities [P, vocabulary], which
+    `kl` is taken against."""
     plan = runtime.plan(edits, watch)
     shape, longest = (len(prompts), len(edits)), max(map(len, prompts))
     p_refusal = np.zeros(shape)
@@ -95,6 +96,9 @@ def measure(
                 base = reference[batch.prompts].to(logp)
                 kl[batch.prompts, batch.edits] = (base.exp() * (base - logp)).sum(-1).cpu().numpy()
         _read_pass(batch, prompts, plan, cosine, token_cosine, activations)
+    if kl is not None:
+        # Of the unedited model from itself, 0 by definition; another batch's last digits would make it 5e-06.
+        kl[:, [column for column, one in enumerate(edits) if not one]] = 0.0
     return Measurement(
         p_refusal, refusal_score(p_refusal), cosine, activations, tuple(p.pieces for p in prompts), kl, token_cosine
     )

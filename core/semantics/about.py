@@ -41,10 +41,10 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class About:
-    """tests: of every feature that fires, and `shuffled` of the same with categories dealt out by chance. firing: of
-    the prompts' texts, then of their contrast prompts.
+    """tests: of every feature that fires and of those asked about, and `shuffled` of the same with categories dealt out
+    by chance. firing: of the prompts' texts, then of their contrast prompts.
 
-    groups: name → features, the one asked about first, then `RANDOM`; `ALL` is every feature of `tests`. labels: of the
+    groups: name → features, the one asked about first, then `RANDOM`; `ALL` is every feature that fires. labels: of the
     features of both groups, empty where there is none. evidence, scores, by_label, suppressed: of the same features;
     scores hold those alone that can be scored. suppressed: tokens that a decoder row lowers most, readable. written:
     one-sentence labels by a chat model, where they were asked for.
@@ -72,6 +72,11 @@ class About:
     def place(self) -> Mapping[Feature, int]:
         """Where a feature stands in `tests`."""
         return {feature: number for number, feature in enumerate(self.tests.features)}
+
+    @property
+    def silent(self) -> tuple[Feature, ...]:
+        """Those asked about that fire at no token of any prompt, so that nothing is tested or counted of them."""
+        return tuple(feature for feature in self.features if not self.tests.active[self.place[feature]])
 
     def role(self, feature: Feature) -> Role:
         return role_of(self.evidence[feature])

@@ -3,7 +3,7 @@
 The paper maps a feature to every category on a sample of which it is not zero (“Mapping causal features to unsafe
 taxonomy”, Figure 3). A feature that fires at BOS, or on any common word, then answers to all five. Beside that stands a
 corrected definition: on the prompt's own tokens it fires more strongly in the category than on contrast prompts, by the
-Mann–Whitney test with the false discovery rate of Benjamini and Hochberg over all features and categories tested.
+Mann–Whitney test with the false discovery rate of Benjamini and Hochberg over all features that fire and categories.
 Knows: firing as numbers, labelled prompts. Does not know: models, labels of features.
 """
 
@@ -42,6 +42,7 @@ class CategoryTests:
     that rate over the rate in all categories together, NaN where it fires in none. area: share of pairs of a prompt
     of the category and one of `against` in which it fires more strongly on the first. fires: bool [F, C], the paper's
     definition. contrast: float64 [F], its rate on `against`; NaN where that is another one for each category.
+    active: bool [F], whether it fires at any token of any prompt; one that does not is not tested: its p and q are 1.
     """
 
     features: tuple[Feature, ...]
@@ -54,6 +55,7 @@ class CategoryTests:
     q: np.ndarray
     fires: np.ndarray
     contrast: np.ndarray
+    active: np.ndarray
     against: str
     n_against: int
 
@@ -93,11 +95,12 @@ def categorise(firing: Firing, prompts: Labelled, features: Sequence[Feature] | 
     n, against = len(of), len(prompts.contrast) > 0
     shape = (len(chosen), len(names))
     rate, area, p = np.zeros(shape), np.full(shape, 0.5), np.ones(shape)
-    fires, everywhere, contrast = np.zeros(shape, dtype=bool), np.zeros(len(chosen)), np.full(len(chosen), np.nan)
+    fires, active = np.zeros(shape, dtype=bool), np.zeros(len(chosen), dtype=bool)
+    everywhere, contrast = np.zeros(len(chosen)), np.full(len(chosen), np.nan)
     for start in range(0, len(chosen), _AT_ONCE):
         here = slice(start, start + _AT_ONCE)
         own, anywhere = firing.own(chosen[here]).astype(np.float64), firing.anywhere(chosen[here])
-        everywhere[here] = (own[:n] > 0).mean(0)
+        everywhere[here], active[here] = (own[:n] > 0).mean(0), (anywhere > 0).any(0)
         if against:
             contrast[here] = (own[n:] > 0).mean(0)
         for column, name in enumerate(names):
@@ -108,10 +111,13 @@ def categorise(firing: Firing, prompts: Labelled, features: Sequence[Feature] | 
             area[here, column], p[here, column] = _compared(own[inside], own[outside])
     with np.errstate(invalid="ignore", divide="ignore"):
         lift = np.where(everywhere[:, None] > 0, rate / everywhere[:, None], np.nan)
-    q = false_discovery_control(p, axis=None).reshape(shape) if p.size else p
+    q = np.ones(shape)
+    if p[active].size:
+        q[active] = false_discovery_control(p[active], axis=None).reshape(-1, len(names))
     sizes = tuple(prompts.categories.count(name) for name in names)
     told = CONTRAST if against else OTHERS
-    return CategoryTests(chosen, names, sizes, rate, lift, area, p, q, fires, contrast, told, len(prompts.contrast))
+    against_n = len(prompts.contrast)
+    return CategoryTests(chosen, names, sizes, rate, lift, area, p, q, fires, contrast, active, told, against_n)
 
 
 def _compared(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

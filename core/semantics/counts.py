@@ -21,7 +21,8 @@ PAPER, CORRECTED = "the paper's", "corrected"
 def counts(tests: CategoryTests, groups: Mapping[str, Sequence[Feature]], what: str = "") -> pd.DataFrame:
     """One row a group, definition and number of categories: features, of, share, low, high (Wilson).
 
-    groups: name → features, all of which must be in `tests`. what: added to the name of each group.
+    groups: name → features, all of which must be in `tests`; those that fire are counted. what: added to the name of
+    each group.
     """
     rows = []
     for name, definition, answered in _each(tests, groups):
@@ -49,11 +50,12 @@ def by_type(tests: CategoryTests, groups: Mapping[str, Sequence[Feature]]) -> pd
 
 
 def _each(tests: CategoryTests, groups: Mapping[str, Sequence[Feature]]) -> list[tuple[str, str, np.ndarray]]:
-    """(group, definition, bool [features, categories]) of every group that has features."""
+    """(group, definition, bool [features, categories]) of every group with features that fire, and of these alone: of
+    the others nothing was tested."""
     place = {feature: number for number, feature in enumerate(tests.features)}
     found = []
     for name, features in groups.items():
-        rows = [place[feature] for feature in features]
+        rows = [row for feature in features if tests.active[row := place[feature]]]
         if rows:
             found += [(name, PAPER, tests.fires[rows]), (name, CORRECTED, tests.answers[rows])]
     return found

@@ -25,7 +25,8 @@ _NOT_MEASURED = Estimate(float("nan"), 0, float("nan"), float("nan"))
 _CORRECTED = (
     f"Corrected: on the prompt's own tokens the feature fires on {categories.LEAST_RATE:.0%} of the category's prompts "
     f"or more, more strongly than on {{against}}, with an area under the curve of {categories.LEAST_AREA} or more and "
-    f"q at most {categories.LEVEL} (Mann–Whitney, one-sided; Benjamini and Hochberg over all features and categories). "
+    f"q at most {categories.LEVEL} (Mann–Whitney, one-sided; Benjamini and Hochberg over all features that fire and "
+    "categories). "
     "The paper's: it is above 0 at any token, BOS too, of any prompt of the category."
 )
 
@@ -201,4 +202,9 @@ def _how(found: About) -> str:
     if found.prompts.uncategorized:
         few += f" Left out, no category: {counted(found.prompts.uncategorized, 'prompt')}."
     against = f" against {found.tests.n_against} contrast prompts" if found.tests.n_against else ""
-    return f"Prompts: {sizes}{against}.{few} {_CORRECTED.format(against=found.tests.against)}"
+    silent = ""
+    if found.silent:
+        named = ", ".join(map(str, found.silent[:_LISTED]))
+        named += f" and {len(found.silent) - _LISTED} more" if len(found.silent) > _LISTED else ""
+        silent = f" Asked for, and in no count of categories, because they fire on no prompt: {named}."
+    return f"Prompts: {sizes}{against}.{few}{silent} {_CORRECTED.format(against=found.tests.against)}"

@@ -32,12 +32,12 @@ def categories_by_text(labels: Sequence[str], prompts: Labelled) -> list[str]:
 
 
 def agreement_of_routes(tests: CategoryTests, labels: Mapping[Feature, str], prompts: Labelled) -> Agreement:
-    """κ of the category from firing and the one from the label's words, over labelled features that answer to one
-    category or to none; one that answers to several has no single category to compare."""
+    """κ of the category from firing and the one from the label's words, over labelled features that fire and answer to
+    one category or to none; one that answers to several has no single category to compare."""
     places = [
         place
         for place, feature in enumerate(tests.features)
-        if explanation(labels.get(feature, "")) and tests.verdict(place) != SEVERAL
+        if tests.active[place] and explanation(labels.get(feature, "")) and tests.verdict(place) != SEVERAL
     ]
     by_firing = [tests.best(place) or NONE for place in places]
     by_text = categories_by_text([labels[tests.features[place]] for place in places], prompts) if places else []

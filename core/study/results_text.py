@@ -21,7 +21,7 @@ def lines(found: Results) -> list[str]:
         return told
     told += [
         f"Majority: {found.decided}",
-        f"Fleiss' κ: {agreement_text(found.kappa)}",
+        f"Fleiss' κ: {kappa_text(found)}",
         f"Krippendorff's α: {agreement_text(found.alpha)}",
     ]
     if study.question.several:
@@ -82,6 +82,13 @@ def percent(one: Estimate) -> str:
     if math.isnan(one.low):
         return f"{one.value:.1%} (n = {one.n})"
     return f"{one.value:.1%} (95% CI {one.low:.1%} to {one.high:.1%}, n = {one.n})"
+
+
+def kappa_text(found: Results) -> str:
+    """Fleiss' κ with its interval, or why there is none: it needs items that everybody labelled, α does not."""
+    if found.alpha.n and not found.kappa.n:
+        return f"not known, because no item was labelled by all {len(found.annotators)} annotators"
+    return agreement_text(found.kappa)
 
 
 def agreement_text(one: Estimate) -> str:

@@ -34,7 +34,10 @@ def jaccard(chosen: Choice, truth: Choice) -> float:
 
 
 class Scores(NamedTuple):
-    """Over items. credit: the paper's score; jaccard: the stricter one; exact: every label right and none more."""
+    """Over items. credit: the paper's score; jaccard: the stricter one; exact: every label right and none more.
+
+    A score of which every item has 0 or 1, as where one verdict is asked for, is a rate, and has Wilson's interval too.
+    """
 
     credit: Estimate
     jaccard: Estimate
@@ -46,8 +49,18 @@ def scores(chosen: Sequence[Choice], truths: Sequence[Choice]) -> Scores:
     pairs = list(zip(chosen, truths, strict=True))
     exact = sum(choice == truth for choice, truth in pairs)
     return Scores(
-        mean([credit(*pair) for pair in pairs]), mean([jaccard(*pair) for pair in pairs]), rate(exact, len(pairs))
+        _averaged([credit(*pair) for pair in pairs]),
+        _averaged([jaccard(*pair) for pair in pairs]),
+        rate(exact, len(pairs)),
     )
+
+
+def _averaged(values: Sequence[float]) -> Estimate:
+    """Their mean, with its interval."""
+    if any(value not in (0, 1) for value in values):
+        return mean(values)
+    found = rate(sum(value == 1 for value in values), len(values))
+    return Estimate(found.rate, found.n, found.low, found.high)
 
 
 class Guessing(NamedTuple):

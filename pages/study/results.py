@@ -17,7 +17,7 @@ from cache.store.study_judges import verdicts_of_judges
 from core.statistics import Estimate
 from core.study.items import Study
 from core.study.results import Results, as_csv, as_json, results
-from core.study.results_text import agreement_text, guess_text, number_text, percent
+from core.study.results_text import agreement_text, guess_text, kappa_text, number_text, percent
 from core.study.score import PAPER_SCORE, Scores
 from pages.shared.rate_lines import rate_lines
 from pages.shared.text import counted, plain
@@ -67,9 +67,7 @@ def show(store: Store, studies: Studies, identifier: str, study: Study) -> None:
 def _agreement(found: Results) -> None:
     st.markdown("##### Agreement of the annotators")
     several = found.study.question.several
-    st.markdown(
-        f"Fleiss' κ: {plain(agreement_text(found.kappa))}  \nKrippendorff's α: {plain(agreement_text(found.alpha))}"
-    )
+    st.markdown(f"Fleiss' κ: {plain(kappa_text(found))}  \nKrippendorff's α: {plain(agreement_text(found.alpha))}")
     if several:
         st.markdown(
             f"Krippendorff's α where shared categories count as nearer: {plain(agreement_text(found.alpha_masi))}"

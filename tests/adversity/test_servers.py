@@ -81,7 +81,7 @@ def test_one_row_of_gigabytes_in_a_bulk_file_is_not_unpacked(server):
     server.first[path].append(Reply(200, gzip.compress(bytes(300 * 10**6))))
     tracemalloc.start()
     with pytest.raises(GarbledAnswerError, match="far larger unpacked"):
-        client(server).batch(SOURCE, 0)
+        client(server).batch(SOURCE, 0, 65_536)
     assert tracemalloc.get_traced_memory()[1] < 150 * 10**6
     tracemalloc.stop()
 

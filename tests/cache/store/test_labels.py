@@ -12,11 +12,11 @@ from cache.store import labels as module
 from cache.store.database import Store
 from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
 from core import Engine, Feature
-from core.errors import DownloadError
+from core.errors import DownloadError, GarbledAnswerError
 from core.labels.neuronpedia import Neuronpedia, Pace
 from core.labels.notes import COLUMNS, Context, made_file
 from core.labels.origins import MADE_OF, origins_of
-from tests.neuronpedia_server import NeuronpediaServer, Reply, feature
+from tests.neuronpedia_server import NeuronpediaServer, Reply, feature, packed
 
 SOURCE = "gemma-2-2b/12-gemmascope-res-65k"
 HERE, ELSEWHERE = Feature(12, 7), Feature(3, 7)
@@ -168,7 +168,8 @@ def test_a_damaged_file_is_said_and_the_others_are_kept(labels, server, lists):
     whole = server.files[server.key(SOURCE, 1)]
     server.files[server.key(SOURCE, 1)] = whole[:-20]
     bulk = labels.fetch(SOURCE, 5000)
-    assert list(bulk.damaged) == [1] and "damaged" in bulk.damaged[1] and bulk.fetched == 2 and not bulk.complete
+    assert list(bulk.damaged) == [1] and bulk.fetched == 2 and not bulk.complete
+    assert f"file 1 arrived damaged ({bulk.damaged[1]}). Run it again" in bulk.sentence()
     server.files[server.key(SOURCE, 1)] = whole
     assert labels.fetch(SOURCE, 5000).complete and len(labels) == 30
 
@@ -215,6 +216,42 @@ def test_another_mirror_s_files_are_fetched_anew(labels, server, store):
         mirror.bulk(SOURCE, {1: "another"}, 10)
         there = of(mirror, store)
         assert there.fetch(SOURCE, 65536).fetched == 1 and there.label(Feature(12, 1)) == "another"
+
+
+@pytest.mark.parametrize("other", [{"modelId": "another-model"}, {"layer": "3-other-sae-16k"}])
+def test_nothing_about_another_model_or_source_is_kept(labels, server, other):
+    server.pages[SOURCE, 7] = feature(SOURCE, 7, "of another SAE") | other
+    with pytest.raises(GarbledAnswerError, match="it is about"):
+        labels.look_up(HERE)
+    server.files[server.key(SOURCE, 0)] = packed([{"index": "7", "description": "of another SAE"} | other])
+    bulk = labels.fetch(SOURCE, 65536)
+    assert "a row is about" in bulk.sentence() and bulk.labels == 0 and not bulk.complete
+    assert labels.looked(HERE) is None and labels.label(HERE) == "" and len(labels) == 0
+
+
+def test_a_file_with_a_feature_beyond_the_sae_is_of_another_one(labels, server):
+    rows = [{"index": index, "description": "a label"} for index in (0, 47, 999_999)]
+    server.files[server.key(SOURCE, 0)] = packed(rows[:2])
+    server.files[server.key(SOURCE, 1)] = packed(rows)
+    bulk = labels.fetch(SOURCE, 48)
+    assert (bulk.fetched, bulk.labels, bulk.complete) == (1, 2, False) and len(labels) == 2
+    assert "a row is about feature 999,999, and the SAE has 48" in bulk.sentence()
+    assert labels.label(Feature(12, 999_999)) == ""
+
+
+def test_a_label_stands_with_the_link_of_the_address_it_is_from(labels, server, store):
+    server.pages[SOURCE, 7] = feature(SOURCE, 7, "on a page")
+    server.bulk(SOURCE, {8: "in bulk"}, 10)
+    labels.look_up(HERE)
+    labels.fetch(SOURCE, 65536)
+    page, bulk, unknown = HERE, Feature(12, 8), Feature(12, 9)
+    links = {page: f"{server.url}/{SOURCE}/7", bulk: f"{server.url}/{SOURCE}/8"}
+    assert {f: labels.note(f).link for f in links} == {f: labels.page(f) for f in links} == links
+    there = "http://127.0.0.1:9"
+    moved = NeuronpediaLabels(lambda: store, {12: SOURCE}, Neuronpedia(there, there))
+    assert (moved.note(page).label, moved.note(page).link, moved.page(page)) == ("on a page", *[links[page]] * 2)
+    assert (moved.note(bulk).label, moved.note(bulk).link, moved.page(bulk)) == ("in bulk", "", "")
+    assert moved.page(unknown) == f"{there}/{SOURCE}/9", "where it would be asked for"
 
 
 def test_what_was_kept_in_memory_moves_to_the_file(server, tmp_path, monkeypatch):

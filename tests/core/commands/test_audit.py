@@ -21,6 +21,7 @@ def test_audit_prints_one_object(capsys):
     assert main(["audit", PROMPT, "--model", "tiny", "--ablate", "2-3", "--json", "--tokens", "3"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [side["edits"] for side in found["results"]] == ["", "2-3"] and found["model"] == "tiny"
+    assert found["results"][0]["kl"] == 0
 
 
 def test_audit_prints_lines_for_people(capsys):

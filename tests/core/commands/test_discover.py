@@ -171,6 +171,19 @@ def test_a_run_is_not_resumed_with_other_files_and_one_from_before_digests_says_
     assert f"Run {run} is from a version that kept no digests of weights and SAEs" in capsys.readouterr().err
 
 
+def test_a_run_is_resumed_with_its_own_model_where_none_is_named(home, capsys, monkeypatch):
+    use_small_judge(monkeypatch)
+    runs = Runs(stores.shared_store())
+    run = runs.create(load("tiny", "cpu", "float32"), Inputs(tuple(TEXTS[:3]), ()), Settings(stages=(1,), tokens=3))
+    loaded = []
+    monkeypatch.setattr(
+        "core.engine.load", lambda name, *more, **named: loaded.append(name) or load(name, *more, **named)
+    )
+    assert main(["discover", "--resume", run]) == 0 and runs.get(run).state == "finished"
+    assert main(["discover", "--resume", "nothing"]) == 2 and loaded == ["tiny"]
+    assert "no run “nothing”" in capsys.readouterr().err
+
+
 def test_a_store_that_another_process_keeps_is_exit_3(arguments, home, capsys):
     code = "import duckdb, sys, time; held = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(60)"
     path = home / "cache" / stores.FILE

@@ -114,3 +114,10 @@ def test_another_process_keeping_the_store_is_said(engine, server, monkeypatch, 
     monkeypatch.setattr(store.shared_store(), "taken", True)
     assert run("--neuronpedia") == 3 and server.asked == []
     assert "No labels were fetched, because they could not be kept" in capsys.readouterr().err
+
+
+def test_a_source_without_an_sae_of_the_model_is_not_fetched(engine, server, monkeypatch, capsys):
+    spec = replace(engine.spec, neuronpedia={9: "tiny/2-res"})
+    monkeypatch.setattr("core.engine.load", lambda name, progress: Engine(replace(engine.runtime, spec=spec), "x"))
+    assert run("--neuronpedia") == 2 and server.asked == []
+    assert "has no Neuronpedia source for these layers" in capsys.readouterr().err

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from huggingface_hub import constants, hf_hub_download, snapshot_download, try_to_load_from_cache
 
-from core.errors import Cancelled, OfflineError
+from core.errors import Cancelled, GarbledAnswerError, OfflineError
 from core.hub import listing as hub_listing
 from core.hub import transfer as hub_transfer
 from core.hub.fetch import Wanted, fetch, look
 from tests.loopback_hub.environment import go_offline, python_process
+from tests.loopback_hub.handler import Handler
 
 REPO = "some/model"
 BYTES = 1_000_000
@@ -305,3 +306,46 @@ def test_a_changed_file_is_told_where_it_cannot_be_fetched_again(hub, made, monk
     go_offline(monkeypatch)
     with pytest.raises(OfflineError, match="was damaged on this machine and put aside"):
         fetch(FILES)
+
+
+PINNED = "a" * 40
+
+
+@pytest.mark.parametrize("revision", [PINNED, PINNED.upper()])
+@pytest.mark.parametrize("ask", [look, fetch])
+def test_a_pinned_commit_is_not_answered_with_another(hub, made, monkeypatch, revision, ask):
+    answer = Handler.do_GET
+
+    def lie(self):
+        self.path = self.path.replace(PINNED, "main")
+        answer(self)
+
+    monkeypatch.setattr(Handler, "do_GET", lie)
+    with pytest.raises(GarbledAnswerError, match=f"where {revision} was asked for") as refused:
+        ask(Wanted(REPO, FILES.files, revision=revision))
+    assert "\n" not in str(refused.value) and not os.path.exists(constants.HF_HUB_CACHE)
+
+
+@pytest.mark.parametrize("revision", [PINNED, PINNED.upper()])
+@pytest.mark.parametrize("ask", [look, fetch])
+def test_a_ref_that_leads_a_pinned_commit_to_another_is_not_followed(hub, made, monkeypatch, revision, ask):
+    ref = hub_listing.repo_folder(FILES) / "refs" / revision
+    other = fetch(FILES).name
+    ref.write_text(other)
+    before = sorted(ref.parents[1].rglob("*"))
+    go_offline(monkeypatch)
+    with pytest.raises(OfflineError):
+        ask(Wanted(REPO, FILES.files, revision=revision))
+    assert sorted(ref.parents[1].rglob("*")) == before
+
+
+@pytest.mark.parametrize("spelt", [str, str.upper])
+def test_a_wrong_ref_of_a_pinned_commit_goes_once_the_commit_is_here(hub, made, spelt):
+    old = fetch(FILES)
+    (made / "config.json").write_text('{"a": 2}')
+    hub.add(REPO, made)
+    new = fetch(FILES)
+    pinned = Wanted(REPO, FILES.files, revision=spelt(old.name))
+    ref = hub_listing.repo_folder(FILES) / "refs" / spelt(old.name)
+    ref.write_text(new.name)
+    assert fetch(pinned) == old and not ref.exists() and look(pinned).commit == old.name

@@ -50,6 +50,12 @@ def test_a_feature_nobody_explained_keeps_the_rest_of_its_page(server):
     assert found.label == "" and len(found.contexts) == 2
 
 
+def test_an_answer_may_spell_its_model_and_source_in_capitals_or_leave_them_out(server):
+    for told in ({"modelId": "Gemma-2-2B", "layer": "12-GemmaScope-res-65k"}, {"modelId": None, "layer": None}):
+        server.pages[SOURCE, 7] = feature(SOURCE, 7, "x") | told
+        assert client(server).feature(SOURCE, 7).label == "x"
+
+
 def test_missing_fields_are_empty_and_no_error(server):
     server.pages[SOURCE, 7] = {"index": "7", "explanations": [{"description": None}, {"description": "said"}]}
     found = client(server).feature(SOURCE, 7)
@@ -75,7 +81,7 @@ def test_addresses_and_key_are_settings(server, monkeypatch):
     here = Neuronpedia()
     assert here.feature(SOURCE, 7).label == "x" and server.keys == ["secret"]
     assert here.page(SOURCE, 7) == f"{server.url}/{SOURCE}/7"
-    here.batch(SOURCE, 0)
+    here.batch(SOURCE, 0, 65_536)
     assert server.keys[-1] is None, "the key is for the site alone"
 
 
@@ -149,6 +155,11 @@ def test_nobody_there_is_one_sentence():
         b'{"index": "7", "activations": [{"tokens": ["a"], "maxValue": 1, "maxValueTokenIndex": 3}]}',
         b'{"index": "7", "activations": [{"tokens": null}]}',
         b'{"index": "7", "frac_nonzero": "much"}',
+        b'{"index": "7", "frac_nonzero": 99.0}',
+        b'{"index": "7", "frac_nonzero": -0.01}',
+        b'{"index": "7", "maxActApprox": -5}',
+        b'{"index": "7", "modelId": "gemma-2-9b"}',
+        b'{"index": "7", "layer": "12-gemmascope-res-16k"}',
         b'{"index": "7", "explanations": ["text"]}',
         b"\xff\xfe",
         b"",
@@ -172,16 +183,35 @@ def test_bulk_files_are_listed_page_by_page_and_read_without_their_embeddings(se
     server.keys_per_page = 5
     here = client(server)
     assert here.batches(SOURCE) == tuple(range(13)) and len(server.asked) == 3
-    found = [one for number in range(13) for one in here.batch(SOURCE, number)]
+    found = [one for number in range(13) for one in here.batch(SOURCE, number, 65_536)]
     assert {one.index: one.label for one in found} == {index: f"label {index}" for index in range(25)}
     assert [one.index for one in found[:4]] == [0, 1, 10, 11], "sorted as strings, as the real ones are"
-    assert here.batch(SOURCE, 13) is None and here.batches("gemma-2-2b/nothing") == ()
+    assert here.batch(SOURCE, 13, 65_536) is None and here.batches("gemma-2-2b/nothing") == ()
 
 
 def test_of_several_explanations_in_a_bulk_file_the_first_counts(server):
     rows = [{"index": "3", "description": text} for text in ("", "first", "second")]
     server.files[server.key(SOURCE, 0)] = packed(rows)
-    assert [one.label for one in client(server).batch(SOURCE, 0)] == ["first"]
+    assert [one.label for one in client(server).batch(SOURCE, 0, 65_536)] == ["first"]
+
+
+def test_a_listing_that_is_cut_short_is_not_taken_for_the_whole(server):
+    key = f"<Key>{server.key(SOURCE, 0)}</Key>"
+    for more in ("true", " True "):
+        listing = f"<ListBucketResult><IsTruncated>{more}</IsTruncated>{key}</ListBucketResult>"
+        server.first["/"].append(Reply(200, listing.encode()))
+        with pytest.raises(GarbledAnswerError, match="cut short"):
+            client(server).batches(SOURCE)
+    whole = f"<ListBucketResult><IsTruncated>false</IsTruncated>{key}</ListBucketResult>"
+    server.first["/"].append(Reply(200, whole.encode()))
+    assert client(server).batches(SOURCE) == (0,)
+
+
+def test_files_of_another_source_in_a_listing_do_not_count(server):
+    keys = [server.key("gemma-2-2b/12-other", 3), "x" + server.key(SOURCE, 4), server.key(SOURCE, 5) + ".txt"]
+    listing = "".join(f"<Key>{key}</Key>" for key in [*keys, server.key(SOURCE, 1)])
+    server.first["/"].append(Reply(200, f"<ListBucketResult>{listing}</ListBucketResult>".encode()))
+    assert client(server).batches(SOURCE) == (1,)
 
 
 @pytest.mark.parametrize("listing", [Reply(403), Reply(404), Reply(200, b"<html>"), Reply(200, b"<Other/>")])
@@ -192,7 +222,7 @@ def test_an_address_that_lists_nothing_says_so(server, listing):
 
 def test_a_bulk_file_may_come_unpacked(server):
     server.files[server.key(SOURCE, 0)] = b'{"index": 5, "description": "plain"}\n\n'
-    (found,) = client(server).batch(SOURCE, 0)
+    (found,) = client(server).batch(SOURCE, 0, 65_536)
     assert (found.index, found.label, found.density) == (5, "plain", None)
 
 
@@ -207,6 +237,9 @@ WHOLE = packed([{"index": str(n), "description": f"label {n}"} for n in range(50
         WHOLE[:-8] + b"\x00" * 8,
         packed([{"index": "x", "description": "a"}]),
         packed([{"description": "a"}]),
+        packed([{"index": "1", "description": "a"}, {"index": "2", "description": "a", "modelId": "gemma-2-9b"}]),
+        packed([{"index": "1", "description": "a", "layer": "3-other-sae"}]),
+        packed([{"index": "65536", "description": "a"}]),
         b"\x1f\x8b",
         b"not json",
         packed([[]]),
@@ -215,7 +248,13 @@ WHOLE = packed([{"index": str(n), "description": f"label {n}"} for n in range(50
 def test_a_damaged_bulk_file_is_one_sentence_of_its_own_kind(server, data):
     server.files[server.key(SOURCE, 4)] = data
     with pytest.raises(GarbledAnswerError, match=f"Bulk file 4 of {SOURCE} is damaged"):
-        client(server).batch(SOURCE, 4)
+        client(server).batch(SOURCE, 4, 65_536)
+
+
+def test_the_public_bucket_s_labels_are_the_public_site_s():
+    client = Neuronpedia("http://127.0.0.1:9", NEURONPEDIA_BULK.unset)
+    assert client.site_of(NEURONPEDIA_BULK.unset) == NEURONPEDIA.unset
+    assert client.site_of("http://127.0.0.1:8") == ""
 
 
 def test_requests_are_spaced_evenly_below_the_limit():

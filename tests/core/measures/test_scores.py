@@ -63,7 +63,7 @@ def test_no_edit_is_the_plain_model(tiny, plain):
         p = logits.double().softmax(-1)[list(tiny.spec.refusal_tokens)].sum().item()
         assert found.p_refusal[row, 0] == pytest.approx(p, abs=1e-6)  # float32 logits, batched or not
         assert found.refusal_score[row, 0] == pytest.approx(np.log(p + 1e-8) - np.log(1 - p + 1e-8), abs=1e-4)
-    assert abs(found.kl).max() < 1e-6
+    assert (found.kl == 0).all()
 
 
 def test_shapes_and_types_are_those_promised(tiny):
@@ -209,7 +209,15 @@ def test_kl_is_measured_from_the_unedited_model(tiny, plain, tiny_saes):
         assert found[row, 1] == pytest.approx((base.exp() * (base - edited)).sum().item(), rel=1e-4)
     np.testing.assert_allclose(tiny.kl(PROMPTS[:2], [Edits(), edits], tiny.reference(PROMPTS[:2])), found, atol=1e-7)
     np.testing.assert_allclose(tiny.kl(PROMPTS[:2], [Edits(), edits]), found, atol=1e-7)
-    assert found[0, 1] > 0.01
+    assert found[0, 1] > 0.01 and (found[:, 0] == 0).all()
+
+
+def test_the_unedited_model_is_0_nats_from_itself_whatever_it_is_batched_with(tiny):
+    sets = [Edits.ablate([Feature(2, i)]) for i in range(5)]
+    some = [*sets[:2], Edits(), *sets[2:], Edits()]
+    for found in (tiny.measure(list(PROMPTS), some, kl=True).kl, tiny.kl(list(PROMPTS), some)):
+        assert (found[:, [2, 6]] == 0).all() and not np.signbit(found[:, [2, 6]]).any()
+        assert (found[:, [0, 1, 3, 4, 5]] != 0).any()
 
 
 def test_the_score_stays_finite_at_the_ends():

@@ -11,7 +11,7 @@ from core.commands.command_line import main
 from core.commands.exit_codes import ExitCode
 from core.labels.notes import no_labels
 from core.models import registry
-from core.semantics.about import RANDOM, random_like, read_about
+from core.semantics.about import ALL, RANDOM, random_like, read_about
 from core.semantics.firing import read_firing
 from core.semantics.tables import about_tables
 from tests.core.semantics.planted import known
@@ -51,11 +51,33 @@ def test_every_table_has_its_columns_and_a_note(found):
         len(tables["features"].frame) == 6 and tables["features"].frame["set"].tolist() == ["mine"] * 3 + [RANDOM] * 3
     )
     counts = tables["category_counts"].frame.query("definition == 'corrected'")
-    assert counts.groupby("group")["features"].sum().to_dict().items() >= {"mine": 3, RANDOM: 3}.items()
+    assert counts.groupby("group")["features"].sum().to_dict().items() >= {"mine": 2, RANDOM: 3}.items()
+    assert [*map(str, found.silent)] == ["1-3"], "it fires on no prompt, so it is not counted"
     assert "mine, categories shuffled" in set(counts["group"])
     assert tables["roles"].frame.groupby("group")["features"].sum().to_dict() == {"mine": 3, RANDOM: 3}
     assert tables["words"].frame["word"].tolist() == ["label", "word"]
     assert all(table.note for table in tables.values())
+
+
+def test_features_that_never_fire_are_in_no_count_and_are_named(tiny, found):
+    fires = {*found.firing.features}
+    silent = [f for layer, n in tiny.widths.items() for i in range(n) if (f := Feature(layer, i)) not in fires][:6]
+    asked = read_about(tiny, PROMPTS, "mine", [*FEATURES, *silent], known(), found.firing)
+    assert len(silent) == 6 and set(asked.silent) == {*found.silent, *silent}
+    others = [feature for feature in FEATURES if feature in fires]
+    fewer = read_about(tiny, PROMPTS, "mine", others, known(), found.firing)
+    for name in ("category_counts", "harm_types"):
+        mine, alone = ({t.name: t for t in about_tables(one)}[name] for one in (asked, fewer))
+        of = mine.frame.groupby("group")["of"].unique().map(list)
+        assert of[ALL] == [len(fires)] and of["mine"] == [len(others)]
+        every = [
+            frame[frame["group"].str.startswith(ALL)].reset_index(drop=True) for frame in (mine.frame, alone.frame)
+        ]
+        assert every[0].equals(every[1])
+        assert "because they fire on no prompt: 1-" in mine.note and "fire on no prompt" not in alone.note
+    rows = {table.name: table for table in about_tables(asked)}["features"].frame.set_index("feature")
+    assert set(rows.loc[[*map(str, silent)], "role"]) == {"silent"}
+    assert asked.tests.q[[asked.place[f] for f in found.firing.features]].tolist() == fewer.tests.q.tolist()
 
 
 def test_random_ones_are_drawn_layer_by_layer_and_never_of_the_set():

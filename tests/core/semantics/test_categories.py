@@ -60,6 +60,15 @@ def test_numbers_are_those_of_the_slow_way(found, planted_firing):
     assert (found.q >= found.p - 1e-12).all()
 
 
+def test_features_that_never_fire_change_nothing_of_those_that_do(found, planted_firing):
+    alone = categorise(planted_firing, planted.prompts())
+    assert alone.features == found.features[:SILENT] and alone.active.all() and not found.active[SILENT]
+    assert (found.q[:SILENT] == alone.q).all() and (found.q[SILENT] == 1).all()
+    silent = [planted_firing.features[0]._replace(index=i) for i in (SILENT,)]
+    assert (categorise(planted_firing, planted.prompts(), silent).q == 1).all()
+    assert categorise(planted_firing, planted.prompts(), []).q.shape == (0, 3)
+
+
 def test_without_contrast_a_category_is_compared_with_the_others(planted_firing):
     bare = planted.labelled([*planted.prompts().texts], [*planted.prompts().categories], [], "bare")
     found = categorise(planted_firing.rows(range(len(bare.texts))), bare, planted_firing.features)
@@ -89,7 +98,9 @@ def test_counts_by_both_definitions(found):
     groups = {"mine": found.features[:4], "silent": found.features[5:], "empty": ()}
     frame = counts(found, groups).set_index(["group", "definition", "categories"])["features"].sort_index()
     assert frame["mine", PAPER].tolist() == [0, 1, 0, 3] and frame["mine", CORRECTED].tolist() == [2, 1, 0, 1]
-    assert frame["silent", PAPER, 0] == 1 and "empty" not in frame.index.get_level_values(0)
+    assert not {"silent", "empty"} & {*frame.index.get_level_values(0)}, "nothing of them fires"
+    mixed = counts(found, {"mine": found.features[2:]}).query("categories == 0")
+    assert mixed["of"].tolist() == [3, 3], "the silent one is not counted"
     figure = by_type(found, groups).set_index(["group", "definition", "type"])
     assert figure.loc[("mine", CORRECTED, "only drugs"), "features"] == 1
     assert figure.loc[("mine", PAPER, "3 categories"), "of"] == 4

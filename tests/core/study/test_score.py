@@ -7,6 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from core.statistics import mean, rate
 from core.study.answers import NONE
 from core.study.score import credit, guessing, jaccard, scores
 
@@ -36,6 +37,14 @@ def test_scores_over_items():
     assert found.jaccard.value == pytest.approx((1 + 2 / 3 + 1 + 0) / 4)
     assert (found.exact.hits, found.exact.n) == (2, 4)
     assert found.credit.low < found.credit.value < found.credit.high
+
+
+def test_a_score_of_hits_and_misses_is_a_rate_with_its_interval():
+    one = scores([A, B, B, NO], [A, A, B, NO])
+    assert one.credit[1:] == one.jaccard[1:] == one.exact[1:2] + one.exact[3:] and one.credit.value == one.exact.rate
+    more = scores([A, ABC, NO], [A, AB, NO])
+    assert more.credit[2:] == rate(3, 3)[3:] and more.jaccard == mean([1, 2 / 3, 1])
+    assert scores([], []).credit.n == 0
 
 
 def test_guessing_is_the_mean_of_every_shuffle():
