@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal, get_args
 
-from core import Engine, InputError, ModelSpec
+from core import Engine, InputError
 from core.models.digest import Digests
-from core.models.trained import named_saes
+from core.models.trained import sae_names
 from core.versions import versions
 
 Fact = Literal["model", "revision", "dtype", "device", "direction", "saes"]
@@ -69,11 +69,6 @@ def provenance(engine: Engine) -> Provenance:
 
 def _versions() -> str:
     return ", ".join(f"{name} {version}" for name, version in versions().items())
-
-
-def sae_names(spec: ModelSpec) -> str:
-    """The SAEs of a model: layer:name, comma-separated; of an SAE in a folder the folder's name."""
-    return ",".join(f"{layer}:{name}" for layer, name in named_saes(spec).items())
 
 
 def check_same(what: str, stored: Provenance, engine: Engine, facts: Sequence[Fact]) -> None:
