@@ -6,7 +6,8 @@
     DIR/phase-2.parquet           all rows of a phase, joined and checked
 
 Knows: names, headers, damage. Does not know: which groups there are, or who writes them. Every file is put in place
-whole and carries the identity of its run, so one that was copied to the wrong place is noticed.
+whole; files of rows carry the identity of their run and the digest of their plan, so one that was copied to the wrong
+place is noticed. JSON files have digests of what they hold.
 """
 
 from __future__ import annotations
@@ -204,9 +205,9 @@ def _said(schema: pa.Schema) -> dict[str, Any]:
 def _header(schema: pa.Schema) -> Header:
     """The same as a value. Raises one of `_UNREADABLE`."""
     found = _said(schema)
-    words = [str(found[name]) for name in ("before", "plan", "step")]
-    rest = (int(found["number"]), str(found["shard"]), str(found["node"]))
-    return Header(Identity.from_values(found["identity"]), int(found["phase"]), *words, *rest)
+    identity, phase, number = Identity.from_values(found["identity"]), int(found["phase"]), int(found["number"])
+    before, plan, step, shard, node = (str(found[name]) for name in ("before", "plan", "step", "shard", "node"))
+    return Header(identity, phase, before, plan, step, number, shard, node)
 
 
 def check_identity(path: Path, found: Identity, wanted: Identity) -> None:

@@ -31,9 +31,10 @@ def read_joined(
     path, header, steps = found.path, found.header, steps_text(phase)
     check_identity(path, header.identity, run)
     if (header.phase, header.step, header.number) != (number, steps, -1):
+        group = "" if header.number == -1 else f"group {header.number} of "
         raise AssetError(
-            f"{path} holds phase {header.phase} ({header.step}), not phase {number} ({steps}). Delete it, run all "
-            "shards again (what is there is not computed twice), and merge."
+            f"{path} holds {group}phase {header.phase} ({header.step}), not phase {number} ({steps}). Delete it, run "
+            "all shards again (what is there is not computed twice), and merge."
         )
     if header.before != before:
         raise other_rows(folder, number)

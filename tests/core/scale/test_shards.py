@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,11 @@ from core.discovery.settings import Settings
 from core.discovery.tables.export import as_json
 from core.discovery.tables.report import tables
 from core.errors import AssetError, InputError
-from core.scale.files import RunFile, ShardFolder, read_rows
-from core.scale.identity import identity_of
+from core.scale.files import ShardFolder, read_rows
 from core.scale.merge import merge
-from core.scale.shard import carry_out_shard, parse_shard
+from core.scale.shard import parse_shard
 from tests.small_search import INPUTS, SETTINGS, judge
-
-QUICK = replace(SETTINGS, stages=(1,), length_prompts=0, least_tokens=(4,), k_steps=(2, 9))
-
-
-def fresh_work(engine, settings=SETTINGS):
-    return Work(engine, INPUTS, settings, MemoryLedger(), judge)
-
-
-def run_shard(engine, folder, shard, settings=SETTINGS, changes=None):
-    work = fresh_work(engine, settings)
-    run = RunFile(replace(identity_of(work), **changes or {}), INPUTS.to_json(), {"run": "mine"})
-    return carry_out_shard(work, ShardFolder(folder), run, parse_shard(shard))
+from tests.small_shards import QUICK, fresh_work, run_shard
 
 
 class Strict(MemoryLedger):
