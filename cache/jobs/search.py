@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from cache.jobs.queue import Control, Job, Queue, State, unforeseen
+from cache.store.provenance import check_computed_on
 from cache.store.runs import Run, Runs
 from core import Engine
 from core.discovery.context import Work
@@ -34,7 +35,7 @@ def start(queue: Queue, runs: Runs, identifier: str, engine: Engine, workers: in
             control.checkpoint()
             runs.set_state(identifier, "running")
             asked = runs.work(identifier, engine)
-            with closing(asked.judge), _crew_of(asked, workers, control) as crew:
+            with closing(asked.judge), _crew_of(asked, runs.get(identifier), workers, control) as crew:
                 run_steps(asked, control.checkpoint, lambda where: _report(control, where), crew)
         except Cancelled:
             runs.set_state(identifier, "stopped")
@@ -51,13 +52,16 @@ def start(queue: Queue, runs: Runs, identifier: str, engine: Engine, workers: in
 
 
 @contextmanager
-def _crew_of(work: Work, workers: int, control: Control) -> Iterator[Crew]:
-    """This process, or workers that end with the run. Raises InputError, ClusterError."""
+def _crew_of(work: Work, run: Run, workers: int, control: Control) -> Iterator[Crew]:
+    """This process, or workers that end with the run. Raises InputError where they compute otherwise than the run says,
+    ClusterError."""
     if not workers:
         yield here
         return
     control.report(f"Starting {workers} worker processes", 0.0)
     with ray_crew(work, LOCAL, size_of(workers)) as crew:
+        found = crew.first(control.checkpoint).identity
+        check_computed_on(f"Run {run.run}", run, found.number_format, found.device)
         yield crew
 
 

@@ -50,4 +50,9 @@ def new_run(engine: Engine, inputs: Inputs, judge: Judge, name: str = "") -> New
     engine.direction()  # the search is about it, so a run without one would fail at its first stage
     made = now()
     title = name.strip() or f"{len(inputs.harmful)} harmful, {len(inputs.benign)} benign"
-    return NewRun(made, f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", title, provenance(engine), judged_by(judge))
+    return NewRun(made, f"{stamp(made)}-{secrets.token_hex(2)}", title, provenance(engine), judged_by(judge))
+
+
+def stamp(made_at: datetime) -> str:
+    """What the identifier of a run that was made then begins with."""
+    return f"{made_at:%Y%m%d-%H%M%S}"

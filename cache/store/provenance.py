@@ -6,16 +6,16 @@ Knows: what must be the same before stored work goes on. Does not know: tables. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import PurePath
 from typing import Literal, get_args
 
-from core import Engine, InputError, ModelSpec
+from core import Engine, InputError
 from core.models.digest import Digests
-from core.models.trained import named_saes
+from core.models.trained import sae_names
 from core.versions import versions
 
-Fact = Literal["model", "revision", "dtype", "device", "direction", "saes"]
+Fact = Literal["model", "revision", "dtype", "device", "direction", "saes", "versions"]
 FACTS: tuple[Fact, ...] = get_args(Fact)
 #: How each fact is called where two of them differ.
 _TITLES: dict[Fact, str] = {
@@ -25,9 +25,10 @@ _TITLES: dict[Fact, str] = {
     "device": "device",
     "direction": "refusal direction",
     "saes": "set of SAEs",
+    "versions": "set of versions",
 }
 #: Stands among the versions where the model was let think before it answered.
-_THINKING = "thinking on"
+THINKING = "thinking on"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,16 @@ class Provenance:
     weights: str
     sae_digests: str
 
+    @property
+    def source(self) -> Provenance:
+        """These facts alone, of what has others too."""
+        return Provenance(*(getattr(self, field.name) for field in fields(Provenance)))
+
+    @property
+    def computed_on(self) -> tuple[str, str]:
+        """Number format and kind of device."""
+        return self.dtype, self.device
+
 
 def provenance(engine: Engine) -> Provenance:
     """What a number computed by this engine, here and now, depends on."""
@@ -61,7 +72,7 @@ def provenance(engine: Engine) -> Provenance:
         device=engine.device,
         direction=engine.direction().key if engine.has_direction else "",
         saes=sae_names(spec),
-        versions=_versions() + f", {_THINKING}" * bool(engine.runtime.template.thinking),
+        versions=_versions() + f", {THINKING}" * bool(engine.runtime.template.thinking),
         weights=digests.weights,
         sae_digests=digests.sae_text,
     )
@@ -71,17 +82,12 @@ def _versions() -> str:
     return ", ".join(f"{name} {version}" for name, version in versions().items())
 
 
-def sae_names(spec: ModelSpec) -> str:
-    """The SAEs of a model: layer:name, comma-separated; of an SAE in a folder the folder's name."""
-    return ",".join(f"{layer}:{name}" for layer, name in named_saes(spec).items())
-
-
 def check_same(what: str, stored: Provenance, engine: Engine, facts: Sequence[Fact]) -> None:
     """Raises InputError unless `engine` agrees with what is stored, in these facts, and has the same weights and SAEs,
     as far as digests of them were kept. what: opens the sentence."""
     now = provenance(engine)
-    if (_THINKING in stored.versions) != (_THINKING in now.versions):
-        before = "on" if _THINKING in stored.versions else "off"
+    if (THINKING in stored.versions) != (THINKING in now.versions):
+        before = "on" if THINKING in stored.versions else "off"
         raise InputError(
             f"{what} was started with thinking {before}, so it cannot continue. Set thinking {before} again."
         )
@@ -89,12 +95,38 @@ def check_same(what: str, stored: Provenance, engine: Engine, facts: Sequence[Fa
         check_files(what, stored, now.model, engine.runtime.digests)  # a computed direction is of its weights
     for fact in facts:
         before, today = getattr(stored, fact), getattr(now, fact)
-        same = _short(before) == _short(today) if fact == "saes" and not stored.versions else before == today
+        same = before == today
+        if not stored.versions:  # of an earlier version, which named SAEs otherwise
+            same = fact == "versions" or (_short(before) == _short(today) if fact == "saes" else same)
         if not same:
             raise InputError(
                 f"{what} was started with another {_TITLES[fact]} ({before or 'none'}, now {today or 'none'}), so "
                 "it cannot continue. Start a new one."
             )
+
+
+def check_computed_on(what: str, stored: Provenance, number_format: str, device: str) -> None:
+    """Raises InputError where rows would be computed in another number format, or on another kind of device, than
+    those that are stored: in one table nobody could tell them apart. what: opens the sentence."""
+    before, today = (f"{one} on {place}" for one, place in ((stored.dtype, stored.device), (number_format, device)))
+    if before != today:
+        raise InputError(
+            f"{what} was computed in {before}, and here it would go on in {today}, so it cannot continue. Set "
+            f"HYDRASCOPE_DTYPE={stored.dtype} and HYDRASCOPE_DEVICE={stored.device}, or start a new one."
+        )
+
+
+def other_versions(what: str, stored: Provenance) -> str:
+    """A sentence to show where a run goes on with other versions than it was begun with; else empty."""
+    before = dict(one.rpartition(" ")[::2] for one in stored.versions.split(", ") if one)
+    changed = [(name, before[name], now) for name, now in versions().items() if before.get(name, now) != now]
+    if not changed:
+        return ""
+    was, now = (", ".join(f"{one[0]} {one[place]}" for one in changed) for place in (1, 2))
+    return (
+        f"{what} was begun with {was}; here it is {now}. What is computed from now on is of these versions, and the "
+        "tables name both."
+    )
 
 
 def check_files(what: str, stored: Provenance, model: str, digests: Digests) -> None:

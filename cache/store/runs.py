@@ -7,7 +7,7 @@ A run belongs to nobody's session: any page and any later process can look at it
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -15,16 +15,21 @@ from typing import Any
 from cache.store.database import Store, now
 from cache.store.judged_by import COLUMNS, JudgedBy, read, same_judge, usual_judge
 from cache.store.new_run import NewRun, new_run
-from cache.store.provenance import Provenance, changed_files, check_same
+from cache.store.provenance import Provenance, changed_files, check_computed_on, check_same, provenance
 from core import Engine
 from core.discovery.context import Inputs, Work
 from core.discovery.ledger import MemoryLedger, Row, from_json, to_json
+from core.discovery.runner import is_complete
 from core.discovery.settings import Settings
 from core.errors import InputError
 from core.statistics import HOW
 
 #: Names of two facts of a run: its judge, and how far that agrees with people.
 JUDGE, AGREEMENT = "judge", "agreement with people"
+#: The stage of rows whose items are versions that a run went on with.
+VERSIONS = "versions"
+#: The item of a row behind which a stage begins anew: what stood before it holds no longer.
+_ANEW = ""
 #: The states a run can be in. One that is “running” in a process that no longer lives was killed, and can be resumed.
 STATES = ("running", "paused", "stopped", "finished", "failed")
 # The columns in the order of Run's fields.
@@ -112,7 +117,7 @@ class Runs:
             "begun": f"{found.made_at:%Y-%m-%d %H:%M} UTC",
             "model": f"{found.model} ({found.revision})" if found.revision else found.model,
             "number format": f"{found.dtype} on {found.device}",
-            "versions": found.versions or "not kept",
+            "versions": "; resumed with ".join([found.versions or "not kept", *self.ledger(run).read(VERSIONS)]),
             "SAEs": found.saes,
             "digest of the model": found.weights or "not kept",
             "digests of the SAEs": found.sae_digests or "not kept",
@@ -134,16 +139,22 @@ class Runs:
             raise _unknown(run)
         return Inputs.from_json(rows[0][0])
 
-    def work(self, run: str, engine: Engine) -> Work:
-        """What is needed to go on with a run. Raises InputError when the model is not the one it was started with.
+    def work(self, run: str, engine: Engine, computed_on: tuple[str, str] | None = None) -> Work:
+        """What is needed to go on with a run. computed_on: number format and kind of device of the workers, where
+        `engine` itself computes nothing. Raises InputError when the model is not the one it was started with.
 
         The model's name, revision and weights, its direction and SAEs must be the same: rows of two models in one table
-        would be worth nothing. Another device or number format changes only the last digits, and is allowed.
+        would be worth nothing. So must number format and device be, as long as anything is left to compute. With other
+        versions it goes on, because nobody should lose a run to an update, and they are kept beside the first.
         """
         found = self.get(run)
         check_same(f"Run {run}", found, engine, ("model", "revision", "direction", "saes"))
-        judge = same_judge(f"Run {run}", found.judge, engine)
-        return Work(engine, self.inputs(run), found.settings, self.ledger(run), judge)
+        here = provenance(engine).versions
+        ledger = StoreLedger(self.store, run, "" if here == found.versions else here)
+        work = Work(engine, self.inputs(run), found.settings, ledger)
+        if not is_complete(work):
+            check_computed_on(f"Run {run}", found, *(computed_on or (engine.dtype, engine.device)))
+        return replace(work, judge=same_judge(f"Run {run}", found.judge, engine))
 
     def draft(self, engine: Engine, inputs: Inputs, settings: Settings, judge: str = "") -> Work:
         """A run that is not written down: what workers are told of it before they begin."""
@@ -177,8 +188,9 @@ def _unknown(run: str) -> InputError:
 class StoreLedger:
     """A run's rows in the store. Each stage is read from the store once, then from memory; one process writes a run."""
 
-    def __init__(self, store: Store, run: str) -> None:
-        self.store, self.run = store, run
+    def __init__(self, store: Store, run: str, versions: str = "") -> None:
+        """versions: of what adds rows, where they are others than the run was begun with; kept with the first row."""
+        self.store, self.run, self._versions = store, run, versions
         # Protects `_known`: a page reads while the worker appends.
         self._lock = threading.Lock()
         self._known: dict[str, dict[str, Row]] = {}
@@ -188,15 +200,40 @@ class StoreLedger:
         with self._lock:
             if stage not in self._known:
                 query = "select item, value, error from run_rows where run = ? and stage = ? order by rowid"
-                found = self.store.rows(query, [self.run, stage])
-                self._known[stage] = {item: Row(stage, item, from_json(value), error) for item, value, error in found}
+                rows = (Row(stage, item, from_json(v), error) for item, v, error in self._rows(query, stage))
+                self._known[stage] = _taken_in({}, rows)
             return dict(self._known[stage])
 
     def append(self, rows: Sequence[Row]) -> None:
         """Keep all of `rows` on disk, or none when it fails."""
+        if rows and self._versions and self._versions not in self.read(VERSIONS):
+            rows = [Row(VERSIONS, self._versions, {}), *rows]
         written = [(now(), self.run, row.stage, row.item, to_json(row.value), row.error) for row in rows]
         with self._lock:
             self.store.insert("run_rows", written)
             for _, _, stage, item, value, error in written:
                 if stage in self._known:  # as it will be read back, so that going on and resuming see the same
-                    self._known[stage][item] = Row(stage, item, from_json(value), error)
+                    _taken_in(self._known[stage], [Row(stage, item, from_json(value), error)])
+
+    def replace(self, rows: Sequence[Row]) -> None:
+        """Keep `rows` as all that the run has found; stages whose rows are the same are not written again."""
+        stages = [stage for (stage,) in self._rows("select distinct stage from run_rows where run = ?")]
+        written: list[Row] = []
+        for stage in dict.fromkeys([*stages, *(row.stage for row in rows)]):
+            known, wanted = list(self.read(stage).values()), [row for row in rows if row.stage == stage]
+            if known != wanted:
+                written += [*([Row(stage, _ANEW, {})] if known else []), *wanted]
+        self.append(written)
+
+    def _rows(self, query: str, *more: object) -> list[tuple]:
+        return self.store.rows(query, [self.run, *more])
+
+
+def _taken_in(known: dict[str, Row], rows: Iterable[Row]) -> dict[str, Row]:
+    """`known` with these rows behind it, in the order they were written."""
+    for row in rows:
+        if row.item == _ANEW:
+            known.clear()
+        else:
+            known[row.item] = row
+    return known

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cache.store.provenance import sae_names
 from cache.store.runs import Run, Runs
 from core.discovery.found import largest_k, read_found
 from core.discovery.stability import stability
@@ -16,6 +15,7 @@ from core.discovery.tables.table import Table
 from core.errors import HydrascopeError, InputError
 from core.models.registry import find_spec
 from core.models.spec import ModelSpec
+from core.models.trained import sae_names
 from core.progress import NEVER, QUIET, Progress, part
 
 

@@ -86,6 +86,9 @@ def _make(options: argparse.Namespace) -> int:
     if bool(options.prompts) == bool(options.run):
         raise InputError("Give one prompt or several, or a run with --run ID.")
     pins = [_pin(word) for word in options.pin]
+    names = [name for name, _ in pins]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise InputError(f"--pin gives “{twice:.40}” twice. Give each set a name of its own.")
     with progress_bar() as progress:
         engine = load(options.model, progress=progress)
     engine = engine.with_thinking(True) if options.thinking else engine

@@ -9,23 +9,22 @@ import argparse
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.commands import shards, workers
 from core.commands.exit_codes import ExitCode
+from core.commands.given_settings import settings_given
 from core.commands.options import DEMO, add_judge, add_model, add_reference, add_thinking, refuse_empty, refuse_unused
-from core.commands.outputs import check_out_folder
+from core.commands.outputs import check_out_folder, write_tables
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar, run_progress
 from core.errors import InputError
 from core.text.figures import counted
-from core.text.json_text import json_value
 
 if TYPE_CHECKING:
     from cache.store.runs import Runs
     from core.card.run import Repeat
     from core.discovery.context import Inputs, Work
-    from core.discovery.groups import Crew
     from core.discovery.settings import Settings
     from core.engine import Engine
 
@@ -77,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Begin or resume a run and carry it out. Raises InputError and what `load` raises."""
-    from cache.store.provenance import unchecked
+    from cache.store.provenance import other_versions, unchecked
     from cache.store.runs import Runs
     from core.engine import load
 
@@ -114,15 +113,20 @@ def run(options: argparse.Namespace) -> int:
         judge = repeat.judge if repeat else options.judge or ""
 
     def work() -> Work:
-        return runs.work(identifier, engine) if identifier else runs.draft(engine, *asked, judge)
+        """As workers are told of it. Their number format and device are compared when they are there."""
+        if not identifier:
+            return runs.draft(engine, *asked, judge)
+        return runs.work(identifier, engine, runs.get(identifier).computed_on)
 
     try:
         with workers.hands_for(options, work) as hands:
             identifier = identifier or runs.create(engine, *asked, name, judge, hands.computed_on)
             note(f"Run {identifier}")
-            if options.resume and (sentence := unchecked(f"Run {identifier}", runs.get(identifier))):
-                note(sentence)
-            failed = _carry_out(runs, engine, identifier, options.out, hands.crew)
+            if options.resume:
+                for about in (unchecked, other_versions):
+                    if sentence := about(f"Run {identifier}", runs.get(identifier)):
+                        note(sentence)
+            failed = _carry_out(runs, engine, identifier, options.out, hands)
     except KeyboardInterrupt:
         if not identifier:
             raise
@@ -169,7 +173,7 @@ def _compare(chosen: list[str], out: Path | None) -> int:
     """How much of what these runs found is the same, printed and, where asked, written. Raises InputError."""
     from cache.store.runs import Runs
     from cache.store.stability import compare_runs
-    from core.discovery.tables.export import markdown_table, write
+    from core.discovery.tables.export import markdown_table
     from core.statistics import HOW
 
     store = store_or_ending("The runs in it cannot be read.")
@@ -179,7 +183,7 @@ def _compare(chosen: list[str], out: Path | None) -> int:
         found = compare_runs(Runs(store), chosen, progress)
     print(f"{markdown_table(found.frame)}\n\n{found.note}")
     if out is not None:
-        write([found], {"runs": " ".join(chosen), "intervals": HOW}, out)
+        write_tables([found], {"runs": " ".join(chosen), "intervals": HOW}, out)
         note(f"{out} written")
     return ExitCode.DONE
 
@@ -203,6 +207,7 @@ def _asked(engine: Engine, options: argparse.Namespace) -> tuple[Inputs, Setting
     from core.discovery.context import Inputs
     from core.discovery.settings import Settings
     from core.prompts.categories import categories_of, shipped_category_of
+    from core.prompts.lists_apart import lists_apart
     from core.prompts.references import read_reference_file, references_for, shipped_references
     from core.prompts.shipped import held_out_file, plain_texts
 
@@ -216,6 +221,10 @@ def _asked(engine: Engine, options: argparse.Namespace) -> tuple[Inputs, Setting
 
     harmful, category_of = given_or_shipped("harmful", options.harmful, options.column)
     benign, _ = given_or_shipped("benign", options.benign, options.benign_column)
+    apart = lists_apart(harmful, benign)
+    if apart.said:
+        note(apart.said)
+    harmful, benign = apart.harmful, apart.benign
     plain = prompts_in(options.plain, None, engine, prose=True)[0] if options.plain else plain_texts()
     given = read_reference_file(options.reference) if options.reference else []
     references = references_for(harmful, given, shipped_references(engine.spec.references))
@@ -226,8 +235,8 @@ def _asked(engine: Engine, options: argparse.Namespace) -> tuple[Inputs, Setting
                 "The file of --reference has no line for any of the harmful prompts. Add some, or leave the option out."
             )
         note(f"{used:,} of {counted(len(given), 'reference answer')} belong to harmful prompts; the others are unused.")
-    inputs = Inputs(tuple(harmful), tuple(benign), tuple(plain), references, categories_of(harmful, category_of))
-    settings = Settings.from_values(_settings(options))
+    inputs = Inputs(harmful, benign, tuple(plain), references, categories_of(harmful, category_of))
+    settings = Settings.from_values(settings_given(options.stages, options.set))
     if not engine.has_direction:
         _compute_direction(engine, options.compute_direction)
     return inputs, settings
@@ -245,42 +254,21 @@ def _compute_direction(engine: Engine, wanted: bool) -> None:
     note(f"The refusal direction was computed and kept. It is read at layer {found.layer}.")
 
 
-def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None, crew: Crew) -> int:
+def _carry_out(runs: Runs, engine: Engine, identifier: str, out: Path | None, hands: workers.Hands) -> int:
     """Do what is left of a run and write its tables. Returns how many rows say that they failed."""
     from core.discovery.runner import run_steps
-    from core.discovery.tables.export import write
     from core.discovery.tables.report import failed, tables
 
-    work = runs.work(identifier, engine)
+    work = runs.work(identifier, engine, hands.computed_on)
     runs.set_state(identifier, "running")
     try:
         with closing(work.judge), run_progress() as progress:
-            run_steps(work, progress=progress, crew=crew)
+            run_steps(work, progress=progress, crew=hands.crew)
     except BaseException as error:
         runs.set_state(identifier, "stopped" if isinstance(error, KeyboardInterrupt) else "failed", str(error)[:500])
         raise
     finally:
         if out is not None:
-            write(tables(work.ledger, work.settings), runs.facts(identifier), out)
+            write_tables(tables(work.ledger, work.settings), runs.facts(identifier), out)
     runs.set_state(identifier, "finished")
     return failed(work.ledger)
-
-
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    """Settings as given on the command line. Raises InputError."""
-    values: dict[str, Any] = {
-        "stages": [_json(part) for part in ("1,2,3" if options.stages is None else options.stages).split(",")]
-    }
-    for word in options.set:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise InputError(f"“{word:.40}” is not a setting. Write name=value, for example tokens=32.")
-        values[name.strip()] = _json(value)
-    return values
-
-
-def _json(value: str) -> Any:
-    try:
-        return json_value(value)
-    except ValueError:
-        return value.strip()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, refuse_empty, refuse_unused
-from core.commands.outputs import check_out_folder
+from core.commands.outputs import check_out_folder, write_tables
 from core.commands.storage import opened_store
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, test, print. Raises InputError, DownloadError, AssetError."""
-    from core.discovery.tables.export import as_json, markdown, write
+    from core.discovery.tables.export import as_json, markdown
     from core.engine import load
     from core.semantics.tables import about_tables
 
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     tables, facts = about_tables(found), _facts(engine, found)
     print(as_json(tables, facts) if options.json else markdown(tables, facts, "What the features are about"))
     if options.out is not None:
-        write(tables, facts, options.out, "What the features are about")
+        write_tables(tables, facts, options.out, "What the features are about")
         note(f"{options.out} written")
     return ExitCode.DONE
 

@@ -6,10 +6,17 @@ Knows: paths. Does not know: what is written.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from core.commands.terminal import note
 from core.errors import InputError
 from core.kept_files import write_to
+
+if TYPE_CHECKING:
+    from core.discovery.tables.export import Facts
+    from core.discovery.tables.table import Table
 
 #: How the files end that `core.discovery.tables.export.write` puts into a folder.
 TABLE_ENDINGS = (".csv", ".parquet", ".json", ".md")
@@ -52,3 +59,14 @@ def write_out(out: Path, text: str) -> None:
         write_to(out, text)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror or error}). Choose another file.") from error
+
+
+def write_tables(tables: Sequence[Table], facts: Facts, out: Path, title: str = "") -> None:
+    """The tables and their report as files of a folder; what of an earlier report was removed there is noted. Raises
+    InputError where they cannot be written."""
+    from core.discovery.tables.export import TITLE, write
+
+    removed = write(tables, facts, out, title or TITLE).removed
+    if removed:
+        names = ", ".join(sorted(path.name for path in removed))
+        note(f"Tables of an earlier report that this one does not have were removed from {out}: {names}")

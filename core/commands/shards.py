@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
+from core.commands.outputs import write_tables
 from core.commands.storage import store_or_ending
 from core.commands.terminal import note, progress_bar
-from core.errors import AssetError, InputError
+from core.errors import InputError
 from core.text.figures import counted
 
 if TYPE_CHECKING:
@@ -97,27 +98,16 @@ def merge_shards(folder: Path) -> int:
 
 
 def _finish(runs: Runs, found: Merged, folder: Path) -> int:
-    """Put the run into the store, where it is not there yet, and write its tables."""
-    from cache.store.new_run import NewRun
-    from core.discovery.context import Inputs
-    from core.discovery.ledger import fresh
-    from core.discovery.tables.export import write
+    """Put the run into the store, or what was computed again, and write its tables."""
+    from cache.store.shard_run import keep_run, read_run
     from core.discovery.tables.report import failed, tables
 
-    try:
-        new, inputs = NewRun.from_values(found.run.record), Inputs.from_json(found.run.inputs)
-    except (KeyError, TypeError, ValueError) as error:
-        raise AssetError(f"{folder / 'run.json'} cannot be read ({error}). Restore it.") from error
-    ledger = runs.ledger(new.run)
-    # The run itself last: what is only half there is not in the list of runs, and is not added twice.
-    ledger.append(fresh(ledger, found.rows.every()))
-    if new.run not in {run.run for run in runs.all()}:
-        runs.add(new, inputs, found.settings)
-    runs.set_state(new.run, "finished")
-    write(tables(ledger, found.settings), runs.facts(new.run), folder / "tables")
+    run = read_run(found.run, folder / "run.json")
+    ledger, name = keep_run(runs, found, run), run.record.run
+    write_tables(tables(ledger, found.settings), runs.facts(name), folder / "tables")
     failures = failed(ledger)
     print(
         f"All {found.phases} phases are merged. The tables are in {folder / 'tables'}, and the store has the run as "
-        f"{new.run}" + (f"; {failures} rows failed. See the table of failures." if failures else ".")
+        f"{name}" + (f"; {failures} rows failed. See the table of failures." if failures else ".")
     )
     return ExitCode.PARTLY if failures else ExitCode.DONE

@@ -219,6 +219,11 @@ def run_steps(
                 bar.end()
 
 
+def is_complete(work: Work) -> bool:
+    """Whether everything has its row, so that going on would compute nothing."""
+    return all(_is_done(work, group) for phase in phases_of(work.settings) for group in groups_of(work, phase))
+
+
 def _is_done(work: Work, group: Group) -> bool:
     rows = work.ledger.read(group.step.name)
     return all(item in rows for item in group.items)

@@ -15,7 +15,9 @@ from core.edits.direction import Direction, load_direction
 from core.errors import InputError
 from core.models.spec import ModelSpec
 from core.paths import cache_folder
+from core.prompts.checks import same_text_key
 from core.prompts.shipped import ShippedPrompt, prompts_file, read_shipped, shipped_texts
+from core.text.figures import counted
 
 #: Shipped prompts a side, train and val.
 _TRAIN, _VALIDATION = 128, 32
@@ -79,7 +81,15 @@ def split_sides(
     if harmful is None or harmless is None:
         rows = read_shipped(spec.prompts or prompts_file())
         return _shipped(rows, "harmful"), _shipped(rows, "benign")
-    return _cut(listed(harmful, "Prompts"), validation), _cut(listed(harmless, "Prompts"), validation)
+    sides = listed(harmful, "Prompts"), listed(harmless, "Prompts")
+    keys = [{same_text_key(text) for text in side if isinstance(text, str)} for side in sides]
+    if both := keys[0] & keys[1]:  # in both means, and held out on both sides, it would only hide the difference
+        stand = "stands" if len(both) == 1 else "stand"
+        raise InputError(
+            f"{counted(len(both), 'prompt')} {stand} in the harmful and in the harmless list. Give two lists that have "
+            "none in common."
+        )
+    return _cut(sides[0], validation), _cut(sides[1], validation)
 
 
 def _shipped(rows: list[ShippedPrompt], kind: str) -> Side:

@@ -109,6 +109,11 @@ def named_saes(spec: ModelSpec) -> dict[int, str]:
     return {layer: str(sae) if isinstance(sae, SaeRef) else sae_name(sae) for layer, sae in saes}
 
 
+def sae_names(spec: ModelSpec) -> str:
+    """The same as one text: layer:name, comma-separated."""
+    return ",".join(f"{layer}:{name}" for layer, name in named_saes(spec).items())
+
+
 def trained_names() -> tuple[str, ...]:
     """Names of the models that have a trained suite, as their folders are called."""
     found = (cache_folder() / "training").glob(f"*/{_FINISHED}")

@@ -27,7 +27,8 @@ class Labelled:
     """texts, categories: harmful prompts and the category of each, both n long. contrast: prompts to be answered.
 
     origin: where they are from, in words. left_out: categories that had fewer than `FEWEST` prompts, with how many.
-    uncategorized: how many rows have a text and no category, and are left out too.
+    uncategorized: how many rows have a text and no category, and are left out too. both: how many contrast prompts are
+    harmful ones as well, and are left out of the contrast.
     """
 
     texts: tuple[str, ...]
@@ -36,6 +37,7 @@ class Labelled:
     origin: str
     left_out: tuple[tuple[str, int], ...] = ()
     uncategorized: int = 0
+    both: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,7 +100,8 @@ def labelled(
     kept = [(text, name) for text, name in rows if name in wanted]
     left_out = tuple((name, n) for name, n in counts.most_common() if name not in wanted and (not only or name in only))
     bare = sum(bool(text.strip()) and not name.strip() for text, name in zip(texts, categories, strict=True))
-    return Labelled(tuple(t for t, _ in kept), tuple(c for _, c in kept), against, origin, left_out, bare)
+    sides = (tuple(t for t, _ in kept), tuple(c for _, c in kept), against)
+    return Labelled(*sides, origin, left_out, bare, len(other) - len(against))
 
 
 def from_lists(found: PromptList, contrast: PromptList | None, only: Sequence[str] = ()) -> Labelled:

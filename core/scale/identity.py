@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 from core.discovery.context import Work
-from core.models.trained import named_saes
+from core.models.trained import sae_names
 from core.text.json_text import json_text
 from core.versions import versions
 
@@ -52,7 +52,7 @@ class Identity:
     @property
     def digest(self) -> str:
         """16 hex digits, the same for parts of one run."""
-        return _digest(json_text(asdict(self), sort_keys=True))
+        return text_digest(json_text(asdict(self), sort_keys=True))
 
     def difference(self, other: Identity) -> str:
         """The first fact in which `other` is another, for the end of a sentence; empty where there is none."""
@@ -72,15 +72,14 @@ class Identity:
 def identity_of(work: Work) -> Identity:
     """Of a run as this machine would carry it out."""
     engine = work.engine
-    spec, names, digests = engine.spec, named_saes(engine.spec), engine.runtime.digests
-    saes = [[layer, names[layer], digest] for layer, digest in digests.saes.items()]
+    spec, digests = engine.spec, engine.runtime.digests
     return Identity(
-        prompts=_digest(work.inputs.to_json()),
+        prompts=text_digest(work.inputs.to_json()),
         settings=work.settings.to_json(),
-        judge=f"{work.judge.name} ({work.judge.revision})",
-        model=f"{spec.name} {spec.revision or ''}".strip(),
+        judge=judge_text(work.judge.name, work.judge.revision),
+        model=model_text(spec.name, spec.revision or ""),
         weights=digests.weights,
-        saes=_digest(json_text(saes)),
+        saes=saes_digest(sae_names(spec), digests.sae_text),
         direction=engine.direction().key,
         thinking={None: "not possible", True: "on", False: "off"}[engine.runtime.template.thinking],
         number_format=engine.dtype,
@@ -89,5 +88,21 @@ def identity_of(work: Work) -> Identity:
     )
 
 
-def _digest(text: str) -> str:
+def model_text(name: str, revision: str) -> str:
+    """How a model is called here. revision: empty without one."""
+    return f"{name} {revision}".strip()
+
+
+def judge_text(name: str, revision: str) -> str:
+    """How a judge is called here."""
+    return f"{name} ({revision})"
+
+
+def saes_digest(names: str, digests: str) -> str:
+    """Of which SAEs there are and what their files hold, each as a run keeps it."""
+    return text_digest(json_text([names, digests]))
+
+
+def text_digest(text: str) -> str:
+    """16 hex digits of a text."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

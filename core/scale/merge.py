@@ -6,7 +6,6 @@ with the name of the file, or of the shard that must run again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from core.discovery.ledger import MemoryLedger, Row
@@ -14,6 +13,8 @@ from core.discovery.runner import phases_of
 from core.discovery.settings import Settings
 from core.errors import AssetError, InputError
 from core.scale.files import GroupFile, Plan, RunFile, ShardFolder, check_identity, read_rows
+from core.scale.joined import other_rows, read_joined, steps_text
+from core.scale.rows import digest_of
 from core.scale.shard import title_of
 
 #: Groups that are missing and named in one sentence, at most.
@@ -40,26 +41,25 @@ def merge(folder: ShardFolder) -> Merged:
     """
     run = folder.run()
     settings = Settings.from_json(run.identity.settings)
-    phases, rows = phases_of(settings), MemoryLedger()
+    phases, rows = phases_of(settings), list[Row]()
     for number, phase in enumerate(phases, 1):
-        joined = folder.joined_path(number)
-        if joined.exists():
-            found = read_rows(joined)
-            check_identity(joined, found.header.identity, run.identity)
-            rows.append(found.rows)
+        plan, before = folder.plan(number), digest_of(rows)
+        if folder.joined_path(number).exists():
+            rows += read_joined(folder, number, phase, run.identity, before, plan)
             continue
-        plan = folder.plan(number)
         if plan is None:
             if number == 1:
                 raise InputError(f"No shard has written a group to {folder.folder} yet. Run the shards first.")
-            return Merged(run, settings, number - 1, len(phases), title_of(phase), rows)
-        fresh = list(_joined(folder, number, plan, run))
-        folder.write_joined(number, run.identity, fresh)
-        rows.append(fresh)
-    return Merged(run, settings, len(phases), len(phases), "", rows)
+            return Merged(run, settings, number - 1, len(phases), title_of(phase), MemoryLedger(rows))
+        if plan.before != before:
+            raise other_rows(folder, number)
+        fresh = _joined(folder, number, plan, run)
+        folder.write_joined(run.identity, number, plan, steps_text(phase), fresh)
+        rows += fresh
+    return Merged(run, settings, len(phases), len(phases), "", MemoryLedger(rows))
 
 
-def _joined(folder: ShardFolder, phase: int, plan: Plan, run: RunFile) -> Iterator[Row]:
+def _joined(folder: ShardFolder, phase: int, plan: Plan, run: RunFile) -> list[Row]:
     """A phase's rows in the order of an unsharded run. Raises AssetError."""
     wanted = _keyed(plan)
     found: dict[tuple[str, int], GroupFile] = {}
@@ -69,6 +69,11 @@ def _joined(folder: ShardFolder, phase: int, plan: Plan, run: RunFile) -> Iterat
         key = (one.header.step, one.header.number)
         if key in found:
             raise AssetError(f"{found[key].path} and {path} hold the same group. Delete one of them.")
+        if one.header.plan != plan.digest:
+            raise AssetError(
+                f"{path} was written for other groups than {folder.plan_path(phase)} names. Delete plan.json and run "
+                "all shards of this phase again: what fits is not computed twice."
+            )
         if key not in wanted:
             raise AssetError(f"{path} holds a group that this phase does not have. Delete it.")
         if [row.item for row in one.rows if row.stage == key[0]] != wanted[key]:
@@ -76,14 +81,14 @@ def _joined(folder: ShardFolder, phase: int, plan: Plan, run: RunFile) -> Iterat
         found[key] = one
     if len(found) < len(wanted):
         raise AssetError(_missing(folder, phase, list(wanted), found))
-    return (row for key in wanted for row in found[key].rows)
+    return [row for key in wanted for row in found[key].rows]
 
 
 def _keyed(plan: Plan) -> dict[tuple[str, int], list[str]]:
     """(step, number) → items, in order."""
     found: dict[tuple[str, int], list[str]] = {}
     counted: dict[str, int] = {}
-    for step, items in plan:
+    for step, items in plan.groups:
         number = counted.get(step, 0)
         found[step, number], counted[step] = items, number + 1
     return found

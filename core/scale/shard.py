@@ -13,13 +13,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from core.discovery.context import Work
-from core.discovery.groups import Group, Step, carry_out
+from core.discovery.groups import Step, carry_out
 from core.discovery.ledger import Row
 from core.discovery.runner import groups_of, phases_of
 from core.errors import InputError
 from core.progress import QUIET, Progress
-from core.scale.files import Header, Plan, RunFile, ShardFolder, check_identity, read_rows
-from core.scale.identity import Identity
+from core.scale.files import Header, Plan, RunFile, ShardFolder
+from core.scale.joined import read_joined
+from core.scale.rows import digest_of
 
 
 class Shard(NamedTuple):
@@ -70,35 +71,27 @@ def carry_out_shard(
     another run or damaged ones, StoreError where a file cannot be written.
     """
     folder.begin(run)
-    phases = phases_of(work.settings)
+    phases, rows = phases_of(work.settings), list[Row]()
     for number, phase in enumerate(phases, 1):
+        groups, before = groups_of(work, phase), digest_of(rows)
+        plan = Plan([(group.step.name, list(group.items)) for group in groups], before)
         if folder.joined_path(number).exists():
-            work.ledger.append(_joined(folder, number, run.identity))
+            found = read_joined(folder, number, phase, run.identity, before, plan)
+            work.ledger.append(found)
+            rows += found
             continue
-        groups = groups_of(work, phase)
-        folder.keep_plan(number, plan_of(groups))
+        folder.keep_plan(number, plan)
         own = [group for place, group in enumerate(groups) if shard.owns(place)]
-        missing = [g for g in own if not folder.group_path(number, g.step.name, g.number).exists()]
+        missing = [one for one in own if not folder.holds(run.identity, number, plan, one.step.name, one.number)]
         for done, group in enumerate(missing):
             checkpoint()
             progress(f"{group.step.title}: group {done + 1} of {len(missing)}", done / len(missing))
-            header = Header(run.identity, group.step.name, group.number, str(shard), platform.node())
-            folder.write_group(number, header, carry_out(work, group.step, group.items))
+            says = (run.identity, number, before, plan.digest, group.step.name, group.number)
+            folder.write_group(Header(*says, str(shard), platform.node()), carry_out(work, group.step, group.items))
         return Done(number, len(phases), title_of(phase), len(own), len(missing))
     return Done(0, len(phases), "", 0, 0)
-
-
-def _joined(folder: ShardFolder, phase: int, identity: Identity) -> list[Row]:
-    """The rows of a phase that was joined. Raises AssetError where the file is damaged or of another run."""
-    found = read_rows(folder.joined_path(phase))
-    check_identity(found.path, found.header.identity, identity)
-    return found.rows
 
 
 def title_of(phase: list[Step]) -> str:
     """What a phase is called in a sentence: its first step."""
     return phase[0].title
-
-
-def plan_of(groups: list[Group]) -> Plan:
-    return [(group.step.name, list(group.items)) for group in groups]

@@ -201,6 +201,8 @@ def _how(found: About) -> str:
     few = f" Left out, too few prompts: {left}." if left else ""
     if found.prompts.uncategorized:
         few += f" Left out, no category: {counted(found.prompts.uncategorized, 'prompt')}."
+    if found.prompts.both:
+        few += f" Left out of the contrast, because harmful too: {counted(found.prompts.both, 'prompt')}."
     against = f" against {found.tests.n_against} contrast prompts" if found.tests.n_against else ""
     silent = ""
     if found.silent:

@@ -17,8 +17,11 @@ from core.discovery.context import Inputs
 from core.discovery.estimate import Speed, estimate, speed
 from core.discovery.settings import Settings
 from core.judges.names import NEED_NOTHING
+from core.prompts.categories import categories_of
+from core.prompts.lists_apart import lists_apart
 from core.prompts.shipped import plain_texts
 from pages.discover import prompt_box, settings_box, sizes, state, workers
+from pages.discover.sizes import Given
 from pages.shared import references
 from pages.shared.engine import engine_key
 from pages.shared.text import duration, plain
@@ -44,6 +47,7 @@ def form(engine: Engine, runs: Runs) -> None:
             "Benign requests",
             "Stage 3 trains on these requests, and the cost of an edit is measured on them.",
         )
+    harmful, benign = _apart(harmful, benign)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         stages = st.segmented_control(
             "Stages",
@@ -75,6 +79,16 @@ def form(engine: Engine, runs: Runs) -> None:
             args=(engine, runs, inputs, settings, name or "", judge),
         )
         st.caption(_work_ahead(engine, inputs, settings, judge))
+
+
+def _apart(harmful: Given, benign: Given) -> tuple[Given, Given]:
+    """Both sides without the prompts that they have in common, and a warning that counts them. Raises InputError where
+    no harmful one is left."""
+    apart = lists_apart(harmful.prompts, benign.prompts)
+    if apart.said:
+        st.warning(plain(apart.said), icon=":material/warning:")
+    categories = categories_of(apart.harmful, dict(zip(harmful.prompts, harmful.categories, strict=False)))
+    return harmful._replace(prompts=apart.harmful, categories=categories), benign._replace(prompts=apart.benign)
 
 
 def _start(engine: Engine, runs: Runs, inputs: Inputs, settings: Settings, name: str, judge: str) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cache.jobs import search
 from cache.jobs.queue import State, shared_queue
-from cache.store.provenance import unchecked
+from cache.store.provenance import other_versions, unchecked
 from cache.store.runs import Run, Runs
 from core import Engine
 from pages.discover import workers
@@ -73,8 +73,13 @@ def bar(engine: Engine, runs: Runs, run: Run) -> None:
                 icon=":material/resume:",
                 on_click=_resume,
                 args=(runs, run.run, engine),
-                help=f"Continues from where the run stopped. Nothing is computed twice. {unchecked('The run', run)}",
+                help=" ".join(["Continues from where the run stopped. Nothing is computed twice.", *_to_know(run)]),
             )
+
+
+def _to_know(run: Run) -> list[str]:
+    """What to know before a run is resumed: sentences."""
+    return [plain(said) for about in (unchecked, other_versions) if (said := about("The run", run))]
 
 
 def _resume(runs: Runs, run: str, engine: Engine) -> None:

@@ -250,6 +250,6 @@ def _archive(ledger: Ledger, settings: Settings, facts: Mapping[str, str]) -> by
     with TemporaryDirectory() as folder:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in write(tables(ledger, settings), facts, Path(folder)):
+            for path in write(tables(ledger, settings), facts, Path(folder)).files:
                 archive.write(path, path.name)
         return buffer.getvalue()

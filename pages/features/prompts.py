@@ -64,6 +64,8 @@ def choose(engine: Engine) -> Labelled | None:
             st.caption(plain(f"Left out, with too few prompts: {left}.", most=400))
         if found.uncategorized:
             st.caption(f"Left out, without a category: {counted(found.uncategorized, 'prompt')}.")
+        if found.both:
+            st.caption(f"Left out of the contrast, because harmful too: {counted(found.both, 'prompt')}.")
     return found
 
 

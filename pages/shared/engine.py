@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 import streamlit as st
 
 from cache.engines import get_engine, is_loaded
-from cache.store.provenance import sae_names
 from core import Engine, HydrascopeError
 from core.models.registry import chosen_name
+from core.models.trained import sae_names
 from pages.shared.progress_bar import progress_bar
 from pages.shared.text import plain
 from pages.shared.trouble import show_error

@@ -259,6 +259,22 @@ def test_pasted_prompts_and_none_at_all(page):
     assert runs.inputs(run.run).harmful == ("One thing?", "Another thing?")
 
 
+def test_prompts_in_both_lists_are_left_out_of_both_and_counted(page):
+    app = page()
+    for side, text in (("harmful", "One thing?\nAnother thing?"), ("benign", "A third thing?\nanother  THING?")):
+        pasted(app, text, side)
+    assert "1 prompt stands in the harmful and in the benign list, and was left out of both" in texts(app)
+    app.button(key="discover_start").click().run()
+    until(lambda: not shared_queue().under_way())
+    runs = Runs(store.shared_store())
+    found = runs.inputs(runs.all()[0].run)
+    assert (found.harmful, found.benign) == (("One thing?",), ("A third thing?",))
+    app = page()
+    for side in ("harmful", "benign"):
+        pasted(app, "One thing?", side)
+    assert "Every harmful prompt stands in the benign list too" in texts(app) and not app.exception
+
+
 def test_a_run_that_died_with_its_process_can_be_resumed(page):
     engine = engines.get_engine(PAGE_MODEL)
     runs = Runs(store.shared_store())

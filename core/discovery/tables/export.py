@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from core.discovery.tables.earlier import earlier_tables
 from core.discovery.tables.table import Table
 from core.errors import InputError
 from core.kept_files import write_to
@@ -25,10 +27,19 @@ Facts = Mapping[str, str]
 TITLE = "Discovery report"
 
 
-def write(tables: Sequence[Table], facts: Facts, folder: Path, title: str = TITLE) -> list[Path]:
-    """Write `report.md`, `report.json` and every table as CSV and Parquet. Files of an earlier report are replaced.
+class Written(NamedTuple):
+    """files: that were written. removed: tables of an earlier report in the same folder that this one does not have."""
 
-    Raises InputError where they cannot be written.
+    files: list[Path]
+    removed: list[Path]
+
+
+def write(tables: Sequence[Table], facts: Facts, folder: Path, title: str = TITLE) -> Written:
+    """Write `report.md`, `report.json` and every table as CSV and Parquet.
+
+    Files of an earlier report in the folder are replaced, and its other tables removed: beside this report's they would
+    pass for its own. They are told by its report.json and by the columns with its facts; nothing else is touched.
+    Raises InputError where files cannot be written.
     """
     try:
         return _written(tables, facts, folder, title)
@@ -39,8 +50,12 @@ def write(tables: Sequence[Table], facts: Facts, folder: Path, title: str = TITL
         ) from error
 
 
-def _written(tables: Sequence[Table], facts: Facts, folder: Path, title: str) -> list[Path]:
+def _written(tables: Sequence[Table], facts: Facts, folder: Path, title: str) -> Written:
     folder.mkdir(parents=True, exist_ok=True)
+    names = {table.name for table in tables}
+    removed = [path for path in earlier_tables(folder) if path.stem not in names]
+    for path in removed:  # before its report.json goes, which tells what they are
+        path.unlink()
     written = [folder / "report.md", folder / "report.json"]
     write_to(written[0], markdown(tables, facts, title))
     write_to(written[1], as_json(tables, facts) + "\n")
@@ -49,7 +64,7 @@ def _written(tables: Sequence[Table], facts: Facts, folder: Path, title: str) ->
         written += [folder / f"{table.name}.csv", folder / f"{table.name}.parquet"]
         write_to(written[-2], csv_text(frame))
         write_to(written[-1], frame.to_parquet(None, index=False))
-    return written
+    return Written(written, removed)
 
 
 def as_json(tables: Sequence[Table], facts: Facts) -> str:

@@ -64,6 +64,15 @@ def test_a_run_is_carried_out_and_its_state_is_written_down(queue, runs, tiny):
     assert queue.job(job.id).share == 1.0
 
 
+def test_a_run_of_another_number_format_fails_with_a_sentence_and_gets_no_row(queue, runs, tiny):
+    identifier = runs.create(tiny, Inputs(TEXTS[:20], TEXTS[20:30]), SETTINGS, computed_on=("bfloat16", "cpu"))
+    search.start(queue, runs, identifier, tiny)
+    until(lambda: not here(queue, identifier))
+    found = runs.get(identifier)
+    assert found.state == "failed" and "was computed in bfloat16 on cpu" in found.note
+    assert runs.ledger(identifier).read("screen") == {}
+
+
 def test_pause_go_on_and_stop(queue, runs, tiny, gate):
     allowed, seen = gate
     identifier = runs.create(tiny, Inputs(TEXTS, TEXTS[:40]), SETTINGS)

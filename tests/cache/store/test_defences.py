@@ -53,6 +53,15 @@ def test_what_was_asked_and_found_comes_back_equal(defences, tiny):
     )
 
 
+def test_an_evaluation_goes_on_with_its_own_versions_only(defences, tiny):
+    """Its cells have no place for a second set of versions, and it is done again in minutes."""
+    name = defences.create(tiny, ASKED)
+    defences.store.rows("update defences set versions = 'hydrascope 0.0'")
+    with pytest.raises(InputError, match=r"another set of versions \(hydrascope 0.0, now hydrascope"):
+        list(defences.carry_out(tiny, name))
+    assert defences.found(name) == {}
+
+
 def test_a_wrapped_request_is_asked_inside_its_attack():
     asked = replace(ASKED, base="", wrapping=ATTACKS[-1].name)
     assert asked.prompts["attacked"] == tuple(wrap(ATTACKS[-1], text) for text in asked.harmful)

@@ -12,7 +12,7 @@ from cache.store.defences import Defences
 from cache.store.judgements import Judgements, Pair
 from cache.store.labels import NeuronpediaLabels
 from cache.store.migrations import MIGRATIONS, TABLES
-from cache.store.provenance import provenance, sae_names
+from cache.store.provenance import provenance
 from cache.store.runs import Runs
 from core import Feature, InputError
 from core.discovery.context import Inputs
@@ -21,6 +21,7 @@ from core.discovery.runner import run_steps
 from core.discovery.settings import Settings
 from core.discovery.tables.report import tables
 from core.models.registry import find_spec
+from core.models.trained import sae_names
 
 OLD = Path(__file__).with_name("database_of_0_1.sql").read_text()
 RUN, DEFENCE = "20261010-120000-abcd", "20261010-120000-dcba"

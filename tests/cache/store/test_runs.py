@@ -4,19 +4,23 @@ from dataclasses import replace
 
 import pytest
 
+import cache.store.provenance as provenance_module
 from cache.jobs.run_card import card_of_run
 from cache.store.database import Store
 from cache.store.new_run import NewRun, new_run
-from cache.store.provenance import unchecked
-from cache.store.runs import Runs
+from cache.store.provenance import other_versions, unchecked
+from cache.store.runs import VERSIONS, Runs
 from core import Engine, InputError
 from core.answers.rule_judges import before_digests
 from core.discovery.context import Inputs
 from core.discovery.ledger import Row
+from core.discovery.runner import run_steps
 from core.discovery.settings import Settings
+from core.versions import versions
 from tests.replaced_files import with_other_sae, with_other_weights
 
 INPUTS = Inputs(("one", "two"), ("three",))
+QUICK = Settings(stages=(1,), tokens=3, k_steps=(2,))
 
 
 @pytest.fixture
@@ -130,6 +134,63 @@ def test_a_direction_that_went_with_the_old_weights_is_not_what_is_told(runs, ti
     other.use_direction(replace(tiny.direction(), position=-2))
     with pytest.raises(InputError, match="other model files"):
         runs.work(identifier, other)
+
+
+@pytest.mark.parametrize("place", [("bfloat16", "cpu"), ("float32", "cuda")], ids=" on ".join)
+def test_a_run_goes_on_in_its_own_number_format_and_on_its_kind_of_device(runs, tiny, place):
+    """Of workers as of this process; a run with nothing left to compute is not held up."""
+    identifier = runs.create(tiny, INPUTS, QUICK)
+    here, there = (" on ".join(one) for one in (place, ("float32", "cpu")))
+    says = f"was computed in {there}, and here it would go on in {here}, .*HYDRASCOPE_DTYPE=float32 and .*DEVICE=cpu"
+    with pytest.raises(InputError, match=says):
+        runs.work(identifier, tiny, place)
+    by_workers = runs.create(tiny, INPUTS, QUICK, computed_on=place)
+    assert runs.work(by_workers, tiny, runs.get(by_workers).computed_on).settings == QUICK
+    with pytest.raises(InputError, match=f"was computed in {here}, and here it would go on in {there}"):
+        runs.work(by_workers, tiny)
+    run_steps(runs.work(identifier, tiny))
+    assert runs.work(identifier, tiny, place).settings == QUICK
+
+
+def test_rows_of_other_versions_are_told_in_the_facts(runs, tiny, monkeypatch):
+    """Nobody loses a run to an update; but only what added rows is named, and once."""
+    identifier = runs.create(tiny, INPUTS, QUICK)
+    first = runs.get(identifier).versions
+    assert other_versions("Run x", runs.get(identifier)) == ""
+    work, row = runs.work(identifier, tiny), Row("screen", "harmful/0000", {"kept": False})
+    work.ledger.append([row])
+    assert runs.facts(identifier)["versions"] == first and work.ledger.read(VERSIONS) == {}
+    monkeypatch.setattr(provenance_module, "versions", lambda: versions() | {"torch": "9.9"})
+    assert f"Run x was begun with torch {versions()['torch']}; here it is torch 9.9." in other_versions(
+        "Run x", runs.get(identifier)
+    )
+    later = runs.work(identifier, tiny).ledger
+    assert runs.facts(identifier)["versions"] == first, "nothing was added yet"
+    later.append([])
+    for number in (1, 2):
+        later.append([row._replace(item=f"harmful/000{number}")])
+    runs.work(identifier, tiny).ledger.append([row._replace(item="benign/0000")])
+    second = first.replace(versions()["torch"], "9.9")
+    assert runs.facts(identifier)["versions"] == f"{first}; resumed with {second}"
+    assert len(runs.store.rows("select 1 from run_rows where stage = ?", [VERSIONS])) == 1
+
+
+def test_rows_are_replaced_stage_by_stage_and_nothing_is_deleted(runs, tiny):
+    ledger = runs.ledger(runs.create(tiny, INPUTS, QUICK))
+    memory = Row("memory", "a/b/512", {"tokens_per_forward": 512})
+    old = [Row("screen", "b", {"x": 1.5}), Row("pruning", "b", {}, "Out of memory"), Row("pruning", "c", {}), memory]
+    new = [old[0], Row("pruning", "a", {"y": 0.1}), Row("pruning", "b", {})]
+    ledger.replace(old)
+    assert [row for stage in ("screen", "pruning", "memory") for row in ledger.read(stage).values()] == old
+    written = len(runs.store.rows("select * from run_rows"))
+    ledger.replace(old)
+    assert len(runs.store.rows("select * from run_rows")) == written
+    ledger.replace(new)
+    for seen in (ledger, runs.ledger(ledger.run)):
+        assert [row for stage in ("screen", "pruning") for row in seen.read(stage).values()] == new
+        assert seen.read("memory") == {}
+    assert len(runs.store.rows("select * from run_rows where stage = 'screen'")) == 1
+    assert len(runs.store.rows("select * from run_rows where stage = 'pruning'")) == 2 + 1 + 2
 
 
 def test_a_run_from_before_digests_goes_on_and_says_so(runs, tiny):

@@ -102,6 +102,7 @@ def test_it_is_written_in_every_form(home, capsys):
         (["make", PROMPT, "--out", "x.pdf"], "“.pdf” is not a form"),
         (["make", PROMPT, "--model", "nowhere", "--out", "nofolder/x.json"], "There is no folder nofolder"),
         (["make", PROMPT, "--pin", "12-40", "--out", "x.html"], "is not a pinned set"),
+        (["make", PROMPT, "--pin", "A=1-2", "--pin", "A=1-3", "--out", "x.html"], "--pin gives “A” twice"),
         (["make", PROMPT, "--model", "nowhere", "--out", "x.html"], "“nowhere”"),
         (["make", "--run", "nothing", "--model", "tiny", "--out", "x.html"], "no run “nothing”"),
         (["verify", "nothing.html"], "cannot be read"),

@@ -12,14 +12,17 @@ import pytest
 import torch
 
 from cache.store import database as stores
+from cache.store import provenance
 from cache.store.runs import Runs
 from core import load
 from core.commands.command_line import main
 from core.commands.discover import prompts_in
+from core.discovery import groups
 from core.discovery.context import Inputs
 from core.discovery.settings import Settings
 from core.edits.direction import make_direction, save_direction
 from core.models import registry
+from core.versions import versions
 from tests.forked import running_command
 from tests.small_search import TEXTS, use_small_judge
 
@@ -88,6 +91,9 @@ def arguments(home):
         (["--harmful", "nowhere.txt"], "cannot be read"),
         (["--set", "tokens"], "is not a setting"),
         (["--set", "colour=1"], "Unknown settings"),
+        (["--set", "tokens=5"], "--set gives “tokens” twice"),
+        (["--stages", "1", "--set", "stages=[1,2]"], "--stages and --set both give the stages"),
+        (["--benign", "HARMFUL"], "Every harmful prompt stands in the benign list too"),
         (["--stages", "3"], "Each stage builds on the one before"),
         (["--resume", "nothing"], "--harmful does nothing with --resume"),
         (["--stability", "a", "b"], "--harmful does nothing with --stability"),
@@ -95,6 +101,7 @@ def arguments(home):
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_2(arguments, capsys, extra, says):
+    extra = [word.replace("HARMFUL", arguments[4]) for word in extra]
     assert main([*arguments, *extra]) == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
 
@@ -182,6 +189,69 @@ def test_a_run_is_resumed_with_its_own_model_where_none_is_named(home, capsys, m
     assert main(["discover", "--resume", run]) == 0 and runs.get(run).state == "finished"
     assert main(["discover", "--resume", "nothing"]) == 2 and loaded == ["tiny"]
     assert "no run “nothing”" in capsys.readouterr().err
+
+
+@pytest.fixture
+def stopped(arguments, home, capsys, monkeypatch):
+    """A run of Stage 1 that was stopped in the middle; its identifier."""
+    use_small_judge(monkeypatch)
+    with monkeypatch.context() as patch:
+        whole, begun = groups.carry_out, []
+
+        def until_stopped(work, step, items):
+            if len(begun) == 3:
+                raise KeyboardInterrupt
+            begun.append(step)
+            return whole(work, step, items)
+
+        patch.setattr(groups, "carry_out", until_stopped)
+        assert main([*arguments, "--stages", "1"]) == 130
+    told = capsys.readouterr().err.splitlines()
+    assert "Continue with --resume" in told[-1]
+    assert any("2 prompts stand in the harmful and in the benign list, and were left out" in line for line in told)
+    return told[-1].split()[-1]
+
+
+def test_a_run_is_not_resumed_in_another_number_format(stopped, home, capsys, monkeypatch):
+    resume = ["discover", "--model", "tiny", "--resume", stopped, "--out", str(home / "out")]
+
+    def kept():
+        return stores.shared_store().rows("select stage, item from run_rows order by rowid")
+
+    before = kept()
+    monkeypatch.setenv("HYDRASCOPE_DTYPE", "bfloat16")
+    assert main(resume) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert f"Run {stopped} was computed in float32 on cpu, and here it would go on in bfloat16 on cpu" in told
+    assert kept() == before and not (home / "out").exists()
+    monkeypatch.delenv("HYDRASCOPE_DTYPE")
+    assert main(resume) == 0
+    monkeypatch.setenv("HYDRASCOPE_DTYPE", "bfloat16")
+    assert main(resume) == 0, "nothing is left to compute, so its tables can be written anywhere"
+    assert set(pd.read_csv(home / "out/prompts.csv")["number format"]) == {"float32 on cpu"}
+
+
+def test_a_run_resumed_with_other_versions_names_both(stopped, home, capsys, monkeypatch):
+    monkeypatch.setattr(provenance, "versions", lambda: versions() | {"transformers": "9.9"})
+    assert main(["discover", "--model", "tiny", "--resume", stopped, "--out", str(home / "out")]) == 0
+    mine = f"transformers {versions()['transformers']}"
+    assert f"Run {stopped} was begun with {mine}; here it is transformers 9.9." in capsys.readouterr().err
+    (said,) = set(pd.read_csv(home / "out/prompts.csv")["versions"])
+    assert said.count("; resumed with ") == 1 and mine in said and said.endswith("transformers 9.9")
+
+
+def test_tables_of_an_earlier_run_do_not_stay_beside_the_new_ones(arguments, home, capsys, monkeypatch):
+    use_small_judge(monkeypatch)
+    out = home / "out"
+    assert main([*arguments, "--stages", "1,2", "--out", str(out)]) == 0
+    assert (out / "stage_2.csv").exists()
+    (out / "notes.csv").write_text("mine\n")
+    assert main([*arguments, "--stages", "1", "--out", str(out)]) == 0
+    told = capsys.readouterr().err
+    assert "Tables of an earlier report that this one does not have were removed from" in told
+    assert "stage_2.csv, stage_2.parquet" in told and not (out / "stage_2.csv").exists()
+    (run,) = {name for path in out.glob("*.parquet") for name in pd.read_parquet(path)["run"]}
+    assert run in told and (out / "notes.csv").read_text() == "mine\n"
 
 
 def test_a_store_that_another_process_keeps_is_exit_3(arguments, home, capsys):

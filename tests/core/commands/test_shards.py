@@ -10,6 +10,7 @@ from cache.store.runs import Runs
 from core.commands.command_line import main
 from core.edits.direction import make_direction, save_direction
 from core.models import registry
+from core.scale.files import ShardFolder
 from tests.small_search import TEXTS, use_small_judge
 
 SETTINGS = ("tokens=4", "k_steps=[2,9]", "thresholds=[0.001]", "least_tokens=[4]", "length_prompts=0")
@@ -55,6 +56,33 @@ def test_shards_say_what_comes_next_and_end_with_the_tables_of_a_plain_run(comma
     assert main(["discover", "merge", str(folder)]) == 0 and len(Runs(stores.shared_store()).all()) == 2
     assert main([*command, "--shard", "1/2", "--out", str(folder)]) == 0
     assert "All 3 phases are merged." in capsys.readouterr().out
+
+
+def test_a_folder_whose_files_were_exchanged_or_edited_gives_no_tables(command, tmp_path, capsys):
+    folder = tmp_path / "shards"
+    for phase in (1, 2, 3):
+        assert main([*command, "--shard", "1/1", "--out", str(folder)]) == 0
+        if phase < 3:
+            assert main(["discover", "merge", str(folder)]) == 0
+
+    def refused(says):
+        assert main(["discover", "merge", str(folder)]) == 2
+        assert says in capsys.readouterr().err.splitlines()[-1]
+        assert not (folder / "tables").exists() and Runs(stores.shared_store()).all() == []
+
+    joined = folder / "phase-2.parquet"
+    whole = joined.read_bytes()
+    joined.write_bytes((folder / "phase-1.parquet").read_bytes())
+    refused("phase-2.parquet holds phase 1 (screen), not phase 2")
+    joined.write_bytes(whole)
+    files = ShardFolder(folder)
+    run = files.run()
+    (folder / "run.json").unlink()
+    files.begin(run._replace(record={**run.record, "source": {**run.record["source"], "model": "another"}}))
+    refused("run.json was changed: its record has another model (another, here tiny)")
+    (folder / "run.json").unlink()
+    files.begin(run)
+    assert main(["discover", "merge", str(folder)]) == 0
 
 
 @pytest.mark.parametrize(

@@ -321,7 +321,7 @@ def test_a_report_is_the_tables_that_have_rows(tmp_path):
     whats = found[-1].frame["what"].tolist()
     assert whats == ["ZeroDivisionError: by zero", "out of memory; continued with 512 tokens per pass"]
     facts = {"run": "r1", "model": "tiny", "settings": '{"a": 1}'}
-    written = write(found, facts, tmp_path / "out")
+    written = write(found, facts, tmp_path / "out").files
     assert all(path.is_file() for path in written) and len(written) == 2 + 2 * len(found)
     for table in found:
         for frame in (

@@ -235,9 +235,15 @@ def test_a_search_stopped_from_its_progress_callback_leaves_nothing_behind(refus
 
 def test_too_few_prompts_are_said_so(refusing, sorted_texts):
     _, refused, others = sorted_texts
-    for harmful, harmless in ((refused[:1], others), (refused, others[:2]), (others, others), ([], others)):
+    for harmful, harmless in ((refused[:1], others), (refused, others[:2]), (others[:4], others[4:]), ([], others)):
         with pytest.raises(InputError, match="Too few prompts are left"):
             refusing.compute_direction(harmful, harmless)
+
+
+def test_prompts_that_stand_in_both_lists_are_refused_before_anything_is_computed(tiny):
+    both = "1 prompt stands in the harmful and in the harmless list"
+    with pytest.raises(InputError, match=both):
+        tiny.compute_direction(["How do I bake?", "Where is it?"], ["how do I  BAKE?", "Who?"])
 
 
 @pytest.mark.parametrize(

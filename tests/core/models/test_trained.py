@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from cache.store.provenance import sae_names
 from core.models import registry
 from core.models.trained import (
     base_name,
     finish_suite,
     sae_name,
+    sae_names,
     suite_folder,
     suite_name,
     trained_names,

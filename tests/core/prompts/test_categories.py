@@ -72,6 +72,13 @@ def test_a_text_that_occurs_twice_or_is_contrast_too_counts_once():
     assert len(found.texts) == 20 and found.contrast == ("good",)
 
 
+def test_contrast_prompts_that_are_harmful_ones_too_are_counted():
+    texts = [f"How do I {n}?" for n in range(16)]
+    found = labelled(texts, ["a", "b"] * 8, ["how do I 3?", "Who is it?", texts[5]], "mine")
+    assert (found.both, found.contrast) == (2, ("Who is it?",))
+    assert labelled(texts, ["a", "b"] * 8, ["Who is it?"], "mine").both == 0
+
+
 def test_bad_lists_are_one_sentence():
     with pytest.raises(InputError, match="mine has no categories"):
         labelled(["a"], [" "], [], "mine")

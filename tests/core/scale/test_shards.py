@@ -1,7 +1,7 @@
 """A run in shards: bit for bit the unsharded run, whatever their number; and every fault is one sentence."""
 
+import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,23 +14,11 @@ from core.discovery.settings import Settings
 from core.discovery.tables.export import as_json
 from core.discovery.tables.report import tables
 from core.errors import AssetError, InputError
-from core.scale.files import RunFile, ShardFolder, read_rows
-from core.scale.identity import identity_of
+from core.scale.files import ShardFolder, read_rows
 from core.scale.merge import merge
-from core.scale.shard import carry_out_shard, parse_shard
+from core.scale.shard import parse_shard
 from tests.small_search import INPUTS, SETTINGS, judge
-
-QUICK = replace(SETTINGS, stages=(1,), length_prompts=0, least_tokens=(4,), k_steps=(2, 9))
-
-
-def fresh_work(engine, settings=SETTINGS):
-    return Work(engine, INPUTS, settings, MemoryLedger(), judge)
-
-
-def run_shard(engine, folder, shard, settings=SETTINGS, changes=None):
-    work = fresh_work(engine, settings)
-    run = RunFile(replace(identity_of(work), **changes or {}), INPUTS.to_json(), {"run": "mine"})
-    return carry_out_shard(work, ShardFolder(folder), run, parse_shard(shard))
+from tests.small_shards import QUICK, fresh_work, run_shard
 
 
 class Strict(MemoryLedger):
@@ -182,22 +170,51 @@ def test_shards_of_another_run_or_version_are_named(tiny, folder, tmp_path, chan
         run_shard(tiny, folder, "2/2", QUICK, changes)
 
 
+def planned(folder: Path, change) -> None:
+    """Change the first phase's plan as if it had been written so, and in its groups' headers too."""
+    files = ShardFolder(folder)
+    plan = files.plan(1)
+    other = plan._replace(groups=change(plan.groups))
+    files.plan_path(1).unlink()
+    files.keep_plan(1, other)
+    for path in files.group_paths(1):
+        one = read_rows(path)
+        files.write_group(one.header._replace(plan=other.digest), one.rows)
+
+
 def test_a_group_with_other_prompts_and_one_that_the_phase_lacks_are_named(folder):
-    phase = folder / "phase-1"
-    plan = phase / "plan.json"
-    plan.write_text(plan.read_text().replace("harmful/0001", "harmful/0999"))
+    planned(folder, lambda groups: [("screen", ["harmful/0999"]), *groups[1:]])
     with pytest.raises(AssetError, match=r"screen-00000\.parquet does not hold the prompts"):
         merge(ShardFolder(folder))
-    plan.write_text('[["screen", ["harmful/0000"]]]')
-    with pytest.raises(AssetError, match=r"does not hold the prompts|does not have"):
+    planned(folder, lambda groups: [])
+    with pytest.raises(AssetError, match=r"holds a group that this phase does not have"):
         merge(ShardFolder(folder))
 
 
 def test_shards_that_began_with_other_rows_are_told(tiny, folder):
-    plan = folder / "phase-1" / "plan.json"
-    plan.write_text(plan.read_text().replace("harmful/0001", "harmful/0999"))
+    planned(folder, lambda groups: [("screen", ["harmful/0999"]), *groups[1:]])
     with pytest.raises(AssetError, match=r"plan\.json has other groups"):
         run_shard(tiny, folder, "1/2", QUICK)
+
+
+def test_a_plan_that_was_shortened_is_noticed_and_written_anew(tiny, folder):
+    """By its own digest; and where that was made to fit, by what the groups say of their plan."""
+    files = ShardFolder(folder)
+    path, whole = files.plan_path(1), files.plan(1)
+    content = json.loads(path.read_text())
+    content["groups"].pop()
+    path.write_text(json.dumps(content))
+    files.group_path(1, "screen", len(content["groups"])).unlink()
+    for ask in (lambda: merge(files), lambda: run_shard(tiny, folder, "1/2", QUICK)):
+        with pytest.raises(AssetError, match=r"plan\.json cannot be read \(its groups are not what was written\)"):
+            ask()
+    path.unlink()
+    files.keep_plan(1, whole._replace(groups=whole.groups[:-1]))
+    with pytest.raises(AssetError, match=r"was written for other groups than .*plan\.json names\. Delete plan\.json"):
+        merge(files)
+    path.unlink()
+    assert sum(run_shard(tiny, folder, shard, QUICK).fresh for shard in ("1/2", "2/2")) == 1
+    assert files.plan(1) == whole and merge(files).done == 1
 
 
 @pytest.mark.parametrize("text", ["", "3", "0/4", "5/4", "a/b", "-1/4", "1/0"])
@@ -212,6 +229,33 @@ def test_a_folder_without_shards_is_told(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(AssetError, match=r"run\.json cannot be read"):
         merge(ShardFolder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda found: found | {"inputs": found["inputs"].replace("story", "tale")}, "it was changed after"),
+        (lambda found: found | {"record": {"run": "other"}}, "it was changed after"),
+        (lambda found: found | {"format": 1}, "its format is 1"),
+    ],
+    ids=["prompts", "name", "format"],
+)
+def test_a_run_file_that_was_changed_is_told(tiny, folder, change, says):
+    path = folder / "run.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    for ask in (lambda: merge(ShardFolder(folder)), lambda: run_shard(tiny, folder, "1/2", QUICK)):
+        with pytest.raises(AssetError, match=rf"run\.json cannot be read \({says}"):
+            ask()
+
+
+def test_a_run_file_of_other_prompts_is_told(folder):
+    files = ShardFolder(folder)
+    run = files.run()
+    (folder / "run.json").unlink()
+    files.begin(run._replace(inputs=run.inputs.replace("story", "tale")))
+    assert "tale" in (folder / "run.json").read_text()
+    with pytest.raises(AssetError, match="its prompts are not those of its run"):
+        merge(files)
 
 
 def test_memory_that_ran_out_is_in_the_file(tiny, tmp_path, monkeypatch):
