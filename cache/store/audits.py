@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
+from typing import NamedTuple
 
 from cache.store.database import Store, now
+from core.models.digest import Digests
 from core.prompts.conversation import Conversation, PromptLike, Turn
 from core.text.json_text import json_text, json_value
 
@@ -25,6 +27,8 @@ class Audit:
     turns: what was said before the prompt, as `written_turns` writes it; empty for a single prompt, as in rows from
     before it was kept. thinking: whether the model was let think first; None where it has no switch for that, or it was
     not kept. system: the words of the system block; None as the chat template writes it, empty where it was left out.
+    weights, sae_digests: what the model's files and its SAEs' held, as `core.models.digest` has it; both empty in rows
+    from before they were kept.
     """
 
     made_at: datetime  # UTC, without a time zone
@@ -60,6 +64,8 @@ class Audit:
     turns: str = ""
     thinking: bool | None = None
     system: str | None = None
+    weights: str = ""
+    sae_digests: str = ""
 
     @property
     def earlier(self) -> tuple[Turn, ...]:
@@ -71,6 +77,15 @@ class Audit:
     def asked(self) -> PromptLike:
         """What the model was asked: the prompt, or the whole conversation that ends with it."""
         return Conversation((*self.earlier, Turn("user", self.prompt))) if self.turns else self.prompt
+
+
+class SavedSet(NamedTuple):
+    """Edits kept under a name, as in a link, and the files that were loaded then, as `Audit` has them."""
+
+    name: str
+    edits: str
+    weights: str
+    sae_digests: str
 
 
 def written_turns(asked: PromptLike) -> str:
@@ -93,11 +108,12 @@ class Audits:
         self.store.insert("audits", [astuple(audit)])
 
     def recent(self, model: str, limit: int = 8) -> list[Audit]:
-        """The last audits of `model`, newest first, one for each thing that was asked and edit set."""
+        """The last audits of `model`, newest first, one for each thing that was asked, edit set and the files it was
+        measured with."""
         query = f"""
             select {_COLUMNS} from audits where model = ?
             qualify row_number() over (
-                partition by prompt, turns, thinking, system, edits order by rowid desc
+                partition by weights, sae_digests, prompt, turns, thinking, system, edits order by rowid desc
             ) = 1
             order by rowid desc limit ?
         """
@@ -112,15 +128,16 @@ class Audits:
         """How many audits were ever appended."""
         return int(self.store.rows("select count(*) from audits")[0][0])
 
-    def save_set(self, model: str, name: str, edits: str) -> None:
-        """Keep an edit set under a name; saved again under the same name, the name stands for the new one."""
-        self.store.insert("saved_sets", [(now(), model, name, edits)])
+    def save_set(self, model: str, digests: Digests, name: str, edits: str) -> None:
+        """Keep an edit set under a name; saved again under the same name, the name stands for the new one. What was
+        saved under it with other files stays beside it. digests: the files that are loaded now."""
+        self.store.insert("saved_sets", [(now(), model, name, edits, digests.weights, digests.sae_text)])
 
-    def saved_sets(self, model: str) -> dict[str, str]:
-        """Name → edits, newest first."""
-        query = """
-            select name, edits from saved_sets where model = ?
-            qualify row_number() over (partition by name order by rowid desc) = 1
+    def saved_sets(self, model: str) -> list[SavedSet]:
+        """All sets of `model`, newest first; a name can be there once for each set of files."""
+        query = f"""
+            select {", ".join(SavedSet._fields)} from saved_sets where model = ?
+            qualify row_number() over (partition by name, weights, sae_digests order by rowid desc) = 1
             order by rowid desc
         """
-        return {str(name): str(edits) for name, edits in self.store.rows(query, [model])}
+        return [SavedSet(*row) for row in self.store.rows(query, [model])]

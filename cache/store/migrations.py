@@ -153,4 +153,22 @@ MIGRATIONS: tuple[str, ...] = (
         select * from audits
         qualify row_number() over (partition by model, prompt, turns, thinking, system, edits order by rowid desc) = 1;
     """,
+    # 15: digests of the weights and SAEs that gave an audit, or that were loaded when a set was saved; empty for those
+    # from before this step. Audits and sets of other files stand beside each other.
+    """
+    drop view latest_audits;
+    alter table audits add column weights varchar default '';
+    alter table audits add column sae_digests varchar default '';       -- layer:digest of each SAE, comma-separated
+    create view latest_audits as
+        select * from audits
+        qualify row_number() over (
+            partition by model, weights, sae_digests, prompt, turns, thinking, system, edits order by rowid desc
+        ) = 1;
+    drop view latest_sets;
+    alter table saved_sets add column weights varchar default '';
+    alter table saved_sets add column sae_digests varchar default '';
+    create view latest_sets as
+        select * from saved_sets
+        qualify row_number() over (partition by model, name, weights, sae_digests order by rowid desc) = 1;
+    """,
 )

@@ -5,10 +5,10 @@ Knows: what must be the same before stored work goes on. Does not know: tables. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import PurePath
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from core import Engine, InputError
 from core.models.digest import Digests
@@ -29,6 +29,16 @@ _TITLES: dict[Fact, str] = {
 }
 #: Stands among the versions where the model was let think before it answered.
 THINKING = "thinking on"
+
+
+class OfFiles(Protocol):
+    """What is stored with digests of the files it is of; both empty in rows from before they were kept."""
+
+    @property
+    def weights(self) -> str: ...
+
+    @property
+    def sae_digests(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -139,12 +149,14 @@ def check_files(what: str, stored: Provenance, model: str, digests: Digests) -> 
         )
 
 
-def changed_files(stored: Provenance, digests: Digests) -> str:
-    """“model files”, “SAEs (layers 2, 5)”: what is other than it was, as far as it was kept."""
+def changed_files(stored: OfFiles, digests: Digests, layers: Collection[int] | None = None) -> str:
+    """“model files”, “SAEs (layers 2, 5)”: what is other than it was, as far as it was kept. layers: those whose SAEs
+    count; None for all."""
     before = dict(one.split(":") for one in stored.sae_digests.split(",") if one)
-    layers = [layer for layer, digest in digests.saes.items() if before.get(str(layer), digest) != digest]
+    counted = {layer: digest for layer, digest in digests.saes.items() if layers is None or layer in layers}
+    other = [layer for layer, digest in counted.items() if before.get(str(layer), digest) != digest]
     parts = ["model files"] if stored.weights not in ("", digests.weights) else []
-    parts += [f"SAEs ({'layer' if len(layers) == 1 else 'layers'} {', '.join(map(str, layers))})"] if layers else []
+    parts += [f"SAEs ({'layer' if len(other) == 1 else 'layers'} {', '.join(map(str, other))})"] if other else []
     return " and other ".join(parts)
 
 

@@ -103,4 +103,4 @@ def _import(engine: Engine) -> None:
 
 
 def _keep(engine: Engine, name: str, features: list[Feature]) -> None:
-    Audits(shared_store()).save_set(engine.spec.name, name, ",".join(words_for(features)))
+    Audits(shared_store()).save_set(engine.spec.name, engine.runtime.digests, name, ",".join(words_for(features)))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from cache.store.audits import Audits
+from cache.store.audit_table import AS_LOADED, NOT_KNOWN
 from cache.store.database import shared_store
 from cache.store.run_file import add_run
 from cache.store.runs import Runs
@@ -21,7 +21,8 @@ from core.discovery.ledger import features
 from core.discovery.tables.search import minimal_sets
 from core.edits.text import Word
 from core.labels.notes import Labels
-from pages.shared import measurements
+from core.models.digest import Digests
+from pages.shared import measurements, saved_sets
 from pages.shared.runs import run_name
 from pages.shared.text import counted
 from pages.shared.workspace import session
@@ -111,7 +112,7 @@ def _add_example(engine: Engine) -> None:
 
 def _of_a_list(engine: Engine) -> Chosen:
     """A saved set of edits, read as the features it names."""
-    known = saved_lists(engine.spec.name)
+    known = saved_lists(engine.spec.name, engine.runtime.digests)
     if not known:
         st.caption("No list is saved for this model yet. Save the features shown, or import a list, under “List”.")
         return Chosen("list")
@@ -120,23 +121,30 @@ def _of_a_list(engine: Engine) -> Chosen:
     name = str(
         st.selectbox("List", list(known), key=LIST, label_visibility="collapsed", width=360, persist_state="session")
     )
-    usable = tuple(feature for feature in known[name] if feature.index < engine.widths.get(feature.layer, 0))
-    if len(usable) < len(known[name]):
-        st.caption(f"{counted(len(known[name]) - len(usable), 'feature')} of it do not exist in this model's SAEs.")
+    named, sentence = known[name]
+    if sentence:
+        st.caption(sentence)
+    usable = tuple(feature for feature in named if feature.index < engine.widths.get(feature.layer, 0))
+    if len(usable) < len(named):
+        st.caption(f"{counted(len(named) - len(usable), 'feature')} of it do not exist in this model's SAEs.")
     return Chosen(name, usable)
 
 
-def saved_lists(model: str) -> dict[str, tuple[Feature, ...]]:
-    """Name → features of every set of edits that was saved for a model and names any, newest first."""
-    found = {}
-    for name, text in Audits(shared_store()).saved_sets(model).items():
+def saved_lists(model: str, digests: Digests) -> dict[str, tuple[tuple[Feature, ...], str]]:
+    """Name → features of every set of edits that was saved for a model and names any, newest first, and a sentence
+    where it is of other files than those that are loaded (`digests`); then its name says so too."""
+    found: dict[str, tuple[tuple[Feature, ...], str]] = {}
+    for one, files in saved_sets.listed(model, digests):
         try:
-            names = dict.fromkeys(Word.parse(word).name for word in split(text))
+            names = dict.fromkeys(Word.parse(word).name for word in split(one.edits))
             named = tuple(Feature.parse(each) for each in names if each != "direction")
         except InputError:  # from a version that wrote edits in another way
             continue
         if named:
-            found[name] = named
+            name = {AS_LOADED: one.name, NOT_KNOWN: f"{one.name} · files not known"}.get(files, f"{one.name} · {files}")
+            while name in found:  # of still other files
+                name += ", earlier"
+            found[name] = named, saved_sets.told(files)
     return found
 
 

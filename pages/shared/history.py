@@ -1,4 +1,4 @@
-"""What was audited before: kept in the store, and in words; and edit sets kept under a name.
+"""What was audited before: kept in the store, and in words.
 
 Knows: the store. Does not know: how anything is measured, or the sidebar, which offers audits again.
 """
@@ -24,10 +24,7 @@ from pages.shared.text import counted, plain, signed
 from pages.shared.verdicts import judge_of, verdicts
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
-from pages.shared.workspace.state import Workspace, split
 
-WITHOUT_EDITS = "Switch an edit on first: only edits that are on are saved."
-SET_NAME = "audit_set_name"
 #: Whether answers are kept too.
 KEEPS = "history_keeps_answers"
 _KEPT = "audit_last_kept"
@@ -88,6 +85,8 @@ def keep(engine: Engine, key: str, request: Request, before: Side, after: Side, 
             turns=written_turns(request.prompt),
             thinking=engine.runtime.template.thinking,
             system=engine.runtime.template.system,
+            weights=engine.runtime.digests.weights,
+            sae_digests=engine.runtime.digests.sae_text,
         )
     )
 
@@ -98,55 +97,6 @@ def trouble() -> None:
     for sentence in (store.trouble, store.notice):
         if sentence:
             st.warning(plain(sentence), icon=":material/database_off:")
-
-
-def saved_sets(engine: Engine, now: Workspace) -> None:
-    """Name the edits that are on and keep them, or take a set that was kept."""
-    store = Audits(shared_store())
-    found = store.saved_sets(engine.spec.name)
-    with st.popover(
-        "Saved sets",
-        type="tertiary",
-        icon=":material/bookmark:",
-        key="saved_sets",
-        help="Save these edits under a name, or load a saved set",
-    ):
-        none = not now.words_on
-        st.text_input(
-            "Name for this set",
-            key=SET_NAME,
-            max_chars=60,
-            disabled=none,
-            placeholder="top 10 without layer 12",
-            help=WITHOUT_EDITS if none else None,
-        )
-        st.button(
-            "Save the edits that are on",
-            key="save_set",
-            icon=":material/bookmark_add:",
-            disabled=none,
-            on_click=_save,
-            args=(store, engine.spec.name, ",".join(now.words_on)),
-            width="stretch",
-            help=WITHOUT_EDITS if none else None,
-        )
-        for place, (name, text) in enumerate(found.items()):
-            st.button(
-                f"{plain(name)} :gray[{counted(len(split(text)), 'edit')}]",
-                key=f"saved_{place}",
-                type="tertiary",
-                on_click=session.set_words,
-                args=(split(text),),
-            )
-
-
-def _save(store: Audits, model: str, edits: str) -> None:
-    name = (st.session_state.get(SET_NAME) or "").strip()
-    if not name:
-        session.say("Type a name for the set first.")
-        return
-    store.save_set(model, name[:60], edits)
-    session.say(f"Saved as “{name[:60]}”.")
 
 
 def described(row: Audit) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cache.engines import get_engine, is_loaded
-from cache.store.audit_table import audit_table
+from cache.store.audit_table import AS_LOADED, NOT_KNOWN, audit_table, files_of
 from cache.store.audits import Audit, Audits
 from cache.store.database import shared_store
 from core.models.registry import chosen_name
@@ -23,6 +23,8 @@ from pages.shared.workspace.state import Workspace, split
 
 KEEP = "audit_keep_answers"
 RECENT = 8
+#: Stands for the files of an audit of a model that is not loaded.
+_NOT_LOADED = ""
 #: Characters of a prompt that fit into a line.
 _LINE = 28
 #: Edits that a tooltip names, and characters of an earlier turn that it has.
@@ -34,16 +36,21 @@ def draw() -> bool:
     model, store = chosen_name(), Audits(shared_store())
     _model(model)
     st.markdown("**Recent**")
+    digests = get_engine(model).runtime.digests if is_loaded(model) else None
     found, now = store.recent(model, RECENT + 1), session.current()
-    rows = [row for row in found if not _is_shown(row, now, _thinks(model))][:RECENT]
+    known = [(row, _NOT_LOADED if digests is None else files_of(row, row.edits, digests)) for row in found]
+    rows = [
+        (row, files)
+        for row, files in known
+        if not (files in (AS_LOADED, NOT_KNOWN, _NOT_LOADED) and _is_shown(row, now, _thinks(model)))
+    ][:RECENT]
     if not rows:
         st.caption("The prompts you audit appear here.")
-    with st.container(gap="xxsmall", key="recent"):
-        clicked = [_row(place, row) for place, row in enumerate(rows)]
+    clicked = _recent(rows)
     if found:
         st.download_button(
             "All audits",
-            lambda: csv_text(audit_table(store.all(model))),
+            lambda: csv_text(audit_table(store.all(model), digests)),
             "hydrascope-audits.csv",
             "text/csv",
             key="history_csv",
@@ -51,8 +58,8 @@ def draw() -> bool:
             type="tertiary",
             on_click="ignore",
             help="Download every stored audit of this model as CSV: prompts, with the earlier turns of conversations, "
-            "scores, verdicts, the KL on benign prompts with its 95% interval, and the recovery of a reference answer "
-            "with the NLLs behind it.",
+            "scores, verdicts, the KL on benign prompts with its 95% interval, the recovery of a reference answer "
+            "with the NLLs behind it, and which files of the model and SAEs they are of.",
         )
     st.session_state[KEEP] = bool(st.session_state.get(KEEPS))
     st.toggle(
@@ -62,7 +69,7 @@ def draw() -> bool:
         help="The history always keeps prompts, edits and scores. When this is on, it also keeps the answers. "
         "Everything stays on this machine.",
     )
-    return any(clicked)
+    return clicked
 
 
 def outcome(row: Audit) -> str:
@@ -99,6 +106,28 @@ def _model(name: str) -> None:
     st.caption(
         f"Model {plain(name)} on {plain(device)}", help=plain(" ".join((f"{reason}.", sae_cards.line(engine.spec))))
     )
+
+
+def _recent(rows: Sequence[tuple[Audit, str]]) -> bool:
+    """The rows, those of the loaded files first, the others under what they are of. Returns whether one was clicked.
+    rows: each with its files, as `files_of` has them."""
+    told = [_told(files) for _, files in rows]
+    clicked = []
+    with st.container(gap="xxsmall", key="recent"):
+        for sentence in sorted(set(told)):  # the empty one is first
+            if sentence:
+                st.caption(sentence)
+            clicked += [_row(place, row) for place, (row, _) in enumerate(rows) if told[place] == sentence]
+    return any(clicked)
+
+
+def _told(files: str) -> str:
+    """What stands above audits of these files; nothing above those of the files that are loaded."""
+    return {
+        AS_LOADED: "",
+        NOT_KNOWN: "Files of model and SAEs were not kept:",
+        _NOT_LOADED: "Whether the model still has the files that these are of is known when it is loaded:",
+    }.get(files, f"With {files} under this model’s name:")
 
 
 def _row(place: int, row: Audit) -> bool:

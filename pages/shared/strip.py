@@ -18,7 +18,7 @@ from core import Engine, Feature
 from core.edits.overridden import overridden_sentence
 from core.edits.text import Word
 from core.labels.notes import Labels
-from pages.shared import history, measurements, prompt_box
+from pages.shared import measurements, prompt_box, saved_sets
 from pages.shared.engine import engine_key
 from pages.shared.feature_text import short
 from pages.shared.measurements import Side
@@ -134,7 +134,7 @@ def _buttons(engine: Engine, now: Workspace, link: Link) -> None:
     )
     if now.pins:
         _pinned(now)
-    history.saved_sets(engine, now)
+    saved_sets.popover(engine, now)
     _link(link)
     st.button(
         "Clear",

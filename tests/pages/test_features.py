@@ -217,7 +217,8 @@ def test_a_list_is_saved_under_its_name_and_chosen_again(visit):
     assert "Type a name for the list first" in texts(app)
     app.text_input(key=lists.NAME).set_value("Three of *them*")
     checked(app.button(key="features_save").click().run())
-    assert Audits(store.shared_store()).saved_sets(PAGE_MODEL) == {"Three of *them*": EDITS}
+    (saved,) = Audits(store.shared_store()).saved_sets(PAGE_MODEL)
+    assert (saved.name, saved.edits) == ("Three of *them*", EDITS)
     checked(app.segmented_control(key=source.SOURCE).set_value(source.A_LIST).run())
     assert shown(app)["feature"].tolist() == EDITS.split(",")
 

@@ -7,11 +7,14 @@ from dataclasses import fields, replace
 import pandas as pd
 import pytest
 
-from cache.store.audit_table import audit_table, gap_of
-from cache.store.audits import Audit, Audits, written_turns
+from cache.store.audit_table import audit_table, files_of, gap_of
+from cache.store.audits import Audit, Audits, SavedSet, written_turns
 from cache.store.database import Store
+from core.models.digest import Digests
 from core.prompts.conversation import Conversation
 from tests.cache.store.rows import audit
+
+LOADED = Digests("w", {1: "a", 2: "b"})
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def test_one_prompt_after_other_turns_or_thinking_is_another_audit(path):
     assert audits.recent("tiny") == [audits.all("tiny")[0], *reversed(rows[1:])]
     assert [row.asked for row in audits.recent("tiny")] == ["a", "a", "a", "a", asked]
     assert audits.store.rows("select count(*) from latest_audits") == [(5,)]
-    read = pd.read_csv(io.StringIO(audit_table(audits.all("tiny")).to_csv(index=False)))
+    read = pd.read_csv(io.StringIO(audit_table(audits.all("tiny"), LOADED).to_csv(index=False)))
     assert read["turns"].notna().to_list() == [False, False, False, False, True, False]
     assert read.loc[4, "turns"].startswith('["Why, “Ü”') and read["thinking"].notna().sum() == 2
 
@@ -76,10 +79,38 @@ def test_the_number_of_recent_rows_is_bounded(path):
 
 def test_named_sets_are_replaced_by_name_and_by_model(path):
     audits = Audits(Store(path))
-    audits.save_set("tiny", "mine", "1-1")
-    audits.save_set("tiny", "mine", "1-2,1-3")
-    audits.save_set("other", "mine", "9-9")
-    assert audits.saved_sets("tiny") == {"mine": "1-2,1-3"}
+    audits.save_set("tiny", LOADED, "mine", "1-1")
+    audits.save_set("tiny", LOADED, "mine", "1-2,1-3")
+    audits.save_set("other", LOADED, "mine", "9-9")
+    assert audits.saved_sets("tiny") == [SavedSet("mine", "1-2,1-3", "w", "1:a,2:b")]
+
+
+def test_sets_and_audits_of_other_files_stay_beside_those_of_the_files_that_are_loaded(path):
+    audits, other = Audits(Store(path)), LOADED._replace(saes={1: "a", 2: "x"})
+    audits.save_set("tiny", LOADED, "mine", "1-1,2-2")
+    audits.save_set("tiny", other, "mine", "2-3")
+    assert [(one.edits, files_of(one, one.edits, other)) for one in audits.saved_sets("tiny")] == [
+        ("2-3", "as loaded"),
+        ("1-1,2-2", "other SAEs (layer 2)"),
+    ]
+    for digests in (LOADED, other):
+        audits.append(replace(audit("a", "2-2"), weights=digests.weights, sae_digests=digests.sae_text))
+    assert [row.sae_digests for row in audits.recent("tiny")] == ["1:a,2:x", "1:a,2:b"]
+    assert audits.store.rows("select count(*) from latest_audits") == [(2,)]
+    assert audits.store.rows("select count(*) from latest_sets") == [(2,)]
+
+
+def test_which_files_an_audit_is_of():
+    row = replace(audit("a"), weights="w", sae_digests="1:a,2:x")
+    assert files_of(row, "1-4,direction", LOADED) == files_of(row, "", LOADED) == "as loaded", (
+        "layer 2 has no part in it"
+    )
+    assert files_of(row, "1-4=6?2-3>1", LOADED) == "other SAEs (layer 2)"
+    assert files_of(row, "2-4,1-4", Digests("v", {1: "b", 2: "b"})) == "other model files and other SAEs (layers 1, 2)"
+    assert files_of(audit("a"), "2-4", LOADED) == "not known"
+    table = audit_table([replace(row, edits="2-4"), audit("a")], LOADED)
+    assert table["files"].to_list() == ["other SAEs (layer 2)", "not known"]
+    assert table["sae_digests"].to_list() == ["1:a,2:x", ""]
 
 
 def test_the_table_has_every_column_and_the_recovery_that_follows(path):
@@ -90,12 +121,12 @@ def test_the_table_has_every_column_and_the_recovery_that_follows(path):
     for row in (plain, without, guessed, no_gap):
         audits.append(row)
     assert audits.all("tiny") == [no_gap, guessed, without, plain] and audits.all("other") == []
-    table = audit_table(audits.all("tiny"))
-    assert list(table) == [*(field.name for field in fields(Audit)), "recovery"]
+    table = audit_table(audits.all("tiny"), None)
+    assert list(table) == [*(field.name for field in fields(Audit)), "recovery", "files"]
     read = pd.read_csv(io.StringIO(table.to_csv(index=False))).set_index("prompt")
     assert read["recovery"].loc[["a", "c"]].to_list() == [0.5, pytest.approx(1 / 3)]
     assert read["recovery"].loc[["b", "d"]].isna().all()
     assert read.loc["c", "nll_floor"] in (True, "True") and read.loc["a", "reference_by"] == "a person"
     assert (read[["kl", "kl_low", "kl_high", "kl_prompts"]].to_numpy() == [0.02, 0.01, 0.03, 32]).all()
     assert gap_of(without) is None and math.isnan(gap_of(no_gap).recovery)
-    assert list(audit_table([])) == list(table)
+    assert list(audit_table([], LOADED)) == list(table)

@@ -16,6 +16,7 @@ from cache.store.audits import Audits
 from cache.store.database import Store
 from cache.store.runs import Runs
 from core.errors import StoreError
+from core.models.digest import Digests
 from tests.cache.store.rows import ROOT, audit
 
 KILLED = """
@@ -86,14 +87,14 @@ def test_a_flipped_byte_or_a_zeroed_block_is_never_read_as_something_else(path, 
 def test_of_a_damaged_file_the_tables_that_can_be_read_are_taken_over(path):
     filled(path)
     with_sets = Store(path)
-    Audits(with_sets).save_set("tiny", "mine", "12-40")
+    Audits(with_sets).save_set("tiny", Digests("w", {}), "mine", "12-40")
     with_sets.close()
     data = path.read_bytes()
     at = data.index(b"prompt 7 ")
     path.write_bytes(data[:at] + b"PROMPT 7 " + data[at + 9 :])
     store = Store(path)
     assert "rows of it could be read and were taken over" in store.notice
-    assert Audits(store).saved_sets("tiny") == {"mine": "12-40"} and Audits(store).count() == 0
+    assert [one.edits for one in Audits(store).saved_sets("tiny")] == ["12-40"] and Audits(store).count() == 0
 
 
 def killed_while_writing(path):
@@ -187,6 +188,7 @@ from pathlib import Path
 from cache.store.audits import Audits
 from cache.store.database import Store
 from core.errors import StoreError
+from core.models.digest import Digests
 from tests.cache.store.rows import audit
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(sys.argv[1])
@@ -221,6 +223,6 @@ def test_rows_are_ordered_as_they_were_appended_whatever_the_clock_said(path):
     store.insert("run_states", [(late, "a run", "running", "")])
     store.insert("run_states", [(early, "a run", "finished", "")])
     assert store.rows("select state from latest_run_states where run = 'a run'") == [("finished",)]
-    store.insert("saved_sets", [(late, "tiny", "mine", "12-1"), (early, "tiny", "mine", "12-2")])
-    assert Audits(store).saved_sets("tiny") == {"mine": "12-2"}
+    store.insert("saved_sets", [(late, "tiny", "mine", "12-1", "", ""), (early, "tiny", "mine", "12-2", "", "")])
+    assert [one.edits for one in Audits(store).saved_sets("tiny")] == ["12-2"]
     assert not Runs(store).all()

@@ -47,7 +47,9 @@ def test_every_row_of_an_old_database_is_read_back(old):
     assert (audit.kl, audit.kl_low, audit.kl_high, gap_of(audit), audit.reference_by) == (0.02, None, None, None, "")
     assert (audit.asked, audit.thinking, audit.system) == (audit.prompt, None, None), "a single prompt, as it was shown"
     assert Audits(store).all("tiny") == [audit]
-    assert Audits(store).saved_sets("tiny") == {"mine": "12-40,14-7=6@bos"}
+    (saved,) = Audits(store).saved_sets("tiny")
+    assert (saved.name, saved.edits) == ("mine", "12-40,14-7=6@bos")
+    assert (saved.weights, saved.sae_digests, audit.weights, audit.sae_digests) == ("", "", "", "")
     found = Runs(store).get(RUN)
     assert (found.name, found.state, found.versions, found.settings.k_steps) == ("before", "running", "", (2,))
     assert Runs(store).facts(RUN)["versions"] == "not kept"

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from cache.engines import get_engine
 from cache.store.audits import Audit, Audits
 from cache.store.database import shared_store
 from pages.shared.sidebar import outcome
 from pages.shared.text import plain
 from tests.conftest import PAGE_MODEL, opened, workspace
+from tests.replaced_files import with_other_sae
 
 APP = str(Path(__file__).resolve().parents[3] / "app.py")
 PAGES = ("discover", "hydra", "bos", "judges", "features", "study", "models")
@@ -42,3 +44,19 @@ def test_every_page_has_the_model_and_the_recent_audits(on_page_model, name):
     app = row.click().run()
     assert not app.exception and workspace(app).words_on == ("1-1", "1-2", "2-3")
     assert workspace(app).prompt == ROW.prompt and app.title[0].value == "Audit a refusal"
+
+
+def test_audits_of_other_files_stand_under_what_they_are_of(on_page_model):
+    audits, digests = Audits(shared_store()), get_engine(PAGE_MODEL).runtime.digests
+    other = with_other_sae(get_engine(PAGE_MODEL), 2).runtime.digests
+    for prompt, found in (("loaded now", digests), ("replaced", other)):
+        audits.append(replace(ROW, prompt=prompt, weights=found.weights, sae_digests=found.sae_text))
+    audits.append(replace(ROW, prompt="old row"))
+    app = opened(APP).switch_page("pages/models/page.py").run()
+    labels = [button.label.partition(" :")[0] for button in app.sidebar.button if button.key.startswith("recent_")]
+    assert labels == ["loaded now", "old row", "replaced"]
+    captions = [caption.value for caption in app.sidebar.caption]
+    assert captions[1:] == [
+        "Files of model and SAEs were not kept:",
+        "With other SAEs (layer 2) under this model’s name:",
+    ]
