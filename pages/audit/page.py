@@ -21,6 +21,7 @@ from pages.shared import (
     history,
     measurements,
     model_offer,
+    other_model,
     prompt_box,
     quick_sets,
     strip,
@@ -42,6 +43,8 @@ def audit(engine: Engine) -> None:
     """The whole page, from the strip down."""
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
+    if other_model.asks(engine, shows_load=False):
+        return
     key, top = engine_key(engine), strip.draw(engine)
     change, effect = strip.columns()
     with change:

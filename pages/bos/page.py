@@ -13,7 +13,7 @@ from core import Engine, Feature, HydrascopeError
 from pages.bos import answers, choose, clamp, defence, link, work
 from pages.bos.state import Clamp
 from pages.bos.work import Natural
-from pages.shared import card_button, measurements, quick_sets, strip
+from pages.shared import card_button, measurements, other_model, quick_sets, strip
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.text import plain
@@ -33,6 +33,8 @@ def bos(engine: Engine) -> None:
         return
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
+    if other_model.asks(engine):
+        return
     positions = "bos" if work.has_bos(engine) else "template"
     link.follow(positions)
     key, top = engine_key(engine), strip.draw(engine)

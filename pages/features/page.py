@@ -14,7 +14,7 @@ from core import Engine, Feature
 from core.edits.feature_sets import features_of
 from pages.features import cards, lists, maps, prompts, reading, rows, source, table, views, writer
 from pages.features.source import Chosen
-from pages.shared import measurements
+from pages.shared import measurements, other_model
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.text import plain
@@ -33,6 +33,8 @@ def features(engine: Engine) -> None:
         return
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
+    if other_model.asks(engine):
+        return
     session.write_address()
     if notice := session.take_notice():
         st.info(plain(notice), icon=":material/info:")

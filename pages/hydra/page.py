@@ -10,7 +10,7 @@ import streamlit as st
 
 from core import Engine, HydrascopeError
 from pages.hydra import heads, meaning, repair, runs, state, tour, who, woken
-from pages.shared import card_button, cards, feature_table, history, measurements, quick_sets, strip
+from pages.shared import card_button, cards, feature_table, history, measurements, other_model, quick_sets, strip
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.trouble import show_error, shown_as_sentences
@@ -23,6 +23,8 @@ def hydra(engine: Engine) -> None:
     """The whole page, from the strip down; or the tour in its place."""
     pairs = measurements.example_pairs(measurements.shipped_prompts(engine, engine.spec.name))
     session.open_with(engine, measurements.first_prompt(pairs))
+    if other_model.asks(engine):
+        return
     key = engine_key(engine)
     if tour.runs():
         tour.section(engine, key, pairs)

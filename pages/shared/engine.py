@@ -16,7 +16,7 @@ from core.models.trained import sae_names
 from pages.shared.progress_bar import progress_bar
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
-from pages.shared.workspace import session
+from pages.shared.workspace import session, shown
 
 
 def engine_or_stop() -> Engine:
@@ -45,7 +45,8 @@ _other_way: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 
 
 def _as_set(engine: Engine) -> Engine:
-    """The engine with thinking as the visitor set it, where the model knows thinking."""
+    """The engine with thinking as the visitor set it, where the model knows thinking. It is what the page shows."""
+    shown.shows(engine)
     wanted, now = session.current().settings.thinking, engine.runtime.template.thinking
     if now is None or wanted is None or wanted == now:
         return engine

@@ -45,4 +45,6 @@ def lines(asked: Workspace) -> list[str]:
         found.append(f"{counted(len(asked.pins), 'pinned set')} of edits")
     if asked.settings.clamp:
         found.append(f"a clamp on the BOS page: {plain(asked.settings.clamp, most=200)}")
+    if asked.origin.model:
+        found.append(f"all of it for the model {plain(asked.origin.model, most=60)}")
     return found or ["other settings of the pages"]

@@ -121,7 +121,13 @@ def _source(kind: str, runs: Runs) -> FeatureSource | None:
         st.caption(f"The {NEAREST} features of each layer that Stage 1 of the search takes first. No run is needed.")
         return FeatureSource()
     if kind == ACTIVE:
-        features = session.current().features
+        now = session.current()
+        features = now.features
+        if features and now.origin.model not in ("", chosen_name()):
+            raise InputError(
+                f"The active set was chosen for the model “{now.origin.model}”, and “{chosen_name()}” is in use. "
+                "Choose features of this one, for example on the Audit page."
+            )
         if not features:
             st.info(
                 "The active set has no features. Switch some on, for example on the Audit page.",

@@ -7,6 +7,7 @@ edits fit a model (the engine says so when they are read).
     edits=2-3,~3-4      edits; ~ is off        pin=…           a pinned set, like edits; once for each
     k=7 near=0.3 seed=2 mode=add tokens=64      settings, where they are not the usual ones
     view=Dose           the Hydra page's view   clamp=2-3=6@bos  what the BOS page clamps
+    model=demo          the model they were chosen for   saes=2.0a1b2c  and the SAEs of their layers
 
 Edits are parted and written as at the command line (`core.edits.typed`).
 """
@@ -20,14 +21,17 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from core import InputError
+from core.edits.named_layers import named_layers
 from core.edits.text import Word
 from core.prompts.conversation import Turn
+from pages.shared.workspace import origin
 from pages.shared.workspace.state import MOST_EDITS, MOST_PINS, USUAL, Edit, EditSet, Settings, Workspace, split
 
 PROMPT, TURN, EDITS, PIN = "prompt", "turn", "edits", "pin"
 TOP, NEAR, SEED, MODE, ADD, TOKENS, THINKING = "k", "near", "seed", "mode", "add", "tokens", "thinking"
 VIEW, CLAMP = "view", "clamp"
-NAMES = (PROMPT, TURN, EDITS, PIN, TOP, NEAR, SEED, MODE, TOKENS, THINKING, VIEW, CLAMP)
+MODEL, SAES = "model", "saes"
+NAMES = (PROMPT, TURN, EDITS, PIN, TOP, NEAR, SEED, MODE, TOKENS, THINKING, VIEW, CLAMP, MODEL, SAES)
 OFF = "~"
 #: Longer links are cut by mail programs, proxies and browsers.
 LONGEST_LINK = 6000
@@ -86,6 +90,7 @@ def read(parameters: Mapping[str, Sequence[str]]) -> Workspace:
         _read_edits(first.get(EDITS, "")),
         settings.within_limits(),
         tuple(filter(None, map(_read_edits, parameters.get(PIN, ()))))[-MOST_PINS:],
+        origin.read(first.get(MODEL, ""), first.get(SAES, "")),
     )
 
 
@@ -120,6 +125,7 @@ def ours(parameters: Mapping[str, Sequence[str]]) -> Parameters:
 def _parameters(workspace: Workspace) -> Parameters:
     """All of it, whatever its length."""
     usual, now = USUAL, workspace.settings
+    saes = origin.write_saes(workspace.origin, named_layers(workspace.chosen))
     found: dict[str, Sequence[str]] = {
         PROMPT: (workspace.prompt,) if workspace.prompt else (),
         TURN: [turn.text for turn in workspace.earlier],
@@ -133,6 +139,8 @@ def _parameters(workspace: Workspace) -> Parameters:
         THINKING: () if now.thinking is None else ("on" if now.thinking else "off",),
         VIEW: (now.view,) if now.view else (),
         CLAMP: (now.clamp,) if now.clamp else (),
+        MODEL: (workspace.origin.model,) if workspace.origin.model else (),
+        SAES: (saes,) if saes else (),
     }
     return ours(found)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -16,8 +17,9 @@ import streamlit as st
 from core import Edits, Engine
 from core.prompts.conversation import PromptLike
 from pages.shared import links_seen
-from pages.shared.workspace import address, fitting, mirrors, state
+from pages.shared.workspace import address, fitting, mirrors, shown, state
 from pages.shared.workspace.address import Link, Parameters
+from pages.shared.workspace.origin import NOT_KNOWN
 from pages.shared.workspace.state import MOST_EDITS, Workspace
 from pages.shared.workspace.undo import History
 
@@ -55,7 +57,8 @@ def change(to: Workspace) -> None:
     """Look at another workspace from now on. Call from a callback, or before anything is drawn from the workspace."""
     if len(to.edits) >= MOST_EDITS > len(current().edits):
         say(f"A set can have at most {MOST_EDITS:,} edits. The others were left out.")
-    _keep(history().change(to))
+    now = current()
+    _keep(history().change(to if now.words or to.edits == now.edits else _of_page(to)))
 
 
 def settle(to: Workspace) -> None:
@@ -80,7 +83,7 @@ def set_prompt(text: str) -> None:
 
 def set_words(words: Iterable[str]) -> None:
     """Replace the edits by these, all on."""
-    change(state.with_words(current(), words))
+    change(_of_page(state.with_words(current(), words)))
 
 
 def add_words(words: Iterable[str]) -> None:
@@ -91,7 +94,7 @@ def add_words(words: Iterable[str]) -> None:
 def set_both(asked: PromptLike, words: Iterable[str], thinking: bool | None = None) -> None:
     """Another prompt, or conversation, and other edits in one step, which one Undo takes back. thinking: whether the
     model is let think first; None leaves that as it is."""
-    now = state.with_words(state.with_other_prompt(current(), asked), words)
+    now = _of_page(state.with_words(state.with_other_prompt(current(), asked), words))
     change(now if thinking is None else state.with_settings(now, thinking=thinking))
 
 
@@ -150,6 +153,7 @@ def follow_address() -> None:
         _tell(address.lost(here))
         st.session_state[_HISTORY] = History(address.read(here))
         st.session_state[_WAITS] = bool(here) and links_seen.waits(_whole_address())
+        shown.begins(by_link=bool(here))
     elif not clicked and not _is_late(here) and here != address.link_to(current()).parameters:
         _tell(address.lost(here))
         st.session_state[_HISTORY] = history().change(address.read(here))
@@ -178,21 +182,23 @@ def open_with(engine: Engine, first_prompt: str) -> None:
     """Make the workspace one that this engine can work on. first_prompt: asked where there is no prompt yet.
 
     Edits that the model lacks are left out, of pinned sets too, with a notice. Call once the engine is there, before
-    anything is drawn.
+    anything is drawn. What is for another model (`shown.is_for_other`) stays: the page asks first what to do with it.
     """
     follow_address()
     st.session_state[_FIRST] = first_prompt
-    now = current()
-    if not now.prompt:
-        now = Workspace(first_prompt, now.earlier, now.edits, now.settings, now.pins)
-        st.session_state[_HISTORY] = History(now, history().past, history().undone)
+    now = replace(current(), prompt=current().prompt or first_prompt)
+    st.session_state[_HISTORY] = replace(history(), present=now)
+    if shown.is_for_other(now, engine):
+        return
+    now, told = shown.of_engine(now, engine)
+    _tell(told)
+    st.session_state[_HISTORY] = replace(history(), present=now)
     about = (engine.spec.name, engine.has_direction, now.words, now.pins)
     if st.session_state.get(_CHECKED) == about:
         return
     now, trouble = fitting.fitted(now, engine)
-    if trouble:
-        _tell(trouble)
-        st.session_state[_HISTORY] = History(now, history().past, history().undone)
+    _tell(trouble)
+    st.session_state[_HISTORY] = replace(history(), present=now)
     st.session_state[_CHECKED] = (engine.spec.name, engine.has_direction, now.words, now.pins)
 
 
@@ -207,7 +213,7 @@ def write_address() -> Link:
     now = current()
     link = address.link_to(now)
     here = address.ours(_whole_address())
-    bare = not here and now == Workspace(str(st.session_state.get(_FIRST, "")))
+    bare = not here and _is_first(now)
     parameters: Parameters = {} if bare else link.parameters
     if here != parameters:
         others = {name: values for name, values in _whole_address().items() if name not in address.NAMES}
@@ -229,7 +235,7 @@ def parameters() -> Parameters:
     written: Parameters | None = st.session_state.get(_WRITTEN)
     found = address.link_to(current()).parameters
     # The first example keeps the bare address it was opened with.
-    return {} if written == {} and current() == Workspace(str(st.session_state.get(_FIRST, ""))) else found
+    return {} if written == {} and _is_first(current()) else found
 
 
 def go_to(page: str) -> None:
@@ -251,6 +257,19 @@ def take_notice() -> str | None:
 def _whole_address() -> Parameters:
     """Every parameter of the address, ours and others."""
     return {name: tuple(st.query_params.get_all(name)) for name in st.query_params}
+
+
+def _is_first(now: Workspace) -> bool:
+    """Whether this is the first example, as it is at a bare address."""
+    return replace(now, origin=NOT_KNOWN) == Workspace(str(st.session_state.get(_FIRST, "")))
+
+
+def _of_page(to: Workspace) -> Workspace:
+    """`shown.of_page`, and what goes with that is said."""
+    found = shown.of_page(current(), to)
+    if to.pins and not found.pins:
+        say("The pinned sets were the other model’s, and were removed with its edits. “Undo” restores them.")
+    return found
 
 
 def _is_new(key: str) -> bool:

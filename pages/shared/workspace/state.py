@@ -1,6 +1,7 @@
 """The workspace as a frozen value, and the pure functions that make the next one out of it.
 
-Knows: a prompt, edits that are on or off, settings, pinned sets. Does not know: Streamlit, models, addresses.
+Knows: a prompt, edits that are on or off, settings, pinned sets, the name of the model they are for. Does not know:
+Streamlit, models, addresses.
 An edit is kept as it is written in a link (`12-40`, `14-7=6@bos`, `direction`): small, comparable, and what is sent to
 someone else.
 """
@@ -16,6 +17,7 @@ from core.edits import typed
 from core.edits.direction import Direction
 from core.edits.text import Word
 from core.prompts.conversation import Conversation, PromptLike, Turn
+from pages.shared.workspace.origin import NOT_KNOWN, Origin
 
 #: More edits would make every page slow, and no link could carry them.
 MOST_EDITS = 2000
@@ -74,7 +76,7 @@ USUAL = Settings()
 @dataclass(frozen=True)
 class Workspace:
     """Everything a visitor set. earlier: the turns of a conversation before the prompt. pins: sets of edits kept aside,
-    to be put back on whatever prompt there is.
+    to be put back on whatever prompt there is. origin: the model that edits, pins and the clamp were chosen for.
     """
 
     prompt: str = ""
@@ -82,6 +84,7 @@ class Workspace:
     edits: EditSet = ()
     settings: Settings = USUAL
     pins: tuple[EditSet, ...] = ()
+    origin: Origin = NOT_KNOWN
 
     @property
     def asked(self) -> PromptLike:
@@ -97,6 +100,11 @@ class Workspace:
     def words_on(self) -> tuple[str, ...]:
         """The edits that are switched on."""
         return tuple(edit.word for edit in self.edits if edit.on)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Everything that was chosen for a model: every edit, on or off, those of pinned sets, and the clamp."""
+        return (*self.words, *(edit.word for pin in self.pins for edit in pin), *split(self.settings.clamp))
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -157,6 +165,12 @@ def with_clamps(workspace: Workspace, features: Sequence[Feature], value: float,
     names = {str(feature) for feature in features}
     kept = tuple(edit for edit in workspace.edits if Word.parse(edit.word).name not in names)
     return with_more_words(replace(workspace, edits=kept), words_for(features, value, positions))
+
+
+def without_choice(workspace: Workspace, origin: Origin) -> Workspace:
+    """Another model's: nothing of what was chosen for the one before."""
+    settings = workspace.settings._replace(clamp="")
+    return replace(workspace, edits=(), pins=(), settings=settings, origin=origin)
 
 
 def with_settings(workspace: Workspace, **changed: Any) -> Workspace:

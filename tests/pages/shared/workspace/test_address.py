@@ -9,6 +9,7 @@ from core import Edits, Feature
 from core.prompts.conversation import Turn
 from pages.shared.workspace import address
 from pages.shared.workspace.address import LONGEST_LINK, Link
+from pages.shared.workspace.origin import Origin
 from pages.shared.workspace.state import Edit, Settings, Workspace, split, target, with_words
 
 texts = some.text(some.characters(exclude_categories=["Cs"]), max_size=300)
@@ -34,7 +35,13 @@ turns = some.lists(texts.filter(bool), max_size=2).map(
     lambda found: tuple(Turn(("user", "assistant")[n], text) for n, text in enumerate(found)) if len(found) == 2 else ()
 )
 workspaces = some.builds(
-    Workspace, texts, turns, edit_sets, settings, some.lists(edit_sets.filter(bool), max_size=4).map(tuple)
+    Workspace,
+    texts,
+    turns,
+    edit_sets,
+    settings,
+    some.lists(edit_sets.filter(bool), max_size=4).map(tuple),
+    some.builds(Origin, texts, some.just(())),
 )
 
 
@@ -80,7 +87,20 @@ def test_a_set_too_long_is_left_out_whole():
 
 def test_500_edits_fit():
     edits = tuple(f"{layer}-{index}" for layer in range(10, 20) for index in range(1000, 1050))
-    assert not address.link_to(with_words(Workspace("How do I bake bread?"), edits)).too_long
+    of = Origin("gemma-2-2b-it", tuple((layer, "0a1b2c") for layer in range(26)))
+    assert not address.link_to(with_words(Workspace("How do I bake bread?", origin=of), edits)).too_long
+
+
+def test_a_link_names_the_model_and_the_saes_of_the_layers_it_has_edits_in():
+    of = Origin("a/b", ((1, "aaaaaa"), (2, "bbbbbb"), (3, "cccccc"), (4, "dddddd")))
+    now = Workspace(
+        "p", edits=(Edit("1-1"),), settings=Settings(clamp="3-1=6"), pins=((Edit("2-1", False),),), origin=of
+    )
+    link = address.link_to(now)
+    assert link.url("http://here/").endswith("&model=a%2Fb&saes=1.aaaaaa,2.bbbbbb,3.cccccc")
+    assert address.read(parameters(link)).origin == Origin("a/b", of.saes[:3])
+    assert address.link_to(address.read(parameters(link))) == link
+    assert address.link_to(Workspace("p", origin=of)).parameters == {"prompt": ("p",), "model": ("a/b",)}
 
 
 def test_a_prompt_too_long_is_left_out_and_the_edits_stay():
