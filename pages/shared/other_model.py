@@ -85,7 +85,7 @@ def _sentence(now: Workspace, here: Origin, known: bool) -> str:
         said = f"{what} for other SAEs ({named}) than **{loaded}** has now: a number may stand for another feature."
     else:
         said = f"{what} for the model **{plain(now.origin.model, most=60)}**, and **{loaded}** is loaded"
-        said += ": a number stands for another feature there." if now.chosen else "."
+        said += ": a number may stand for another feature there." if now.chosen else "."
         said += "" if known else " No model of the first name is known here."
     return f"{said} Nothing is computed until you choose."
 
