@@ -42,7 +42,7 @@ def prepare() -> None:
 
     from core import ModelSpec
     from core.models import registry
-    from core.scale import worker
+    from core.scale import search
     from tests.loopback_hub.guard import only_loopback
     from tests.small_search import use_small_judge
 
@@ -51,7 +51,7 @@ def prepare() -> None:
     saes = {int(layer): Path(folder) for layer, folder in facts["saes"].items()}
     registry.register(ModelSpec(facts["name"], facts["model"], tuple(facts["layers"]), tuple(facts["refusal"]), saes))
     use_small_judge()
-    worker.carry_out = failing(worker.carry_out)
+    search.carry_out = failing(search.carry_out)
 
 
 def failing(carry_out):

@@ -60,7 +60,7 @@ def hands_for(options: argparse.Namespace, work: Callable[[], Work]) -> Iterator
         yield Hands(here, None)
         return
     from core.scale.cluster import size_of
-    from core.scale.crew import ray_crew
+    from core.scale.search import ray_crew
 
     size = size_of(2 if options.workers is None else options.workers, options.threads, options.ray)
     with ray_crew(work(), options.ray, size) as crew:

@@ -20,8 +20,8 @@ from core.discovery.ledger import MemoryLedger
 from core.discovery.runner import run_steps
 from core.errors import ClusterError
 from core.scale.cluster import LOCAL, Size
-from core.scale.crew import ray_crew
 from core.scale.identity import identity_of
+from core.scale.search import ray_crew
 from tests import ray_workers
 from tests.forked import running_command
 from tests.small_search import INPUTS, SETTINGS, judge, use_small_judge
@@ -194,9 +194,9 @@ def test_a_group_that_always_ends_its_worker_is_one_sentence(cluster, clean, tin
 
 
 def test_a_worker_of_another_version_is_named(cluster, clean, tiny, monkeypatch):
-    from core.scale import crew
+    from core.scale import search
 
-    monkeypatch.setattr(crew, "identity_of", lambda work: replace(identity_of(work), versions="hydrascope 9.9"))
+    monkeypatch.setattr(search, "identity_of", lambda work: replace(identity_of(work), versions="hydrascope 9.9"))
     says = r"worker on node .+ has other versions \(hydrascope .*, here hydrascope 9\.9\)\. Install the same program"
     with pytest.raises(ClusterError, match=says), ray_crew(draft(tiny), LOCAL, Size(1, 1)) as made:
         made.first()

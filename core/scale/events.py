@@ -1,0 +1,21 @@
+"""What a pool of workers tells of the groups that were given out. Knows: nothing but the shapes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Found(NamedTuple):
+    """What came of a group that was given out."""
+
+    key: int
+    result: Any
+
+
+class Lost(NamedTuple):
+    """A group that must be done again. at_fault: whether the worker was at it, and it may be the cause."""
+
+    key: int
+    at_fault: bool
+    node: str
+    reason: str
