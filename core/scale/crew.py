@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.discovery.groups import Checkpoint
 from core.errors import ClusterError
 from core.scale.cluster import Size, connected
-from core.scale.events import Found, Lost
+from core.scale.events import Found, Lost, Refused
 from core.scale.worker import Job, Ready
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 #: Times that one group may end its worker before the work stops.
 TRIES = 3
-#: Groups that may be out or done ahead of the first that is missing, for each worker.
-_AHEAD = 4
 #: Seconds between two looks at whether somebody asked to pause or stop.
 _POLL = 0.5
 
@@ -38,11 +36,12 @@ class Task(NamedTuple):
 
 
 class Crew:
-    """advice: what to do where a group ends its worker again and again, a sentence."""
+    """advice: what to do where a group ends its worker again and again, a sentence. ahead: groups that may be out or
+    done ahead of the first that is missing, for each worker."""
 
-    def __init__(self, pool: Pool, advice: str) -> None:
+    def __init__(self, pool: Pool, advice: str, ahead: int = 4) -> None:
         self.pool, self._advice = pool, advice
-        self._window = _AHEAD * pool.size.workers
+        self._window = ahead * pool.size.workers
 
     def first(self, checkpoint: Checkpoint = lambda: None) -> Ready:
         """The first worker that has loaded what it needs; waits for it. Raises ClusterError."""
@@ -52,9 +51,10 @@ class Crew:
         return ready[0]
 
     def in_order(self, tasks: Sequence[Task], checkpoint: Checkpoint) -> Generator[Any, None, None]:
-        """What comes of every task, in their order. Raises ClusterError where a group cannot be done, and what
-        `checkpoint` raises. While `checkpoint` waits, workers end what they are at and get nothing new."""
-        waiting, done, tries = deque(range(len(tasks))), dict[int, Found](), Counter[int]()
+        """What comes of every task, in their order. Raises ClusterError where a group cannot be done, InputError in its
+        turn where what is in it cannot be used, and what `checkpoint` raises. While `checkpoint` waits, workers end
+        what they are at and get nothing new."""
+        waiting, done, tries = deque(range(len(tasks))), dict[int, Found | Refused](), Counter[int]()
         for wanted in range(len(tasks)):
             while wanted not in done:
                 checkpoint()
@@ -62,7 +62,10 @@ class Crew:
                 for event in self.pool.hear(_POLL):
                     self._take(event, waiting, done, tries, tasks)
             self._give(tasks, waiting, wanted + self._window)  # before the driver is busy with the store
-            yield done.pop(wanted).result
+            came = done.pop(wanted)
+            if isinstance(came, Refused):
+                raise came.error
+            yield came.result
 
     def _give(self, tasks: Sequence[Task], waiting: deque[int], end: int) -> None:
         """Hand out what is next to whoever is free, up to the window's end."""
@@ -72,14 +75,14 @@ class Crew:
 
     def _take(
         self,
-        event: Found | Lost,
+        event: Found | Lost | Refused,
         waiting: deque[int],
-        done: dict[int, Found],
+        done: dict[int, Found | Refused],
         tries: Counter[int],
         tasks: Sequence[Task],
     ) -> None:
         """Keep a group's results, or put the group back to where it was in the row. Raises ClusterError."""
-        if isinstance(event, Found):
+        if not isinstance(event, Lost):
             done[event.key] = event
             return
         tries[event.key] += event.at_fault

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from core.errors import InputError
+
 
 class Found(NamedTuple):
     """What came of a group that was given out."""
 
     key: int
     result: Any
+
+
+class Refused(NamedTuple):
+    """A group that nobody can do, because of what is in it."""
+
+    key: int
+    error: InputError
 
 
 class Lost(NamedTuple):

@@ -17,9 +17,9 @@ from typing import Any
 import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
-from core.errors import ClusterError, HydrascopeError
+from core.errors import ClusterError, HydrascopeError, InputError
 from core.scale.cluster import Size
-from core.scale.events import Found, Lost
+from core.scale.events import Found, Lost, Refused
 from core.scale.worker import Job, Ready, Worker
 
 #: Groups that a worker has at once: the next is there already when it has done one.
@@ -74,7 +74,7 @@ class Pool:
         """Hand a group out."""
         member.given.append((key, member.handle.do.remote(*group)))
 
-    def hear(self, seconds: float) -> list[Found | Lost]:
+    def hear(self, seconds: float) -> list[Found | Lost | Refused]:
         """What has happened, after so many seconds at most. Raises ClusterError where no worker can do its part."""
         references = [one for member in self.members for one in member.references()]
         done, _ = ray.wait(references, num_returns=1, timeout=seconds)
@@ -104,9 +104,9 @@ class Pool:
         handle = actor.remote()
         return Member(handle, handle.where.remote(), handle.begin.remote(self._job, self.size.threads))
 
-    def _heard(self, member: Member, arrived: set[Any]) -> list[Found | Lost]:
+    def _heard(self, member: Member, arrived: set[Any]) -> list[Found | Lost | Refused]:
         """What one worker has to say, in the order in which it was asked."""
-        told: list[Found | Lost] = []
+        told: list[Found | Lost | Refused] = []
         try:
             if not member.node and member.placed in arrived:
                 member.node = ray.get(member.placed)
@@ -120,6 +120,10 @@ class Pool:
                     if not isinstance(error, RayTaskError):
                         raise  # Ray ended the worker
                     told.append(Lost(key, True, member.node, _first_line(error)))
+                except RayTaskError as error:
+                    if not isinstance(error.cause, InputError):
+                        raise
+                    told.append(Refused(key, error.cause))
                 member.given.popleft()
         except RayTaskError as error:
             raise self._cannot(member, error) from error
