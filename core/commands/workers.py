@@ -16,8 +16,10 @@ from core.errors import InputError
 if TYPE_CHECKING:
     from core.discovery.context import Work
     from core.discovery.groups import Crew
+    from core.engine import Engine
     from core.scale.cluster import Size
     from core.scale.judging import JudgingJob, RayJudges
+    from core.scale.recording import RayRecorders
 
 _LOCAL = "local"
 
@@ -83,9 +85,22 @@ def judges_for(options: argparse.Namespace, job: JudgingJob, revision: str | Non
         yield judges
 
 
+def recorders_for(options: argparse.Namespace, name: str, engine: Engine) -> RayRecorders | None:
+    """The workers that were asked for, hired when the recording begins; None for this process. name, engine: as of
+    `RayRecorders`. Raises InputError."""
+    check(options)
+    if options.ray is None:
+        return None
+    from core.scale.recording import RayRecorders
+
+    return RayRecorders(name, engine, options.ray, _size(options))
+
+
 def check(options: argparse.Namespace) -> None:
-    """Raises InputError for --workers and --threads without --ray."""
-    if options.ray is None and (options.workers is not None or options.threads is not None):
+    """Raises InputError for numbers below 1, and for --workers and --threads without --ray."""
+    if options.ray is not None:
+        _size(options)
+    elif options.workers is not None or options.threads is not None:
         raise InputError("--workers and --threads go with --ray. Add --ray, or leave them out.")
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import pytest
@@ -22,11 +22,15 @@ from core.commands.command_line import main
 from core.discovery.context import Work
 from core.discovery.ledger import MemoryLedger
 from core.discovery.runner import run_steps
-from core.errors import ClusterError
+from core.errors import Cancelled, ClusterError
 from core.models import registry
 from core.scale.cluster import LOCAL, Size
 from core.scale.identity import identity_of
+from core.scale.recording import RayRecorders
 from core.scale.search import ray_crew
+from core.training.chats import compose
+from core.training.record import record
+from core.training.weights import weights_used
 from tests import ray_workers
 from tests.forked import running_command
 from tests.small_search import INPUTS, SETTINGS, TEXTS, judge, use_small_judge
@@ -273,6 +277,27 @@ def test_a_judge_that_workers_cannot_load_is_named_with_its_node(cluster, clean,
     assert judged(asked, tmp_path, monkeypatch) == ([], "", 2)
     said = capsys.readouterr().err.splitlines()[-1]
     assert re.match(r"The worker on node .+ cannot load “harmbench-mistral”: The judge .+ cannot be loaded from", said)
+
+
+def test_a_recording_is_that_of_one_process_though_it_was_stopped_and_a_worker_is_killed(
+    cluster, clean, tiny, tiny_spec, tmp_path
+):
+    registry.register(tiny_spec)
+    pairs = [(f"How do I bake bread number {n}?", f"Take {n} cups of flour and tell me a story.") for n in range(12)]
+    chats = compose(tiny.tokenizer, pairs, 1500, longest=60, most_requests=2, seed=0)
+    asked = {"layers": (1, 2), "weights": weights_used(tiny), "budget": 128}
+    whole = record(tiny.model, chats, folder=tmp_path / "here", **asked)
+    left = iter((False, False, True))
+    with pytest.raises(Cancelled):
+        record(tiny.model, chats, folder=tmp_path / "there", cancelled=lambda: next(left), **asked)
+    (clean / "kill.record.1").touch()
+    with closing(RayRecorders("tiny", tiny, LOCAL, TWO)) as recorders:
+        found = record(tiny.model, chats, folder=tmp_path / "there", recorders=recorders, **asked)
+    assert found.tokens == whole.tokens and (clean / "kill.record.done").exists()
+    for name in ("layer_01.f16", "layer_02.f16", "done.json"):
+        assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+    of = json.loads((tmp_path / "here" / "done.json").read_text())["of"]
+    assert len(given(clean)) == of - 2 + 1, "what was there is not done again, what was lost is"
 
 
 def test_it_listens_on_this_machine_only(cluster):
