@@ -106,7 +106,7 @@ class RayJudges(Crew):
         InputError where an answer cannot be judged."""
         tasks = [
             Task(
-                f"Group {number} of the answers to “{self.name}”",
+                f"Group {number} of the answers that “{self.name}” judges",
                 ([prompt for prompt, _ in group], [answer for _, answer in group]),
             )
             for number, group in enumerate(groups)
