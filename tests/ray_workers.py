@@ -42,7 +42,8 @@ def prepare() -> None:
 
     from core import ModelSpec
     from core.models import registry
-    from core.scale import judging, recording, search
+    from core.scale import judging, search
+    from core.training import recorders
     from tests.loopback_hub.guard import only_loopback
     from tests.small_search import use_small_judge
 
@@ -51,12 +52,12 @@ def prepare() -> None:
     saes = {int(layer): Path(folder) for layer, folder in facts["saes"].items()}
     registry.register(ModelSpec(facts["name"], facts["model"], tuple(facts["layers"]), tuple(facts["refusal"]), saes))
     use_small_judge()
-    carry_out, judged, recorded = search.carry_out, judging.JudgingHand.do, recording.RecordingHand.do
+    carry_out, judged, recorded = search.carry_out, judging.JudgingHand.do, recorders.RecordingHand.do
     search.carry_out = lambda work, step, items: with_faults(step.name, items, lambda some: carry_out(work, step, some))
     judging.JudgingHand.do = lambda hand, prompts, answers: with_faults(
         "judge", prompts, lambda some: judged(hand, some, answers[: len(some)])
     )
-    recording.RecordingHand.do = lambda hand, prefix, layers, rows: with_faults(
+    recorders.RecordingHand.do = lambda hand, prefix, layers, rows: with_faults(
         "record", rows, lambda some: recorded(hand, prefix, layers, some)
     )
 

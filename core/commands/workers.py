@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.engine import Engine
     from core.scale.cluster import Size
     from core.scale.judging import JudgingJob, RayJudges
-    from core.scale.recording import RayRecorders
+    from core.training.recorders import RayRecorders
 
 _LOCAL = "local"
 
@@ -91,7 +91,7 @@ def recorders_for(options: argparse.Namespace, name: str, engine: Engine) -> Ray
     check(options)
     if options.ray is None:
         return None
-    from core.scale.recording import RayRecorders
+    from core.training.recorders import RayRecorders
 
     return RayRecorders(name, engine, options.ray, _size(options))
 

@@ -2,5 +2,5 @@
 
 Knows: groups, and what must be the same on every machine. Does not know: stages, the store, pages.
 Public: `identity.Identity`, `shard.carry_out_shard`, `merge.merge`, `cluster.connected`, `search.ray_crew`,
-`judging.ray_judges`, `recording.RayRecorders`.
+`judging.ray_judges`.
 """

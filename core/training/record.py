@@ -146,7 +146,7 @@ class Residuals:
 
 
 class Recorders(Protocol):
-    """Whoever computes residuals: this process, or many workers (`core.scale.recording`)."""
+    """Whoever computes residuals: this process, or many workers (`core.training.recorders`)."""
 
     def __call__(
         self,

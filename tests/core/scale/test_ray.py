@@ -26,10 +26,10 @@ from core.errors import Cancelled, ClusterError
 from core.models import registry
 from core.scale.cluster import LOCAL, Size
 from core.scale.identity import identity_of
-from core.scale.recording import RayRecorders
 from core.scale.search import ray_crew
 from core.training.chats import compose
 from core.training.record import record
+from core.training.recorders import RayRecorders
 from core.training.weights import weights_used
 from tests import ray_workers
 from tests.forked import running_command

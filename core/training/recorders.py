@@ -1,7 +1,7 @@
 """Recording residuals on workers of a Ray cluster, for the training of SAEs: each holds the plain model.
 
 Knows: what a worker is told of a model, and what must be the same on all of them. Does not know: files, where
-conversations come from, or which worker has which batch (`crew.py`, `pool.py`). Only the driver writes.
+conversations come from, or which worker has which batch (`core.scale`). Only the driver writes.
 """
 
 from __future__ import annotations
