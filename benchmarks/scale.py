@@ -192,7 +192,7 @@ def overhead(model: str, prompts: int) -> None:
     from core.discovery.runner import run_steps
     from core.prompts.shipped import held_out, read_shipped
     from core.scale.cluster import LOCAL, Size
-    from core.scale.crew import ray_crew
+    from core.scale.search import ray_crew
     from pages.discover.sizes import FIRST_LOOK, SIZES
 
     engine = load(model, "cpu")

@@ -1,7 +1,7 @@
 """What worker processes of the Ray tests do first: know the tiny model and its judge, and fail when told to.
 
-A test writes a file “KIND.STEP.NUMBER” into the folder of faults. The first worker that is given a group of that step,
-on the node that the file names if it names one, claims it by renaming it, and then
+A test writes a file “KIND.STEP.NUMBER” into the folder of faults; STEP may be “judge” or “record”. The first worker
+that is given a group of that step, on the node that the file names if it names one, claims it by renaming it, and then
 
 - kill: does the first half of the group and is killed with SIGKILL, as the kernel does when memory runs out;
 - memory: raises the error that Ray raises for a worker that its memory monitor ended;
@@ -42,7 +42,8 @@ def prepare() -> None:
 
     from core import ModelSpec
     from core.models import registry
-    from core.scale import worker
+    from core.scale import judging, search
+    from core.training import recorders
     from tests.loopback_hub.guard import only_loopback
     from tests.small_search import use_small_judge
 
@@ -51,28 +52,31 @@ def prepare() -> None:
     saes = {int(layer): Path(folder) for layer, folder in facts["saes"].items()}
     registry.register(ModelSpec(facts["name"], facts["model"], tuple(facts["layers"]), tuple(facts["refusal"]), saes))
     use_small_judge()
-    worker.carry_out = failing(worker.carry_out)
+    carry_out, judged, recorded = search.carry_out, judging.JudgingHand.do, recorders.RecordingHand.do
+    search.carry_out = lambda work, step, items: with_faults(step.name, items, lambda some: carry_out(work, step, some))
+    judging.JudgingHand.do = lambda hand, prompts, answers: with_faults(
+        "judge", prompts, lambda some: judged(hand, some, answers[: len(some)])
+    )
+    recorders.RecordingHand.do = lambda hand, prefix, layers, rows: with_faults(
+        "record", rows, lambda some: recorded(hand, prefix, layers, some)
+    )
 
 
-def failing(carry_out):
-    """`carry_out` with the faults that are asked for."""
+def with_faults(step, items, do):
+    """do(items) with the faults that are asked for."""
+    folder = Path(os.environ[FAULTS])
+    with (folder / "log").open("a") as log:
+        log.write(f"{os.getpid()} {step} {items[0]}\n")
+    if claimed(folder, "kill", step):
+        do(items[: len(items) // 2 or 1])
+        os.kill(os.getpid(), signal.SIGKILL)
+    if claimed(folder, "memory", step):
+        from ray.exceptions import OutOfMemoryError
 
-    def carried_out(work, step, items):
-        folder = Path(os.environ[FAULTS])
-        with (folder / "log").open("a") as log:
-            log.write(f"{os.getpid()} {step.name} {items[0]}\n")
-        if claimed(folder, "kill", step.name):
-            carry_out(work, step, items[: len(items) // 2 or 1])
-            os.kill(os.getpid(), signal.SIGKILL)
-        if claimed(folder, "memory", step.name):
-            from ray.exceptions import OutOfMemoryError
-
-            raise OutOfMemoryError("Task was killed due to the node running low on memory. (of a test)")
-        if claimed(folder, "wait", step.name):
-            time.sleep(600)
-        return carry_out(work, step, items)
-
-    return carried_out
+        raise OutOfMemoryError("Task was killed due to the node running low on memory. (of a test)")
+    if claimed(folder, "wait", step):
+        time.sleep(600)
+    return do(items)
 
 
 def claimed(folder: Path, kind: str, step: str) -> bool:

@@ -19,7 +19,7 @@ from core.discovery.groups import Crew, here
 from core.discovery.runner import RunProgress, run_steps
 from core.errors import Cancelled, HydrascopeError
 from core.scale.cluster import LOCAL, size_of
-from core.scale.crew import ray_crew
+from core.scale.search import ray_crew
 
 STOPPED = "Stopped. The results so far are kept, and you can resume the run."
 

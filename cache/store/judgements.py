@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from cache.store.database import Store, now
 from core.answers.judge import HARMS, Judge, Judgement, check_pairs
@@ -50,6 +50,26 @@ class Stored(NamedTuple):
         return tuple(one for one in self.judgements if one is not None)
 
 
+class Named(Protocol):
+    """Whose judgements are meant: a judge, or many workers that have the same one. name and revision: its own."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+
+class Judges(Named, Protocol):
+    """Many workers with one judge (`core.scale.judging`)."""
+
+    def __call__(
+        self, groups: Sequence[Sequence[Pair]], checkpoint: Callable[[], None]
+    ) -> Iterator[Sequence[Judgement]]:
+        """The judgements of every group, in the groups' order, as soon as they are there."""
+        ...
+
+
 class Both(NamedTuple):
     """Two judges' judgements of the answers that both have judged, in one order, and the judges' revisions."""
 
@@ -88,6 +108,37 @@ class Judgements:
         writes are chosen to take about so long. Raises what the judge raises, and
         Cancelled; what was judged until then is kept.
         """
+        return self._judged(
+            judge, prompts, answers, keep_answers, progress, lambda todo: _chunks(judge, todo, cancelled, seconds)
+        )
+
+    def judge_by(
+        self,
+        judges: Judges,
+        prompts: Sequence[str],
+        answers: Sequence[str],
+        keep_answers: bool = False,
+        progress: Callable[[int, int], None] = lambda done, of: None,
+        cancelled: Callable[[], bool] = NEVER,
+    ) -> tuple[Judgement, ...]:
+        """As `judge` without `seconds`, by many workers: in the same chunks, which are written in the same order."""
+
+        def parts(todo: Sequence[Pair]) -> Iterator[tuple[Sequence[Pair], Sequence[Judgement]]]:
+            groups = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
+            return zip(groups, judges(groups, lambda: _go_on(cancelled)), strict=True)
+
+        return self._judged(judges, prompts, answers, keep_answers, progress, parts)
+
+    def _judged(
+        self,
+        judge: Named,
+        prompts: Sequence[str],
+        answers: Sequence[str],
+        keep_answers: bool,
+        progress: Callable[[int, int], None],
+        parts: Callable[[Sequence[Pair]], Iterable[tuple[Sequence[Pair], Sequence[Judgement]]]],
+    ) -> tuple[Judgement, ...]:
+        """parts: makes of the answers to be judged some of them after others, each with its judgements."""
         check_pairs(prompts, answers)
         pairs = [Pair(*pair) for pair in zip(prompts, answers, strict=True)]
         for pair in pairs:
@@ -97,25 +148,16 @@ class Judgements:
         if keep_answers:
             without = [pair for pair in dict.fromkeys(pairs) if pair.key in known and pair.key not in kept]
             self._add(judge, without, [known[pair.key] for pair in without], keep_answers)
-        start, size = 0, CHUNK if seconds is None else FIRST
-        while start < len(todo):
-            progress(start, len(todo))
-            if cancelled():
-                raise Cancelled(
-                    "Judging was stopped. Finished judgements are kept, and the next try continues from there."
-                )
-            part, began = todo[start : start + size], time.monotonic()
-            judged = judge.judge([pair.prompt for pair in part], [pair.answer for pair in part])
+        done = 0
+        progress(done, len(todo))
+        for part, judged in parts(todo):
             self._add(judge, part, judged, keep_answers)
             known |= {pair.key: one for pair, one in zip(part, judged, strict=True)}
-            start += len(part)
-            if seconds is not None:
-                fitting = int(size * seconds / max(time.monotonic() - began, 1e-6))
-                size = max(1, min(fitting, 2 * size, CHUNK))
-        progress(len(todo), len(todo))
+            done += len(part)
+            progress(done, len(todo))
         return tuple(known[pair.key] for pair in pairs)
 
-    def missing(self, judge: Judge, prompts: Sequence[str], answers: Sequence[str]) -> int:
+    def missing(self, judge: Named, prompts: Sequence[str], answers: Sequence[str]) -> int:
         """How many answers `judge` would be asked for."""
         pairs = {Pair(*pair) for pair in zip(prompts, answers, strict=True)}
         known, _ = self._known(judge, list(pairs))
@@ -174,7 +216,7 @@ class Judgements:
         return str(rows[0][0])
 
     def _known(
-        self, judge: Judge, pairs: Sequence[Pair]
+        self, judge: Named, pairs: Sequence[Pair]
     ) -> tuple[dict[tuple[str, str], Judgement], set[tuple[str, str]]]:
         """What is stored of `pairs`, and of which of them the answer's text is stored too."""
         query = f"""
@@ -186,7 +228,7 @@ class Judgements:
         known = {(str(prompt), str(answer)): _judgement(facts) for prompt, answer, _, *facts in rows}
         return known, {(str(prompt), str(answer)) for prompt, answer, kept, *_ in rows if kept}
 
-    def _add(self, judge: Judge, pairs: Sequence[Pair], judged: Sequence[Judgement], keep_answers: bool) -> None:
+    def _add(self, judge: Named, pairs: Sequence[Pair], judged: Sequence[Judgement], keep_answers: bool) -> None:
         made = now()
         rows = [
             (
@@ -209,6 +251,27 @@ class Judgements:
             for pair, one in zip(pairs, judged, strict=True)
         ]
         self.store.insert("judgements", rows)
+
+
+def _chunks(
+    judge: Judge, todo: Sequence[Pair], cancelled: Callable[[], bool], seconds: float | None
+) -> Iterator[tuple[Sequence[Pair], Sequence[Judgement]]]:
+    """Answers as this process judges them, each chunk when it is asked for. seconds: as of `Judgements.judge`."""
+    start, size = 0, CHUNK if seconds is None else FIRST
+    while start < len(todo):
+        _go_on(cancelled)
+        part, began = todo[start : start + size], time.monotonic()
+        yield part, judge.judge([pair.prompt for pair in part], [pair.answer for pair in part])
+        start += len(part)
+        if seconds is not None:  # with the time that the write took
+            fitting = int(size * seconds / max(time.monotonic() - began, 1e-6))
+            size = max(1, min(fitting, 2 * size, CHUNK))
+
+
+def _go_on(cancelled: Callable[[], bool]) -> None:
+    """Raises Cancelled where somebody asked to stop."""
+    if cancelled():
+        raise Cancelled("Judging was stopped. Finished judgements are kept, and the next try continues from there.")
 
 
 def _judgement(facts: Sequence[Any]) -> Judgement:

@@ -7,7 +7,7 @@ Knows: the shape of a judgement. Does not know: any judge; rules are in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from core.answers.answer import Answer
 from core.answers.verdicts import Verdict
@@ -40,6 +40,16 @@ class Judgement(NamedTuple):
     delayed: bool = False
 
 
+class ComputedOn(NamedTuple):
+    """Number format and kind of device, such as “float32” and “cpu”; both empty where no model is asked."""
+
+    number_format: str = ""
+    device: str = ""
+
+
+NO_MODEL: Final = ComputedOn()
+
+
 class Judge(Protocol):
     """A judge. name and revision: what its results are stored under; another revision may judge otherwise."""
 
@@ -51,6 +61,11 @@ class Judge(Protocol):
 
     def footprint(self) -> Footprint:
         """What it takes; loads nothing. Raises DownloadError where that must be asked of the hub and cannot be."""
+        ...
+
+    def load(self) -> ComputedOn:
+        """Take what it asks into memory, which the first call of `judge` would do else. Raises AssetError,
+        DownloadError, and Cancelled while it is downloaded."""
         ...
 
     def judge(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from core.answers import rule
 from core.answers.fitted import fit_revision, thresholds
-from core.answers.judge import Judge, Judgement, check_pairs, ended_of
+from core.answers.judge import NO_MODEL, ComputedOn, Judge, Judgement, check_pairs, ended_of
 from core.answers.likelihood import Reference
 from core.answers.names import RULES, SUBSTRINGS, SUBSTRINGS_0_1, WORDINGS
 from core.answers.repetition import repetition
@@ -33,14 +33,18 @@ DecideMany = Callable[[Sequence[PromptLike], Sequence[str], Sequence[bool | None
 
 @dataclass(frozen=True)
 class RuleJudge:
-    """A rule in a judge's shape."""
+    """A rule in a judge's shape. computed_on: where the model that it asks is."""
 
     name: str
     revision: str
     decisions: DecideMany
+    computed_on: ComputedOn = NO_MODEL
 
     def footprint(self) -> Footprint:
         return Footprint()
+
+    def load(self) -> ComputedOn:
+        return self.computed_on
 
     def judge(
         self, prompts: Sequence[PromptLike], answers: Sequence[str], ended: Sequence[bool | None] | None = None
@@ -103,7 +107,17 @@ def rules_judge(runtime: Runtime) -> RuleJudge:
     reference, spec = Reference(runtime), runtime.spec
     which = " · ".join(filter(None, (f"{rule.REVISION}, fit {fit_revision()}", spec.name, spec.revision)))
     which = with_digest(which, runtime)
-    return RuleJudge(RULES, which, lambda prompts, answers, ended: decide_many(reference, prompts, answers, ended))
+    return RuleJudge(
+        RULES,
+        which,
+        lambda prompts, answers, ended: decide_many(reference, prompts, answers, ended),
+        computed_on(runtime),
+    )
+
+
+def computed_on(runtime: Runtime) -> ComputedOn:
+    """Where a judge computes that asks a loaded model."""
+    return ComputedOn(str(runtime.dtype).removeprefix("torch."), runtime.device.type)
 
 
 def with_digest(revision: str, runtime: Runtime) -> str:

@@ -1,17 +1,18 @@
 """`hydrascope judge`: answers of a file or of a run, judged, kept in the store, and two judges compared.
 
 Knows: what is printed and written. Does not know: how files and runs are read (`cache.store.answers`), or how a judge
-judges. One judge's model is unloaded before the next is loaded.
+judges. One judge's model is unloaded before the next is loaded, on workers too.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.commands import workers
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, refuse_unused
 from core.commands.outputs import check_out, write_out
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="the file to write: a JSON line for each answer, or the agreement as JSON",
     )
+    workers.add_arguments(parser, "judge")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -96,7 +98,14 @@ def _check(options: argparse.Namespace) -> None:
     if not options.file:
         refuse_unused(options, "without --file", "prompt_column", "answer_column")
     if not (options.file or options.run):
-        refuse_unused(options, "where two judges are compared on what is stored", "keep_answers", "device")
+        stored = "where two judges are compared on what is stored"
+        refuse_unused(options, stored, "keep_answers", "device", "ray", "workers", "threads")
+    workers.check(options)
+    if options.run and FIRST_TOKEN in (options.judge, *(options.agreement or ())):
+        raise InputError(
+            "first-token measures the unedited model, but a run's answers were given under edits. Use first-token "
+            "with a file instead."
+        )
     check_out(options.out, options.file)
 
 
@@ -135,21 +144,10 @@ def _judged(
     """The judge's revision and its judgements, printed in a line."""
     from core.answers.fitted import agreement_sentence
     from core.judges.summary import rates
-    from core.text.sizes import size_text
 
     prompts, answers = [pair.prompt for pair in pairs], [pair.answer for pair in pairs]
-    with progress_bar() as progress, closing(_made(name, options, progress)) as judge:
-        missing = kept.missing(judge, prompts, answers)
-        if missing and (taken := judge.footprint()).memory:
-            free = size_text(taken.free)
-            note(f"{name} takes {taken.summary}; {free} of memory is free.")
-
-        def count(done: int, of: int) -> None:
-            if of:
-                note(f"{name}: {done} of {of} judged")
-
-        found = kept.judge(judge, prompts, answers, options.keep_answers, count)
-        revision = judge.revision
+    judged = _judged_here if options.ray is None else _judged_by_workers
+    revision, missing, found = judged(kept, name, prompts, answers, options)
     once = _each_once(pairs, found)
     shown = "; ".join(f"{label} {rate}" for label, rate in rates(once).items())  # with intervals
     known = "" if missing == len(once) else f", {len(once) - missing} already stored"
@@ -158,17 +156,58 @@ def _judged(
     return revision, found
 
 
+def _judged_here(
+    kept: Judgements, name: str, prompts: Sequence[str], answers: Sequence[str], options: argparse.Namespace
+) -> tuple[str, int, tuple[Judgement, ...]]:
+    """The judge's revision, how many answers it was asked for, and its judgements, by this process."""
+    from core.text.sizes import size_text
+
+    with progress_bar() as progress, closing(_made(name, options, progress)) as judge:
+        missing = kept.missing(judge, prompts, answers)
+        if missing and (taken := judge.footprint()).memory:
+            note(f"{name} takes {taken.summary}; {size_text(taken.free)} of memory is free.")
+        found = kept.judge(judge, prompts, answers, options.keep_answers, _counting(name))
+        return judge.revision, missing, found
+
+
+def _judged_by_workers(
+    kept: Judgements, name: str, prompts: Sequence[str], answers: Sequence[str], options: argparse.Namespace
+) -> tuple[str, int, tuple[Judgement, ...]]:
+    """The same by workers; a judge that asks a model of the registry is loaded by them alone. None is hired where it is
+    known without them that everything is judged."""
+    from core.judges.catalogue import find_judge
+    from core.models.registry import find_spec
+    from core.scale.judging import JudgingJob
+
+    revision = None
+    if name in NEED_ENGINE:
+        find_spec(options.model)  # an unknown name is reported before anything is started
+    else:
+        judge = find_judge(name, options.folder, options.device)
+        revision = judge.revision
+        if not kept.missing(judge, prompts, answers):
+            return revision, 0, kept.judge(judge, prompts, answers, options.keep_answers)
+    folder = None if options.folder is None else options.folder.absolute()
+    with workers.judges_for(options, JudgingJob(name, options.model, folder, options.device), revision) as judges:
+        missing = kept.missing(judges, prompts, answers)
+        found = kept.judge_by(judges, prompts, answers, options.keep_answers, _counting(name))
+        return judges.revision, missing, found
+
+
+def _counting(name: str) -> Callable[[int, int], None]:
+    def count(done: int, of: int) -> None:
+        if of:
+            note(f"{name}: {done} of {of} judged")
+
+    return count
+
+
 def _made(name: str, options: argparse.Namespace, progress: Progress) -> Judge:
     from core.engine import load
     from core.judges.catalogue import find_judge
 
     if name not in NEED_ENGINE:
         return find_judge(name, options.folder, options.device, progress)
-    if options.run and name == FIRST_TOKEN:
-        raise InputError(
-            "first-token measures the unedited model, but a run's answers were given under edits. Use first-token "
-            "with a file instead."
-        )
     return find_judge(name, options.folder, engine=load(options.model, options.device, progress=progress))
 
 

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.commands import workers
 from core.commands.exit_codes import ExitCode
 from core.commands.terminal import note, progress_bar, stop_on_interrupt, table
 from core.errors import AssetError, Cancelled, InputError
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     train.add_argument("--device", metavar="NAME", help="such as cpu or cuda (default: the best device)")
     train.add_argument("--dtype", metavar="NAME", help="float32, bfloat16 or float16 (default: by the model's size)")
+    workers.add_arguments(train, "record the residuals")
     cards = actions.add_parser("cards", help="show how well the SAEs of a model read held-out text")
     cards.add_argument("model", help="a name listed by `hydrascope models`")
     shrink = actions.add_parser("shrink", help="store SAELens residual SAEs as int8, and say what that costs")
@@ -85,6 +87,7 @@ def _train(options: argparse.Namespace) -> int:
     from core.training.estimate import probed
 
     settings, name = _settings(options), options.model
+    workers.check(options)
     base_spec(name)  # an unknown name is reported before anything is read
     prompts = _prompts(options.prompts)
     try:
@@ -93,13 +96,20 @@ def _train(options: argparse.Namespace) -> int:
                 engine = load_plain(name, options.device, options.dtype, progress, interrupted)
             plan = plan_for(name, engine, settings, prompts)
             plan.check_room()
+            recorders = workers.recorders_for(options, name, engine)
             note(f"Training SAEs of width {settings.width:,} for {name}, layers {layers_text(settings.layers)}.")
             note(f"Runs on {engine.placement}. Files are kept in {training_folder(name)}.")
             for line in probed(engine, plan, settings, texts_for(name, settings, prompts)).lines:
                 note(line)
             with progress_bar() as progress:
                 folder, _ = train_for(
-                    name, settings, prompts=prompts, engine=engine, progress=progress, cancelled=interrupted
+                    name,
+                    settings,
+                    prompts=prompts,
+                    engine=engine,
+                    recorders=recorders,
+                    progress=progress,
+                    cancelled=interrupted,
                 )
     except (KeyboardInterrupt, Cancelled):
         note("Stopped. Everything so far is kept. Run the same command again to continue.")

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import torch
 
 from core import devices
-from core.answers.judge import Judgement, check_pairs
+from core.answers.judge import ComputedOn, Judgement, check_pairs
 from core.errors import AssetError, InputError
 from core.forward.device_lock import DEVICE_LOCK
 from core.forward.token_budget import tokens_per_forward
@@ -164,31 +164,34 @@ class Classifier(ABC):
             raise AssetError(f"{folder} has no {WEIGHTS}. Give the folder with a judge's model and its tokenizer.")
         return found
 
-    def load(self) -> None:
+    def load(self) -> ComputedOn:
         """Take the one place, from whichever judge has it. Raises AssetError, DownloadError and Cancelled."""
         with ONE_AT_A_TIME:
-            if self.model is not None:
-                return
-            make_room()
-            placement = devices.placement_for(0, self.device)
-            folder = self.folder
-            if folder is None:
-                wanted = Wanted(self.repo, JUDGE_FILES)
-                folder = fetch(wanted, part(self.progress, 0.0, 0.9), self.cancelled)
-                # A snapshot is called by its commit, and the branch may have moved meanwhile.
-                self._revision = folder.name
-            self.progress(f"Loading the judge {self.name}", 0.9)
-            try:
-                self.tokenizer, self.model = _read(folder, placement.device)
-            except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
-                self.tokenizer = self.model = None
-                reason = reason_of(error)
-                raise AssetError(
-                    f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}). Check its files and "
-                    "the free memory."
-                ) from error
-            take(self)
-            self.progress(f"The judge {self.name} is ready", 1.0)
+            if self.model is None:
+                self._take_place()
+            return ComputedOn(str(self.model.dtype).removeprefix("torch."), self.model.device.type)
+
+    def _take_place(self) -> None:
+        make_room()
+        placement = devices.placement_for(0, self.device)
+        folder = self.folder
+        if folder is None:
+            wanted = Wanted(self.repo, JUDGE_FILES)
+            folder = fetch(wanted, part(self.progress, 0.0, 0.9), self.cancelled)
+            # A snapshot is called by its commit, and the branch may have moved meanwhile.
+            self._revision = folder.name
+        self.progress(f"Loading the judge {self.name}", 0.9)
+        try:
+            self.tokenizer, self.model = _read(folder, placement.device)
+        except Exception as error:  # each of half a dozen libraries has its own types for a file it cannot read
+            self.tokenizer = self.model = None
+            reason = reason_of(error)
+            raise AssetError(
+                f"The judge “{self.name}” cannot be loaded from {folder} ({reason:.300}). Check its files and "
+                "the free memory."
+            ) from error
+        take(self)
+        self.progress(f"The judge {self.name} is ready", 1.0)
 
     @torch.inference_mode()
     def generate(self, rows: Sequence[Sequence[int]]) -> list[tuple[list[int], list[torch.Tensor]]]:

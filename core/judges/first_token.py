@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.answers.judge import Judgement, check_pairs
-from core.answers.rule_judges import with_digest
+from core.answers.judge import NO_MODEL, ComputedOn, Judgement, check_pairs
+from core.answers.rule_judges import computed_on, with_digest
 from core.edits.edits import DirectionEdit, Edits
 from core.engine import Engine
 from core.judges.names import FIRST_TOKEN
@@ -25,15 +25,20 @@ class FirstToken:
     not begin with a refusal token (Arditi et al. 2024 filter prompts by this sign). The answers are not read, so it
     never says degenerate.
 
-    scores: prompts → float64 [prompts], of one model under one edit set. revision: which ones.
+    scores: prompts → float64 [prompts], of one model under one edit set. revision: which ones. computed_on: where the
+    model is.
     """
 
     scores: Callable[[Sequence[PromptLike]], np.ndarray]
     revision: str
     name: str = FIRST_TOKEN
+    computed_on: ComputedOn = NO_MODEL
 
     def footprint(self) -> Footprint:
         return Footprint()
+
+    def load(self) -> ComputedOn:
+        return self.computed_on
 
     def judge(
         self, prompts: Sequence[PromptLike], answers: Sequence[str], ended: Sequence[bool | None] | None = None
@@ -63,4 +68,8 @@ def first_token_judge(engine: Engine, edits: Edits = Edits()) -> FirstToken:
     facts += sorted({item.direction.key for item in edits if isinstance(item, DirectionEdit)})  # the text names none
     facts.append(f"refusal tokens {', '.join(map(str, spec.refusal_tokens))}")
     revision = with_digest(" · ".join(filter(None, facts)), engine.runtime)
-    return FirstToken(lambda prompts: engine.measure(prompts, edits).refusal_score[:, 0], revision)
+    return FirstToken(
+        lambda prompts: engine.measure(prompts, edits).refusal_score[:, 0],
+        revision,
+        computed_on=computed_on(engine.runtime),
+    )

@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-from core.answers.judge import Judgement, check_pairs, ended_of
+from core.answers.judge import ComputedOn, Judgement, check_pairs, ended_of
+from core.answers.rule_judges import computed_on
 from core.errors import AssetError, InputError
 from core.forward.assembly import load_runtime
 from core.forward.branches import unedited_branches
@@ -78,6 +79,10 @@ class LanguageModelJudge:
         return judge_footprint(
             found.weights, self.device, download=found.download, gated=found.gated, needs_token=found.needs_token
         )
+
+    def load(self) -> ComputedOn:
+        """Raises AssetError, DownloadError, and Cancelled while the model is downloaded."""
+        return computed_on(self._load()[0])
 
     def judge(
         self, prompts: Sequence[PromptLike], answers: Sequence[str], ended: Sequence[bool | None] | None = None

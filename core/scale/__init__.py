@@ -1,5 +1,6 @@
-"""One run of the search on many machines: as files of groups for any scheduler, or as workers on Ray.
+"""Work on many machines: a run of the search as files of groups for any scheduler, or groups on Ray's workers.
 
-Knows: a run's groups and phases, and what must be the same on every machine. Does not know: stages, the store, pages.
-Public: `identity.Identity`, `shard.carry_out_shard`, `merge.merge`, `cluster.connected`, `crew.RayCrew`.
+Knows: groups, and what must be the same on every machine. Does not know: stages, the store, pages.
+Public: `identity.Identity`, `shard.carry_out_shard`, `merge.merge`, `cluster.connected`, `search.ray_crew`,
+`judging.ray_judges`.
 """

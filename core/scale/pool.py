@@ -1,7 +1,8 @@
 """Workers on a cluster: hired, given groups, heard, and replaced when they end.
 
-Knows: Ray's actors and their ends. Does not know: rows, order, what a group is. Ray restarts and repeats nothing by
-itself here: what is to be done again is decided in one place (`crew.py`), so nothing is done unseen.
+Knows: Ray's actors and their ends. Does not know: order, what a group is, or what workers load. Ray
+restarts and repeats nothing by itself here: what is to be done again is decided in one place (`crew.py`), so nothing is
+done unseen.
 """
 
 from __future__ import annotations
@@ -9,18 +10,17 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
-import pyarrow as pa
 import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
-from core.errors import ClusterError, HydrascopeError
+from core.errors import ClusterError, HydrascopeError, InputError
 from core.scale.cluster import Size
-from core.scale.identity import Identity
-from core.scale.worker import Asked, Ready, Worker
+from core.scale.events import Found, Lost, Refused
+from core.scale.worker import Job, Ready, Worker
 
 #: Groups that a worker has at once: the next is there already when it has done one.
 _AT_ONCE = 2
@@ -29,22 +29,6 @@ PLACING = 60.0
 #: Workers that end before they are ready, one after another, before that is said.
 _STARTS = 3
 _log = logging.getLogger("hydrascope.scale")
-
-
-class Found(NamedTuple):
-    """The rows of a group that was given out."""
-
-    key: int
-    table: pa.Table
-
-
-class Lost(NamedTuple):
-    """A group that must be done again. at_fault: whether the worker was at it, and it may be the cause."""
-
-    key: int
-    at_fault: bool
-    node: str
-    reason: str
 
 
 @dataclass
@@ -66,17 +50,19 @@ class Member:
 
 
 class Pool:
-    """expected: what every worker must be; its number format and device are the first worker's."""
+    """difference(first, other): in what a worker's identity is not what it must be, given the first worker's, the end
+    of a sentence; empty where there is nothing."""
 
-    def __init__(self, asked: Asked, size: Size, expected: Identity) -> None:
-        self._asked, self._size, self._expected = asked, size, expected
-        self._gpus = 1 if ray.cluster_resources().get("GPU") else 0
+    def __init__(self, job: Job, size: Size, difference: Callable[[Any, Any], str]) -> None:
+        self.size = size
+        self._job, self._difference = job, difference
+        self._gpus = 1 if job.on_gpu and ray.cluster_resources().get("GPU") else 0
         self._since, self._failed_starts = time.monotonic(), 0
         self._first: Ready | None = None
         self.members = [self._hire() for _ in range(size.workers)]
 
     def ready(self) -> list[Ready]:
-        """Every worker that has loaded the model."""
+        """Every worker that has loaded what it needs."""
         return [one.ready for one in self.members if one.ready]
 
     def free(self) -> Iterable[Member]:
@@ -84,11 +70,11 @@ class Pool:
         able = [one for one in self.members if one.ready and len(one.given) < _AT_ONCE]
         return sorted(able, key=lambda one: len(one.given))
 
-    def give(self, member: Member, key: int, step: str, items: list[str], earlier: Mapping[str, Any]) -> None:
+    def give(self, member: Member, key: int, group: tuple[Any, ...]) -> None:
         """Hand a group out."""
-        member.given.append((key, member.handle.do.remote(step, items, dict(earlier))))
+        member.given.append((key, member.handle.do.remote(*group)))
 
-    def hear(self, seconds: float) -> list[Found | Lost]:
+    def hear(self, seconds: float) -> list[Found | Lost | Refused]:
         """What has happened, after so many seconds at most. Raises ClusterError where no worker can do its part."""
         references = [one for member in self.members for one in member.references()]
         done, _ = ray.wait(references, num_returns=1, timeout=seconds)
@@ -109,18 +95,18 @@ class Pool:
 
     def _hire(self) -> Member:
         actor = ray.remote(Worker).options(
-            num_cpus=self._size.threads,
+            num_cpus=self.size.threads,
             num_gpus=self._gpus,
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy="SPREAD",
         )
         handle = actor.remote()
-        return Member(handle, handle.where.remote(), handle.begin.remote(self._asked))
+        return Member(handle, handle.where.remote(), handle.begin.remote(self._job, self.size.threads))
 
-    def _heard(self, member: Member, arrived: set[Any]) -> list[Found | Lost]:
+    def _heard(self, member: Member, arrived: set[Any]) -> list[Found | Lost | Refused]:
         """What one worker has to say, in the order in which it was asked."""
-        told: list[Found | Lost] = []
+        told: list[Found | Lost | Refused] = []
         try:
             if not member.node and member.placed in arrived:
                 member.node = ray.get(member.placed)
@@ -134,6 +120,10 @@ class Pool:
                     if not isinstance(error, RayTaskError):
                         raise  # Ray ended the worker
                     told.append(Lost(key, True, member.node, _first_line(error)))
+                except RayTaskError as error:
+                    if not isinstance(error.cause, InputError):
+                        raise
+                    told.append(Refused(key, error.cause))
                 member.given.popleft()
         except RayTaskError as error:
             raise self._cannot(member, error) from error
@@ -144,9 +134,7 @@ class Pool:
     def _admit(self, member: Member, ready: Ready) -> None:
         """Let a worker take part. Raises ClusterError where it is another than the others."""
         self._first = self._first or ready
-        first = self._first.identity
-        wanted = replace(self._expected, number_format=first.number_format, device=first.device)
-        if difference := wanted.difference(ready.identity):
+        if difference := self._difference(self._first.identity, ready.identity):
             raise ClusterError(
                 f"The worker on node {ready.node} has {difference}. Install the same program and files on every node."
             )
@@ -155,7 +143,7 @@ class Pool:
     def _cannot(self, member: Member, error: RayTaskError) -> ClusterError:
         """The sentence for an error that was raised in a worker, which another try would only raise again."""
         reason = str(error.cause) if isinstance(error.cause, HydrascopeError) else _first_line(error)
-        what = "carry on" if member.ready else f"load “{self._asked.model}”"
+        what = "carry on" if member.ready else f"load “{self._job.loads}”"
         return ClusterError(f"The worker on node {member.node or 'unknown'} cannot {what}: {reason}")
 
     def _replace(self, member: Member, reason: str) -> list[Lost]:
@@ -178,9 +166,9 @@ class Pool:
         """Raises ClusterError where no node could ever hold a worker; one that is busy now is waited for."""
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus, gpus = (max((node.get(name, 0) for node in nodes), default=0) for name in ("CPU", "GPU"))
-        if cpus < self._size.threads or gpus < self._gpus:
+        if cpus < self.size.threads or gpus < self._gpus:
             raise ClusterError(
-                f"The cluster has no room for a worker. Each needs {self._size.threads} CPU and {self._gpus} GPU on "
+                f"The cluster has no room for a worker. Each needs {self.size.threads} CPU and {self._gpus} GPU on "
                 f"one node, and no node has more than {cpus:g} CPU and {gpus:g} GPU. Give fewer --threads, or add "
                 "a node."
             )

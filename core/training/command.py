@@ -28,6 +28,7 @@ from core.text.reasons import reason_of
 from core.training.estimate import Plan, plan_of
 from core.training.labelling import label_suite
 from core.training.pipeline import Texts, batch_sizes_for, train_saes
+from core.training.record import Recorders
 from core.training.settings import TrainingSettings
 from core.training.turns import taking_turns
 from core.training.weights import weights_used
@@ -101,12 +102,14 @@ def train_for(
     engine: Engine | None = None,
     device: Device | None = None,
     dtype: str | None = None,
+    recorders: Recorders | None = None,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> tuple[Path, dict[int, dict[str, Any]]]:
     """Train SAEs for the model called `name`, label them, and make them its suite `<model>/trained`.
 
     prompts: to train on beside the shipped ones. engine: of this model, where one is loaded; its SAEs are not used.
+    recorders: who records the residuals, this process if None; closed when that is done.
     Goes on with a training of the same settings that was stopped. Returns the SAEs' folder, and layer → card. Raises
     UnknownModelError, InputError for layers the model does not have, AssetError, DownloadError, Cancelled.
     """
@@ -114,7 +117,8 @@ def train_for(
         engine = load_plain(name, device, dtype, part(progress, 0.0, 0.05), cancelled)
     plan_for(name, engine, settings, prompts).check_room()
     with _alone_in(training_folder(name), name, progress, cancelled) as folder:
-        return _trained(engine, name, texts_for(name, settings, prompts), settings, folder, progress, cancelled)
+        texts = texts_for(name, settings, prompts)
+        return _trained(engine, name, texts, settings, folder, recorders, progress, cancelled)
 
 
 @contextmanager
@@ -137,6 +141,7 @@ def _trained(
     texts: Texts,
     settings: TrainingSettings,
     folder: Path,
+    recorders: Recorders | None,
     progress: Progress,
     cancelled: Callable[[], bool],
 ) -> tuple[Path, dict[int, dict[str, Any]]]:
@@ -155,6 +160,7 @@ def _trained(
             weights=weights,
             model_name=engine.spec.model_id,
             sizes=sizes,
+            recorders=recorders,
             progress=part(progress, 0.05, 0.85),
             cancelled=cancelled,
         )

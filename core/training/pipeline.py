@@ -10,6 +10,7 @@ Knows: the steps and where their files lie. Does not know: the registry, the com
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from core.text.json_text import json_text, json_value
 from core.training.answers import answer_prompts
 from core.training.card import Sae, make_card
 from core.training.chats import Chats, Pair, compose
-from core.training.record import Recording, record
+from core.training.record import Here, Recorders, Recording, record
 from core.training.settings import TrainingSettings
 from core.training.train import is_trained, train_layer
 
@@ -109,34 +110,29 @@ def record_all(
     sizes: BatchSizes = SMALL,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
+    recorders: Recorders | None = None,
 ) -> tuple[Recording, Recording]:
-    """Residuals of both sets of conversations, all layers in one pass. weights: as of `gather`. Raises Cancelled,
-    AssetError.
+    """Residuals of both sets of conversations, all layers in one pass. weights: as of `gather`. recorders: as of
+    `record`; closed afterwards. Raises Cancelled, AssetError.
     """
     train, held = chats
-    layers = settings.layers
-    return (
-        record(
+    chosen = recorders or Here(model)
+
+    def recorded(of: Chats, name: str, start: float, size: float) -> Recording:
+        return record(
             model,
-            train,
-            layers,
-            folder / "recorded",
+            of,
+            settings.layers,
+            folder / name,
             weights=weights,
             budget=sizes.tokens,
-            progress=part(progress, 0, 0.9),
+            recorders=chosen,
+            progress=part(progress, start, size),
             cancelled=cancelled,
-        ),
-        record(
-            model,
-            held,
-            layers,
-            folder / "held_out",
-            weights=weights,
-            budget=sizes.tokens,
-            progress=part(progress, 0.9, 0.1),
-            cancelled=cancelled,
-        ),
-    )
+        )
+
+    with closing(chosen):
+        return recorded(train, "recorded", 0, 0.9), recorded(held, "held_out", 0.9, 0.1)
 
 
 def finish_layer(
@@ -213,17 +209,20 @@ def train_saes(
     weights: str,
     model_name: str = "",
     sizes: BatchSizes = SMALL,
+    recorders: Recorders | None = None,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> Done:
-    """Train the SAE of each layer into saes/layer_NN, by default in `folder`. weights: as of `gather`. Raises
-    Cancelled, AssetError, InputError.
+    """Train the SAE of each layer into saes/layer_NN, by default in `folder`. weights: as of `gather`. recorders: as of
+    `record_all`. Raises Cancelled, AssetError, InputError.
 
     What was finished before is not done again, so the same call goes on with a training that was stopped.
     """
     places = {layer: (saes or folder / "saes") / f"layer_{layer:02d}" for layer in settings.layers}
     chats = gather(model, tokenizer, texts, settings, folder, weights, sizes, part(progress, 0.0, 0.4), cancelled)
-    recordings = record_all(model, chats, settings, folder, weights, sizes, part(progress, 0.4, 0.2), cancelled)
+    recordings = record_all(
+        model, chats, settings, folder, weights, sizes, part(progress, 0.4, 0.2), cancelled, recorders
+    )
     cards, size = {}, 0.4 / len(places)
     for number, (layer, place) in enumerate(places.items()):
         cards[layer] = finish_layer(

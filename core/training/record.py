@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -126,7 +126,65 @@ def _grabbing(model: Any, layers: Sequence[int]) -> Iterator[dict[int, torch.Ten
         yield grabbed
 
 
-@torch.inference_mode()
+class Residuals:
+    """A model's residuals after some layers on conversations that begin with `prefix`, a batch at a time. model: of
+    transformers; its hooks are there during a call only."""
+
+    def __init__(self, model: Any, prefix: Sequence[int], layers: Sequence[int]) -> None:
+        self._model, self._layers = model, tuple(layers)
+        with torch.inference_mode(), _grabbing(model, layers):
+            self._prefix = PrefixPass(model, prefix)
+
+    @torch.inference_mode()
+    def of(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """A layer each, float16 [tokens of all rows, d_model]; what float16 cannot hold is infinite. rows: what follows
+        the prefix in each conversation."""
+        ids, real = padded(rows, self._model.device)
+        with _grabbing(self._model, self._layers) as grabbed:
+            self._prefix.run(ids)
+        return [grabbed[n][real.to(grabbed[n].device)].half().cpu().numpy() for n in self._layers]
+
+
+class Recorders(Protocol):
+    """Whoever computes residuals: this process, or many workers (`core.training.recorders`)."""
+
+    def __call__(
+        self,
+        prefix: Sequence[int],
+        layers: Sequence[int],
+        batches: Sequence[Sequence[Sequence[int]]],
+        checkpoint: Callable[[], None],
+    ) -> Iterator[list[np.ndarray]]:
+        """As `Residuals.of`, of every batch of conversations, in order, as soon as they are there. checkpoint: raises
+        to stop."""
+        ...
+
+    def close(self) -> None:
+        """Let go of whatever was started for it."""
+        ...
+
+
+class Here(NamedTuple):
+    """This process, with a model of transformers."""
+
+    model: Any
+
+    def __call__(
+        self,
+        prefix: Sequence[int],
+        layers: Sequence[int],
+        batches: Sequence[Sequence[Sequence[int]]],
+        checkpoint: Callable[[], None],
+    ) -> Iterator[list[np.ndarray]]:
+        residuals = Residuals(self.model, prefix, layers)
+        for batch in batches:
+            checkpoint()
+            yield residuals.of(batch)
+
+    def close(self) -> None:
+        """The model belongs to whoever loaded it."""
+
+
 def record(
     model: Any,
     chats: Chats,
@@ -135,11 +193,12 @@ def record(
     *,
     weights: str,
     budget: int = 4096,
+    recorders: Recorders | None = None,
     progress: Progress = QUIET,
     cancelled: Callable[[], bool] = NEVER,
 ) -> Recording:
     """Run the conversations and write their residuals. weights: as `core.training.weights` tells those of `model`; a
-    recording of others is made anew. budget: tokens a forward pass, padding counted.
+    recording of others is made anew. budget: tokens a forward pass, padding counted. recorders: this process if None.
 
     Raises Cancelled between batches, AssetError for residuals that float16 cannot hold; what was written is kept.
     """
@@ -153,32 +212,35 @@ def record(
     sums: dict[str, int] = done["sums"]
     if done["batches"] == len(batches):
         return recording
+
+    def checkpoint() -> None:
+        if cancelled():
+            raise Cancelled("The recording was stopped. The part so far is kept.")
+
+    left = [[chats.rows[i] for i in batch] for batch in batches[done["batches"] :]]
+    made = (recorders or Here(model))(chats.prefix, layers, left, checkpoint)
     with ExitStack() as stack:
-        grabbed = stack.enter_context(_grabbing(model, layers))
-        prefix = PrefixPass(model, chats.prefix)
         files = {n: stack.enter_context(recording.path(n).open("r+b" if done["batches"] else "wb")) for n in layers}
         for file in files.values():  # what a stopped run wrote of its last batch is written over
             file.truncate(done["tokens"] * d_model * 2)
             file.seek(0, 2)
-        for number in range(done["batches"], len(batches)):
-            if cancelled():
-                raise Cancelled("The recording was stopped. The part so far is kept.")
-            progress(f"Recording {chats.tokens:,} tokens", number / len(batches))
-            ids, real = padded([chats.rows[i] for i in batches[number]], model.device)
-            prefix.run(ids)
-            for layer, file in files.items():
-                rows = grabbed[layer][real.to(grabbed[layer].device)].half()
-                if not bool(torch.isfinite(rows).all()):
+        told = f"Recording {chats.tokens:,} tokens"
+        progress(told, done["batches"] / len(batches))
+        for number, each in enumerate(made, done["batches"] + 1):
+            for (layer, file), rows in zip(files.items(), each, strict=True):
+                if not np.isfinite(rows).all():
                     raise AssetError(
                         f"Residuals after layer {layer} are too large for float16. Train on another layer."
                     )
-                data = rows.cpu().numpy().tobytes()
+                data = rows.tobytes()
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())  # before `done.json` says that it is there
                 sums[str(layer)] = zlib.crc32(data, sums.get(str(layer), 0))
-            done = {**done, "batches": number + 1, "tokens": done["tokens"] + int(real.sum()), "sums": sums}
+            done = {**done, "batches": number, "tokens": done["tokens"] + len(each[0]), "sums": sums}
             write_whole(folder / DONE, json_text(done))
+            if number < len(batches):
+                progress(told, number / len(batches))
     return recording
 
 

@@ -134,6 +134,41 @@ def test_stopped_between_two_writes_it_keeps_them_and_goes_on(kept, monkeypatch)
     assert [prompt for prompt, _ in judge.asked] == prompts
 
 
+class Many:
+    """Workers with one judge, and the groups that they were given."""
+
+    def __init__(self, judge):
+        self.judge, self.name, self.revision, self.groups = judge, judge.name, judge.revision, []
+
+    def __call__(self, groups, checkpoint):
+        for group in groups:
+            checkpoint()
+            self.groups.append(group)
+            yield self.judge.judge([pair.prompt for pair in group], [pair.answer for pair in group])
+
+
+def test_workers_are_given_the_chunks_of_one_process_and_leave_the_same_rows(kept, monkeypatch, tmp_path):
+    monkeypatch.setattr(judging, "CHUNK", 2)
+    prompts, answers, told = [f"prompt {n}" for n in range(5)] * 2, ["Take flour."] * 10, []
+    alone = Judgements(Store(tmp_path / "alone.duckdb"))
+    expected = alone.judge(Counting(), prompts, answers, True, lambda *at: told.append(at))
+    many, also_told = Many(Counting()), []
+    assert kept.judge_by(many, prompts, answers, True, lambda *at: also_told.append(at)) == expected
+    assert [len(group) for group in many.groups] == [2, 2, 1] and also_told == told
+    assert [row[1:] for row in rows(kept)] == [row[1:] for row in rows(alone)]
+    assert kept.judge(Counting(fails_after=0), prompts, answers) == expected, "what workers judged is known"
+
+
+def test_workers_are_stopped_between_two_writes_and_go_on_with_what_is_missing(kept, monkeypatch):
+    monkeypatch.setattr(judging, "CHUNK", 2)
+    prompts, many = [f"prompt {n}" for n in range(5)], Many(Counting())
+    with pytest.raises(Cancelled, match="continues from there"):
+        kept.judge_by(many, prompts, ["x"] * 5, cancelled=lambda: len(many.groups) >= 2)
+    assert len(rows(kept)) == 4
+    kept.judge_by(many, prompts, ["x"] * 5)
+    assert [pair.prompt for group in many.groups for pair in group] == prompts
+
+
 def test_chunks_by_time_begin_small_and_grow_while_they_are_quick(kept, monkeypatch):
     clock, sizes = iter(range(10**6)), []
     monkeypatch.setattr(judging.time, "monotonic", lambda: float(next(clock)))  # each chunk takes a second

@@ -110,6 +110,16 @@ def test_first_token_measures_the_model_named(home, file, tiny, capsys):
     assert [row["score"] for row in lines(out)] == pytest.approx([one.score for one in expected], abs=1e-4)
 
 
+def test_no_worker_is_started_where_everything_is_judged(home, file, monkeypatch, capsys):
+    from core.commands import workers
+
+    assert main(["judge", "--judge", "substrings", *file]) == 0
+    told = capsys.readouterr().out.replace("9 answers:", "9 answers, 9 already stored:")
+    monkeypatch.delattr(workers, "judges_for")
+    assert main(["judge", "--judge", "substrings", *file, "--ray"]) == 0
+    assert capsys.readouterr().out == told
+
+
 def test_rows_that_repeat_an_answer_count_once(home, capsys):
     rows = [{"prompt": "a", "answer": "I cannot help with that."}] * 3 + [{"prompt": "b", "answer": "Sure! Mix it."}]
     (home / "repeated.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -197,6 +207,10 @@ def test_a_run_that_kept_no_answers_is_one_sentence(home, tiny, capsys):
         (["--judge", "substrings", "--file", "FILE", "--out", "/nowhere/out.jsonl"], "There is no folder /nowhere"),
         (["--judge", "substrings", "--run", "x", "--answer-column", "said"], "does nothing without --file"),
         (["--agreement", "substrings", "rules", "--keep-answers"], "does nothing where two judges are compared"),
+        (["--agreement", "substrings", "rules", "--ray"], "does nothing where two judges are compared"),
+        (["--judge", "substrings", "--file", "FILE", "--workers", "2"], "go with --ray"),
+        (["--judge", "substrings", "--file", "FILE", "--ray", "--workers", "0"], "The number of workers is 0"),
+        (["--judge", "rules", "--model", "nobody", "--file", "FILE", "--ray"], "There is no model “nobody”"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_2(home, capsys, arguments, says):

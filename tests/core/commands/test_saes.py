@@ -125,6 +125,8 @@ def test_shrinking_says_what_it_costs(spec, tmp_path, capsys):
         (["train", NAME, "--layers", "one"], "is not a list of layers"),
         (["train", NAME, "--layers", "9"], "layers 0 to 3"),
         (["train", NAME, "--layers", "1", "--k", "0"], "k is the number of active features"),
+        (["train", NAME, "--layers", "1", "--workers", "2"], "go with --ray"),
+        (["train", NAME, "--layers", "1", "--ray", "--workers", "0"], "The number of workers is 0"),
         (["train", NAME, "--layers", "1", "--prompts", "nowhere.txt"], "neither a file nor a known prompt set"),
         (["cards", NAME], "has no SAEs"),
         (["cards", f"{NAME}/trained"], "No SAEs were trained here"),

@@ -3,28 +3,37 @@
 Workers are processes of one thread. The cluster listens on 127.0.0.1 and has two GPUs that it only counts.
 """
 
+import json
 import os
+import re
 import secrets
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import pytest
 
 from cache.jobs import search
 from cache.jobs.queue import Queue
-from cache.store.database import Store
+from cache.store import database as stores
+from cache.store.database import Store, shared_store
 from cache.store.runs import Runs
+from core.commands.command_line import main
 from core.discovery.context import Work
 from core.discovery.ledger import MemoryLedger
 from core.discovery.runner import run_steps
-from core.errors import ClusterError
+from core.errors import Cancelled, ClusterError
+from core.models import registry
 from core.scale.cluster import LOCAL, Size
-from core.scale.crew import ray_crew
 from core.scale.identity import identity_of
+from core.scale.search import ray_crew
+from core.training.chats import compose
+from core.training.record import record
+from core.training.recorders import RayRecorders
+from core.training.weights import weights_used
 from tests import ray_workers
 from tests.forked import running_command
-from tests.small_search import INPUTS, SETTINGS, judge, use_small_judge
+from tests.small_search import INPUTS, SETTINGS, TEXTS, judge, use_small_judge
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -194,9 +203,9 @@ def test_a_group_that_always_ends_its_worker_is_one_sentence(cluster, clean, tin
 
 
 def test_a_worker_of_another_version_is_named(cluster, clean, tiny, monkeypatch):
-    from core.scale import crew
+    from core.scale import search
 
-    monkeypatch.setattr(crew, "identity_of", lambda work: replace(identity_of(work), versions="hydrascope 9.9"))
+    monkeypatch.setattr(search, "identity_of", lambda work: replace(identity_of(work), versions="hydrascope 9.9"))
     says = r"worker on node .+ has other versions \(hydrascope .*, here hydrascope 9\.9\)\. Install the same program"
     with pytest.raises(ClusterError, match=says), ray_crew(draft(tiny), LOCAL, Size(1, 1)) as made:
         made.first()
@@ -219,6 +228,76 @@ def test_a_cluster_without_room_is_told(cluster, clean, tiny, monkeypatch):
     says = r"no room for a worker. Each needs 64 CPU and 1 GPU on one node, and no node has more than 2 CPU"
     with pytest.raises(ClusterError, match=says), ray_crew(draft(tiny), LOCAL, Size(1, 64)) as made:
         made.first()
+
+
+def judged(options, folder, patch):
+    """`hydrascope judge` with a store of its own in `folder`: its rows but for the time, what it wrote and its code."""
+    patch.setenv("HYDRASCOPE_CACHE", str(folder))
+    out = folder / "out.jsonl"
+    code = main(["judge", *options, "--keep-answers", "--out", str(out)])
+    rows = shared_store().rows("select * exclude (made_at) from judgements order by rowid")
+    stores.close_all()
+    return rows, out.read_text() if out.exists() else "", code
+
+
+def test_answers_are_judged_as_by_one_process_though_a_worker_is_killed(
+    cluster, clean, tiny_spec, tmp_path, monkeypatch, capsys
+):
+    """Scores of the tiny model in groups of 8, one worker ended with SIGKILL in the middle of one."""
+    registry.register(tiny_spec)
+    monkeypatch.setattr("cache.store.judgements.CHUNK", 8)
+    lines = [json.dumps({"prompt": text, "answer": f"Take {n} of it."}) for n, text in enumerate(TEXTS)]
+    (tmp_path / "answers.jsonl").write_text("\n".join(lines))
+    asked = ["--judge", "first-token", "--model", "tiny", "--file", str(tmp_path / "answers.jsonl")]
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    expected = judged(asked, here, monkeypatch)
+    told = capsys.readouterr()
+    (clean / "kill.judge.1").touch()
+    found = judged([*asked, "--ray", cluster.address, "--workers", "2", "--threads", "1"], there, monkeypatch)
+    assert found == expected and expected[2] == 0 and len(expected[0]) == len(TEXTS)
+    assert (clean / "kill.judge.done").exists() and len({pid for pid, *_ in given(clean)}) >= 2
+    handed = [tuple(rest) for _, *rest in given(clean)]
+    assert len(set(handed)) == 10 < len(handed), "every group, and that of the worker that was killed again"
+    on_ray = capsys.readouterr()
+    said = [line for line in on_ray.out.splitlines() if "(raylet)" not in line]  # Ray prints there that a worker ended
+    assert said == told.out.splitlines()
+    progress = [line for line in told.err.splitlines() if " judged" in line]
+    assert [line for line in on_ray.err.splitlines() if " judged" in line] == progress and len(progress) == 11
+
+
+def test_a_judge_that_workers_cannot_load_is_named_with_its_node(cluster, clean, tmp_path, monkeypatch, capsys):
+    (tmp_path / "judge").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "judge" / name).write_text("{}")
+    (tmp_path / "answers.jsonl").write_text(json.dumps({"prompt": "How?", "answer": "So."}))
+    asked = ["--judge", "harmbench-mistral", "--folder", str(tmp_path / "judge")]
+    asked += ["--file", str(tmp_path / "answers.jsonl"), "--ray", cluster.address, "--workers", "1", "--threads", "1"]
+    assert judged(asked, tmp_path, monkeypatch) == ([], "", 2)
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"The worker on node .+ cannot load “harmbench-mistral”: The judge .+ cannot be loaded from", said)
+
+
+def test_a_recording_is_that_of_one_process_though_it_was_stopped_and_a_worker_is_killed(
+    cluster, clean, tiny, tiny_spec, tmp_path
+):
+    registry.register(tiny_spec)
+    pairs = [(f"How do I bake bread number {n}?", f"Take {n} cups of flour and tell me a story.") for n in range(12)]
+    chats = compose(tiny.tokenizer, pairs, 1500, longest=60, most_requests=2, seed=0)
+    asked = {"layers": (1, 2), "weights": weights_used(tiny), "budget": 128}
+    whole = record(tiny.model, chats, folder=tmp_path / "here", **asked)
+    left = iter((False, False, True))
+    with pytest.raises(Cancelled):
+        record(tiny.model, chats, folder=tmp_path / "there", cancelled=lambda: next(left), **asked)
+    (clean / "kill.record.1").touch()
+    with closing(RayRecorders("tiny", tiny, LOCAL, TWO)) as recorders:
+        found = record(tiny.model, chats, folder=tmp_path / "there", recorders=recorders, **asked)
+    assert found.tokens == whole.tokens and (clean / "kill.record.done").exists()
+    for name in ("layer_01.f16", "layer_02.f16", "done.json"):
+        assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+    of = json.loads((tmp_path / "here" / "done.json").read_text())["of"]
+    assert len(given(clean)) == of - 2 + 1, "what was there is not done again, what was lost is"
 
 
 def test_it_listens_on_this_machine_only(cluster):

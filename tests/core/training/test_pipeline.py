@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from core.errors import Cancelled
 from core.saes.find import find_saes
 from core.training.pipeline import Texts, train_saes
+from core.training.record import Here
 from tests.core.training.conftest import PAIRS, StopsAfter
 
 TEXTS = Texts(
@@ -57,6 +58,29 @@ def test_what_is_finished_is_only_read_again(plain, tokenizer, settings, tmp_pat
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert train_saes(plain, tokenizer, TEXTS, settings, tmp_path, weights="own") == first
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == before
+
+
+class Many:
+    """Workers with a model, and how often they were asked and let go."""
+
+    def __init__(self, model):
+        self.here, self.asked, self.closed = Here(model), 0, 0
+
+    def __call__(self, *batches):
+        self.asked += 1
+        return self.here(*batches)
+
+    def close(self):
+        self.closed += 1
+
+
+def test_workers_record_both_texts_and_are_let_go_and_not_asked_again(plain, tokenizer, settings, tmp_path) -> None:
+    alone = train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "alone", weights="own")
+    many = Many(plain)
+    found = train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "many", weights="own", recorders=many)
+    assert found.cards == alone.cards and (many.asked, many.closed) == (2, 1)
+    train_saes(plain, tokenizer, TEXTS, settings, tmp_path / "many", weights="own", recorders=many)
+    assert (many.asked, many.closed) == (2, 2)
 
 
 def test_other_weights_or_another_length_of_answers_are_another_training(plain, tokenizer, settings, tmp_path) -> None:
