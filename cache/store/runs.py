@@ -215,7 +215,7 @@ class StoreLedger:
                 if stage in self._known:  # as it will be read back, so that going on and resuming see the same
                     _taken_in(self._known[stage], [Row(stage, item, from_json(value), error)])
 
-    def replace(self, rows: Sequence[Row]) -> None:
+    def renew(self, rows: Sequence[Row]) -> None:
         """Keep `rows` as all that the run has found; stages whose rows are the same are not written again."""
         stages = [stage for (stage,) in self._rows("select distinct stage from run_rows where run = ?")]
         written: list[Row] = []

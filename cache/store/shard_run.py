@@ -54,7 +54,7 @@ def keep_run(runs: Runs, found: Merged, run: ShardRun) -> StoreLedger:
         _check_same_run(runs, known.run, found, run)
     ledger = runs.ledger(new.run)
     # The run itself last: what is only half there is not in the list of runs, and is not added twice.
-    ledger.replace(found.rows.every())
+    ledger.renew(found.rows.every())
     if known is None:
         runs.add(new, run.inputs, found.settings)
     runs.set_state(new.run, "finished")

@@ -117,6 +117,13 @@ def lost(parameters: Mapping[str, Sequence[str]]) -> str:
     return " ".join(filter(None, dict.fromkeys(said)))
 
 
+def says(here: Parameters, parameters: Parameters) -> bool:
+    """Whether an address asks for just this, though it may not say for which model: it can stay as it is then."""
+    if MODEL in here:
+        return here == parameters
+    return here == {name: values for name, values in parameters.items() if name not in (MODEL, SAES)}
+
+
 def ours(parameters: Mapping[str, Sequence[str]]) -> Parameters:
     """The parameters of an address that are the workspace's, to compare addresses by."""
     return {name: tuple(parameters[name]) for name in NAMES if parameters.get(name)}

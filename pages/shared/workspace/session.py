@@ -30,8 +30,7 @@ _WAITS = "workspace_waits"
 _NEVER = object()
 #: The files of pages that others lead to, as `app.py` names them.
 AUDIT_PAGE, HYDRA_PAGE, BOS_PAGE = "pages/audit/page.py", "pages/hydra/page.py", "pages/bos/page.py"
-#: Seconds for which the old address may still come in while the run that wrote a new one is not over: the browser had
-#: not heard of it when it was clicked.
+#: Seconds for which the old address may come in: the browser had not heard of the new one when it was clicked.
 _LATE = 1.0
 
 
@@ -57,8 +56,7 @@ def change(to: Workspace) -> None:
     """Look at another workspace from now on. Call from a callback, or before anything is drawn from the workspace."""
     if len(to.edits) >= MOST_EDITS > len(current().edits):
         say(f"A set can have at most {MOST_EDITS:,} edits. The others were left out.")
-    now = current()
-    _keep(history().change(to if now.words or to.edits == now.edits else _of_page(to)))
+    _keep(history().change(to if current().words or to.edits == current().edits else _of_page(to)))
 
 
 def settle(to: Workspace) -> None:
@@ -154,7 +152,7 @@ def follow_address() -> None:
         st.session_state[_HISTORY] = History(address.read(here))
         st.session_state[_WAITS] = bool(here) and links_seen.waits(_whole_address())
         shown.begins(by_link=bool(here))
-    elif not clicked and not _is_late(here) and here != address.link_to(current()).parameters:
+    elif not clicked and not _is_late(here) and not address.says(here, address.link_to(current()).parameters):
         _tell(address.lost(here))
         st.session_state[_HISTORY] = history().change(address.read(here))
     st.session_state[_WRITTEN] = here
@@ -215,7 +213,9 @@ def write_address() -> Link:
     here = address.ours(_whole_address())
     bare = not here and _is_first(now)
     parameters: Parameters = {} if bare else link.parameters
-    if here != parameters:
+    if address.says(here, parameters):
+        parameters = here  # one that names no model stays so: another entry would be in Back's way
+    else:
         others = {name: values for name, values in _whole_address().items() if name not in address.NAMES}
         st.query_params.from_dict({**others, **parameters})
         st.session_state[_BEFORE] = (here, time.monotonic())
@@ -234,8 +234,9 @@ def parameters() -> Parameters:
     """What a link to another page has to carry so that the workspace goes along."""
     written: Parameters | None = st.session_state.get(_WRITTEN)
     found = address.link_to(current()).parameters
-    # The first example keeps the bare address it was opened with.
-    return {} if written == {} and _is_first(current()) else found
+    if written is None or not (address.says(written, found) or (not written and _is_first(current()))):
+        return found
+    return written  # the first example keeps its bare address, and a link what it does not say
 
 
 def go_to(page: str) -> None:

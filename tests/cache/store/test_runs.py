@@ -180,12 +180,12 @@ def test_rows_are_replaced_stage_by_stage_and_nothing_is_deleted(runs, tiny):
     memory = Row("memory", "a/b/512", {"tokens_per_forward": 512})
     old = [Row("screen", "b", {"x": 1.5}), Row("pruning", "b", {}, "Out of memory"), Row("pruning", "c", {}), memory]
     new = [old[0], Row("pruning", "a", {"y": 0.1}), Row("pruning", "b", {})]
-    ledger.replace(old)
+    ledger.renew(old)
     assert [row for stage in ("screen", "pruning", "memory") for row in ledger.read(stage).values()] == old
     written = len(runs.store.rows("select * from run_rows"))
-    ledger.replace(old)
+    ledger.renew(old)
     assert len(runs.store.rows("select * from run_rows")) == written
-    ledger.replace(new)
+    ledger.renew(new)
     for seen in (ledger, runs.ledger(ledger.run)):
         assert [row for stage in ("screen", "pruning") for row in seen.read(stage).values()] == new
         assert seen.read("memory") == {}

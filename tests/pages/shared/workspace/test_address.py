@@ -162,3 +162,12 @@ def test_edits_of_a_link_are_read_as_at_the_command_line():
 
 def test_half_a_surrogate_pair_makes_no_broken_link():
     assert "view=a%3Fb" in address.link_to(address.read({"view": ["a\ud911b"]})).url("http://here/")
+
+
+def test_an_address_that_names_no_model_asks_for_the_same():
+    """So it stays as it is: to write the model into it would put another entry between the visitor and Back."""
+    named = {"prompt": ("hi",), "edits": ("2-3",), "model": ("demo",), "saes": ("2.0a1b2c",)}
+    bare = {"prompt": ("hi",), "edits": ("2-3",)}
+    assert address.says(named, named) and address.says(bare, named) and address.says({}, {})
+    assert not address.says(named, bare) and not address.says(named | {"model": ("other",)}, named)
+    assert not address.says({"prompt": ("hi",)}, named) and not address.says({}, named)
