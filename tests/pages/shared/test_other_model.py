@@ -93,7 +93,9 @@ def test_a_link_without_a_model_works_and_says_once_what_it_does_not_say(another
     app = opened(APP, prompt="p", edits="2-3")
     assert asked(app) == "" and workspace(app).words_on == ("2-3",)
     assert "The link does not say for which model" in told(app)
-    assert app.query_params["model"] == PAGE_MODEL and told(app.run()) == ""
+    assert "model" not in app.query_params and told(app.run()) == ""
+    app.get_by_key("edit_chips").set_value([]).run()
+    assert app.query_params["model"] in (PAGE_MODEL, [PAGE_MODEL]), "what is chosen here is of this model"
     assert told(opened(APP, prompt="p", edits="direction")) == "", "no feature is named"
 
 
