@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 
 from core.discovery.context import Work
 from core.models.trained import sae_names
+from core.scale.facts import first_difference
 from core.text.json_text import json_text
 from core.versions import versions
 
@@ -56,12 +57,8 @@ class Identity:
 
     def difference(self, other: Identity) -> str:
         """The first fact in which `other` is another, for the end of a sentence; empty where there is none."""
-        for field in fields(self):
-            mine, its = getattr(self, field.name), getattr(other, field.name)
-            if mine != its:
-                shown = f" ({its or 'none'}, here {mine or 'none'})" if field.name in _SHOWN else ""
-                return _TITLES[field.name] + shown
-        return ""
+        hidden = [name for name in _TITLES if name not in _SHOWN]
+        return first_difference(asdict(self), asdict(other), _TITLES, hidden)
 
     @classmethod
     def from_values(cls, values: Mapping[str, object]) -> Identity:

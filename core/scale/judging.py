@@ -17,6 +17,7 @@ from core.discovery.groups import Checkpoint
 from core.judges.names import NEED_ENGINE, NEED_NOTHING
 from core.scale.cluster import Size
 from core.scale.crew import Crew, Task, pool_for
+from core.scale.facts import first_difference
 from core.versions import versions
 
 if TYPE_CHECKING:
@@ -41,10 +42,7 @@ class JudgeIdentity(NamedTuple):
 
     def difference(self, other: JudgeIdentity) -> str:
         """The first fact in which `other` is another, for the end of a sentence; empty where there is none."""
-        for name, mine, its in zip(self._fields, self, other, strict=True):
-            if mine != its:
-                return f"{_TITLES[name]} ({its or 'none'}, here {mine or 'none'})"
-        return ""
+        return first_difference(self._asdict(), other._asdict(), _TITLES)
 
 
 class JudgingJob(NamedTuple):

@@ -15,6 +15,7 @@ import numpy as np
 from core.engine import Engine
 from core.scale.cluster import Size
 from core.scale.crew import Crew, Task, pool_for
+from core.scale.facts import first_difference
 from core.training.record import Residuals
 from core.training.turns import taking_turns
 from core.training.weights import weights_used
@@ -39,10 +40,7 @@ class RecordingIdentity(NamedTuple):
 
     def difference(self, other: RecordingIdentity) -> str:
         """The first fact in which `other` is another, for the end of a sentence; empty where there is none."""
-        for name, mine, its in zip(self._fields, self, other, strict=True):
-            if mine != its:
-                return f"{_TITLES[name]} ({its}, here {mine})"
-        return ""
+        return first_difference(self._asdict(), other._asdict(), _TITLES)
 
 
 def identity_of(engine: Engine) -> RecordingIdentity:
