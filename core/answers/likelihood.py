@@ -21,6 +21,7 @@ from core.forward.passes import Pass
 from core.forward.runtime import Runtime
 from core.forward.token_budget import tokens_per_forward
 from core.prompts.conversation import PromptLike
+from core.prompts.literal import readable
 from core.prompts.template import Prompt, make_prompt, read_template
 from core.prompts.thinking import what_is_said
 
@@ -113,7 +114,7 @@ class Reference:
 
     def _ids(self, prompt: Prompt, answer: str) -> list[int]:
         """The answer's tokens, as many as are read and as the context has room for after any of the prompts."""
-        text = what_is_said(answer).text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = readable(what_is_said(answer).text)
         room = min(MOST_ANSWER, self.runtime.context_length - max(len(prompt), self._longest_other))
         found: list[int] = self.runtime.tokenizer(text[: 20 * MOST_ANSWER], add_special_tokens=False)["input_ids"]
         return found[: max(0, room)]

@@ -36,6 +36,7 @@ from core.models.registry import find_spec, model_names
 from core.models.spec import ModelSpec
 from core.progress import NEVER, QUIET, Progress
 from core.prompts.conversation import PromptLike
+from core.prompts.literal import readable
 from core.prompts.template import Prompt, Template, make_prompt, read_template
 from core.prompts.thinking import what_is_said
 
@@ -167,7 +168,7 @@ class LanguageModelJudge:
 
 def cut(tokenizer: Any, text: str) -> str:
     """The first `MOST_TOKENS` tokens of a text, as text."""
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    whole = readable(text)
     ends = [end for _, end in tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]]
     return whole if len(ends) <= MOST_TOKENS else whole[: ends[MOST_TOKENS - 1]]
 

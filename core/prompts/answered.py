@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import InputError
-from core.prompts.literal import literal_ids
+from core.prompts.literal import literal_ids, readable
 from core.prompts.template import Prompt
 
 
@@ -17,7 +17,7 @@ def with_answer(tokenizer: Any, prompt: Prompt, answer: str, context_length: int
 
     Special tokens spelt in the answer stay letters. Raises InputError where the answer is empty or too long.
     """
-    ids = literal_ids(tokenizer, answer.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    ids = literal_ids(tokenizer, readable(answer))
     if not answer.strip() or not ids:
         raise InputError("The answer is empty. Give an answer with at least one word.")
     if len(prompt) + len(ids) > context_length:
