@@ -266,6 +266,19 @@ def opened(page: str, **parameters: str):
     return app.run()
 
 
+@pytest.fixture
+def shapes(tiny, monkeypatch):
+    """The shape of every pass's ids through the tiny model, in order."""
+    seen, forward = [], type(tiny.runtime).forward
+
+    def counted(self, current, ids, *rest, **named):
+        seen.append(tuple(ids.shape))
+        return forward(self, current, ids, *rest, **named)
+
+    monkeypatch.setattr(type(tiny.runtime), "forward", counted)
+    return seen
+
+
 def workspace(app):
     """What the visitor of an AppTest is looking at."""
     return app.session_state["workspace"].present

@@ -24,19 +24,6 @@ def logits(tiny, edits, rows, steps=3):
     return torch.stack(found)
 
 
-@pytest.fixture
-def shapes(tiny, monkeypatch):
-    """The shape of every pass's ids, in order."""
-    seen, forward = [], type(tiny.runtime).forward
-
-    def counted(self, current, ids, *rest, **named):
-        seen.append(tuple(ids.shape))
-        return forward(self, current, ids, *rest, **named)
-
-    monkeypatch.setattr(type(tiny.runtime), "forward", counted)
-    return seen
-
-
 @pytest.mark.parametrize("budget", [1, 40, 4096])
 @pytest.mark.parametrize("edits", [SETS, [*SETS, CONDITION], [*SETS, Edits()]], ids=["sets", "condition", "no edit"])
 def test_prompts_under_several_sets_have_the_logits_of_rows_apart(tiny, shapes, monkeypatch, edits, budget):
