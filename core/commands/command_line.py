@@ -15,6 +15,7 @@ from typing import NoReturn, TextIO, cast
 import core
 from core.commands import audit, card, discover, features, judge, labels, models, prepare, prompts, run, saes, study
 from core.commands.exit_codes import ExitCode
+from core.commands.given_once import Parser
 from core.commands.terminal import note
 from core.errors import HydrascopeError
 from core.text.safe import SafeStream
@@ -38,7 +39,7 @@ SUBCOMMANDS: dict[str, ModuleType] = {
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog="hydrascope",
         description="Audit why an open-weight chat model refuses.",
         epilog=_endings(),
