@@ -56,7 +56,7 @@ class Draft:
 class Checked:
     """What was found. model: ready to be remembered. n_layers, d_model: the model's. pieces: the refusal tokens as
     text. unread: layers whose SAE says its width in its weights only, so that it is checked at the load. cut: refusal
-    words of which only the beginning is a token.
+    words of which only the beginning is a token. trained_on: other models that the SAEs say they were trained on.
     """
 
     model: AddedModel
@@ -65,6 +65,7 @@ class Checked:
     pieces: tuple[str, ...]
     unread: tuple[int, ...]
     cut: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -76,6 +77,11 @@ class Checked:
             "Refusal tokens, at the start of an answer: "
             + ", ".join(f"“{piece}” ({token})" for piece, token in tokens),
         ]
+        if self.trained_on:
+            sentences.append(
+                f"The SAEs say that they were trained on {' and '.join(f'“{one:.80}”' for one in self.trained_on)}. For "
+                "this model their features mean the same only if it was made from that one, as a chat model from its base."
+            )
         for word in self.cut:
             sentences.append(
                 f"“{word:.40}” is several tokens for this model, and only the first is read. The refusal score then "
@@ -167,7 +173,14 @@ def check_draft(draft: Draft, progress: Progress = QUIET, cancelled: Callable[[]
         tuple(tokenizer.decode([t]) for t in tokens),
         tuple(layer for layer, one in configs.items() if one.d_model is None),
         cut_words(tokenizer, draft.refusal),
+        tuple(sorted({one.trained_on for one in configs.values() if not _same_model(one.trained_on, place)})),
     )
+
+
+def _same_model(said: str, place: str) -> bool:
+    """Whether an SAE's word for its model can be this one's name: owners and folders before it are no difference. An
+    SAE that does not say is taken for one of this model."""
+    return not said or said.rpartition("/")[2].lower() == Path(place).name.lower()
 
 
 def _check_weights(model: AddedModel, small: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from core.errors import AssetError, InputError
@@ -155,9 +156,10 @@ def read_configs(
                 )
             config = read_config("sae_lens", source)
         elif header := header_of(known[layer].identity):
-            config = SaeConfig(header["d_model"], header["hook"])
+            config = SaeConfig(header["d_model"], header["hook"], trained_on=known[layer].trained_on)
         else:
             config = read_config(known[layer].kind, folders[known[layer].repo] / known[layer].folder)
+            config = replace(config, trained_on=config.trained_on or known[layer].trained_on)
         check_editable(config, source if isinstance(source, Path) else str(source))
         found[layer] = config
     return found

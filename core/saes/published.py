@@ -43,7 +43,8 @@ class SaeRef(NamedTuple):
 class Published:
     """What SAELens's directory says of one SAE. folder: in the repository; of some suites the one file itself.
 
-    scale: of its inputs, to be folded in. neuronpedia: “model/source” of its page, empty without one.
+    scale: of its inputs, to be folded in. neuronpedia: “model/source” of its page, empty without one. trained_on: the
+    model, by SAELens's name for it.
     """
 
     ref: SaeRef
@@ -52,6 +53,7 @@ class Published:
     kind: Layout
     scale: float | None
     neuronpedia: str
+    trained_on: str = ""
 
     @property
     def wanted(self) -> Wanted:
@@ -95,6 +97,7 @@ def published(ref: SaeRef) -> Published:
         cast(Layout, kind),
         release.norm_scaling_factor.get(ref.sae_id),
         release.neuronpedia_id.get(ref.sae_id) or "",
+        release.model or "",
     )
 
 

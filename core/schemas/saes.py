@@ -16,6 +16,8 @@ Count = Annotated[int, Field(gt=0)]
 
 class SaeLensMetadata(Schema):
     hook_name: str | None = None
+    #: The model it was trained on, in its maker's words.
+    model_name: str | None = None
     #: How the model was loaded for its training.
     model_from_pretrained_kwargs: dict[str, Any] | None = None
 

@@ -41,7 +41,8 @@ class SaeConfig:
     reads, in the words of its makers, empty where they do not say. architecture and normalised: SAELens's words.
     subtracts_bias: whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input). dict_class: the class of
     an SAE of the library dictionary_learning. centred: whether it was trained on a model whose writing weights were
-    centred (TransformerLens's center_writing_weights), so that its inputs have a mean of 0.
+    centred (TransformerLens's center_writing_weights), so that its inputs have a mean of 0. trained_on: the model it was
+    trained on, in its makers' words, empty where they do not say.
     """
 
     d_model: int | None = None
@@ -52,6 +53,7 @@ class SaeConfig:
     dict_class: str = ""
     centred: bool = False
     d_sae: int | None = None
+    trained_on: str = ""
 
 
 def read_config(kind: str, folder: Path) -> SaeConfig:
@@ -128,6 +130,7 @@ def _sae_lens(folder: Path) -> SaeConfig:
         config.apply_b_dec_to_input,
         centred=is_centred(about.model_from_pretrained_kwargs),
         d_sae=config.d_sae,
+        trained_on=about.model_name or "",
     )
 
 

@@ -321,3 +321,18 @@ def test_strangers_learn_nothing_of_folders(tmp_path):
 def test_strangers_still_learn_what_is_wrong_with_a_name():
     with pytest.raises(InputError, match="No model was given"):
         check_for_strangers(Draft("mine", " ", "gemma-scope-2b-pt-res-canonical"))
+
+
+@pytest.mark.parametrize(("said", "told"), [("gemma-2-2b", True), ("owner/Model", False), (None, False)])
+def test_saes_of_another_model_are_told(local, said, told):
+    path = Path(local.saes) / "layer_2" / "cfg.json"
+    config = json.loads(path.read_text())
+    config["metadata"] |= {"model_name": said}
+    path.write_text(json.dumps(config))
+    found = check_draft(local)
+    assert found.trained_on == (("gemma-2-2b",) if told else ())
+    assert any("trained on “gemma-2-2b”" in line for line in found.lines) == told
+
+
+def test_of_published_saes_saelens_knows_the_model(served):
+    assert check_draft(HUB).trained_on == ("gemma-2-2b",)
