@@ -14,6 +14,7 @@ from core.commands.options import add_model, add_reference, add_thinking
 from core.commands.terminal import note, progress_bar
 from core.errors import InputError
 from core.text.json_text import json_text
+from core.text.pieces import pieces_text
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -103,6 +104,7 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
         "sae_layers": list(spec.layers),
         "placement": engine.placement,
         "thinking": engine.runtime.template.thinking,
+        "refusal_tokens": list(engine.refusal_pieces),
         "score_note": score_note(engine.runtime, engine.prompt(prompt)),
         "judge": agreement_sentence(judge.name, judge.revision),
         "direction": None
@@ -127,10 +129,12 @@ def _about(reference: Reference, gap: Gap) -> dict[str, Any]:
 def _text(found: dict[str, Any]) -> str:
     lines = [f"{found['model']} · {found['placement']}", found["judge"]]
     lines += [found["score_note"]] * bool(found["score_note"])
+    named = pieces_text(found["refusal_tokens"])
     for side in found["results"]:
         lines += [
             "",
-            f'{side["edits"] or "unedited"}: {side["verdict"]} ({side["reason"]}), P("I") {side["p_refusal"]:.4f}, '
+            f"{side['edits'] or 'unedited'}: {side['verdict']} ({side['reason']}), "
+            f'P("{named}") {side["p_refusal"]:.4f}, '
             f"refusal score {side['refusal_score']:+.2f}, KL on this prompt {side['kl']:.4f} nats",
             f"  {side['answer']!r}",
             *([_recovery_text(side, found["reference"])] if found["reference"] else []),

@@ -79,8 +79,9 @@ class Checked:
         ]
         if self.trained_on:
             sentences.append(
-                f"The SAEs say that they were trained on {' and '.join(f'“{one:.80}”' for one in self.trained_on)}. For "
-                "this model their features mean the same only if it was made from that one, as a chat model from its base."
+                f"The SAEs say that they were trained on {' and '.join(f'“{one:.80}”' for one in self.trained_on)}. "
+                "For this model their features mean the same only if it was made from that one, as a chat model from "
+                "its base."
             )
         for word in self.cut:
             sentences.append(

@@ -5,7 +5,7 @@
 - harm detector: fires on instruction tokens, answers to a category of harmful requests, and ablating it lowers the
   refusal score;
 - template: fires at the template of nearly every prompt, and does not move refusal;
-- silent: fires on no token that can tell these prompts apart;
+- silent: fires on no token of an instruction or its template, of a harmful prompt or a contrast prompt;
 - generic: everything else.
 
 Knows: firing, cosines, measured effects. Does not know: labels. Every threshold is a constant below.
@@ -46,21 +46,22 @@ HOW = (
     f"cosine of {ALIGNED} or more with the refusal direction. Harm detector: moves refusal, is no writer, fires on "
     f"instruction tokens of {DETECTS:.0%} of the harmful prompts or more, and answers to a category. Template: does "
     f"not move refusal, and fires at the template of {EVERY_TEMPLATE:.0%} of all prompts. Silent: fires on no token "
-    "of an instruction or its template. Generic: everything else."
+    "of an instruction or its template, of harmful and contrast prompts alike. Generic: everything else."
 )
 
 
 class Evidence(NamedTuple):
     """What a role follows from. instruction: share of harmful prompts on whose instruction tokens it fires. template:
     share of all prompts at whose template it fires. at_template: share, of the harmful prompts on which it fires, of
-    those at whose template it does. answers: categories it answers to. cosine: with the refusal direction, NaN without
-    one. effect: None where not measured.
+    those at whose template it does. fires: whether it fires on either, of any prompt. answers: categories it answers
+    to. cosine: with the refusal direction, NaN without one. effect: None where not measured.
     """
 
     feature: Feature
     instruction: float
     template: float
     at_template: float
+    fires: bool
     answers: int
     cosine: float
     effect: Estimate | None
@@ -68,7 +69,7 @@ class Evidence(NamedTuple):
 
 def role_of(found: Evidence) -> Role:
     """The first that fits of: silent, refusal writer, harm detector, template, generic."""
-    if found.instruction == 0 and found.template == 0:
+    if not found.fires:
         return "silent"
     effect = found.effect
     if effect is not None and effect.value <= -MOVES and effect.high < 0:
@@ -101,6 +102,7 @@ def read_evidence(
                 float(on.mean()),
                 float(end[:, place].mean()),
                 float(there.sum() / either) if either else 0.0,
+                bool(at[:, place].any() or end[:, place].any()),
                 answers[place],
                 float(cosines[place]),
                 effects[place],

@@ -104,7 +104,8 @@ def _stage_2(before: Settings) -> Settings:
         format_func=lambda name: f"{name}: {', '.join(map(str, sizes.THRESHOLDS[name]))}",
         key="discover_thresholds",
         required=True,
-        help="A block of features is kept when leaving it unablated changes P(“I”) by this share or more.",
+        help="A block of features is kept when leaving it unablated changes the probability of a refusal token by this "
+        "share or more.",
     )
     return replace(
         before,

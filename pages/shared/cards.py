@@ -16,6 +16,7 @@ import streamlit as st
 from core import Edits, Engine
 from core.answers.answer import Answer
 from core.answers.generate import Pieces
+from core.text.pieces import pieces_text
 from pages.shared import measurements
 from pages.shared.measurements import Cost, Side
 from pages.shared.text import escaped, plain, probability, signed
@@ -82,7 +83,7 @@ def draw(
     summary: a slot elsewhere on the page for both verdicts in a line.
     """
     edits = request.edits
-    named = " · ".join(piece.strip() or piece for piece in engine.refusal_pieces)
+    named = pieces_text(engine.refusal_pieces)
     probability_help = f"Probability that the answer begins with a refusal token of this model: {plain(named)}."
     left, right = st.columns(2, gap="small")
     with left.container(border=True, height="stretch", key="card_before"):

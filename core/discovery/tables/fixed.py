@@ -90,8 +90,9 @@ def matched(ledger: Ledger) -> Table:
         f"BOS left out, within {TOLERANCE:.0%} in each layer where the prompt has such features. “norm removed” is the "
         "control's over the set's, summed over layers, median. Rates of draws have a bootstrap interval over prompts "
         "and, within each, over draws. p tests whether the set could be one more draw (exact, two-sided), against the "
-        "one unaligned set with McNemar's exact test; Algorithm 1 saw the prompt's P(“I”), so a small p says that what "
-        "it finds does more than equally strong features, not that any aligned feature would. “p, Holm” is corrected "
+        "one unaligned set with McNemar's exact test; Algorithm 1 saw the probability of a refusal token, so a "
+        "small p says that what it finds does more than equally strong features, not that any aligned feature would. "
+        "“p, Holm” is corrected "
         f"within the family “{CONTROLS.name}” ({CONTROLS.tests}). A set that was chosen "
         "because it flips gets no p-value: it could not have lost."
     )

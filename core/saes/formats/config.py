@@ -41,8 +41,8 @@ class SaeConfig:
     reads, in the words of its makers, empty where they do not say. architecture and normalised: SAELens's words.
     subtracts_bias: whether b_dec is subtracted from the input (SAELens: apply_b_dec_to_input). dict_class: the class of
     an SAE of the library dictionary_learning. centred: whether it was trained on a model whose writing weights were
-    centred (TransformerLens's center_writing_weights), so that its inputs have a mean of 0. trained_on: the model it was
-    trained on, in its makers' words, empty where they do not say.
+    centred (TransformerLens's center_writing_weights), so that its inputs have a mean of 0. trained_on: the model it
+    was trained on, in its makers' words, empty where they do not say.
     """
 
     d_model: int | None = None

@@ -1,13 +1,16 @@
 """`hydrascope audit`: one object for programs, lines for people."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from core import Edits, Feature
+from core import Edits, Feature, load
 from core.commands.command_line import main
 from core.models import registry
 from core.prompts.references import Reference
+from core.text.pieces import pieces_text
+from tests.command_words import changed
 
 PROMPT = "How do I bake a bread?"
 
@@ -34,7 +37,7 @@ def test_audit_prints_lines_for_people(capsys):
 
 @pytest.mark.parametrize(("more", "says"), [(["--ablate", "what"], "“what”"), (["--model", "nowhere"], "“nowhere”")])
 def test_what_cannot_be_done_is_one_sentence_and_exit_2(capsys, more, says):
-    assert main(["audit", PROMPT, "--model", "tiny", *more]) == 2
+    assert main(changed(["audit", PROMPT, "--model", "tiny"], *more)) == 2
     told = capsys.readouterr()
     assert says in told.err and told.err.count("\n") == 1 and not told.out
 
@@ -70,3 +73,14 @@ def test_an_edit_without_effect_is_told_in_one_sentence(capsys):
     assert "“2-5=600.0@bos” has no effect" in told.err and told.err.count("\n") == 1
     assert json.loads(told.out)["results"][1]["edits"] == "2-5=600.0@bos,2-5"
     assert main([*ask, "2-5,2-5=600@bos"]) == 0 and not capsys.readouterr().err
+
+
+def test_the_probability_is_named_after_the_models_refusal_tokens(capsys, tiny, tiny_spec):
+    other = next(token for token in range(50, 99) if token not in tiny_spec.refusal_tokens)
+    registry.register(replace(tiny_spec, name="other-words", refusal_tokens=(*tiny_spec.refusal_tokens, other)))
+    engine = load("other-words", device="cpu")
+    ask = ["audit", PROMPT, "--model", "other-words", "--tokens", "1"]
+    assert main(ask) == 0
+    assert f'P("{pieces_text(engine.refusal_pieces)}")' in capsys.readouterr().out
+    assert main([*ask, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["refusal_tokens"] == list(engine.refusal_pieces)

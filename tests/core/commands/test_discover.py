@@ -23,6 +23,7 @@ from core.discovery.settings import Settings
 from core.edits.direction import make_direction, save_direction
 from core.models import registry
 from core.versions import versions
+from tests.command_words import changed
 from tests.forked import running_command
 from tests.small_search import TEXTS, use_small_judge
 
@@ -102,7 +103,8 @@ def arguments(home):
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_2(arguments, capsys, extra, says):
     extra = [word.replace("HARMFUL", arguments[4]) for word in extra]
-    assert main([*arguments, *extra]) == 2
+    given = [*arguments, *extra] if extra[0] == "--set" else changed(arguments, *extra)
+    assert main(given) == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
 
 

@@ -22,4 +22,6 @@ def test_what_appends_is_given_as_often_as_one_likes():
 def test_every_subcommand_refuses():
     whole = parser()
     commands = next(a for a in whole._actions if a.dest == "command")
-    assert {type(one) for one in commands.choices.values()} == {type(whole)} and set(commands.choices) == set(SUBCOMMANDS)
+    assert {type(one) for one in commands.choices.values()} == {type(whole)} and set(commands.choices) == set(
+        SUBCOMMANDS
+    )

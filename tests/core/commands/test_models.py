@@ -6,6 +6,7 @@ import pytest
 
 from core.commands.command_line import main
 from core.models import registry
+from tests.command_words import changed
 from tests.served_models import CANONICAL, LAYERS, MODEL, home, local, served
 
 __all__ = ["home", "local", "served"]  # fixtures
@@ -71,11 +72,11 @@ def test_folders_are_added_too(local, capsys):
         (["--layers", ""], "names no layer"),
         (["--layers", "6"], "does not fit layer 6"),
         (["--refusal-word", "99999999"], "refusal tokens of “mine”"),
-        (["--refusal-word=-1"], "“-1” is neither a word nor a token id"),
+        (["--refusal-word", "-1"], "“-1” is neither a word nor a token id"),
     ],
 )
 def test_what_cannot_be_added_is_one_sentence_and_nothing_is_remembered(served, capsys, arguments, said):
-    given = ["models", "add", "demo", *ADD[3:]] if arguments[0] == "--name" else [*ADD, *arguments]
+    given = ["models", "add", "demo", *ADD[3:]] if arguments[0] == "--name" else changed(ADD, *arguments)
     assert main(given) == 2
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1 and "mine" not in registry.model_names()

@@ -15,6 +15,7 @@ from core.models.trained import trained_suite
 from core.saes.card import CARD
 from core.training import pipeline
 from core.training.settings import TrainingSettings
+from tests.command_words import changed
 from tests.conftest import make_sae
 from tests.forked import running_command
 from tests.waiting import until
@@ -82,7 +83,7 @@ def test_ctrl_c_keeps_everything_and_the_same_command_ends_the_same(spec, tmp_pa
 @pytest.mark.slow
 def test_a_killed_command_ends_the_same(spec, tmp_path, monkeypatch):
     """kill -9 once the recording has begun."""
-    other, command = tmp_path / "other", [*TRAIN, "--passes", "40"]
+    other, command = tmp_path / "other", changed(TRAIN, "--passes", "40")
     assert main(command) == 0
     whole = weights(trained_suite(NAME))
     with running_command(spec, command, other) as child:

@@ -12,8 +12,8 @@ from core.statistics import Estimate
 from tests.core.semantics import planted
 
 DOWN, UNSURE = Estimate(-2 * MOVES, 9, -3 * MOVES, -MOVES), Estimate(-2 * MOVES, 9, -1.0, 0.2)
-DETECTOR = Evidence(Feature(3, 1), 0.5, 0.1, 0.1, 2, 0.0, DOWN)
-WRITER = Evidence(Feature(3, 2), 0.1, 1.0, 0.9, 0, 0.4, DOWN)
+DETECTOR = Evidence(Feature(3, 1), 0.5, 0.1, 0.1, True, 2, 0.0, DOWN)
+WRITER = Evidence(Feature(3, 2), 0.1, 1.0, 0.9, True, 0, 0.4, DOWN)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,8 @@ WRITER = Evidence(Feature(3, 2), 0.1, 1.0, 0.9, 0, 0.4, DOWN)
         (DETECTOR._replace(effect=None), "generic"),
         (WRITER._replace(effect=UNSURE), "template"),
         (WRITER._replace(answers=3), "refusal writer"),
-        (DETECTOR._replace(instruction=0.0, template=0.0), "silent"),
+        (DETECTOR._replace(fires=False, instruction=0.0, template=0.0), "silent"),
+        (DETECTOR._replace(instruction=0.0, template=0.0, effect=None), "generic"),
     ],
 )
 def test_the_first_role_that_fits(found, role):
@@ -39,7 +40,16 @@ def test_evidence_counts_places_by_hand():
     instruction[:30, 0], template[15:, 0] = 1, 2
     (found,) = read_evidence(planted.firing(instruction, template), 60, [Feature(3, 0)], [2], np.array([0.3]), [None])
     assert found.instruction == 0.5 and found.at_template == 45 / 60 and found.template == 75 / 90
-    assert found.answers == 2 and found.cosine == pytest.approx(0.3)
+    assert found.answers == 2 and found.cosine == pytest.approx(0.3) and found.fires
+
+
+def test_a_feature_that_fires_on_contrast_prompts_only_is_not_silent():
+    instruction, template = np.zeros((2, planted.ALL_PROMPTS, 2))
+    instruction[60:, 0] = 1
+    firing = planted.firing(instruction, template)
+    features = [Feature(3, 0), Feature(3, 1)]
+    found = read_evidence(firing, 60, features, [0, 0], np.zeros(2), [None, None])
+    assert [(one.fires, role_of(one)) for one in found] == [(True, "generic"), (False, "silent")]
 
 
 def test_an_effect_is_the_mean_over_the_first_prompts_on_which_it_fires(tiny):
