@@ -6,9 +6,11 @@ Knows: the tables of migration 1 and what was added to them. Does not know: how 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
-from typing import NamedTuple
+from operator import attrgetter
+from typing import NamedTuple, TypeVar
 
 from cache.store.database import Store, now
 from core.models.digest import Digests
@@ -95,6 +97,21 @@ def written_turns(asked: PromptLike) -> str:
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Audit))
+_SAME_AUDIT = attrgetter("weights", "sae_digests", "prompt", "turns", "thinking", "system", "edits")
+_SAME_SET = attrgetter("name", "weights", "sae_digests")
+#: Rows that are looked at first for each that is wanted.
+_LOOK_AT = 8
+_Row = TypeVar("_Row")
+
+
+# Every rerun of a page asks for the first rows of each kind. In SQL that is `qualify row_number() over (partition …)`,
+# but a window function of DuckDB 2.0.0 leaves 4 kB of memory behind each time.
+def _first_of_each(rows: Iterable[_Row], same: Callable[[_Row], Hashable]) -> list[_Row]:
+    """Of rows that are the same the first."""
+    found: dict[Hashable, _Row] = {}
+    for row in rows:
+        found.setdefault(same(row), row)
+    return list(found.values())
 
 
 class Audits:
@@ -110,14 +127,14 @@ class Audits:
     def recent(self, model: str, limit: int = 8) -> list[Audit]:
         """The last audits of `model`, newest first, one for each thing that was asked, edit set and the files it was
         measured with."""
-        query = f"""
-            select {_COLUMNS} from audits where model = ?
-            qualify row_number() over (
-                partition by weights, sae_digests, prompt, turns, thinking, system, edits order by rowid desc
-            ) = 1
-            order by rowid desc limit ?
-        """
-        return [Audit(*row) for row in self.store.rows(query, [model, limit])]
+        query = f"select {_COLUMNS} from audits where model = ? order by rowid desc limit ?"
+        looked_at = _LOOK_AT * limit
+        while True:
+            rows = self.store.rows(query, [model, looked_at])
+            found = _first_of_each([Audit(*row) for row in rows], _SAME_AUDIT)
+            if len(found) >= limit or len(rows) < looked_at:
+                return found[:limit]
+            looked_at *= 8
 
     def all(self, model: str) -> list[Audit]:
         """Every audit of `model` that was ever appended, newest first."""
@@ -135,9 +152,5 @@ class Audits:
 
     def saved_sets(self, model: str) -> list[SavedSet]:
         """All sets of `model`, newest first; a name can be there once for each set of files."""
-        query = f"""
-            select {", ".join(SavedSet._fields)} from saved_sets where model = ?
-            qualify row_number() over (partition by name, weights, sae_digests order by rowid desc) = 1
-            order by rowid desc
-        """
-        return [SavedSet(*row) for row in self.store.rows(query, [model])]
+        query = f"select {', '.join(SavedSet._fields)} from saved_sets where model = ? order by rowid desc"
+        return _first_of_each([SavedSet(*row) for row in self.store.rows(query, [model])], _SAME_SET)

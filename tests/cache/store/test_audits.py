@@ -2,7 +2,7 @@
 
 import io
 import math
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
 
 import pandas as pd
 import pytest
@@ -75,6 +75,19 @@ def test_the_number_of_recent_rows_is_bounded(path):
     for number in range(5):
         audits.append(audit(str(number), seconds=number))
     assert [row.prompt for row in audits.recent("tiny", limit=2)] == ["4", "3"]
+
+
+def test_an_audit_is_found_behind_any_number_of_repetitions(path):
+    audits = Audits(Store(path))
+    rows = [audit("first"), *(audit("again", seconds=second) for second in range(300)), audit("last", seconds=300)]
+    audits.store.insert("audits", [astuple(row) for row in rows])
+    for limit in (1, 2, 3, 9):
+        last_of_each = "select prompt, max(rowid) from audits group by prompt order by 2 desc limit ?"
+        in_sql = [prompt for prompt, _ in audits.store.rows(last_of_each, [limit])]
+        found = audits.recent("tiny", limit)
+        assert [row.prompt for row in found] == in_sql
+        assert all(row.made_at == max(r.made_at for r in rows if r.prompt == row.prompt) for row in found)
+    assert len(audits.recent("tiny")) == 3
 
 
 def test_named_sets_are_replaced_by_name_and_by_model(path):
