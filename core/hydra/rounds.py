@@ -1,4 +1,4 @@
-"""Cut the heads: ablate, find what woke, ablate that too, round after round, beside a random control of the same size.
+"""Cut the heads: ablate, find what woke, ablate that too, round after round, beside the same done to random features.
 
 Knows: when to go on and when to stop. Does not know: how waking is found (`wakening.py`) or how rounds are shown.
 """
@@ -6,7 +6,7 @@ Knows: when to go on and when to stop. Does not know: how waking is found (`wake
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pandas as pd
@@ -17,6 +17,7 @@ from core.answers.verdicts import Verdict
 from core.arguments import check_length
 from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import features_of, random_active
+from core.edits.items import FeatureEdit
 from core.engine import Engine
 from core.errors import InputError
 from core.hydra.wakening import refresh
@@ -32,8 +33,10 @@ class Round:
     number: from 1. added: the features new in this round, none in the first. added_bos_only: how many of them were seen
     firing at BOS only, where no prompt has a say. woken: those that woke under `edits` and are not in it, strongest
     first: layer, index, position, activation, cosine, bos_only. p, score, verdict, answer: under `edits`. kl: mean over
-    the benign prompts of the divergence from the unedited model in nats, NaN without prompts. control_*: the same with
-    `control_features` random active features ablated instead (fewer than the set's where the prompt has no more).
+    the benign prompts of the divergence from the unedited model in nats, NaN without prompts. control_*: the same under
+    `control`, which does to `control_features` random active features what the set does to its own (fewer than the
+    set's where the prompt has no more); the refusal direction has no counterpart. Where the set edits no feature there
+    is no control: 0 features, NaN, and None for the verdict.
     kl_interval, control_kl_interval: 95%, over the `kl_prompts` benign prompts. recovery, control_recovery: of the
     prompt's reference answer (`core.measures.recovery`), NaN without one or a gap. ended: None while it goes on, else
     why it does not: a verdict that is no refusal, “nothing to add”, “rounds spent”.
@@ -49,10 +52,11 @@ class Round:
     verdict: Verdict
     answer: str
     kl: float
+    control: Edits
     control_features: int
     control_p: float
     control_score: float
-    control_verdict: Verdict
+    control_verdict: Verdict | None
     control_kl: float
     ended: str | None
     kl_interval: tuple[float, float]
@@ -109,12 +113,13 @@ def cut_the_heads(
         added: tuple[Feature, ...] = ()
         for number in range(1, rounds + 1):
             found, named = refresh(engine, prompt, now, nearly=0), set(now.features)
-            drawn = random_active(active, now.features, seed)
-            control = Edits.ablate(drawn)
-            answers = engine.answers([prompt], [now, control], tokens)[0]
-            verdicts = verdicts_of(used, [prompt] * 2, answers)
-            costs, beside = kl([now, control]), engine.measure(prompt, control)
-            shares = recovered([now, control])
+            control = control_of(now, random_active(active, now.features, seed))
+            sets = [now, control] if control else [now]
+            answers = engine.answers([prompt], sets, tokens)[0]
+            verdicts = verdicts_of(used, [prompt] * len(sets), answers)
+            costs, beside, shares = kl(sets), engine.measure(prompt, sets), recovered(sets)
+            if not control:
+                costs, shares = [*costs, mean([])], [*shares, float("nan")]
             woken = found.woken
             new = [f not in named for f in features_of(woken)]
             woken = woken[new].reset_index(drop=True)
@@ -131,10 +136,11 @@ def cut_the_heads(
                 verdicts[0],
                 answers[0],
                 costs[0].value,
-                len(drawn),
-                float(beside.p_refusal[0, 0]),
-                float(beside.refusal_score[0, 0]),
-                verdicts[1],
+                control,
+                len(control.features),
+                float(beside.p_refusal[0, 1]) if control else float("nan"),
+                float(beside.refusal_score[0, 1]) if control else float("nan"),
+                verdicts[1] if control else None,
                 costs[1].value,
                 ended,
                 (costs[0].low, costs[0].high),
@@ -148,6 +154,27 @@ def cut_the_heads(
             now, bos_only = now + Edits.ablate(added), int(chosen["bos_only"].sum())
 
     return go_on()
+
+
+def control_of(edits: Edits, drawn: Sequence[Feature]) -> Edits:
+    """`edits` made to other features: each of its features has one of `drawn` for it, of its own layer where there is
+    one left. Values, places, strengths and conditions stay. Where too few are drawn, or a condition is in a layer above
+    the drawn feature, the edit has no counterpart, and neither has one of the refusal direction."""
+    left, instead = list(drawn), dict[Feature, Feature]()
+    for same_layer in (True, False):
+        for feature in edits.features:
+            found = next((f for f in left if not same_layer or f.layer == feature.layer), None)
+            if feature not in instead and found is not None:
+                left.remove(found)
+                instead[feature] = found
+    items = [(item, instead.get(item.feature)) for item in edits.items if isinstance(item, FeatureEdit)]
+    return Edits(
+        tuple(
+            replace(item, feature=other)
+            for item, other in items
+            if other is not None and (item.when is None or item.when.feature.layer <= other.layer)
+        )
+    )
 
 
 def _ended(judged: Verdict, to_add: int, last: bool) -> str | None:

@@ -1,7 +1,7 @@
 """The Hydra page's charts: pure functions from frames to Altair charts, and the same in words.
 
 Knows: what is drawn and how it is labelled. Does not know: sessions, engines, widgets. Colours are places in the
-theme's palette, so light and dark recolour them in the browser; ablated, woken and control differ by shape or dash too.
+theme's palette, so light and dark recolour them in the browser; edited, woken and control differ by shape or dash too.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from core.text.json_text import json_text
 from pages.shared.layered import layered
 from pages.shared.text import visible
 
-ABLATED, WOKEN, CONTROL, NEARLY = "ablated", "woken", "control", "nearly woken"
+EDITED, WOKEN, CONTROL, NEARLY = "edited", "woken", "control", "nearly woken"
 # A name for each of the palette's seven places; those not drawn here hold their place.
-_COLOUR = alt.Scale(domain=["·1", "·2", NEARLY, WOKEN, "·5", ABLATED, CONTROL])
-_SHAPE = alt.Scale(domain=[WOKEN, ABLATED], range=["circle", "square"])
+_COLOUR = alt.Scale(domain=["·1", "·2", NEARLY, WOKEN, "·5", EDITED, CONTROL])
+_SHAPE = alt.Scale(domain=[WOKEN, EDITED], range=["circle", "square"])
 # A mark without a colour would be black in the dark; layers of one chart share one encoding, or the legend loses it.
 _KIND = alt.Color("kind:N", scale=_COLOUR, legend=None)
 _SERIES = alt.Color("series:N", scale=_COLOUR, legend=None)
@@ -49,7 +49,7 @@ def cells(marks: pd.DataFrame, kind: str, label: Callable[[int, int], str]) -> p
 def woken_map(
     frame: pd.DataFrame, pieces: Sequence[str], places: Sequence[int], layers: Sequence[int]
 ) -> alt.LayerChart:
-    """Layer × token; squares are ablated features where they fired, circles what woke (paper, Fig. 2).
+    """Layer × token; squares are edited features where they fired, circles what woke (paper, Fig. 2).
 
     frame: rows of `cells`. places: the positions shown, in order. layers: the SAE layers, each a row.
     """
@@ -72,8 +72,8 @@ def woken_map(
         axis=alt.Axis(ticks=False, domain=False, grid=True, tickBand="extent"),
     )
     # Each row has two lanes, so that a square and a circle of one token stand above each other and never overlap.
-    lane = alt.YOffset("kind:N", scale=alt.Scale(domain=[ABLATED, WOKEN]))
-    colour = alt.Color("kind:N", scale=_COLOUR, legend=_legend(ABLATED, WOKEN))
+    lane = alt.YOffset("kind:N", scale=alt.Scale(domain=[EDITED, WOKEN]))
+    colour = alt.Color("kind:N", scale=_COLOUR, legend=_legend(EDITED, WOKEN))
     # BOS activations are tens of times larger; sizes are for the tokens, and BOS stops at the largest.
     elsewhere = shown.loc[shown["position"] > 0, "activation"]
     most = float(elsewhere.max()) if len(elsewhere) else float(shown["activation"].max() if len(shown) else 1.0)
@@ -101,20 +101,20 @@ def woken_map(
     )
     parts: list[alt.Chart] = [marks]
     if 0 in order:
-        free = pd.DataFrame([(order[0], layer, lane, CONTROL) for layer in layers for lane in (ABLATED, WOKEN)])
+        free = pd.DataFrame([(order[0], layer, lane, CONTROL) for layer in layers for lane in (EDITED, WOKEN)])
         free.columns = pd.Index(["place", "layer", "lane", "kind"])
-        both = alt.YOffset("lane:N", scale=alt.Scale(domain=[ABLATED, WOKEN]))
+        both = alt.YOffset("lane:N", scale=alt.Scale(domain=[EDITED, WOKEN]))
         parts.insert(0, alt.Chart(free).mark_rect(opacity=0.12).encode(x=x, y=y, yOffset=both, color=colour))
     return layered(*parts).properties(height=90 + 2 * _LANE * len(layers))
 
 
-def woken_summary(frame: pd.DataFrame, woken: int, ablated: int) -> str:
+def woken_summary(frame: pd.DataFrame, woken: int, edited: int) -> str:
     """The map in a sentence."""
     if not woken:
-        return f"{ablated} features ablated, no feature woke"
+        return f"{edited} edited features fire, no feature woke"
     by_layer = frame[frame["kind"] == WOKEN].groupby("layer")["features"].sum().sort_values(ascending=False)
     most = ", ".join(f"layer {layer}" for layer in by_layer.index[:3])
-    return f"{ablated} features ablated, {woken} woke, most of them in {most}"
+    return f"{edited} edited features fire, {woken} woke, most of them in {most}"
 
 
 def margins(frame: pd.DataFrame) -> alt.LayerChart:
@@ -148,7 +148,7 @@ def margins(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def holds_down(links: pd.DataFrame) -> alt.LayerChart:
-    """Which ablated feature held which dormant one down: left of an edge what was ablated, right what woke.
+    """Which edited feature held which dormant one down: left of an edge what was edited, right what woke.
 
     links: left_out, layer_out, woken, layer, effect; strongest first.
     A node stands at its layer, spread over the height.
@@ -156,7 +156,7 @@ def holds_down(links: pd.DataFrame) -> alt.LayerChart:
     edges = links.head(EDGES).reset_index(drop=True)
     ends = pd.concat(
         [
-            edges[["left_out", "layer_out"]].set_axis(["name", "layer"], axis=1).assign(kind=ABLATED),
+            edges[["left_out", "layer_out"]].set_axis(["name", "layer"], axis=1).assign(kind=EDITED),
             edges[["woken", "layer"]].set_axis(["name", "layer"], axis=1).assign(kind=WOKEN),
         ]
     ).drop_duplicates(["name", "kind"])
@@ -166,7 +166,7 @@ def holds_down(links: pd.DataFrame) -> alt.LayerChart:
     nodes["height"] = np.where(crowd > 0, nodes["height"] / crowd.clip(lower=1), 0.5)
     nodes["x"] = nodes["layer"] + np.where(nodes["kind"] == WOKEN, 0.12, -0.12)
     places = nodes.set_index(["kind", "name"])[["x", "height"]]
-    a = places.loc[[(ABLATED, name) for name in edges["left_out"]]].to_numpy()
+    a = places.loc[[(EDITED, name) for name in edges["left_out"]]].to_numpy()
     b = places.loc[[(WOKEN, name) for name in edges["woken"]]].to_numpy()
     edges = edges.assign(kind=CONTROL, x=a[:, 0], y=a[:, 1], x2=b[:, 0], y2=b[:, 1])
     x = alt.X(
@@ -176,7 +176,7 @@ def holds_down(links: pd.DataFrame) -> alt.LayerChart:
         axis=alt.Axis(tickMinStep=1, format="d"),
     )
     y = alt.Y("height:Q", axis=None, scale=alt.Scale(domain=[-0.06, 1.06]))
-    colour = alt.Color("kind:N", scale=_COLOUR, legend=_legend(ABLATED, WOKEN))
+    colour = alt.Color("kind:N", scale=_COLOUR, legend=_legend(EDITED, WOKEN))
     lines = (
         alt.Chart(edges)
         .mark_rule()
@@ -233,7 +233,7 @@ def rounds(frame: pd.DataFrame, column: str, title: str, at: int) -> alt.LayerCh
 
 
 def dose(frame: pd.DataFrame, column: str, title: str) -> alt.LayerChart:
-    """A quantity over the strength of the ablation; the rule stands at 1, plain ablation."""
+    """A quantity over the strength of the ablation; the rule stands at 1, the edits as they are."""
     x = alt.X("strength:Q", title="strength of the ablation")
     line = (
         alt.Chart(frame.assign(series=WOKEN))

@@ -68,8 +68,8 @@ def section(engine: Engine, key: str, request: Request) -> None:
             )
     st.caption(
         "Each round ablates the features that woke in the previous round, strongest first. It ends when the model "
-        "no longer refuses, or no feature wakes. The control ablates the same number of random active "
-        "features."
+        "no longer refuses, or no feature wakes. The control does to as many random active features what the set does "
+        "to its own; the refusal direction has no counterpart in it."
     )
     slot = st.empty()
     if played:
@@ -118,7 +118,7 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
             alt=f"{len(played)} rounds",
             key=f"hydra_rounds_{len(played)}_{live}",
             column_config={
-                "features": st.column_config.NumberColumn("ablated"),
+                "features": st.column_config.NumberColumn("features edited"),
                 "p": st.column_config.NumberColumn("P(refusal token)", format="%.3f"),
                 "score": st.column_config.NumberColumn("refusal score"),
                 "kl": st.column_config.NumberColumn("KL, benign", format="%.3f"),
@@ -149,27 +149,20 @@ def _show(slot: Any, played: tuple[Round, ...], live: bool = False) -> None:
 def _round(one: Round) -> None:
     """One round: the set, the verdict and the answer, beside the control's."""
     left, right = st.columns(2, gap="small")
-    sides = (
-        (left, "Heads cut", counted(len(one.edits), "feature") + " ablated", one.p, one.score, one.verdict, one.answer),
-        (
-            right,
-            "Control",
-            counted(one.control_features, "random feature"),
-            one.control_p,
-            one.control_score,
-            one.control_verdict,
-            "",
-        ),
-    )
-    for column, title, what, p, score, judged, answer in sides:
-        woke = len(one.woken) if title == "Heads cut" else None
-        answer_card.draw(column, title, what, p, score, judged, answer, woke)
+    answer_card.draw(left, "Heads cut", one.edits.describe(), one.p, one.score, one.verdict, one.answer, len(one.woken))
+    if one.control_verdict is None:
+        right.info(
+            "There is no control: the set edits no feature, and the refusal direction has no random counterpart."
+        )
+    else:
+        what = f"{counted(one.control_features, 'random feature')}: {one.control.describe()}"
+        answer_card.draw(right, "Control", what, one.control_p, one.control_score, one.control_verdict, "")
     if one.ended:
         st.caption(f"Ended: {_ENDS.get(one.ended, plain(one.ended))}")
 
 
 def _charts(frame: pd.DataFrame, at: int) -> None:
-    for name, title in (("score", "refusal score"), ("features", "features ablated"), ("kl", "KL, benign (nats)")):
+    for name, title in (("score", "refusal score"), ("features", "features edited"), ("kl", "KL, benign (nats)")):
         if frame[name].notna().any():
             mine = frame.loc[frame["series"] == charts.WOKEN, name]
             st.altair_chart(
@@ -180,15 +173,15 @@ def _charts(frame: pd.DataFrame, at: int) -> None:
 
 
 def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
-    """Heads and control, a row each: round, series, features, added, woken, p, score, verdict, kl, kl_low, kl_high,
-    kl_prompts, recovery."""
+    """Heads and, where there is one, control, a row each: round, series, features, added, woken, p, score, verdict, kl,
+    kl_low, kl_high, kl_prompts, recovery."""
     rows: list[tuple[object, ...]] = []
     for one in played:
         rows.append(
             (
                 one.number,
                 charts.WOKEN,
-                len(one.edits),
+                len(one.edits.features),
                 len(one.added),
                 len(one.woken),
                 one.p,
@@ -200,6 +193,8 @@ def rounds_frame(played: tuple[Round, ...]) -> pd.DataFrame:
                 one.recovery,
             )
         )
+        if one.control_verdict is None:
+            continue
         rows.append(
             (
                 one.number,

@@ -99,8 +99,8 @@ def dose(engine: Engine, key: str, request: Request) -> None:
     with progress_bar("Measuring at every strength") as progress:
         frame = work.doses(engine, key, request.prompt, request.edits, progress)
     st.markdown(
-        "The same edits at different strengths. 0 is no edit, and 1 is plain ablation (dotted line). Above 1, "
-        "features are pushed below zero."
+        "The same edits at different strengths. 0 is no edit, and 1 is the edits as they are (dotted line). Above 1, "
+        "whatever they do is done more strongly: a feature that is ablated fully is pushed below zero."
     )
     for name, title in (("score", "refusal score"), ("woken", "features woken"), ("kl", "KL, benign (nats)")):
         if frame[name].notna().any():

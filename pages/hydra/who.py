@@ -1,4 +1,4 @@
-"""Who wakes whom: every ablated feature (or layer) left on in turn, and which woken features that puts back to sleep.
+"""Who wakes whom: every edited feature (or layer) left alone in turn, and which woken features that puts back to sleep.
 
 Knows: links and how they are laid out on the page. Does not know: how they were found.
 """
@@ -57,11 +57,11 @@ def section(engine: Engine, key: str, request: Request) -> None:
     else:
         st.markdown(
             f"Leaving one {by} on weakens {found['woken'].nunique()} of {counted(watched, 'woken feature')}. Each "
-            f"edge runs from the ablated {by} to a feature that it held down. A thicker edge means more activation "
+            f"edge runs from the edited {by} to a feature that it held down. A thicker edge means more activation "
             "held down."
         )
         st.caption(
-            f"Of what woke, the {work.WATCHED} strongest are watched, and of these the features above an ablated one. "
+            f"Of what woke, the {work.WATCHED} strongest are watched, and of these the features above an edited one. "
             "The direction is never left on."
         )
         st.altair_chart(
@@ -78,14 +78,14 @@ def section(engine: Engine, key: str, request: Request) -> None:
             height=320,
             alt=f"{len(found)} pairs, strongest first",
             column_config={
-                "left_out": st.column_config.TextColumn(f"ablated {by}"),
+                "left_out": st.column_config.TextColumn(f"edited {by}"),
                 "woken": st.column_config.TextColumn("holds down"),
                 "effect": st.column_config.NumberColumn("activation held down", format="%.2f"),
             },
         )
         download(found, "who-wakes-whom")
     st.subheader(f"What each {by} contributes", anchor=False)
-    st.caption(f"The refusal score with one {by} left on, compared with all of them ablated.")
+    st.caption(f"The refusal score with one {by} left on, compared with all edits.")
     st.dataframe(
         with_true_minus(links.scores, {"score": "+.2f", "difference": "+.2f"}),
         hide_index=True,
@@ -95,7 +95,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
         column_config={
             "left_out": st.column_config.TextColumn(f"{by} left on"),
             "score": "refusal score",
-            "difference": "difference from all ablated",
+            "difference": "difference from all edits",
         },
     )
     download(links.scores, "left-out")

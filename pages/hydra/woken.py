@@ -1,4 +1,4 @@
-"""The woken map: where ablated features fired, where dormant ones woke, and how far below their thresholds they were.
+"""The woken map: where edited features fired, where dormant ones woke, and how far below their thresholds they were.
 
 Knows: a wakening and how it is laid out on the page. Does not know: how it was found.
 """
@@ -55,7 +55,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
     draw_map(engine, key, request.prompt, found, everything)
     st.caption(
         "Each mark shows the features of one layer at one token. A larger mark means a higher activation. Squares "
-        "are ablated features, shown where they fire without edits. Circles are features that are silent on this "
+        "are edited features, shown where they fire without edits. Circles are features that are silent on this "
         "prompt without edits and fire now. Point at a mark to see the features. The shaded column at the end is BOS, "
         "which is the same for every prompt."
     )
@@ -69,14 +69,14 @@ def draw_map(engine: Engine, key: str, prompt: PromptLike, found: Wakening, ever
     places = tokens.shown_positions(measurements.tokens(engine, key, prompt), everything)
     places = [*(place for place in places if place), 0]
     frame = pd.concat(
-        [charts.cells(found.ablated, charts.ABLATED, label), charts.cells(found.marks, charts.WOKEN, label)],
+        [charts.cells(found.ablated, charts.EDITED, label), charts.cells(found.marks, charts.WOKEN, label)],
         ignore_index=True,
     )
-    ablated = found.ablated.drop_duplicates(["layer", "index"])
+    edited = found.ablated.drop_duplicates(["layer", "index"])
     st.altair_chart(
         charts.woken_map(frame, found.pieces, places, engine.spec.layers),
         key="hydra_map",
-        alt=charts.woken_summary(frame, len(found.woken), len(ablated)),
+        alt=charts.woken_summary(frame, len(found.woken), len(edited)),
     )
 
 

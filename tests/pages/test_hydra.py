@@ -122,7 +122,11 @@ def test_the_bos_view_needs_no_prompt(page):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [(state.WHO, "What each feature contributes"), (state.MATTER, "ablated too"), (state.DOSE, "plain ablation")],
+    [
+        (state.WHO, "What each feature contributes"),
+        (state.MATTER, "ablated too"),
+        (state.DOSE, "the edits as they are"),
+    ],
 )
 def test_every_other_view(page, name, said):
     app = view(page(edits=EDITS), name)

@@ -7,7 +7,9 @@ import pytest
 
 from core import Edits, Engine, Feature, InputError
 from core.edits.feature_sets import random_active
+from core.edits.items import FeatureEdit, Sensor
 from core.hydra import cut_the_heads, refresh
+from core.hydra.rounds import control_of
 from core.prompts.references import Reference
 from tests.judges import judging
 from tests.oracles import PROMPTS
@@ -46,10 +48,11 @@ def test_each_round_ablates_what_woke_in_the_one_before(tiny):
         assert one.answer == "".join(tiny.generate(PROMPTS[1], one.edits, 4)) and np.isnan(one.kl)
 
 
-def test_the_control_is_as_many_random_active_features(tiny):
+def test_the_control_does_the_same_to_as_many_random_active_features(tiny):
     (one,) = cut_the_heads(tiny, PROMPTS[1], SET, judge=refusing, rounds=1, tokens=4, benign=PROMPTS[:2], seed=7)
     drawn = random_active(tiny.features(PROMPTS[1]), SET.features, 7)
-    control = Edits.ablate(drawn)
+    control = Edits.clamp(drawn, 10.0)
+    assert set(one.control.items) == set(control.items)
     assert one.control_features == len(drawn) == 20 and not set(drawn) & set(SET.features)
     assert one.control_p == pytest.approx(tiny.measure(PROMPTS[1], control).p_refusal[0, 0], abs=1e-6)
     assert one.control_score == pytest.approx(tiny.measure(PROMPTS[1], control).refusal_score[0, 0], abs=1e-4)
@@ -61,7 +64,7 @@ def test_the_control_is_as_many_random_active_features(tiny):
 def test_a_reference_answer_gives_the_recovery_of_set_and_control(tiny):
     reference = Reference(PROMPTS[1], "Once there was a small town.", 0.5)
     (one,) = cut_the_heads(tiny, PROMPTS[1], SET, judge=refusing, rounds=1, tokens=4, seed=7, reference=reference)
-    control = Edits.ablate(random_active(tiny.features(PROMPTS[1]), SET.features, 7))
+    control = Edits.clamp(random_active(tiny.features(PROMPTS[1]), SET.features, 7), 10.0)
     expected = [gap.recovery for gap in tiny.recovery([reference], [SET, control])[0]]
     assert [one.recovery, one.control_recovery] == pytest.approx(expected, abs=1e-6) and one.recovery != 0
     (bare,) = cut_the_heads(tiny, PROMPTS[1], SET, judge=refusing, rounds=1, tokens=4)
@@ -116,3 +119,28 @@ def test_bad_input_is_said_before_the_first_round(tiny):
     ):
         with pytest.raises(InputError):
             call()
+
+
+def test_a_set_without_features_has_no_control(tiny):
+    edits = Edits.ablate_direction(tiny.direction())
+    (one,) = cut_the_heads(tiny, PROMPTS[1], edits, judge=refusing, rounds=1, tokens=4)
+    assert not one.control and one.control_features == 0 and one.control_verdict is None
+    assert np.isnan([one.control_p, one.control_score, one.control_kl, one.control_recovery]).all()
+    assert one.score == pytest.approx(float(tiny.measure(PROMPTS[1], [one.edits]).refusal_score[0, 0]), abs=1e-4)
+
+
+def test_the_control_has_the_values_places_and_conditions_of_the_set():
+    sensor = Sensor(Feature(1, 9), 2.5)
+    edits = Edits.clamp([Feature(1, 0)], 6.0, "bos") + Edits((FeatureEdit(Feature(2, 1), 0.0, "last", 0.5, sensor),))
+    drawn = [Feature(2, 7), Feature(3, 8)]
+    assert control_of(edits, drawn) == Edits.clamp([Feature(3, 8)], 6.0, "bos") + Edits(
+        (FeatureEdit(Feature(2, 7), 0.0, "last", 0.5, sensor),)
+    )
+    assert len(control_of(edits, drawn[:1])) == 1 and not control_of(edits, [])
+    both = Edits.ablate([Feature(1, 0)], "bos") + Edits.clamp([Feature(1, 0)], 4.0, "last")
+    assert control_of(both, [Feature(1, 5)]).features == (Feature(1, 5),) and len(control_of(both, drawn[:1])) == 2
+
+
+def test_a_counterpart_below_its_condition_is_left_out():
+    edits = Edits((FeatureEdit(Feature(3, 1), 0.0, "all", 1.0, Sensor(Feature(2, 9), 2.5)),))
+    assert not control_of(edits, [Feature(1, 7)]) and control_of(edits, [Feature(2, 7)]).features == (Feature(2, 7),)
