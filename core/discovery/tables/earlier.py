@@ -24,7 +24,16 @@ def earlier_tables(folder: Path) -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError):
         return []
     paths = [folder / f"{name}{ending}" for name in names for ending in (".csv", ".parquet")]
-    return [path for path in paths if path.parent == folder and facts and facts <= _columns(path)]
+    return [path for path in paths if path.parent == folder and facts and _has(_columns(path), facts)]
+
+
+def of_run(fact: str) -> str:
+    """The column of a fact in a table that has a column of the fact's name itself."""
+    return f"run's {fact}"
+
+
+def _has(columns: set[str], facts: set[str]) -> bool:
+    return all(fact in columns or of_run(fact) in columns for fact in facts)
 
 
 def _columns(path: Path) -> set[str]:

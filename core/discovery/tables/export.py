@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.discovery.tables.earlier import earlier_tables
+from core.discovery.tables.earlier import earlier_tables, of_run
 from core.discovery.tables.table import Table
 from core.errors import InputError
 from core.kept_files import write_to
@@ -77,8 +77,10 @@ def as_json(tables: Sequence[Table], facts: Facts) -> str:
 
 
 def with_facts(table: Table, facts: Facts) -> pd.DataFrame:
-    """The table with its facts as constant columns behind the others, so that a row on its own can be traced."""
-    return table.frame.assign(**dict(facts))
+    """The table with its facts as constant columns behind the others, so that a row on its own can be traced. A fact
+    that is called as a column of the table is, is the column “run's …”, so that neither is lost."""
+    taken = set(table.frame.columns)
+    return table.frame.assign(**{of_run(name) if name in taken else name: fact for name, fact in facts.items()})
 
 
 def markdown(tables: Sequence[Table], facts: Facts, title: str = TITLE) -> str:
