@@ -13,7 +13,6 @@ import pandas as pd
 
 from core.card.compare import Check, Tolerance, alike, equal, near, unchecked
 from core.card.contents import Card, Case, FeatureFacts, Judgement, Source, State
-from core.card.controls import random_direction
 from core.card.features import cosines_of, largest
 from core.card.left import known_label, same_judge
 from core.card.make import cost_of, judgements, measured
@@ -22,6 +21,7 @@ from core.edits.edits import Edits, Feature
 from core.edits.validation import named_features
 from core.engine import Engine
 from core.hydra import refresh, self_repair
+from core.hydra.control_edits import random_direction
 from core.labels.notes import Labels
 
 

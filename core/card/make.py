@@ -28,13 +28,13 @@ from core.card.contents import (
     text_digest,
     turns_of,
 )
-from core.card.controls import Drawn, controls_for
 from core.card.features import About, edited_facts, finite, woken_facts
 from core.card.source import source_of
 from core.edits.edits import Edits, Feature
 from core.engine import Engine
 from core.errors import InputError
 from core.hydra import refresh, self_repair
+from core.hydra.control_edits import Drawn, controls_for
 from core.measures.scores import Measurement
 from core.progress import QUIET, Progress
 from core.prompts.checks import prompts_digest

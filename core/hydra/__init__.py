@@ -6,11 +6,12 @@ Public: `self_repair`, `repair_over`, `summarise`, `hold_parts`, `matched_edits`
 `leave_one_out`, `matters`, `cut_the_heads`, `dose`, `tour.measure`, `tour_file.read_tour`.
 """
 
+from core.hydra.controlled_repair import Repair, repair_with_controls
 from core.hydra.dose import STRENGTHS, dose
 from core.hydra.groups import matters, matters_by
 from core.hydra.held_parts import HeldParts, hold_parts
 from core.hydra.links import Links, leave_one_out
-from core.hydra.repair_controls import MatchedEdits, Repair, matched_edits, repair_with_controls
+from core.hydra.repair_controls import MatchedEdits, matched_edits
 from core.hydra.repair_summary import RepairSummary, repair_over, summarise
 from core.hydra.rounds import Round, cut_the_heads
 from core.hydra.self_repair import SelfRepair, self_repair

@@ -1,6 +1,7 @@
-"""The control of self-repair: as many random active features that remove as much of the residual stream.
+"""The control of ablated features: as many random active ones that remove as much of the residual stream.
 
-Knows: edits, and who draws matched sets (`core.discovery.control_sets`). Does not know: how self-repair is measured.
+Knows: edits, and who draws matched sets (`core.discovery.control_sets`). Does not know: what is measured with them, or
+how other edits are matched (`control_edits.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from core.edits.edits import POSITIONS, Edits, Feature, FeatureEdit
 from core.edits.items import Sensor
 from core.engine import Engine
 from core.errors import InputError
-from core.hydra.self_repair import SelfRepair, self_repair
 from core.prompts.conversation import PromptLike
 
 #: Random draws that an edit is compared with.
@@ -107,23 +107,6 @@ def _removed(kinds: Sequence[_Kind], controls: Sequence[Control]) -> float:
     total = sum(kind.norm for kind in kinds)
     parts = [kind.norm * one.removed for kind, one in zip(kinds, controls, strict=True) if kind.norm > 0]
     return sum(parts) / total if total > 0 else float("nan")
-
-
-class Repair(NamedTuple):
-    """Self-repair under the edits, under each control draw, and how many of these remove as much. removes: whether the
-    edits' features remove anything from the prompt."""
-
-    found: SelfRepair
-    controls: tuple[SelfRepair, ...]
-    matched: int
-    removes: bool
-
-
-def repair_with_controls(engine: Engine, prompt: PromptLike, edits: Edits) -> Repair:
-    """The edits beside random controls, all in one batch. Raises InputError, AssetError."""
-    control = matched_edits(engine, prompt, edits)
-    found, *drawn = self_repair(engine, prompt, [edits, *control.draws])
-    return Repair(found, tuple(drawn), control.matched, control.removes)
 
 
 def _together(kinds: Sequence[_Kind], controls: Sequence[Control]) -> Edits:

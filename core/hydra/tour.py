@@ -12,10 +12,10 @@ import pandas as pd
 
 from core.edits.edits import Edits
 from core.engine import Engine
+from core.hydra.controlled_repair import Repair, repair_with_controls
 from core.hydra.dose import STRENGTHS, dose
 from core.hydra.groups import matters_by
 from core.hydra.held_parts import HeldParts, hold_parts
-from core.hydra.repair_controls import Repair, repair_with_controls
 from core.hydra.self_repair import self_repair
 from core.hydra.wakening import Wakening, refresh
 

@@ -50,7 +50,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
         st.altair_chart(
             repair_charts.repair(found, repair.controls), key="hydra_repair", alt=repair_charts.summary(found)
         )
-    st.markdown(repair_charts.control_sentence(repair.controls, repair.matched, repair.removes))
+    st.markdown(repair_charts.control_sentence(repair))
     _explain(engine, repair)
     download(work.repair_frame(repair), "self-repair")
     if found.lowest < engine.n_layers - 1:
@@ -66,9 +66,10 @@ def _explain(engine: Engine, repair: Repair) -> None:
         f"prompt (n = 1). All numbers are with the edits less without. Bars: what {parts} of each block write "
         "differently, with the final norm’s scale of the unedited run. Line: the edit’s direct effect and all blocks "
         "so far. Put back: how far the line rises from its lowest point to its end, as a share of the fall. "
-        f"Control: as many random active features of the same layers, {DRAWS} draws; the band reaches from the "
-        "lowest draw to the highest. The lowest point of any curve is followed by a rise, so a share means something "
-        "only beside the control’s. After McGrath et al. 2023."
+        f"Control: the same edits of random features of the same layers, and random directions in the refusal "
+        f"direction’s place, {DRAWS} draws; the band reaches from the lowest draw to the highest. The lowest point of "
+        "any curve is followed by a rise, so a share means something only beside the control’s. After McGrath et al. "
+        "2023."
     )
 
 

@@ -12,10 +12,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from core.hydra import SelfRepair
+from core.hydra import Repair, SelfRepair
 from core.hydra.self_repair import LEAST_FALL
 from pages.shared.layered import layered
-from pages.shared.text import signed
+from pages.shared.text import plain, signed
 
 ATTENTION, MLP, BLOCK, SUM, CONTROL = "attention", "MLP", "block", "sum so far", "random control"
 _COLOUR = alt.Scale(domain=["·1", "·2", MLP, ATTENTION, BLOCK, SUM, CONTROL])
@@ -142,26 +142,33 @@ def norm_sentence(found: SelfRepair) -> str:
     )
 
 
-def control_sentence(controls: Sequence[SelfRepair], matched: int, removes: bool) -> str:
-    """What the random draws did, in a sentence or two. removes: whether the edits remove anything from the prompt."""
-    if not controls:
-        return "There is no random control, because the edits ablate no feature."
-    if not removes:
+def control_sentence(repair: Repair) -> str:
+    """What the random draws did, in a sentence or two. Draws that do the same are counted once."""
+    if not repair.removes:
         return (
             "There is no random control: the ablated features are silent on this prompt wherever the edits act, so "
             "other silent ones would say nothing about them."
         )
-    fall, back = np.array([one.deepest for one in controls]), np.array([one.put_back for one in controls])
+    if not repair.controls:
+        return f"There is no random control. {repair.about}".strip()
+    one_each = {(round(one.deepest, 4), round(one.put_back, 4)): one for one in repair.controls}.values()
+    fall, back = (np.array([getattr(one, name) for one in one_each]) for name in ("deepest", "put_back"))
     defined = back[np.isfinite(back)]
     shares = "no draw lowers it enough for a share put back"
     if len(defined):
         spread = f", {defined.min():.0%} to {defined.max():.0%}" if len(defined) > 1 else ""
         shares = f"put back is {np.median(defined):.0%} in the median of the {len(defined)} draws that lower it{spread}"
-    alike = " All draws are alike, so n is 1." if len(controls) > 1 and fall.min() == fall.max() else ""
+    n, drawn = len(one_each), len(repair.controls)
+    alike = "" if n == drawn else f" Only {n} of {drawn} draws {'is' if n == 1 else 'are'} different, so n is {n}."
+    how = (
+        f"Drawn: {plain(repair.about)}"
+        if repair.about
+        else f"{repair.matched} of {drawn} draws remove as much of the residual stream as the edits where these act, "
+        f"within 5% in every layer.{alike}"
+    )
     return (
-        f"**Random control**: the lowest point is {signed(float(fall.mean()))} on average over {len(controls)} draws "
-        f"({signed(float(fall.min()))} to {signed(float(fall.max()))}); {shares}. {matched} of {len(controls)} draws "
-        f"remove as much of the residual stream as the edits where these act, within 5% in every layer.{alike}"
+        f"**Random control**: the lowest point is {signed(float(fall.mean()))} on average over {n} "
+        f"draw{'s' * (n != 1)} ({signed(float(fall.min()))} to {signed(float(fall.max()))}); {shares}. {how}"
     )
 
 

@@ -67,7 +67,7 @@ def _fall(shown: Shown) -> None:
 def _put_back(shown: Shown) -> None:
     found: Repair = shown.found
     _repair_chart(found)
-    st.caption(repair_charts.control_sentence(found.controls, found.matched, found.removes))
+    st.caption(repair_charts.control_sentence(found))
 
 
 def _repair_chart(found: Repair) -> None:

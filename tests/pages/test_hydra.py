@@ -17,7 +17,7 @@ from cache.store import database as store
 from cache.store.runs import Runs
 from core import Edits, Feature
 from core.discovery import runner
-from core.hydra import hold_parts, matters, refresh, self_repair
+from core.hydra import Repair, hold_parts, matters, refresh, self_repair
 from pages.hydra import charts, repair, repair_charts, state, work
 from pages.shared.text import signed
 from pages.shared.workspace.state import with_words
@@ -91,7 +91,7 @@ def test_an_edit_of_the_last_layer_leaves_nothing_to_repair(page):
 
 
 def test_the_direction_has_no_random_control(page):
-    assert "There is no random control" in texts(page(edits="direction"))
+    assert "random directions in the refusal direction’s place" in texts(page(edits="direction"))
 
 
 def test_the_map_says_what_the_engine_says(page):
@@ -207,6 +207,24 @@ def repaired(**changes):
 )
 def test_the_headline_says_who_lowers_and_who_puts_back(changes, said):
     assert said in repair_charts.headline(repaired(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"removes": False}, "are silent on this prompt wherever the edits act"),
+        ({"controls": ()}, "There is no random control."),
+        ({}, "is −2.00 on average over 2 draws (−3.00 to −1.00); put back is 35%"),
+        ({}, "2 of 3 draws remove as much of the residual stream as the edits where these act, within 5%"),
+        ({}, "Only 2 of 3 draws are different, so n is 2."),
+        ({"about": "3 draws: random directions."}, "Drawn: 3 draws: random directions."),
+    ],
+)
+def test_the_control_is_told_with_its_n(changes, said):
+    drawn = [SimpleNamespace(deepest=-fall, put_back=back) for fall, back in ((1.0, 0.2), (3.0, 0.5), (1.0, 0.2))]
+    found = Repair(None, tuple(drawn), 2, True)._replace(**changes)
+    sentence = repair_charts.control_sentence(found)
+    assert said in sentence and ("about" not in changes or "remove as much" not in sentence)
 
 
 def test_a_click_on_a_woken_feature_says_whether_it_matters(page):

@@ -61,6 +61,7 @@ def test_ggufs_own_reader_reads_the_control_vector(card, tmp_path, tiny):
     assert fields["general.architecture"] == "controlvector"
     assert fields["controlvector.model_hint"] == "llama" and fields["controlvector.layer_count"] == 4
     assert list(tensors) == ["direction.2"] and tensors["direction.2"].dtype == np.float32
+    assert fields["general.name"] == "+4 times the unit refusal direction of tiny"
     # The card adds the direction with amount 4 in its second case: scale 1 is that edit.
     assert np.array_equal(tensors["direction.2"], (tiny.direction().vector * 4.0).numpy())
 
@@ -86,10 +87,22 @@ def test_added_after_its_block_it_does_what_the_edit_does(card, tmp_path, plain,
 
 
 def test_without_an_addition_it_is_the_difference_of_means(card, tmp_path):
-    _, tensors = read_back(card_bytes(replace(card, cases=card.cases[:1]), ".gguf"), tmp_path)
+    fields, tensors = read_back(card_bytes(replace(card, cases=card.cases[:1]), ".gguf"), tmp_path)
+    assert fields["general.name"] == "Refusal direction of tiny"
     used = card.source.direction
     assert np.linalg.norm(tensors["direction.2"]) == pytest.approx(used.norm, rel=1e-4)
     assert np.allclose(tensors["direction.2"] / used.norm, direction_of(used).vector.numpy(), atol=1e-6)
+
+
+def test_of_several_amounts_none_is_chosen(card, tmp_path):
+    case = card.cases[1]
+    (added,) = [state for state in case.states if state.edits.startswith("direction=4")]
+    less = replace(added, name="less", edits="direction=-10")
+    with pytest.raises(InputError, match=r"4 in “.*”, -10 in “less”"):
+        card_bytes(replace(card, cases=(replace(case, states=(*case.states, less)),)), ".gguf")
+    fields, tensors = read_back(card_bytes(replace(card, cases=(replace(case, states=(less,)),)), ".gguf"), tmp_path)
+    assert fields["general.name"] == "-10 times the unit refusal direction of tiny"
+    assert np.linalg.norm(tensors["direction.2"]) == pytest.approx(10.0, rel=1e-5)
 
 
 def at_layer(card: Card, layer: int) -> Card:

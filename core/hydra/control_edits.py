@@ -1,8 +1,8 @@
 """What stands beside the claim of an edit set: the same edits of random features, or of a random direction.
 
-Knows: how each kind of edit is matched. Does not know: what is measured with it. Ablated features: as many random ones
-that remove as much of the residual stream (`core.hydra.repair_controls`). Clamped features: random ones of the same
-layers, held alike. The direction: random unit vectors.
+Knows: how each kind of edit is matched. Does not know: what is measured with it, a card or self-repair. Ablated
+features: as many random ones that remove as much of the residual stream (`repair_controls.py`). Clamped features:
+random ones of the same layers, held alike. The direction: random unit vectors.
 """
 
 from __future__ import annotations
