@@ -111,6 +111,13 @@ def all_of(parts: dict[str, list[Pair]]) -> list[Pair]:
     return [pair for part in parts.values() for pair in part]
 
 
+#: What must be said where answers are judged that were written before: a judge is not told how they ended.
+ENDS_UNKNOWN = (
+    "Whether an answer ended by itself or was cut off is not kept with it, and rules ask for that in short answers and "
+    "code: verdicts can differ from those of the run that wrote it."
+)
+
+
 def sentence_on_repeated(count: int) -> str:
     """What must be said where so many answers stand there once more, with the same prompt."""
     repeat = f"{counted(count, 'answer')} {'repeats an earlier one' if count == 1 else 'repeat earlier ones'}"

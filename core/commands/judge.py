@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.answers.names import RULES, WORDINGS
 from core.commands import workers
 from core.commands.exit_codes import ExitCode
 from core.commands.options import add_model, refuse_unused
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge or compare. Raises InputError, AssetError, DownloadError."""
+    from cache.store.answers import ENDS_UNKNOWN
     from cache.store.judgements import Judgements
     from core.judges.agreement import compare
 
@@ -75,6 +77,8 @@ def run(options: argparse.Namespace) -> int:
         _compared(options, compare(both.first, both.second), both.revisions)
         return ExitCode.DONE
     pairs = _pairs(store, options)
+    if {RULES, WORDINGS} & {options.judge, *(options.agreement or ())}:
+        note(ENDS_UNKNOWN)
     found = {name: _judged(kept, name, pairs, options) for name in options.agreement or [options.judge]}
     if options.agreement:
         first, second = (found[name] for name in options.agreement)

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     features.add_argument("name", help="what the study is to be called")
     add_model(features)
     features.add_argument("--run", metavar="ID", help="take the features that a stored run of the search has found")
-    features.add_argument("--features", metavar="LAYER-INDEX,…", help="take these features, all of them")
+    features.add_argument("--features", metavar="LAYER-INDEX,…", help="take all of these features that can be shown")
     for name, about in _SIZES.items():
         default = getattr(PoolSizes(), name)
         features.add_argument(f"--{name}", metavar="N", type=int, default=default, help=f"{about} ({default})")

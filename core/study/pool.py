@@ -62,7 +62,8 @@ def draw_pool(
     silent = [feature for feature in others if not categories[feature]]
     if left := len(set(pipeline)) - len(found):
         notes.append(
-            f"{left} of {len(set(pipeline))} features were left out, because they have no label with examples."
+            f"{left} of {len(set(pipeline))} features were left out: each has no label with examples, or fires on too "
+            "few prompts of every category to count as firing and on too many to count as silent."
         )
     of_search = found if whole else _by_number(found, categories, sizes.each, numbers, generator, notes)
     chosen: list[tuple[Feature, Group]] = [(feature, "given" if whole else "pipeline") for feature in of_search]
@@ -77,8 +78,8 @@ def draw_pool(
         chosen += [(feature, group) for feature in drawn]
     if not chosen:
         raise InputError(
-            "No feature can be drawn for this study, because none has a label with examples. Choose other features, or "
-            "make labels for this model first."
+            "No feature can be drawn for this study: each has no label with examples, or fires on too few prompts of "
+            "every category. Choose other features, ask for a smaller share, or make labels for this model first."
         )
     used = {feature for feature, _ in chosen}
     rest = [f for f in active if f not in used]

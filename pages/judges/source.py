@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from cache.store.answers import answer_column, digest_of, file_answers, is_unedited, run_answers, sentence_on_repeated
+from cache.store.answers import (
+    ENDS_UNKNOWN,
+    answer_column,
+    digest_of,
+    file_answers,
+    is_unedited,
+    run_answers,
+    sentence_on_repeated,
+)
 from cache.store.judgements import Pair
 from cache.store.runs import Run, Runs
 from core import InputError, Verdict
@@ -68,6 +76,7 @@ def choose_answers(runs: Runs) -> Answers | None:
         show_error(error)
         return None
     if found is not None:
+        st.caption(ENDS_UNKNOWN)
         if found.repeated:
             st.caption(sentence_on_repeated(found.repeated))
         with st.expander(
@@ -95,8 +104,8 @@ def _labelled() -> Answers:
     st.caption(
         f"{len(rows)} real answers of two models that no rule was fitted on, each read and labelled in two passes "
         "without its edit in view. Any judge can be compared with these labels. The reader was a developer of this "
-        "program (assets/answers/README.md). Whether an answer was cut off is not passed on here, so κ can differ a "
-        "little from the one stated for a judge."
+        "program (assets/answers/README.md). How an answer ended is not passed on, so κ can differ a little from the "
+        "one stated for a judge."
     )
     pairs = [Pair(row["prompt"], row["answer"]) for row in rows]
     reason = "first-token measures the unedited model, but most of these answers were given under edits. Remove it."

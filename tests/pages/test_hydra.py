@@ -19,7 +19,7 @@ from core import Edits, Feature
 from core.discovery import runner
 from core.hydra import Repair, hold_parts, matters, refresh, self_repair
 from pages.hydra import charts, repair, repair_charts, state, work
-from pages.shared.text import signed
+from pages.shared.text import plain, signed
 from pages.shared.workspace.state import with_words
 from pages.shared.workspace.undo import History
 from tests.conftest import PAGE_MODEL, opened, workspace
@@ -217,7 +217,7 @@ def test_the_headline_says_who_lowers_and_who_puts_back(changes, said):
         ({}, "is −2.00 on average over 2 draws (−3.00 to −1.00); put back is 35%"),
         ({}, "2 of 3 draws remove as much of the residual stream as the edits where these act, within 5%"),
         ({}, "Only 2 of 3 draws are different, so n is 2."),
-        ({"about": "3 draws: random directions."}, "Drawn: 3 draws: random directions."),
+        ({"about": "3 draws: random directions."}, f"Drawn: {plain('3 draws: random directions.')}"),
     ],
 )
 def test_the_control_is_told_with_its_n(changes, said):

@@ -225,3 +225,9 @@ def test_a_store_that_another_process_keeps_is_exit_3(home, file, capsys, monkey
     monkeypatch.setattr(shared_store(), "taken", True)
     assert main(["judge", "--judge", "substrings", *file]) == 3
     assert "Nothing was judged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("judge", "told"), [("wordings", True), ("substrings", False)])
+def test_rules_say_that_they_are_not_told_how_an_answer_ended(home, file, capsys, judge, told):
+    assert main(["judge", "--judge", judge, *file]) == 0
+    assert ("ended by itself or was cut off" in capsys.readouterr().err) == told

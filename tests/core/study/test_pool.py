@@ -106,4 +106,7 @@ def test_given_features_are_all_shown_once_among_random_ones():
         Feature(1, 100): {FIVE[0]},
     }
     assert len(pool.items) == 5 and not set(features) & {i.feature for i in pool.items if i.group != "given"}
-    assert pool.notes == ("1 of 3 features were left out, because they have no label with examples.",)
+    assert pool.notes == (
+        "1 of 3 features were left out: each has no label with examples, or fires on too few prompts of every category "
+        "to count as firing and on too many to count as silent.",
+    )
