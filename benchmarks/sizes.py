@@ -18,12 +18,12 @@ from core.prompts.shipped import read_shipped
 
 
 class Point(NamedTuple):
-    """What is measured at once; features: of each set, over all its layers."""
+    """What is measured at once; features: of each set, over all its layers. layers: of the demo's ten."""
 
     prompts: int = 1
     sets: int = 16
     features: int = 100
-    layers: int = 15
+    layers: int = 10
 
 
 #: What grows → the points; the others stay at their default.
@@ -31,7 +31,7 @@ AXES = {
     "prompts": [Point(prompts=n, sets=1) for n in (10, 100, 1000)],
     "sets": [Point(sets=n) for n in (1, 16, 256, 4096)],
     "features": [Point(features=n) for n in (1, 20, 200, 2000)],
-    "layers": [Point(layers=n) for n in (1, 5, 15)],
+    "layers": [Point(layers=n) for n in (1, 5, 10)],
 }
 
 
@@ -39,6 +39,7 @@ def edit_sets(engine: Engine, point: Point) -> list[Edits]:
     """Random features of the first so many SAE layers, each set with its own."""
     rng, widths = np.random.default_rng(0), engine.widths
     layers = list(widths)[: point.layers]
+    assert len(layers) == point.layers, "fewer SAEs than the point says"
     found = []
     for _ in range(point.sets):
         chosen = [layers[i % len(layers)] for i in range(point.features)]
