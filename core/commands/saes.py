@@ -144,7 +144,7 @@ def _prompts(name_or_file: str | None) -> Sequence[str]:
 
 def _cards(name: str) -> int:
     from core.models.registry import find_spec
-    from core.saes.card import CARD, cards_of, damaged_cards
+    from core.saes.card import CARD, cards_of, useless_cards
 
     spec = find_spec(name)
     if not spec.saes:
@@ -152,15 +152,15 @@ def _cards(name: str) -> int:
     cards = cards_of(spec.saes)
     if cards:
         _print_cards(cards)
-    damaged = damaged_cards(spec.saes)
-    if missing := set(spec.saes) - set(cards) - set(damaged):
+    useless = useless_cards(spec.saes)
+    if missing := set(spec.saes) - set(cards) - set(useless):
         print(
             f"No card for layers {layers_text(missing)}. The Audit page shows their reconstruction error on a prompt."
         )
-    if damaged:
+    if useless:
         raise AssetError(
-            f"The card ({CARD}) of layers {layers_text(damaged)} cannot be read. Restore the file, or give the same "
-            "training again, which measures it anew."
+            f"The card ({CARD}) of layers {layers_text(useless)} cannot be read, or is of another SAE. Restore the "
+            "file, or give the same training again, which measures it anew."
         )
     return ExitCode.DONE
 

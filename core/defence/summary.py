@@ -34,8 +34,10 @@ GROUPS: tuple[Group, ...] = ("attacked", "benign", "look-alikes")
 
 
 def clamp_name(value: float | None) -> str:
-    """A value as a row's name."""
-    return "no clamp" if value is None else f"{value:g}"
+    """A value as a row's name, in as many digits as tell it from every other value."""
+    if value is None:
+        return "no clamp"
+    return f"{value:g}" if float(f"{value:g}") == value else repr(float(value))
 
 
 def long_table(values: Sequence[float | None], found: Outcomes, gaps: Gaps = NO_GAPS) -> pd.DataFrame:

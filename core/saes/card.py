@@ -7,14 +7,17 @@ Knows: `card.json` in an SAE's folder, and how a card reads in words. Does not k
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.hashes import sha256_of
 from core.schemas.saes import QualityCard
 from core.shaped import read
 from core.shipped_files import check_shipped
+from core.text.json_text import json_value
 
-CARD = "card.json"
+CARD, WEIGHTS = "card.json", "sae_weights.safetensors"
 #: Headings of `table_rows`, with what each figure means.
 COLUMNS = {
     "layer": "Decoder layer after which the SAE reads the residual stream",
@@ -34,7 +37,8 @@ COLUMNS = {
 class SaeCard:
     """Of one layer's SAE, on held-out chat text. tokens: of the text. explained_variance, silent, ce_recovered: shares.
     l0: active features a token. random: explained variance and cross-entropy recovered of a random dictionary, None
-    where they were not measured. intervals: 95%, over conversations, of the figures by their names.
+    where they were not measured. intervals: 95% of the figures by their names, over conversations, and over features
+    that of the silent ones. weights: sha256 of the file of weights that was measured; empty in cards that do not say.
     """
 
     layer: int
@@ -46,6 +50,7 @@ class SaeCard:
     ce_recovered: float
     random: tuple[float, float] | None = None
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
+    weights: str = ""
 
     def text(self, name: str, form: str) -> str:
         """A figure with its interval, if it has one: “0.948 (0.941–0.955)”."""
@@ -80,20 +85,33 @@ def read_card(folder: Path) -> SaeCard | None:
         found.ce_recovered,
         (found.random.explained_variance, found.random.ce_recovered) if found.random else None,
         found.intervals,
+        found.weights,
     )
 
 
 def cards_of(saes: Mapping[int, object]) -> dict[int, SaeCard]:
-    """layer → its card, of SAEs that lie in folders and have one. saes: as a ModelSpec names them."""
-    read = {layer: read_card(source) for layer, source in sorted(saes.items()) if isinstance(source, Path)}
+    """layer → its card, of SAEs that lie in folders and have one of their own. saes: as a ModelSpec names them."""
+    read = {layer: _own_card(layer, source) for layer, source in sorted(saes.items()) if isinstance(source, Path)}
     return {layer: card for layer, card in read.items() if card is not None}
 
 
-def damaged_cards(saes: Mapping[int, object]) -> tuple[int, ...]:
-    """Layers beside whose SAE lies a card that cannot be read. saes: as `cards_of` takes them."""
+def useless_cards(saes: Mapping[int, object]) -> tuple[int, ...]:
+    """Layers beside whose SAE lies a card that cannot be read, or is of another SAE. saes: as `cards_of` takes them."""
     read = cards_of(saes)
     there = (n for n, source in sorted(saes.items()) if isinstance(source, Path) and (source / CARD).is_file())
     return tuple(layer for layer in there if layer not in read)
+
+
+def _own_card(layer: int, folder: Path) -> SaeCard | None:
+    """The card beside the SAE of a layer; None where it is of another layer, width or file of weights."""
+    card = read_card(folder)
+    if card is None or card.layer != layer:
+        return None
+    with suppress(OSError, ValueError, AttributeError):  # whoever loads the SAE hears of it
+        width = json_value((folder / "cfg.json").read_text(encoding="utf-8")).get("d_sae")
+        if width not in (None, card.width) or card.weights not in ("", sha256_of(folder / WEIGHTS)):
+            return None
+    return card
 
 
 def table_rows(cards: Mapping[int, SaeCard]) -> list[dict[str, str]]:

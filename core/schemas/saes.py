@@ -85,3 +85,5 @@ class QualityCard(Schema):
     ce_recovered: float
     random: RandomQuality | None = None
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    #: sha256 of the file of weights that was measured; empty in cards of earlier versions.
+    weights: str = ""

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import torch
 
+from core.hashes import sha256_of
 from core.kept_files import write_whole
 from core.progress import NEVER, QUIET, Progress, part
-from core.saes.card import CARD, read_card
+from core.saes.card import CARD, WEIGHTS, read_card
 from core.saes.formats.open import open_sae
 from core.text.json_text import json_text, json_value
 from core.training.answers import answer_prompts
@@ -167,12 +168,15 @@ def finish_layer(
 
 
 def _stored_card(folder: Path, held: Recording) -> dict[str, Any] | None:
-    """The card in `folder`; None where there is none of this held-out text that can be read: it is measured again."""
+    """The card in `folder`; None where there is none of this held-out text and these weights that can be read:
+    it is measured again."""
     try:
         found: dict[str, Any] = json_value((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if read_card(folder) is not None and found.get(_HELD_OUT) == held.digest else None
+    if read_card(folder) is None or found.get(_HELD_OUT) != held.digest:
+        return None
+    return found if found.get("weights", "") in ("", sha256_of(folder / WEIGHTS)) else None
 
 
 def measure_layer(
@@ -193,7 +197,7 @@ def measure_layer(
     card = make_card(sae, recording.rows(layer), model, held, layer, sizes.tokens)
     told = json_value((folder / "cfg.json").read_text()).get("metadata", {})
     card |= {"k": settings.k, "seed": settings.seed, "training_tokens": told.get("distinct_training_tokens")}
-    card[_HELD_OUT] = recording.digest
+    card |= {_HELD_OUT: recording.digest, "weights": sha256_of(folder / WEIGHTS)}
     write_whole(folder / CARD, json_text(card, indent=1) + "\n")
     return card
 

@@ -194,7 +194,7 @@ def kl_prompts(engine: Engine) -> list[str]:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _reference(_engine: Engine, name: str) -> Any:
+def _reference(_engine: Engine, key: str) -> Any:
     """The unedited next-token distributions on those prompts; several MB, so kept once and not per edit set."""
     return _engine.reference(kl_prompts(_engine))
 
@@ -207,7 +207,7 @@ def cost(_engine: Engine, key: str, edits: Edits) -> Cost | None:
         return None
     if not edits:
         return Cost(0.0, len(texts), 0.0, 0.0)
-    found = _engine.kl(texts, [edits], _reference(_engine, key.rpartition("|")[0]))
+    found = _engine.kl(texts, [edits], _reference(_engine, key))
     one = mean(found[:, 0])
     return Cost(one.value, one.n, one.low, one.high)
 

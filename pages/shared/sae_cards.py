@@ -55,5 +55,6 @@ def table(spec: ModelSpec) -> None:
         )
         st.caption(
             "Measured on conversations that the SAEs were not trained on. “Random” is a dictionary of random "
-            "directions with as many active features: what chance gives. In brackets: 95% intervals over conversations."
+            "directions with as many active features: what chance gives. In brackets: 95% intervals, over "
+            "conversations, those of silent features over features."
         )

@@ -55,7 +55,7 @@ def test_it_says_what_it_takes_trains_and_says_how_to_use_it(spec, capsys):
     (trained_suite(NAME).sae(1) / "card.json").write_bytes(b"")
     assert main(["saes", "cards", NAME]) == 2
     told = capsys.readouterr()
-    assert not told.out and "The card (card.json) of layers 1 cannot be read." in told.err
+    assert not told.out and "The card (card.json) of layers 1 cannot be read, or is of another SAE." in told.err
 
 
 def test_ctrl_c_keeps_everything_and_the_same_command_ends_the_same(spec, tmp_path, monkeypatch, capsys):

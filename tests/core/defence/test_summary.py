@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.defence import conclusion, long_table, table
+from core.defence import clamp_name, conclusion, long_table, table
 from core.measures.recovery import Gap, over_prompts
 from core.statistics import paired, rate
 
@@ -32,6 +32,13 @@ def test_p_is_corrected_within_one_verdict_over_values_and_groups():
     assert frame.loc[("4", "attacked", R), "p_holm"] == pytest.approx(4 * raw), "two values in two groups"
     assert frame.loc[("8", "attacked", R), "p_holm"] == pytest.approx(3 * 2 / 2**6)
     assert np.isnan(frame.loc[("no clamp", "attacked", R), "p_holm"])
+
+
+def test_values_that_differ_have_rows_of_their_own():
+    values = (None, 6.0, 6.0000001, 1e-7)
+    assert [clamp_name(value) for value in values] == ["no clamp", "6", "6.0000001", "1e-07"]
+    frame = table(values, {(number, "benign"): (C, R) for number in range(4)})
+    assert list(frame["clamp"]) == [clamp_name(value) for value in values]
 
 
 def test_a_cell_that_is_not_done_is_empty_in_the_table():

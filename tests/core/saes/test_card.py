@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from core.hashes import sha256_of
 from core.models.registry import find_spec
-from core.saes.card import CARD, COLUMNS, cards_of, read_card, summary, table_rows
+from core.saes.card import CARD, COLUMNS, WEIGHTS, cards_of, read_card, summary, table_rows, useless_cards
 
 WRITTEN = {
     "layer": 3,
@@ -45,3 +46,22 @@ def test_every_sae_of_the_demo_has_its_card() -> None:
     cards = cards_of(spec.saes)
     assert tuple(cards) == spec.layers and all(cards[layer].layer == layer for layer in cards)
     assert summary(cards).startswith("Explained variance 0.89–0.95") and summary({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "own"),
+    [
+        ({}, True),
+        ({"weights": "right"}, True),
+        ({"weights": "0" * 64}, False),
+        ({"layer": 2}, False),
+        ({"width": 2048}, False),
+    ],
+)
+def test_a_card_of_another_sae_is_none(tmp_path, changes, own) -> None:
+    (tmp_path / WEIGHTS).write_bytes(b"weights")
+    (tmp_path / "cfg.json").write_text(json.dumps({"d_sae": 4096}))
+    if changes.get("weights") == "right":
+        changes = {"weights": sha256_of(tmp_path / WEIGHTS)}
+    (tmp_path / CARD).write_text(json.dumps(WRITTEN | changes))
+    assert (list(cards_of({3: tmp_path})), useless_cards({3: tmp_path})) == (([3], ()) if own else ([], (3,)))
