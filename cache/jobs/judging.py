@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 
 from cache.jobs.forward_size import background_tokens
 from cache.jobs.queue import Control, Job, Queue
-from cache.store.judgements import Judgements, Pair
+from cache.store.judgements import Judgements
+from cache.store.pairs import Pair
 from core.answers.judge import Judge
 from core.errors import Cancelled, HydrascopeError, InputError
 from core.forward.token_budget import at_most

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cache.store.judgements import Pair, digest
+from cache.store.pairs import Pair, digest
 from cache.store.runs import Runs
+from core.answers.answer import Answer
+from core.answers.judge import ended_of
 from core.answers.verdicts import VERDICTS
 from core.discovery.runner import STEPS
 from core.errors import InputError
@@ -97,7 +99,7 @@ def run_answers(runs: Runs, run: str) -> dict[str, list[Pair]]:
             # A prompt that was dropped before it was asked (repeated, too long) has an empty answer that nobody gave.
             if "answer" in row.value and row.value.get("reason", "complied") in VERDICTS:
                 part = found.setdefault(f"{stage.title}, {item.partition('/')[0]}", [])
-                part.append(Pair(inputs.text(item), row.value["answer"]))
+                part.append(Pair(inputs.text(item), Answer(row.value["answer"], row.value.get("ended"))))
     if not found:
         raise InputError(
             f"Run {run} has no stored answers. A run stores them only if you start it with “Keep answers” (on the "
@@ -111,11 +113,15 @@ def all_of(parts: dict[str, list[Pair]]) -> list[Pair]:
     return [pair for part in parts.values() for pair in part]
 
 
-#: What must be said where answers are judged that were written before: a judge is not told how they ended.
-ENDS_UNKNOWN = (
-    "Whether an answer ended by itself or was cut off is not kept with it, and rules ask for that in short answers and "
-    "code: verdicts can differ from those of the run that wrote it."
-)
+def sentence_on_ends(pairs: Sequence[Pair]) -> str:
+    """What must be said where nobody knows how some answers ended, which rules ask for; empty where all is known."""
+    unknown = ended_of([pair.answer for pair in pairs]).count(None)
+    if not unknown:
+        return ""
+    return (
+        f"Whether {counted(unknown, 'answer')} ended without being cut off is not known. Rules ask for that in short "
+        "answers and code, so their verdicts can differ from those of whoever wrote the answers."
+    )
 
 
 def sentence_on_repeated(count: int) -> str:

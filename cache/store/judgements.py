@@ -6,13 +6,13 @@ the next is judged. An answer's text is kept only where the person asked for it;
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from cache.store.database import Store, now
-from core.answers.judge import HARMS, Judge, Judgement, check_pairs
+from cache.store.pairs import Pair
+from core.answers.judge import HARMS, Judge, Judgement, check_pairs, ended_of
 from core.answers.verdicts import VERDICTS
 from core.errors import Cancelled, InputError
 from core.progress import NEVER
@@ -23,18 +23,6 @@ CHUNK = 64
 FIRST = 4
 _COLUMNS = "verdict, harmful, raw, score, categories, reason, looping, delayed"
 _WIDTH = len(_COLUMNS.split(", "))
-
-
-class Pair(NamedTuple):
-    """A prompt and the answer to it."""
-
-    prompt: str
-    answer: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """The hashes it is found by."""
-        return digest(self.prompt), digest(self.answer)
 
 
 class Stored(NamedTuple):
@@ -78,11 +66,6 @@ class Both(NamedTuple):
     revisions: tuple[str, str]
     prompts: tuple[str, ...]
     answers: tuple[str | None, ...]  # None where no text was kept
-
-
-def digest(text: str) -> str:
-    """sha256 of a text, hexadecimal."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Judgements:
@@ -144,9 +127,10 @@ class Judgements:
         for pair in pairs:
             _check_text(pair)
         known, kept = self._known(judge, pairs)
-        todo = [pair for pair in dict.fromkeys(pairs) if pair.key not in known]
+        each = {pair.key: pair for pair in pairs}
+        todo = [pair for key, pair in each.items() if key not in known]
         if keep_answers:
-            without = [pair for pair in dict.fromkeys(pairs) if pair.key in known and pair.key not in kept]
+            without = [pair for key, pair in each.items() if key in known and key not in kept]
             self._add(judge, without, [known[pair.key] for pair in without], keep_answers)
         done = 0
         progress(done, len(todo))
@@ -159,23 +143,28 @@ class Judgements:
 
     def missing(self, judge: Named, prompts: Sequence[str], answers: Sequence[str]) -> int:
         """How many answers `judge` would be asked for."""
-        pairs = {Pair(*pair) for pair in zip(prompts, answers, strict=True)}
-        known, _ = self._known(judge, list(pairs))
-        return sum(pair.key not in known for pair in pairs)
+        pairs = [Pair(*pair) for pair in zip(prompts, answers, strict=True)]
+        known, _ = self._known(judge, pairs)
+        return len({pair.key for pair in pairs} - set(known))
 
     def stored(self, pairs: Sequence[Pair]) -> tuple[Stored, ...]:
         """Each judge's judgements of these answers, under the revision it last judged any of them with. No judge is
-        asked, and no hub; judges in order of name."""
+        asked, and no hub; judges in order of name. Of a text of which nobody knows how it ended, judgements of the same
+        text count that was cut off or ended."""
         query = f"""
             select judge, revision, prompt_hash, answer_hash, {_COLUMNS} from judgements
             where answer_hash in (select unnest(?::varchar[])) order by rowid
         """
-        keys = [pair.key for pair in pairs]
-        wanted, found = set(keys), dict[str, dict[str, dict[tuple[str, str], Judgement]]]()
-        last = dict[str, str]()
-        for judge, revision, prompt, answer, *facts in self.store.rows(query, [sorted({key[1] for key in keys})]):
-            if (prompt, answer) in wanted:
-                found.setdefault(judge, {}).setdefault(revision, {})[prompt, answer] = _judgement(facts)
+        keys, wanted = [pair.key for pair in pairs], dict[tuple[str, str], set[tuple[str, str]]]()
+        for pair in pairs:
+            for key in pair.keys:
+                wanted.setdefault(key, set()).add(pair.key)
+        found, last = dict[str, dict[str, dict[tuple[str, str], Judgement]]](), dict[str, str]()
+        for judge, revision, prompt, answer, *facts in self.store.rows(query, [sorted({key[1] for key in wanted})]):
+            for own in wanted.get((prompt, answer), ()):
+                here = found.setdefault(judge, {}).setdefault(revision, {})
+                if own == (prompt, answer) or own not in here:
+                    here[own] = _judgement(facts)
                 last[judge] = revision
         return tuple(
             Stored(judge, last[judge], tuple(found[judge][last[judge]].get(key) for key in keys))
@@ -261,7 +250,8 @@ def _chunks(
     while start < len(todo):
         _go_on(cancelled)
         part, began = todo[start : start + size], time.monotonic()
-        yield part, judge.judge([pair.prompt for pair in part], [pair.answer for pair in part])
+        answers = [pair.answer for pair in part]
+        yield part, judge.judge([pair.prompt for pair in part], answers, ended_of(answers))
         start += len(part)
         if seconds is not None:  # with the time that the write took
             fitting = int(size * seconds / max(time.monotonic() - began, 1e-6))

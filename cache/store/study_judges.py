@@ -7,7 +7,8 @@ Judges, or with `hydrascope judge`.
 from __future__ import annotations
 
 from cache.store.database import Store
-from cache.store.judgements import Judgements, Pair
+from cache.store.judgements import Judgements
+from cache.store.pairs import Pair
 from core.study.items import Study
 
 

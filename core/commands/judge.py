@@ -26,7 +26,8 @@ from core.text.json_text import json_text
 
 if TYPE_CHECKING:
     from cache.store.database import Store
-    from cache.store.judgements import Judgements, Pair
+    from cache.store.judgements import Judgements
+    from cache.store.pairs import Pair
     from core.answers.judge import Judge, Judgement
     from core.judges.agreement import Agreement
 
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge or compare. Raises InputError, AssetError, DownloadError."""
-    from cache.store.answers import ENDS_UNKNOWN
+    from cache.store.answers import sentence_on_ends
     from cache.store.judgements import Judgements
     from core.judges.agreement import compare
 
@@ -77,8 +78,8 @@ def run(options: argparse.Namespace) -> int:
         _compared(options, compare(both.first, both.second), both.revisions)
         return ExitCode.DONE
     pairs = _pairs(store, options)
-    if {RULES, WORDINGS} & {options.judge, *(options.agreement or ())}:
-        note(ENDS_UNKNOWN)
+    if {RULES, WORDINGS} & {options.judge, *(options.agreement or ())} and (unknown := sentence_on_ends(pairs)):
+        note(unknown)
     found = {name: _judged(kept, name, pairs, options) for name in options.agreement or [options.judge]}
     if options.agreement:
         first, second = (found[name] for name in options.agreement)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from core.answers.judge import ended_of
 from core.discovery.consensus import mean_rank
 from core.discovery.context import GROUP, WIDE_GROUP, Work, chunks
 from core.discovery.ledger import feature_names, features
@@ -27,9 +28,12 @@ from core.statistics import area_under_curve, rate
 _FEWEST = 10
 
 
-def _said(work: Work, answer: str) -> dict[str, str]:
-    """The answer, where the person asked for generated text to be kept."""
-    return {"answer": answer} if work.settings.keep_answers else {}
+def _said(work: Work, answer: str) -> dict[str, Any]:
+    """The answer and whether the model ended it, where the person asked for generated text to be kept."""
+    if not work.settings.keep_answers:
+        return {}
+    (ended,) = ended_of([answer])
+    return {"answer": str(answer)} | ({} if ended is None else {"ended": ended})
 
 
 def screen_groups(work: Work) -> list[list[str]]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.answers.judge import Judge, Judgement
+from core.answers.judge import Judge, Judgement, ended_of
 from core.discovery.groups import Checkpoint
 from core.judges.names import NEED_ENGINE, NEED_NOTHING
 from core.scale.cluster import Size
@@ -81,7 +81,7 @@ class JudgingHand:
 
     def do(self, prompts: Sequence[str], answers: Sequence[str]) -> tuple[Judgement, ...]:
         """Raises what the judge raises."""
-        return self._judge.judge(prompts, answers)
+        return self._judge.judge(prompts, answers, ended_of(answers))
 
 
 class RayJudges(Crew):

@@ -12,7 +12,8 @@ from itertools import combinations
 import pandas as pd
 import streamlit as st
 
-from cache.store.judgements import Judgements, Pair, Stored
+from cache.store.judgements import Judgements, Stored
+from cache.store.pairs import Pair
 from core.answers.judge import Judgement
 from core.answers.labelled import READER
 from core.judges.summary import by_category, label_of, rates, rows

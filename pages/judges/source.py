@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from cache.store.answers import (
-    ENDS_UNKNOWN,
     answer_column,
     digest_of,
     file_answers,
     is_unedited,
     run_answers,
+    sentence_on_ends,
     sentence_on_repeated,
 )
-from cache.store.judgements import Pair
+from cache.store.pairs import Pair
 from cache.store.runs import Run, Runs
 from core import InputError, Verdict
 from core.answers.labelled import labelled_answers
@@ -76,7 +76,8 @@ def choose_answers(runs: Runs) -> Answers | None:
         show_error(error)
         return None
     if found is not None:
-        st.caption(ENDS_UNKNOWN)
+        if unknown := sentence_on_ends(found.pairs):
+            st.caption(unknown)
         if found.repeated:
             st.caption(sentence_on_repeated(found.repeated))
         with st.expander(

@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 from cache import engines
 from cache.jobs.queue import shared_queue
 from cache.store.database import shared_store
-from cache.store.judgements import Judgements, Pair
+from cache.store.judgements import Judgements
+from cache.store.pairs import Pair
 from cache.store.runs import Runs
 from core.answers.fitted import with_people
 from core.answers.labelled import labelled_answers
@@ -197,7 +198,7 @@ def test_stop_keeps_what_was_judged_and_judge_goes_on_from_there(visit, monkeypa
         name, revision = "substrings", "slow"
         footprint, close = SUBSTRINGS.footprint, SUBSTRINGS.close
 
-        def judge(self, prompts, answers):
+        def judge(self, prompts, answers, ended=None):
             asked_for.extend(prompts)
             assert gate.acquire(timeout=60)
             return SUBSTRINGS.judge(prompts, answers)

@@ -8,7 +8,8 @@ from cache.jobs import judging
 from cache.jobs.judging import NamedMaker
 from cache.jobs.queue import Queue
 from cache.store.database import Store
-from cache.store.judgements import Judgements, Pair
+from cache.store.judgements import Judgements
+from cache.store.pairs import Pair
 from core import DownloadError
 from core.models.footprint import Footprint
 from tests.judges import SUBSTRINGS
@@ -29,7 +30,7 @@ class Gated:
     def footprint(self):
         return self._footprint
 
-    def judge(self, prompts, answers):
+    def judge(self, prompts, answers, ended=None):
         self.threads.add(threading.current_thread().name)
         self.asked.append(len(prompts))
         assert self.gate.acquire(timeout=60)

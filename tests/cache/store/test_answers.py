@@ -3,11 +3,21 @@
 import pandas as pd
 import pytest
 
-from cache.store.answers import all_of, answer_column, digest_of, file_answers, file_verdicts, is_unedited, run_answers
+from cache.store.answers import (
+    all_of,
+    answer_column,
+    digest_of,
+    file_answers,
+    file_verdicts,
+    is_unedited,
+    run_answers,
+    sentence_on_ends,
+)
 from cache.store.database import Store
-from cache.store.judgements import Pair
+from cache.store.pairs import Pair
 from cache.store.runs import Runs
 from core import InputError
+from core.answers.answer import Answer
 from core.discovery.ledger import Row
 from core.prompts.files import read_file, read_prompts
 from tests.small_search import INPUTS, SETTINGS
@@ -86,3 +96,8 @@ def test_one_odd_verdict_is_refused_and_no_reason_to_forget_the_others():
     with pytest.raises(InputError, match=r"Row 3 of f\.csv has “unsure” in the column “verdict”, which is no verdict"):
         verdicts("refused", "complied", "unsure")
     assert verdicts("harmful", "benign", column="label") == ("", ""), "labels of another kind are none of ours"
+
+
+def test_it_is_said_of_how_many_answers_nobody_knows_how_they_ended():
+    pairs = [Pair("a", Answer("b", True)), Pair("a", "c"), Pair("a", Answer("d"))]
+    assert sentence_on_ends(pairs).startswith("Whether 2 answers ended") and sentence_on_ends(pairs[:1]) == ""

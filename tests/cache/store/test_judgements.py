@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from cache.store import database as stores
 from cache.store import judgements as judging
 from cache.store.database import Store
-from cache.store.judgements import Judgements, Pair, digest
+from cache.store.judgements import Judgements
+from cache.store.pairs import Pair, digest
 from core import DownloadError, InputError, Verdict
+from core.answers.answer import Answer
 from core.answers.judge import Judgement
 from core.answers.rule_judges import text_judge
 from core.answers.verdicts import VERDICTS
@@ -34,7 +36,7 @@ class Counting:
     def footprint(self):
         return Footprint()
 
-    def judge(self, prompts, answers):
+    def judge(self, prompts, answers, ended=None):
         if self.fails_after is not None and len(self.asked) >= self.fails_after:
             raise DownloadError("The network is gone; try again.")
         self.asked += zip(prompts, answers, strict=True)
@@ -174,7 +176,7 @@ def test_chunks_by_time_begin_small_and_grow_while_they_are_quick(kept, monkeypa
     monkeypatch.setattr(judging.time, "monotonic", lambda: float(next(clock)))  # each chunk takes a second
 
     class Sizes(Counting):
-        def judge(self, prompts, answers):
+        def judge(self, prompts, answers, ended=None):
             sizes.append(len(prompts))
             return super().judge(prompts, answers)
 
@@ -278,3 +280,24 @@ def test_any_text_is_found_again(long_lived, pairs):
     assert long_lived.judge(judge, prompts, answers, keep_answers=True) == judge.judge(prompts, answers)
     assert long_lived.missing(judge, prompts, answers) == 0
     assert set(pairs) <= set(long_lived.store.rows("select prompt, answer from judgements"))
+
+
+def test_a_judge_is_told_how_an_answer_ended_and_verdicts_are_kept_apart_by_it(kept):
+    judge, told = Counting(), []
+    ask = judge.judge
+    judge.judge = lambda prompts, answers, ended=None: (told.extend(ended), ask(prompts, answers))[1]
+    answers = [Answer(ANSWERS[1], True), Answer(ANSWERS[1], False), ANSWERS[1], Answer(ANSWERS[1], True)]
+    found = kept.judge(judge, [PROMPTS[1]] * 4, answers)
+    assert told == [True, False, None] and len(found) == 4 and kept.missing(judge, [PROMPTS[1]] * 4, answers) == 0
+    assert kept.missing(judge, PROMPTS[1:2], [Answer(ANSWERS[1])]) == 0
+
+
+def test_stored_judgements_of_a_text_alone_are_those_of_the_same_text_however_it_ended(kept):
+    judge = Counting()
+    (cut,) = kept.judge(judge, PROMPTS[1:2], [Answer(ANSWERS[1], False)])
+    text, ended = Pair(PROMPTS[1], ANSWERS[1]), Pair(PROMPTS[1], Answer(ANSWERS[1], True))
+    (found,) = kept.stored([text, ended])
+    assert found.judgements == (cut, None)
+    kept.judge(judge, PROMPTS[1:2], ANSWERS[1:2])
+    kept.judge(judge, PROMPTS[1:2], [ended.answer])
+    assert kept.stored([text, ended])[0].judgements == (cut, cut)

@@ -9,9 +9,10 @@ from cache.store.audit_table import gap_of
 from cache.store.audits import Audits
 from cache.store.database import Store
 from cache.store.defences import Defences
-from cache.store.judgements import Judgements, Pair
+from cache.store.judgements import Judgements
 from cache.store.labels import NeuronpediaLabels
 from cache.store.migrations import MIGRATIONS, TABLES
+from cache.store.pairs import Pair
 from cache.store.provenance import provenance
 from cache.store.runs import Runs
 from core import Feature, InputError

@@ -7,7 +7,7 @@ import pytest
 from cache.store import database as stores
 from cache.store.answers import all_of, run_answers
 from cache.store.database import shared_store
-from cache.store.judgements import Pair
+from cache.store.pairs import Pair
 from cache.store.runs import Runs
 from core.commands.command_line import main
 from core.discovery.ledger import Row
@@ -230,4 +230,4 @@ def test_a_store_that_another_process_keeps_is_exit_3(home, file, capsys, monkey
 @pytest.mark.parametrize(("judge", "told"), [("wordings", True), ("substrings", False)])
 def test_rules_say_that_they_are_not_told_how_an_answer_ended(home, file, capsys, judge, told):
     assert main(["judge", "--judge", judge, *file]) == 0
-    assert ("ended by itself or was cut off" in capsys.readouterr().err) == told
+    assert ("ended without being cut off is not known" in capsys.readouterr().err) == told
