@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,9 +24,11 @@ import torch
 from core.engine import Engine
 from core.errors import AssetError, Cancelled, InputError
 from core.kept_files import put_in_place
-from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
+from core.labels.contexts import Context, contexts_to_json
+from core.labels.notes import COLUMNS, made_file
 from core.labels.origins import MADE_OF, origins_of
 from core.labels.sample import Sample
+from core.labels.source_texts import SOURCE_TEXTS, to_metadata
 from core.labels.wording import label_text, word
 from core.one_at_a_time import one_at_a_time
 from core.progress import NEVER, QUIET, Progress
@@ -71,7 +74,8 @@ def make_labels(
     if unknown := set(wanted) - set(engine.widths):
         raise InputError(f"There is no SAE at layer {min(unknown)}. Choose one of {sorted(engine.widths)}.")
     origins = origins_of(engine)
-    keys = {layer: _key(engine, sample, layer, origins[layer]) for layer in wanted}
+    texts = to_metadata(sample.texts)
+    keys = {layer: _key(engine, sample, layer, origins[layer], texts) for layer in wanted}
 
     def here() -> tuple[int, ...]:
         return tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == keys[layer])
@@ -83,7 +87,7 @@ def make_labels(
             return Made((), before, True)
         before = here()  # another one may have made them while this one waited
         todo = [layer for layer in wanted if layer not in before]
-        facts = {layer: {_KEY: keys[layer], MADE_OF: origins[layer]} for layer in todo}
+        facts = {layer: {_KEY: keys[layer], MADE_OF: origins[layer], SOURCE_TEXTS: texts} for layer in todo}
         done, stopped = _made(engine, sample, folder, facts, progress, cancelled, residuals)
     return Made(done, before, stopped)
 
@@ -220,10 +224,11 @@ class _Pieces:
         return "".join(self._known[int(i)] for i in ids)
 
 
-def _key(engine: Engine, sample: Sample, layer: int, origin: str) -> str:
-    """Everything the labels of a layer depend on but device and number format, which change only last digits."""
+def _key(engine: Engine, sample: Sample, layer: int, origin: str, texts: str) -> str:
+    """Everything the labels of a layer depend on but device and number format, which change only last digits; and what
+    the file says of their texts, so that files of earlier versions, which say nothing, are made again."""
     spec, name = engine.spec, engine.reader.sae_names[layer]
-    return json_text([spec.name, spec.revision, name, engine.widths[layer], sample.digest, origin])
+    return json_text([spec.name, spec.revision, name, engine.widths[layer], sample.digest, origin, sha256(texts.encode()).hexdigest()[:16]])
 
 
 def _made_from(path: Path) -> str | None:

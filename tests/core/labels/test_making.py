@@ -16,8 +16,9 @@ from filelock import FileLock
 
 from core import AssetError, Engine, Feature, InputError, load
 from core.labels import making
+from core.labels.contexts import Context
 from core.labels.making import label_blocks, make_labels, sample_residuals
-from core.labels.notes import COLUMNS, Context, Labels, MadeNotes, made_file, read_labels
+from core.labels.notes import COLUMNS, Labels, MadeNotes, made_file, read_labels
 from core.labels.origins import MADE_OF, origins_of
 from core.labels.sample import Sample, sample_of
 from core.labels.wording import label_text, word

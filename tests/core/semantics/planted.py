@@ -6,7 +6,8 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from core.edits.edits import Feature
-from core.labels.notes import Context, FeatureNote, Labels
+from core.labels.contexts import Context
+from core.labels.notes import FeatureNote, Labels
 from core.prompts.categories import Labelled, labelled
 from core.semantics.firing import Firing
 
