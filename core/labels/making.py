@@ -228,7 +228,17 @@ def _key(engine: Engine, sample: Sample, layer: int, origin: str, texts: str) ->
     """Everything the labels of a layer depend on but device and number format, which change only last digits; and what
     the file says of their texts, so that files of earlier versions, which say nothing, are made again."""
     spec, name = engine.spec, engine.reader.sae_names[layer]
-    return json_text([spec.name, spec.revision, name, engine.widths[layer], sample.digest, origin, sha256(texts.encode()).hexdigest()[:16]])
+    return json_text(
+        [
+            spec.name,
+            spec.revision,
+            name,
+            engine.widths[layer],
+            sample.digest,
+            origin,
+            sha256(texts.encode()).hexdigest()[:16],
+        ]
+    )
 
 
 def _made_from(path: Path) -> str | None:

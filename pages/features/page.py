@@ -57,6 +57,8 @@ def features(engine: Engine) -> None:
         return
     groups = rows.groups_of(chosen, labels, st.session_state.get(rows.NAMES, {}).get(chosen.name, {}))
     frame = rows.rows(chosen, labels, _cosines(engine, chosen), groups, found)
+    if found is not None and found.scored_on:
+        st.caption(plain(found.scored_on))
     view = views.choose(found is not None)
     kept = frame if view == views.PAPER else rows.filtered(frame, rows.filters(frame, found))
     shown = features_of(kept) if len(kept) else []
