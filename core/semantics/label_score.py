@@ -62,8 +62,8 @@ def score_labels(
 
     firing: of `texts`. others: labels of other features of the same kind, to shuffle with, where the set is small.
     rows: features in groups, each once, with the places (int64) of the texts that their labels are scored on, which are
-    those they were not made from; without any, all labels are scored on all texts. What a label is shuffled with may
-    have been made from these texts: that can only make it look worse.
+    those they were not made from; without any, all labels are scored on all texts. Labels that it is shuffled with may
+    have been made from these texts, though none of them of this feature.
     """
     chosen = [feature for feature, label in labels.items() if explanation(label)]
     parts = [

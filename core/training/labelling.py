@@ -57,8 +57,8 @@ def label_suite(
 ) -> Made:
     """Label every feature of the SAEs that `spec` names, one file a layer in `folder`. The SAEs are packed first.
 
-    engine: of the same model, with any SAEs or none. texts: requests of the conversations. Raises Cancelled (whole layers
-    are kept), AssetError.
+    engine: of the same model, with any SAEs or none. texts: requests of the conversations. Raises Cancelled (whole
+    layers are kept), AssetError.
     """
     labelled = Engine(with_saes(engine.runtime, spec, cancelled=cancelled), "the same weights with other SAEs")
     sample, rows = recorded_sample(chats, texts, sizes.tokens)
