@@ -45,12 +45,12 @@ def features(engine: Engine) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="features_bar"):
         asked, by = prompts.choose(engine), writer.choose(engine)
         lists_place = st.container(width="content")
-        found = reading.result(key, asked, chosen, by)
+        found = reading.result(key, labels, asked, chosen, by)
         if found is None:
             found = reading.kept(engine, key, labels, asked, chosen, by)
         if found is None:
             reading.button(engine, key, labels, asked, chosen, by)
-    reading.progress(key, asked, chosen, by)
+    reading.progress(key, labels, asked, chosen, by)
     if not chosen.features:
         with lists_place:
             lists.popover(engine, labels, [])
