@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,10 +74,10 @@ def make_labels(
         raise InputError(f"There is no SAE at layer {min(unknown)}. Choose one of {sorted(engine.widths)}.")
     origins = origins_of(engine)
     texts = to_metadata(sample.texts)
-    keys = {layer: _key(engine, sample, layer, origins[layer], texts) for layer in wanted}
+    keys = {layer: _key(engine, sample, layer, origins[layer]) for layer in wanted}
 
     def here() -> tuple[int, ...]:
-        return tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == keys[layer])
+        return tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == (keys[layer], texts))
 
     if len(before := here()) == len(wanted):
         return Made((), before, False)
@@ -224,28 +223,19 @@ class _Pieces:
         return "".join(self._known[int(i)] for i in ids)
 
 
-def _key(engine: Engine, sample: Sample, layer: int, origin: str, texts: str) -> str:
-    """Everything the labels of a layer depend on but device and number format, which change only last digits; and what
-    the file says of their texts, so that files of earlier versions, which say nothing, are made again."""
+def _key(engine: Engine, sample: Sample, layer: int, origin: str) -> str:
+    """Everything the labels of a layer depend on but device and number format, which change only last digits."""
     spec, name = engine.spec, engine.reader.sae_names[layer]
-    return json_text(
-        [
-            spec.name,
-            spec.revision,
-            name,
-            engine.widths[layer],
-            sample.digest,
-            origin,
-            sha256(texts.encode()).hexdigest()[:16],
-        ]
-    )
+    return json_text([spec.name, spec.revision, name, engine.widths[layer], sample.digest, origin])
 
 
-def _made_from(path: Path) -> str | None:
-    """The key a labels file was made with; None where there is none that can be read whole."""
+def _made_from(path: Path) -> tuple[str, str] | None:
+    """The key a labels file was made with, and what it says of its texts (nothing in those of earlier versions); None
+    where there is none that can be read whole."""
     try:
         pq.read_table(path, page_checksum_verification=True)
-        return (pq.read_schema(path).metadata or {}).get(_KEY, b"").decode()
+        facts = pq.read_schema(path).metadata or {}
+        return facts.get(_KEY, b"").decode(), facts.get(SOURCE_TEXTS, b"").decode()
     except (OSError, ValueError, pa.ArrowException):
         return None
 

@@ -28,15 +28,22 @@ class MadeFrom(NamedTuple):
 
 def text_digest(text: str) -> str:
     """What a text is known by: 16 hex digits of a sha256, equal for texts that a reader takes for the same."""
-    return hashlib.sha256(same_text_key(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return _digest(same_text_key(text))
 
 
 def to_metadata(texts: Sequence[str]) -> str:
-    """The digests of texts as a file keeps them; empty for too many of them."""
+    """The digests of texts as a file keeps them, behind a digest of their list, because Parquet has no checksum of what
+    a file says of itself; empty for no texts and for too many."""
     found = sorted(set(map(text_digest, texts)))
-    return " ".join(found) if len(found) <= MOST_TEXTS else ""
+    listed = " ".join(found)
+    return f"{_digest(listed)} {listed}" if 0 < len(found) <= MOST_TEXTS else ""
 
 
 def from_metadata(kept: bytes | None) -> frozenset[str] | None:
-    """The digests that a file keeps; None where it keeps none."""
-    return frozenset(kept.decode("ascii", "replace").split()) if kept else None
+    """The digests that a file keeps; None where it keeps none, or they have changed on the disk."""
+    whole, _, listed = (kept or b"").decode("ascii", "replace").partition(" ")
+    return frozenset(listed.split()) if listed and _digest(listed) == whole else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from threading import Event, Thread
 
@@ -21,9 +22,9 @@ from core.labels.making import label_blocks, make_labels, sample_residuals
 from core.labels.notes import COLUMNS, Labels, MadeNotes, made_file, read_labels
 from core.labels.origins import MADE_OF, origins_of
 from core.labels.sample import Sample, sample_of
-from core.labels.source_texts import MOST_TEXTS, SOURCE_TEXTS, MadeFrom, text_digest, to_metadata
+from core.labels.source_texts import MOST_TEXTS, SOURCE_TEXTS, MadeFrom, from_metadata, text_digest, to_metadata
 from core.labels.wording import label_text, word
-from core.text.json_text import json_text, json_value
+from core.text.json_text import json_text
 from core.text.layers import layers_text
 from tests.cards import change
 from tests.conftest import make_sae
@@ -164,11 +165,23 @@ def test_labels_that_do_not_say_from_which_texts_are_shown_and_made_again_when_a
     path = made_file(tmp_path, 2)
     table = pq.read_table(path)
     older = {name: fact for name, fact in table.schema.metadata.items() if name != SOURCE_TEXTS}
-    older[b"made_from"] = json_text([*json_value(older[b"made_from"].decode())[:-1]])
     pq.write_table(table.replace_schema_metadata(older), path)
     notes = made_notes(tiny, tmp_path)
     assert notes.label(Feature(2, 5)) and notes.made_from(2) == MadeFrom("made here") and not notes.left_out
     assert make_labels(tiny, sample, tmp_path, [2]).made == (2,) and notes.made_from(2).texts
+
+
+def test_digests_that_changed_on_the_disk_are_as_good_as_none_and_made_again(tiny, sample, tmp_path):
+    make_labels(tiny, sample, tmp_path, [2])
+    path = made_file(tmp_path, 2)
+    table = pq.read_table(path)
+    kept = table.schema.metadata[SOURCE_TEXTS]
+    assert from_metadata(kept) == frozenset(map(text_digest, PROMPTS))
+    for place, bit in product(range(len(kept)), range(8)):
+        assert from_metadata(kept[:place] + bytes([kept[place] ^ 1 << bit]) + kept[place + 1 :]) is None
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, SOURCE_TEXTS: kept[:-17]}), path)
+    assert made_notes(tiny, tmp_path).made_from(2) == MadeFrom("made here")
+    assert make_labels(tiny, sample, tmp_path, [2]).made == (2,)
 
 
 @pytest.fixture
