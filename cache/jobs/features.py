@@ -32,7 +32,7 @@ def start(
     """engine_key: everything of the engine that a number depends on. firing: of these prompts, where it was read
     before. writer: the model that writes one-sentence labels, if any. The job's result is an `About`."""
 
-    key = key_of(engine_key, prompts, features, writer)
+    key = measured_key(engine_key, prompts, features, known, writer)
 
     def work(control: Control) -> About:
         found = kept_reading(key)
@@ -44,7 +44,7 @@ def start(
             keep_reading(key, found)
         return about_of(engine, prompts, name, features, known, found)
 
-    return queue.submit("features", key, name, work)
+    return queue.submit("features", key_of(engine_key, prompts, features, known, writer), name, work)
 
 
 def is_kept(key: str) -> bool:
@@ -52,7 +52,17 @@ def is_kept(key: str) -> bool:
     return reading_file(key).is_file()
 
 
-def key_of(engine_key: str, prompts: Labelled, features: Sequence[Feature], writer: Engine | None = None) -> str:
-    """Which features on which prompts of which engine, who writes labels, and the version that measures."""
-    by = writer.spec.name if writer else ""
+def key_of(
+    engine_key: str, prompts: Labelled, features: Sequence[Feature], known: Labels, writer: Engine | None = None
+) -> str:
+    """Of a job: what was measured, and with which labels its tables were made."""
+    return f"{measured_key(engine_key, prompts, features, known, writer)}|{known.version}"
+
+
+def measured_key(
+    engine_key: str, prompts: Labelled, features: Sequence[Feature], known: Labels, writer: Engine | None = None
+) -> str:
+    """Which features on which prompts of which engine, the version that measures, and who writes sentences, with the
+    labels whose contexts they are written from."""
+    by = f"{writer.spec.name}, {known.version}" if writer else ""
     return f"{__version__}|{engine_key}|{prompts.digest}|{prompts_digest([str(feature) for feature in features])}|{by}"

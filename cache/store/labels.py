@@ -20,10 +20,12 @@ from core.edits.edits import Feature
 from core.engine import Engine
 from core.errors import GarbledAnswerError
 from core.labels.column import LabelColumn
+from core.labels.contexts import Context
 from core.labels.explained import Explained
 from core.labels.neuronpedia import BATCH_ROWS, Neuronpedia
-from core.labels.notes import Context, FeatureNote, Labels, MadeNotes, read_labels
+from core.labels.notes import FeatureNote, Labels, MadeNotes, read_labels
 from core.labels.origins import origins_of
+from core.labels.source_texts import MadeFrom
 from core.paths import cache_folder
 from core.progress import NEVER, QUIET, Progress
 from core.text.json_text import json_text, json_value
@@ -96,6 +98,10 @@ class NeuronpediaLabels:
             about=f"explained by {about}" if about else "",
             link=self._client.page(source, feature.index, site) if site else "",
         )
+
+    def made_from(self, layer: int) -> MadeFrom:
+        """Its labels come without the texts they were made from."""
+        return MadeFrom("Neuronpedia")
 
     @property
     def site(self) -> str:

@@ -204,4 +204,5 @@ def _facts(engine: Engine, found: About) -> dict[str, str]:
         "direction": engine.direction().key if engine.has_direction else "none",
         "prompts": f"{found.prompts.origin} ({found.prompts.digest})",
         **({"sentences by": found.written.by} if found.written else {}),
+        **({"label scores": found.scored_on} if found.scored_on else {}),
     }

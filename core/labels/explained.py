@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from core.labels.notes import Context
+from core.labels.contexts import Context
 from core.schemas.neuronpedia import Activation, Explanation, FeatureAnswer
 
 #: Contexts of a feature that are kept, and tokens shown before and after the strongest one.

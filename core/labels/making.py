@@ -23,9 +23,11 @@ import torch
 from core.engine import Engine
 from core.errors import AssetError, Cancelled, InputError
 from core.kept_files import put_in_place
-from core.labels.notes import COLUMNS, Context, contexts_to_json, made_file
+from core.labels.contexts import Context, contexts_to_json
+from core.labels.notes import COLUMNS, made_file
 from core.labels.origins import MADE_OF, origins_of
 from core.labels.sample import Sample
+from core.labels.source_texts import SOURCE_TEXTS, to_metadata
 from core.labels.wording import label_text, word
 from core.one_at_a_time import one_at_a_time
 from core.progress import NEVER, QUIET, Progress
@@ -71,10 +73,11 @@ def make_labels(
     if unknown := set(wanted) - set(engine.widths):
         raise InputError(f"There is no SAE at layer {min(unknown)}. Choose one of {sorted(engine.widths)}.")
     origins = origins_of(engine)
+    texts = to_metadata(sample.texts)
     keys = {layer: _key(engine, sample, layer, origins[layer]) for layer in wanted}
 
     def here() -> tuple[int, ...]:
-        return tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == keys[layer])
+        return tuple(layer for layer in wanted if _made_from(made_file(folder, layer)) == (keys[layer], texts))
 
     if len(before := here()) == len(wanted):
         return Made((), before, False)
@@ -83,7 +86,7 @@ def make_labels(
             return Made((), before, True)
         before = here()  # another one may have made them while this one waited
         todo = [layer for layer in wanted if layer not in before]
-        facts = {layer: {_KEY: keys[layer], MADE_OF: origins[layer]} for layer in todo}
+        facts = {layer: {_KEY: keys[layer], MADE_OF: origins[layer], SOURCE_TEXTS: texts} for layer in todo}
         done, stopped = _made(engine, sample, folder, facts, progress, cancelled, residuals)
     return Made(done, before, stopped)
 
@@ -226,11 +229,13 @@ def _key(engine: Engine, sample: Sample, layer: int, origin: str) -> str:
     return json_text([spec.name, spec.revision, name, engine.widths[layer], sample.digest, origin])
 
 
-def _made_from(path: Path) -> str | None:
-    """The key a labels file was made with; None where there is none that can be read whole."""
+def _made_from(path: Path) -> tuple[str, str] | None:
+    """The key a labels file was made with, and what it says of its texts (nothing in those of earlier versions); None
+    where there is none that can be read whole."""
     try:
         pq.read_table(path, page_checksum_verification=True)
-        return (pq.read_schema(path).metadata or {}).get(_KEY, b"").decode()
+        facts = pq.read_schema(path).metadata or {}
+        return facts.get(_KEY, b"").decode(), facts.get(SOURCE_TEXTS, b"").decode()
     except (OSError, ValueError, pa.ArrowException):
         return None
 

@@ -6,13 +6,12 @@ stores, pages. A missing file is no trouble: no labels.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Protocol
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -20,24 +19,13 @@ import pyarrow.parquet as pq
 from core.edits.edits import Feature
 from core.errors import AssetError
 from core.labels.column import LabelColumn
+from core.labels.contexts import Context, contexts_from_json
 from core.labels.origins import MADE_OF, left_out_sentence
+from core.labels.source_texts import SOURCE_TEXTS, MadeFrom, Origin, from_metadata
 from core.shipped_files import check_shipped
-from core.text.json_text import json_text, json_value
 from core.text.reasons import reason_of
 
 COLUMNS = ("layer", "index", "label", "density", "max_activation", "contexts", "promoted")
-#: Shipped with the model, from Neuronpedia, or made on this machine (`core.labels.making`).
-Origin = Literal["shipped", "Neuronpedia", "made here"]
-
-
-@dataclass(frozen=True)
-class Context:
-    """One place where a feature fires strongly: the text before, the token, the text after, the activation there."""
-
-    before: str
-    token: str
-    after: str
-    activation: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +56,7 @@ class NoteSource(Protocol):
     def __len__(self) -> int: ...
     def label(self, feature: Feature) -> str: ...
     def note(self, feature: Feature) -> FeatureNote | None: ...
+    def made_from(self, layer: int) -> MadeFrom: ...
 
 
 @dataclass(frozen=True)
@@ -99,6 +88,10 @@ class Labels:
         notes = [note for source in self.sources if (note := source.note(feature)) is not None]
         return next((note for note in notes if note.label), notes[0] if notes else None)
 
+    def made_from(self, feature: Feature) -> MadeFrom | None:
+        """What its label was made from; None where it has none."""
+        return next((source.made_from(feature.layer) for source in self.sources if source.label(feature)), None)
+
 
 @dataclass(frozen=True)
 class ShippedNotes:
@@ -120,6 +113,10 @@ class ShippedNotes:
         if feature not in self.texts:
             return None
         return _note(self.frame.loc[tuple(feature)].to_dict() | {"label": self.texts[feature]}, "shipped")
+
+    def made_from(self, layer: int) -> MadeFrom:
+        """Shipped files do not list their texts."""
+        return MadeFrom("shipped")
 
 
 def made_file(folder: Path, layer: int) -> Path:
@@ -185,6 +182,11 @@ class MadeNotes:
             ).to_pylist()
         about = self._facts(path).get(b"about", b"").decode(errors="replace")
         return _note(rows[0], "made here", about) if rows else None
+
+    def made_from(self, layer: int) -> MadeFrom:
+        """The texts that a layer's file lists; files of earlier versions list none."""
+        kept = self._facts(self._files[layer]).get(SOURCE_TEXTS) if self._fits(layer) else None
+        return MadeFrom("made here", from_metadata(kept))
 
     def _fits(self, layer: int) -> bool:
         """Whether there are labels of this layer, and of just this model and SAE."""
@@ -253,37 +255,6 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     for name in ("label", "contexts", "promoted"):
         found[name] = [text if isinstance(text, str) else "" for text in frame[name]]
     return found
-
-
-def contexts_to_json(contexts: Iterable[Context]) -> str:
-    """One line, as labels files and the store keep them."""
-    return json_text([vars(context) for context in contexts], ascii_only=False)
-
-
-def contexts_from_json(text: object) -> tuple[Context, ...]:
-    """Contexts out of their JSON; what does not read as one is left out, because a label is a help and not a result."""
-    try:
-        rows = json_value(str(text))
-    except ValueError:
-        return ()
-    if not isinstance(rows, list):
-        return ()
-    found = []
-    for row in rows:
-        if isinstance(row, dict) and "token" in row:
-            found.append(
-                Context(
-                    str(row.get("before", "")),
-                    str(row["token"]),
-                    str(row.get("after", "")),
-                    _number(row.get("activation")),
-                )
-            )
-    return tuple(found)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and abs(value) < math.inf else math.nan
 
 
 def _note(row: Mapping[str, object], origin: Origin, about: str = "") -> FeatureNote:

@@ -20,10 +20,14 @@ from core.text.json_text import json_text
 
 @dataclass(frozen=True)
 class Sample:
-    """Token sequences to read. shared: so many leading tokens are the same in all of them, and count once."""
+    """Token sequences to read. shared: so many leading tokens are the same in all of them, and count once.
+
+    texts: what they were written from; empty where that is not known.
+    """
 
     sequences: tuple[tuple[int, ...], ...]
     shared: int = 0
+    texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not any(len(ids) > 1 for ids in self.sequences):
@@ -66,4 +70,5 @@ class Sample:
 def sample_of(engine: Engine, prompts: Sequence[str]) -> Sample:
     """The prompts as the model reads them, template and all. Raises InputError for one that cannot be used."""
     read = [engine.prompt(text) for text in prompts]
-    return Sample(tuple(prompt.ids for prompt in read), shared_prefix(read) if len(read) > 1 else 0)
+    shared = shared_prefix(read) if len(read) > 1 else 0
+    return Sample(tuple(prompt.ids for prompt in read), shared, tuple(prompts))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from core.labels.notes import Context
+from core.labels.contexts import Context
 
 #: How many further words it fires on, and of the tokens it promotes, a label names.
 IN_LABEL = 2, 3

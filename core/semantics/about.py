@@ -1,7 +1,8 @@
 """Everything that is said of a set of features, put together: categories, roles, label scores, groups, both routes.
 
 Knows: which part answers. Does not know: where features, prompts and labels come from, or how any of it is shown.
-The prompts must be such as no label was made from, or a label's score is too good.
+A label is scored, and its words are compared, on those prompts alone that it was not made from (`unseen`); categories,
+roles and effects do not read labels, so they are of all prompts.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from core.semantics.groups import group_labels
 from core.semantics.label_score import LabelScore, score_labels
 from core.semantics.one_sentence import Written, write_sentences
 from core.semantics.roles import Evidence, Role, read_effects, read_evidence, role_of
-from core.semantics.text_route import agreement_of_routes
+from core.semantics.text_route import Part, agreement_of_routes
+from core.semantics.unseen import Unseen, scored_on, unseen_prompts
 from core.statistics import Estimate
 
 #: Names of the groups that stand beside the one that is asked about.
@@ -47,7 +49,8 @@ class About:
     groups: name → features, the one asked about first, then `RANDOM`; `ALL` is every feature that fires. labels: of the
     features of both groups, empty where there is none. evidence, scores, by_label, suppressed: of the same features;
     scores hold those alone that can be scored. suppressed: tokens that a decoder row lowers most, readable. written:
-    one-sentence labels by a chat model, where they were asked for.
+    one-sentence labels by a chat model, where they were asked for. scored_on: which prompts labels were scored on, or
+    why they were not, in sentences.
     """
 
     prompts: Labelled
@@ -61,6 +64,7 @@ class About:
     by_label: Mapping[Feature, str]
     routes: Agreement
     suppressed: Mapping[Feature, tuple[str, ...]]
+    scored_on: str
     written: Written | None = None
 
     @property
@@ -166,9 +170,11 @@ def about_of(
     generator = np.random.default_rng(SEED)
     some = generator.permutation(len(fires))[:SHUFFLED_WITH].tolist()
     others = [known.label(fires[i]) for i in some if fires[i] not in labels]
+    unseen = unseen_prompts(chosen, known, prompts)
+    rows = [(group.features, group.rows) for group in unseen]
     written = None
     if measured.writer:
-        scores = score_labels(measured.sentences, firing, texts)
+        scores = score_labels(measured.sentences, firing, texts, rows=rows)
         written = Written(measured.writer, measured.sentences, scores)
     return About(
         prompts,
@@ -178,12 +184,31 @@ def about_of(
         firing,
         labels,
         {one.feature: one for one in evidence},
-        score_labels(labels, firing, texts, others),
+        score_labels(labels, firing, texts, others, rows),
         group_labels(labels),
-        agreement_of_routes(tests, labels, prompts),
+        agreement_of_routes(_parts(unseen, labels, tests, firing, prompts)),
         _suppressed(engine, chosen),
+        scored_on(unseen, known, prompts),
         written,
     )
+
+
+def _parts(
+    unseen: Sequence[Unseen], labels: Mapping[Feature, str], tests: CategoryTests, firing: Firing, prompts: Labelled
+) -> list[Part]:
+    """What the two routes to a category are compared on. tests, firing: of all prompts, whose tests are not made again.
+
+    Categories are tested again on what is left, over all features, because their q-values are corrected over all.
+    """
+    place = {text: number for number, text in enumerate(_texts(prompts))}
+    parts = []
+    for group in unseen:
+        if (left := group.prompts) is not None:
+            mine = {feature: labels[feature] for feature in group.features}
+            whole = left is prompts
+            order = [place[text] for text in _texts(left)]
+            parts.append(Part(tests if whole else categorise(firing.rows(order), left, tests.features), mine, left))
+    return parts
 
 
 def _each_once(features: Sequence[Feature]) -> tuple[Feature, ...]:

@@ -4,7 +4,8 @@ As delphi's detection scoring, but with no second model: of held-out prompts, th
 those on which the feature fires. The score is the area under that curve. Beside it stand the scores of shuffled labels:
 every other label of the set on the same feature. Nearness is the cosine of text vectors (`core.semantics.vectors`), so
 a label that says it in other words scores too low, never too high.
-Knows: labels as text, firing. Does not know: which prompts a label was made from; its caller leaves those out.
+Knows: labels as text, firing, rows. Does not know: which prompts a label was made from; `core.semantics.unseen` finds
+the rows without them.
 """
 
 from __future__ import annotations
@@ -51,32 +52,62 @@ class LabelScore(NamedTuple):
 
 
 def score_labels(
-    labels: Mapping[Feature, str], firing: Firing, texts: Sequence[str], others: Sequence[str] = ()
+    labels: Mapping[Feature, str],
+    firing: Firing,
+    texts: Sequence[str],
+    others: Sequence[str] = (),
+    rows: Sequence[tuple[Sequence[Feature], np.ndarray]] = (),
 ) -> dict[Feature, LabelScore]:
     """feature → its label's score; without those that have no label, or fire on too few of the texts or too many.
 
-    firing: of `texts`, which no label was made from. others: labels of other features of the same kind, to shuffle
-    with, where the set is small.
+    firing: of `texts`. others: labels of other features of the same kind, to shuffle with, where the set is small.
+    rows: features in groups, each once, with the places (int64) of the texts that their labels are scored on, which are
+    those they were not made from; without any, all labels are scored on all texts. Labels that it is shuffled with may
+    have been made from these texts, though none of them of this feature.
     """
     chosen = [feature for feature, label in labels.items() if explanation(label)]
-    fires = firing.own(chosen) > 0 if chosen else np.zeros((len(texts), 0), dtype=bool)
-    number = fires.sum(0)
-    kept = [i for i in range(len(chosen)) if FEWEST <= number[i] <= len(texts) - FEWEST]
-    if not kept:
+    parts = [
+        part
+        for features, places in rows or [(chosen, np.arange(len(texts)))]
+        if (part := _scorable([f for f in features if explanation(labels.get(f, ""))], firing, places)).features
+    ]
+    said = {feature: content(labels[feature]) for part in parts for feature in part.features}
+    more = [content(label) for label in others if explanation(label)]
+    found = dict[Feature, LabelScore]()
+    for part in parts:
+        mine = set(part.features)
+        rest = [text for feature, text in said.items() if feature not in mine]
+        every = [*(said[feature] for feature in part.features), *rest, *more]
+        areas = _areas(every, [texts[i] for i in part.rows], part.fires)
+        own = np.diagonal(areas)
+        p = (areas >= own - 1e-12).sum(0) / len(every)
+        shuffled = (areas.sum(0) - own) / (len(every) - 1) if len(every) > 1 else np.full(len(own), np.nan)
+        number, of = part.fires.sum(0), len(part.rows)
+        for i, feature in enumerate(part.features):
+            figures = float(own[i]), float(shuffled[i]), float(p[i])
+            found[feature] = LabelScore(*figures, float("nan"), int(number[i]), of)
+    if not found:
         return {}
-    wanted = [chosen[i] for i in kept]
-    said = [content(labels[feature]) for feature in wanted]
-    said += [content(label) for label in others if explanation(label)]
-    areas = _areas(said, texts, fires[:, kept])
-    own = np.diagonal(areas)
-    as_good = (areas >= own - 1e-12).sum(0)
-    p = as_good / len(said)
-    q = false_discovery_control(p)
-    shuffled = (areas.sum(0) - own) / max(1, len(said) - 1) if len(said) > 1 else np.full(len(wanted), np.nan)
-    return {
-        feature: LabelScore(float(own[i]), float(shuffled[i]), float(p[i]), float(q[i]), int(number[k]), len(texts))
-        for i, (feature, k) in enumerate(zip(wanted, kept, strict=True))
-    }
+    q = false_discovery_control([one.p for one in found.values()])
+    return {feature: one._replace(q=float(q[i])) for i, (feature, one) in enumerate(found.items())}
+
+
+class _Part(NamedTuple):
+    """Features that are scored on the same texts. rows: int64, their places. fires: bool [rows, features]."""
+
+    features: tuple[Feature, ...]
+    rows: np.ndarray
+    fires: np.ndarray
+
+
+def _scorable(features: Sequence[Feature], firing: Firing, rows: np.ndarray) -> _Part:
+    """Those of the features that fire on enough of the texts, and are silent on enough."""
+    if not features or not len(rows):
+        return _Part((), rows, np.zeros((len(rows), 0), dtype=bool))
+    fires = firing.own(features)[rows] > 0
+    number = fires.sum(0)
+    kept = np.flatnonzero((number >= FEWEST) & (number <= len(rows) - FEWEST))
+    return _Part(tuple(features[int(i)] for i in kept), rows, fires[:, kept])
 
 
 def better_share(scores: Mapping[Feature, LabelScore]) -> str:

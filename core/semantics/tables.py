@@ -178,8 +178,8 @@ def _scores(found: About) -> Table:
         "Detection: the area under the curve of a label's nearness to a prompt, for whether the feature fires there. "
         f"Better than chance: among all labels on the same feature, q at most {label_score.LEVEL}. Not scored: no "
         f"label, or the feature fires on fewer than {label_score.FEWEST} prompts or is silent on fewer. Nearness is of "
-        "words, so a label in other words scores too low."
-    )
+        f"words, so a label in other words scores too low. {found.scored_on}"
+    ).strip()
     return Table("label_scores", "Labels scored by detection", "", pd.DataFrame(rows), note)
 
 
@@ -189,7 +189,7 @@ def _renamed(columns: dict[str, object]) -> dict[str, object]:
 
 def _routes(found: About) -> Table:
     frame = found.routes.frame().reset_index(names="from firing")
-    note = f"Rows: from firing; columns: from the label's words. {found.routes}"
+    note = f"Rows: from firing; columns: from the label's words. {found.routes}. {found.scored_on}".strip()
     return Table("two_routes", "Category from firing and from the label", "", frame, note)
 
 

@@ -7,6 +7,7 @@ Knows: labels and prompts as text. Does not know: activations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,9 +32,28 @@ def categories_by_text(labels: Sequence[str], prompts: Labelled) -> list[str]:
     return [names[int(row.argmax())] if row.any() else NONE for row in near]
 
 
-def agreement_of_routes(tests: CategoryTests, labels: Mapping[Feature, str], prompts: Labelled) -> Agreement:
+class Part(NamedTuple):
+    """Labels, and prompts that none of them was made from. tests: of these prompts, the labels' features among them."""
+
+    tests: CategoryTests
+    labels: Mapping[Feature, str]
+    prompts: Labelled
+
+
+def agreement_of_routes(parts: Sequence[Part]) -> Agreement:
     """κ of the category from firing and the one from the label's words, over labelled features that fire and answer to
     one category or to none; one that answers to several has no single category to compare."""
+    by_firing, by_text = list[str](), list[str]()
+    for part in parts:
+        here = _routes(*part)
+        by_firing += here[0]
+        by_text += here[1]
+    names = dict.fromkeys(name for part in parts for name in part.tests.names)
+    return agreement(by_firing, by_text, [*names, NONE])
+
+
+def _routes(tests: CategoryTests, labels: Mapping[Feature, str], prompts: Labelled) -> tuple[list[str], list[str]]:
+    """The category of each such feature from firing, and from its label's words."""
     places = [
         place
         for place, feature in enumerate(tests.features)
@@ -41,4 +61,4 @@ def agreement_of_routes(tests: CategoryTests, labels: Mapping[Feature, str], pro
     ]
     by_firing = [tests.best(place) or NONE for place in places]
     by_text = categories_by_text([labels[tests.features[place]] for place in places], prompts) if places else []
-    return agreement(by_firing, by_text, [*tests.names, NONE])
+    return by_firing, by_text

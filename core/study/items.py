@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from core.errors import InputError
-from core.labels.notes import Context, contexts_from_json, contexts_to_json
+from core.labels.contexts import Context, contexts_from_json, contexts_to_json
 from core.study.agreement import Ratings
 from core.study.answers import VERDICT_QUESTION, Choice, Question
 from core.study.pool import Part

@@ -166,7 +166,8 @@ def _trained(
         )
     suite = TrainedSuite(saes, settings.layers)
     spec = with_trained(base_spec(name), suite, suite_name(name))
-    label_suite(engine, spec, done.chats, done.recording, sizes, suite.labels, part(progress, 0.9, 0.1), cancelled)
+    rest = part(progress, 0.9, 0.1)
+    label_suite(engine, spec, done.chats, texts.train, done.recording, sizes, suite.labels, rest, cancelled)
     finish_suite(name, key, settings.layers)
     progress("The SAEs are trained and labelled", 1.0)
     return saes, done.cards

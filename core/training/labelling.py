@@ -6,7 +6,7 @@ not run again: what was recorded is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,10 @@ from core.training.record import Recording, recorded_order
 TOKENS = 40_000
 
 
-def recorded_sample(chats: Chats, budget: int, most: int = TOKENS) -> tuple[Sample, int]:
+def recorded_sample(chats: Chats, texts: Sequence[str], budget: int, most: int = TOKENS) -> tuple[Sample, int]:
     """The first conversations of a recording, at least one, and how many of its rows they are.
+
+    texts: requests of all its conversations; which of them the first ones hold, their ids do not say.
 
     A sample leaves out the first token of each sequence. That is the last one of the prefix here, so what is left are
     the recorded rows, in their order.
@@ -39,13 +41,14 @@ def recorded_sample(chats: Chats, budget: int, most: int = TOKENS) -> tuple[Samp
             break
         chosen.append((chats.prefix[-1], *chats.rows[index]))
         rows += len(chats.rows[index])
-    return Sample(tuple(chosen)), rows
+    return Sample(tuple(chosen), texts=tuple(texts)), rows
 
 
 def label_suite(
     engine: Engine,
     spec: ModelSpec,
     chats: Chats,
+    texts: Sequence[str],
     recording: Recording,
     sizes: BatchSizes,
     folder: Path,
@@ -54,10 +57,11 @@ def label_suite(
 ) -> Made:
     """Label every feature of the SAEs that `spec` names, one file a layer in `folder`. The SAEs are packed first.
 
-    engine: of the same model, with any SAEs or none. Raises Cancelled (whole layers are kept), AssetError.
+    engine: of the same model, with any SAEs or none. texts: requests of the conversations. Raises Cancelled (whole
+    layers are kept), AssetError.
     """
     labelled = Engine(with_saes(engine.runtime, spec, cancelled=cancelled), "the same weights with other SAEs")
-    sample, rows = recorded_sample(chats, sizes.tokens)
+    sample, rows = recorded_sample(chats, texts, sizes.tokens)
 
     def recorded(layers: Collection[int]) -> dict[int, torch.Tensor]:
         return {n: torch.from_numpy(recording.rows(n)[:rows].astype(np.float32)) for n in layers}

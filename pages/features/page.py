@@ -45,18 +45,20 @@ def features(engine: Engine) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="features_bar"):
         asked, by = prompts.choose(engine), writer.choose(engine)
         lists_place = st.container(width="content")
-        found = reading.result(key, asked, chosen, by)
+        found = reading.result(key, labels, asked, chosen, by)
         if found is None:
             found = reading.kept(engine, key, labels, asked, chosen, by)
         if found is None:
             reading.button(engine, key, labels, asked, chosen, by)
-    reading.progress(key, asked, chosen, by)
+    reading.progress(key, labels, asked, chosen, by)
     if not chosen.features:
         with lists_place:
             lists.popover(engine, labels, [])
         return
     groups = rows.groups_of(chosen, labels, st.session_state.get(rows.NAMES, {}).get(chosen.name, {}))
     frame = rows.rows(chosen, labels, _cosines(engine, chosen), groups, found)
+    if found is not None and found.scored_on:
+        st.caption(plain(found.scored_on))
     view = views.choose(found is not None)
     kept = frame if view == views.PAPER else rows.filtered(frame, rows.filters(frame, found))
     shown = features_of(kept) if len(kept) else []

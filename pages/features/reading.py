@@ -23,11 +23,14 @@ from pages.shared.text import counted, plain
 MOST = 400
 
 
-def result(key: str, prompts: Labelled | None, chosen: Chosen, writer: Engine | None = None) -> About | None:
+def result(
+    key: str, labels: Labels, prompts: Labelled | None, chosen: Chosen, writer: Engine | None = None
+) -> About | None:
     """What was read of these features on these prompts in this process, if anything."""
     if prompts is None or not chosen.features:
         return None
-    name, there = job.key_of(key, prompts, chosen.features, writer), _job(key, prompts, chosen, writer)
+    name = job.key_of(key, prompts, chosen.features, labels, writer)
+    there = _job(key, labels, prompts, chosen, writer)
     if there is not None and isinstance(there.result, About):
         _kept().put(("about", name), there.result)  # jobs are forgotten sooner
         _kept().put(("firing", key, prompts.digest), there.result.firing)
@@ -40,18 +43,19 @@ def kept(
     engine: Engine, key: str, labels: Labels, prompts: Labelled | None, chosen: Chosen, writer: Engine | None
 ) -> About | None:
     """A reading that was kept on the disk, by this process or an earlier one; its tables are made again in seconds."""
-    if prompts is None or not chosen.features or _under_way(key, prompts, chosen, writer):
+    if prompts is None or not chosen.features or _under_way(key, labels, prompts, chosen, writer):
         return None
-    if _job(key, prompts, chosen, writer) is None and job.is_kept(job.key_of(key, prompts, chosen.features, writer)):
+    measured = job.measured_key(key, prompts, chosen.features, labels, writer)
+    if _job(key, labels, prompts, chosen, writer) is None and job.is_kept(measured):
         _start(engine, key, labels, prompts, chosen, writer)
-    return result(key, prompts, chosen, writer)
+    return result(key, labels, prompts, chosen, writer)
 
 
 def button(
     engine: Engine, key: str, labels: Labels, prompts: Labelled | None, chosen: Chosen, writer: Engine | None
 ) -> None:
     """The button that begins the reading, where there is none under way."""
-    if prompts is None or not chosen.features or _under_way(key, prompts, chosen, writer):
+    if prompts is None or not chosen.features or _under_way(key, labels, prompts, chosen, writer):
         return
     many, count = len(chosen.features) > MOST, len(prompts.texts) + len(prompts.contrast)
     st.button(
@@ -69,13 +73,13 @@ def button(
     )
 
 
-def progress(key: str, prompts: Labelled | None, chosen: Chosen, writer: Engine | None) -> None:
+def progress(key: str, labels: Labels, prompts: Labelled | None, chosen: Chosen, writer: Engine | None) -> None:
     """How far a reading is, or why it ended without a result."""
     if prompts is None or not chosen.features:
         return
     watch(
-        lambda: _under_way(key, prompts, chosen, writer),
-        lambda: _progress(key, prompts, chosen, writer),
+        lambda: _under_way(key, labels, prompts, chosen, writer),
+        lambda: _progress(key, labels, prompts, chosen, writer),
         "features_reading",
         every=1.0,
     )
@@ -88,18 +92,18 @@ def _start(engine: Engine, key: str, labels: Labels, prompts: Labelled, chosen: 
     queue.wait(begun.id, INSTANT)
 
 
-def _job(key: str, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> Job | None:
-    return shared_queue().latest("features", job.key_of(key, prompts, chosen.features, writer))
+def _job(key: str, labels: Labels, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> Job | None:
+    return shared_queue().latest("features", job.key_of(key, prompts, chosen.features, labels, writer))
 
 
-def _under_way(key: str, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> bool:
-    there = _job(key, prompts, chosen, writer)
+def _under_way(key: str, labels: Labels, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> bool:
+    there = _job(key, labels, prompts, chosen, writer)
     return there is not None and there.under_way
 
 
-def _progress(key: str, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> None:
+def _progress(key: str, labels: Labels, prompts: Labelled, chosen: Chosen, writer: Engine | None) -> None:
     """How far the reading is, or why it ended without a result."""
-    there = _job(key, prompts, chosen, writer)
+    there = _job(key, labels, prompts, chosen, writer)
     if there is None:
         return
     if there.under_way:

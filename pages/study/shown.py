@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.labels.notes import Context
+from core.labels.contexts import Context
 from core.labels.wording import TEMPLATE
 from core.study.items import Study, StudyItem
 from pages.shared.text import escaped, plain, visible

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cache.store.database import shared_store
 from cache.store.studies import Studies
-from core.labels.notes import Context
+from core.labels.contexts import Context
 from core.study.answers import NONE
 from core.study.items import Study, StudyItem
 from core.study.taxonomy import FIVE

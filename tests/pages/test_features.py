@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +15,13 @@ from cache import engines
 from cache.jobs.queue import Queue, shared_queue
 from cache.store import database as store
 from cache.store.audits import Audits
+from cache.store.labels import made_folder
 from cache.store.runs import Runs
 from core import Feature
 from core.discovery.ledger import Row
+from core.labels.making import make_labels
 from core.labels.notes import ShippedNotes, no_labels, read_labels
+from core.labels.sample import sample_of
 from core.prompts.categories import labelled
 from core.semantics.about import read_about
 from pages.features import charts, lists, prompts, rows, source, views, writer
@@ -103,6 +107,26 @@ def test_a_reading_is_there_again_in_a_new_process_without_a_click(visit, monkey
         shared_queue().wait(job.id, 60)
     pd.testing.assert_frame_equal(shown(checked(app.run())), before)
     assert seen - gone, "a job made the tables again"
+
+
+def test_the_page_says_on_which_prompts_labels_were_scored_also_after_they_were_made_again(visit, monkeypatch):
+    engine = engines.get_engine(PAGE_MODEL)
+    # Where the model comes with labels, none made here are asked for.
+    monkeypatch.setattr("cache.store.labels.read_labels", lambda file, origins: no_labels())
+    st.cache_resource.clear()
+    folder, (first, other) = made_folder(PAGE_MODEL), (listed(), ["Tell me of a small town, please.", "Is it old?"])
+    make_labels(engine, sample_of(engine, [*first.texts, *first.contrast]), folder)
+    try:
+        app = read(given(visit(edits=EDITS)))
+        said = plain("are not scored: without the 30 of 30 prompts that they were made from, 0 are left")
+        assert said in texts(app)
+        checked(app.segmented_control(key=views.VIEW).set_value(views.PAPER).run())
+        assert texts(app).count(said) == 3, "beside scores and both routes too"
+        make_labels(engine, sample_of(engine, other), folder)
+        assert "are not scored" not in texts(read(app)), "what was measured is kept, and its tables are made again"
+    finally:
+        shutil.rmtree(folder)
+        st.cache_resource.clear()
 
 
 def test_a_loaded_model_writes_sentences_that_stand_on_the_cards(visit):

@@ -12,7 +12,7 @@ from cache.jobs.queue import shared_queue
 from cache.store.database import shared_store
 from cache.store.judgements import Judgements
 from cache.store.studies import Studies
-from core.labels.notes import Context
+from core.labels.contexts import Context
 from core.study.answers import NONE
 from core.study.items import Annotation, Study, StudyItem
 from core.study.making import Labelled, answers_study

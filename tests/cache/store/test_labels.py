@@ -13,8 +13,9 @@ from cache.store.database import Store
 from cache.store.labels import NeuronpediaLabels, labels_of, made_folder
 from core import Engine, Feature
 from core.errors import DownloadError, GarbledAnswerError
+from core.labels.contexts import Context
 from core.labels.neuronpedia import Neuronpedia, Pace
-from core.labels.notes import COLUMNS, Context, made_file
+from core.labels.notes import COLUMNS, made_file
 from core.labels.origins import MADE_OF, origins_of
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature, packed
 

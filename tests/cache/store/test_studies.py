@@ -13,7 +13,7 @@ import pytest
 from cache.store.database import Store
 from cache.store.studies import Studies, checked_name
 from core import InputError
-from core.labels.notes import Context
+from core.labels.contexts import Context
 from core.study.answers import NONE
 from core.study.items import Annotation, Study, StudyItem
 from core.study.taxonomy import FIVE

@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from threading import Event, Thread
 
@@ -16,10 +17,12 @@ from filelock import FileLock
 
 from core import AssetError, Engine, Feature, InputError, load
 from core.labels import making
+from core.labels.contexts import Context
 from core.labels.making import label_blocks, make_labels, sample_residuals
-from core.labels.notes import COLUMNS, Context, Labels, MadeNotes, made_file, read_labels
+from core.labels.notes import COLUMNS, Labels, MadeNotes, made_file, read_labels
 from core.labels.origins import MADE_OF, origins_of
 from core.labels.sample import Sample, sample_of
+from core.labels.source_texts import MOST_TEXTS, SOURCE_TEXTS, MadeFrom, from_metadata, text_digest, to_metadata
 from core.labels.wording import label_text, word
 from core.text.json_text import json_text
 from core.text.layers import layers_text
@@ -146,6 +149,41 @@ def test_other_prompts_or_another_model_make_them_anew(tiny, sample, tmp_path):
     assert make_labels(tiny, sample, tmp_path, [2]).made == (2,)
 
 
+def test_a_file_of_labels_says_from_which_texts_it_was_made_without_the_texts(tiny, sample, tmp_path):
+    make_labels(tiny, sample, tmp_path, [2])
+    notes = made_notes(tiny, tmp_path)
+    right = MadeFrom("made here", frozenset(map(text_digest, PROMPTS)))
+    assert notes.made_from(2) == Labels((notes,)).made_from(Feature(2, 5)) == right
+    assert notes.made_from(3) == MadeFrom("made here") and Labels((notes,)).made_from(Feature(3, 5)) is None
+    assert text_digest(" how do I  BAKE bread?\n") in right.texts and text_digest("How do I bake?") not in right.texts
+    assert PROMPTS[0].encode() not in (pq.read_schema(made_file(tmp_path, 2)).metadata or {})[SOURCE_TEXTS]
+    assert to_metadata([str(number) for number in range(MOST_TEXTS + 1)]) == ""
+
+
+def test_labels_that_do_not_say_from_which_texts_are_shown_and_made_again_when_asked_for(tiny, sample, tmp_path):
+    make_labels(tiny, sample, tmp_path, [2])
+    path = made_file(tmp_path, 2)
+    table = pq.read_table(path)
+    older = {name: fact for name, fact in table.schema.metadata.items() if name != SOURCE_TEXTS}
+    pq.write_table(table.replace_schema_metadata(older), path)
+    notes = made_notes(tiny, tmp_path)
+    assert notes.label(Feature(2, 5)) and notes.made_from(2) == MadeFrom("made here") and not notes.left_out
+    assert make_labels(tiny, sample, tmp_path, [2]).made == (2,) and notes.made_from(2).texts
+
+
+def test_digests_that_changed_on_the_disk_are_as_good_as_none_and_made_again(tiny, sample, tmp_path):
+    make_labels(tiny, sample, tmp_path, [2])
+    path = made_file(tmp_path, 2)
+    table = pq.read_table(path)
+    kept = table.schema.metadata[SOURCE_TEXTS]
+    assert from_metadata(kept) == frozenset(map(text_digest, PROMPTS))
+    for place, bit in product(range(len(kept)), range(8)):
+        assert from_metadata(kept[:place] + bytes([kept[place] ^ 1 << bit]) + kept[place + 1 :]) is None
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, SOURCE_TEXTS: kept[:-17]}), path)
+    assert made_notes(tiny, tmp_path).made_from(2) == MadeFrom("made here")
+    assert make_labels(tiny, sample, tmp_path, [2]).made == (2,)
+
+
 @pytest.fixture
 def own_saes(tiny_spec, tmp_path, monkeypatch):
     """A copy of the tiny model and its SAEs that a test may change, with a cache of its own."""
@@ -185,7 +223,7 @@ def test_labels_of_an_earlier_version_are_not_shown_and_made_again(tiny, sample,
     facts = table.schema.metadata
     spec = [tiny.spec.name, tiny.spec.revision, tiny.reader.sae_names[2], 48, sample.digest]
     older = {b"about": facts[b"about"], b"made_from": json_text(spec)}  # what it wrote there
-    assert facts.keys() == {*older, MADE_OF}
+    assert facts.keys() == {*older, MADE_OF, SOURCE_TEXTS}
     pq.write_table(table.replace_schema_metadata(older), path)
     notes = made_notes(tiny, tmp_path)
     assert notes.label(Feature(2, 5)) == "" and notes.label(Feature(3, 5))

@@ -6,8 +6,8 @@ import pytest
 
 from core import InputError
 from core.errors import DownloadError, GarbledAnswerError, OfflineError
+from core.labels.contexts import Context
 from core.labels.neuronpedia import Neuronpedia, Pace
-from core.labels.notes import Context
 from core.settings import NEURONPEDIA, NEURONPEDIA_BULK, NEURONPEDIA_KEY
 from tests.neuronpedia_server import NeuronpediaServer, Reply, feature, packed
 

@@ -8,7 +8,8 @@ import pytest
 
 from core import AssetError, Feature
 from core.labels.column import LabelColumn
-from core.labels.notes import COLUMNS, Context, FeatureNote, Labels, contexts_from_json, contexts_to_json, read_labels
+from core.labels.contexts import Context, contexts_from_json, contexts_to_json
+from core.labels.notes import COLUMNS, FeatureNote, Labels, read_labels
 
 CONTEXTS = json.dumps([{"before": "how to ", "token": "kill", "after": " a", "activation": 3.5}, {"after": "no token"}])
 

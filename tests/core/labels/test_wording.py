@@ -1,6 +1,6 @@
 """What a label says."""
 
-from core.labels.notes import Context
+from core.labels.contexts import Context
 from core.labels.wording import in_context, in_template, label_text, word
 
 SPECIAL = ("<|im_start|>", "<|im_end|>")

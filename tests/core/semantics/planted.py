@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.sparse import csc_array
 
 from core.edits.edits import Feature
-from core.labels.notes import Context, FeatureNote, Labels
+from core.labels.contexts import Context
+from core.labels.notes import FeatureNote, Labels
+from core.labels.source_texts import MadeFrom, text_digest
 from core.prompts.categories import Labelled, labelled
 from core.semantics.firing import Firing
 
@@ -36,12 +40,12 @@ def firing(instruction: np.ndarray, template: np.ndarray | None = None, other: n
 
 
 class EveryFeature:
-    """A source that has the same things to say of every feature."""
+    """A source that has the same things to say of every feature. source: what its labels were made from."""
 
     version = 0
 
-    def __init__(self, contexts: int) -> None:
-        self.contexts = contexts
+    def __init__(self, contexts: int, source: MadeFrom) -> None:
+        self.contexts, self.source = contexts, source
 
     def __len__(self) -> int:
         return 1
@@ -53,6 +57,13 @@ class EveryFeature:
         around = [Context(f"before {i} ", f"word{feature.index}", " after", 2.0) for i in range(self.contexts)]
         return FeatureNote(self.label(feature), 0.1, 2.0, tuple(around), "one, two")
 
+    def made_from(self, layer: int) -> MadeFrom:
+        return self.source
 
-def known(contexts: int = 3) -> Labels:
-    return Labels((EveryFeature(contexts),))
+
+def known(contexts: int = 3, source: MadeFrom | None = None) -> Labels:
+    return Labels((EveryFeature(contexts, source or MadeFrom("shipped")),))
+
+
+def made_from(texts: Sequence[str]) -> MadeFrom:
+    return MadeFrom("made here", frozenset(map(text_digest, texts)))

@@ -9,7 +9,7 @@ from core import Feature
 from core.semantics.categories import categorise
 from core.semantics.groups import UNGROUPED, UNLABELLED, group_labels, group_table, kinds_table, renamed
 from core.semantics.label_score import score_labels
-from core.semantics.text_route import agreement_of_routes, categories_by_text
+from core.semantics.text_route import Part, agreement_of_routes, categories_by_text
 from core.semantics.vectors import folded, vectors
 from core.semantics.words import Frequent, explanation, frequent_words, kind_of
 from core.statistics import area_under_curve
@@ -85,8 +85,8 @@ def test_the_category_by_words_and_its_agreement_with_firing():
     tests = categorise(firing, prompts, firing.features)
     right = {f: name for f, name in zip(firing.features, planted.CATEGORIES, strict=True)}
     wrong = {f: name for f, name in zip(firing.features, reversed(planted.CATEGORIES), strict=True)}
-    assert agreement_of_routes(tests, right, prompts).kappa == pytest.approx(1)
-    assert agreement_of_routes(tests, wrong, prompts).kappa < 0.2
+    assert agreement_of_routes([Part(tests, right, prompts)]).kappa == pytest.approx(1)
+    assert agreement_of_routes([Part(tests, wrong, prompts)]).kappa < 0.2
 
 
 def scored(labels, seed=0):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core import Edits, Feature, InputError
-from core.labels.notes import Context, FeatureNote
+from core.labels.contexts import Context
+from core.labels.notes import FeatureNote
 from core.semantics import one_sentence
 from core.semantics.about import read_about
 from core.semantics.label_score import score_labels

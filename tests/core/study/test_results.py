@@ -12,7 +12,8 @@ import pytest
 from core import Feature, InputError
 from core.answers.verdicts import VERDICTS
 from core.judges.agreement import agreement
-from core.labels.notes import Context, FeatureNote, Labels
+from core.labels.contexts import Context
+from core.labels.notes import FeatureNote, Labels
 from core.study.answers import NONE
 from core.study.items import Annotation, Study, StudyItem, item_from_json, items_to_json
 from core.study.making import Labelled, answer_items, answers_study, bundled_answers, feature_items, usable

@@ -13,6 +13,7 @@ from core import Feature, load
 from core.errors import AssetError, Cancelled, InputError, UnknownModelError
 from core.labels.notes import read_labels
 from core.labels.origins import origins_of
+from core.labels.source_texts import MadeFrom, text_digest
 from core.models import registry
 from core.models.trained import finish_suite, trained_suite, training_folder
 from core.saes.card import cards_of, summary
@@ -77,6 +78,8 @@ def test_what_is_trained_is_a_suite_of_the_model_with_labels_and_cards(registere
     engine = load(spec, device="cpu", dtype="float32")
     labels = read_labels(spec.labels, origins_of(engine))
     assert len(labels) == settings.width and not labels.left_out
+    texts = texts_for(NAME, replace(settings, layers=(1,)), PROMPTS).train
+    assert labels.made_from(Feature(1, 0)) == MadeFrom("made here", frozenset(map(text_digest, texts)))
     notes = [labels.note(Feature(1, index)) for index in range(settings.width)]
     assert any(note.contexts for note in notes) and all(note.promoted and note.origin == "made here" for note in notes)
     assert engine.widths == {1: settings.width} and not engine.features("How do I bake bread?").empty

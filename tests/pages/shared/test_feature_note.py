@@ -6,8 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import engines
+from core.labels.contexts import Context
 from core.labels.making import make_labels
-from core.labels.notes import Context, FeatureNote
+from core.labels.notes import FeatureNote
 from core.labels.sample import sample_of
 from core.models import registry
 from core.settings import NEURONPEDIA, NEURONPEDIA_BULK
