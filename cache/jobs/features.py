@@ -62,7 +62,13 @@ def key_of(
 def measured_key(
     engine_key: str, prompts: Labelled, features: Sequence[Feature], known: Labels, writer: Engine | None = None
 ) -> str:
-    """Which features on which prompts of which engine, the version that measures, and who writes sentences, with the
-    labels whose contexts they are written from."""
-    by = f"{writer.spec.name}, {known.version}" if writer else ""
+    """Which features on which prompts of which engine, the version that measures, and who writes sentences: the
+    writer's weights, number format and thinking, with the labels whose contexts they are written from."""
+    by = f"{_writer_key(writer)}, {known.version}" if writer else ""
     return f"{__version__}|{engine_key}|{prompts.digest}|{prompts_digest([str(feature) for feature in features])}|{by}"
+
+
+def _writer_key(writer: Engine) -> str:
+    """Everything of the model that a sentence depends on: another one may come under the same name."""
+    runtime = writer.runtime
+    return f"{writer.spec.name}, {runtime.digests.weights}, {writer.placement}, thinking {runtime.template.thinking}"

@@ -2,15 +2,17 @@
 
 As delphi's detection scoring, but with no second model: of held-out prompts, those nearest a label's words should be
 those on which the feature fires. The score is the area under that curve. Beside it stand the scores of shuffled labels:
-every other label of the set on the same feature. Nearness is the cosine of text vectors (`core.semantics.vectors`), so
-a label that says it in other words scores too low, never too high.
+every other label of the set on the same feature. Where these are too few for any label to be better than chance, there
+is no verdict. Nearness is the cosine of text vectors (`core.semantics.vectors`), so a label that says it in other words
+scores too low, never too high.
 Knows: labels as text, firing, rows. Does not know: which prompts a label was made from; `core.semantics.unseen` finds
 the rows without them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,18 +22,20 @@ from core.edits.edits import Feature
 from core.semantics.firing import Firing
 from core.semantics.vectors import vectors
 from core.semantics.words import content, explanation
-from core.statistics import rate
+from core.statistics import Rate, rate
 
 #: A feature has to fire on so many of the prompts, and be silent on so many, for its label to be scored.
 FEWEST = 5
 #: A label is better than chance where its share among the shuffled ones, corrected, is at most this.
 LEVEL = 0.05
+#: The best label's share among n labels is 1/n, so among fewer than these none could be better than chance.
+FEWEST_LABELS = math.ceil(1 / LEVEL)
 
 
 class LabelScore(NamedTuple):
     """area: of the label's own words, 0.5 is chance. shuffled: the mean area of the other labels on the same feature.
     p: share of the labels, its own among them, that do as well; q: corrected for the number of labels (Benjamini and
-    Hochberg). fires, of: prompts on which the feature fires, and all.
+    Hochberg). fires, of: prompts on which the feature fires, and all. labels: how many there were, its own among them.
     """
 
     area: float
@@ -40,15 +44,33 @@ class LabelScore(NamedTuple):
     q: float
     fires: int
     of: int
+    labels: int
+
+    @property
+    def comparable(self) -> bool:
+        """Whether there were labels enough to find it better than chance, or no better."""
+        return self.labels >= FEWEST_LABELS
 
     @property
     def better_than_chance(self) -> bool:
         return self.q <= LEVEL and self.area > 0.5
 
+    @property
+    def too_few(self) -> str:
+        """Why there is no verdict; empty where there is one."""
+        return "" if self.comparable else f"too few labels to compare with ({self.labels})"
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is better than chance, for a table: yes, no, or why neither can be said."""
+        return self.too_few or ("yes" if self.better_than_chance else "no")
+
     def sentence(self) -> str:
         """For a card."""
-        found = f"{self.area:.2f} beside {self.shuffled:.2f} for shuffled labels"
-        return found if self.better_than_chance else f"{found}: no better than chance"
+        found = f"{self.area:.2f}"
+        if self.labels > 1:
+            found += f" beside {self.shuffled:.2f} for shuffled labels"
+        return found if self.better_than_chance else f"{found}: {self.too_few or 'no better than chance'}"
 
 
 def score_labels(
@@ -85,7 +107,7 @@ def score_labels(
         number, of = part.fires.sum(0), len(part.rows)
         for i, feature in enumerate(part.features):
             figures = float(own[i]), float(shuffled[i]), float(p[i])
-            found[feature] = LabelScore(*figures, float("nan"), int(number[i]), of)
+            found[feature] = LabelScore(*figures, float("nan"), int(number[i]), of, len(every))
     if not found:
         return {}
     q = false_discovery_control([one.p for one in found.values()])
@@ -110,9 +132,10 @@ def _scorable(features: Sequence[Feature], firing: Firing, rows: np.ndarray) -> 
     return _Part(tuple(features[int(i)] for i in kept), rows, fires[:, kept])
 
 
-def better_share(scores: Mapping[Feature, LabelScore]) -> str:
-    """How many of the scored labels are better than chance, in words."""
-    return str(rate(sum(one.better_than_chance for one in scores.values()), len(scores)))
+def better_rate(scores: Iterable[LabelScore]) -> Rate:
+    """How many are better than chance, of those that had labels enough to compare with."""
+    compared = [one for one in scores if one.comparable]
+    return rate(sum(one.better_than_chance for one in compared), len(compared))
 
 
 def _areas(labels: Sequence[str], texts: Sequence[str], fires: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ def _row(found: About, feature: Feature, place: int, group: str) -> dict[str, ob
         "label score": score.area if score else None,
         "of shuffled labels": score.shuffled if score else None,
         "label score, q": score.q if score else None,
-        "better than chance": ("yes" if score.better_than_chance else "no") if score else "",
+        "better than chance": score.verdict if score else "",
         "suppresses": ", ".join(found.suppressed[feature]),
         **_sentence(found, feature),
     }
@@ -91,6 +91,7 @@ def _sentence(found: About, feature: Feature) -> dict[str, object]:
         "sentence score": score.area if score else None,
         "of other sentences": score.shuffled if score else None,
         "sentence score, q": score.q if score else None,
+        "sentence better than chance": score.verdict if score else "",
     }
 
 
@@ -167,20 +168,32 @@ def _scores(found: About) -> Table:
     rows = []
     for name, (several, scores) in kinds.items():
         scored = [scores[feature] for feature in several if feature in scores]
-        better = rate(sum(one.better_than_chance for one in scored), len(scored))
         areas = pd.Series([one.area for one in scored], dtype=float)
         shuffled = pd.Series([one.shuffled for one in scored], dtype=float)
         rows.append(
-            {"group": name, **_renamed(rate_columns(better)), "area, median": areas.median()}
-            | {"shuffled, median": shuffled.median(), "not scored": len(several) - len(scored)}
+            {"group": name, **_renamed(rate_columns(label_score.better_rate(scored))), "area, median": areas.median()}
+            | {"shuffled, median": shuffled.median(), "too few labels": sum(not one.comparable for one in scored)}
+            | {"not scored": len(several) - len(scored)}
         )
     note = (
         "Detection: the area under the curve of a label's nearness to a prompt, for whether the feature fires there. "
         f"Better than chance: among all labels on the same feature, q at most {label_score.LEVEL}. Not scored: no "
         f"label, or the feature fires on fewer than {label_score.FEWEST} prompts or is silent on fewer. Nearness is of "
-        f"words, so a label in other words scores too low. {found.scored_on}"
+        f"words, so a label in other words scores too low. {_without_rate(found)}{found.scored_on}"
     ).strip()
     return Table("label_scores", "Labels scored by detection", "", pd.DataFrame(rows), note)
+
+
+def _without_rate(found: About) -> str:
+    """Of which labels there is no rate, and why: it is so of all that were scored together, or of none."""
+    kinds = {"labels": found.scores, "sentences": found.written.scores if found.written else {}}
+    why = {kind: too_few for kind, scores in kinds.items() for too_few in {one.too_few for one in scores.values()}}
+    return "".join(
+        f"No rate of {kind}: {too_few}, as at least {label_score.FEWEST_LABELS} are needed for any to be better than "
+        "chance. "
+        for kind, too_few in why.items()
+        if too_few
+    )
 
 
 def _renamed(columns: dict[str, object]) -> dict[str, object]:

@@ -84,7 +84,7 @@ def _read(feature: Feature, found: About) -> dict[str, object]:
         "high": effect.high if effect else None,
         "score": score.area if score else None,
         "shuffled": score.shuffled if score else None,
-        "better": score.better_than_chance if score else None,
+        "better": score.verdict if score else None,
     }
 
 
@@ -106,7 +106,7 @@ def filtered(frame: pd.DataFrame, by: Filters) -> pd.DataFrame:
         if values:
             kept = kept[kept[column].isin(list(values))] if column in kept else kept.iloc[:0]
     if by.better_than_chance:
-        kept = kept[kept["better"].eq(True)] if "better" in kept else kept.iloc[:0]
+        kept = kept[kept["better"].eq("yes")] if "better" in kept else kept.iloc[:0]
     return kept.reset_index(drop=True)
 
 

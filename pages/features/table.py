@@ -36,8 +36,6 @@ def draw(frame: pd.DataFrame, of: int, labels: Labels) -> Feature | None:
     """The table; returns the feature whose row was clicked."""
     features = features_of(frame) if len(frame) else []
     shown = frame.assign(label=[short(labels, feature) for feature in features])
-    if "better" in shown:
-        shown["better"] = shown["better"].map({True: "yes", False: "no"})
     missing = {name for name in _SHOWN if name not in shown or shown[name].isna().all()}
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     key = f"features_{hashlib.sha256(repr([str(f) for f in features]).encode()).hexdigest()[:12]}"
@@ -65,7 +63,12 @@ def draw(frame: pd.DataFrame, of: int, labels: Labels) -> Feature | None:
             ),
             "score": number("Label score", format="%.2f", width=84, help="Detection on these prompts; 0.5 is chance"),
             "shuffled": number("Shuffled", format="%.2f", width=74, help="The mean score of other labels on it"),
-            "better": text("Beats chance", width=84, help="Whether the label does better than other labels on it"),
+            "better": text(
+                "Beats chance",
+                width=84,
+                help="Whether the label does better than other labels on it; where these are too few, neither can be "
+                "said",
+            ),
             "group": text("Label’s group"),
             "prompts": number("Prompts", width=70, help="Prompts whose minimal set has it"),
             "cosine": number("Cosine", width=76, help="Of the decoder row with the refusal direction"),

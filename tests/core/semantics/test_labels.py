@@ -8,7 +8,7 @@ import pytest
 from core import Feature
 from core.semantics.categories import categorise
 from core.semantics.groups import UNGROUPED, UNLABELLED, group_labels, group_table, kinds_table, renamed
-from core.semantics.label_score import score_labels
+from core.semantics.label_score import FEWEST_LABELS, LEVEL, better_rate, score_labels
 from core.semantics.text_route import Part, agreement_of_routes, categories_by_text
 from core.semantics.vectors import folded, vectors
 from core.semantics.words import Frequent, explanation, frequent_words, kind_of
@@ -113,6 +113,39 @@ def test_a_label_that_says_where_its_feature_fires_beats_shuffled_ones_and_other
     assert more[Feature(3, 0)].better_than_chance
     assert sum(one.better_than_chance for one in more.values()) == 1
     assert "no better than chance" in more[Feature(3, 1)].sentence()
+
+
+def told_exactly(number, others=()):
+    """Features that fire each where its own words are, so every label could not be better."""
+    texts = [f"text word{i % number}" for i in range(8 * number)] + ["silence"] * 8
+    on = np.zeros((len(texts), number))
+    on[np.arange(8 * number), np.arange(8 * number) % number] = 1
+    labels = {feature: f"word{feature.index}" for feature in features(number)}
+    return score_labels(labels, planted.firing(on), texts, others)
+
+
+@pytest.mark.parametrize("number", [2, 9, FEWEST_LABELS - 1])
+def test_among_too_few_labels_the_best_is_neither_better_than_chance_nor_not(number):
+    found = told_exactly(number)
+    for one in found.values():
+        assert one.p == 1 / number > LEVEL and not one.better_than_chance, "none could be"
+        assert one.verdict == f"too few labels to compare with ({number})"
+        assert one.sentence().endswith(f"for shuffled labels: {one.verdict}") and "chance" not in one.sentence()
+    assert better_rate(found.values()).n == 0
+    more = told_exactly(number, [f"else{i}" for i in range(FEWEST_LABELS - number)])
+    assert {one.labels for one in more.values()} == {FEWEST_LABELS}
+    assert {one.verdict for one in more.values()} <= {"yes", "no"} and better_rate(more.values()).n == number
+
+
+def test_among_just_enough_labels_they_can_all_be_better_than_chance():
+    found = told_exactly(FEWEST_LABELS)
+    assert {one.verdict for one in found.values()} == {"yes"} and better_rate(found.values()).rate == 1
+    assert {one.q for one in found.values()} == {1 / FEWEST_LABELS} == {LEVEL}
+
+
+def test_a_label_alone_has_none_beside_it():
+    (one,) = scored(["about drugs"] + [""] * 20)[0].values()
+    assert one.sentence() == "1.00: too few labels to compare with (1)"
 
 
 def test_areas_are_those_of_the_slow_way():

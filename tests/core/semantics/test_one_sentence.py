@@ -9,7 +9,8 @@ from core.labels.contexts import Context
 from core.labels.notes import FeatureNote
 from core.semantics import one_sentence
 from core.semantics.about import read_about
-from core.semantics.label_score import score_labels
+from core.semantics.firing import read_firing
+from core.semantics.label_score import FEWEST, FEWEST_LABELS, score_labels
 from core.semantics.one_sentence import TOKENS, label_in, request, write_sentences
 from core.semantics.tables import about_tables
 from tests.core.semantics.planted import known
@@ -84,3 +85,25 @@ def test_they_are_scored_as_every_label_and_stand_in_the_tables(tiny):
     assert [name for name in tables["label_scores"]["group"] if name.endswith(by)] == [f"{g}{by}" for g in found.groups]
     first = tables["features"].iloc[0]
     assert first["sentence"] == found.written.labels.get(Feature.parse(first["feature"]), "")
+
+
+def test_too_few_sentences_have_scores_and_no_verdict_and_the_tables_say_so(tiny):
+    firing = read_firing(tiny, [*PROMPTS.texts, *PROMPTS.contrast])
+    some = [f for f in firing.features if FEWEST <= (firing.own([f]) > 0).sum() <= firing.prompts - FEWEST][:4]
+    found = read_about(tiny, PROMPTS, "mine", some, known(), firing, writer=tiny)
+    tables = {table.name: table for table in about_tables(found)}
+    number, rows = len(found.written.scores), tables["label_scores"].frame.set_index("group")
+    too_few, there = f"too few labels to compare with ({number})", tables["features"].frame
+    assert 1 < number < FEWEST_LABELS and there["sentence better than chance"].value_counts()[too_few] == number
+    assert {*there["sentence better than chance"]} <= {too_few, ""} and {*there["better than chance"]} <= {
+        "yes",
+        "no",
+        "",
+    }
+    by = [name for name in rows.index if "sentences by" in name]
+    assert rows.loc[by, "of"].sum() == 0 and rows.loc[by, "share"].isna().all()
+    assert rows.loc[by, "too few labels"].sum() == number
+    others = [name for name in rows.index if name not in by]
+    assert rows.loc[others, "of"].sum() == len(found.scores) > 0 == rows.loc[others, "too few labels"].sum()
+    note = tables["label_scores"].note
+    assert f"No rate of sentences: {too_few}, as at least 20 are needed" in note and "No rate of labels" not in note
