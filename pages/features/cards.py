@@ -91,7 +91,7 @@ def _sentence(written: Written, feature: Feature) -> str:
     label, score = written.labels.get(feature), written.scores.get(feature)
     if not label:
         return f":gray[{plain(written.by)} wrote no sentence: no context is known, or it refused.]"
-    worth = f"Score {score.sentence()}." if score else "It could not be scored."
+    worth = f"Score {plain(score.sentence())}." if score else "It could not be scored."
     return f"“{plain(label)}” :gray[written by {plain(written.by)}. {worth}]"
 
 

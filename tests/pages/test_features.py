@@ -24,6 +24,8 @@ from core.labels.notes import ShippedNotes, no_labels, read_labels
 from core.labels.sample import sample_of
 from core.prompts.categories import labelled
 from core.semantics.about import read_about
+from core.semantics.firing import read_firing
+from core.semantics.label_score import FEWEST
 from pages.features import charts, lists, prompts, rows, source, views, writer
 from pages.features.rows import Filters, filtered
 from pages.shared import meanings
@@ -225,6 +227,22 @@ def test_every_view_of_a_reading_is_drawn(visit):
         assert says in texts(app).replace("\\", ""), view
 
 
+def test_a_label_with_too_few_others_is_said_to_have_no_verdict_in_table_and_card(visit, monkeypatch):
+    engine, prompts_read = engines.get_engine(PAGE_MODEL), listed()
+    firing = read_firing(engine, [*prompts_read.texts, *prompts_read.contrast])
+    some = [f for f in firing.features if FEWEST <= (firing.own([f]) > 0).sum() <= firing.prompts - FEWEST][:2]
+    monkeypatch.setattr("core.semantics.about.SHUFFLED_WITH", 0)
+    app = read(given(visit(edits=",".join(map(str, some)))))
+    (said,) = set(shown(app)["better"])
+    number = said.removeprefix("too few labels to compare with (").removesuffix(")")
+    assert 2 <= int(number) <= 4
+    assert filtered(shown(app), Filters(better_than_chance=True)).empty
+    checked(app.segmented_control(key=views.VIEW).set_value(views.CARDS).run())
+    assert texts(app).count(plain(f"for shuffled labels: {said}")) == 2
+    checked(app.segmented_control(key=views.VIEW).set_value(views.PAPER).run())
+    assert plain(f"No rate of labels: {said}, as at least 20 are needed") in texts(app)
+
+
 def test_a_card_puts_its_feature_into_the_active_set(visit):
     app = visit(edits="1-3")
     checked(app.segmented_control(key=source.SOURCE).set_value(source.SEARCH).run())
@@ -293,6 +311,8 @@ def test_labels_are_shown_as_text(visit, page_spec, monkeypatch):
 def test_filters_on_what_was_not_read_hold_of_nothing():
     frame = pd.DataFrame({"feature": ["1-3"], "label": ["a"], "group": ["g"], "layer": [1], "kind": ["other"]})
     assert len(filtered(frame, Filters())) == len(filtered(frame, Filters(layers=[1], groups=["g"]))) == 1
+    better = frame.loc[[0, 0, 0]].assign(better=["yes", "no", "too few labels to compare with (4)"])
+    assert filtered(better, Filters(better_than_chance=True))["better"].tolist() == ["yes"]
     for by in (
         Filters(roles=["template"]),
         Filters(better_than_chance=True),
