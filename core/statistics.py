@@ -23,7 +23,8 @@ RESAMPLES, SEED, FEW = 2000, 0, 20
 #: How the intervals of a report were made, for its facts.
 HOW = (
     f"95%; rates: Wilson; means: BCa bootstrap over prompts, {RESAMPLES:,} resamples, seed {SEED}, of fewer than {FEW} "
-    "prompts Student's t; medians: order statistics; areas under the curve: Newcombe's method 5"
+    "prompts Student's t; ratios: percentile bootstrap, or the same; medians: order statistics; areas under the curve: "
+    "Newcombe's method 5"
 )
 
 

@@ -6,7 +6,8 @@ plays a part. Knows: those frames' columns. Does not know: models, edits, pages.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -49,23 +50,27 @@ def random_active(
     Features in `like` and `exclude` are never drawn. Layers short of active features give what they have; what is
     then missing is drawn from the other layers, so the sizes match wherever the prompt allows it.
     """
-    generator = np.random.default_rng(seed)
+    return random_per_layer(features, Counter(feature.layer for feature in like), seed, {*like, *exclude})
+
+
+def random_per_layer(
+    features: pd.DataFrame, wanted: Mapping[int, int], seed: int, exclude: Collection[Feature] = ()
+) -> list[Feature]:
+    """So many random active features of each layer, none of `exclude`; what a layer lacks is drawn from the others."""
+    generator, left = np.random.default_rng(seed), dict(wanted)
     seen = features[features["position"] > 0].drop_duplicates(["layer", "index"]).sort_values(["layer", "index"])
-    barred = {*like, *exclude}
+    barred = set(exclude)
     pool = [feature for feature in features_of(seen) if feature not in barred]
     generator.shuffle(pool)
-    wanted: dict[int, int] = {}
-    for feature in like:
-        wanted[feature.layer] = wanted.get(feature.layer, 0) + 1
     drawn, spare = [], []
     for layer, index in pool:
         feature = Feature(int(layer), int(index))
-        if wanted.get(feature.layer, 0) > 0:
-            wanted[feature.layer] -= 1
+        if left.get(feature.layer, 0) > 0:
+            left[feature.layer] -= 1
             drawn.append(feature)
         else:
             spare.append(feature)
-    drawn += spare[: len(like) - len(drawn)]
+    drawn += spare[: sum(wanted.values()) - len(drawn)]
     return sorted(drawn)
 
 

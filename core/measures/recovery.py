@@ -52,7 +52,8 @@ class Gap(NamedTuple):
 
 
 class Recovery(NamedTuple):
-    """Over `n` prompts: the ratio of sums, with its 95% bootstrap interval over prompts; NaN where there is none.
+    """Over `n` prompts: the ratio of sums, with its 95% interval (`core.statistics.ratio`); NaN where there
+    is none.
 
     Each prompt counts with its mean a token, so a prompt with a wider gap counts for more. no_gap: prompts left out,
     because the unedited model predicts their answer about as well as its writer does. floor: how many of the n have no

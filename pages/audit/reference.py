@@ -5,6 +5,8 @@ Knows: the slot in the card, and one expander. Does not know: how a likelihood i
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import streamlit as st
 
 from core import Engine, HydrascopeError
@@ -79,7 +81,13 @@ def _form(request: Request) -> None:
         return
     left, right = st.columns(2, gap="medium")
     with left:
-        st.text_area("Your reference answer to this prompt", key=TYPED, height=100, max_chars=4000)
+        st.text_area(
+            "Your reference answer to this prompt",
+            key=typed_key(request.prompt),
+            height=100,
+            max_chars=4000,
+            persist_state="session",
+        )
         with st.container(horizontal=True, gap="small"):
             st.button("Use it", key="reference_use", icon=":material/check:", on_click=_use, args=(request.prompt,))
             if request.prompt.strip() in references.given():
@@ -114,8 +122,13 @@ def _form(request: Request) -> None:
             )
 
 
+def typed_key(prompt: str) -> str:
+    """The key of what is typed for a prompt: it stays with it, whatever is looked at meanwhile."""
+    return f"{TYPED}_{sha256(prompt.strip().encode('utf-8', 'replace')).hexdigest()[:16]}"
+
+
 def _use(prompt: str) -> None:
-    answer = (st.session_state.get(TYPED) or "").strip()
+    answer = (st.session_state.get(typed_key(prompt)) or "").strip()
     if not answer:
         session.say("Type a reference answer first.")
         return

@@ -5,13 +5,12 @@ Knows: evaluations in the store and how they are drawn. Does not know: how one i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 
 from cache.jobs import defence as evaluations
 from cache.jobs.queue import shared_queue
 from cache.store.defences import Defence, Defences
+from cache.store.provenance import changed_files, unchecked
 from core import Engine
 from core.defence import clamp_name, conclusion, long_table, table
 from core.defence.summary import Gaps, Outcomes
@@ -22,7 +21,8 @@ from pages.shared.text import counted, plain
 
 _RECOVERY = (
     " “Recovery” is the share of the way to the reference answers that attack and clamp bring the model, in NLL, over "
-    "the prompts with a reference answer, with a 95% bootstrap interval over prompts."
+    "the prompts with a reference answer, with a 95% interval over prompts (bootstrap; of fewer than 20 prompts "
+    "Student’s t)."
 )
 
 
@@ -39,6 +39,7 @@ def section(engine: Engine, defences: Defences) -> None:
         "Evaluation", list(known), key=state.SHOWN, format_func=lambda name: _name(known[name]), persist_state="session"
     )
     one = known[chosen]
+    _other_files(one, engine)
     found = defences.found(chosen)
     job = evaluations.job_of(shared_queue(), chosen)
     running = job is not None and job.under_way
@@ -58,8 +59,7 @@ def section(engine: Engine, defences: Defences) -> None:
     if found and not running:
         gaps = defences.gaps(chosen)
         figures(one, found, gaps)
-        frame = long_table(one.asked.values, found, gaps).assign(judge=str(one.judge))
-        download(frame, f"defence-{chosen}")
+        download(long_table(one.asked.values, found, gaps).assign(**facts(one)), f"defence-{chosen}")
     _about(one)
 
 
@@ -91,22 +91,41 @@ def _name(one: Defence) -> str:
     return f"{one.made_at:%d %b %H:%M:%S} · {one.asked.attack} · {counted(len(one.asked.features), 'feature')}"
 
 
-def _about(one: Defence) -> None:
+def facts(one: Defence) -> dict[str, str]:
+    """What stands with the numbers of an evaluation, and with every row of its file."""
     asked = one.asked
-    facts: Mapping[str, str] = {
+    return {
         "attack": asked.attack + (f" ({asked.base})" if asked.base and len(asked.base) < 200 else ""),
         "features": ", ".join(map(str, asked.features)),
         "clamped to": ", ".join(map(clamp_name, asked.values)),
         "where": asked.positions if asked.when is None else f"{asked.positions}, only where {asked.when}",
         "prompts": ", ".join(f"{len(texts)} {group}" for group, texts in asked.prompts.items()),
-        "answer": f"{asked.tokens} tokens at most, judged by {one.judge}",
+        "answer": f"{asked.tokens} tokens at most",
+        "judge": str(one.judge),
         "model": f"{one.model} {one.revision}, {one.dtype} on {one.device}",
         "SAEs": one.saes,
+        "digest of the model": one.weights or "not kept",
+        "digests of the SAEs": one.sae_digests or "not kept",
         "direction": one.direction or "none",
         "begun": f"{one.made_at:%Y-%m-%d %H:%M} UTC, {one.defence}",
     }
+
+
+def _about(one: Defence) -> None:
     with st.expander("Where these numbers come from", icon=":material/fingerprint:"):
-        st.markdown("  \n".join(f"**{name}** {plain(value)}" for name, value in facts.items()))
+        st.markdown("  \n".join(f"**{name}** {plain(value)}" for name, value in facts(one).items()))
+
+
+def _other_files(one: Defence, engine: Engine) -> None:
+    """Said where the evaluation is of other files than those that are loaded under the model's name."""
+    if changed := changed_files(one, engine.runtime.digests):
+        st.warning(
+            f"This evaluation was made with other {changed} under this model’s name: the files were replaced since. "
+            "Its numbers are of those, and not of what is loaded now.",
+            icon=":material/warning:",
+        )
+    elif unknown := unchecked("This evaluation", one):
+        st.caption(unknown)
 
 
 def _go_on(engine: Engine, defences: Defences, defence: str) -> None:

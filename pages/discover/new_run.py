@@ -57,8 +57,11 @@ def form(engine: Engine, runs: Runs) -> None:
             help="Stage 1 ablates the features nearest the refusal direction until the model stops refusing. Stage 2 "
             "prunes them to a minimal set. Stage 3 finds interactions. Each stage also runs the paper's "
             "analyses that depend on it.",
+            persist_state="session",
         )
-        name = st.text_input("Name", key="discover_name", max_chars=80, placeholder="optional", width=240)
+        name = st.text_input(
+            "Name", key="discover_name", max_chars=80, placeholder="optional", width=240, persist_state="session"
+        )
         tokens_per_forward = _TOKENS_PER_FORWARD.get(engine.device, _DEFAULT_TOKENS_PER_FORWARD)
         workers.choose()
         settings, judge = settings_box.settings(sizes.STAGES[str(stages)], tokens_per_forward)

@@ -55,7 +55,13 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
     """One side's prompts, without those that cannot be used. side: harmful or benign."""
     sources = [_SHIPPED, _PUBLIC, _PASTE, _FILE] if engine.spec.prompts else [_PUBLIC, _PASTE, _FILE]
     source = st.segmented_control(
-        title, sources, default=sources[0], key=f"discover_{side}_source", required=True, help=explanation
+        title,
+        sources,
+        default=sources[0],
+        key=f"discover_{side}_source",
+        required=True,
+        help=explanation,
+        persist_state="session",
     )
     read: dict[str, Callable[[], _Read | None]] = {
         _SHIPPED: lambda: _shipped(engine, side),
@@ -143,6 +149,7 @@ def _pasted(side: str) -> _Read | None:
         label_visibility="collapsed",
         placeholder="One request per line, or a table with a header, or JSON",
         help="Press Ctrl+Enter, or click outside the box, to read the text.",
+        persist_state="session",
     )
     return _taken_apart(side, read_pasted(text)) if text and text.strip() else None
 
@@ -164,6 +171,7 @@ def _taken_apart(side: str, found: PromptFile) -> _Read | None:
             index=found.columns.index(found.suggested) if found.sure else None,
             placeholder="Choose the column with the prompts",
             key=f"discover_{side}_column_{abs(hash(found.columns))}",
+            persist_state="session",
         )
     if column is None:
         return None
@@ -184,7 +192,9 @@ def _public(side: str) -> _Read | None:
         for kind in source.kinds
         if kind in _KINDS[side]
     }
-    name = st.selectbox("Set", list(offered), key=f"discover_{side}_set", label_visibility="collapsed")
+    name = st.selectbox(
+        "Set", list(offered), key=f"discover_{side}_set", label_visibility="collapsed", persist_state="session"
+    )
     source, kind = offered[str(name)]
     st.caption(terms(source))
     found = _result(source, kind)

@@ -106,6 +106,7 @@ def control(settings: Settings, harmful: Given, benign: Given) -> None:
         required=True,
         on_change=_set_widgets,
         help="Sets the number of requests, the stages and the settings below. Each of them can still be changed.",
+        persist_state="session",
     )
     st.caption(_what_it_shows(settings, len(harmful.prompts), len(benign.prompts)))
 

@@ -28,6 +28,7 @@ def choose() -> None:
         width=160,
         help="With 0, the run is carried out in this process. Each worker process loads the model for itself, on a GPU "
         "of its own where there are GPUs. The rows are the same. Workers on other machines: docs/scale.md.",
+        persist_state="session",
     )
 
 

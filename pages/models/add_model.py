@@ -81,34 +81,43 @@ def _form() -> None:
         left.text_input(
             "Name",
             key="add_name",
+            persist_state="session",
             placeholder="mine",
             help="The name to use here and after --model on the command line.",
         )
         left.text_input(
             "Model",
             key="add_model",
+            persist_state="session",
             placeholder="owner/model, or a folder",
             help="The name on the model hub, or a folder on this machine with config.json, a tokenizer and "
             "safetensors files.",
         )
         left.text_input(
-            "Revision", key="add_revision", placeholder="main", help="A branch, a tag or a commit on the hub."
+            "Revision",
+            key="add_revision",
+            persist_state="session",
+            placeholder="main",
+            help="A branch, a tag or a commit on the hub.",
         )
         left.text_input(
             "Refusal word",
             key="add_refusal",
+            persist_state="session",
             help="The first word of this model's refusals. The refusal score is the log-odds of its token. Separate "
             "several words or token ids with commas.",
         )
         right.text_input(
             "SAEs",
             key="add_saes",
+            persist_state="session",
             placeholder="gemma-scope-2b-pt-res-canonical, or a folder",
             help="A SAELens release, release/sae_id, or a folder with one or more SAELens SAEs.",
         )
         right.text_input(
             "Which SAE",
             key="add_choose",
+            persist_state="session",
             placeholder="width_16k",
             help="Needed if a layer has several SAEs. Type part of the name, or the whole name with {layer} in place "
             "of the number.",
@@ -116,6 +125,7 @@ def _form() -> None:
         right.text_input(
             "Layers",
             key="add_layers",
+            persist_state="session",
             placeholder="all layers with an SAE",
             help="For example 12,13 or 2-16. Fewer layers mean a smaller download.",
         )

@@ -5,14 +5,16 @@ Knows: the row's widgets and what a click on them asks for. Does not know: measu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine
-from core.edits.feature_sets import SKIPPED_LAYERS, active_near, random_active, top_per_layer
+from core.edits.feature_sets import SKIPPED_LAYERS, active_near, random_per_layer, top_per_layer
 from core.prompts.conversation import PromptLike
+from core.text.layers import layers_text
 from pages.shared import measurements
 from pages.shared.text import counted
 from pages.shared.workspace import session
@@ -38,7 +40,8 @@ def row(engine: Engine, key: str, prompt: PromptLike) -> DeltaGenerator:
             on_click=_use_random,
             args=arguments,
             help=f"Replaces the edits with {like} random features that are active on this prompt, with the same "
-            "number in each layer. If these change as much as the edits, the edits were nothing special.",
+            "number in each layer as far as it has so many. If these change as much as the edits, the edits were "
+            "nothing special.",
         )
         _settings()
     return place
@@ -143,12 +146,24 @@ def _use_near(engine: Engine, key: str, prompt: PromptLike) -> None:
 def _use_random(engine: Engine, key: str, prompt: PromptLike) -> None:
     """Replaces the edits whatever the setting: a control stands beside nothing."""
     now: Workspace = session.current()
-    like = list(now.features)
+    like, k = list(now.features), now.settings.features_per_layer
     if not like and engine.has_direction:
-        like = top_per_layer(measurements.alignment(engine, key), now.settings.features_per_layer)
-    drawn = random_active(measurements.features(engine, key, prompt), like, now.settings.seed)
-    if len(drawn) < len(like):
-        found = counted(len(drawn), "other feature")
-        session.say(f"Only {found} are active on this prompt, fewer than the {len(like)} requested.")
+        like = top_per_layer(measurements.alignment(engine, key), k)
+    wanted = Counter(feature.layer for feature in like) or Counter(dict.fromkeys(engine.spec.layers, k))
+    drawn = random_per_layer(measurements.features(engine, key, prompt), wanted, now.settings.seed, like)
+    _say_what_is_short(wanted, Counter(feature.layer for feature in drawn))
     if drawn:
         session.set_words(words_for(drawn))
+
+
+def _say_what_is_short(wanted: Counter[int], drawn: Counter[int]) -> None:
+    """Where the prompt has fewer active features than were asked for, in all or in a layer."""
+    short = wanted - drawn
+    if drawn.total() < wanted.total():
+        found = counted(drawn.total(), "other feature")
+        session.say(f"Only {found} are active on this prompt, fewer than the {wanted.total()} requested.")
+    elif short:
+        session.say(
+            f"Too few other features are active in layer{'s' * (len(short) > 1)} {layers_text(short)}, so "
+            f"{short.total()} of the {wanted.total()} random ones are of other layers."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from cache import engines
 from cache.store import database as store
 from cache.store.audits import Audits
-from core import Edits, Feature
+from core import Edits, Engine, Feature
 from core.models import registry
 from pages.shared import cards, feature_table, measurements, prompt_box, quick_sets, strip
 from pages.shared.workspace.state import Edit
@@ -116,6 +117,23 @@ def test_quick_sets_fill_the_active_set(page):
     assert len(pills(app)) == 10
     app = click(app, "workspace_clear")
     assert pills(app) == [] and app.query_params.get("edits") is None
+
+
+def test_random_features_without_a_direction_are_k_of_each_layer(page, monkeypatch):
+    monkeypatch.setattr(Engine, "has_direction", property(lambda self: False))
+    found = [Feature.parse(word) for word in pills(click(page(), "set_random"))]
+    engine = engines.get_engine(NAME)
+    assert Counter(feature.layer for feature in found) == dict.fromkeys(engine.spec.layers, 5)
+
+
+def test_layers_that_are_short_of_features_are_named(page):
+    app = page()
+    engine = engines.get_engine(NAME)
+    seen = engine.features(workspace(app).prompt)
+    mine = sorted({Feature(2, int(i)) for i in seen[(seen["layer"] == 2) & (seen["position"] > 0)]["index"]})
+    app = page(edits=",".join(map(str, mine[:-1])))
+    app = click(app, "set_random")
+    assert any("Too few other features are active in layer 2, so" in info.value for info in app.info)
 
 
 def test_a_random_control_of_the_same_seed_is_the_same(page):

@@ -70,13 +70,13 @@ def test_without_an_answer_the_page_says_how_to_give_one(on_page_model):
 
 def test_a_pasted_answer_is_used_and_can_be_removed(on_page_model, tiny):
     app = open_form(checked(opened(APP, prompt=PROMPT, edits="2-3,3-4")))
-    app.text_area(key=section.TYPED).set_value("Mix it, then bake it.")
+    app.text_area(key=section.typed_key(PROMPT)).set_value("Mix it, then bake it.")
     checked(app.button(key="reference_use").click().run())
     ((gap,),) = tiny.recovery([Reference(PROMPT, "Mix it, then bake it.")], [EDITS])
     assert recovery(app).value == references.percent(gap) and "counted as 0" in recovery(app).help
     checked(open_form(app).button(key="reference_remove").click().run())
     assert recovery(app) is None
-    open_form(app).text_area(key=section.TYPED).set_value(" ")
+    open_form(app).text_area(key=section.typed_key(PROMPT)).set_value(" ")
     checked(app.button(key="reference_use").click().run())
     assert any("Type a reference answer first" in info.value for info in app.info)
 
@@ -120,7 +120,7 @@ def test_what_the_page_shows_is_what_is_kept(shipped, tiny):
     checked(app.run())
     assert audits.count() == 1, "a rerun without news appends nothing"
 
-    open_form(app).text_area(key=section.TYPED).set_value("Mix it, then bake it.")
+    open_form(app).text_area(key=section.typed_key(PROMPT)).set_value("Mix it, then bake it.")
     checked(app.button(key="reference_use").click().run())
     newest, *_ = audits.all(PAGE_MODEL)
     ((floor,),) = tiny.recovery([Reference(PROMPT, "Mix it, then bake it.")], [EDITS])
@@ -151,9 +151,21 @@ def test_an_answer_that_cannot_be_measured_does_not_keep_the_rest_from_being_kep
 def test_a_visitor_s_answer_goes_before_a_shipped_one(shipped, tiny):
     app = open_form(checked(opened(APP, prompt=PROMPT, edits="2-3,3-4")))
     first = recovery(app).delta
-    app.text_area(key=section.TYPED).set_value("Tell me a story about a cat.")
+    app.text_area(key=section.typed_key(PROMPT)).set_value("Tell me a story about a cat.")
     checked(app.button(key="reference_use").click().run())
     ((gap,),) = tiny.recovery([Reference(PROMPT, "Tell me a story about a cat.")], [EDITS])
     assert recovery(app).delta == f"NLL {gap.unedited:.2f} → {gap.edited:.2f}" != first
     checked(open_form(app).button(key="reference_remove").click().run())
     assert recovery(app).delta == first
+
+
+def test_what_was_typed_stays_with_its_prompt_while_the_form_is_closed(on_page_model):
+    app = open_form(checked(opened(APP, prompt=PROMPT)))
+    checked(app.text_area(key=section.typed_key(PROMPT)).set_value("Half an answer").run())
+    app.session_state["reference"] = False
+    checked(app.run())
+    assert not app.text_area
+    checked(app.chat_input[0].set_value("Tell me a story").run())
+    assert open_form(app).text_area(key=section.typed_key("Tell me a story")).value == ""
+    checked(app.chat_input[0].set_value(PROMPT).run())
+    assert open_form(app).text_area(key=section.typed_key(PROMPT)).value == "Half an answer"

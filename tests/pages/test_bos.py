@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from core.defence import long_table, natural_ranges
 from core.discovery.ledger import Row
 from core.edits.feature_sets import top_per_layer
 from core.hydra import bos_view
-from pages.bos import answers, charts, choose, effect, link, state, work
+from pages.bos import answers, charts, choose, effect, link, results, state, work
 from pages.shared.text import escaped
 from tests.conftest import PAGE_MODEL, opened, workspace
 from tests.small_search import INPUTS, SETTINGS
@@ -264,7 +265,7 @@ def test_a_run_s_redundant_features_those_on_most_prompts_first(page):
     assert clamped(app) == ["3-2"]
 
 
-def test_an_evaluation_is_run_kept_and_looked_at_again(page):
+def test_an_evaluation_is_run_kept_and_looked_at_again(page, monkeypatch):
     app = checked(by_hand(page(edits=EDITS), "2-5"))
     app.selectbox(key="bos_attack").set_value("the edits").run()
     app.slider(key="bos_many_harmful_4").set_value(2).run()
@@ -285,6 +286,12 @@ def test_an_evaluation_is_run_kept_and_looked_at_again(page):
     assert "Result." in texts(app)
     again = page()
     assert again.selectbox(key=state.SHOWN).value == one.defence and "Result." in texts(again)
+    frame, facts = long_table(one.asked.values, found), results.facts(one)
+    assert not set(frame) & set(facts) and facts["digest of the model"] == engine.runtime.digests.weights
+    assert not again.warning
+    monkeypatch.setattr(Defences, "all", lambda self, model: [replace(one, sae_digests="2:other")])
+    (told,) = page().warning
+    assert "other SAEs (layer 2) under this model’s name" in told.value
 
 
 def test_an_evaluation_that_was_stopped_goes_on(page, monkeypatch):

@@ -23,7 +23,7 @@ COLUMNS = ("recovery", "recovery, from", "recovery, to", "recovery, n")
 _NOTE = (
     " “recovery” is the share of the gap in NLL per token, between the unedited model and the model that wrote the "
     "reference answers, that the edit closes. It is over the refused prompts with a reference answer on which the edit "
-    "was made, with a 95% bootstrap interval over prompts."
+    "was made, with a 95% interval over prompts (bootstrap; of fewer than 20 prompts Student's t)."
 )
 
 
