@@ -76,7 +76,7 @@ def _form() -> None:
     """The fields, and the button that starts the check."""
     for field, first in FIELDS.items():
         st.session_state.setdefault(f"add_{field}", first)
-    with st.form("add_form", border=False):
+    with st.container(key="add_form"):  # not a form, whose fields are sent with its button only: text would be lost
         left, right = st.columns(2, gap="medium")
         left.text_input(
             "Name",
@@ -129,7 +129,7 @@ def _form() -> None:
             placeholder="all layers with an SAE",
             help="For example 12,13 or 2-16. Fewer layers mean a smaller download.",
         )
-        st.form_submit_button("Check", icon=":material/fact_check:", key="add_start_check", on_click=_submit)
+        st.button("Check", icon=":material/fact_check:", key="add_start_check", on_click=_submit)
 
 
 def _submit() -> None:
