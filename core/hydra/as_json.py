@@ -73,13 +73,14 @@ def from_json(kind: Any, value: Any, name: str = "the file") -> Any:
 
 
 def _record(kind: Any, value: dict[str, Any], name: str) -> Any:
-    """A dataclass or NamedTuple from an object with all its names."""
+    """A dataclass or NamedTuple from an object with all its names, but for those of a NamedTuple that have a default:
+    files from before these were added lack them."""
     hints = get_type_hints(kind)
     names = [one.name for one in fields(kind)] if is_dataclass(kind) else kind._fields
     for one in names:
-        if one not in value:
+        if one not in value and one not in getattr(kind, "_field_defaults", {}):
             raise ValueError(f"“{name}” lacks “{one}”")
-    return kind(**{one: from_json(hints[one], value[one], one) for one in names})
+    return kind(**{one: from_json(hints[one], value[one], one) for one in names if one in value})
 
 
 def _frame(value: dict[str, Any], name: str) -> pd.DataFrame:

@@ -183,6 +183,8 @@ def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_
             tab.page.locator(".st-key-discover_harmful_set input").click()
             tab.page.get_by_role("option", name="XSTest (harmful)").click()
             expect(tab.page.locator(".st-key-discover_harmful_set input")).to_have_value("XSTest (harmful)")
+            button = tab.page.locator(".st-key-discover_harmful_fetch button")
+            expect(button.filter(has_text="Fetch XSTest")).to_be_visible(timeout=PATIENCE)
             tab.still().click("discover_harmful_fetch")
             expect(tab.page.get_by_text(re.compile("Downloading xstest"))).to_be_visible(timeout=PATIENCE)
             tab.shot("discover-fetching")

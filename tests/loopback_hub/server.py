@@ -8,12 +8,13 @@ without hf_xet.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tests.loopback_hub.faults import Fault, Faults
 from tests.loopback_hub.handler import Handler
@@ -38,6 +39,14 @@ class Request:
 
 
 @dataclass
+class _Server(ThreadingHTTPServer):
+    """One that does not write to stderr, where tests read, when a client hangs up."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class LoopbackHub:
     """Serves repositories put together in folders. A context manager: the port closes at its end.
 
@@ -54,7 +63,7 @@ class LoopbackHub:
     faults: Faults = field(default_factory=Faults)
 
     def __enter__(self) -> LoopbackHub:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.hub = self  # type: ignore[attr-defined]
         self.stopping = threading.Event()

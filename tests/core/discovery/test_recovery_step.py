@@ -121,7 +121,7 @@ def test_every_table_of_rates_has_the_columns_beside_them(whole):
     row = found["direction"].frame.iloc[0]
     gaps = [gap_of(row.value, "direction") for row in whole.ledger.read("recovery").values()]
     assert tuple(row[list(COLUMNS)]) == over_prompts(gaps)[:4] == recovery_of(whole.ledger, "direction")[:4]
-    assert "a 95% bootstrap interval over prompts" in found["direction"].note
+    assert "a 95% interval over prompts (bootstrap; of fewer than 20 prompts Student's t)" in found["direction"].note
     assert is_share("recovery") and is_share("recovery, from") and not is_share("recovery, n")
 
 
