@@ -38,7 +38,6 @@ class Request:
         return int(self.headers.get("range", "bytes=0-").removeprefix("bytes=").split("-")[0])
 
 
-@dataclass
 class _Server(ThreadingHTTPServer):
     """One that does not write to stderr, where tests read, when a client hangs up."""
 
@@ -47,6 +46,7 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+@dataclass
 class LoopbackHub:
     """Serves repositories put together in folders. A context manager: the port closes at its end.
 
