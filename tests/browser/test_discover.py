@@ -5,6 +5,7 @@ letters (`tests.small_search`); a search on a model that refuses is in `tests/co
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 
 import pandas as pd
@@ -111,8 +112,12 @@ def test_a_run_from_the_form_to_a_feature_set_on_the_audit_page(tabs, judged_add
     tab.choose("discover_view", "Feature sets").still()
     table = tab.page.locator("[data-testid=stDataFrame]").first
     expect(table).to_be_visible(timeout=PATIENCE)
-    table.click(position={"x": 16, "y": 53})  # the table is a canvas: the first row's tick, below the header
     opener = tab.page.get_by_role("button", name="Open on the Audit page")
+    for _ in range(3):  # the table is a canvas, and one that is not drawn yet takes no click
+        table.click(position={"x": 16, "y": 53})  # the first row's tick, below the header
+        with suppress(AssertionError):
+            expect(opener).to_be_enabled(timeout=10_000)
+            break
     expect(opener).to_be_enabled(timeout=PATIENCE)
     tab.shot("discover-sets")
     opener.click()
@@ -184,7 +189,7 @@ def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_
             tab.page.get_by_role("option", name="XSTest (harmful)").click()
             expect(tab.page.locator(".st-key-discover_harmful_set input")).to_have_value("XSTest (harmful)")
             button = tab.page.locator(".st-key-discover_harmful_fetch button")
-            expect(button.filter(has_text="Fetch XSTest")).to_be_visible(timeout=PATIENCE)
+            expect(button.filter(has_text="Fetch XSTest", visible=True).first).to_be_visible(timeout=PATIENCE)
             tab.still().click("discover_harmful_fetch")
             expect(tab.page.get_by_text(re.compile("Downloading xstest"))).to_be_visible(timeout=PATIENCE)
             tab.shot("discover-fetching")
