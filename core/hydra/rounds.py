@@ -117,8 +117,11 @@ def cut_the_heads(
             sets = [now, control] if control else [now]
             answers = engine.answers([prompt], sets, tokens)[0]
             verdicts = verdicts_of(used, [prompt] * len(sets), answers)
-            costs, beside, shares = kl(sets), engine.measure(prompt, sets), recovered(sets)
-            if not control:
+            costs, shares, p, score = kl(sets), recovered(sets), float("nan"), float("nan")
+            if control:
+                beside = engine.measure(prompt, control)
+                p, score = float(beside.p_refusal[0, 0]), float(beside.refusal_score[0, 0])
+            else:
                 costs, shares = [*costs, mean([])], [*shares, float("nan")]
             woken = found.woken
             new = [f not in named for f in features_of(woken)]
@@ -138,8 +141,8 @@ def cut_the_heads(
                 costs[0].value,
                 control,
                 len(control.features),
-                float(beside.p_refusal[0, 1]) if control else float("nan"),
-                float(beside.refusal_score[0, 1]) if control else float("nan"),
+                p,
+                score,
                 verdicts[1] if control else None,
                 costs[1].value,
                 ended,
