@@ -151,7 +151,8 @@ def control_sentence(repair: Repair) -> str:
         )
     if not repair.controls:
         return f"There is no random control. {repair.about}".strip()
-    one_each = {(round(one.deepest, 4), round(one.put_back, 4)): one for one in repair.controls}.values()
+    # As text, since a share that is NaN is equal to no other.
+    one_each = {f"{one.deepest:.4f} {one.put_back:.4f}": one for one in repair.controls}.values()
     fall, back = (np.array([getattr(one, name) for one in one_each]) for name in ("deepest", "put_back"))
     defined = back[np.isfinite(back)]
     shares = "no draw lowers it enough for a share put back"

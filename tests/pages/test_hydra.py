@@ -227,6 +227,12 @@ def test_the_control_is_told_with_its_n(changes, said):
     assert said in sentence and ("about" not in changes or "remove as much" not in sentence)
 
 
+def test_equal_draws_that_lower_nothing_count_once_too():
+    drawn = [SimpleNamespace(deepest=-0.01, put_back=float("nan")) for _ in range(3)]
+    sentence = repair_charts.control_sentence(Repair(None, tuple(drawn), 3, True))
+    assert "on average over 1 draw " in sentence and "Only 1 of 3 draws is different, so n is 1." in sentence
+
+
 def test_a_click_on_a_woken_feature_says_whether_it_matters(page):
     app = page(edits=EDITS)
     checked(app.segmented_control(key=state.VIEW).set_value(state.MAP).run())
