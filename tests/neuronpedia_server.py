@@ -22,13 +22,15 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 @dataclass(frozen=True)
 class Reply:
     """An answer that stands before the usual one, once. delay: seconds before anything is sent. rest: sent after the
-    body, piece by piece; then no Content-Length is told but one in `headers`."""
+    body, piece by piece; then no Content-Length is told but one in `headers`. more_headers: bytes that are sent, piece
+    by piece, as if they were further headers."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     rest: Iterable[bytes] = ()
+    more_headers: Iterable[bytes] = ()
 
 
 def feature(source: str, index: int, label: str = "", **more) -> dict:
@@ -119,6 +121,9 @@ class NeuronpediaServer:
                         self.send_header(name, value)
                     if not reply.rest:
                         self.send_header("Content-Length", str(len(reply.body)))
+                    self.flush_headers()
+                    for piece in reply.more_headers:
+                        self.wfile.write(piece)
                     self.end_headers()
                     self.wfile.write(reply.body)
                     for piece in reply.rest:

@@ -5,7 +5,7 @@ know: what is asked, or downloads of files, which are counted where they are wri
 
 huggingface_hub reads an answer to its end however long that is, follows a listing from page to page without end, waits
 as long as `Retry-After` says, and asks some questions without a time-out. Hence hooks in its client: importing this
-module puts them there, for this process.
+module puts them there, for this process. Headers are held to their time by `header_clock.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from huggingface_hub.utils import hf_raise_for_status
 from huggingface_hub.utils._http import default_client_factory
 
 from core.errors import DownloadError, GarbledAnswerError
+from core.hub.header_clock import HeaderClock
 
 TIMEOUT = 10.0  # seconds to connect, and between two pieces
 LONGEST_WAIT = 10.0  # seconds; if a hub asks for a longer wait, an error says so instead
@@ -91,6 +92,8 @@ def _check(question: _Question) -> None:
 def hold_request(request: httpx2.Request) -> None:
     # Packed, a few bytes could be gigabytes; and of a file, ranges and lengths are those of the file itself.
     request.headers["Accept-Encoding"] = "identity"
+    request.headers["Connection"] = "close"
+    request.extensions = {**request.extensions, "trace": HeaderClock()}
     question = _QUESTION.get()
     if question is not None:
         request.extensions = {**request.extensions, "timeout": httpx2.Timeout(TIMEOUT).as_dict()}

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
+
+from core.labels.header_clock import ClockedAdapter, LateHeadersError
 
 #: Answers after which asking again can help, and how many redirects are followed.
 BUSY, MOST_HOPS = (429, 500, 502, 503, 504), 5
@@ -66,9 +67,13 @@ def ask(url: str, headers: Mapping[str, str], limits: Limits, patience: Patience
     # A session of its own: requests does not promise that one can be shared between threads.
     with _Session() as session:
         for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=again))
+            session.mount(scheme, ClockedAdapter(max_retries=again))
         while True:
-            with session.get(url, headers=headers, timeout=patience.timeout, stream=True) as answer:
+            try:
+                answer = session.get(url, headers=headers, timeout=patience.timeout, stream=True)
+            except LateHeadersError as error:
+                raise TooMuchError(str(error)) from error
+            with answer:
                 if answer.status_code == 200:
                     return 200, read_body(answer, limits)
                 pause = _pause(answer, patience, tries)

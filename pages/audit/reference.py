@@ -16,6 +16,7 @@ from pages.shared import references
 from pages.shared.cards import Card
 from pages.shared.text import counted, escaped, plain
 from pages.shared.trouble import show_error
+from pages.shared.uploads import uploaded
 from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
@@ -100,19 +101,19 @@ def _form(request: Request) -> None:
                     args=(request.prompt,),
                 )
     with right:
-        file = st.file_uploader(
-            "A file for many prompts",
-            type=["jsonl"],
-            key=FILE,
-            help='One object per line: {"prompt": "…", "answer": "…"}. Add "nll" if you know the mean negative '
-            "log-likelihood in nats per token under the model that wrote the answer.",
-        )
-        if file is not None:
-            try:
-                found = read_references(file.getvalue(), file.name)
-            except HydrascopeError as error:
-                show_error(error)
-                return
+        try:
+            found = uploaded(
+                "A file for many prompts",
+                ["jsonl"],
+                FILE,
+                read_references,
+                help='One object per line: {"prompt": "…", "answer": "…"}. Add "nll" if you know the mean negative '
+                "log-likelihood in nats per token under the model that wrote the answer.",
+            )
+        except HydrascopeError as error:
+            show_error(error)
+            return
+        if found is not None:
             st.button(
                 f"Use {counted(len(found), 'answer')}",
                 key="reference_use_file",

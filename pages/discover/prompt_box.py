@@ -28,6 +28,7 @@ from pages.shared.jobs import INSTANT, job_bar, watch
 from pages.shared.kept import Kept
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
+from pages.shared.uploads import uploaded
 
 _SHIPPED, _PUBLIC, _PASTE, _FILE = "Shipped", "Public set", "Paste", "File"
 #: The prompts of a public set that each side of the form offers; look-alikes are benign, and hard to tell apart.
@@ -155,10 +156,8 @@ def _pasted(side: str) -> _Read | None:
 
 
 def _from_file(side: str) -> _Read | None:
-    given = st.file_uploader(
-        "Prompt file", type=list(ENDINGS), key=f"discover_{side}_file", label_visibility="collapsed"
-    )
-    return None if given is None else _taken_apart(side, read_prompts(given.getvalue(), given.name))
+    found = uploaded(f"{side.capitalize()} prompts", ENDINGS, f"discover_{side}_file", read_prompts)
+    return None if found is None else _taken_apart(side, found)
 
 
 def _taken_apart(side: str, found: PromptFile) -> _Read | None:

@@ -35,6 +35,7 @@ def popover(engine: Engine, labels: Labels, features: list[Feature]) -> None:
             max_chars=60,
             disabled=none,
             placeholder="writers of layer 15",
+            persist_state="session",
             help=WITHOUT if none else None,
         )
         st.button(

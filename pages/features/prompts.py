@@ -16,6 +16,7 @@ from core.prompts.public_sets import PromptList, list_of
 from pages.shared import measurements
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
+from pages.shared.uploads import uploaded
 
 FROM, MOST = "features_prompts_from", "features_most"
 SHIPPED, FILE = "Shipped prompts", "A file with categories"
@@ -74,19 +75,20 @@ def _shipped(engine: Engine) -> Labelled:
 
 
 def _from_files(engine: Engine) -> Labelled | None:
-    given = st.file_uploader("Harmful prompts with a category", type=list(ENDINGS), key=HARMFUL)
-    other = st.file_uploader(
+    given = uploaded("Harmful prompts with a category", ENDINGS, HARMFUL, read_prompts)
+    other = uploaded(
         "Contrast prompts (optional)",
-        type=list(ENDINGS),
-        key=CONTRAST,
+        ENDINGS,
+        CONTRAST,
+        read_prompts,
         help="Requests like the others that should be answered, such as CoCoNot's contrast prompts. Without them, each "
         "category is compared with the others.",
     )
     if given is None:
         st.caption("Give a file with a column “category” or “subcategory”, such as CoCoNot's.")
         return None
-    contrast = None if other is None else _checked(engine, read_prompts(other.getvalue(), other.name))
-    return from_lists(_checked(engine, read_prompts(given.getvalue(), given.name)), contrast)
+    contrast = None if other is None else _checked(engine, other)
+    return from_lists(_checked(engine, given), contrast)
 
 
 def _checked(engine: Engine, file: PromptFile) -> PromptList:

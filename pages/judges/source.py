@@ -1,7 +1,6 @@
 """Which answers to judge: those a run of the search kept, a file’s, or the labelled ones; a few shown as they are.
 
-Knows: the widgets of the choice. Does not know: judges. An uploaded file is kept for the session, because its widget
-forgets it as soon as another page is opened.
+Knows: the widgets of the choice. Does not know: judges.
 """
 
 from __future__ import annotations
@@ -25,16 +24,15 @@ from cache.store.runs import Run, Runs
 from core import InputError, Verdict
 from core.answers.labelled import labelled_answers
 from core.models.registry import chosen_name
-from core.prompts.files import PromptFile, read_prompts
+from core.prompts.files import read_prompts
 from pages.shared.runs import run_name
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
+from pages.shared.uploads import uploaded
 
 SOURCE, RUN, PART = "judges_source", "judges_run", "judges_part"
 FILE, PROMPTS, ANSWERS = "judges_file", "judges_prompts", "judges_answers"
 A_RUN, A_FILE, LABELLED = "A run", "A file", "Labelled answers"
-#: What was read from the uploaded file, or the InputError that reading it raised.
-_READ = "judges_read"
 #: Files of answers; a list of prompts alone (txt) holds none.
 _ENDINGS = ["csv", "tsv", "json", "jsonl", "parquet"]
 #: Rows shown before judging.
@@ -168,25 +166,17 @@ def _run(runs: Runs) -> Answers | None:
 
 def _file() -> Answers | None:
     """The rows of a file, by the columns that hold prompts and answers."""
-    st.file_uploader(
+    file = uploaded(
         "A file with a prompt and an answer in each row",
-        type=_ENDINGS,
-        key=FILE,
-        on_change=_take,
+        _ENDINGS,
+        FILE,
+        read_prompts,
         help="Choose its columns below. The file stays on this machine.",
     )
-    read = st.session_state.get(_READ)
-    if read is None:
+    if file is None:
         return None
-    if isinstance(read, InputError):
-        raise read
-    file: PromptFile = read
     if file.warning:
         st.warning(plain(file.warning), icon=":material/warning:")
-    if st.session_state.get(FILE) is None:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f":material/draft: {plain(file.name)}, uploaded earlier")
-            st.button("Remove", key="judges_remove", icon=":material/close:", type="tertiary", on_click=_forget)
     names = [str(name) for name in file.table.columns]
     usual = answer_column(file)
     st.caption(f"Read as {plain(file.read_as)}, {counted(len(file.table), 'row')}.")
@@ -229,19 +219,3 @@ def _answers(title: str, pairs: list[Pair], not_first_token: str = "", categorie
         names[pair].update({name: None} if name else {})
     found = Answers(title, tuple(names), digest_of(list(names)), not_first_token, repeated=len(pairs) - len(names))
     return replace(found, categories=tuple(map(tuple, names.values()))) if any(names.values()) else found
-
-
-def _take() -> None:
-    """Read the uploaded file, once."""
-    given = st.session_state.get(FILE)
-    if given is None:
-        _forget()
-        return
-    try:
-        st.session_state[_READ] = read_prompts(given.getvalue(), given.name)
-    except InputError as error:
-        st.session_state[_READ] = error
-
-
-def _forget() -> None:
-    st.session_state.pop(_READ, None)

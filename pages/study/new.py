@@ -27,6 +27,7 @@ from pages.shared.jobs import INSTANT, job_bar
 from pages.shared.runs import run_name
 from pages.shared.text import counted, plain
 from pages.shared.trouble import show_error
+from pages.shared.uploads import uploaded
 from pages.shared.workspace import session
 from pages.study import state
 
@@ -172,16 +173,16 @@ def _labelled(kind: str, runs: Runs) -> Labelled | None:
     if kind == SHIPPED:
         return bundled_answers()
     if kind == A_FILE:
-        given = st.file_uploader(
+        file = uploaded(
             "A file with a prompt and an answer in each row",
-            type=["csv", "tsv", "json", "jsonl", "parquet"],
-            key=FILE,
+            ["csv", "tsv", "json", "jsonl", "parquet"],
+            FILE,
+            read_prompts,
             help="Its columns must have usual names, such as prompt and answer. A column “verdict” is taken as the "
             "known verdict.",
         )
-        if given is None:
+        if file is None:
             return None
-        file = read_prompts(given.getvalue(), given.name)
         if file.warning:
             st.warning(plain(file.warning), icon=":material/warning:")
         return Labelled(tuple(file_answers(file)), file_verdicts(file), file.name)
@@ -208,7 +209,7 @@ def _title(suggested: str, every: Sequence[Listed]) -> str:
     taken, name, number = {one.name for one in every}, suggested, 2
     while name in taken:
         name, number = f"{suggested} ({number})", number + 1
-    typed = st.text_input("Name of the study", key=TITLE, placeholder=name, max_chars=80)
+    typed = st.text_input("Name of the study", key=TITLE, placeholder=name, max_chars=80, persist_state="session")
     return typed.strip() or name
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.errors import DownloadError, GarbledAnswerError, HydrascopeError
-from core.hub import bounds, listing, transfer
+from core.hub import bounds, header_clock, listing, transfer
 from core.hub.fetch import Wanted, fetch
 from core.hub.listing import look
 from tests.loopback_hub.handler import Handler
@@ -232,6 +232,22 @@ def test_a_file_byte_by_byte_is_left(hub, made, monkeypatch):
     monkeypatch.setattr(transfer, "SLOW_SECONDS", 0.3)
     hub.slows(REPO, WEIGHTS, 50)
     refused(DownloadError, "arrives too slowly")
+
+
+@pytest.mark.parametrize("where", [LISTING, TREE, FILE])
+def test_headers_byte_by_byte_are_left(hub, made, lies, monkeypatch, where):
+    monkeypatch.setattr(header_clock, "HEADER_SECONDS", 0.5)
+
+    def how(handler, sent):
+        handler.send_response(200)
+        handler.flush_headers()
+        begun = time.monotonic()
+        while time.monotonic() - begun < 20:
+            handler.wfile.write(b"x")
+            time.sleep(0.02)
+
+    lies(where, how)
+    refused(DownloadError, "took longer than 0 seconds to begin")
 
 
 def test_a_question_that_is_never_answered_is_given_up(hub, made, lies, monkeypatch):

@@ -15,7 +15,7 @@ from core.errors import AssetError, DownloadError, GarbledAnswerError, OfflineEr
 from core.hub import listing as hub_listing
 from core.hub import transfer as hub_transfer
 from core.hub.fetch import Wanted, fetch
-from core.labels import bounded, neuronpedia
+from core.labels import bounded, header_clock, neuronpedia
 from core.labels.neuronpedia import Neuronpedia, Pace
 from core.saes.formats.open import open_sae
 from core.text.safe import safe_text
@@ -145,6 +145,17 @@ def test_an_answer_byte_by_byte_is_left_in_time(server, monkeypatch, how):
     server.first[PATH].append(replies[how])
     begun = time.monotonic()
     with pytest.raises(GarbledAnswerError, match="took longer than"):
+        client(server).feature(SOURCE, 7)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("how", ["in one header", "in many headers"])
+def test_headers_byte_by_byte_are_left_in_time(server, monkeypatch, how):
+    monkeypatch.setattr(header_clock, "HEADER_SECONDS", 0.5)
+    many = (b"X-%d: 1\r\n" % number for number, _ in enumerate(drip(pause=0.2)))
+    server.first[PATH].append(Reply(200, more_headers=drip() if how == "in one header" else many))
+    begun = time.monotonic()
+    with pytest.raises(GarbledAnswerError, match="headers took longer than"):
         client(server).feature(SOURCE, 7)
     assert time.monotonic() - begun < 5
 

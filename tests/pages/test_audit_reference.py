@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,18 +80,13 @@ def test_a_pasted_answer_is_used_and_can_be_removed(on_page_model, tiny):
     assert any("Type a reference answer first" in info.value for info in app.info)
 
 
-def test_a_file_is_read_or_its_trouble_is_one_sentence(on_page_model, monkeypatch, tiny):
-    import streamlit as st
-
-    class File(io.BytesIO):
-        name = "mine.jsonl"
-
-    given = {"data": b'{"prompt": "How do I bake bread?"}'}
-    monkeypatch.setattr(st, "file_uploader", lambda *args, **named: File(given["data"]))
+def test_a_file_is_read_or_its_trouble_is_one_sentence(on_page_model, tiny):
     app = open_form(checked(opened(APP, prompt=PROMPT, edits="2-3,3-4")))
+    bad = ("mine.jsonl", b'{"prompt": "How do I bake bread?"}', "application/json")
+    app = app.file_uploader(key=section.FILE).set_value(bad).run()
     assert any("line 1 has no text under" in error.value for error in app.error)
-    given["data"] = b'{"prompt": "How do I bake bread?", "answer": "Bake it.", "nll": 0.5}'
-    checked(app.run())
+    good = ("mine.jsonl", b'{"prompt": "How do I bake bread?", "answer": "Bake it.", "nll": 0.5}', "application/json")
+    checked(app.file_uploader(key=section.FILE).set_value(good).run())
     checked(app.button(key="reference_use_file").click().run())
     ((gap,),) = tiny.recovery([Reference(PROMPT, "Bake it.", 0.5)], [EDITS])
     assert recovery(app).value == references.percent(gap)
