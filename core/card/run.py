@@ -15,11 +15,11 @@ from core.card.source import direction_of, source_of
 from core.card.verify import altered_layers, other_model
 from core.discovery.context import Inputs
 from core.discovery.settings import Settings
+from core.discovery.tables.export import records
 from core.discovery.tables.table import Table
 from core.engine import Engine
 from core.errors import InputError
 from core.progress import QUIET, Progress
-from core.text.json_text import json_value
 from core.text.layers import layers_text
 from core.text.reasons import reason_of
 
@@ -43,10 +43,7 @@ def run_card(
 
 def run_tables(tables: Sequence[Table]) -> tuple[RunTable, ...]:
     """A run's tables as a card keeps them."""
-    return tuple(
-        RunTable(one.name, one.title, one.section, one.note, tuple(json_value(one.frame.to_json(orient="records"))))
-        for one in tables
-    )
+    return tuple(RunTable(one.name, one.title, one.section, one.note, tuple(records(one.frame))) for one in tables)
 
 
 class Repeat:

@@ -203,11 +203,16 @@ def _row(
         seen.add((before, token))
         if len(contexts) < CONTEXTS:
             after = pieces.text(sample.ids[row + 1 : min(row + 1 + AFTER, last)])
-            contexts.append(Context(before, token, after, round(value, 2)))
+            contexts.append(Context(before, token, after, _digits(value, 4)))
         words.append(word(token))
     out = [word(pieces.text([token])) for token in promoted]
     label = label_text(contexts, [each for each, _ in Counter(words).most_common()], out, special)
-    return layer, index, label, round(density, 5), round(values[0], 3), contexts_to_json(contexts), ", ".join(out)
+    return layer, index, label, _digits(density, 6), _digits(values[0], 5), contexts_to_json(contexts), ", ".join(out)
+
+
+def _digits(value: float, digits: int) -> float:
+    """Significant digits, not decimals: a share or an activation can be small and is not 0 for that."""
+    return float(f"{value:.{digits}g}")
 
 
 class _Pieces:

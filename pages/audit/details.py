@@ -147,7 +147,9 @@ def _recompute(engine: Engine) -> None:
         rules: list[str] = [rule for rule in _RULES if rule != "published"]
         if engine.spec.steering_layer is not None:
             rules.insert(0, "published")  # the usual one where there is one, and by far the quickest
-        st.selectbox("Choose the layer by", rules, format_func=_RULES.__getitem__, key=RULE, width=430)
+        st.selectbox(
+            "Choose the layer by", rules, format_func=_RULES.__getitem__, key=RULE, width=430, persist_state="session"
+        )
         wanted = st.button(
             "Compute the direction" + (" again" if engine.has_direction else ""),
             key="recompute",

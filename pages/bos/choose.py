@@ -136,7 +136,9 @@ def _run(engine: Engine) -> Sequence[Feature]:
         "Critical features of the run that were dormant on a prompt and woke when its active features were ablated; "
         "those that woke on the most prompts first."
     )
-    chosen = st.selectbox("Run", list(known), format_func=lambda run: run_name(known[run]), key=RUN_CHOSEN)
+    chosen = st.selectbox(
+        "Run", list(known), format_func=lambda run: run_name(known[run]), key=RUN_CHOSEN, persist_state="session"
+    )
     found = work.woken_in_run(runs.ledger(chosen))
     if found.empty:
         st.info(
@@ -149,6 +151,7 @@ def _run(engine: Engine) -> Sequence[Feature]:
         key="bos_run_only",
         disabled=none,
         help="None of them woke at BOS in this run." if none else None,
+        persist_state="session",
     )
     kept = found[found["at_bos"] > 0] if only else found
     return [Feature.parse(name) for name in kept["feature"]]
@@ -162,6 +165,7 @@ def _by_hand(engine: Engine) -> None:
         on_change=_add_typed,
         args=(engine,),
         help="Separate several features by commas. Press Enter to add them.",
+        persist_state="session",
     )
 
 

@@ -98,6 +98,7 @@ def _form(engine: Engine, request: Request, clamp: Clamp, values: Sequence[float
             key=ATTACK,
             help="An attack edits the model or puts a text around each harmful request. These texts are short, "
             "published, and contain no harmful instructions.",
+            persist_state="session",
         )
     with right:
         state.usual(GRID, ", ".join(f"{v:g}" for v in values))

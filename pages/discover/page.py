@@ -82,7 +82,9 @@ def _choose(known: dict[str, Run]) -> list[str]:
         st.session_state[state.RUN] = next(iter(known))
     left, right = st.columns(2, gap="medium")
     with left:
-        run = st.selectbox("Run", list(known), key=state.RUN, format_func=lambda r: run_name(known[r]))
+        run = st.selectbox(
+            "Run", list(known), key=state.RUN, format_func=lambda r: run_name(known[r]), persist_state="session"
+        )
     with right:
         others = [_NONE, *(r for r in known if r != run)]
         if st.session_state.get(state.OTHER) not in others:
@@ -96,6 +98,7 @@ def _choose(known: dict[str, Run]) -> list[str]:
             help="There is no other run yet."
             if len(others) == 1
             else "Another run, shown side by side with the first.",
+            persist_state="session",
         )
     return [str(run)] if other in (None, _NONE) else [str(run), str(other)]
 

@@ -86,7 +86,9 @@ def box(engine: Engine, side: str, title: str, explanation: str) -> Given:
     if size > 1:
         key = sizes.prompts_key(side, size)
         st.session_state.setdefault(key, min(size, sizes.prompts_wanted()))
-        most = st.slider("How many", 1, size, key=key, help="The first prompts of the list are used.")
+        most = st.slider(
+            "How many", 1, size, key=key, help="The first prompts of the list are used.", persist_state="session"
+        )
     st.caption(_understood(found, report))
     categories = checked.found.categories[:most]
     return Given(report.kept[:most], size, categories if any(categories) else ())

@@ -39,4 +39,6 @@ NAMES = tuple(_WORDS)
 def choose(name: str) -> Any:
     """The reading that was chosen for one setting. Its widget has its value already."""
     about, words = _WORDS[name]
-    return st.selectbox(about, list(words), format_func=words.__getitem__, key=f"discover_{name}")
+    return st.selectbox(
+        about, list(words), format_func=words.__getitem__, key=f"discover_{name}", persist_state="session"
+    )

@@ -73,6 +73,7 @@ def views() -> str:
         key=state.VIEW,
         required=True,
         label_visibility="collapsed",
+        persist_state="session",
     )
     return str(chosen)
 

@@ -35,6 +35,7 @@ def section(engine: Engine, runs: Runs) -> None:
             list(known),
             key=state.SAME_SEARCH,
             format_func=lambda run: f"{run_name(known[run])} · {known[run].model}",
+            persist_state="session",
         )
         st.button(
             "Compare",

@@ -26,7 +26,9 @@ def draw(frame: pd.DataFrame, found: About | None) -> None:
     options = [CATEGORY, GROUP] if found is not None else [GROUP]
     if st.session_state.get(BY) not in options:
         st.session_state[BY] = options[0]
-    by = st.segmented_control("Rows", options, key=BY, required=True, label_visibility="collapsed")
+    by = st.segmented_control(
+        "Rows", options, key=BY, required=True, label_visibility="collapsed", persist_state="session"
+    )
     column = "strongest in" if by == CATEGORY else "group"
     order = [*(found.tests.names if found is not None else ()), "none"]
     if by == GROUP:

@@ -120,6 +120,7 @@ def filters(frame: pd.DataFrame, found: About | None) -> Filters:
             live="200ms",
             placeholder="Search feature, label or group",
             label_visibility="collapsed",
+            persist_state="session",
         )
         with st.popover("Filter", icon=":material/filter_list:", type="tertiary", key="features_filter"):
             layers = _several("Layers", sorted(set(frame["layer"])), LAYERS)

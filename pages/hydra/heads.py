@@ -50,6 +50,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
                 label_visibility="collapsed",
                 help="The features that each round adds to the ablated ones: all woken features, or only those whose "
                 "decoder row points towards the refusal direction.",
+                persist_state="session",
             )
         )
         with st.popover("Judge", icon=":material/gavel:", key="hydra_judging"):

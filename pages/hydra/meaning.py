@@ -38,6 +38,7 @@ def matters(engine: Engine, key: str, request: Request) -> None:
         required=True,
         label_visibility="collapsed",
         format_func=lambda name: "by layer" if name == "layer" else f"one at a time, the strongest {work.ONE_BY_ONE}",
+        persist_state="session",
     )
     with st.spinner("Ablating the woken features", show_time=True):
         frame = work.mattering(engine, key, request.prompt, request.edits, str(by))

@@ -33,6 +33,7 @@ def section(engine: Engine, key: str, request: Request) -> None:
         required=True,
         format_func=lambda value: f"{value:g}",
         help="1 is the edits as they are; 0.5 goes half the way.",
+        persist_state="session",
     )
     with st.spinner("Measuring self-repair", show_time=True):
         repair = work.repair(engine, key, request.prompt, request.edits, float(strength))
@@ -84,6 +85,7 @@ def _cut(engine: Engine, key: str, request: Request, repair: Repair, strength: f
         required=True,
         format_func=lambda number: counted(int(number), "part"),
         label_visibility="collapsed",
+        persist_state="session",
     )
     parts = repair.found.restoring(int(most or USUAL_CUT))
     if not parts:

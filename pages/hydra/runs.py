@@ -28,7 +28,9 @@ def source(engine: Engine) -> None:
         key="hydra_from_run",
         help="Use a minimal set that a search run found for a prompt",
     ):
-        chosen = st.selectbox("Run", list(known), format_func=lambda run: run_name(known[run]), key="hydra_run")
+        chosen = st.selectbox(
+            "Run", list(known), format_func=lambda run: run_name(known[run]), key="hydra_run", persist_state="session"
+        )
         found = minimal_sets(runs.ledger(chosen))
         if found.empty:
             st.caption("This run has no minimal sets yet. Stage 2 of the search finds them.")
@@ -43,5 +45,6 @@ def source(engine: Engine) -> None:
             list(sets),
             key=f"hydra_item_{chosen}",
             format_func=lambda name: f"{sets[name][0][:60]} ({counted(len(sets[name][1]), 'feature')})",
+            persist_state="session",
         )
         st.button("Use this set", key="hydra_take_run", on_click=session.set_both, args=sets[item])

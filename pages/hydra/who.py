@@ -30,11 +30,13 @@ def section(engine: Engine, key: str, request: Request) -> None:
             required=True,
             format_func=lambda name: f"one {name} at a time",
             label_visibility="collapsed",
+            persist_state="session",
         )
         with_bos = st.toggle(
             "Include BOS",
             key=WITH_BOS,
             help="Include features that woke only at BOS. They are the same for every prompt.",
+            persist_state="session",
         )
     if not edits.features:
         st.caption(

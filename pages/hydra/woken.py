@@ -36,9 +36,13 @@ def section(engine: Engine, key: str, request: Request) -> None:
             key=state.ONLY_BOS,
             required=True,
             label_visibility="collapsed",
+            persist_state="session",
         )
         everything = which == state.WHOLE and st.toggle(
-            "All tokens", key="hydra_all_tokens", help="Also show the system prompt. It is the same for every prompt."
+            "All tokens",
+            key="hydra_all_tokens",
+            help="Also show the system prompt. It is the same for every prompt.",
+            persist_state="session",
         )
     label = _label(measurements.labels(engine, engine.spec.name))
     if which == state.BOS:

@@ -88,7 +88,9 @@ def _suite(known: KnownModel) -> ModelSpec:
     trained = [TRAINED] if trained_suite(known.name) is not None else []
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        chosen_suite = str(st.selectbox("SAE suite", [*suites, *trained], key=f"{SUITE}_{known.name}"))
+        chosen_suite = str(
+            st.selectbox("SAE suite", [*suites, *trained], key=f"{SUITE}_{known.name}", persist_state="session")
+        )
     if chosen_suite == TRAINED:
         return find_spec(suite_name(known.name))
     suite = suites[chosen_suite]
@@ -98,6 +100,7 @@ def _suite(known: KnownModel) -> ModelSpec:
         help="This model's chat template puts a system block with two dates before every request. Without the block, "
         "a request stands alone, as in much of the literature. A refusal direction computed with the block "
         "cannot be used without it.",
+        persist_state="session",
     )
     name = Choice(known, suite, no_system=bare).name
     with right:
@@ -109,6 +112,7 @@ def _suite(known: KnownModel) -> ModelSpec:
             help=(
                 "Fewer layers mean a smaller download. If the paper used this model, the paper's layers are selected."
             ),
+            persist_state="session",
         )
     return from_catalogue(name, tuple(sorted(chosen)))
 

@@ -68,6 +68,7 @@ def _fields() -> None:
         placeholder="11,13",
         help="Decoder layers, counted from 0. Refusal usually arises in the middle third of a model. Each layer costs "
         "training time and disk space.",
+        persist_state="session",
     )
     middle.selectbox(
         "Features",
@@ -75,6 +76,7 @@ def _fields() -> None:
         key=WIDTH,
         format_func="{:,}".format,
         help="How many features each SAE has (d_sae). More features are more specific, need more text and take longer.",
+        persist_state="session",
     )
     right.number_input(
         "Tokens",
@@ -83,13 +85,32 @@ def _fields() -> None:
         step=50_000,
         key=TOKENS,
         help="How much text the SAEs learn from. More text gives better SAEs; recording it is most of the work.",
+        persist_state="session",
     )
     left.number_input(
-        "Active features", 1, 1024, key=ACTIVE, help="How many features may be active on a token on average (k, L0)."
+        "Active features",
+        1,
+        1024,
+        key=ACTIVE,
+        help="How many features may be active on a token on average (k, L0).",
+        persist_state="session",
     )
-    middle.number_input("Passes", 0.5, 20.0, step=0.5, key=PASSES, help="How often each recorded token is seen.")
+    middle.number_input(
+        "Passes",
+        0.5,
+        20.0,
+        step=0.5,
+        key=PASSES,
+        help="How often each recorded token is seen.",
+        persist_state="session",
+    )
     right.number_input(
-        "Answer length", 1, 1024, key=ANSWER, help="Tokens of each answer at most. Long answers take long to generate."
+        "Answer length",
+        1,
+        1024,
+        key=ANSWER,
+        help="Tokens of each answer at most. Long answers take long to generate.",
+        persist_state="session",
     )
 
 

@@ -42,9 +42,9 @@ def sentences(note: FeatureNote) -> list[str]:
     ]
     figures = []
     if note.density is not None:
-        figures.append(f"Active on {note.density:.2%} of sample tokens")
+        figures.append(f"Active on {_share(note.density)} of sample tokens")
     if note.max_activation is not None:
-        figures.append(f"{'at' if figures else 'At'} most {note.max_activation:.2f}")
+        figures.append(f"{'at' if figures else 'At'} most {_activation(note.max_activation)}")
     figure = f"{', '.join(figures)}. " if figures else ""
     writes = f"Its decoder row promotes: {note.promoted}." if note.promoted else ""
     against = f" It suppresses: {note.suppressed}." if note.suppressed else ""
@@ -53,11 +53,19 @@ def sentences(note: FeatureNote) -> list[str]:
     return found
 
 
+def _share(density: float) -> str:
+    return "less than 0.01%" if 0 < density < 1e-4 else f"{density:.2%}"
+
+
+def _activation(value: float) -> str:
+    return f"{value:.2f}" if value == 0 or value >= 0.1 else f"{value:.2g}"
+
+
 def contexts(note: FeatureNote) -> str:
     """Where it fires in the sample, as HTML in which everything that is text is escaped."""
     lines = [
         f'<div class="hs-context">{escaped(context.before)}<mark>{escaped(_seen(context.token))}</mark>'
-        f"{escaped(context.after)} <span>{context.activation:.2f}</span></div>"
+        f"{escaped(context.after)} <span>{_activation(context.activation)}</span></div>"
         for context in note.contexts
     ]
     return "".join(lines) or '<div class="hs-context">No example in the sample.</div>'

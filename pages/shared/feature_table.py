@@ -13,20 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from core import POSITIONS, Engine, Feature, HydrascopeError
+from core import Engine, Feature
 from core.edits.feature_sets import features_of
 from core.edits.text import Word
 from core.labels.notes import Labels
 from core.prompts.conversation import PromptLike
-from pages.shared import feature_note, measurements, sae_cards
+from pages.shared import clamp_ticked, feature_note, measurements, sae_cards
 from pages.shared.feature_text import short
 from pages.shared.reveal import reveal
 from pages.shared.text import counted, plain, visible
 from pages.shared.workspace import mirrors, session
-from pages.shared.workspace.state import with_clamps, with_ticks
+from pages.shared.workspace.state import with_ticks
 
 SEARCH, LAYERS, ALIGNED, WITH_BOS = "audit_search", "audit_layers", "audit_aligned", "audit_with_bos"
-VALUE, POSITION, MEASURE = "audit_clamp_value", "audit_clamp_position", "audit_measure_effects"
+MEASURE = "audit_measure_effects"
 #: Prompts whose effects were measured in this session, the last `MOST_KNOWN` of them.
 KNOWN, MOST_KNOWN = "audit_effects_known", 30
 #: Features whose effect is measured, those with the largest cosine × activation.
@@ -105,6 +105,7 @@ def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -
             live="200ms",
             placeholder="Search label, token or 12-40",
             label_visibility="collapsed",
+            persist_state="session",
         )
         chosen, least, with_bos = _filters(engine)
     rows = _rows(engine, key, prompt, with_bos, labels.version)
@@ -129,7 +130,8 @@ def section(engine: Engine, key: str, prompt: PromptLike, milliseconds: float) -
             feature_note.show(engine, looked_at, labels)
         reveal(str(looked_at), "feature_reveal")
     _counts(len(kept), len(rows), sum(engine.widths.values()))
-    _clamp([feature for feature in session.current().features if str(feature) in set(kept["feature"])])
+    ticked, shown = _on(), set(kept["feature"])
+    clamp_ticked.popover([one for one in session.current().features if one in ticked and str(one) in shown])
     sae_cards.caption(engine.spec)
 
     def finish() -> None:
@@ -157,8 +159,14 @@ def _filters(engine: Engine) -> tuple[list[int], float | None, bool]:
             width=170,
             help="Cosine of the feature’s decoder row with the refusal direction. It shows how strongly the feature "
             "pushes towards refusal.",
+            persist_state="session",
         )
-        with_bos = st.toggle("Count BOS", key=WITH_BOS, help="Include position 0. It is the same for every prompt.")
+        with_bos = st.toggle(
+            "Count BOS",
+            key=WITH_BOS,
+            help="Include position 0. It is the same for every prompt.",
+            persist_state="session",
+        )
     return chosen, least, with_bos
 
 
@@ -263,31 +271,6 @@ def _ticked(key: str, features: Sequence[Feature]) -> Callable[[], None]:
         mirrors.clicked(key, (row for row in rows if row < len(features)), change)
 
     return act
-
-
-def _clamp(edited: Sequence[Feature]) -> None:
-    """Hold the ticked features at a value instead."""
-    with st.popover("Clamp instead of ablate", icon=":material/tune:", type="tertiary", key="feature_actions"):
-        st.caption("Ablating subtracts what a feature writes: h̃ = h − f(h)·d. Clamping holds it at a value.")
-        st.number_input("Clamp to", -1000.0, 1000.0, 6.0, 1.0, key=VALUE, help="In SAELens activation units")
-        st.selectbox("at tokens", list(POSITIONS), key=POSITION, help="Which tokens the clamp acts on")
-        st.button(
-            f"Clamp the {counted(len(edited), 'ticked feature')}",
-            key="audit_clamp",
-            icon=":material/tune:",
-            disabled=not edited,
-            on_click=_put,
-            args=(list(edited),),
-            help=None if edited else "Tick a feature in the table first.",
-        )
-
-
-def _put(edited: list[Feature]) -> None:
-    try:
-        value, positions = float(st.session_state[VALUE]), st.session_state[POSITION]
-        session.change(with_clamps(session.current(), edited, value, positions))
-    except HydrascopeError as error:
-        session.say(str(error))
 
 
 def _identity(*parts: object) -> str:

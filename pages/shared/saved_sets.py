@@ -41,6 +41,7 @@ def popover(engine: Engine, now: Workspace) -> None:
             max_chars=60,
             disabled=none,
             placeholder="top 10 without layer 12",
+            persist_state="session",
             help=WITHOUT_EDITS if none else None,
         )
         st.button(

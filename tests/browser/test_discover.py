@@ -203,8 +203,19 @@ def test_fetching_a_public_set_shows_how_far_it_is_and_can_be_stopped(tabs, tmp_
             tab.nothing_complains()
 
 
-def test_what_was_typed_stays_under_another_source_and_on_other_pages(tabs, tiny_address):
+def test_what_was_typed_stays_under_another_source_and_on_other_pages(tabs, tiny_address, tmp_path):
     tab = tabs(DiscoverPage, tiny_address)
+    file = tmp_path / "mine.txt"
+    file.write_text("\n".join(TEXTS[:4]))
+    tab.choose("discover_benign_source", "File").still()
+    tab.page.locator(".st-key-discover_benign_file input[type=file]").set_input_files(file)
+    expect(tab.page.get_by_text("4 prompts;")).to_be_visible(timeout=PATIENCE)
+    many = tab.page.locator("[class*=st-key-discover_benign_most]").get_by_role("slider")
+    many.press("ArrowLeft")
+    tab.still()
+    many.press("ArrowLeft")
+    tab.still()
+    expect(many).to_have_value("2")
     tab.paste("harmful", TEXTS[:3])
     expect(tab.page.get_by_text("3 prompts;")).to_be_visible(timeout=PATIENCE)
     name = tab.page.locator(".st-key-discover_name input")
@@ -223,6 +234,9 @@ def test_what_was_typed_stays_under_another_source_and_on_other_pages(tabs, tiny
     tab.still()
     expect(box).to_have_value("\n".join(TEXTS[:3]), timeout=PATIENCE)
     expect(name).to_have_value("my name")
+    expect(tab.page.get_by_text("mine.txt, uploaded earlier")).to_be_visible()
+    expect(tab.page.get_by_text("4 prompts;")).to_be_visible()
+    expect(many).to_have_value("2")
     expect(tab.page.get_by_text("3 prompts;")).to_be_visible(timeout=PATIENCE)
     expect(tab.page.locator(".st-key-discover_stages button[data-selected]")).to_contain_text("1–2")
     tab.click("discover_settings")

@@ -279,6 +279,15 @@ def test_the_table_is_searched_and_filtered(page):
     assert set(app.dataframe[0].value["layer"]) <= {3}
 
 
+def test_only_edits_that_are_on_are_ticked_and_clamped(page):
+    app = page(prompt="Tell me a story", edits="~2-3")
+    feature = app.dataframe[0].value["feature"].iloc[0]
+    app = page(prompt="Tell me a story", edits=f"~{feature}")
+    assert app.button(key="audit_clamp").disabled and "0 ticked features" in app.button(key="audit_clamp").label
+    app = page(prompt="Tell me a story", edits=feature)
+    assert not app.button(key="audit_clamp").disabled and "1 ticked feature" in app.button(key="audit_clamp").label
+
+
 def test_the_table_has_the_measured_effects_largest_first(page, tiny, monkeypatch):
     prompt = "Tell me a story"
     monkeypatch.setattr(feature_table, "SLOW", 10**9)

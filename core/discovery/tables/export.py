@@ -5,9 +5,10 @@ Knows: tables and the facts that go with them. Does not know: stores, models or 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from core.discovery.tables.table import Table
 from core.errors import InputError
 from core.kept_files import write_to
 from core.text.csv_text import csv_text
-from core.text.json_text import json_text, json_value
+from core.text.json_text import json_text
 
 #: What stands with every table, in this order: name → value.
 Facts = Mapping[str, str]
@@ -69,11 +70,20 @@ def _written(tables: Sequence[Table], facts: Facts, folder: Path, title: str) ->
 
 def as_json(tables: Sequence[Table], facts: Facts) -> str:
     """Facts and every table, one record a row, as one JSON object."""
-    everything = {
-        "facts": dict(facts),
-        "tables": {t.name: json_value(t.frame.to_json(orient="records")) for t in tables},
-    }
+    everything = {"facts": dict(facts), "tables": {t.name: records(t.frame) for t in tables}}
     return json_text(everything, ascii_only=False, indent=1)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Its rows as JSON values, whose floats keep every bit: `DataFrame.to_json` keeps ten decimals, so that a small p
+    would be 0. What is missing, NaN or infinite is None."""
+    return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    missing = value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
+    return None if missing else value
 
 
 def with_facts(table: Table, facts: Facts) -> pd.DataFrame:
