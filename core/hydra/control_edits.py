@@ -16,6 +16,7 @@ import torch
 
 from core.edits.direction import Direction, make_direction
 from core.edits.edits import Edits, Feature
+from core.edits.exchange import exchanged, of_the_same_layer
 from core.edits.items import DirectionEdit, FeatureEdit
 from core.engine import Engine
 from core.hydra.repair_controls import DRAWS, matched_edits
@@ -85,13 +86,10 @@ def _elsewhere(
     engine: Engine, items: Sequence[FeatureEdit], barred: set[Feature], generator: np.random.Generator
 ) -> Edits:
     """The items, each at another feature of its layer; positions, strengths and conditions stay."""
-    waiting: dict[int, list[Feature]] = {}
-    for layer in sorted({item.feature.layer for item in items}):
-        order = (Feature(layer, int(index)) for index in generator.permutation(engine.widths[layer]))
-        waiting[layer] = [feature for feature in order if feature not in barred]
-    other = {feature: waiting[feature.layer].pop() for feature in _named(items) if waiting[feature.layer]}
-    return Edits(tuple(replace(item, feature=other[item.feature]) for item in items if item.feature in other))
-
-
-def _named(items: Sequence[FeatureEdit]) -> list[Feature]:
-    return list(dict.fromkeys(item.feature for item in items))
+    drawn = [
+        feature
+        for layer in sorted({item.feature.layer for item in items})
+        for index in generator.permutation(engine.widths[layer])
+        if (feature := Feature(layer, int(index))) not in barred
+    ]
+    return exchanged(items, of_the_same_layer((item.feature for item in items), drawn))

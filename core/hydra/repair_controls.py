@@ -7,13 +7,14 @@ how other edits are matched (`control_edits.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from core.discovery.control_sets import ActiveLayer, Control, active_layers, matched
 from core.edits.edits import POSITIONS, Edits, Feature, FeatureEdit
+from core.edits.exchange import exchanged, of_the_same_layer
 from core.edits.items import Sensor
 from core.engine import Engine
 from core.errors import InputError
@@ -111,11 +112,8 @@ def _removed(kinds: Sequence[_Kind], controls: Sequence[Control]) -> float:
 
 def _together(kinds: Sequence[_Kind], controls: Sequence[Control]) -> Edits:
     """The items with each feature exchanged for one that was drawn of its layer."""
-    found = []
-    for kind, control in zip(kinds, controls, strict=True):
-        waiting: dict[int, list[Feature]] = {}
-        for feature in control.features:
-            waiting.setdefault(feature.layer, []).append(feature)
-        other = {feature: waiting[feature.layer].pop() for feature in kind.like if waiting.get(feature.layer)}
-        found += [replace(item, feature=other[item.feature]) for item in kind.items if item.feature in other]
-    return Edits(tuple(found))
+    parts = [
+        exchanged(kind.items, of_the_same_layer(kind.like, control.features))
+        for kind, control in zip(kinds, controls, strict=True)
+    ]
+    return sum(parts, Edits())

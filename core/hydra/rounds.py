@@ -6,7 +6,7 @@ Knows: when to go on and when to stop. Does not know: how waking is found (`wake
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
@@ -16,6 +16,7 @@ from core.answers.rule_judges import verdicts_of
 from core.answers.verdicts import Verdict
 from core.arguments import check_length
 from core.edits.edits import Edits, Feature
+from core.edits.exchange import exchanged
 from core.edits.feature_sets import features_of, random_active
 from core.edits.items import FeatureEdit
 from core.engine import Engine
@@ -170,14 +171,7 @@ def control_of(edits: Edits, drawn: Sequence[Feature]) -> Edits:
             if feature not in instead and found is not None:
                 left.remove(found)
                 instead[feature] = found
-    items = [(item, instead.get(item.feature)) for item in edits.items if isinstance(item, FeatureEdit)]
-    return Edits(
-        tuple(
-            replace(item, feature=other)
-            for item, other in items
-            if other is not None and (item.when is None or item.when.feature.layer <= other.layer)
-        )
-    )
+    return exchanged((item for item in edits.items if isinstance(item, FeatureEdit)), instead)
 
 
 def _ended(judged: Verdict, to_add: int, last: bool) -> str | None:
