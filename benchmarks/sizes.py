@@ -5,7 +5,12 @@ Every point runs in a process of its own, once, after a small pass that nothing 
 
 from __future__ import annotations
 
+import json
+import shutil
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +18,14 @@ import numpy as np
 from benchmarks.demo_sets import PROMPT
 from benchmarks.geometry import apart
 from benchmarks.timing import peak_gigabytes, row, write
-from core import Edits, Engine, Feature, load
+from core import Edits, Engine, Feature, ModelSpec, load
+from core.models.registry import find_spec
 from core.prompts.shipped import read_shipped
 
 
 class Point(NamedTuple):
-    """What is measured at once; features: of each set, over all its layers. layers: of the demo's ten."""
+    """What is measured at once; features: of each set, over all its layers. layers: edited, of the demo's ten with an
+    SAE, or more with copies of these."""
 
     prompts: int = 1
     sets: int = 16
@@ -31,7 +38,7 @@ AXES = {
     "prompts": [Point(prompts=n, sets=1) for n in (10, 100, 1000)],
     "sets": [Point(sets=n) for n in (1, 16, 256, 4096)],
     "features": [Point(features=n) for n in (1, 20, 200, 2000)],
-    "layers": [Point(layers=n) for n in (1, 5, 10)],
+    "layers": [Point(layers=n) for n in (1, 5, 10, 26)],
 }
 
 
@@ -66,9 +73,27 @@ def measured(engine: Engine, point: Point) -> float:
     return time.perf_counter() - begun
 
 
+def spec_with(layers: int, folder: Path) -> ModelSpec:
+    """The demo; where it has fewer SAEs, with one at each of its first so many layers, copies of the nearest one's
+    weights. What they find there means nothing; what they cost is the same."""
+    spec = find_spec("demo")
+    if layers <= len(spec.layers):
+        return spec
+    saes = {}
+    for layer in range(layers):
+        near = Path(str(spec.saes[min(spec.layers, key=lambda known: abs(known - layer))]))
+        saes[layer] = Path(shutil.copytree(near, folder / f"layer_{layer:02}"))
+        config = json.loads((near / "cfg.json").read_text("utf-8"))
+        config["metadata"]["hook_name"] = f"blocks.{layer}.hook_resid_post"
+        (saes[layer] / "cfg.json").write_text(json.dumps(config), "utf-8")
+    return replace(spec, name="copied-saes", layers=tuple(range(layers)), saes=saes)
+
+
 def one_point(values: tuple[int, ...], queue) -> None:
-    engine = load("demo", device="cpu", dtype="float32")
-    queue.put((measured(engine, Point(*values)), peak_gigabytes()))
+    point = Point(*values)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = load(spec_with(point.layers, Path(folder)), device="cpu", dtype="float32")
+        queue.put((measured(engine, point), peak_gigabytes()))
 
 
 def main() -> dict:

@@ -1,5 +1,6 @@
 """The benchmarks' own logic on the tiny model: the same work is compared, and nothing is timed where it is not."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from benchmarks import demo_sets, gpu, honest, qwen, rows, sizes
 from core import Edits, Engine
+from core.models.registry import find_spec
 
 
 @pytest.fixture
@@ -107,6 +109,15 @@ def test_both_sides_write_rows_of_one_length(tiny):
     endless = Engine(replace(tiny.runtime, stop_ids=frozenset()), "rows of one length")
     (answer,) = endless.answers([demo_sets.PROMPT], [Edits()], 4)[0]
     assert [tiny.tokenizer.decode(one, skip_special_tokens=True) for one in plain] == [answer] * 3
+
+
+def test_layers_beyond_the_demos_saes_have_copies_of_them(tmp_path):
+    demo = find_spec("demo")
+    assert sizes.spec_with(10, tmp_path) is demo
+    spec = sizes.spec_with(26, tmp_path)
+    found = {layer: json.loads((Path(str(folder)) / "cfg.json").read_text()) for layer, folder in spec.saes.items()}
+    assert list(found) == list(range(26)) == list(spec.layers)
+    assert all(one["metadata"]["hook_name"] == f"blocks.{layer}.hook_resid_post" for layer, one in found.items())
 
 
 def test_points_of_the_cost_over_size_are_as_they_say(tiny):
