@@ -114,7 +114,7 @@ def test_both_sides_write_rows_of_one_length(tiny):
 
 def test_layers_beyond_the_demos_saes_have_copies_of_them(tmp_path):
     demo = find_spec("demo")
-    assert sizes.spec_with(10, tmp_path) is demo
+    assert sizes.spec_with(10, tmp_path) == demo
     spec = sizes.spec_with(26, tmp_path)
     found = {layer: json.loads((Path(str(folder)) / "cfg.json").read_text()) for layer, folder in spec.saes.items()}
     assert list(found) == list(range(26)) == list(spec.layers)
