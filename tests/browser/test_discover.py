@@ -235,6 +235,7 @@ def test_what_was_typed_stays_under_another_source_and_on_other_pages(tabs, tiny
     expect(box).to_have_value("\n".join(TEXTS[:3]), timeout=PATIENCE)
     expect(name).to_have_value("my name")
     expect(tab.page.get_by_text("mine.txt, uploaded earlier")).to_be_visible()
+    tab.shot("discover-file-kept", whole=True)
     expect(tab.page.get_by_text("4 prompts;")).to_be_visible()
     expect(many).to_have_value("2")
     expect(tab.page.get_by_text("3 prompts;")).to_be_visible(timeout=PATIENCE)
