@@ -15,12 +15,11 @@ from core import Engine, HydrascopeError
 from core.prompts.conversation import PromptLike
 from core.statistics import rate
 from pages.audit import charts
-from pages.shared import measurements, sae_cards
+from pages.shared import measurements, notice, sae_cards
 from pages.shared.number_table import with_true_minus
 from pages.shared.progress_bar import progress_bar
 from pages.shared.text import plain
 from pages.shared.trouble import show_error
-from pages.shared.workspace import session
 
 RULE = "audit_rule"
 _RULES = {
@@ -164,5 +163,5 @@ def _recompute(engine: Engine) -> None:
         except HydrascopeError as error:
             show_error(error)
             return
-        session.say(f"The new direction is read at layer {found.layer}.")
+        notice.say(f"The new direction is read at layer {found.layer}.")
         st.rerun()

@@ -12,12 +12,11 @@ import streamlit as st
 from core import Engine, HydrascopeError
 from core.measures.recovery import LEAST_GAP, Gap
 from core.prompts.references import Reference, read_references
-from pages.shared import references
+from pages.shared import notice, references
 from pages.shared.cards import Card
 from pages.shared.text import counted, escaped, plain
 from pages.shared.trouble import show_error
 from pages.shared.uploads import uploaded
-from pages.shared.workspace import session
 from pages.shared.workspace.session import Request
 
 TYPED, FILE = "reference_answer", "reference_file"
@@ -131,6 +130,6 @@ def typed_key(prompt: str) -> str:
 def _use(prompt: str) -> None:
     answer = (st.session_state.get(typed_key(prompt)) or "").strip()
     if not answer:
-        session.say("Type a reference answer first.")
+        notice.say("Type a reference answer first.")
         return
     references.add([Reference(prompt.strip(), answer, model=references.YOU)])

@@ -17,7 +17,7 @@ from core.edits.feature_sets import features_of, top_per_layer
 from core.edits.text import read_features
 from core.edits.typed import from_neuronpedia
 from pages.bos import state, work
-from pages.shared import measurements
+from pages.shared import measurements, notice
 from pages.shared.downloads import download
 from pages.shared.feature_text import about, short
 from pages.shared.runs import run_name
@@ -65,8 +65,6 @@ def section(engine: Engine, key: str, request: Request) -> tuple[Feature, ...]:
     state.suggest(taken)
     if taken and tuple(map(str, taken)) != state.known():
         _take(taken)
-    if notice := state.take_notice():
-        st.info(plain(notice), icon=":material/info:")
     _pills(engine)
     return state.chosen()
 
@@ -174,7 +172,7 @@ def _add_typed(engine: Engine) -> None:
         features = read_features(from_neuronpedia(st.session_state.get(TYPED) or "", engine.spec.neuronpedia))
         engine.check(state.Clamp(features).at(1.0))
     except InputError as error:
-        state.say(str(error))
+        notice.say(str(error))
         return
     state.add(features)
     st.session_state[TYPED] = ""

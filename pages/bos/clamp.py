@@ -12,6 +12,7 @@ from core.edits.edits import POSITIONS
 from pages.bos import state, work
 from pages.bos.state import Clamp
 from pages.bos.work import REACH, Natural
+from pages.shared import notice
 from pages.shared.trouble import show_error
 from pages.shared.workspace import session
 from pages.shared.workspace.state import words_of
@@ -147,4 +148,4 @@ def _to_audit(clamp: Clamp, value: float) -> None:
 
 def _add(words: tuple[str, ...]) -> None:
     session.add_words(words)
-    state.say("The clamp is now one of the edits.")
+    notice.say("The clamp is now one of the edits.")

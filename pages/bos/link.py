@@ -15,6 +15,7 @@ from core.edits.edits import FeatureEdit
 from core.edits.text import Word
 from pages.bos import state
 from pages.bos.state import Clamp
+from pages.shared import notice
 from pages.shared.workspace import session
 from pages.shared.workspace.state import split, with_settings, words_of
 
@@ -33,15 +34,32 @@ class Held:
 def follow(usual_positions: str) -> None:
     """Take over what a link or Back has put into the workspace, else put there what was changed on the page.
 
-    Call when the workspace is there and before it is drawn. A value that follows newly chosen features is known only
-    after that, so it is in the address from the next click on. usual_positions: where this model's clamps act at first.
+    Call when the workspace is there and before it is drawn. usual_positions: where this model's clamps act at first.
     """
     now = session.current()
     if now.settings.clamp != st.session_state.get(_KNOWN, ""):
-        _take(now.settings.clamp)
-    elif (mine := _written(usual_positions)) != now.settings.clamp:
+        if not _take(now.settings.clamp):
+            _settle(usual_positions)
+        st.session_state[_KNOWN] = session.current().settings.clamp
+    elif state.is_set_by_hand(state.VALUE):  # else the value may be that of other features until the clamp is drawn
+        _settle(usual_positions)
+
+
+def catch_up(usual_positions: str) -> None:
+    """When the clamp is drawn: put what was changed into the workspace, and draw the page again where that is news,
+    since its address and link stand above the clamp."""
+    if _settle(usual_positions):
+        notice.draw_again()
+
+
+def _settle(usual_positions: str) -> bool:
+    """Put what was changed on the page into the workspace; whether there was anything new."""
+    now, mine = session.current(), _written(usual_positions)
+    new = mine != now.settings.clamp
+    if new:
         session.settle(with_settings(now, clamp=mine))
     st.session_state[_KNOWN] = session.current().settings.clamp
+    return new
 
 
 def read(text: str) -> Held:
@@ -84,16 +102,16 @@ def _written(usual_positions: str) -> str:
         return ""
 
 
-def _take(text: str) -> None:
-    """Make the page show this clamp; an empty one is what the page suggests."""
+def _take(text: str) -> bool:
+    """Make the page show this clamp; an empty one is what the page suggests. Whether it can be shown."""
     if not text:
         state.forget_choice()
-        return
+        return True
     try:
         held = read(text)
     except InputError as error:
-        state.say(str(error))
-        return
+        notice.say(str(error))
+        return False
     state.select_features(held.clamp.features)
     st.session_state[state.VALUE] = held.value
     state.set_by_hand(state.VALUE)
@@ -102,3 +120,4 @@ def _take(text: str) -> None:
     if held.clamp.when is not None:
         sensor, threshold = held.clamp.when
         st.session_state[state.SENSOR], st.session_state[state.THRESHOLD] = str(sensor), threshold
+    return True

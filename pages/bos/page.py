@@ -55,6 +55,7 @@ def bos(engine: Engine) -> None:
         quick_sets.row(engine, key, request.prompt)
         features = choose.section(engine, key, request)
         held = _clamp(engine, key, request, features, positions) if features else None
+        link.catch_up(positions)
     with effect:
         st.subheader("What the clamp does", anchor="answers")
         if request.edits:

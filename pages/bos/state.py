@@ -11,6 +11,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from core import Edits, Feature, InputError
+from pages.shared import notice
 
 #: The features chosen, those of them that are off, and those clamped while nothing is chosen: no widget's keys, because
 #: Streamlit forgets those with the page.
@@ -19,7 +20,7 @@ SOURCE = "bos_source"
 VALUE, SLIDER, POSITIONS = "bos_value", "bos_slider", "bos_positions"
 CONDITIONAL, SENSOR, THRESHOLD = "bos_conditional", "bos_sensor", "bos_threshold"
 SHOWN = "bos_shown"
-_NOTICE, _NEXT, _TYPED = "bos_notice", "bos_next", "bos_set_by_hand"
+_NEXT, _TYPED = "bos_next", "bos_set_by_hand"
 #: More than this would make every part of the page slow.
 MOST = 200
 
@@ -95,7 +96,7 @@ def select_features(features: Iterable[Feature]) -> None:
     """Clamp these from now on. Call from a callback, or before the chips are drawn."""
     names = tuple(dict.fromkeys(map(str, features)))
     if len(names) > MOST:
-        say(f"Only the first {MOST} of {len(names):,} features were used. This page cannot clamp more at once.")
+        notice.say(f"Only the first {MOST} of {len(names):,} features were used. This page cannot clamp more at once.")
     st.session_state[KNOWN] = names[:MOST]
     st.session_state[OFF] = ()
 
@@ -128,13 +129,3 @@ def numbers(text: str) -> tuple[float, ...]:
     if not found:
         raise InputError("No clamp value was given. Write at least one, such as 4.")
     return tuple(sorted(found))
-
-
-def say(sentence: str) -> None:
-    """Keep a sentence to show on this visitor's next run."""
-    st.session_state[_NOTICE] = sentence
-
-
-def take_notice() -> str | None:
-    """The sentence kept, once."""
-    return st.session_state.pop(_NOTICE, None)

@@ -10,7 +10,8 @@ from cache.store.database import shared_store
 from cache.store.run_file import add_run
 from core import AssetError, Engine
 from pages.discover import state
-from pages.shared.workspace import session
+from pages.shared import notice
+from pages.shared.text import plain
 
 
 def button(engine: Engine) -> None:
@@ -26,12 +27,12 @@ def button(engine: Engine) -> None:
             help="A first look on this model that was carried out before and is shipped with it. It opens at once, "
             "with where it was measured.",
         )
-    if notice := session.take_notice():
-        st.warning(notice, icon=":material/error:")
+    if sentence := notice.take():
+        st.warning(plain(sentence), icon=":material/error:")
 
 
 def _open(path: Path) -> None:
     try:
         state.select_run(add_run(shared_store(), path))
     except AssetError as error:
-        session.say(str(error))
+        notice.say(str(error))

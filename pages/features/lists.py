@@ -15,9 +15,8 @@ from core.labels.notes import Labels
 from core.semantics.lists import FeatureList, quick_list, read_list, write_list
 from core.semantics.words import explanation
 from pages.features import source
-from pages.shared import measurements
+from pages.shared import measurements, notice
 from pages.shared.text import counted
-from pages.shared.workspace import session
 from pages.shared.workspace.state import words_for
 
 NAME, UPLOAD = "features_list_name", "features_list_file"
@@ -81,10 +80,10 @@ def exported(engine: Engine, labels: Labels, name: str, features: list[Feature])
 def _save(engine: Engine, features: list[Feature]) -> None:
     name = (st.session_state.get(NAME) or "").strip()[:60]
     if not name:
-        session.say("Type a name for the list first.")
+        notice.say("Type a name for the list first.")
         return
     _keep(engine, name, features)
-    session.say(f"Saved as “{name}”.")
+    notice.say(f"Saved as “{name}”.")
 
 
 def _import(engine: Engine) -> None:
@@ -97,10 +96,10 @@ def _import(engine: Engine) -> None:
         name = (found.name.strip() or given.name.removesuffix(".json"))[:60]
         _keep(engine, name, list(found.features))
     except InputError as error:
-        session.say(str(error))
+        notice.say(str(error))
         return
     st.session_state.update({source.SOURCE: source.A_LIST, source.LIST: name})
-    session.say(f"Imported as “{name}”: {counted(len(found.features), 'feature')}.")
+    notice.say(f"Imported as “{name}”: {counted(len(found.features), 'feature')}.")
 
 
 def _keep(engine: Engine, name: str, features: list[Feature]) -> None:

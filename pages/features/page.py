@@ -14,7 +14,7 @@ from core import Engine, Feature
 from core.edits.feature_sets import features_of
 from pages.features import cards, lists, maps, prompts, reading, rows, source, table, views, writer
 from pages.features.source import Chosen
-from pages.shared import measurements, other_model
+from pages.shared import measurements, notice, other_model
 from pages.shared.engine import engine_key, engine_or_stop
 from pages.shared.style import use_style
 from pages.shared.text import plain
@@ -36,8 +36,8 @@ def features(engine: Engine) -> None:
     if other_model.asks(engine):
         return
     session.write_address()
-    if notice := session.take_notice():
-        st.info(plain(notice), icon=":material/info:")
+    if sentence := notice.take():
+        st.info(plain(sentence), icon=":material/info:")
     key, labels = engine_key(engine), measurements.labels(engine, engine.spec.name)
     if labels.left_out:
         st.caption(plain(labels.left_out))

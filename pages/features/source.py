@@ -22,7 +22,7 @@ from core.discovery.tables.search import minimal_sets
 from core.edits.text import Word
 from core.labels.notes import Labels
 from core.models.digest import Digests
-from pages.shared import measurements, saved_sets
+from pages.shared import measurements, notice, saved_sets
 from pages.shared.runs import run_name
 from pages.shared.text import counted
 from pages.shared.workspace import session
@@ -107,7 +107,7 @@ def _add_example(engine: Engine) -> None:
     try:
         add_run(shared_store(), engine.spec.example_run)
     except HydrascopeError as error:
-        session.say(str(error))
+        notice.say(str(error))
 
 
 def _of_a_list(engine: Engine) -> Chosen:

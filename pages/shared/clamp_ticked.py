@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core import POSITIONS, Feature, HydrascopeError
+from pages.shared import notice
 from pages.shared.text import counted
 from pages.shared.workspace import session
 from pages.shared.workspace.state import with_clamps
@@ -50,4 +51,4 @@ def _put(ticked: list[Feature]) -> None:
         value, positions = float(st.session_state[VALUE]), st.session_state[POSITION]
         session.change(with_clamps(session.current(), ticked, value, positions))
     except HydrascopeError as error:
-        session.say(str(error))
+        notice.say(str(error))

@@ -14,7 +14,7 @@ import streamlit as st
 from core import Engine, HydrascopeError, ModelSpec
 from core.edits.named_layers import named_layers
 from core.models.registry import find_spec
-from pages.shared import model_loading
+from pages.shared import model_loading, notice
 from pages.shared.jobs import watch
 from pages.shared.text import plain
 from pages.shared.workspace import session, shown
@@ -35,8 +35,8 @@ def asks(engine: Engine, shows_load: bool = True) -> bool:
         st.warning(_sentence(now, here, known=wanted is not None), icon=":material/swap_horiz:")
         with st.container(horizontal=True, gap="small"):
             _buttons(now, here, wanted)
-        if notice := session.take_notice():
-            st.info(plain(notice), icon=":material/info:")
+        if sentence := notice.take():
+            st.info(plain(sentence), icon=":material/info:")
         if shows_load:
             watch(model_loading.under_way, model_loading.bars, key="other_model_load", every=1.0)
         if wanted is not None:

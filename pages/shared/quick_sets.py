@@ -15,7 +15,7 @@ from core import Engine
 from core.edits.feature_sets import SKIPPED_LAYERS, active_near, random_per_layer, top_per_layer
 from core.prompts.conversation import PromptLike
 from core.text.layers import layers_text
-from pages.shared import measurements
+from pages.shared import measurements, notice
 from pages.shared.text import counted
 from pages.shared.workspace import session
 from pages.shared.workspace.state import Workspace, direction_word, with_settings, words_for
@@ -122,7 +122,7 @@ def _settings() -> None:
 
 def _use(words: Sequence[str]) -> None:
     if not words:
-        session.say("This set has no features on this prompt.")
+        notice.say("This set has no features on this prompt.")
     elif session.current().settings.adds:
         session.add_words(words)
     else:
@@ -161,9 +161,9 @@ def _say_what_is_short(wanted: Counter[int], drawn: Counter[int]) -> None:
     short = wanted - drawn
     if drawn.total() < wanted.total():
         found = counted(drawn.total(), "other feature")
-        session.say(f"Only {found} are active on this prompt, fewer than the {wanted.total()} requested.")
+        notice.say(f"Only {found} are active on this prompt, fewer than the {wanted.total()} requested.")
     elif short:
-        session.say(
+        notice.say(
             f"Too few other features are active in layer{'s' * (len(short) > 1)} {layers_text(short)}, so "
             f"{short.total()} of the {wanted.total()} random ones are of other layers."
         )

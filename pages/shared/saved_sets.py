@@ -15,6 +15,7 @@ from cache.store.audits import Audits, SavedSet
 from cache.store.database import shared_store
 from core import Engine
 from core.models.digest import Digests
+from pages.shared import notice
 from pages.shared.text import counted, plain
 from pages.shared.workspace import session
 from pages.shared.workspace.state import Workspace, split
@@ -111,7 +112,7 @@ def _words(one: SavedSet) -> tuple[tuple[str, ...]]:
 def _save(store: Audits, model: str, digests: Digests, edits: str) -> None:
     name = (st.session_state.get(SET_NAME) or "").strip()
     if not name:
-        session.say("Type a name for the set first.")
+        notice.say("Type a name for the set first.")
         return
     store.save_set(model, digests, name[:60], edits)
-    session.say(f"Saved as “{name[:60]}”.")
+    notice.say(f"Saved as “{name[:60]}”.")

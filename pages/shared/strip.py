@@ -18,7 +18,7 @@ from core import Engine, Feature
 from core.edits.overridden import overridden_sentence
 from core.edits.text import Word
 from core.labels.notes import Labels
-from pages.shared import measurements, prompt_box, saved_sets
+from pages.shared import measurements, notice, prompt_box, saved_sets
 from pages.shared.engine import engine_key
 from pages.shared.feature_text import short
 from pages.shared.measurements import Side
@@ -68,8 +68,8 @@ def draw(engine: Engine) -> Strip:
     note = st.empty()
     if link.too_long:
         st.info(link.too_long, icon=":material/link_off:")
-    if notice := session.take_notice():
-        st.info(plain(notice), icon=":material/info:")
+    if sentence := notice.take():
+        st.info(plain(sentence), icon=":material/info:")
     return Strip(score, verdict, note)
 
 

@@ -23,6 +23,7 @@ from core.study.from_model import NEAREST, FeatureSource, FeatureStudy
 from core.study.making import ANSWERS, Labelled, answers_study, bundled_answers
 from core.study.sizes import PoolSizes
 from core.study.taxonomy import FIVE
+from pages.shared import notice
 from pages.shared.jobs import INSTANT, job_bar
 from pages.shared.runs import run_name
 from pages.shared.text import counted, plain
@@ -218,7 +219,7 @@ def _start(store: Store, source: FeatureSource, counts: dict[str, int], seed: in
         Studies(store).check_new(name)
         job = making.start(shared_queue(), store, chosen_name(), FeatureStudy(name, source, PoolSizes(**counts), seed))
     except InputError as error:
-        session.say(str(error))
+        notice.say(str(error))
         return
     shared_queue().wait(job.id, INSTANT)
 
@@ -227,4 +228,4 @@ def _make_answers(store: Store, answers: Labelled, count: int, seed: int, name: 
     try:
         state.set_made(Studies(store).create(answers_study(name, answers, count, seed)))
     except InputError as error:
-        session.say(str(error))
+        notice.say(str(error))

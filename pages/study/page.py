@@ -12,11 +12,11 @@ from cache.jobs.queue import shared_queue
 from cache.store.database import Store, shared_store
 from cache.store.studies import Studies, checked_name
 from core import InputError
+from pages.shared import notice
 from pages.shared.jobs import watch
 from pages.shared.style import use_style
 from pages.shared.text import plain
 from pages.shared.trouble import show_error, shown_as_sentences
-from pages.shared.workspace import session
 from pages.study import annotate, join, new, results, state
 
 
@@ -26,8 +26,8 @@ def _page() -> None:
     for sentence in (store.trouble, store.notice):
         if sentence:
             st.warning(plain(sentence), icon=":material/database_off:")
-    if notice := session.take_notice():
-        st.warning(plain(notice), icon=":material/error:")
+    if sentence := notice.take():
+        st.warning(plain(sentence), icon=":material/error:")
     identifier, name = state.current()
     if identifier and name:
         _annotating(studies, identifier, name)

@@ -216,6 +216,17 @@ def test_a_link_restores_the_clamp_and_what_is_suggested_is_no_part_of_it(page):
     assert other.selectbox(key=state.POSITIONS).value == "bos"
 
 
+def test_a_value_that_follows_new_features_is_in_the_address_at_once(page, tiny):
+    app = page()
+    for typed in ("2-3", "1-7"):
+        app = checked(by_hand(app, typed))
+        natural = app.number_input(key=state.VALUE).value
+        held = link.read(workspace(app).settings.clamp)
+        assert held.value == natural and str(held.clamp.features[-1]) == typed
+        assert app.query_params["clamp"] == workspace(app).settings.clamp
+    assert checked(page(clamp=workspace(app).settings.clamp)).number_input(key=state.VALUE).value == held.value
+
+
 @pytest.mark.parametrize(
     ("clamp", "says"),
     [

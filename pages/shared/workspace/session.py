@@ -16,14 +16,14 @@ import streamlit as st
 
 from core import Edits, Engine
 from core.prompts.conversation import PromptLike
-from pages.shared import links_seen
+from pages.shared import links_seen, notice
 from pages.shared.workspace import address, fitting, mirrors, shown, state
 from pages.shared.workspace.address import Link, Parameters
 from pages.shared.workspace.origin import NOT_KNOWN
 from pages.shared.workspace.state import MOST_EDITS, Workspace
 from pages.shared.workspace.undo import History
 
-_HISTORY, _NOTICE = "workspace", "workspace_notice"
+_HISTORY = "workspace"
 _WRITTEN, _BEFORE, _CHANGED = "workspace_address", "workspace_address_before", "workspace_changed"
 _CHECKED, _FIRST, _DRAWN = "workspace_checked", "workspace_first", "workspace_drawn"
 _WAITS = "workspace_waits"
@@ -55,7 +55,7 @@ def current() -> Workspace:
 def change(to: Workspace) -> None:
     """Look at another workspace from now on. Call from a callback, or before anything is drawn from the workspace."""
     if len(to.edits) >= MOST_EDITS > len(current().edits):
-        say(f"A set can have at most {MOST_EDITS:,} edits. The others were left out.")
+        notice.say(f"A set can have at most {MOST_EDITS:,} edits. The others were left out.")
     _keep(history().change(to if current().words or to.edits == current().edits else _of_page(to)))
 
 
@@ -148,12 +148,12 @@ def follow_address() -> None:
         return
     clicked = st.session_state.pop(_CHANGED, False)
     if _WRITTEN not in st.session_state:
-        _tell(address.lost(here))
+        notice.add(address.lost(here))
         st.session_state[_HISTORY] = History(address.read(here))
         st.session_state[_WAITS] = bool(here) and links_seen.waits(_whole_address())
         shown.begins(by_link=bool(here))
     elif not clicked and not _is_late(here) and not address.says(here, address.link_to(current()).parameters):
-        _tell(address.lost(here))
+        notice.add(address.lost(here))
         st.session_state[_HISTORY] = history().change(address.read(here))
     st.session_state[_WRITTEN] = here
 
@@ -189,13 +189,13 @@ def open_with(engine: Engine, first_prompt: str) -> None:
     if shown.is_for_other(now, engine):
         return
     now, told = shown.of_engine(now, engine)
-    _tell(told)
+    notice.add(told)
     st.session_state[_HISTORY] = replace(history(), present=now)
     about = (engine.spec.name, engine.has_direction, now.words, now.pins)
     if st.session_state.get(_CHECKED) == about:
         return
     now, trouble = fitting.fitted(now, engine)
-    _tell(trouble)
+    notice.add(trouble)
     st.session_state[_HISTORY] = replace(history(), present=now)
     st.session_state[_CHECKED] = (engine.spec.name, engine.has_direction, now.words, now.pins)
 
@@ -244,17 +244,6 @@ def go_to(page: str) -> None:
     st.switch_page(page, query_params=parameters())
 
 
-def say(sentence: str) -> None:
-    """Keep a sentence to show on this visitor's next run."""
-    st.session_state[_NOTICE] = sentence
-
-
-def take_notice() -> str | None:
-    """The sentence kept, once."""
-    found: str | None = st.session_state.pop(_NOTICE, None)
-    return found
-
-
 def _whole_address() -> Parameters:
     """Every parameter of the address, ours and others."""
     return {name: tuple(st.query_params.get_all(name)) for name in st.query_params}
@@ -269,7 +258,7 @@ def _of_page(to: Workspace) -> Workspace:
     """`shown.of_page`, and what goes with that is said."""
     found = shown.of_page(current(), to)
     if to.pins and not found.pins:
-        say("The pinned sets were the other model’s, and were removed with its edits. “Undo” restores them.")
+        notice.say("The pinned sets were the other model’s, and were removed with its edits. “Undo” restores them.")
     return found
 
 
@@ -292,9 +281,3 @@ def _is_late(here: Parameters) -> bool:
     """Whether the address is the one before ours, from a click that was faster than the browser's address bar."""
     before, since = st.session_state.get(_BEFORE, (None, 0.0))
     return bool(here == before and time.monotonic() - since < _LATE)
-
-
-def _tell(sentence: str) -> None:
-    """Say this too, behind what is to be said already; nothing where it is empty."""
-    if sentence:
-        say(" ".join(filter(None, (take_notice(), sentence))))

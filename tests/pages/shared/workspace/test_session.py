@@ -15,6 +15,7 @@ def script():
     import streamlit as st
 
     from cache.engines import get_engine
+    from pages.shared import notice
     from pages.shared.workspace import session
     from pages.shared.workspace.state import with_settings, with_switched
     from tests.conftest import PAGE_MODEL
@@ -46,7 +47,7 @@ def script():
             on_change=session.on_change("k", lambda w, number: with_settings(w, features_per_layer=number)),
         )
     st.button("Clear", key="clear", on_click=session.set_words, args=((),))
-    st.caption(session.take_notice() or "no notice")
+    st.caption(notice.take() or "no notice")
     session.write_address()
 
 
