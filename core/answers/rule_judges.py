@@ -121,8 +121,9 @@ def computed_on(runtime: Runtime) -> ComputedOn:
 
 
 def with_digest(revision: str, runtime: Runtime) -> str:
-    """A judge's revision with the digest of the model that it asks."""
-    return revision + _WEIGHTS + runtime.digests.weights
+    """A judge's revision with the digest of the model that it asks, and whether that model is let think: then other
+    tokens stand before its answer."""
+    return revision + _WEIGHTS + runtime.digests.weights + " · thinking on" * bool(runtime.template.thinking)
 
 
 def before_digests(revision: str) -> str:

@@ -17,7 +17,7 @@ from core.study.taxonomy import MEANINGS
 from pages.shared.text import counted, plain
 from pages.study import shown, state
 
-_TOLD, _SAYS = "study_told", "study_says"
+_SAYS = "study_says"
 
 
 def annotate(studies: Studies, identifier: str, study: Study, name: str) -> None:
@@ -36,7 +36,7 @@ def annotate(studies: Studies, identifier: str, study: Study, name: str) -> None
     if number >= len(study.items):
         _end(study, name)
         return
-    told = st.session_state.get(_TOLD) == number
+    told = state.is_told(number)
     with st.container(key="study_item_shown", border=True):
         shown.show(study, study.items[number])
     choice = mine[number].choice if number in mine else NOTHING
@@ -134,8 +134,8 @@ def _on(studies: Studies, identifier: str, study: Study, name: str, number: int)
     training = study.items[number].part == "training"
     if not found.done and not _store(studies, identifier, name, number, found._replace(done=True)):
         return
-    if training and st.session_state.get(_TOLD) != number:
-        st.session_state[_TOLD] = number
+    if training and not state.is_told(number):
+        state.set_told(number)
         return
     done = mine | {number: found._replace(done=True)}
     _go(_next_open(study, done, number + 1))
@@ -152,7 +152,7 @@ def _store(studies: Studies, identifier: str, name: str, number: int, found: Ann
 
 
 def _go(number: int) -> None:
-    st.session_state.pop(_TOLD, None)
+    state.set_told(None)
     state.set_item(number)
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 STUDY, NAME = "study", "name"
 _OPEN, _VISIT, _SEEN = "study_open", "study_visit", "study_seen"
-_ITEM, _DRAWN = "study_item", "study_drawn"
+_ITEM, _DRAWN, _TOLD = "study_item", "study_drawn", "study_told"
 _MADE, _NEWS = "study_made", "study_news"
 
 
@@ -20,6 +20,8 @@ def current() -> tuple[str, str]:
     """(study's identifier, annotator's name), each empty where there is none."""
     asked = (st.query_params.get(STUDY, ""), st.query_params.get(NAME, ""))
     if asked[0]:
+        if asked != st.session_state.get(_OPEN, asked):
+            _forget()
         st.session_state[_OPEN] = asked
         return asked
     study, name = st.session_state.get(_OPEN, ("", ""))
@@ -30,9 +32,14 @@ def current() -> tuple[str, str]:
 def open_study(study: str, name: str) -> None:
     """Annotate this study under this name from the next time the page is drawn."""
     st.session_state[_OPEN] = (study, name)
-    for key in (_ITEM, _SEEN):
-        st.session_state.pop(key, None)
+    _forget()
     _write(study, name)
+
+
+def _forget() -> None:
+    """What is known of the place in a study is of one study and one name."""
+    for key in (_ITEM, _SEEN, _TOLD):
+        st.session_state.pop(key, None)
 
 
 def leave() -> None:
@@ -65,6 +72,16 @@ def item() -> int | None:
 def set_item(number: int) -> None:
     """Show this item from the next time the page is drawn."""
     st.session_state[_ITEM] = number
+
+
+def is_told(number: int) -> bool:
+    """Whether the known answer of this item stands there."""
+    return bool(st.session_state.get(_TOLD) == number)
+
+
+def set_told(number: int | None) -> None:
+    """Show the known answer of this item; None for no item."""
+    st.session_state[_TOLD] = number
 
 
 def set_drawn(number: int) -> None:

@@ -120,6 +120,20 @@ def test_every_click_is_stored_and_a_new_visit_goes_on(pilot):
     assert list(Studies(shared_store()).annotations(pilot)) == ["Ada"]
 
 
+def test_the_next_person_in_the_same_tab_is_not_shown_the_known_answer(pilot):
+    app = press(press(begun("Ada", pilot), "1"), "enter")
+    assert "You chose" in texts(app)
+    app = app.button(key="study_leave").click().run()
+    app.text_input(key=f"study_name_{pilot}").set_value("Bob")
+    app = app.button(key="study_begin").click().run()
+    assert "You chose" not in texts(app) and at(app).startswith("Training") and not on(app)
+    app = press(press(app, "2"), "enter")
+    assert "You chose" in texts(app) and mine(pilot, "Bob")[0].choice == {FIVE[1]}
+    app.query_params["name"] = "Cleo"  # a link, in the same tab
+    app = app.run()
+    assert "You chose" not in texts(app) and at(app).startswith("Training") and not on(app)
+
+
 def test_nothing_chosen_is_told_and_stays(pilot):
     app = press(begun("Ada", pilot), "enter")
     assert "Nothing is chosen. Choose at least one category, or None (key 0)." in texts(app)

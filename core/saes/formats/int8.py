@@ -101,8 +101,10 @@ def to_sae_lens(source: Path, target: Path) -> None:
     weights = {
         "W_enc": dequantise(stored["encoder"], stored["encoder_scale"]).T.contiguous(),
         "W_dec": dequantise(stored["decoder"], stored["decoder_scale"]),
-        **{name: stored[name] for name in ("b_enc", "b_dec", "threshold")},
+        **{name: stored[name] for name in ("b_enc", "b_dec")},
     }
+    if config.get("architecture") == "jumprelu":  # of other architectures SAELens refuses thresholds, which are 0 there
+        weights["threshold"] = stored["threshold"]
     save_file(weights, target / WEIGHTS)
     (target / CONFIG).write_text(json_text(config, indent=1) + "\n", encoding="utf-8")
 

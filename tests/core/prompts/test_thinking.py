@@ -7,7 +7,9 @@ import pytest
 from core import Conversation, Edits, Engine
 from core.answers.generate import decode_answer
 from core.answers.likelihood import Reference
+from core.answers.rule_judges import before_digests
 from core.answers.thoughts import begins_with_thought, can_think, score_note
+from core.judges.first_token import first_token_judge
 from core.prompts.template import make_prompt, read_template
 from core.prompts.thinking import SWITCHES, closing, open_thought, what_is_said
 from tests.conftest import make_tokenizer
@@ -80,6 +82,18 @@ def test_an_engine_thinks_or_not_with_one_model(tiny):
     assert engine.runtime.template.thinking is False and on.runtime.template.thinking is True
     assert len(on.prompt("hello")) < len(engine.prompt("hello")), "the empty thought stands before the answer"
     assert on.with_thinking(False).prompt("hello") == engine.prompt("hello")
+
+
+def test_verdicts_of_a_model_that_thinks_are_another_judges(tiny):
+    """Verdicts are stored by revision: a thought that stands before the answer changes what the model says of it."""
+    engine = engine_with(tiny, TEMPLATES["enable_thinking"])
+    on = engine.with_thinking(True)
+    scores = [first_token_judge(one).judge([PROMPTS[0]], [""])[0].score for one in (engine, on)]
+    assert scores[0] != pytest.approx(scores[1], abs=1e-4)
+    for judges in ((first_token_judge(engine), first_token_judge(on)), (engine.judge, on.judge)):
+        before, after = (one.revision for one in judges)
+        assert before != after and before_digests(before) == before_digests(after)
+    assert engine_with(tiny, TEMPLATES["enable_thinking"]).judge.revision == engine.judge.revision
 
 
 def test_scores_are_read_behind_the_closed_thought(tiny):

@@ -1,6 +1,7 @@
 """int8 storage: what is read back is exactly int8 · scale, close to what was stored, and the same everywhere."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -96,6 +97,27 @@ def test_as_a_folder_of_saelens_it_computes_the_same(folders, tmp_path) -> None:
     x = torch.randn(50, D_MODEL, generator=torch.Generator().manual_seed(3))
     small = open_sae("sae_lens", folders[1])
     assert torch.allclose(sae.encode(x), activations(x, small.block(0, D_SAE), small.output_bias), atol=1e-5)
+
+
+def test_a_standard_sae_comes_back_without_thresholds(folders, tmp_path) -> None:
+    from sae_lens import SAE
+
+    plain = tmp_path / "plain"
+    shutil.copytree(folders[0], plain)
+    tensors = load_file(plain / WEIGHTS)
+    save_file({name: one for name, one in tensors.items() if name != "threshold"}, plain / WEIGHTS)
+    config = json.loads((plain / "cfg.json").read_text()) | {"architecture": "standard"}
+    (plain / "cfg.json").write_text(json.dumps(config))
+    shrink(plain, tmp_path / "small")
+    to_sae_lens(tmp_path / "small", tmp_path / "again")
+    assert load_file(tmp_path / "again" / WEIGHTS).keys() == load_file(plain / WEIGHTS).keys()
+    x = torch.randn(50, D_MODEL, generator=torch.Generator().manual_seed(3))
+    small = open_sae("sae_lens", tmp_path / "small")
+    expected = activations(x, small.block(0, D_SAE), small.output_bias)
+    assert (
+        torch.allclose(SAE.load_from_disk(str(tmp_path / "again"), device="cpu").encode(x), expected, atol=1e-5)
+        and (expected > 0).any()
+    )
 
 
 def test_saelens_refuses_it_rather_than_misreading_it(folders) -> None:
