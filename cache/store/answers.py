@@ -54,7 +54,9 @@ def file_answers(file: PromptFile, prompts: str | None = None, answers: str | No
             f"a column (--prompt-column on the command line). The columns are {columns}."
         )
     pairs = [Pair(*row) for row in file.table[[prompt, answer]].itertuples(index=False, name=None)]
-    blank = [number for number, pair in enumerate(pairs, 1) if isinstance(pair.prompt, str) and not pair.prompt.strip()]
+    blank = [
+        number for number, pair in enumerate(pairs, 1) if not isinstance(pair.prompt, str) or not pair.prompt.strip()
+    ]
     if blank:
         raise InputError(
             f"{counted(len(blank), 'row')} of {file.name} without a prompt (the first is row {blank[0]:,}). Write the "

@@ -145,10 +145,17 @@ class Audits:
         """How many audits were ever appended."""
         return int(self.store.rows("select count(*) from audits")[0][0])
 
-    def save_set(self, model: str, digests: Digests, name: str, edits: str) -> None:
-        """Keep an edit set under a name; saved again under the same name, the name stands for the new one. What was
-        saved under it with other files stays beside it. digests: the files that are loaded now."""
-        self.store.insert("saved_sets", [(now(), model, name, edits, digests.weights, digests.sae_text)])
+    def save_set(self, model: str, digests: Digests, name: str, edits: str) -> str:
+        """Keep an edit set under a name, and return the name: where another set of these files has it, a number is put
+        behind, so that none takes another's place. What was saved under it with other files stays beside it. digests:
+        the files that are loaded now."""
+        files = digests.weights, digests.sae_text
+        known = {one.name: one.edits for one in self.saved_sets(model) if (one.weights, one.sae_digests) == files}
+        free, number = name, 2
+        while known.get(free, edits) != edits:
+            free, number = f"{name} ({number})", number + 1
+        self.store.insert("saved_sets", [(now(), model, free, edits, *files)])
+        return free
 
     def saved_sets(self, model: str) -> list[SavedSet]:
         """All sets of `model`, newest first; a name can be there once for each set of files."""

@@ -63,7 +63,7 @@ def case_checks(known: Known, case: Case, name: str) -> list[Check]:
         n = place[edits]
         checks.append(near(where, "refusal score", state.refusal_score, score[n], tolerance.score))
         checks.append(near(where, "P(refusal token)", state.p_refusal, found.p_refusal[0, n], tolerance.score / 4))
-        checks.append(near(where, "KL here", state.kl, found.kl[0, n], _share(state.kl, found.kl[0, n], tolerance)))
+        checks.append(near(where, "KL here", state.kl, found.kl[0, n], share_of(state.kl, found.kl[0, n], tolerance)))
         checks.append(_cosines(where, state.cosine, found.cosine[0, n], tolerance))
     for owner, number, draw, edits in draws:
         where = f"{name}{owner}, control {number}"
@@ -98,9 +98,9 @@ def _lost(known: Known, edits: Edits) -> str:
     return f"the SAE of layer {layers[0]} is another" if layers else ""
 
 
-def _share(first: float, second: float, tolerance: Tolerance) -> float:
-    """A tolerance in proportion, with a floor for numbers near 0."""
-    return max(tolerance.share * max(abs(first), abs(float(second))), tolerance.share / 10)
+def share_of(first: float, second: float, tolerance: Tolerance) -> float:
+    """A tolerance in proportion, with a least one for numbers near 0."""
+    return max(tolerance.share * max(abs(first), abs(float(second))), tolerance.least)
 
 
 def _numbers(state: State) -> list[tuple[str, float]]:
@@ -132,7 +132,9 @@ def _feature(
         yield equal(where, "label", one.label, label)
     if key in seen:
         activation, cosine = seen[key]
-        yield near(where, "activation", one.activation, activation, _share(one.activation, activation, known.tolerance))
+        yield near(
+            where, "activation", one.activation, activation, share_of(one.activation, activation, known.tolerance)
+        )
         if one.cosine is not None:
             yield near(where, "cosine with the direction", one.cosine, cosine, known.tolerance.cosine)
     if one.effect is not None:
@@ -175,7 +177,7 @@ def _costs(known: Known, states: Sequence[tuple[State, Edits]], name: str) -> It
         if here is None or here.prompts != before.prompts:
             yield unchecked(where, "KL, benign", before.kl, "the benign prompts here are others")
         else:
-            within = _share(before.kl, here.kl, known.tolerance)
+            within = share_of(before.kl, here.kl, known.tolerance)
             yield near(where, "KL, benign", before.kl, here.kl, within)
             yield near(where, "KL, benign, lower end", before.kl_low, here.kl_low, within)
             yield near(where, "KL, benign, upper end", before.kl_high, here.kl_high, 2 * within)
@@ -195,7 +197,7 @@ def _waking(known: Known, case: Case, states: Sequence[tuple[State, Edits]], nam
                 "woken features",
                 float(state.woken),
                 len(frame),
-                _share(state.woken, len(frame), known.tolerance),
+                share_of(state.woken, len(frame), known.tolerance),
             )
             if state is case.states[1]:  # whose strongest ones are named (`core.card.make`)
                 yield from _woken(known, case, frame, name)
@@ -230,6 +232,6 @@ def _put_back(known: Known, case: Case, name: str) -> Iterator[Check]:
         assert before is not None
         if edits in here:
             now = here[edits].put_back
-            yield near(where, "put back", before, now, _share(before, now, known.tolerance))
+            yield near(where, "put back", before, now, share_of(before, now, known.tolerance))
         else:
             yield unchecked(where, "put back", before, _lost(known, edits))

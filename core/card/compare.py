@@ -20,12 +20,14 @@ Outcome = Literal["agrees", "differs", "not checked"]
 
 
 class Tolerance(NamedTuple):
-    """score: of refusal scores, in nats of log-odds. cosine: of cosines. share: of a KL, an activation or a share put
-    back, as a part of the larger one. exact_text: whether greedy answers have to be the same text. why: in words."""
+    """score: of refusal scores, in nats of log-odds. cosine: of cosines. share: of a KL, an activation, a probability
+    or a share put back, as a part of the larger one; least: allowed of these however small they are. exact_text:
+    whether greedy answers have to be the same text. why: in words."""
 
     score: float
     cosine: float
     share: float
+    least: float
     exact_text: bool
     why: str
 
@@ -34,13 +36,13 @@ def tolerance_for(card: Source, here: Source) -> Tolerance:
     """By device and number format of the card and of this machine."""
     where = f"{card.dtype} on {card.device} in the card, {here.dtype} on {here.device} here"
     if card.dtype != here.dtype:
-        return Tolerance(0.5, 0.02, 0.15, False, f"another number format: {where}")
+        return Tolerance(0.5, 0.02, 0.15, 0.015, False, f"another number format: {where}")
     exact, same = card.dtype == "float32", card.device == here.device
     if not same:
-        score, cosine, share = (0.05, 0.002, 0.02) if exact else (0.5, 0.02, 0.15)
-        return Tolerance(score, cosine, share, False, f"another device: {where}")
-    score, cosine, share = (0.01, 0.001, 0.01) if exact else (0.25, 0.01, 0.1)
-    return Tolerance(score, cosine, share, True, f"the same number format and kind of device: {where}")
+        limits = (0.05, 0.002, 0.02, 1e-4) if exact else (0.5, 0.02, 0.15, 0.015)
+        return Tolerance(*limits, False, f"another device: {where}")
+    limits = (0.01, 0.001, 0.01, 1e-5) if exact else (0.25, 0.01, 0.1, 0.01)
+    return Tolerance(*limits, True, f"the same number format and kind of device: {where}")
 
 
 class Check(NamedTuple):

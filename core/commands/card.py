@@ -208,8 +208,8 @@ def _lines(found: Checked) -> str:
 def _tolerance(found: Checked) -> str:
     within = found.tolerance
     return (
-        f"Tolerance: ±{within.score:g} on a refusal score, ±{within.cosine:g} on a cosine, {within.share:.0%} of a KL "
-        f"or an activation; {within.why}."
+        f"Tolerance: ±{within.score:g} on a refusal score, ±{within.cosine:g} on a cosine, {within.share:.0%} of a KL, "
+        f"a probability, an activation or a share put back (at least ±{within.least:g}); {within.why}."
     )
 
 

@@ -18,6 +18,8 @@ from core.prompts.checks import prompts_digest, same_text_key
 from core.prompts.public_sets import PromptList
 from core.prompts.shipped import ShippedPrompt, read_shipped
 
+#: What stands for no category, in lower case; so no category can be called that.
+NO_CATEGORY = "none"
 #: Fewer prompts than this say nothing of a category.
 FEWEST = 8
 
@@ -73,11 +75,16 @@ def labelled(
 ) -> Labelled:
     """From rows as they stand. only: these categories. A text that occurs twice, or has no category, is left out.
 
-    Raises InputError for a list without categories, with a single one and no contrast prompts, or without the wanted.
+    Raises InputError for a list without categories, with one called “none”, with a single one and no contrast prompts,
+    or without the wanted.
     """
     if not any(map(str.strip, categories)):
         raise InputError(
             f"{origin} has no categories. Give a file with a column “category”, or name its column (--category-column)."
+        )
+    if taken := next((name.strip() for name in categories if name.strip().lower() == NO_CATEGORY), ""):
+        raise InputError(
+            f"{origin} has a category “{taken}”, which stands for no category here. Rename it, or leave it empty."
         )
     seen, rows = set[str](), list[tuple[str, str]]()
     for text, name in zip(texts, categories, strict=True):

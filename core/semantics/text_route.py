@@ -13,23 +13,23 @@ import numpy as np
 
 from core.edits.edits import Feature
 from core.judges.agreement import Agreement, agreement
-from core.prompts.categories import Labelled
+from core.prompts.categories import NO_CATEGORY, Labelled
 from core.semantics.categories import CategoryTests
 from core.semantics.vectors import vectors
 from core.semantics.words import content, explanation
 
-NONE, SEVERAL = "none", "several"
+SEVERAL = "several"
 
 
 def categories_by_text(labels: Sequence[str], prompts: Labelled) -> list[str]:
     """The category of each label, or “none”. Nearest is the mean of a category's text vectors, by cosine."""
     said, texts = vectors([content(label) for label in labels], [*prompts.texts, *prompts.contrast])
-    of = np.array([*prompts.categories, *[NONE] * len(prompts.contrast)])
-    names = [*prompts.names, *([NONE] if prompts.contrast else [])]
+    of = np.array([*prompts.categories, *[NO_CATEGORY] * len(prompts.contrast)])
+    names = [*prompts.names, *([NO_CATEGORY] if prompts.contrast else [])]
     middles = np.stack([np.asarray(texts[np.flatnonzero(of == name)].mean(0)).ravel() for name in names])
     middles /= np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-12)
     near = said @ middles.T
-    return [names[int(row.argmax())] if row.any() else NONE for row in near]
+    return [names[int(row.argmax())] if row.any() else NO_CATEGORY for row in near]
 
 
 class Part(NamedTuple):
@@ -49,7 +49,7 @@ def agreement_of_routes(parts: Sequence[Part]) -> Agreement:
         by_firing += here[0]
         by_text += here[1]
     names = dict.fromkeys(name for part in parts for name in part.tests.names)
-    return agreement(by_firing, by_text, [*names, NONE])
+    return agreement(by_firing, by_text, [*names, NO_CATEGORY])
 
 
 def _routes(tests: CategoryTests, labels: Mapping[Feature, str], prompts: Labelled) -> tuple[list[str], list[str]]:
@@ -59,6 +59,6 @@ def _routes(tests: CategoryTests, labels: Mapping[Feature, str], prompts: Labell
         for place, feature in enumerate(tests.features)
         if tests.active[place] and explanation(labels.get(feature, "")) and tests.verdict(place) != SEVERAL
     ]
-    by_firing = [tests.best(place) or NONE for place in places]
+    by_firing = [tests.best(place) or NO_CATEGORY for place in places]
     by_text = categories_by_text([labels[tests.features[place]] for place in places], prompts) if places else []
     return by_firing, by_text

@@ -188,7 +188,7 @@ def _sets(run: str, ledger: Ledger, inputs: Inputs) -> None:
         alt="Minimal feature sets by prompt",
         column_config={
             "of": st.column_config.NumberColumn("candidates"),
-            "tau": st.column_config.NumberColumn("τ", format="%.1f"),
+            "tau": st.column_config.NumberColumn("τ", format="%g"),
             "features": st.column_config.ListColumn("features, layer-index"),
         },
     )

@@ -16,6 +16,7 @@ from core.semantics.lists import FeatureList, quick_list, read_list, write_list
 from core.semantics.words import explanation
 from pages.features import source
 from pages.shared import measurements, notice
+from pages.shared.saved_sets import kept_as
 from pages.shared.text import counted
 from pages.shared.workspace.state import words_for
 
@@ -82,8 +83,7 @@ def _save(engine: Engine, features: list[Feature]) -> None:
     if not name:
         notice.say("Type a name for the list first.")
         return
-    _keep(engine, name, features)
-    notice.say(f"Saved as “{name}”.")
+    notice.say(kept_as(name, _keep(engine, name, features)))
 
 
 def _import(engine: Engine) -> None:
@@ -93,14 +93,16 @@ def _import(engine: Engine) -> None:
         return
     try:
         found = read_list(given.getvalue().decode("utf-8", "replace"), engine.spec, given.name)
-        name = (found.name.strip() or given.name.removesuffix(".json"))[:60]
-        _keep(engine, name, list(found.features))
+        wanted = (found.name.strip() or given.name.removesuffix(".json"))[:60]
+        name = _keep(engine, wanted, list(found.features))
     except InputError as error:
         notice.say(str(error))
         return
     st.session_state.update({source.SOURCE: source.A_LIST, source.LIST: name})
-    notice.say(f"Imported as “{name}”: {counted(len(found.features), 'feature')}.")
+    notice.say(f"{kept_as(wanted, name, 'Imported')} It has {counted(len(found.features), 'feature')}.")
 
 
-def _keep(engine: Engine, name: str, features: list[Feature]) -> None:
-    Audits(shared_store()).save_set(engine.spec.name, engine.runtime.digests, name, ",".join(words_for(features)))
+def _keep(engine: Engine, name: str, features: list[Feature]) -> str:
+    """The name that it is kept under."""
+    words = ",".join(words_for(features))
+    return Audits(shared_store()).save_set(engine.spec.name, engine.runtime.digests, name, words)

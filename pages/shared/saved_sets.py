@@ -114,5 +114,11 @@ def _save(store: Audits, model: str, digests: Digests, edits: str) -> None:
     if not name:
         notice.say("Type a name for the set first.")
         return
-    store.save_set(model, digests, name[:60], edits)
-    notice.say(f"Saved as “{name[:60]}”.")
+    notice.say(kept_as(name[:60], store.save_set(model, digests, name[:60], edits)))
+
+
+def kept_as(wanted: str, name: str, done: str = "Saved") -> str:
+    """What became of a name."""
+    return (
+        f"{done} as “{name}”." if name == wanted else f"{done} as “{name}”, because another set is called “{wanted}”."
+    )

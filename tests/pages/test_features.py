@@ -271,6 +271,13 @@ def test_an_exported_list_is_imported_again_and_another_models_is_refused(visit)
     text = lists.exported(engine, read_labels(engine.spec.labels), "Mine", [Feature(1, 3), Feature(2, 7)])
     checked(app.file_uploader(key=lists.UPLOAD).set_value(("mine.json", text.encode(), "application/json")).run())
     assert shown(app)["feature"].tolist() == ["1-3", "2-7"] and "Imported as “Mine”" in texts(app)
+    changed = lists.exported(engine, read_labels(engine.spec.labels), "Mine", [Feature(1, 3)]).encode()
+    checked(app.file_uploader(key=lists.UPLOAD).set_value(("mine.json", changed, "application/json")).run())
+    assert shown(app)["feature"].tolist() == ["1-3"]
+    assert "Imported as “Mine (2)”, because another set is called “Mine”. It has 1 feature." in texts(app).replace(
+        "\\", ""
+    )
+    assert [one.name for one in Audits(store.shared_store()).saved_sets(PAGE_MODEL)] == ["Mine (2)", "Mine"]
     other = text.replace(PAGE_MODEL, "gpt2-small").encode()
     checked(app.file_uploader(key=lists.UPLOAD).set_value(("mine.json", other, "application/json")).run())
     assert "Load that model first" in texts(app)

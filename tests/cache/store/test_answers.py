@@ -1,5 +1,7 @@
 """Answers of a file and of a run: which columns, which stages, and what cannot be used."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -83,6 +85,9 @@ def test_answers_are_the_same_by_what_they_say():
 
 def test_a_row_without_a_prompt_is_refused(tmp_path):
     (tmp_path / "f.csv").write_text("prompt,answer\na,x\n,y\n ,z\n")
+    rows = [{"prompt": None, "answer": "x"}, {"prompt": "hi", "answer": None}, {"prompt": "", "answer": ""}]
+    with pytest.raises(InputError, match=r"2 rows of f\.json without a prompt \(the first is row 1\)"):
+        file_answers(read_prompts(json.dumps(rows).encode(), "f.json"))
     with pytest.raises(InputError, match=r"2 rows of f\.csv without a prompt \(the first is row 2\)"):
         read_answers(tmp_path / "f.csv")
 

@@ -90,12 +90,16 @@ def test_an_audit_is_found_behind_any_number_of_repetitions(path):
     assert len(audits.recent("tiny")) == 3
 
 
-def test_named_sets_are_replaced_by_name_and_by_model(path):
+def test_a_name_that_is_taken_is_numbered_and_no_set_is_lost(path):
     audits = Audits(Store(path))
-    audits.save_set("tiny", LOADED, "mine", "1-1")
-    audits.save_set("tiny", LOADED, "mine", "1-2,1-3")
-    audits.save_set("other", LOADED, "mine", "9-9")
-    assert audits.saved_sets("tiny") == [SavedSet("mine", "1-2,1-3", "w", "1:a,2:b")]
+    assert audits.save_set("tiny", LOADED, "mine", "1-1") == "mine"
+    assert audits.save_set("tiny", LOADED, "mine", "1-2,1-3") == "mine (2)"
+    assert audits.save_set("tiny", LOADED, "mine", "1-4") == "mine (3)"
+    assert audits.save_set("tiny", LOADED, "mine", "1-2,1-3") == "mine (2)", "the same set is not there twice"
+    assert audits.save_set("other", LOADED, "mine", "9-9") == "mine"
+    kept = {one.name: one.edits for one in audits.saved_sets("tiny")}
+    assert kept == {"mine": "1-1", "mine (2)": "1-2,1-3", "mine (3)": "1-4"} and len(audits.saved_sets("tiny")) == 3
+    assert SavedSet("mine", "1-1", "w", "1:a,2:b") in audits.saved_sets("tiny")
 
 
 def test_sets_and_audits_of_other_files_stay_beside_those_of_the_files_that_are_loaded(path):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from core import Edits, Engine, Feature, load
+from core.card.again import share_of
 from core.card.compare import Checked, alike, near, tolerance_for, unchecked
 from core.card.features import About, Meaning
 from core.card.files import write_card
@@ -168,6 +169,14 @@ def test_another_device_or_format_has_a_wider_tolerance_that_is_stated(card):
     )
     assert same.score < device.score < dtype.score and same.exact_text and not device.exact_text
     assert "cuda here" in device.why and "another number format" in dtype.why
+    assert same.share == 0.01 and same.least < device.least < dtype.least
+
+
+def test_a_small_kl_is_held_to_its_share_too(card):
+    within = tolerance_for(card.source, card.source)
+    assert near("", "KL", 1e-4, 1e-3, share_of(1e-4, 1e-3, within)).outcome == "differs"
+    assert near("", "KL", 2e-3, 2.9e-3, share_of(2e-3, 2.9e-3, within)).outcome == "differs"
+    assert near("", "KL", 1e-6, 3e-6, share_of(1e-6, 3e-6, within)).outcome == "agrees", "as near 0 as makes no odds"
 
 
 def test_in_another_number_format_texts_are_not_compared(card, tiny_spec):

@@ -29,6 +29,12 @@ def test_a_file_keeps_its_finest_categories_row_by_row():
         file.categories("topic")
 
 
+@pytest.mark.parametrize("name", ["none", " None "])
+def test_no_category_can_be_called_what_stands_for_none(name):
+    with pytest.raises(InputError, match=r"has a category “[Nn]one”, which stands for no category here"):
+        labelled(HARMFUL, [name] * 10 + ["fraud"] * 10, [], "list.csv")
+
+
 @pytest.mark.parametrize("ending", ["csv", "json", "jsonl", "parquet"])
 def test_written_categories_are_read_back(tmp_path, ending):
     path = tmp_path / f"list.{ending}"
