@@ -182,8 +182,12 @@ def _shrink(options: argparse.Namespace) -> int:
     from core.training.shrinking import explained_variance, prompt_rows
 
     saes = {layer: Path(str(source)) for layer, source in find_saes(str(options.folder)).items()}
-    if options.out.resolve() == options.folder.resolve():
-        raise InputError("The result would overwrite the SAEs. Give another folder.")
+    targets = {n: options.out if len(saes) == 1 else options.out / folder.name for n, folder in saes.items()}
+    for folder in targets.values():
+        if folder.resolve() in {options.folder.resolve(), *(source.resolve() for source in saes.values())}:
+            raise InputError("The result would overwrite the SAEs. Give another folder.")
+        if folder.is_dir() and any(folder.iterdir()):
+            raise InputError(f"{folder} has files already. Give a new folder.")
     file = find_spec(options.model).prompts or prompts_file()
     with progress_bar() as progress:
         engine = load_plain(options.model, progress=progress)
@@ -191,7 +195,7 @@ def _shrink(options: argparse.Namespace) -> int:
     rows = prompt_rows(engine, prompts, tuple(saes))
     printed: list[tuple[str, ...]] = [("layer", "size before", "size after", "explained variance before", "after")]
     for layer, folder in saes.items():
-        target = options.out if len(saes) == 1 else options.out / folder.name
+        target = targets[layer]
         shrink(folder, target)
         before, after = (explained_variance(place, rows[layer]) for place in (folder, target))
         sizes = [

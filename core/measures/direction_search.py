@@ -120,6 +120,7 @@ def search(
         "model_id": runtime.spec.model_id,
         "revision": runtime.spec.revision,
         "weights": runtime.digests.weights,
+        **({} if (thinks := runtime.template.thinking) is None else {"thinking": "on" if thinks else "off"}),
         "rule": rule,
         "chosen": layers,
         "n": {

@@ -58,9 +58,10 @@ def section(engine: Engine, key: str, request: Request) -> None:
         what = asked(engine, key, request, rule, judge)
         played = work.rounds().get(what) or ()
         going = st.session_state.get(_STARTED) == what
-        if not played and not going:
+        ended = bool(played and played[-1].ended)
+        if not ended and not going:
             st.button(
-                "Cut the heads",
+                "Continue" if played else "Cut the heads",
                 key="hydra_cut",
                 type="primary",
                 icon=":material/content_cut:",
@@ -72,10 +73,16 @@ def section(engine: Engine, key: str, request: Request) -> None:
         "no longer refuses, or no feature wakes. The control does to as many random active features what the set does "
         "to its own; the refusal direction has no counterpart in it."
     )
+    if played and not ended and not going:
+        st.warning(
+            f"Broken off after {counted(len(played), 'round')}: the model still refuses, and other features woke. "
+            "Continue to see how it ends.",
+            icon=":material/pause_circle:",
+        )
     slot = st.empty()
     if played:
-        _show(slot, played)
-    if going and not (played and played[-1].ended):
+        _show(slot, played, live=going and not ended)
+    if going and not ended:
         _play(engine, what, played, slot)
 
 

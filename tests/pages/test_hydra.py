@@ -5,6 +5,8 @@ The tour is in `test_tour.py`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,6 +148,26 @@ def test_heads_are_cut_round_by_round_and_a_rounds_set_can_be_taken(page):
     (take,) = (button for button in again.button if str(button.key).startswith("hydra_take_"))
     app = checked(take.click().run())
     assert len(workspace(app).words_on) == rounds["features"].iloc[-1]
+
+
+def test_rounds_that_were_broken_off_say_so_and_go_on(page, monkeypatch):
+    """As after a reload: the rounds stay with the process, and who had begun them with the session."""
+    edits, whole, most = "1-0,1-1,2-0", work.play, [1]
+
+    def play(*asked):
+        one = replace(next(iter(whole(*asked))), ended=None)
+        return islice([one, replace(one, number=2, ended="rounds spent")], most[0])
+
+    monkeypatch.setattr(work, "play", play)
+    app = view(page(edits=edits), state.HEADS)
+    app.button(key="hydra_cut").click()
+    checked(app.run())
+    most[0] = 2
+    app = view(page(edits=edits), state.HEADS)
+    assert "Broken off after 1 round" in app.warning[0].value and app.button(key="hydra_cut").label == "Continue"
+    app = checked(app.button(key="hydra_cut").click().run())
+    assert not app.warning and tables(app)[0].value["round"].tolist() == [1, 2]
+    assert "hydra_cut" not in [button.key for button in app.button] and "Ended: " in texts(app)
 
 
 def test_a_runs_minimal_set_can_be_taken(page):

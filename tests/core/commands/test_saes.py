@@ -119,6 +119,20 @@ def test_shrinking_says_what_it_costs(spec, tmp_path, capsys):
     assert sizes[1] < 0.45 * sizes[0] and not (tmp_path / "small" / "layer_1" / CARD).exists()
 
 
+@pytest.mark.parametrize("out", ["suite", "suite/layer_1", "full"])
+def test_shrinking_overwrites_nothing(spec, tmp_path, capsys, out):
+    """A suite of one SAE, whose own folder is not the suite's."""
+    weights = tmp_path / "suite" / "layer_1" / "sae_weights.safetensors"
+    make_sae(weights.parent, 1)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    before = weights.read_bytes()
+    assert main(["saes", "shrink", str(tmp_path / "suite"), str(tmp_path / out), "--model", NAME]) == 2
+    told = capsys.readouterr().err
+    assert ("has files already" if out == "full" else "would overwrite") in told and told.count("\n") == 1
+    assert weights.read_bytes() == before and (tmp_path / "full" / "mine.txt").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

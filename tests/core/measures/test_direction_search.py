@@ -104,6 +104,15 @@ def test_prompts_are_filtered_by_their_own_scores(refusing, sorted_texts):
     assert direction_search.filter_by_refusal(refusing.runtime, [], True) == []
 
 
+def test_a_direction_says_whether_the_model_was_let_think(refusing, sorted_texts):
+    _, refused, others = sorted_texts
+    runtime = refusing.runtime
+    for thinks, said in ((True, "on"), (False, "off"), (None, None)):
+        engine = Engine(replace(runtime, template=replace(runtime.template, thinking=thinks)), "for a test")
+        found = engine.compute_direction(refused, others, keep=False, max_new_tokens=FAST)
+        assert found.provenance.get("thinking") == said
+
+
 def test_scores_are_what_measuring_says(refusing, sorted_texts):
     _, refused, others = sorted_texts
     first = refusing.compute_direction(refused, others, keep=False, max_new_tokens=FAST)
