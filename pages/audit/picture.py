@@ -6,7 +6,6 @@ or an answer is read as markup.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,16 +15,20 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import Engine, __version__
+from core.prompts.conversation import PromptLike
 from pages.audit import charts
 from pages.audit.comparison import NOW, State
+from pages.audit.wrapped import wrapped
 from pages.shared import measurements
 from pages.shared.text import signed
 from pages.shared.verdicts import agreement
 from pages.shared.workspace import session
 from pages.shared.workspace.address import link_to
 
-#: Pixels of a column, letters in it, and lines of an answer at most; pixels from line to line.
-_COLUMN, _LETTERS, _LINES, _LEADING = 240, 40, 8, 16
+#: Pixels of a column, of the space to its right, and from line to line; font sizes of the prompt and of all else.
+_COLUMN, _GAP, _LEADING, _LARGE, _SMALL = 240, 12, 16, 15, 12
+#: Lines at most: of an answer, of an edit set in words, of the prompt, and of each turn before it.
+_ANSWER, _EDITS, _PROMPT, _TURN = 12, 3, 12, 3
 _GROUND, _INK, _GREY = "#fcfcfb", "#1e2732", "#4b5764"
 
 
@@ -41,7 +44,7 @@ def button(place: DeltaGenerator, engine: Engine, key: str, states: Sequence[Sta
             cosines = {one.name: one.side.cosine for one in states[1:]}
             lines = charts.line_frame(states[0].side.cosine, cosines.pop(NOW, None), cosines)
             layers = charts.layer_chart(measurements.bands(engine, key), lines, engine.direction().layer)
-        return png(now.prompt, states, layers, about, address)
+        return png(now.asked, states, layers, about, address)
 
     place.download_button(
         "Picture",
@@ -56,21 +59,27 @@ def button(place: DeltaGenerator, engine: Engine, key: str, states: Sequence[Sta
     )
 
 
-def png(prompt: str, states: Sequence[State], layers: alt.LayerChart | None, about: str, address: str) -> bytes:
-    """The picture. layers: the chart of `charts.layer_chart`; about: model, judge; address: the link to this view."""
+def png(asked: PromptLike, states: Sequence[State], layers: alt.LayerChart | None, about: str, address: str) -> bytes:
+    """The picture. layers: the chart of `charts.layer_chart`; about: model, judge; address: the link to this view,
+    which is there whole. Where another text is too long, it ends with “…”."""
     import vl_convert  # 33 MB of a renderer, which only a click on the button needs
 
     width = max(_COLUMN * len(states), 2 * _COLUMN)
-    letters = _LETTERS * width // _COLUMN
+    prompt = asked if isinstance(asked, str) else asked.text
     parts: list[alt.LayerChart | alt.FacetChart | alt.HConcatChart] = [
-        _text(textwrap.wrap(prompt, letters)[:3] or [""], width, size=15, bold=True),
+        _text(wrapped(prompt, width, _LARGE, bold=True, most=_PROMPT) or [""], width, size=_LARGE, bold=True),
         alt.hconcat(*[_column(one, states[0]) for one in states], spacing=0),
     ]
+    if not isinstance(asked, str):
+        before = [f"After {len(asked.history)} earlier messages of the conversation:"]
+        for role, text in asked.history:
+            before += wrapped(f"{role}: {text}", width, _SMALL, most=_TURN)
+        parts.insert(0, _text(before, width, colour=_GREY))
     if layers is not None:
         layers = layers.copy()
         layers.padding = alt.Undefined  # of the page's chart; a part of another chart may have none
         parts.append(layers.properties(width=width - 130, title="Cosine with the refusal direction, layer by layer"))
-    parts.append(_text([*textwrap.wrap(about, letters), *textwrap.wrap(address, letters)], width, colour=_GREY))
+    parts.append(_text([*wrapped(about, width, _SMALL), *wrapped(address, width, _SMALL)], width, colour=_GREY))
     palette = list(st.get_option("theme.light.chartCategoricalColors"))
     with alt.theme.enable("default"):
         chart = (
@@ -86,17 +95,17 @@ def _column(one: State, first: State) -> alt.LayerChart | alt.FacetChart:
     score = signed(one.side.score)
     if one.edits:
         score += f" ({signed(one.side.score - first.side.score)})"
-    lines = [one.name, *textwrap.wrap(one.edits.describe(), _LETTERS)[:2], f"refusal score {score}"]
+    room = _COLUMN - _GAP
+    lines = [one.name, *wrapped(one.edits.describe(), room, _SMALL, most=_EDITS), f"refusal score {score}"]
     if one.cost is not None and one.edits:
         lines.append(f"KL, benign {one.cost.kl:.3f}")
     lines.append(f"verdict: {one.verdict or 'not known yet'}")
-    answer = textwrap.wrap(one.answer or "", _LETTERS)
-    lines += ["", *answer[:_LINES], *(["…"] if len(answer) > _LINES else [])]
-    return _text(lines, _COLUMN, rows=_LINES + 7)
+    lines += ["", *wrapped(one.answer or "", room, _SMALL, most=_ANSWER)]
+    return _text(lines, _COLUMN, rows=_ANSWER + _EDITS + 5)
 
 
 def _text(
-    lines: Sequence[str], width: int, size: int = 12, bold: bool = False, colour: str = _INK, rows: int = 0
+    lines: Sequence[str], width: int, size: int = _SMALL, bold: bool = False, colour: str = _INK, rows: int = 0
 ) -> alt.LayerChart | alt.FacetChart:
     """Lines of text from the top left; the first of a column in bold."""
     leading = max(_LEADING, size + 4)
@@ -105,7 +114,7 @@ def _text(
     frame["bold"] = [bold or (rows > 0 and n == 0) for n in range(len(lines))]
     y = alt.Y("row:Q", axis=None, scale=alt.Scale(domain=[0, height], range=[0, height]))
     base = alt.Chart(frame).encode(x=alt.value(0), y=y, text="text:N")
-    mark: dict[str, Any] = {"align": "left", "baseline": "top", "fontSize": size, "color": colour, "limit": width}
+    mark: dict[str, Any] = {"align": "left", "baseline": "top", "fontSize": size, "color": colour}
     return alt.layer(
         base.transform_filter("datum.bold").mark_text(**mark, fontWeight="bold"),
         base.transform_filter("!datum.bold").mark_text(**mark),

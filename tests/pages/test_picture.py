@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from core import Edits, Feature
+from core import Conversation, Edits, Feature
 from pages.audit import charts, picture
 from pages.audit.comparison import NOW, UNEDITED, State
 from pages.shared.measurements import Cost, Side
@@ -45,6 +45,15 @@ def test_another_answer_or_address_is_another_picture():
     other = [*STATES[:1], STATES[1]._replace(answer="Something else"), STATES[2]]
     assert made(states=other).tobytes() != one and made("Another prompt").tobytes() != one
     assert made().tobytes() == one
+
+
+def test_a_longer_address_and_earlier_turns_take_more_room():
+    def height(asked, address="http://x/"):
+        return Image.open(io.BytesIO(picture.png(asked, STATES[:2], None, "demo", address))).height
+
+    assert height("p", "http://x/?edits=" + "5-800," * 60) > height("p")
+    assert height(Conversation((("user", "a"), ("assistant", "b"), ("user", "p")))) > height("p")
+    assert height("long " * 100) > height("p") and height("long " * 1000) == height("long " * 2000)
 
 
 def test_without_a_direction_the_answers_alone():
