@@ -24,6 +24,7 @@ from core.models.placement import computes_on, layer_devices
 from core.models.spec import ModelSpec
 from core.models.weights import load_weights
 from core.progress import NEVER, QUIET, Progress, part
+from core.prompts.beginning import check_beginning
 from core.prompts.template import read_template
 from core.saes.device_cache import Residency, budget_for
 from core.saes.dictionary import Dictionary
@@ -49,6 +50,8 @@ def load_runtime(
     progress("Loading the model", SAES_HERE)
     model, tokenizer, placement = load_weights(spec, folder, device, dtype)
     config = model.config.get_text_config()
+    template = read_template(tokenizer, spec.system, THINKING.read())
+    check_beginning(spec.name, template)
     check_refusal_tokens(spec.refusal_tokens, spec.name, config.vocab_size)
     _check_widths(spec, dictionaries, config.num_hidden_layers, config.hidden_size)
     places = layer_devices(decoder_layers(model))
@@ -60,7 +63,7 @@ def load_runtime(
         spec=spec,
         model=model,
         tokenizer=tokenizer,
-        template=read_template(tokenizer, spec.system, THINKING.read()),
+        template=template,
         dictionaries=dictionaries,
         residency=Residency(budget_for((first, *places))),
         device=first,

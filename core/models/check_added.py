@@ -23,6 +23,7 @@ from core.models.registry import check_new_name, from_added
 from core.models.spec import ModelSpec
 from core.models.tokenizer import load_tokenizer
 from core.progress import NEVER, QUIET, Progress, part
+from core.prompts.beginning import check_beginning
 from core.prompts.template import read_template
 from core.saes.find import find_saes, read_configs, saes_text
 from core.saes.published import SaeRef, is_release, published
@@ -224,5 +225,5 @@ def _tokenizer(name: str, place: str, folder: Path) -> Any:
             f"The tokenizer of “{name}” in {place} has no tokenizer.json, which gives the position of each token in "
             "the text. Choose a model that has one."
         )
-    read_template(tokenizer)
+    check_beginning(name, read_template(tokenizer))
     return tokenizer

@@ -154,6 +154,20 @@ def test_a_base_model_without_a_template_is_checked_and_loaded(tmp_path, local):
     assert load(found.spec, device="cpu", dtype="float32").measure(PROMPTS).p_refusal.shape == (2, 1)
 
 
+def test_a_model_whose_prompts_begin_with_what_was_typed_is_refused(tmp_path, local, tiny_spec):
+    """Neither BOS nor a template: the first token would be no other prompt's, and it is left out of every count."""
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = tokenizer.bos_token = None
+    tokenizer.save_pretrained(tmp_path / "base")
+    make_model(len(tokenizer)).save_pretrained(tmp_path / "base", safe_serialization=True)
+    for refused in (
+        lambda: check_draft(replace(local, model_id=str(tmp_path / "base"))),
+        lambda: load(replace(tiny_spec, model_id=str(tmp_path / "base")), device="cpu", dtype="float32"),
+    ):
+        with pytest.raises(InputError, match="neither a BOS token nor a chat template"):
+            refused()
+
+
 # What can be wrong with the model
 
 
