@@ -178,7 +178,7 @@ def about_of(
         written = Written(measured.writer, measured.sentences, scores)
     return About(
         prompts,
-        {name: wanted, RANDOM: drawn},
+        {f"the list “{name}”" if name in (RANDOM, ALL) else name: wanted, RANDOM: drawn},
         tests,
         shuffled,
         firing,

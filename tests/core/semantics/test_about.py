@@ -42,6 +42,10 @@ def test_suppressed_tokens_are_the_lowest_logits_of_the_decoder_row(tiny, found,
 def test_what_was_read_before_is_not_read_again(tiny, found, monkeypatch):
     monkeypatch.setattr(tiny, "activity", None)
     again = read_about(tiny, PROMPTS, "mine", FEATURES, no_labels(), found.firing)
+    for taken in (RANDOM, ALL):  # a list can be called anything, and is no other group for that
+        named = read_about(tiny, PROMPTS, taken, FEATURES, known(), found.firing)
+        assert named.groups == {f"the list “{taken}”": FEATURES, RANDOM: found.groups[RANDOM]}
+        assert len(about_tables(named)) == len(about_tables(found))
     assert (again.tests.area == found.tests.area).all() and again.evidence == found.evidence
 
 
