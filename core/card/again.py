@@ -62,9 +62,13 @@ def case_checks(known: Known, case: Case, name: str) -> list[Check]:
             continue
         n = place[edits]
         checks.append(near(where, "refusal score", state.refusal_score, score[n], tolerance.score))
-        checks.append(near(where, "P(refusal token)", state.p_refusal, found.p_refusal[0, n], tolerance.score / 4))
-        checks.append(near(where, "KL here", state.kl, found.kl[0, n], share_of(state.kl, found.kl[0, n], tolerance)))
-        checks.append(_cosines(where, state.cosine, found.cosine[0, n], tolerance))
+        for what, value, here in (
+            ("P(refusal token)", state.p_refusal, float(found.p_refusal[0, n])),
+            ("KL here", state.kl, float(found.kl[0, n])),
+        ):
+            checks.append(near(where, what, value, here, share_of(value, here, tolerance)))
+        if state.cosine:  # a model without a direction has none
+            checks.append(_cosines(where, state.cosine, found.cosine[0, n], tolerance))
     for owner, number, draw, edits in draws:
         where = f"{name}{owner}, control {number}"
         if why := _lost(known, edits):
@@ -109,8 +113,8 @@ def _numbers(state: State) -> list[tuple[str, float]]:
 
 def _cosines(where: str, card: Sequence[float], here: np.ndarray, tolerance: Tolerance) -> Check:
     """All layers as one number: the largest difference."""
-    if not card or len(card) != len(here):
-        return unchecked(where, "cosine by layer", "–", "the card has none" if not card else "another number of layers")
+    if len(card) != len(here):
+        return unchecked(where, "cosine by layer", "–", "another number of layers")
     apart = float(np.nanmax(np.abs(np.asarray(card) - here.astype(float))))
     return near(where, "cosine by layer, largest difference", 0.0, apart, tolerance.cosine)
 

@@ -29,7 +29,8 @@ class MatchedEdits:
     """Control edits for one edit set on one prompt.
 
     draws: the same edits of other features, layer by layer: as many active and as many dormant ones that remove as much
-    where the edits act (within 5% a layer where the prompt has such features). matched: in how many draws they do.
+    where the edits act (within 5% a layer where the prompt has such features), those at the first token alone for those
+    at the first token alone. matched: in how many draws they do.
     removed: norm removed by each draw over that by the set, NaN where the set removes nothing from this prompt. Empty
     where the set ablates no feature.
     """
@@ -59,10 +60,10 @@ def matched_edits(engine: Engine, prompt: PromptLike, edits: Edits, draws: int =
     alike: dict[tuple[str, float, Sensor | None], list[FeatureEdit]] = {}
     for item in items:
         alike.setdefault((item.positions, item.strength, item.when), []).append(item)
-    kinds = [_kind(engine, prompt, some) for some in alike.values()]
+    kinds = [kind for some in alike.values() for kind in _kinds(engine, prompt, some)]
     found = [
         [
-            matched(kind.layers, kind.like, np.random.default_rng([seed, draw, number]), barred)
+            matched(kind.layers, kind.like, np.random.default_rng([seed, draw, number]), barred | kind.barred)
             for number, kind in enumerate(kinds)
         ]
         for draw in range(draws)
@@ -76,27 +77,41 @@ def matched_edits(engine: Engine, prompt: PromptLike, edits: Edits, draws: int =
 
 class _Kind(NamedTuple):
     """Items that act at the same tokens with one strength. like: their features. layers: what fires at these tokens.
-    norm: what the items remove there, summed over layers."""
+    barred: features that are no counterpart, as they fire at other tokens where the items act. norm: what the items
+    remove, summed over layers."""
 
     items: list[FeatureEdit]
     like: list[Feature]
     layers: dict[int, ActiveLayer]
+    barred: set[Feature]
     norm: float
 
 
-def _kind(engine: Engine, prompt: PromptLike, items: list[FeatureEdit]) -> _Kind:
+def _kinds(engine: Engine, prompt: PromptLike, items: list[FeatureEdit]) -> list[_Kind]:
+    """Features that fire at the first token alone, BOS in most models, are matched with such ones there; all others
+    behind it. The activations at the first token are many times larger, and would decide every match."""
     like = list(dict.fromkeys(item.feature for item in items))
-    layers = active_layers(engine, prompt, {feature.layer for feature in like}, _acts_at(engine, prompt, items[0]))
+    where = _acts_at(engine, prompt, items[0])
+    first = where & (np.arange(len(where)) == 0)
+    layers = [active_layers(engine, prompt, {one.layer for one in like}, at) for at in (where & ~first, first)]
+    behind, at_first = ({Feature(n, int(i)) for n, one in found.items() for i in one.index} for found in layers)
+    alone = at_first - behind
+    parts = [
+        ([one for one in like if one not in alone], layers[0], alone),
+        ([one for one in like if one in alone], layers[1], behind),
+    ]
+    return [_kind([item for item in items if item.feature in part], at, bar) for part, at, bar in parts if part]
+
+
+def _kind(items: list[FeatureEdit], layers: dict[int, ActiveLayer], barred: set[Feature]) -> _Kind:
+    like = list(dict.fromkeys(item.feature for item in items))
     norm = sum(layer.removed(layer.rows_of(like)) for layer in layers.values())
-    return _Kind(items, like, layers, abs(items[0].strength) * norm)
+    return _Kind(items, like, layers, barred, abs(items[0].strength) * norm)
 
 
 def _acts_at(engine: Engine, prompt: PromptLike, item: FeatureEdit) -> np.ndarray:
-    """bool [positions]: where the edit acts on the prompt. BOS counts only for what acts there alone, since the
-    activations there are like nothing else's. Where a condition is met is read on the unedited prompt."""
+    """bool [positions]: where the edit acts on the prompt. Where a condition is met is read on the unedited prompt."""
     where = (engine.prompt(prompt).position_bits & POSITIONS[item.positions]) > 0
-    if item.positions != "bos":
-        where[0] = False
     if item.when is not None:
         sensor = engine.measure([prompt], [Edits()], watch=[item.when.feature]).activations[0, 0, 0]
         where &= sensor[: len(where)] > item.when.threshold

@@ -172,6 +172,15 @@ def test_another_device_or_format_has_a_wider_tolerance_that_is_stated(card):
     assert same.share == 0.01 and same.least < device.least < dtype.least
 
 
+def test_what_a_card_has_not_is_no_check_that_could_not_be_made(card, tiny):
+    """Without a direction there are no cosines."""
+    cases = tuple(
+        replace(case, states=tuple(replace(state, cosine=()) for state in case.states)) for case in card.cases
+    )
+    found = verify(replace(card, cases=cases), tiny)
+    assert not [one for one in found.checks if "cosine by layer" in one.what] and not found.count("not checked")
+
+
 def test_a_small_kl_is_held_to_its_share_too(card):
     within = tolerance_for(card.source, card.source)
     assert near("", "KL", 1e-4, 1e-3, share_of(1e-4, 1e-3, within)).outcome == "differs"

@@ -8,19 +8,43 @@ from core.edits.items import POSITIONS
 from core.hydra import matched_edits
 from tests.oracles import PROMPTS
 
-SET = Edits.ablate([Feature(1, i) for i in range(6)], strength=0.5) + Edits.ablate([Feature(2, 3)], "last")
+
+def firing(engine, text):
+    """Features of layer 1 → (whether it fires at the first token, whether behind it), by the definition."""
+    every = [Feature(1, i) for i in range(engine.widths[1])]
+    found = engine.measure([text], [Edits()], watch=every).activations[0, 0][:, : len(engine.prompt(text))]
+    return {one: (bool(row[0] > 0), bool((row[1:] > 0).any())) for one, row in zip(every, found, strict=True)}
 
 
 def test_controls_are_other_features_of_the_same_layers(tiny):
-    found = matched_edits(tiny, PROMPTS[1], SET, draws=5, seed=2)
+    fires = [one for one, (_, behind) in firing(tiny, PROMPTS[1]).items() if behind]
+    edits = Edits.ablate(fires[:6], strength=0.5) + Edits.ablate([Feature(2, 3)], "last")
+    found = matched_edits(tiny, PROMPTS[1], edits, draws=5, seed=2)
     assert len(found.draws) == len(found.removed) == 5 and 0 <= found.matched <= 5
     for draw in found.draws:
-        assert not set(draw.features) & set(SET.features)
+        assert not set(draw.features) & set(edits.features)
         assert sorted((i.feature.layer, i.positions, i.strength, i.value) for i in draw) == sorted(
-            (i.feature.layer, i.positions, i.strength, i.value) for i in SET
+            (i.feature.layer, i.positions, i.strength, i.value) for i in edits
         )
     assert len(set(found.draws)) > 1
-    assert matched_edits(tiny, PROMPTS[1], SET, draws=5, seed=2) == found
+    assert matched_edits(tiny, PROMPTS[1], edits, draws=5, seed=2) == found
+
+
+def test_features_that_fire_at_the_first_token_alone_are_matched_with_such_ones(tiny):
+    """They are not silent where the edits act, and neither is their control; nothing else fires in its place."""
+    text = "small town"
+    fires = firing(tiny, text)
+    alone = [one for one, (first, behind) in fires.items() if first and not behind]
+    silent = [one for one, (first, behind) in fires.items() if not first and not behind]
+    assert len(alone) >= 3 and len(silent) >= 2, "or the test shows nothing"
+    found = matched_edits(tiny, text, Edits.ablate(alone[:1]), draws=4)
+    assert found.removes and all(len(draw) == 1 for draw in found.draws)
+    assert {one for draw in found.draws for one in draw.features} <= set(alone[1:])
+    assert not matched_edits(tiny, text, Edits.ablate(silent[:1]), draws=4).removes
+    for draw in matched_edits(tiny, text, Edits.ablate(silent[:1]), draws=4).draws:
+        assert set(draw.features) <= set(silent[1:]), "a control of silent features is silent at the first token too"
+    behind_only = matched_edits(tiny, text, Edits.ablate(alone[:1], "instruction"), draws=4)
+    assert not behind_only.removes, "these edits do not act at the first token"
 
 
 def test_only_ablated_features_have_a_control(tiny):
