@@ -47,11 +47,15 @@ def choose(every: Sequence[Listed], asked: str = "") -> Listed:
 
 def join(studies: Studies, chosen: Listed) -> None:
     """A name and a button. A name that is in use is told, and asked about, before anything is shown under it."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    # A form, so that Enter begins; it sends the name with its button only.
+    with (
+        st.form(f"study_join_{chosen.study}", border=False),
+        st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
+    ):
         typed = st.text_input(
             "Your name or a pseudonym", key=f"{NAME}_{chosen.study}", max_chars=40, persist_state="session"
         )
-        begun = st.button("Begin", type="primary", icon=":material/play_arrow:", key="study_begin")
+        begun = st.form_submit_button("Begin", type="primary", icon=":material/play_arrow:", key="study_begin")
     if begun:
         st.session_state.pop(_ASKED, None)
         try:
