@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from core.labels.notes import COLUMNS, made_file
 from core.labels.origins import MADE_OF, origins_of
 from core.labels.sample import Sample
 from core.labels.source_texts import SOURCE_TEXTS, to_metadata
+from core.labels.token_text import TokenTexts
 from core.labels.wording import label_text, word
 from core.one_at_a_time import one_at_a_time
 from core.progress import NEVER, QUIET, Progress
@@ -156,13 +157,13 @@ def label_blocks(engine: Engine, sample: Sample, layer: int, x: torch.Tensor) ->
 
     x: float32 [tokens, d_model], that layer's residuals of the sample.
     """
-    pieces, special = _Pieces(engine.tokenizer), tuple(map(str, engine.tokenizer.all_special_tokens))
+    texts, special = TokenTexts(engine.tokenizer), tuple(map(str, engine.tokenizer.all_special_tokens))
     for block in engine.reader.strongest(layer, x[torch.from_numpy(sample.counted)], PLACES, FEATURES_AT_ONCE):
         yield pd.DataFrame(
             [
                 _row(
                     sample,
-                    pieces,
+                    texts,
                     special,
                     layer,
                     block.first + i,
@@ -179,7 +180,7 @@ def label_blocks(engine: Engine, sample: Sample, layer: int, x: torch.Tensor) ->
 
 def _row(
     sample: Sample,
-    pieces: _Pieces,
+    texts: TokenTexts,
     special: Sequence[str],
     layer: int,
     index: int,
@@ -196,16 +197,14 @@ def _row(
         if value <= 0 or len(words) == WORDS:
             break
         first, last = sample.bounds(row)
-        before = pieces.text(sample.ids[max(row - BEFORE, first) : row])
-        token = pieces.text(sample.ids[row : row + 1])
-        if (before, token) in seen:
+        here = texts.place(sample.ids, max(row - BEFORE, first), row, min(row + 1 + AFTER, last))
+        if here[:2] in seen:
             continue
-        seen.add((before, token))
+        seen.add(here[:2])
         if len(contexts) < CONTEXTS:
-            after = pieces.text(sample.ids[row + 1 : min(row + 1 + AFTER, last)])
-            contexts.append(Context(before, token, after, _digits(value, 4)))
-        words.append(word(token))
-    out = [word(pieces.text([token])) for token in promoted]
+            contexts.append(Context(*here, _digits(value, 4)))
+        words.append(word(here.token))
+    out = [word(texts.alone(token)) for token in promoted]
     label = label_text(contexts, [each for each, _ in Counter(words).most_common()], out, special)
     return layer, index, label, _digits(density, 6), _digits(values[0], 5), contexts_to_json(contexts), ", ".join(out)
 
@@ -213,19 +212,6 @@ def _row(
 def _digits(value: float, digits: int) -> float:
     """Significant digits, not decimals: a share or an activation can be small and is not 0 for that."""
     return float(f"{value:.{digits}g}")
-
-
-class _Pieces:
-    """Token ids to text, each token decoded by itself and once."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer, self._known = tokenizer, dict[int, str]()
-
-    def text(self, ids: Sequence[int] | np.ndarray) -> str:
-        for i in map(int, ids):
-            if i not in self._known:
-                self._known[i] = self._tokenizer.decode([i])
-        return "".join(self._known[int(i)] for i in ids)
 
 
 def _key(engine: Engine, sample: Sample, layer: int, origin: str) -> str:

@@ -20,6 +20,7 @@ from core.engine import Engine
 from core.errors import InputError
 from core.judges.agreement import Agreement
 from core.labels.notes import Labels
+from core.labels.token_text import TokenTexts
 from core.labels.wording import word
 from core.progress import NEVER, QUIET, Progress, part
 from core.prompts.categories import Labelled
@@ -236,9 +237,10 @@ def random_like(fires: Sequence[Feature], like: Collection[Feature], seed: int) 
 def _suppressed(engine: Engine, features: Sequence[Feature]) -> dict[Feature, tuple[str, ...]]:
     """The tokens each feature writes against, as a person can read them."""
     found: dict[Feature, tuple[str, ...]] = {}
+    texts = TokenTexts(engine.tokenizer)
     for layer in sorted({feature.layer for feature in features}):
         here = [feature for feature in features if feature.layer == layer]
         rows = engine.reader.suppressed(layer, np.array([feature.index for feature in here], dtype=np.int64))
         for feature, ids in zip(here, rows, strict=True):
-            found[feature] = tuple(word(engine.tokenizer.decode([i])) for i in ids)
+            found[feature] = tuple(word(texts.alone(i)) for i in ids)
     return found
