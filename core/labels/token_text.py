@@ -1,6 +1,7 @@
 """Token ids as text: alone, and as a place in a text with what stands around it.
 
-Knows: tokenizers. Does not know: features, labels. A character can be several tokens, each of which is none by itself.
+Knows: tokenizers. Does not know: features, labels. A character can be several tokens, each of which is none by itself;
+and some tokenizers, such as Llama 2's, decode a token that stands alone without the blank before it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 BROKEN = "\N{REPLACEMENT CHARACTER}"
 #: Tokens of one character at most, in UTF-8.
 _BYTES = 4
+_PROBE = "one or two of them"
 
 
 class Place(NamedTuple):
@@ -29,6 +31,8 @@ class TokenTexts:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer, self._known = tokenizer, dict[int, str]()
+        probe = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+        self._adds_up = "".join(map(self._piece, probe)) == self._decode(probe)
 
     def alone(self, token: int) -> str:
         """A token by itself; where it is a part of a character, as the vocabulary spells it."""
@@ -40,16 +44,20 @@ class TokenTexts:
         left out."""
         pieces = [self._piece(i) for i in ids[first:last]]
         here = at - first
-        if not any(BROKEN in piece for piece in pieces):
+        if self._adds_up and not any(BROKEN in piece for piece in pieces):
             return Place("".join(pieces[:here]), pieces[here], "".join(pieces[here + 1 :]))
         window = [int(i) for i in ids[first:last]]
-        texts = [self._decode(window[:count]) for count in range(len(window) + 1)]
-        begins = next((n for n in range(here, 0, -1) if not texts[n].endswith(BROKEN)), 0)
-        ends = range(here + 1, min(here + 1 + _BYTES, len(texts)))
-        end = next((n for n in ends if not texts[n].endswith(BROKEN)), here + 1)
-        token = texts[end].removeprefix(texts[begins]) or self._decode(window[begins:end])
-        after = texts[-1].removeprefix(texts[end])
-        return Place(texts[begins].lstrip(BROKEN), token, after.rstrip(BROKEN))
+
+        def text(count: int) -> str:
+            return self._decode(window[:count])
+
+        begins = next((n for n in range(here, 0, -1) if not text(n).endswith(BROKEN)), 0)
+        ends = range(here + 1, min(here + 1 + _BYTES, len(window) + 1))
+        end = next((n for n in ends if not text(n).endswith(BROKEN)), here + 1)
+        before, until = text(begins), text(end)
+        token = until.removeprefix(before) or self._decode(window[begins:end])
+        after = text(len(window)).removeprefix(until)
+        return Place(before.lstrip(BROKEN), token, after.rstrip(BROKEN))
 
     def _piece(self, token: int) -> str:
         token = int(token)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, decoders, models, normalizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from core.labels.token_text import BROKEN, TokenTexts
 from core.models.demo_base import base_folder
@@ -46,3 +47,32 @@ def test_tokens_of_whole_characters_are_as_they_were(tokenizer):
 def test_a_part_of_a_character_alone_is_spelt_as_the_vocabulary_does(tokenizer):
     parts = [i for i in tokenizer("🔓")["input_ids"] if BROKEN in tokenizer.decode([i])]
     assert parts and [TokenTexts(tokenizer).alone(i) for i in parts] == tokenizer.convert_ids_to_tokens(parts)
+
+
+def test_blanks_that_a_token_loses_when_it_stands_alone_are_kept():
+    """As in Llama 2: its decoder takes the first blank away."""
+    words = [
+        "<unk>",
+        *"▁abcdefghijklmnopqrstuvwxyz.",
+        "▁how",
+        "▁to",
+        "▁bake",
+        "▁bread",
+        "▁one",
+        "▁or",
+        "▁two",
+        "▁of",
+        "▁them",
+    ]
+    made = Tokenizer(models.Unigram([(word, -float(len(words) - n)) for n, word in enumerate(words)], unk_id=0))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>")
+    texts, ids = TokenTexts(tokenizer), tokenizer("how to bake bread.")["input_ids"]
+    pieces = [tokenizer.decode([i]) for i in ids]
+    assert "".join(pieces) == "howtobakebread.", "or the test shows nothing"
+    place = texts.place(ids, 0, 2, len(ids))
+    assert place == ("how to", " bake", " bread.") and texts.alone(ids[2]) == "bake"
+    assert texts.place(ids, 1, 2, 4) == ("to", " bake", " bread")
