@@ -161,16 +161,25 @@ def ratio(part: Sequence[float] | np.ndarray, whole: Sequence[float] | np.ndarra
     prompt with many counts for many. n: prompts with a whole above 0.
     """
     a, b = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
-    a, b = a[b > 0], b[b > 0]
-    if not len(b):
-        return Estimate(np.nan, 0, np.nan, np.nan)
+    return ratio_of_totals(a[b > 0], b[b > 0])
+
+
+def ratio_of_totals(part: Sequence[float] | np.ndarray, whole: Sequence[float] | np.ndarray) -> Estimate:
+    """The same over all prompts, those too whose whole is 0 or negative, such as a loss that an edit was to raise. NaN
+    where the total whole is not above 0; no interval where it is not in each of the draws.
+    """
+    a, b = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
+    if not b.sum() > 0:
+        return Estimate(np.nan, len(b), np.nan, np.nan)
     value, low, high = float(a.sum() / b.sum()), np.nan, np.nan
-    if len(b) > 1 and np.ptp(a / b) > 0 and len(b) < FEW:  # linearised around the ratio
+    varies = len(b) > 1 and np.ptp(a - value * b) > 1e-12 * np.abs(a).max()
+    if varies and len(b) < FEW:  # linearised around the ratio
         half = _students((a - value * b).std(ddof=1) / b.mean() / len(b) ** 0.5, len(b) - 1)
         low, high = value - half, value + half
-    elif len(b) > 1 and np.ptp(a / b) > 0:
+    elif varies:
         drawn = np.random.default_rng(SEED).multinomial(len(b), np.full(len(b), 1 / len(b)), RESAMPLES)
-        low, high = np.percentile((drawn @ a) / (drawn @ b), [2.5, 97.5])
+        if (drawn @ b).min() > 0:
+            low, high = np.percentile((drawn @ a) / (drawn @ b), [2.5, 97.5])
     return Estimate(value, len(b), float(low), float(high))
 
 

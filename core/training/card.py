@@ -203,7 +203,7 @@ def _figures(
     found: Fidelity, unedited: np.ndarray, replaced: np.ndarray, zeroed: np.ndarray, counted: int
 ) -> dict[str, Any]:
     """Losses: float64 [conversations], nats."""
-    recovered = statistics.ratio(zeroed - replaced, zeroed - unedited)
+    recovered = statistics.ratio_of_totals(zeroed - replaced, zeroed - unedited)
     intervals = {**found.intervals, "ce_recovered": (recovered.low, recovered.high)}
     return {
         "tokens": found.tokens,

@@ -20,6 +20,7 @@ from core.statistics import (
     paired,
     rate,
     ratio,
+    ratio_of_totals,
 )
 
 
@@ -157,6 +158,22 @@ def test_a_ratio_counts_prompts_by_their_marks():
     many = ratio(np.arange(1, 41) * 0.5, np.arange(1, 41) * 0.5 + 1)
     assert many.low < many.value < many.high < 1
     assert ratio([0], [0]).n == 0 and math.isnan(ratio([1, 2], [2, 4]).low)
+
+
+@pytest.mark.parametrize("n", [12, 60])
+def test_a_ratio_of_totals_is_of_every_prompt_also_where_a_whole_is_negative(n):
+    rng = np.random.default_rng(n)
+    whole = rng.normal(1.0, 1.2, n)
+    part = 0.4 * whole + rng.normal(0, 0.2, n)
+    found = ratio_of_totals(part, whole)
+    assert (whole < 0).any() and found.n == n
+    assert found.value == pytest.approx(part.sum() / whole.sum()) and found.low < found.value < found.high
+    assert ratio(part, whole).n == (whole > 0).sum() and ratio(part, whole).value != found.value
+    positive = np.abs(whole) + 0.1
+    assert ratio_of_totals(part, positive) == ratio(part, positive)
+    assert math.isnan(ratio_of_totals(part, -positive).value)
+    near_zero = ratio_of_totals(np.ones(60), np.resize([10.0, -9.9], 60))
+    assert near_zero.value > 0 and math.isnan(near_zero.low), "some draws have no total to divide by"
 
 
 def test_a_median_has_the_interval_of_order_statistics():

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from core.saes.columns import Columns
-from core.training.card import Sae, counted_tokens, fidelity, losses, make_card, random_dictionary
+from core.training.card import Sae, _figures, counted_tokens, fidelity, losses, make_card, random_dictionary
 from core.training.record import record
 
 
@@ -82,3 +82,15 @@ def test_figures_do_not_depend_on_where_conversations_end(rows) -> None:
     assert whole.explained_variance == pytest.approx(cut.explained_variance) and whole.l0 == pytest.approx(cut.l0)
     low, high = cut.intervals["explained_variance"]
     assert low < cut.explained_variance < high and whole.intervals["silent"] == cut.intervals["silent"]
+
+
+def test_the_interval_of_what_is_recovered_is_of_the_figure_beside_it(rows) -> None:
+    """Also where zeros in place of the residuals lowered the loss of some conversations."""
+    rng = np.random.default_rng(0)
+    unedited = rng.uniform(5, 6, 40)
+    zeroed = unedited + rng.normal(0.5, 0.6, 40)
+    replaced = unedited + rng.uniform(0.1, 0.3, 40)
+    found = _figures(fidelity(perfect(8), rows, [len(rows)]), unedited, replaced, zeroed, 400)
+    low, high = found["intervals"]["ce_recovered"]
+    assert (zeroed < unedited).any() and low < found["ce_recovered"] < high
+    assert found["ce_recovered"] == pytest.approx((zeroed - replaced).sum() / (zeroed - unedited).sum())
