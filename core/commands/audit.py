@@ -86,7 +86,7 @@ def _audit(engine: Engine, prompt: str, ablate: str, tokens: int, given: Sequenc
                 "edits": one.to_text(),
                 "refusal_score": round(float(found.refusal_score[0, column]), 4),
                 "p_refusal": float(f"{float(found.p_refusal[0, column]):.6g}"),  # it can be small
-                "kl": float(f"{float(found.kl[0, column]):.6g}") + 0.0,  # never −0
+                "kl": round(float(f"{float(found.kl[0, column]):.6g}"), 9),  # below is the noise of float32
                 "verdict": judged.verdict,
                 "reason": judged.reason,
                 "looping": judged.looping,

@@ -32,9 +32,9 @@ class Measurement:
     refusal_score: float64 [P, E], log(p + 1e-8) − log(1 − p + 1e-8) (Arditi et al. 2024).
     cosine: float32 [P, E, layers], resid_post at the last position against the direction, after the layer's own edit;
     NaN where the model has no direction yet. activations: float32 [P, E, W, positions], read before that layer's own
-    edit, NaN where a prompt has no such position. tokens: per prompt, its token pieces. kl: float64 [P, E], KL
-    divergence in nats of the edited next-token distribution from the unedited one at the last position, exactly 0 of
-    an empty edit set; None unless asked for.
+    edit, NaN where a prompt has no such position. tokens: per prompt, its token pieces. kl: float64 [P, E],
+    KL(unedited ‖ edited) of the next-token distributions at the last position, in nats, exactly 0 of an empty edit set;
+    None unless asked for.
     token_cosine: float32 [P, E, layers, positions], None unless asked for.
     """
 
@@ -98,15 +98,26 @@ def measure(
             logp = float64(batch.logits[part]).log_softmax(-1)
             p_refusal[places] = refusal_probability(runtime, logp)
             if reference is not None and kl is not None:
-                base = reference[places[0]].to(logp)
-                kl[places] = (base.exp() * (base - logp)).sum(-1).cpu().numpy()
+                kl[places] = divergences(reference[places[0]].to(logp.device), logp.float()).cpu().numpy()
         _read_pass(batch, prompts, plan, cosine, token_cosine, activations)
     if kl is not None:
-        # Of the unedited model from itself, 0 by definition; another batch's last digits would make it 5e-06.
+        # Of the unedited model from itself, 0 by definition, whatever another batch's last digits make it.
         kl[:, [column for column, one in enumerate(edits) if not one]] = 0.0
     return Measurement(
         p_refusal, refusal_score(p_refusal), cosine, activations, tuple(p.pieces for p in prompts), kl, token_cosine
     )
+
+
+def divergences(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """float64 [rows]: KL(first ‖ second) in nats, of log-probabilities float32 [rows, vocabulary].
+
+    Logarithms of float32 do not add up to quite 1, which alone would be 1e-5 nats, of either sign. So each token adds
+    p·(log p − log q) − p + q: never negative, 0 where both are equal to the bit, and the same sum where they add up.
+    """
+    log_p, log_q = float64(first), float64(second)
+    p = log_p.exp()
+    products = torch.where(p > 0, p * (log_p - log_q), 0.0)
+    return (products - p + log_q.exp()).clamp(min=0).sum(-1)
 
 
 def reference_logprobs(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Tensor:
@@ -114,7 +125,7 @@ def reference_logprobs(runtime: Runtime, prompts: Sequence[Prompt]) -> torch.Ten
     plan, found = runtime.plan([Edits()]), [torch.empty(0)] * len(prompts)
     for batch in run(runtime, plan, prompts):
         for row, prompt in enumerate(batch.prompts):
-            found[prompt] = batch.logits[row].log_softmax(-1).cpu()
+            found[prompt] = float64(batch.logits[row]).log_softmax(-1).float().cpu()
     return torch.stack(found)
 
 

@@ -11,6 +11,7 @@ import torch
 from core import Edits, Engine, Feature, refusal_score
 from core.forward.batches import shared_prefix
 from core.forward.token_budget import at_most
+from core.measures.scores import divergences
 from core.prompts.template import read_template
 from tests.conftest import make_tokenizer
 from tests.oracles import PLACES, PROMPTS, fast_logits, random_edits, slow
@@ -210,6 +211,35 @@ def test_kl_is_measured_from_the_unedited_model(tiny, plain, tiny_saes):
     np.testing.assert_allclose(tiny.kl(PROMPTS[:2], [Edits(), edits], tiny.reference(PROMPTS[:2])), found, atol=1e-7)
     np.testing.assert_allclose(tiny.kl(PROMPTS[:2], [Edits(), edits]), found, atol=1e-7)
     assert found[0, 1] > 0.01 and (found[:, 0] == 0).all()
+
+
+def test_small_kls_are_right_and_never_negative(tiny, plain, tiny_saes):
+    """Against the definition in float64 throughout. A normalisation in float32 would add 1e-5 to each."""
+    weak = [Edits.ablate([Feature(2, i)], strength=s) for i in range(8) for s in (0.02, 0.1)]
+    found = tiny.measure([PROMPTS[0]], weak, kl=True).kl[0]
+    base, *edited = (
+        slow(plain, tiny_saes, tiny.prompt(PROMPTS[0]), one).logits[-1].double().log_softmax(-1)
+        for one in (Edits(), *weak)
+    )
+    right = [(base.exp() * (base - one)).sum().item() for one in edited]
+    assert min(right) < 1e-6 < max(right), "or the test shows nothing"
+    np.testing.assert_allclose(found, right, rtol=2e-3, atol=1e-10)
+    nothing = tiny.measure(list(PROMPTS), [Edits.ablate([Feature(2, 3)], strength=0.0)] * 3, kl=True).kl
+    assert (nothing >= 0).all() and (nothing < 1e-10).all()
+
+
+def test_a_divergence_is_that_of_the_definition_and_0_of_equal_rows():
+    logits = 5 * torch.randn(2, 40, 300, generator=torch.Generator().manual_seed(0)).double()
+    first, second = logits.log_softmax(-1)
+    right = (first.exp() * (first - second)).sum(-1)
+    torch.testing.assert_close(divergences(first.float(), second.float()), right, rtol=1e-6, atol=1e-8)
+    assert (divergences(first.float(), first.float()) == 0).all()
+    near = (first + 1e-4 * torch.randn(first.shape, generator=torch.Generator().manual_seed(1))).log_softmax(-1)
+    small = (first.exp() * (first - near)).sum(-1)
+    found = divergences(first.float(), near.float())
+    assert (found >= 0).all() and torch.allclose(found, small, rtol=0.02, atol=1e-11) and small.max() < 1e-7
+    never = torch.tensor([[0.0, -1000.0, float("-inf")]])
+    assert torch.isfinite(divergences(never, torch.tensor([[-0.5, -1.0, -3.0]]))).all()
 
 
 def test_the_unedited_model_is_0_nats_from_itself_whatever_it_is_batched_with(tiny):
