@@ -104,7 +104,9 @@ def _mean_interval(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     spread = np.ptp(x, axis=0) > 0 if len(x) > 1 else np.zeros(x.shape[1], dtype=bool)
     if len(x) < FEW:
         half = (
-            _students(np.where(spread, x.std(0, ddof=1) / len(x) ** 0.5, np.nan), len(x) - 1) if spread.any() else low
+            students_half(np.where(spread, x.std(0, ddof=1) / len(x) ** 0.5, np.nan), len(x) - 1)
+            if spread.any()
+            else low
         )
         return x.mean(0) - half, x.mean(0) + half
     if spread.any():
@@ -124,7 +126,7 @@ def _mean_interval(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def _students(error: Any, freedom: float) -> Any:
+def students_half(error: Any, freedom: float) -> Any:
     """Half the width of a 95% interval of Student's t. error: the standard error; freedom: its degrees of freedom."""
     return scipy.stats.t.ppf(0.975, freedom) * error
 
@@ -139,7 +141,7 @@ def difference_of_means(first: Sequence[float] | np.ndarray, second: Sequence[fl
     if spread and min(len(a), len(b)) < FEW:
         parts = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
         freedom = sum(parts) ** 2 / sum(part**2 / (len(x) - 1) for part, x in zip(parts, (a, b), strict=True))
-        half = _students(sum(parts) ** 0.5, freedom)
+        half = students_half(sum(parts) ** 0.5, freedom)
         low, high = value - half, value + half
     elif spread:
         with warnings.catch_warnings():
@@ -174,52 +176,13 @@ def ratio_of_totals(part: Sequence[float] | np.ndarray, whole: Sequence[float] |
     value, low, high = float(a.sum() / b.sum()), np.nan, np.nan
     varies = len(b) > 1 and np.ptp(a - value * b) > 1e-12 * np.abs(a).max()
     if varies and len(b) < FEW:  # linearised around the ratio
-        half = _students((a - value * b).std(ddof=1) / b.mean() / len(b) ** 0.5, len(b) - 1)
+        half = students_half((a - value * b).std(ddof=1) / b.mean() / len(b) ** 0.5, len(b) - 1)
         low, high = value - half, value + half
     elif varies:
         drawn = np.random.default_rng(SEED).multinomial(len(b), np.full(len(b), 1 / len(b)), RESAMPLES)
         if (drawn @ b).min() > 0:
             low, high = np.percentile((drawn @ a) / (drawn @ b), [2.5, 97.5])
     return Estimate(value, len(b), float(low), float(high))
-
-
-def mean_over_both(values: np.ndarray) -> Estimate:
-    """The mean of float [sets, texts] where both are samples: sets and texts are drawn, each for itself, percentiles.
-
-    With one set only texts are drawn. n: texts. scipy draws along one axis; this is the two-way bootstrap of
-    McCullagh 2000 (Bernoulli 6, 285–301), a little too wide rather than too narrow.
-    """
-    x = np.atleast_2d(np.asarray(values, dtype=float))
-    x = x[:, np.isfinite(x).all(0)]
-    sets, texts = x.shape
-    if sets < 2 or texts < 2:
-        return mean(x.reshape(-1)) if sets == 1 or texts == 1 else Estimate(np.nan, 0, np.nan, np.nan)
-    generator = np.random.default_rng(SEED)
-    rows = generator.multinomial(sets, np.full(sets, 1 / sets), RESAMPLES) / sets
-    columns = generator.multinomial(texts, np.full(texts, 1 / texts), RESAMPLES) / texts
-    low, high = np.percentile(((rows @ x) * columns).sum(1), [2.5, 97.5])
-    same = np.ptp(x) == 0
-    return Estimate(float(x.mean()), texts, *((np.nan, np.nan) if same else (float(low), float(high))))
-
-
-def mean_of_pairs(values: np.ndarray) -> Estimate:
-    """The mean over pairs of different prompts of symmetric float [prompts, prompts], prompts drawn, percentiles.
-
-    A prompt that is drawn twice is no pair with itself. NaN entries are pairs that do not count. n: prompts.
-    """
-    x = np.asarray(values, dtype=float).copy()
-    np.fill_diagonal(x, np.nan)
-    counted, filled, n = np.isfinite(x), np.nan_to_num(x), len(x)
-    if not counted.any():
-        return Estimate(np.nan, 0, np.nan, np.nan)
-    value = float(filled.sum() / counted.sum())
-    if n < 3 or np.ptp(filled[counted]) == 0:
-        return Estimate(value, n, np.nan, np.nan)
-    drawn = np.random.default_rng(SEED).multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(float)
-    pairs = ((drawn @ counted) * drawn).sum(1)
-    found = ((drawn @ filled) * drawn).sum(1)[pairs > 0] / pairs[pairs > 0]
-    low, high = np.percentile(found, [2.5, 97.5])
-    return Estimate(value, n, float(low), float(high))
 
 
 def median(values: Sequence[float] | np.ndarray) -> Estimate:

@@ -18,6 +18,7 @@ IN_LABEL = 2, 3
 #: Letters of a context before its token and after it.
 BEFORE, AFTER = 26, 16
 SILENT = "silent on the sample"
+_PROMOTES = " → "
 TEMPLATE = "template: "
 _ROLES = ("", "system", "user", "assistant", "model")
 _SPECIAL = re.compile(r"<\|?([\w ]+)\|?>")
@@ -37,7 +38,14 @@ def label_text(
             fires = TEMPLATE + fires
         else:
             fires = " · ".join([fires, *[each for each in words if each != word(contexts[0].token)][:others]])
-    return f"{fires} → {', '.join(promoted[:most])}"
+    return f"{fires}{_PROMOTES}{', '.join(promoted[:most])}"
+
+
+def without_promoted(label: str) -> str:
+    """What a label says of where its feature fires. The arrow that counts is the last: a context can have others, and a
+    label from elsewhere has none that is ours."""
+    ours = "⟦" in label or label.startswith(SILENT)
+    return (label.rpartition(_PROMOTES)[0] if ours and _PROMOTES in label else label).strip()
 
 
 def in_context(context: Context, before: int = BEFORE, after: int = AFTER) -> str:

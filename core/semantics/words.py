@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 
-from core.labels.wording import SILENT, TEMPLATE
+from core.labels.wording import SILENT, TEMPLATE, without_promoted
 
 #: Words that are listed, as in the paper's Table 4.
 MOST_WORDS = 30
@@ -30,7 +30,10 @@ _PROGRAMMING = re.compile(
     r"compiler|algorithms?|api|json|xml|script|scripts|loops?|class(?:es)? definitions?|source code|command line)\b"
 )
 #: The chat template's tokens as labels write them, with the role behind one; and a word that was cut off.
-_NOT_SAID = re.compile(r"‹[^›…]*[›…]?\w*…?|(?<!\w)\w++…")
+_NOT_SAID = re.compile(
+    r"‹[^›…]*[›…]?\w*…?|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]|<?‹/?SYS›>?|<</?SYS>>|"
+    r"(?<!\w)\w++…"
+)
 _MARKED = re.compile(r"⟦(.*?)⟧")
 
 
@@ -44,7 +47,7 @@ class Frequent(NamedTuple):
 
 def explanation(label: str) -> str:
     """What a label says of where its feature fires: without the tokens it promotes and the marks; empty for none."""
-    text = label.partition(" → ")[0].removeprefix(TEMPLATE).strip()
+    text = without_promoted(label).removeprefix(TEMPLATE).strip()
     return "" if text == SILENT else " ".join(text.replace("⟦", "").replace("⟧", "").split())
 
 

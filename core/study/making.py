@@ -16,7 +16,7 @@ from core.answers.verdicts import VERDICTS
 from core.edits.edits import Feature
 from core.errors import InputError
 from core.labels.notes import Labels
-from core.labels.wording import SILENT
+from core.labels.wording import SILENT, without_promoted
 from core.paths import assets_folder
 from core.prompts.files import read_file
 from core.study.items import SAMPLES, Study, StudyItem
@@ -50,7 +50,7 @@ def feature_items(pool: Pool, labels: Labels) -> tuple[StudyItem, ...]:
                 group=one.group,
                 truth=one.truth,
                 feature=str(one.feature),
-                label=labels.label(one.feature).partition(" → ")[0].strip(),
+                label=without_promoted(labels.label(one.feature)),
                 promoted=note.promoted if note else "",
                 samples=note.contexts[:SAMPLES] if note else (),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core import Feature
 from core.labels.notes import Labels
-from core.labels.wording import TEMPLATE
+from core.labels.wording import TEMPLATE, without_promoted
 
 #: Letters before the marked token that a chip has room for.
 _BEFORE = 10
@@ -12,7 +12,7 @@ _BEFORE = 10
 
 def about(labels: Labels, feature: Feature) -> str:
     """Where it fires, in the label's words, without what it promotes; empty where nothing is known."""
-    return labels.label(feature).partition(" → ")[0].strip()
+    return without_promoted(labels.label(feature))
 
 
 def short(labels: Labels, feature: Feature) -> str:

@@ -13,8 +13,6 @@ from core.statistics import (
     difference_of_means,
     holm,
     mean,
-    mean_of_pairs,
-    mean_over_both,
     means,
     median,
     paired,
@@ -124,32 +122,6 @@ def test_a_paired_difference_is_narrower_than_one_of_two_groups():
     found, apart = difference(first, second), difference_of_means(first, second)
     assert found.value == pytest.approx(apart.value) and found.n == 50 and apart.n == 100
     assert 0.9 < found.low < found.high < 1.1 and apart.high - apart.low > 5
-
-
-def test_two_way_means_are_wider_than_if_the_sets_were_given():
-    generator = np.random.default_rng(6)
-    x = generator.normal(0, 1, (8, 1)) + generator.normal(0, 0.1, (1, 60))
-    both, texts = mean_over_both(x), mean(x.mean(0))
-    assert both.value == pytest.approx(x.mean()) and both.n == 60
-    assert both.high - both.low > 5 * (texts.high - texts.low)
-    assert mean_over_both(x[:1]) == mean(x[0])
-    assert mean_over_both(np.where(x > x.max() - 1e-9, np.nan, x)).n == 59
-
-
-def test_a_mean_over_pairs_by_the_slow_way():
-    generator = np.random.default_rng(7)
-    x = generator.random((9, 9))
-    x = (x + x.T) / 2
-    value = np.mean([x[i, j] for i in range(9) for j in range(9) if i != j])
-    drawn = np.random.default_rng(statistics.SEED).multinomial(9, np.full(9, 1 / 9), statistics.RESAMPLES)
-    slow = []
-    for counts in drawn:
-        chosen = np.repeat(np.arange(9), counts)
-        slow.append(np.mean([x[a, b] for a in chosen for b in chosen if a != b]))
-    found = mean_of_pairs(x)
-    assert found.value == pytest.approx(value) and found.n == 9
-    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])))
-    assert math.isnan(mean_of_pairs(np.full((4, 4), 0.5)).low) and mean_of_pairs(np.full((1, 1), np.nan)).n == 0
 
 
 def test_a_ratio_counts_prompts_by_their_marks():

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.crossed_means import mean_over_both
 from core.discovery.cost_steps import CHARACTERS, PUBLIC
 from core.discovery.ledger import Ledger
 from core.discovery.tables.table import Table, estimate_columns, good_rows
-from core.statistics import Estimate, mean_over_both
+from core.statistics import Estimate
 
 #: Kind of text → what it is called in the table.
 TEXTS = {"alpaca": "Alpaca", "pile-10k": "Pile", "instruction": "the run's benign requests", "plain": "bundled prose"}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics import RESAMPLES, SEED, rate
+from core.statistics import FEW, RESAMPLES, SEED, mean, rate
 
 #: Outcomes held at a time while resampling.
 _HELD = 200_000
@@ -27,7 +27,8 @@ def over_draws(flipped: np.ndarray, seed: int = SEED) -> Interval:
     """The mean of bool [prompts, draws] with a bootstrap over both levels: prompts, and within each its draws.
 
     Outcomes that are all alike have no spread to resample: then it is Wilson's interval with the prompts as n, as if
-    a prompt's draws told nothing beyond its first.
+    a prompt's draws told nothing beyond its first. Of fewer than 20 prompts, whose bootstrap covers too little, it is
+    Student's t of their shares, within 0 and 1.
     """
     if not flipped.size:
         return Interval(np.nan, np.nan, np.nan)
@@ -35,7 +36,7 @@ def over_draws(flipped: np.ndarray, seed: int = SEED) -> Interval:
     if value in (0.0, 1.0):
         found = rate(int(value) * len(flipped), len(flipped))
         return Interval(value, found.low, found.high)
-    return Interval(value, *_quantiles(_resampled(flipped, seed).mean(1)))
+    return _of_prompts(flipped.astype(np.float64), value, seed, 0.0)
 
 
 def set_less_draws(of_set: np.ndarray, flipped: np.ndarray, seed: int = SEED) -> Interval:
@@ -43,7 +44,7 @@ def set_less_draws(of_set: np.ndarray, flipped: np.ndarray, seed: int = SEED) ->
 
     The bootstrap is the same, a prompt's set and draws staying together. Where the difference is the same on every
     prompt there is no spread to resample: then the interval is Newcombe's (1998, method 10) from those of both rates,
-    as if they were not paired, which is rather too wide.
+    as if they were not paired, which is rather too wide. Of fewer than 20 prompts: Student's t, within −1 and 1.
     """
     if not flipped.size:
         return Interval(np.nan, np.nan, np.nan)
@@ -54,6 +55,14 @@ def set_less_draws(of_set: np.ndarray, flipped: np.ndarray, seed: int = SEED) ->
         below = np.hypot(one.rate - one.low, two.high - two.value)
         above = np.hypot(one.high - one.rate, two.value - two.low)
         return Interval(value, value - float(below), value + float(above))
+    return _of_prompts(each, value, seed, -1.0)
+
+
+def _of_prompts(each: np.ndarray, value: float, seed: int, least: float) -> Interval:
+    """Of float64 [prompts, draws], which are between `least` and 1."""
+    shares = mean(each.mean(1))
+    if len(each) < FEW and np.isfinite(shares.low):
+        return Interval(value, max(least, shares.low), min(1.0, shares.high))
     return Interval(value, *_quantiles(_resampled(each, seed).mean(1)))
 
 

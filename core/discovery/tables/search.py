@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from core.answers.verdicts import VERDICTS
+from core.crossed_means import mean_of_pairs
 from core.discovery.analyses import jaccard_pairs
 from core.discovery.ledger import Ledger, Row, features
 from core.discovery.stage0_screening import PromptKind
 from core.discovery.tables.fixed import CHOSEN_AFTERWARDS, sets_at
 from core.discovery.tables.seeds import machine_name
 from core.discovery.tables.table import Table, complied, estimate_columns, good_rows, other_columns, rate_columns
-from core.statistics import Estimate, area_interval, mean_of_pairs, median, rate
+from core.statistics import Estimate, area_interval, median, rate
 
 
 def prompts(ledger: Ledger) -> Table:

@@ -61,6 +61,19 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert np.mean(covered) > 0.85
 
 
+@pytest.mark.parametrize("n", [3, 5, 12])
+def test_so_does_that_of_few_prompts(n):
+    rng, covered, less = np.random.default_rng(n), [], []
+    for _ in range(300):
+        p = rng.beta(2, 3, n)
+        draws, of_set = rng.random((n, 5)) < p[:, None], rng.random(n) < 0.4
+        one, two = over_draws(draws), set_less_draws(of_set, draws)
+        covered.append(one.low <= 0.4 <= one.high)
+        less.append(two.low <= 0.0 <= two.high)
+        assert -1 <= two.low <= two.value <= two.high <= 1 and 0 <= one.low <= one.value <= one.high <= 1
+    assert np.mean(covered) > 0.9 and np.mean(less) > 0.9
+
+
 def test_a_pair_stays_together():
     """Where set and draws flip on nearly the same prompts, the difference varies less than either."""
     flips = np.arange(30) < 15

@@ -1,7 +1,7 @@
 """What a label says."""
 
 from core.labels.contexts import Context
-from core.labels.wording import in_context, in_template, label_text, word
+from core.labels.wording import SILENT, in_context, in_template, label_text, without_promoted, word
 
 SPECIAL = ("<|im_start|>", "<|im_end|>")
 DEADLY = Context(" for teaching extremists to grow", " deadly", " bacteria.<|im_end|>", 53.2)
@@ -18,6 +18,16 @@ def test_a_feature_of_the_template_says_so_and_a_line_break_is_seen():
     assert label_text([TURN, END], ["↵"], ["otive"], SPECIAL).startswith("template: …")
     assert "assistant⟦↵⟧I'm sorry" in in_context(TURN)
     assert not label_text([TURN, DEADLY], ["↵"], ["otive"], SPECIAL).startswith("template")
+
+
+def test_arrows_in_a_context_are_its_own():
+    for before, token in (("Sort 3 →", " 1"), ("Translate cat ", "→"), ("f: x", " →")):
+        context = Context(before, token, " → Katze", 3.0)
+        for promoted in (["nargs", "x"], ["→", "b"], [""], []):
+            said = label_text([context], [word(token), "H"], promoted, SPECIAL)
+            assert without_promoted(said) == f"{in_context(context)} · H", said
+    assert without_promoted(label_text([], [], ["a", "b"], SPECIAL)) == SILENT
+    assert without_promoted("cat → dog translations") == "cat → dog translations", "an explanation from elsewhere"
 
 
 def test_what_belongs_to_the_template():

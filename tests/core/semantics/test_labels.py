@@ -41,9 +41,11 @@ def test_what_a_label_says_and_what_it_is_about(label, says, kind):
 
 
 def test_frequent_words_leave_out_stop_words_promoted_tokens_and_silence():
-    labels = ["the harm of harm → code", "legal harm", "silent on the sample → harm", "of the and"]
+    labels = ["the ⟦harm⟧ of harm → code", "legal harm", "silent on the sample → harm", "of the and"]
     assert frequent_words(labels) == [Frequent("harm", 3, 2), Frequent("legal", 1, 1)]
     assert frequent_words(["‹im_start›user↵Where can I ‹im_end›↵‹im_sta… · cut… crack"]) == [Frequent("crack", 1, 1)]
+    for template in ("[⟦INST⟧] crack", "[/INST] ⟦crack⟧", "<<SYS>> crack ⟦[INST]⟧ <</SYS>>", "⟦‹SYS›⟧ crack"):
+        assert frequent_words([f"{template} → inst"]) == [Frequent("crack", 1, 1)], template
     assert frequent_words([]) == frequent_words(["the of"]) == []
 
 
