@@ -6,7 +6,7 @@ Knows: which prompts are read, the store. Does not know: how a label is made.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from core.commands.exit_codes import ExitCode
@@ -18,7 +18,9 @@ from core.text.layers import layers_option
 
 if TYPE_CHECKING:
     from cache.store.labels import NeuronpediaLabels
+    from core.edits.edits import Feature
     from core.engine import Engine
+    from core.labels.notes import Labels
 
 SUMMARY = "label features, from prompts or from Neuronpedia"
 EXAMPLE = "hydrascope labels --model gemma-2-2b-it --neuronpedia --layers 2-16"
@@ -75,8 +77,33 @@ def _label(engine: Engine, options: argparse.Namespace) -> bool:
         with progress_bar() as progress:
             made = make_labels(engine, sample_of(engine, prompts), made_folder(spec.name), layers, progress)
         print(f"Labels made for layers {_listed(made.made)}; already stored: {_listed(made.here)}.")
-    print(f"{spec.name} has {len(labels_of(engine, there)):,} labels.")
+        if hidden := _hidden(engine, labels_of(engine, there), {*made.made, *made.here}):
+            print(hidden)
+    known = labels_of(engine, there)
+    of = sum(engine.widths.values())
+    print(
+        f"{spec.name} has labels for {sum(bool(known.label(f)) for f in _features(engine)):,} of its {of:,} features."
+    )
     return whole
+
+
+def _features(engine: Engine) -> Iterator[Feature]:
+    from core.edits.edits import Feature
+
+    return (Feature(layer, index) for layer, width in engine.widths.items() for index in range(width))
+
+
+def _hidden(engine: Engine, known: Labels, layers: Collection[int]) -> str:
+    """How many labels made here are not shown, because another source has one; empty where all are."""
+    *others, mine = known.sources
+    made = [f for f in _features(engine) if f.layer in layers and mine.label(f)]
+    behind = sum(any(source.label(feature) for source in others) for feature in made)
+    if not behind:
+        return ""
+    return (
+        f"{behind:,} of the {len(made):,} labels made here are not shown, because those that come with the model, or "
+        "Neuronpedia's, stand before them."
+    )
 
 
 def _fetch(engine: Engine, there: NeuronpediaLabels, layers: Collection[int] | None) -> bool:

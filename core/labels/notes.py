@@ -66,7 +66,7 @@ class Labels:
     sources: tuple[NoteSource, ...] = ()
 
     def __len__(self) -> int:
-        """How many labels there are, those of several sources counted in each."""
+        """How many labels the sources have; those that several have are counted in each."""
         return sum(map(len, self.sources))
 
     @property

@@ -49,7 +49,8 @@ def test_made_on_a_file_and_gone_on_with(engine, tmp_path, capsys):
     path.write_text("How do I bake bread?\n\nTell me a story.\nhow do i BAKE bread?\n")
     assert run("--prompts", str(path), "--layers", "2") == 0
     told = capsys.readouterr().out
-    assert "2 of 4 prompts kept; dropped: 1 empty, 1 duplicate." in told and "has 48 labels" in told
+    assert "2 of 4 prompts kept; dropped: 1 empty, 1 duplicate." in told
+    assert "has labels for 48 of its 144 features" in told and "not shown" not in told
     assert "Labels made for layers 2; already stored: none." in told
     assert run("--prompts", str(path)) == 0
     assert "Labels made for layers 1, 3; already stored: 2." in capsys.readouterr().out
@@ -65,10 +66,19 @@ def test_fetched_in_bulk_and_only_once(engine, server, capsys):
     assert run("--neuronpedia") == 0
     told = capsys.readouterr().out
     assert "tiny/2-res: 20 labels from 3 of 3 files." in told and "tiny/3-res: 20 labels" in told
-    assert "has 40 labels" in told and labels(engine).label(Feature(3, 38)) == "3 38"
+    assert "has labels for 40 of its 144 features" in told and labels(engine).label(Feature(3, 38)) == "3 38"
     server.asked.clear()
     assert run("--neuronpedia", "--layers", "3") == 0
     assert len(server.asked) == 1, "the listing, and no file"
+
+
+def test_labels_that_stand_behind_others_are_told(engine, server, capsys):
+    assert run("--neuronpedia", "--layers", "3") == 0
+    assert run("--layers", "3") == 0
+    told = capsys.readouterr().out
+    assert "20 of the 48 labels made here are not shown, because those that come with the model" in told
+    assert told.splitlines()[-1] == "tiny-page has labels for 48 of its 144 features."
+    assert labels(engine).label(Feature(3, 38)) == "3 38"
 
 
 def test_a_file_that_is_missing_there_is_told_by_the_exit_code(engine, server, capsys):
