@@ -7,9 +7,11 @@ Knows: runs in the store and the models they name. Does not know: pages, or how 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 
 from cache.store.runs import Run, Runs
 from core.discovery.found import largest_k, read_found
+from core.discovery.settings import Settings
 from core.discovery.stability import stability
 from core.discovery.tables.table import Table
 from core.errors import HydrascopeError, InputError
@@ -17,6 +19,9 @@ from core.models.registry import find_spec
 from core.models.spec import ModelSpec
 from core.models.trained import sae_names
 from core.progress import NEVER, QUIET, Progress, part
+
+#: Settings that change no number.
+_NO_RESULT = ("tokens_per_forward", "keep_answers")
 
 
 def compare_runs(
@@ -51,7 +56,24 @@ def compare_runs(
         name = f"{run.name} ({run.model}, {run.run})"
         used = (run.direction, run.sae_digests)
         read.append(read_found(name, spec, *used, inputs, run.settings, ledger, k, share, cancelled))
-    return stability(read)
+    table = stability(read)
+    return table._replace(note=" ".join(filter(None, (other_than_saes(found), table.note))))
+
+
+def other_than_saes(runs: Sequence[Run]) -> str:
+    """What else the runs differ in, or that their SAEs are the same, in a sentence; empty where only SAEs differ."""
+    told = []
+    if len({(run.saes, run.sae_digests) for run in runs}) == 1:
+        told.append("The runs have the same SAEs.")
+    settings = [
+        field.name.replace("_", " ")
+        for field in fields(Settings)
+        if field.name not in _NO_RESULT and len({repr(getattr(run.settings, field.name)) for run in runs}) > 1
+    ]
+    others = {"prompts": {run.prompts for run in runs}, "judge": {run.judge.name for run in runs}}
+    if differ := [*(name for name, values in others.items() if len(values) > 1), *settings]:
+        told.append(f"The runs differ in more than their SAEs: {', '.join(differ)}. What they share depends on it.")
+    return " ".join(told)
 
 
 def comparable(runs: Runs, spec: ModelSpec) -> list[Run]:

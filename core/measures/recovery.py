@@ -82,7 +82,7 @@ def measure(
     Raises InputError for an answer that is empty or does not fit the context, and as `measure` of scores does.
     """
     answered = [
-        with_answer(runtime.tokenizer, prompt, one.answer, runtime.context_length)
+        with_answer(runtime.tokenizer, prompt, one.answer, runtime.context_length, goes_on=not runtime.template.after)
         for prompt, one in zip(prompts, references, strict=True)
     ]
     sets = [Edits(), *dict.fromkeys(one for one in edits if one)]

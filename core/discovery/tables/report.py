@@ -44,7 +44,7 @@ def _summary(ledger: Ledger) -> Table:
         if table is controls.random and len(frame):
             random = {name: frame.iloc[1][name] for name in _RATE if name in frame}
             rows.append({"ablated": "as many random active features", **random})
-    compared = fixed.matched(ledger).frame
+    compared = with_recovery(fixed.matched(ledger), ledger).frame
     for row in compared.head(3).to_dict("records"):
         rate = {name: row[name] for name in _RATE if name in row}
         rows.append({"ablated": f"{row['ablated']} ({row['set']})", **rate})

@@ -114,6 +114,11 @@ def test_every_table_of_rates_has_the_columns_beside_them(whole):
         assert tuple(columns[place + 1 : place + 5]) == COLUMNS, name
         if name != "inert":  # whose sets may all fire
             assert found[name].frame["recovery, n"].max() > 0, name
+    lines = found["summary"].frame.set_index("ablated")
+    for row in found["controls"].frame.head(3).itertuples():
+        said = lines.loc[f"{row.ablated} ({row.set})", list(COLUMNS)]
+        expected = found["controls"].frame.loc[row.Index, list(COLUMNS)]
+        assert said.astype(float).equals(expected.astype(float)) and said["recovery, n"] > 0
     dormant = [row for row in whole.ledger.read("inert").values() if row.value["dormant"]]
     measured = [row for row in whole.ledger.read("recovery").values() if "active" in row.value["gaps"]]
     assert found["inert"].frame["recovery, n"].iloc[-1] == len(measured) <= len(dormant)

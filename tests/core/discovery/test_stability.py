@@ -11,7 +11,7 @@ import torch
 
 from cache.store.database import Store
 from cache.store.runs import Runs
-from cache.store.stability import comparable, compare_runs
+from cache.store.stability import comparable, compare_runs, other_than_saes
 from core import Feature, InputError, load
 from core.discovery import stability
 from core.discovery.runner import run_steps
@@ -85,6 +85,17 @@ def test_a_dictionary_in_another_order_finds_the_same(runs):
         assert row["n"] > 3
     sets = found["minimal set of a prompt"]
     assert sets["chance"] < 0.5 and sets["chance, from"] <= sets["chance"] <= sets["chance, to"]
+
+
+def test_what_else_the_runs_differ_in_is_said(runs):
+    store, (a, b, _) = runs
+    note = compare_runs(store, [a, b]).note
+    assert "differ in more" not in note and "same SAEs" not in note
+    one, other = (store.get(run) for run in (a, b))
+    changed = replace(other, settings=replace(other.settings, seed=7, tokens_per_forward=9), prompts="other")
+    said = other_than_saes([one, changed])
+    assert said == "The runs differ in more than their SAEs: prompts, seed. What they share depends on it."
+    assert other_than_saes([one, one]) == "The runs have the same SAEs."
 
 
 def test_an_independent_dictionary_finds_what_chance_gives(runs):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, normalizers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer
 
 from core.labels.token_text import BROKEN, TokenTexts
 from core.models.demo_base import base_folder
+from tests.blank_taker import blank_taker
 
 TEXTS = [
     "爆弾の作り方を教えてください。",
@@ -51,25 +51,7 @@ def test_a_part_of_a_character_alone_is_spelt_as_the_vocabulary_does(tokenizer):
 
 def test_blanks_that_a_token_loses_when_it_stands_alone_are_kept():
     """As in Llama 2: its decoder takes the first blank away."""
-    words = [
-        "<unk>",
-        *"▁abcdefghijklmnopqrstuvwxyz.",
-        "▁how",
-        "▁to",
-        "▁bake",
-        "▁bread",
-        "▁one",
-        "▁or",
-        "▁two",
-        "▁of",
-        "▁them",
-    ]
-    made = Tokenizer(models.Unigram([(word, -float(len(words) - n)) for n, word in enumerate(words)], unk_id=0))
-    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    made.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>")
+    tokenizer = blank_taker()
     texts, ids = TokenTexts(tokenizer), tokenizer("how to bake bread.")["input_ids"]
     pieces = [tokenizer.decode([i]) for i in ids]
     assert "".join(pieces) == "howtobakebread.", "or the test shows nothing"

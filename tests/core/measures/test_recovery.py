@@ -28,9 +28,11 @@ CLOSE = {"rtol": 0, "atol": 1e-4}  # float32 sums in another order
 
 
 def slow_nll(plain, saes, engine, reference, edits) -> float:
-    """One row, everything computed at once with plain hooks; tokens by the tokenizer's own call."""
+    """One row, everything computed at once with plain hooks; tokens by the tokenizer's own call. Without a template the
+    answer goes on with the text, after a blank."""
     prompt = engine.prompt(reference.prompt)
-    answer = tuple(engine.tokenizer(reference.answer, add_special_tokens=False).input_ids)
+    said = reference.answer if engine.runtime.template.after else f" {reference.answer}"
+    answer = tuple(engine.tokenizer(said, add_special_tokens=False).input_ids)
     logits = slow(plain, saes, prompt, edits, answer).logits[len(prompt) - 1 : -1]
     return float(cross_entropy(logits.double(), torch.tensor(answer)))
 
