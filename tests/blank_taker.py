@@ -1,5 +1,5 @@
-"""A tokenizer of Llama 2's kind, with a vocabulary of a few words: it puts a blank before a text, and takes the first one
-away when it decodes."""
+"""A tokenizer of Llama 2's kind with a vocabulary of a few words: it puts a blank before a text, and takes the first
+one away when it decodes."""
 
 from __future__ import annotations
 

@@ -157,7 +157,8 @@ def label_blocks(engine: Engine, sample: Sample, layer: int, x: torch.Tensor) ->
 
     x: float32 [tokens, d_model], that layer's residuals of the sample.
     """
-    texts, special = TokenTexts(engine.tokenizer), tuple(map(str, engine.tokenizer.all_special_tokens))
+    # Not the tokenizer's own list of special tokens, which in many models lacks those that open a turn.
+    texts, special = TokenTexts(engine.tokenizer), tuple(sorted(engine.runtime.template.controls))
     for block in engine.reader.strongest(layer, x[torch.from_numpy(sample.counted)], PLACES, FEATURES_AT_ONCE):
         yield pd.DataFrame(
             [

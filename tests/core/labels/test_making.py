@@ -1,5 +1,6 @@
 """Labels made on this machine against the slow, obvious way; blocks, stopping and going on change nothing."""
 
+import copy
 import json
 import shutil
 from collections import Counter
@@ -78,9 +79,20 @@ def test_where_features_fire_is_as_written_out(tiny, plain, tiny_saes, sample, l
         assert shown == [(before, token, after) for (before, token), (after, _) in fired.items()][:4]
         assert [c["activation"] for c in contexts] == pytest.approx([v for _, v in fired.values()][:4], abs=1e-2)
         words = Counter([word(token) for _, token in fired][:10]).most_common()
-        special = tiny.runtime.tokenizer.all_special_tokens
+        special = sorted(tiny.runtime.template.controls)
         shown = [Context(*each) for each in map(dict.values, contexts)]
         assert row.label == label_text(shown, [w for w, _ in words], row.promoted.split(", "), special)
+
+
+def test_tokens_that_open_a_turn_are_the_templates_whatever_the_tokenizer_calls_special(tiny, sample):
+    """As in Qwen2.5, where <|im_start|> is an added token and in no list of special ones."""
+    bare = copy.deepcopy(tiny.runtime.tokenizer)
+    bare.bos_token = None
+    assert "<|start|>" not in bare.all_special_tokens and "<|start|>" in tiny.runtime.template.controls
+    engine = Engine(replace(tiny.runtime, tokenizer=bare), "for a test")
+    before, found = whole(tiny, sample), whole(engine, sample)
+    assert found["label"].tolist() == before["label"].tolist()
+    assert before["label"].str.startswith("template: ").any(), "or the test shows nothing"
 
 
 def test_what_is_promoted_is_what_the_head_says(tiny, plain, tiny_saes, sample):
