@@ -173,10 +173,12 @@ def _print_cards(cards: Mapping[int, SaeCard]) -> None:
 
 def _shrink(options: argparse.Namespace) -> int:
     """Each SAE of the folder, with the variance it explains before and after on prompts that nothing was trained on."""
+    from core.models.compatibility import check_width
     from core.models.registry import find_spec
     from core.prompts.shipped import held_out_file, prompts_file
     from core.saes.find import find_saes
     from core.saes.formats.int8 import shrink
+    from core.saes.formats.open import open_sae
     from core.text.sizes import size_text
     from core.training.command import load_plain
     from core.training.shrinking import explained_variance, prompt_rows
@@ -191,6 +193,9 @@ def _shrink(options: argparse.Namespace) -> int:
     file = find_spec(options.model).prompts or prompts_file()
     with progress_bar() as progress:
         engine = load_plain(options.model, progress=progress)
+    for layer, folder in saes.items():
+        reads = len(open_sae("sae_lens", folder).output_bias)
+        check_width(folder.name, layer, reads, engine.spec.name, engine.n_layers, engine.runtime.d_model)
     prompts = [text for kind in ("benign", "harmful") for text in held_out_file(file, options.model, kind)]
     rows = prompt_rows(engine, prompts, tuple(saes))
     printed: list[tuple[str, ...]] = [("layer", "size before", "size after", "explained variance before", "after")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from core.edits.edits import Feature
+from core.edits.edits import Edits, Feature
 from core.edits.feature_sets import top_per_layer
 from core.engine import Engine
 from core.errors import Cancelled, InputError
@@ -99,4 +99,5 @@ def _pipeline(engine: Engine, source: FeatureSource) -> Collection[Feature]:
             f"The features are {source.about}, which had other SAEs than “{engine.spec.name}” has now: the files were "
             "replaced. Put the earlier files back, or choose another run."
         )
+    engine.check(Edits.ablate(source.features))
     return source.features

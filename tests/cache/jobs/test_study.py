@@ -81,3 +81,11 @@ def test_a_name_that_is_taken_is_told_before_anything_is_measured(engine):
     broken = replace(FeatureStudy("pilot"), source=FeatureSource((Feature(99, 1),)))
     with pytest.raises(InputError, match="already a study"):
         making.create(engine, shared_store(), broken)
+
+
+@pytest.mark.parametrize(("feature", "said"), [(Feature(99, 1), "layer 99"), (Feature(1, 10**6), "1-1000000")])
+def test_features_that_do_not_exist_are_refused(engine, feature, said):
+    asked = replace(FeatureStudy("pilot"), source=FeatureSource((Feature(1, 3), feature)))
+    with pytest.raises(InputError, match=said):
+        making.create(engine, shared_store(), asked)
+    assert not Studies(shared_store()).all()

@@ -16,7 +16,7 @@ from core.saes.card import CARD
 from core.training import pipeline
 from core.training.settings import TrainingSettings
 from tests.command_words import changed
-from tests.conftest import make_sae
+from tests.conftest import D_MODEL, make_sae
 from tests.forked import running_command
 from tests.waiting import until
 
@@ -131,6 +131,14 @@ def test_shrinking_overwrites_nothing(spec, tmp_path, capsys, out):
     told = capsys.readouterr().err
     assert ("has files already" if out == "full" else "would overwrite") in told and told.count("\n") == 1
     assert weights.read_bytes() == before and (tmp_path / "full" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("layer", "width"), [(1, D_MODEL // 2), (9, D_MODEL)])
+def test_shrinking_saes_of_another_model_is_one_sentence(spec, tmp_path, capsys, layer, width):
+    make_sae(tmp_path / "suite" / f"layer_{layer}", layer, d_model=width)
+    assert main(["saes", "shrink", str(tmp_path / "suite"), str(tmp_path / "out"), "--model", NAME]) == 2
+    told = capsys.readouterr().err
+    assert f"does not fit layer {layer}" in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
