@@ -36,8 +36,8 @@ _SCORE_HELP = (
     "about to answer (Arditi et al. 2024)."
 )
 _KL_HELP = (
-    "The effect of the edits on harmless prompts: the mean KL divergence of the next-token distribution from the "
-    "unedited model in nats, over the model’s {n} harmless prompts, with its 95% interval over prompts. Below about "
+    "The effect of the edits on harmless prompts: the mean KL(unedited ‖ edited) of the next-token distributions "
+    "in nats, over the model’s {n} harmless prompts, with its 95% interval over prompts. Below about "
     "0.1 nats, little changes. Prompts that all give the same KL have no interval."
 )
 
