@@ -39,14 +39,17 @@ GRACE = 1.0  # seconds a cancelled download is given to end; then it is left to 
 def fetch(wanted: Wanted, progress: Progress = QUIET, cancelled: Callable[[], bool] = NEVER) -> Path:
     """The local snapshot folder that holds the wanted files, after downloading what is not here yet.
 
-    progress: gets the share of bytes that are here. cancelled: asked ten times a second. Both in the caller's thread. A
-    half-finished download continues; every file is checked against its size and hash. Safe from several threads
-    and processes at once.
+    progress: gets the share of bytes that are here. cancelled: asked at once, and ten times a second. Both in the
+    caller's thread. A half-finished download continues; every file is checked against its size and hash. Safe from
+    several threads and processes at once.
 
     Raises DownloadError, GatedError, OfflineError, Cancelled.
     """
     progress(f"Checking {wanted.repo}", 0.0)
     transfer = Transfer(total=0)
+    if cancelled():
+        transfer.stop.set()
+        transfer.check()
     result: Future[Path] = Future()
     # In a separate thread, so that the caller's can show progress and be stopped while this one waits for bytes.
     threading.Thread(target=_run, args=(wanted, transfer, result), name=f"download {wanted.repo}", daemon=True).start()

@@ -184,8 +184,8 @@ def make_card(sae: Sae, rows: np.ndarray, model: Any, chats: Chats, layer: int, 
         "layer": layer,
         "width": len(sae.columns.bias),
         "conversations": len(lengths),
-        **_figures(found, unedited, ours, zeroed, counted),
-        "random": _figures(by_chance, unedited, random, zeroed, counted),
+        **figures(found, unedited, ours, zeroed, counted),
+        "random": figures(by_chance, unedited, random, zeroed, counted),
     }
 
 
@@ -199,7 +199,7 @@ def _first(chats: Chats, tokens: int) -> Chats:
     return Chats(chats.prefix, kept)
 
 
-def _figures(
+def figures(
     found: Fidelity, unedited: np.ndarray, replaced: np.ndarray, zeroed: np.ndarray, counted: int
 ) -> dict[str, Any]:
     """Losses: float64 [conversations], nats."""

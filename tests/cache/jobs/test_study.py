@@ -83,7 +83,9 @@ def test_a_name_that_is_taken_is_told_before_anything_is_measured(engine):
         making.create(engine, shared_store(), broken)
 
 
-@pytest.mark.parametrize(("feature", "said"), [(Feature(99, 1), "Layer 99 has no SAE"), (Feature(1, 10**6), "1-1000000")])
+@pytest.mark.parametrize(
+    ("feature", "said"), [(Feature(99, 1), "Layer 99 has no SAE"), (Feature(1, 10**6), "1-1000000")]
+)
 def test_features_that_do_not_exist_are_refused(engine, feature, said):
     asked = replace(FeatureStudy("pilot"), source=FeatureSource((Feature(1, 3), feature)))
     with pytest.raises(InputError, match=said):

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from core.saes.columns import Columns
-from core.training.card import Sae, _figures, counted_tokens, fidelity, losses, make_card, random_dictionary
+from core.training.card import Sae, counted_tokens, fidelity, figures, losses, make_card, random_dictionary
 from core.training.record import record
 
 
@@ -90,7 +90,7 @@ def test_the_interval_of_what_is_recovered_is_of_the_figure_beside_it(rows) -> N
     unedited = rng.uniform(5, 6, 40)
     zeroed = unedited + rng.normal(0.5, 0.6, 40)
     replaced = unedited + rng.uniform(0.1, 0.3, 40)
-    found = _figures(fidelity(perfect(8), rows, [len(rows)]), unedited, replaced, zeroed, 400)
+    found = figures(fidelity(perfect(8), rows, [len(rows)]), unedited, replaced, zeroed, 400)
     low, high = found["intervals"]["ce_recovered"]
     assert (zeroed < unedited).any() and low < found["ce_recovered"] < high
     assert found["ce_recovered"] == pytest.approx((zeroed - replaced).sum() / (zeroed - unedited).sum())
