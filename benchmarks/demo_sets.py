@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.honest import Yardstick, make_resident, yardstick
+from benchmarks.honest import Yardstick, last_logits, make_resident, yardstick
 from benchmarks.peer import Peer
 from benchmarks.timing import interleaved, median, ratios, row, write
 from core import Edits, Engine, Feature, load
@@ -49,16 +49,20 @@ def compare(engine: Engine, peer: Peer, edits: list[Edits], runs: int, limit: fl
         raise SystemExit(f"Ours and SAELens differ by {worst:.1e} in P(I); nothing is timed.")
 
     @torch.inference_mode()
-    def unhooked(keep: int):
-        return engine.model(ids.expand(sets, -1), logits_to_keep=keep, use_cache=False).logits
+    def unhooked():
+        return engine.model(ids.expand(sets, -1), use_cache=False).logits
+
+    @torch.inference_mode()
+    def last_only():
+        return last_logits(engine.model, ids.expand(sets, -1), use_cache=False)
 
     part = max(1, sets // 8)
     make_resident(engine.model)
     seconds = interleaved(
         {
             "ours": lambda: engine.measure([PROMPT], edits),
-            "unhooked": lambda: unhooked(0),
-            "unhooked, last logits only": lambda: unhooked(1),
+            "unhooked": unhooked,
+            "unhooked, last logits only": last_only,
             "SAELens one a forward": lambda: [peer.run(ids, e) for e in edits[:part]],
             "SAELens 8 rows": lambda: peer.run_rows(ids, edits[:8]),
             "SAELens 32 rows": lambda: peer.run_rows(ids, edits[:32]),

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.demo_sets import PROMPT, peer_of
+from benchmarks.honest import last_logits
 from benchmarks.timing import interleaved, median, row, write
 from cache.store.database import Store
 from cache.store.runs import Runs
@@ -197,7 +198,7 @@ def _unhooked_speed(engine: Engine, inputs: Inputs) -> float:
 
     @torch.inference_mode()
     def forward() -> object:
-        return engine.model(batch, logits_to_keep=1, use_cache=False)
+        return last_logits(engine.model, batch, use_cache=False)
 
     return batch.numel() / median(interleaved({"unhooked": forward}, 5)["unhooked"])
 

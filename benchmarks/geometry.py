@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 from pathlib import Path
+from queue import Empty
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
 from benchmarks import rows
-from benchmarks.honest import Yardstick, make_resident, yardstick
+from benchmarks.honest import Yardstick, last_logits, make_resident, yardstick
 from benchmarks.timing import interleaved, machine, median, peak_gigabytes, row, write
 from core import Edits, Feature, ModelSpec, load
 from core.models.demo_base import base_folder
@@ -143,7 +144,7 @@ def ours(folder: str, runs: int, queue) -> None:
 
     @torch.inference_mode()
     def unhooked(many: int):
-        return engine.model(ids.expand(many, -1), logits_to_keep=1, use_cache=False).logits
+        return last_logits(engine.model, ids.expand(many, -1), use_cache=False)
 
     toggle = sets[0].without([sets[0].features[0]])
     seconds = interleaved(
@@ -193,7 +194,13 @@ def apart(target, *arguments):
     queue = context.Queue()
     process = context.Process(target=target, args=(*arguments, queue))
     process.start()
-    found = queue.get()
+    while True:
+        try:
+            found = queue.get(timeout=1)
+            break
+        except Empty:  # a process that the system ended, for its memory, would be waited for without end
+            if not process.is_alive() and queue.empty():
+                raise SystemExit(f"{target.__name__} ended without a result (exit code {process.exitcode}).") from None
     process.join()
     return found
 

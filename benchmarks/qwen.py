@@ -1,9 +1,8 @@
 """Qwen2.5-Coder-1.5B-Instruct, its real weights and its SAEs: one toggle, the app's first score, memory.
 
 The files have to be here (`python -m core prepare --model qwen2.5-coder-1.5b-instruct`). The unhooked forward does no more
-than it must: its head reads one contiguous row. As transformers calls it, with `logits_to_keep=1`, torch copies the head's
-whole matrix first (seconds in bfloat16), which would flatter us. Where the processor has no products in bfloat16, it has
-those in float32 that the engine has.
+than it must (`benchmarks.honest.last_logits`). Where the processor has no products in bfloat16, it has those in float32
+that the engine has.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.geometry import apart
+from benchmarks.honest import last_logits
 from benchmarks.timing import interleaved, median, peak_gigabytes, peak_gigabytes_of, ratios, row, write
 from core import Edits, Feature, load
 from core.forward.half_precision import float32_products
@@ -45,7 +45,7 @@ def ours(runs: int, queue) -> None:
     @torch.inference_mode()
     def unhooked() -> torch.Tensor:
         with float32_products():
-            return engine.model.lm_head(engine.model.model(ids, use_cache=False).last_hidden_state[0, -1:])
+            return last_logits(engine.model, ids, use_cache=False)[0]
 
     @torch.inference_mode()
     def as_called() -> torch.Tensor:

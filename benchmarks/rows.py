@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 
 from benchmarks.demo_sets import PROMPT, random_sets
-from benchmarks.honest import Yardstick, make_resident, yardstick
+from benchmarks.honest import Yardstick, last_logits, make_resident, yardstick
 from benchmarks.timing import interleaved, median, ratios, row, write
 from core import Engine, load
 from core.forward.token_budget import MOST_ANSWERS
@@ -27,8 +27,8 @@ def written(model, ids: torch.Tensor, rows: int, tokens: int) -> list[list[int]]
         some = min(MOST_ANSWERS, rows - first)
         step, past, mine = ids.expand(some, -1), None, [[] for _ in range(some)]
         for _ in range(tokens):
-            out = model(step, past_key_values=past, use_cache=True, logits_to_keep=1)
-            past, step = out.past_key_values, out.logits[:, -1].argmax(-1)[:, None]
+            logits, out = last_logits(model, step, past_key_values=past, use_cache=True)
+            past, step = out.past_key_values, logits.argmax(-1)[:, None]
             for answer, token in zip(mine, step[:, 0].tolist(), strict=True):
                 answer.append(token)
         found += mine
@@ -44,7 +44,7 @@ def compare(engine: Engine, sets: int, features: int, tokens: int, runs: int) ->
 
     @torch.inference_mode()
     def unhooked():
-        return engine.model(ids.expand(sets, -1), logits_to_keep=1, use_cache=False).logits
+        return last_logits(engine.model, ids.expand(sets, -1), use_cache=False)
 
     answers = endless.answers([PROMPT], edits, tokens)[0]
     if any(one.ended for one in answers):

@@ -1,6 +1,7 @@
 """The benchmarks' own logic on the tiny model: the same work is compared, and nothing is timed where it is not."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import demo_sets, gpu, honest, qwen, rows, sizes
+from benchmarks import demo_sets, geometry, gpu, honest, qwen, rows, sizes
 from core import Edits, Engine
 from core.models.registry import find_spec
 
@@ -129,3 +130,25 @@ def test_points_of_the_cost_over_size_are_as_they_say(tiny):
         2,
     }
     assert len({*sets}) == 3 and sizes.measured(tiny, point) > 0
+
+
+def test_the_unhooked_forward_is_the_models_own(tiny):
+    ids = torch.tensor([tiny.prompt(demo_sets.PROMPT).ids]).expand(3, -1)
+    with torch.inference_mode():
+        found, _ = honest.last_logits(tiny.model, ids, use_cache=False)
+        torch.testing.assert_close(found, tiny.model(ids).logits[:, -1], rtol=1e-5, atol=1e-5)
+
+
+def _ends(queue) -> None:
+    """As where the system ends a process for its memory."""
+    os._exit(9)
+
+
+def _gives(number, queue) -> None:
+    queue.put(2 * number)
+
+
+def test_a_process_that_ends_without_a_result_is_not_waited_for():
+    assert geometry.apart(_gives, 21) == 42
+    with pytest.raises(SystemExit, match=r"_ends ended without a result \(exit code 9\)"):
+        geometry.apart(_ends)
