@@ -68,18 +68,18 @@ def _label(engine: Engine, options: argparse.Namespace) -> bool:
 
     spec, whole, layers = engine.spec, True, layers_option(options.layers) or None
     there = NeuronpediaLabels(shared_store, spec.neuronpedia)
+    known = labels_of(engine, there)  # which reads again whatever is fetched or made meanwhile
     if options.neuronpedia:
         whole = _fetch(engine, there, layers)
     if options.prompts is not None or not options.neuronpedia:
         prompts = _prompts(engine, options.prompts, options.column)
-        if before := labels_of(engine, there).left_out:
-            print(before)
+        if known.left_out:
+            print(known.left_out)
         with progress_bar() as progress:
             made = make_labels(engine, sample_of(engine, prompts), made_folder(spec.name), layers, progress)
         print(f"Labels made for layers {_listed(made.made)}; already stored: {_listed(made.here)}.")
-        if hidden := _hidden(engine, labels_of(engine, there), {*made.made, *made.here}):
+        if hidden := _hidden(engine, known, {*made.made, *made.here}):
             print(hidden)
-    known = labels_of(engine, there)
     of = sum(engine.widths.values())
     print(
         f"{spec.name} has labels for {sum(bool(known.label(f)) for f in _features(engine)):,} of its {of:,} features."

@@ -38,9 +38,10 @@ def follow(usual_positions: str) -> None:
     """
     now = session.current()
     if now.settings.clamp != st.session_state.get(_KNOWN, ""):
-        if not _take(now.settings.clamp):
+        if _take(now.settings.clamp):
+            st.session_state[_KNOWN] = now.settings.clamp
+        else:
             _settle(usual_positions)
-        st.session_state[_KNOWN] = session.current().settings.clamp
     elif state.is_set_by_hand(state.VALUE):  # else the value may be that of other features until the clamp is drawn
         _settle(usual_positions)
 
